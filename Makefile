@@ -1,0 +1,43 @@
+# The two commands of the README are `make demo` and `make test`; both set everything up first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help setup demo test lint types ci clean
+
+help: ## what can be made
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+setup: $(VENV)/.ready ## the virtual environment, with uv where it is installed
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "artpipe needs Python 3.11 or newer, $(PYTHON) is older; run: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@echo "Installing artpipe into $(VENV) (PyTorch is large: a minute or two, about 5 GB) ..."
+	@if command -v uv > /dev/null 2>&1 && uv --version > /dev/null 2>&1; then \
+	  uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" $(VENV) && \
+	  uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'; \
+	else \
+	  $(PYTHON) -m venv $(VENV) && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'; \
+	fi
+	@touch $@
+
+demo: setup ## the whole pipeline on the sample gallery, down to a search hit
+	@$(BIN)/artpipe demo $(ARGS)
+
+test: setup ## the test suite
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## ruff, both its linter and its formatter
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: setup ## the strict type checker
+	@$(BIN)/basedpyright --pythonpath $(BIN)/python
+
+ci: ## everything that must hold before a change lands
+	@bash .ci/run
+
+clean: ## remove the environment and everything the sample gallery made
+	rm -rf $(VENV) data_lake/sample

@@ -1,0 +1,140 @@
+"""Every path and table name of the data lake, for a local folder and an object store alike.
+
+Nothing else in artpipe builds a path. Files are written aside and renamed into place, so that a killed run leaves
+the old file or the new one, never half of one.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from upath import UPath
+
+from artpipe.errors import ArtpipeError
+
+if TYPE_CHECKING:
+    from lancedb.db import DBConnection
+
+IMAGES_TABLE = "images"
+EMBEDDINGS_TABLE = "embeddings"
+
+
+class UnwritableLakeError(ArtpipeError):
+    """The lake's folder cannot be written to."""
+
+
+class DataLake:
+    """Where everything artpipe makes is kept.
+
+    Args:
+        root: a local folder, or an fsspec address such as `s3://bucket/prefix`.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = UPath(root)
+
+    def __repr__(self) -> str:
+        return f"DataLake({str(self.root)!r})"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the lake is a folder of this machine."""
+        return self.root.protocol in ("", "file", "local")
+
+    def raw(self, name: str) -> UPath:
+        """A file as it came from the gallery, `catalog` or `artists`; its headers lie beside it as `<name>.json`."""
+        return self.root / "raw" / name
+
+    def table(self, name: str) -> UPath:
+        """The Parquet file of a table, such as `artworks`."""
+        return self.root / "tables" / f"{name}.parquet"
+
+    @property
+    def lance_uri(self) -> str:
+        """The LanceDB database that holds `images` and `embeddings`."""
+        return str(self.root / "lance")
+
+    def model(self, model_id: str) -> UPath:
+        """The folder of one trained model: `model.safetensors` beside `model.json`."""
+        return self.root / "models" / model_id
+
+    @property
+    def served_model(self) -> UPath:
+        """The JSON pointer to the model that embeds and predicts: `{"model_id": ...}`."""
+        return self.root / "models" / "served.json"
+
+    @property
+    def checkpoints(self) -> UPath:
+        """Where a training run keeps its last checkpoint until it is done."""
+        return self.root / "checkpoints"
+
+    def report(self, name: str) -> UPath:
+        """A JSON file or a picture made for people, such as `evaluation/report.json`."""
+        return self.root / "reports" / name
+
+    def index(self, name: str) -> UPath:
+        """A file of the search index."""
+        return self.root / "index" / name
+
+    def local_folder(self, name: str) -> Path:
+        """A local folder for what can be made again (decoded pixels, the drawn gallery); never in an object store."""
+        base = Path(str(self.root)) if self.is_local else Path(tempfile.gettempdir()) / "artpipe"
+        self.ensure_writable()
+        folder = base / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def cache(self, name: str) -> Path:
+        """A local folder below `cache/`."""
+        return self.local_folder(f"cache/{name}")
+
+    def connect(self) -> "DBConnection":
+        """A LanceDB connection to the lake."""
+        import lancedb
+
+        if self.is_local:
+            self.ensure_writable()
+        return lancedb.connect(self.lance_uri)
+
+    def ensure_writable(self) -> None:
+        """Create the lake's folder if needed.
+
+        Raises:
+            UnwritableLakeError: the folder cannot be created or written to.
+        """
+        if not self.is_local:
+            return
+        folder = Path(str(self.root))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=folder, prefix=".writable-"):
+                pass
+        except OSError as error:
+            raise UnwritableLakeError(
+                f"the lake {folder} cannot be written to ({error.strerror or error}); "
+                "make it writable, free some space, or point ARTPIPE_LAKE elsewhere."
+            ) from error
+
+
+def write_whole(path: UPath, data: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part.
+
+    A local file is written aside, flushed to disk and renamed; an object store replaces an object whole by itself.
+    """
+    if path.protocol not in ("", "file", "local"):
+        path.write_bytes(data)
+        return
+    target = Path(str(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, aside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        Path(aside).chmod(0o644)
+        Path(aside).replace(target)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
