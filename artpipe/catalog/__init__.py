@@ -1,0 +1,1 @@
+"""The catalogue and the artist list as clean tables."""

@@ -1,0 +1,269 @@
+"""Catalogue rows become artworks: who made them, when, in which style, and where their page and image are.
+
+A work joins its artist by the folder of its page, which is spelled in one way only, and else by the name in plain
+letters. The result is sorted by `artwork_id` and does not depend on the order, delimiter or encoding of the file;
+`images` fetches by it, `splits` and `embeddings` take their labels and metadata from it.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from artpipe.catalog.artists import normalized_name, repaired_text
+from artpipe.catalog.dates import ParsedDate, parse_date
+from artpipe.catalog.lives import Life, parse_life, readings_within
+from artpipe.catalog.parse import AS_BROWSERS_DO, COLUMNS, MAX_RAW_CHARS, ParsedCatalog
+from artpipe.catalog.schema import ARTWORKS, QUARANTINE, STYLES, TYPES
+from artpipe.gallery.site import IMAGES, PAGES
+
+CIRCA_SLACK_YEARS = 5  # "c. 1620" of an artist who died in 1618 is no contradiction
+# Site, and id; two addresses of the real catalogue end in `..html`.
+_PAGE = rf"^(https?://[^/]+){PAGES}/([^?#]+/[^/?#]*?[^./?#])\.*\.html?$"
+_DETAIL = r"(?i)(?:\(|, |: |; |^)details? (?:of|from)\b|(?:\(|, )details?\b[^()]*$|\bdetails?\)|\(details?\b"
+_NO_DETAIL = r"(?i)\b(?:of an?|several|many) details?\b"
+
+
+@dataclass(frozen=True)
+class CleanedCatalog:
+    """The artworks, and every row of the file that did not become one.
+
+    Attributes:
+        artworks: `ARTWORKS`, sorted by `artwork_id`, which is unique.
+        quarantine: `QUARANTINE`, rows of the parser included; together they are all rows of the file.
+    """
+
+    artworks: pl.DataFrame
+    quarantine: pl.DataFrame
+
+
+def clean_artworks(parsed: ParsedCatalog, artists: pl.DataFrame) -> CleanedCatalog:
+    """Make artworks of catalogue rows.
+
+    Args:
+        parsed: what `parse_catalog` read.
+        artists: `ARTISTS`, what `parse_artist_list` read.
+    """
+    rows = _tidied(parsed.rows)
+    kept, rejected = _identified(rows)
+    artworks = _dated(_with_artists(kept, artists), artists)
+    type_label = pl.col("type").str.to_lowercase().str.replace_all(r"[ _]", "-")
+    artworks = artworks.select(
+        "artwork_id",
+        "artist_id",
+        "artist",
+        "title",
+        pl.col("date").alias("date_text"),
+        "year_from",
+        "year_to",
+        "year_precision",
+        "year_source",
+        "date_flags",
+        "technique",
+        "location",
+        pl.col("url").alias("page_url"),
+        "image_url",
+        pl.col("form").str.to_lowercase(),
+        pl.when(type_label.is_in(TYPES)).then(type_label).alias("type"),
+        _known("school"),
+        _known("timeframe"),
+        "style",
+        (pl.col("title").str.contains(_DETAIL) & ~pl.col("title").str.contains(_NO_DETAIL)).alias("is_detail"),
+    )
+    return CleanedCatalog(
+        artworks.cast(ARTWORKS).sort("artwork_id"),
+        pl.concat([parsed.quarantine, rejected]).sort("row_number"),
+    )
+
+
+def _known(column: str) -> pl.Expr:
+    return pl.when(~pl.col(column).is_in(["", "-"])).then(pl.col(column)).alias(column)
+
+
+def _tidied(rows: pl.DataFrame) -> pl.DataFrame:
+    """Every field without blanks around it, and with single ones inside."""
+    text = pl.col(COLUMNS).str.strip_chars()
+    untidy = text.str.contains(r"\s\s|[\t\n\r\u00a0]")
+    # Most columns hold no run of blanks at all, and replacing is much slower than looking.
+    columns = rows.select("row_number", text)
+    found = columns.select(untidy.any())
+    doubled = [column for column in COLUMNS if found[column].item()]
+    return columns.with_columns(pl.col(doubled).str.replace_all(r"\s+", " ")) if doubled else columns
+
+
+def _identified(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows with their `artwork_id`, and those without one or with one that is taken."""
+    page = pl.col("url").str.extract_groups(_PAGE)
+    rows = rows.with_columns(page.struct.rename_fields(["site", "artwork_id"]).alias("page")).unnest("page")
+    rows = rows.with_columns(
+        image_url=pl.concat_str("site", pl.lit(f"{IMAGES}/"), "artwork_id", pl.lit(".jpg")),
+        folder=pl.col("artwork_id").str.replace(r"/?[^/]*$", ""),
+    )
+    reason = (
+        pl.when(pl.col("url").is_in(["", "-"]))
+        .then(pl.lit("no URL"))
+        .when(pl.col("artwork_id").is_null() | pl.col("artwork_id").str.ends_with("/index"))
+        .then(pl.lit(f"the URL is not the page of a work below {PAGES}/"))
+        .when(pl.col("title") == "")
+        .then(pl.lit("no title"))
+    )
+    rows = rows.with_columns(reason=reason)
+    good = rows.filter(pl.col("reason").is_null())
+    # Of two rows for one page the same one stays in whichever order they come.
+    copies = good.filter(pl.col("artwork_id").is_duplicated()).sort("artwork_id", *COLUMNS, "row_number")
+    surplus = copies.filter(~pl.col("artwork_id").is_first_distinct())
+    if surplus.height:
+        firsts = copies.filter(pl.col("artwork_id").is_first_distinct()).select("artwork_id", kept="row_number")
+        surplus = surplus.join(firsts, on="artwork_id", how="left").with_columns(
+            reason=pl.format("the artwork {} is in row {} already", "artwork_id", "kept")
+        )
+        good = good.join(surplus, on="row_number", how="anti")
+    rejected = pl.concat([rows.filter(pl.col("reason").is_not_null()), surplus.select(rows.columns)]).select(
+        pl.col("row_number").cast(pl.Int64),
+        "reason",
+        pl.concat_str(COLUMNS, separator="\t").str.slice(0, MAX_RAW_CHARS).alias("raw"),
+    )
+    return good.drop("reason", "site"), rejected.cast(QUARANTINE)
+
+
+def _with_artists(rows: pl.DataFrame, artists: pl.DataFrame) -> pl.DataFrame:
+    """Add `artist_id`, `artist`, `style` and the dates of the artist.
+
+    A name that the list knows is taken from the list: in the catalogue it may have been damaged by a code page.
+    """
+    owners = set(artists.filter(~pl.col("artist_id").str.starts_with("~"))["artist_id"].to_list())
+    targets = artists.select("artist_id", "name", target=pl.coalesce("alias_of", "artist_id"))
+    by_name: dict[str, str] = {}
+    # An artist's own name goes before an alias that is spelled alike.
+    ordered = targets.sort(pl.col("target") != pl.col("artist_id"), "artist_id")
+    for name, target in zip(ordered["name"].to_list(), ordered["target"].to_list(), strict=True):
+        by_name.setdefault(normalized_name(name), target)
+
+    pairs = rows.select("folder", "author").unique()
+    folders, authors = pairs["folder"].to_list(), pairs["author"].to_list()
+    names = {author: repaired_text(author) for author in set(authors)}
+    found = pairs.with_columns(
+        artist_id=pl.Series(
+            [
+                _owner(folder, owners) or _named(names[author], by_name)
+                for folder, author in zip(folders, authors, strict=True)
+            ],
+            dtype=pl.String,
+        ),
+        own_name=pl.Series([names[author] for author in authors], dtype=pl.String),
+    )
+    periods = artists.select("artist_id", "name", "period", "dates_text")
+    style = pl.when(pl.col("period").is_in(STYLES)).then("period").alias("style")
+    return (
+        rows.join(found, on=["folder", "author"], how="left")
+        .join(periods, on="artist_id", how="left")
+        .with_columns(style, artist=pl.coalesce("name", "own_name"))
+        .drop("folder", "own_name", "name", "period")
+    )
+
+
+def _owner(folder: str, owners: set[str]) -> str | None:
+    """The artist whose folder this is, or is nearest above: `m/michelan/1sculptu` lies in `m/michelan`."""
+    while folder and folder not in owners:
+        folder = folder.rpartition("/")[0]
+    return folder or None
+
+
+def _named(name: str, by_name: dict[str, str]) -> str | None:
+    """The artist of this name, or of the name this was before cp1250 was read as cp1252."""
+    found = by_name.get(normalized_name(name))
+    if found is None and not name.isascii():
+        try:
+            found = by_name.get(normalized_name(name.encode("cp1252", AS_BROWSERS_DO).decode("cp1250")))
+        except UnicodeError:
+            return None
+    return found
+
+
+def _dated(rows: pl.DataFrame, artists: pl.DataFrame) -> pl.DataFrame:
+    """Add the years of the work, of the artist where it has none, and the flags."""
+    rows = rows.with_columns(life_text=_life_text(artists))
+    dated = _dates_table(rows["date"].unique().to_list())
+    lived = _lives_table(rows["life_text"].unique().to_list())
+    rows = rows.join(dated, on="date", how="left").join(lived, on="life_text", how="left")
+    rows = _reread(rows)
+
+    is_dated = pl.col("year_from").is_not_null()
+    has_life = pl.col("life_middle").is_not_null()
+    is_loose = pl.col("is_approximate") | (pl.col("year_precision") == "circa")
+    slack = pl.when(is_loose).then(CIRCA_SLACK_YEARS).otherwise(0)
+    # A year or a range must lie in the life with both its ends, a decade or a century may reach out of it, and
+    # "before 1517" is held against the birth alone.
+    precision = pl.col("year_precision")
+    ends = precision.is_in(["exact", "range", "circa"])
+    too_early = (pl.when(ends).then("year_from").otherwise("year_to") + slack < pl.col("life_from")) & (
+        precision != "after"
+    )
+    too_late = (pl.when(ends).then("year_to").otherwise("year_from") - slack > pl.col("life_to")) & (
+        precision != "before"
+    )
+    is_outside = (too_early.fill_null(value=False) | too_late.fill_null(value=False)) & is_dated
+    outside = pl.when(is_outside).then(pl.lit(["outside_life"])).otherwise(pl.lit([], dtype=pl.List(pl.String)))
+    source = pl.when(is_dated).then(pl.lit("work")).when(has_life).then(pl.lit("artist")).otherwise(pl.lit("none"))
+    return rows.with_columns(
+        pl.coalesce("year_from", "life_middle").alias("year_from"),
+        pl.coalesce("year_to", "life_middle").alias("year_to"),
+        year_source=source,
+        date_flags=pl.concat_list("date_flags", outside),
+    )
+
+
+def _life_text(artists: pl.DataFrame) -> pl.Expr:
+    """The artist's dates as the list has them, else as the catalogue row has them."""
+    texts = artists["dates_text"].unique().to_list()
+    readable = [text for text in texts if parse_life(text) != Life()]
+    return pl.when(pl.col("dates_text").is_in(readable)).then("dates_text").otherwise("born-died")
+
+
+def _dates_table(texts: list[str]) -> pl.DataFrame:
+    """One row for each date text."""
+    return _dates_frame({"date": pl.Series(texts, dtype=pl.String)}, [parse_date(text) for text in texts])
+
+
+def _dates_frame(keys: dict[str, pl.Series], dates: list[ParsedDate]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            **keys,
+            "year_from": pl.Series([date.year_from for date in dates], dtype=pl.Int32),
+            "year_to": pl.Series([date.year_to for date in dates], dtype=pl.Int32),
+            "year_precision": pl.Series([date.precision for date in dates], dtype=pl.String),
+            "date_flags": pl.Series([list(date.flags) for date in dates], dtype=pl.List(pl.String)),
+        }
+    )
+
+
+def _lives_table(texts: list[str]) -> pl.DataFrame:
+    """One row for each text of an artist's dates."""
+    lives = [parse_life(text) for text in texts]
+    return pl.DataFrame(
+        {
+            "life_text": pl.Series(texts, dtype=pl.String),
+            "life_from": pl.Series([life.earliest for life in lives], dtype=pl.Int32),
+            "life_to": pl.Series([life.latest for life in lives], dtype=pl.Int32),
+            "life_middle": pl.Series([life.middle for life in lives], dtype=pl.Int32),
+            "is_approximate": pl.Series([life.is_approximate for life in lives], dtype=pl.Boolean),
+        }
+    )
+
+
+def _reread(rows: pl.DataFrame) -> pl.DataFrame:
+    """Mistyped years that have one reading within the artist's life are read so; they keep their flag."""
+    unread = rows.filter(pl.col("year_from").is_null() & pl.col("date_flags").list.contains("typo"))
+    pairs = unread.select("date", "life_text").unique()
+    read = [
+        (date, life, found)
+        for date, life in pairs.iter_rows()
+        if (found := readings_within(date, parse_life(life))) is not None
+    ]
+    if not read:
+        return rows
+    keys = {
+        "date": pl.Series([date for date, _, _ in read], dtype=pl.String),
+        "life_text": pl.Series([life for _, life, _ in read], dtype=pl.String),
+    }
+    better = _dates_frame(keys, [found for _, _, found in read])
+    return rows.update(better, on=["date", "life_text"], how="left")

@@ -1,0 +1,327 @@
+"""The catalogue file as rows: zipped or plain, tabs or semicolons, Windows-1252 or UTF-8.
+
+Nothing is interpreted here beyond the columns; `clean` makes artworks of the rows. A row that cannot be read is kept
+in the quarantine table with its reason, so that rows in and rows out always add up.
+"""
+
+import codecs
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from artpipe.catalog.mending import field_mender
+from artpipe.catalog.schema import QUARANTINE
+from artpipe.errors import ArtpipeError
+
+COLUMNS = (
+    "author",
+    "born-died",
+    "title",
+    "date",
+    "technique",
+    "location",
+    "url",
+    "form",
+    "type",
+    "school",
+    "timeframe",
+)
+"""What every catalogue must have, in any order; further columns are left alone."""
+
+MAX_UNPACKED_BYTES = 1_000_000_000
+MAX_RAW_CHARS = 2_000
+MAX_LINES_IN_A_ROW = 20  # a quote that is still open after so many lines is a slip, not a long field
+AS_BROWSERS_DO = "artpipe-as-browsers-do"  # an error handler for Windows-1252
+MAX_MENDED_ROWS = 2_000
+NEXT_STEP = "check that ARTPIPE_GALLERY names a gallery laid out like wga.hu, and open its catalogue in a text editor."
+
+
+class NotACatalogError(ArtpipeError):
+    """The file is something else than a catalogue."""
+
+
+class MissingColumnError(ArtpipeError):
+    """The catalogue lacks a column that artworks are made of."""
+
+
+class EmptyCatalogError(ArtpipeError):
+    """The catalogue holds no rows."""
+
+
+@dataclass(frozen=True)
+class CatalogFormat:
+    """How the file was written; `str()` of it says so to people."""
+
+    zipped: bool
+    delimiter: str
+    encoding: str
+
+    def __str__(self) -> str:
+        separated = {"\t": "tab-separated", ";": "semicolon-separated"}[self.delimiter]
+        return f"{'zipped' if self.zipped else 'plain'}, {separated}, {self.encoding}"
+
+
+@dataclass(frozen=True)
+class ParsedCatalog:
+    """The readable rows and the others.
+
+    Attributes:
+        rows: text columns named as in the header, in lower case, and `row_number` (1 is the line below the header).
+        quarantine: `QUARANTINE`, the rows that could not be read.
+        format: what the file turned out to be.
+        repaired: rows with a delimiter inside a field that could be put back in one way only.
+    """
+
+    rows: pl.DataFrame
+    quarantine: pl.DataFrame
+    format: CatalogFormat
+    repaired: int = 0
+
+
+@dataclass(frozen=True)
+class _Record:
+    """One row on its way: its fields, or the reason why there are none."""
+
+    number: int
+    raw: str
+    fields: list[str] | None
+    reason: str = ""
+
+
+def parse_catalog(data: bytes, source: str = "the catalogue") -> ParsedCatalog:
+    """Read a catalogue file.
+
+    Args:
+        data: the file as it came.
+        source: what to call it in an error, such as its address.
+
+    Raises:
+        NotACatalogError: a web page, a picture, a damaged zip: anything without a catalogue's header.
+        MissingColumnError: a column of `COLUMNS` is not in the header.
+        EmptyCatalogError: no bytes, or a header alone.
+    """
+    unpacked, zipped = _unpacked(data, source)
+    text, encoding = _decoded(unpacked)
+    if not text.strip():
+        raise EmptyCatalogError(f"{source} is empty; {NEXT_STEP}")
+    lines = _lines(text)
+    first = next(i for i, line in enumerate(lines) if line.strip())
+    if re.fullmatch(r"sep=.", lines[first].strip()) and first + 1 < len(lines):
+        first += 1  # a line that spreadsheets write for themselves
+    header, delimiter = _header(lines[first], source)
+    found = CatalogFormat(zipped, delimiter, encoding)
+    table = pl.DataFrame({"raw": lines[first + 1 :]}).with_row_index("row_number", offset=1)
+    table = table.with_columns(pl.col("row_number").cast(pl.Int64)).filter(pl.col("raw").str.contains(r"\S"))
+    if table.is_empty():
+        raise EmptyCatalogError(f"{source} has a header ({found}) and no row below it; {NEXT_STEP}")
+    return _parsed(table, header, found)
+
+
+def _unpacked(data: bytes, source: str) -> tuple[bytes, bool]:
+    if not data.startswith(b"PK\x03\x04") and not data.startswith(b"PK\x05\x06"):
+        return data, False
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = [
+                member
+                for member in archive.infolist()
+                if member.filename.lower().endswith((".txt", ".csv", ".tsv"))
+                and not member.filename.startswith("__MACOSX")
+            ]
+            named = [member for member in members if "catalog" in member.filename.lower()]
+            chosen = members if len(members) == 1 else named
+            if len(chosen) != 1:
+                inside = ", ".join(archive.namelist()[:5]) or "nothing"
+                raise NotACatalogError(
+                    f"{source} is a zip that should hold one .txt or .csv file and holds {inside}; {NEXT_STEP}"
+                )
+            if chosen[0].file_size > MAX_UNPACKED_BYTES:
+                raise NotACatalogError(
+                    f"{source} would unpack to {chosen[0].file_size:,} bytes, more than any catalogue; {NEXT_STEP}"
+                )
+            return archive.read(chosen[0]), True
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+        raise NotACatalogError(f"{source} is a zip that cannot be opened ({error}); fetch it again.") from error
+
+
+def _decoded(data: bytes) -> tuple[str, str]:
+    """The text and the name of its encoding; in UTF-8 a stray byte becomes U+FFFD and its row is quarantined."""
+    try:
+        return data.decode("utf-8-sig"), "UTF-8"
+    except UnicodeDecodeError:
+        text = data.decode("utf-8-sig", errors="replace")
+    stray = text.count("\ufffd")
+    # Windows-1252 text hardly ever happens to be UTF-8: where most letters are, the rest are damaged bytes.
+    letters = sum(1 for char in re.findall(r"[^\x00-\x7f]", text) if char != "\ufffd")
+    if data.startswith(b"\xef\xbb\xbf") or letters > 4 * stray:
+        return text, "UTF-8"
+    return data.decode("cp1252", errors=AS_BROWSERS_DO), "Windows-1252"
+
+
+def _as_browsers_do(error: UnicodeError) -> tuple[str | bytes, int]:
+    """The five bytes that Windows-1252 leaves open are control characters, as browsers read them, and back."""
+    if isinstance(error, UnicodeDecodeError):
+        return error.object[error.start : error.end].decode("latin-1"), error.end
+    if isinstance(error, UnicodeEncodeError):
+        return error.object[error.start : error.end].encode("latin-1"), error.end
+    raise error
+
+
+codecs.register_error(AS_BROWSERS_DO, _as_browsers_do)
+
+
+def _lines(text: str) -> list[str]:
+    # Not str.splitlines: it also splits at characters that stand inside fields.
+    lines = text.split("\n") if "\n" in text else text.split("\r")
+    return [line.removesuffix("\r") for line in lines]
+
+
+def _header(line: str, source: str) -> tuple[list[str], str]:
+    start = line.lstrip("\ufeff \t")
+    if start.startswith("<"):
+        raise NotACatalogError(f"{source} is a web page, not a catalogue (it starts with {start[:40]!r}); {NEXT_STEP}")
+    delimiter = "\t" if line.count("\t") >= line.count(";") else ";"
+    names = [name.strip().strip('"').strip().lower() for name in line.split(delimiter)]
+    while len(names) > 1 and not names[-1]:
+        names.pop()
+    missing = [column for column in COLUMNS if column not in names]
+    if len(missing) == len(COLUMNS):
+        raise NotACatalogError(
+            f"{source} is not a catalogue: its first line should name columns such as AUTHOR and TITLE, "
+            f"separated by tabs or semicolons, and reads {line[:60]!r}; {NEXT_STEP}"
+        )
+    if missing:
+        listed = ", ".join(name.upper() for name in missing)
+        raise MissingColumnError(
+            f"{source} lacks the column{'s' if len(missing) > 1 else ''} {listed} "
+            f"(found: {', '.join(name.upper() for name in names)}); "
+            "export it again with all columns, or rename the column in its header."
+        )
+    seen: dict[str, int] = {}
+    for i, name in enumerate(names):
+        unnamed = name in seen or name in ("", "row_number")
+        seen[f"column_{i + 1}" if unnamed else name] = i
+    return list(seen), delimiter
+
+
+def _parsed(table: pl.DataFrame, header: list[str], found: CatalogFormat) -> ParsedCatalog:
+    width, delimiter = len(header), found.delimiter
+    delimiters = pl.col("raw").str.count_matches(delimiter, literal=True)
+    # A stray byte of UTF-8 would be a wrong letter in a title for ever: the row is set aside.
+    damaged = pl.col("raw").str.contains("\ufffd", literal=True)
+    if found.encoding != "UTF-8":
+        damaged = pl.lit(False)
+    table = table.with_columns(right=(delimiters == width - 1) & ~damaged, damaged=damaged)
+    quoted = _is_quoted(table, width, delimiter)
+    if quoted:
+        table = table.with_columns(right=pl.col("right") & ~pl.col("raw").str.contains('"', literal=True))
+    plain = table.filter("right")
+    rows = plain.select(
+        "row_number", pl.col("raw").str.split_exact(delimiter, width - 1).struct.rename_fields(header).alias("fields")
+    ).unnest("fields")
+    others = table.filter(~pl.col("right"))
+    records = [_trimmed(record, width) for record in _records(others, width, delimiter, quoted=quoted)]
+    torn = [record for record in records if record.fields is not None and len(record.fields) != width]
+    mend = field_mender(header, delimiter)
+    # Where thousands of rows do not fit, the header is wrong and not the rows.
+    healed = {} if len(torn) > MAX_MENDED_ROWS else {record.number: mend(record.fields or []) for record in torn}
+    mended: list[list[object]] = []
+    quarantined: list[tuple[int, str, str]] = []
+    for record in records:
+        fields = record.fields
+        if fields is not None and len(fields) != width:
+            fields = healed.get(record.number)
+        if fields is not None:
+            mended.append([record.number, *fields])
+            continue
+        count = len(record.fields or [])
+        reason = record.reason or f"{count} field{'' if count == 1 else 's'} instead of {width}"
+        quarantined.append((record.number, reason, record.raw[:MAX_RAW_CHARS]))
+    if mended:
+        rows = pl.concat([rows, pl.DataFrame(mended, schema=rows.schema, orient="row")]).sort("row_number")
+    return ParsedCatalog(
+        rows=rows.select("row_number", *header),
+        quarantine=pl.DataFrame(quarantined, schema=QUARANTINE, orient="row").sort("row_number"),
+        format=found,
+        repaired=sum(fields is not None for fields in healed.values()),
+    )
+
+
+def _trimmed(record: _Record, width: int) -> _Record:
+    """Without the delimiters that spreadsheets put at the end for columns that were once there."""
+    fields = record.fields
+    while fields and len(fields) > width and not fields[-1].strip():
+        fields = fields[:-1]
+    return replace(record, fields=fields)
+
+
+def _is_quoted(table: pl.DataFrame, width: int, delimiter: str) -> bool:
+    """Whether a `"` at the start of a field opens a quotation, or is just a character of the text.
+
+    An export that quotes fields doubles the quotes inside them and quotes every field that holds one; a plain one
+    leaves `Museum "Name", Town` as it is.
+    """
+    with_quotes = table.filter(pl.col("raw").str.contains('"', literal=True))
+    if with_quotes.is_empty():
+        return False
+    bare = gained = 0
+    for raw in with_quotes["raw"].to_list():
+        fields = str(raw).split(delimiter)
+        if len(fields) == width:
+            bare += any('"' in field and not field.startswith('"') for field in fields)
+            continue
+        try:
+            gained += len(_strict(raw, delimiter)) == width
+        except csv.Error:
+            continue
+    if gained or bare:
+        return gained > bare
+    return delimiter == ";" or bool(with_quotes["raw"].str.contains('""').any())
+
+
+def _strict(line: str, delimiter: str) -> list[str]:
+    return next(csv.reader([line], delimiter=delimiter, strict=True), [])
+
+
+def _records(table: pl.DataFrame, width: int, delimiter: str, *, quoted: bool) -> Iterator[_Record]:
+    """The rows that are not plain: quoted ones, which may run over several lines, and those of a wrong width."""
+    lines = list(zip(table["row_number"].to_list(), table["raw"].to_list(), table["damaged"].to_list(), strict=True))
+    at = 0
+    while at < len(lines):
+        number, raw, is_damaged = lines[at]
+        at += 1
+        if is_damaged:
+            yield _Record(number, raw, None, "holds bytes that are not UTF-8")
+        elif not quoted or '"' not in raw:
+            yield _Record(number, raw, raw.split(delimiter))
+        else:
+            record, used = _quoted_record(lines[at - 1 : at - 1 + MAX_LINES_IN_A_ROW], width, delimiter)
+            at += used - 1
+            yield record
+
+
+def _quoted_record(lines: Sequence[tuple[int, str, bool]], width: int, delimiter: str) -> tuple[_Record, int]:
+    """The record that starts with the first of `lines`, and how many of them it takes."""
+    number, raw, _ = lines[0]
+    joined = ""
+    for used, (line_number, line, is_damaged) in enumerate(lines, start=1):
+        # Lines between were blank or plain rows: an open quote may not swallow those.
+        if is_damaged or line_number != number + used - 1:
+            break
+        joined = f"{joined}\n{line}" if joined else line
+        try:
+            fields = _strict(joined, delimiter)
+        except csv.Error:
+            if raw.count(delimiter) == width - 1:
+                return _Record(number, raw, raw.split(delimiter)), 1
+            continue
+        # Lines are only taken together where that makes a row of them.
+        if used == 1 or len(fields) == width:
+            return _Record(number, joined, fields), used
+        break
+    return _Record(number, raw, None, "a quotation that is never closed"), 1

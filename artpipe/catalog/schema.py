@@ -1,0 +1,116 @@
+"""What one row of each table is, and the labels that works are sorted by.
+
+The tables made here and by `splits` are checked against these schemas; everything downstream imports the label
+vocabularies from here, so that a class has one name and one place in the order.
+"""
+
+import itertools
+
+import polars as pl
+
+TASKS = ("style", "period", "type")
+"""What the classifier predicts, in the order of its heads."""
+
+STYLES = (
+    "Medieval",
+    "Early Renaissance",
+    "Northern Renaissance",
+    "High Renaissance",
+    "Mannerism",
+    "Baroque",
+    "Rococo",
+    "Neoclassicism",
+    "Romanticism",
+    "Realism",
+    "Impressionism",
+    "Art Nouveau",
+)
+"""The artist's period on the site, roughly in the order of time."""
+
+TYPES = (
+    "religious",
+    "portrait",
+    "landscape",
+    "mythological",
+    "genre",
+    "still-life",
+    "interior",
+    "study",
+    "historical",
+    "other",
+)
+"""What a work shows."""
+
+PERIOD_BOUNDS = (1350, 1450, 1550, 1650, 1750, 1850, 1950, 2000)
+"""The years at which one period ends and the next begins."""
+
+PERIODS = (
+    f"before {PERIOD_BOUNDS[0]}",
+    *(f"{first}-{last}" for first, last in itertools.pairwise(PERIOD_BOUNDS)),
+    f"after {PERIOD_BOUNDS[-1]}",
+)
+"""When a work was made, in the order of time."""
+
+YEAR_PRECISIONS = ("exact", "range", "circa", "decade", "century", "before", "after", "unknown")
+"""How closely a date text says when a work was made."""
+
+YEAR_SOURCES = ("work", "artist", "none")
+"""Whose years stand in `year_from` and `year_to`: the work's own, or the middle of its artist's life."""
+
+ARTISTS = pl.Schema(
+    {
+        "artist_id": pl.String(),
+        "name": pl.String(),
+        "born": pl.Int32(),
+        "died": pl.Int32(),
+        "dates_text": pl.String(),
+        "period": pl.String(),
+        "school": pl.String(),
+        "profession": pl.String(),
+        "alias_of": pl.String(),
+    }
+)
+"""One row is a name of the artist list; `alias_of` is set where the list says "see ..."."""
+
+ARTWORKS = pl.Schema(
+    {
+        "artwork_id": pl.String(),
+        "artist_id": pl.String(),
+        "artist": pl.String(),
+        "title": pl.String(),
+        "date_text": pl.String(),
+        "year_from": pl.Int32(),
+        "year_to": pl.Int32(),
+        "year_precision": pl.String(),
+        "year_source": pl.String(),
+        "date_flags": pl.List(pl.String()),
+        "technique": pl.String(),
+        "location": pl.String(),
+        "page_url": pl.String(),
+        "image_url": pl.String(),
+        "form": pl.String(),
+        "type": pl.String(),
+        "school": pl.String(),
+        "timeframe": pl.String(),
+        "style": pl.String(),
+        "is_detail": pl.Boolean(),
+    }
+)
+"""One row is a catalogue row that could be read."""
+
+QUARANTINE = pl.Schema({"row_number": pl.Int64(), "reason": pl.String(), "raw": pl.String()})
+"""One row is a catalogue row that could not be read; `row_number` counts from 1 below the header."""
+
+SPLITS = pl.Schema(
+    {
+        "artwork_id": pl.String(),
+        "work_id": pl.String(),
+        "artist_id": pl.String(),
+        "split": pl.String(),
+        "style": pl.String(),
+        "period": pl.String(),
+        "type": pl.String(),
+        "sha256": pl.String(),
+    }
+)
+"""One row is a usable image and its membership: `train`, `validation`, `test` or `unseen_artists`."""
