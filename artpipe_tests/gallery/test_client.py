@@ -168,9 +168,11 @@ def test_a_compressed_body_is_measured_unpacked(gallery, config, reply):
         assert client.get("/a.html").body == bytes(1_000_000)
 
 
-@pytest.mark.parametrize("header", ["20", formatdate(time.time() + 20.5, usegmt=True)])
+@pytest.mark.parametrize(
+    "header", [lambda: "20", lambda: formatdate(time.time() + 20.5, usegmt=True)], ids=["seconds", "date"]
+)
 def test_retry_after_silences_us_for_as_long_as_it_says(gallery, config, reply, fake_time, header):
-    gallery.on("/a.jpg", reply(503, headers={"Retry-After": header}), reply(200, b"rested"))
+    gallery.on("/a.jpg", reply(503, headers={"Retry-After": header()}), reply(200, b"rested"))
     with GalleryClient(config, fake_time.clock, fake_time.sleep) as client:
         assert client.get("/a.jpg").body == b"rested"
     assert sum(fake_time.slept) == pytest.approx(20, abs=3)
