@@ -1,0 +1,120 @@
+"""Train, validation, test or unseen artists: a function of the work and its artists, never of the other rows.
+
+The table made here is `splits`; `freeze.py` copies it for training.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import polars as pl
+
+from artpipe.catalog.dates import period_expr
+from artpipe.catalog.schema import SPLITS
+from artpipe.errors import ArtpipeError
+from artpipe.splits.near_duplicates import HELD
+
+SPLIT_NAMES = ("train", "validation", "test", "unseen_artists")
+HELD_OUT = ("validation", "test", "unseen_artists")
+
+
+class SplitSharesError(ArtpipeError):
+    """Shares of the splits that make no sense."""
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """How works are dealt out.
+
+    Args:
+        salt: another salt deals the works anew.
+        unseen_artist_share: share of artists held out whole.
+        validation: share of the other works for validation.
+        test: share of the other works for the test.
+    """
+
+    salt: str = "artpipe"
+    unseen_artist_share: float = 0.05
+    validation: float = 0.1
+    test: float = 0.1
+
+    def __post_init__(self) -> None:
+        shares = (self.unseen_artist_share, self.validation, self.test)
+        if min(shares) < 0 or self.unseen_artist_share >= 1 or self.validation + self.test >= 1:
+            raise SplitSharesError(
+                f"the shares {shares} (unseen artists, validation, test) leave nothing to train on; "
+                "choose shares of at least 0 whose validation and test add up to less than 1."
+            )
+
+
+def share_of(salt: str, kind: str, name: str) -> float:
+    """A number in [0, 1) that depends on the three texts alone and is spread evenly."""
+    digest = blake2b(f"{kind}\0{name}".encode(), digest_size=8, key=blake2b(salt.encode()).digest()).digest()
+    return (int.from_bytes(digest) >> 11) / 2**53
+
+
+def assign_splits(
+    works: pl.DataFrame, artworks: pl.DataFrame, images: pl.DataFrame, config: SplitConfig
+) -> pl.DataFrame:
+    """Deal every usable image to a split by its work.
+
+    An artist is held out if its salted hash says so and every artist it shares a work with, directly or through
+    others, is held out too: a model that trained on one hand of a shared work has seen the other. Rows without a
+    known artist are never held out, and neither is an artist who shares a work with one.
+
+    Args:
+        works: `artwork_id`, `work_id` of all artworks, as made by `group_works`.
+        artworks: table `artworks`.
+        images: table `images`; a row is usable if the image is held.
+        config: salt and shares.
+
+    Returns:
+        Table `splits`, sorted by `artwork_id`.
+    """
+    rows = (
+        images.filter(pl.col("status").is_in(HELD))
+        .select("artwork_id", "sha256")
+        .join(works, on="artwork_id")
+        .join(
+            artworks.select("artwork_id", "artist_id", "style", period_expr().alias("period"), "type"), on="artwork_id"
+        )
+    )
+    # Artists are linked by every row of a work, usable or not: an image that arrives later must move nobody.
+    unseen = _held_out_artists(works.join(artworks.select("artwork_id", "artist_id"), on="artwork_id"), config)
+    split_of = {work_id: _work_split(work_id, config) for work_id in rows["work_id"].unique()}
+    by_work = pl.col("work_id").replace_strict(split_of, return_dtype=pl.String)
+    is_unseen = pl.col("artist_id").is_in(sorted(unseen)).fill_null(value=False)
+    return (
+        rows.with_columns(pl.when(is_unseen).then(pl.lit("unseen_artists")).otherwise(by_work).alias("split"))
+        .select(list(SPLITS))
+        .cast(SPLITS)
+        .sort("artwork_id")
+    )
+
+
+def split_counts(splits: pl.DataFrame) -> dict[str, int]:
+    """Rows by split, every split named."""
+    counts = dict(splits.group_by("split").len().iter_rows())
+    return {name: counts.get(name, 0) for name in SPLIT_NAMES}
+
+
+def _work_split(work_id: str, config: SplitConfig) -> str:
+    share = share_of(config.salt, "work", work_id)
+    if share < config.test:
+        return "test"
+    return "validation" if share < config.test + config.validation else "train"
+
+
+def _held_out_artists(authors: pl.DataFrame, config: SplitConfig) -> set[str]:
+    """Artists whose every work can be held out; `authors` has `work_id`, `artist_id`."""
+    artists = authors["artist_id"].drop_nulls().unique().to_list()
+    chosen = {a for a in artists if share_of(config.salt, "artist", a) < config.unseen_artist_share}
+    shared: dict[Hashable, set[str | None]] = {}
+    for work_id, artist_id in authors.select("work_id", "artist_id").unique().iter_rows():
+        shared.setdefault(work_id, set()).add(artist_id)
+    hands = [group for group in shared.values() if len(group) > 1 and not chosen.isdisjoint(group)]
+    while True:
+        seen = {a for group in hands if not group <= chosen for a in group if a in chosen}
+        if not seen:
+            return chosen
+        chosen -= seen

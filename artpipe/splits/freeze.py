@@ -1,0 +1,96 @@
+"""The training set: a frozen copy of the splits, so that a few new works do not start a training run.
+
+It thaws, that is, is copied anew, when more than `retrain_drift` of its rows changed, or on demand.
+"""
+
+from dataclasses import asdict, dataclass
+
+import polars as pl
+
+_LABELS = ("style", "period", "type")
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How the splits differ from the frozen copy, in rows; a row that differs in two ways counts once in `changed`."""
+
+    frozen_rows: int
+    current_rows: int
+    added: int
+    removed: int
+    resplit: int
+    relabelled: int
+    replaced: int
+    changed: int
+
+    @property
+    def share(self) -> float:
+        """Changed rows per frozen row; all of them where nothing is frozen."""
+        if self.frozen_rows == 0:
+            return float(self.changed > 0)
+        return self.changed / self.frozen_rows
+
+    def to_dict(self) -> dict[str, int | float]:
+        """For a table or a log."""
+        return {**asdict(self), "share": round(self.share, 6)}
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """The training set in use, and why it is this one."""
+
+    training_set: pl.DataFrame
+    drift: Drift
+    thawed: bool
+    reason: str
+
+
+def freeze(splits: pl.DataFrame, frozen: pl.DataFrame | None, retrain_drift: float, force: bool = False) -> Frozen:
+    """Keep the frozen training set, or thaw it.
+
+    Args:
+        splits: table `splits` as it is now.
+        frozen: the training set of the last run, if there is one.
+        retrain_drift: share of changed rows above which the set thaws; 0 thaws at any change.
+        force: thaw whatever the drift.
+
+    Returns:
+        The training set (same columns as `splits`), the drift against the old one, whether it thawed, and why.
+    """
+    splits = splits.sort("artwork_id")
+    if frozen is None:
+        drift = measure_drift(splits, splits.clear())
+        return Frozen(splits, drift, thawed=True, reason="there was no training set yet")
+    drift = measure_drift(splits, frozen)
+    told = f"{drift.changed:,} of {drift.frozen_rows:,} rows changed ({drift.share:.2%})"
+    if force:
+        return Frozen(splits, drift, thawed=True, reason=f"asked for; {told}")
+    if drift.share > retrain_drift:
+        return Frozen(splits, drift, thawed=True, reason=f"{told}, more than {retrain_drift:.2%}")
+    return Frozen(frozen, drift, thawed=False, reason=f"{told}, no more than {retrain_drift:.2%}")
+
+
+def measure_drift(splits: pl.DataFrame, frozen: pl.DataFrame) -> Drift:
+    """Count the rows by what happened to them since the copy."""
+    columns = ["artwork_id", "split", "sha256", *_LABELS]
+    both = splits.select(columns).join(frozen.select(columns), on="artwork_id", suffix="_then")
+    resplit = pl.col("split").ne_missing(pl.col("split_then"))
+    replaced = pl.col("sha256").ne_missing(pl.col("sha256_then"))
+    relabelled = pl.any_horizontal(pl.col(label).ne_missing(pl.col(f"{label}_then")) for label in _LABELS)
+    added, removed = len(splits) - len(both), len(frozen) - len(both)
+    counts = both.select(
+        resplit.sum().alias("resplit"),
+        replaced.sum().alias("replaced"),
+        relabelled.sum().alias("relabelled"),
+        (resplit | replaced | relabelled).sum().alias("changed"),
+    ).row(0, named=True)
+    return Drift(
+        frozen_rows=len(frozen),
+        current_rows=len(splits),
+        added=added,
+        removed=removed,
+        resplit=counts["resplit"],
+        relabelled=counts["relabelled"],
+        replaced=counts["replaced"],
+        changed=counts["changed"] + added + removed,
+    )

@@ -1,0 +1,84 @@
+"""Pairs of lookalikes: exact, quick, and not fooled by pictures that say nothing."""
+
+from itertools import combinations
+
+import numpy as np
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from artpipe.splits.near_duplicates import near_duplicates, pairs_within
+
+BALANCED = 0x00000000FFFFFFFF
+
+
+def images(*hashes: int | None, artists: str | None = None, sha256: str | None = None) -> pl.DataFrame:
+    """Images `a`, `b`, ... with these hashes, one letter of `artists` and of `sha256` each."""
+    names = [f"{i:04d}" for i in range(len(hashes))]
+    return pl.DataFrame(
+        {
+            "artwork_id": names,
+            "artist_id": list(artists) if artists else names,
+            "sha256": list(sha256) if sha256 else names,
+            "perceptual_hash": [None if value is None else f"{value:016x}" for value in hashes],
+        },
+        schema_overrides={"perceptual_hash": pl.String},
+    )
+
+
+def flipped(value: int, bits: int) -> int:
+    """The value with its `bits` lowest bits turned."""
+    return value ^ ((1 << bits) - 1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=12), st.integers(0, 12), st.data())
+def test_every_pair_within_the_distance_is_found_once(values, max_bits, data):
+    near = [value ^ data.draw(st.integers(0, 255)) << 20 for value in values]
+    hashes = np.array([*values, *near], dtype=np.uint64)
+    i, j = pairs_within(hashes, max_bits)
+    wanted = {
+        (a, b)
+        for a, b in combinations(range(len(hashes)), 2)
+        if (int(hashes[a]) ^ int(hashes[b])).bit_count() <= max_bits
+    }
+    assert len(i) == len(wanted)
+    assert set(zip(i.tolist(), j.tolist(), strict=True)) == wanted
+
+
+def test_four_bits_join_two_artists_and_six_do_not():
+    found = near_duplicates(images(BALANCED, flipped(BALANCED, 4), BALANCED ^ 0x3F << 50))
+    assert found.rows() == [("0000", "0001", 4)]
+
+
+def test_one_artist_may_differ_by_ten_bits():
+    pair = (BALANCED, BALANCED ^ 0x3FF << 27)
+    assert near_duplicates(images(*pair, artists="rr")).rows() == [("0000", "0001", 10)]
+    assert near_duplicates(images(*pair, artists="rs")).is_empty()
+    assert near_duplicates(images(BALANCED, BALANCED ^ 0x7FF << 27, artists="rr")).is_empty()
+
+
+def test_an_unknown_artist_is_nobody_in_particular():
+    pair = images(BALANCED, BALANCED ^ 0x3FF << 27).with_columns(artist_id=pl.lit(None, pl.String))
+    assert near_duplicates(pair).is_empty()
+
+
+def test_the_same_file_is_a_pair_whatever_its_hash_says():
+    assert near_duplicates(images(None, None, 0, sha256="xyx")).rows() == [("0000", "0002", 0)]
+
+
+def test_flat_pictures_are_not_lookalikes():
+    assert near_duplicates(images(0, 0, 1, 2**64 - 1, 2**64 - 1)).is_empty()
+
+
+def test_a_hash_that_thousands_share_joins_none_of_them():
+    crowd = images(*[BALANCED] * 3000, *[0x0F0F0F0F0F0F0F0F] * 2)
+    assert near_duplicates(crowd).rows() == [("3000", "3001", 0)]
+
+
+def test_copies_are_chained_not_paired_all_with_all():
+    assert near_duplicates(images(*[BALANCED] * 4))["bits"].to_list() == [0, 0, 0]
+
+
+def test_no_images_give_no_pairs():
+    assert near_duplicates(images()).is_empty()
