@@ -1,0 +1,66 @@
+"""Whether a probability of 0.8 is right eight times in ten."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BINS = 15
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Rows whose highest probability lies in (low, high]; the first bin holds 0 too."""
+
+    low: float
+    high: float
+    rows: int
+    mean_confidence: float | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The reliability curve and the expected calibration error: the mean gap between confidence and accuracy."""
+
+    expected_error: float
+    mean_confidence: float
+    bins: tuple[ReliabilityBin, ...]
+
+
+def measure_calibration(
+    confidence: "NDArray[np.floating]", right: "NDArray[np.bool_]", bins: int = BINS
+) -> Calibration | None:
+    """Expected calibration error over equally wide bins, weighted by their rows; None without rows.
+
+    Args:
+        confidence: (N,) highest probability of each row, 0 to 1.
+        right: (N,) whether that answer was right.
+        bins: number of bins.
+    Source: Guo et al., arXiv:1706.04599.
+    """
+    if len(confidence) == 0:
+        return None
+    edges = np.linspace(0, 1, bins + 1)
+    bin_of = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+    rows = np.bincount(bin_of, minlength=bins)
+    confidences = np.bincount(bin_of, weights=confidence, minlength=bins)
+    hits = np.bincount(bin_of, weights=right, minlength=bins)
+    curve = tuple(
+        ReliabilityBin(
+            low=float(edges[i]),
+            high=float(edges[i + 1]),
+            rows=int(rows[i]),
+            mean_confidence=float(confidences[i] / rows[i]) if rows[i] else None,
+            accuracy=float(hits[i] / rows[i]) if rows[i] else None,
+        )
+        for i in range(bins)
+    )
+    return Calibration(
+        expected_error=float(np.abs(confidences - hits).sum() / len(confidence)),
+        mean_confidence=float(np.mean(confidence)),
+        bins=curve,
+    )

@@ -1,0 +1,158 @@
+"""The evaluation report: every figure beside the name of the split it was measured on.
+
+Made by `evaluate` from probabilities and vectors; written as JSON (`to_dict`) and as a table (`to_markdown`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from artpipe.catalog.schema import TASKS
+from artpipe.evaluation.classification import TaskScores, majority_class, score_split
+from artpipe.evaluation.retrieval import NEIGHBOURS, RetrievalScores, score_retrieval
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+EVALUATED_SPLITS = ("validation", "test", "unseen_artists")
+SEEN = "train (seen)"
+"""What training rows are called in a report."""
+
+RETRIEVED_BY = {"style": "style", "artist": "artist_id"}
+_SPLIT_TITLES = {"validation": "validation", "test": "test", "unseen_artists": "unseen artists", SEEN: SEEN}
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """All scores of one model; `rows` counts the pictures of each split."""
+
+    model_id: str
+    rows: Mapping[str, int]
+    classification: tuple[TaskScores, ...]
+    retrieval: tuple[RetrievalScores, ...]
+
+    def scores(self, task: str, split: str) -> TaskScores:
+        """The scores of one task on one split."""
+        return next(scores for scores in self.classification if (scores.task, scores.split) == (task, split))
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: no NaN, None where a figure cannot be measured."""
+        return {
+            "model_id": self.model_id,
+            "rows": dict(self.rows),
+            "splits": {
+                split: {
+                    "rows": self.rows[split],
+                    "classification": {s.task: _without(s, "task") for s in self.classification if s.split == split},
+                    "retrieval": {s.by: _without(s, "by") for s in self.retrieval if s.split == split},
+                }
+                for split in self.rows
+            },
+        }
+
+    def to_markdown(self) -> str:
+        """Two tables for people."""
+        lines = [
+            "| split | task | n | works | @1 (95 %) | @3 | macro-F1 | majority floor | ECE |",
+            "|---|---|--:|--:|--:|--:|--:|--:|--:|",
+            *(_classification_line(scores) for scores in self.classification),
+            "",
+            "| split | neighbours by | n | precision@10 | chance | ceiling |".replace("@10", f"@{self._neighbours}"),
+            "|---|---|--:|--:|--:|--:|",
+            *(_retrieval_line(scores) for scores in self.retrieval),
+        ]
+        return "\n".join(lines) + "\n"
+
+    @property
+    def _neighbours(self) -> int:
+        return self.retrieval[0].k if self.retrieval else NEIGHBOURS
+
+
+def evaluate(
+    rows: pl.DataFrame,
+    probabilities: Mapping[str, "NDArray[np.floating]"],
+    classes: Mapping[str, Sequence[str]],
+    vectors: "NDArray[np.float32]",
+    *,
+    model_id: str,
+    include_train: bool = False,
+    seed: int = 0,
+    neighbours: int = NEIGHBOURS,
+) -> EvaluationReport:
+    """Measure a model on each held-out split apart.
+
+    Args:
+        rows: rows of the training set that were run through the model, columns as in `splits`. Training rows supply
+            the majority classes and neighbours; they are scored only if `include_train`.
+        probabilities: for each task float (N, C), in the order of `rows`; where `include_train` is off the values of
+            training rows are not looked at.
+        classes: for each task the C classes the model knows, in column order.
+        vectors: float32 (N, D), rows of length 1.
+        model_id: of the model measured.
+        include_train: also score the training rows, under the name `train (seen)`.
+        seed: of the bootstrap.
+        neighbours: k of the retrieval precision.
+    """
+    split_of = rows["split"].to_numpy()
+    members = {split: np.flatnonzero(split_of == split) for split in EVALUATED_SPLITS}
+    train = np.flatnonzero(split_of == "train")
+    if include_train:
+        members[SEEN] = train
+    work_ids = rows["work_id"].to_list()
+    labels = {task: rows[task].to_list() for task in TASKS}
+    common = {task: majority_class([labels[task][i] for i in train]) for task in TASKS}
+    classification = tuple(
+        score_split(
+            probabilities[task][indices],
+            [labels[task][i] for i in indices],
+            [work_ids[i] for i in indices],
+            classes[task],
+            task=task,
+            split=split,
+            majority_class=common[task],
+            seed=seed,
+        )
+        for split, indices in members.items()
+        for task in TASKS
+    )
+    retrieved = {by: rows[column].to_list() for by, column in RETRIEVED_BY.items()}
+    retrieval = tuple(
+        scores
+        for split, indices in members.items()
+        for scores in score_retrieval(vectors, work_ids, retrieved, indices, split=split, k=neighbours)
+    )
+    return EvaluationReport(model_id, {s: len(i) for s, i in members.items()}, classification, retrieval)
+
+
+def _without(scores: TaskScores | RetrievalScores, key: str) -> dict[str, Any]:
+    return {name: value for name, value in asdict(scores).items() if name != key}
+
+
+def _classification_line(scores: TaskScores) -> str:
+    at_1 = _percent(scores.at_1)
+    if scores.at_1_interval is not None:
+        low, high = scores.at_1_interval
+        at_1 += f" ({100 * low:.1f} to {100 * high:.1f})"
+    floor = _percent(scores.majority_floor)
+    if scores.majority_floor is not None and scores.majority_class is not None:
+        floor += f" ({scores.majority_class})"
+    f1 = "-" if scores.macro_f1 is None else f"{scores.macro_f1:.3f}"
+    ece = "-" if scores.calibration is None else f"{scores.calibration.expected_error:.3f}"
+    cells = (
+        _SPLIT_TITLES[scores.split], scores.task, f"{scores.n:,}", f"{scores.works:,}", at_1, _percent(scores.at_3),
+        f1, floor, ece,
+    )  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+def _retrieval_line(scores: RetrievalScores) -> str:
+    figures = (scores.precision, scores.chance, scores.ceiling)
+    cells = (_SPLIT_TITLES[scores.split], scores.by, f"{scores.n:,}", *map(_percent, figures))
+    return f"| {' | '.join(cells)} |"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"

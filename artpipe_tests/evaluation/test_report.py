@@ -1,0 +1,94 @@
+"""The report names the split of every figure and holds nothing that JSON cannot."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from artpipe.catalog.schema import SPLITS, TASKS
+from artpipe.evaluation.report import SEEN, evaluate
+
+CLASSES = {"style": ("Baroque", "Rococo"), "period": ("1550-1650",), "type": ()}
+
+
+def rows_of(**counts: int) -> pl.DataFrame:
+    """Rows of every split, alternately Baroque and Rococo, of one period and no type."""
+    rows = []
+    for split, count in counts.items():
+        for i in range(count):
+            name = f"{split}{i}"
+            rows.append(
+                dict.fromkeys(SPLITS)
+                | {"artwork_id": name, "work_id": name, "artist_id": f"artist{i % 3}", "split": split}
+                | {"style": CLASSES["style"][i % 2], "period": "1550-1650"}
+            )
+    return pl.DataFrame(rows, schema=SPLITS)
+
+
+def evaluated(rows: pl.DataFrame, **options):
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(len(rows), 4)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    probabilities = {
+        "style": np.tile([[0.8, 0.2]], (len(rows), 1)),
+        "period": np.ones((len(rows), 1)),
+        "type": np.empty((len(rows), 0)),
+    }
+    probabilities["style"][rows["split"].to_numpy() == "train"] = np.nan if not options.get("include_train") else 0.5
+    return evaluate(rows, probabilities, CLASSES, vectors, model_id="0123", **options)
+
+
+def test_every_held_out_split_is_measured_apart():
+    report = evaluated(rows_of(train=9, validation=4, test=5, unseen_artists=3))
+    found = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert found["rows"] == {"validation": 4, "test": 5, "unseen_artists": 3}
+    assert list(found["splits"]) == ["validation", "test", "unseen_artists"]
+    style = found["splits"]["test"]["classification"]["style"]
+    assert (style["at_1"], style["n"], style["split"]) == (0.6, 5, "test")
+    assert found["splits"]["unseen_artists"]["classification"]["style"]["at_1"] == pytest.approx(2 / 3)
+    assert found["splits"]["test"]["retrieval"]["artist"]["table_rows"] == 21
+
+
+def test_the_floor_comes_from_the_training_rows():
+    rows = rows_of(train=3, test=5).with_columns(
+        style=pl.when(split="train").then(pl.lit("Rococo")).otherwise(pl.col("style"))
+    )
+    scores = evaluated(rows).scores("style", "test")
+    assert (scores.majority_class, scores.majority_floor) == ("Rococo", 0.4)
+
+
+def test_training_rows_are_measured_only_on_demand_and_called_seen():
+    rows = rows_of(train=4, test=2)
+    assert "train" not in evaluated(rows).to_markdown()
+    report = evaluated(rows, include_train=True)
+    assert report.scores("style", SEEN).n == 4
+    assert SEEN in report.to_dict()["splits"]
+    assert "| train (seen) | style | 4 |" in report.to_markdown()
+
+
+def test_an_empty_split_and_a_task_without_labels_say_so_instead_of_nan():
+    report = evaluated(rows_of(train=4, test=2))
+    assert report.scores("style", "validation").reason == "no rows"
+    assert report.scores("type", "test").reason == "no row has a known label"
+    json.dumps(report.to_dict(), allow_nan=False)
+
+
+def test_nothing_at_all_is_a_report_too():
+    report = evaluated(rows_of())
+    json.dumps(report.to_dict(), allow_nan=False)
+    assert {scores.reason for scores in report.classification} == {"no rows"}
+
+
+def test_the_table_has_a_line_for_every_split_and_task():
+    lines = evaluated(rows_of(train=9, validation=4, test=5, unseen_artists=3)).to_markdown().splitlines()
+    for split in ("validation", "test", "unseen artists"):
+        for task in TASKS:
+            assert any(line.startswith(f"| {split} | {task} |") for line in lines)
+    assert all("nan" not in line.lower() for line in lines)
+    assert "| test | style | 5 | 5 | 60.0 % (" in "\n".join(lines)
+
+
+def test_the_same_seed_gives_the_same_report():
+    rows = rows_of(train=9, test=30)
+    assert evaluated(rows, seed=1).to_dict() == evaluated(rows, seed=1).to_dict()
