@@ -1,0 +1,1 @@
+"""One unit vector for every image."""

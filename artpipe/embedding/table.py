@@ -1,0 +1,291 @@
+"""The `embeddings` table: one row is a searchable image, its unit vector and what people filter on.
+
+Rows are keyed by `artwork_id` and say which model and which image they were made from, so that a run embeds only what
+is new, a killed run goes on where it stopped, and a change of title moves metadata alone. `artpipe.search` reads it.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import polars as pl
+
+from artpipe.catalog.schema import TASKS
+from artpipe.lake import EMBEDDINGS_TABLE, DataLake
+
+if TYPE_CHECKING:
+    import lance
+    from lancedb.table import Table
+    from numpy.typing import NDArray
+
+METADATA = pl.Schema(
+    {
+        "artist_id": pl.String(),
+        "artist": pl.String(),
+        "title": pl.String(),
+        "date_text": pl.String(),
+        "year_from": pl.Int32(),
+        "year_to": pl.Int32(),
+        "technique": pl.String(),
+        "location": pl.String(),
+        "page_url": pl.String(),
+        "image_url": pl.String(),
+        "form": pl.String(),
+        "type": pl.String(),
+        "school": pl.String(),
+        "style": pl.String(),
+        "period": pl.String(),
+        "work_id": pl.String(),
+    }
+)
+"""What comes from the catalogue and the splits, and can change without a new vector."""
+
+PREDICTIONS = pl.Schema(
+    {
+        f"predicted_{task}{part}": kind
+        for task in TASKS
+        for part, kind in (("", pl.String()), ("_probability", pl.Float32()))
+    }
+)
+"""The label that the model finds most likely for each task, and how likely it finds it."""
+
+KEYS = pl.Schema({"artwork_id": pl.String(), "model_id": pl.String(), "sha256": pl.String()})
+"""What a row is, and what its vector was made by and from."""
+
+VECTOR = "vector"
+_IDS_A_DELETE = 500
+_LENGTH_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class EmbeddingPlan:
+    """What must be done so that the table holds exactly the wanted rows; ids are sorted.
+
+    Attributes:
+        to_embed: new artworks, artworks whose image changed, and rows made by another model.
+        to_update: rows whose metadata alone differ.
+        to_remove: rows that are no longer wanted.
+        unchanged: how many rows are right as they are.
+    """
+
+    to_embed: list[str]
+    to_update: list[str]
+    to_remove: list[str]
+    unchanged: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the table is already as wanted."""
+        return not (self.to_embed or self.to_update or self.to_remove)
+
+
+class EmbeddingTable:
+    """The LanceDB table `embeddings` of a lake. Reading never creates or changes anything."""
+
+    def __init__(self, lake: DataLake) -> None:
+        self.lake = lake
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever embedded."""
+        return self._dataset() is not None
+
+    @property
+    def version(self) -> int | None:
+        """The latest commit of the table; hand it to the reading methods for one consistent picture."""
+        dataset = self._dataset()
+        return None if dataset is None else int(dataset.version)
+
+    @property
+    def dimension(self) -> int | None:
+        """The length D of the vectors."""
+        dataset = self._dataset()
+        return None if dataset is None else int(dataset.schema.field(VECTOR).type.list_size)
+
+    def count(self) -> int:
+        """The number of rows."""
+        dataset = self._dataset()
+        return 0 if dataset is None else int(dataset.count_rows())
+
+    def read(self, columns: list[str] | None = None, version: int | None = None) -> pl.DataFrame:
+        """The rows without their vectors, in the order of `artwork_id`.
+
+        Args:
+            columns: names to read; all but the vectors by default.
+            version: a commit of the table; the latest by default.
+        """
+        schema = pl.Schema({**KEYS, **METADATA, **PREDICTIONS})
+        columns = list(schema) if columns is None else columns
+        dataset = self._dataset(version)
+        if dataset is None:
+            return pl.DataFrame(schema={name: schema[name] for name in columns})
+        read = list(dict.fromkeys(["artwork_id", *columns]))
+        rows = cast("pl.DataFrame", pl.from_arrow(dataset.to_table(columns=read)))
+        return rows.sort("artwork_id").select(columns)
+
+    def vectors(self, version: int | None = None) -> "tuple[list[str], NDArray[np.float32]]":
+        """All ids, sorted, and their vectors as a float32 (N, D) array in the same order.
+
+        Args:
+            version: a commit of the table; the latest by default.
+        """
+        dataset = self._dataset(version)
+        if dataset is None:
+            return [], np.zeros((0, 0), dtype=np.float32)
+        rows = dataset.to_table(columns=["artwork_id", VECTOR])
+        dimension: int = rows.schema.field(VECTOR).type.list_size
+        flat = rows[VECTOR].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        ids = np.array(rows["artwork_id"].to_pylist(), dtype=object)
+        order = np.argsort(ids, kind="stable")
+        matrix = flat.astype(np.float32, copy=False).reshape(len(ids), dimension)
+        return cast("list[str]", ids[order].tolist()), np.ascontiguousarray(matrix[order])
+
+    def plan(self, wanted: pl.DataFrame, model_id: str) -> EmbeddingPlan:
+        """Compare the table with what it should hold.
+
+        Args:
+            wanted: one row for each searchable image: `artwork_id`, `sha256` and any columns of `METADATA`.
+            model_id: the model that must have made every vector.
+
+        Raises:
+            ValueError: an `artwork_id` is wanted twice.
+        """
+        _refuse_repeated(wanted)
+        compared = [name for name in METADATA if name in wanted.columns]
+        held = self.read([*KEYS, *compared])
+        both = wanted.join(held, on="artwork_id", how="left", suffix="_held", coalesce=True)
+        stale = pl.col("sha256_held").ne_missing(pl.col("sha256")) | pl.col("model_id").ne_missing(model_id)
+        differs = pl.any_horizontal(
+            pl.lit(False),
+            *(pl.col(name).cast(METADATA[name]).ne_missing(pl.col(f"{name}_held")) for name in compared),
+        )
+        if "model_id" in wanted.columns:
+            both = both.drop("model_id").rename({"model_id_held": "model_id"})
+        both = both.select("artwork_id", stale=stale, differs=differs).sort("artwork_id")
+        to_embed = both.filter("stale")["artwork_id"].to_list()
+        to_update = both.filter(~pl.col("stale") & pl.col("differs"))["artwork_id"].to_list()
+        to_remove = held.join(wanted, on="artwork_id", how="anti")["artwork_id"].to_list()
+        return EmbeddingPlan(to_embed, to_update, to_remove, both.height - len(to_embed) - len(to_update))
+
+    def upsert(self, rows: pl.DataFrame) -> None:
+        """Add rows, or replace those of the same `artwork_id`, as one commit.
+
+        A table whose vectors have another length belongs to another model and is made anew.
+
+        Args:
+            rows: `KEYS`, `METADATA`, `PREDICTIONS` (absent columns become null) and `vector`, Array(Float32, D), each
+                of length 1.
+
+        Raises:
+            ValueError: an `artwork_id` occurs twice, or a vector is not of length 1.
+        """
+        if rows.is_empty():
+            return
+        _refuse_repeated(rows)
+        data = _arrow_rows(rows)
+        table = self._open_for_writing()
+        is_other_length = table is not None and table.schema.field(VECTOR).type != data.schema.field(VECTOR).type
+        if table is None or is_other_length:
+            mode = "overwrite" if is_other_length else "create"
+            self.lake.connect().create_table(EMBEDDINGS_TABLE, data=data, schema=data.schema, mode=mode)
+        else:
+            table.merge_insert("artwork_id").when_matched_update_all().when_not_matched_insert_all().execute(data)
+
+    def update_metadata(self, rows: pl.DataFrame) -> None:
+        """Change the metadata of rows already held, as one commit; no vector is rewritten and no row is added.
+
+        Args:
+            rows: `artwork_id` and the columns of `METADATA` to write.
+        """
+        table = self._open_for_writing()
+        if table is None or rows.is_empty():
+            return
+        _refuse_repeated(rows)
+        columns = {"artwork_id": KEYS["artwork_id"], **{n: t for n, t in METADATA.items() if n in rows.columns}}
+        data = rows.select(pl.col(name).cast(kind) for name, kind in columns.items()).to_arrow()
+        data = data.cast(_plain_strings(data.schema))
+        table.merge_insert("artwork_id").when_matched_update_all().execute(data)
+
+    def remove(self, ids: list[str]) -> None:
+        """Delete the rows of these artworks; an id that is not held is ignored."""
+        table = self._open_for_writing()
+        if table is None:
+            return
+        for first in range(0, len(ids), _IDS_A_DELETE):
+            quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in ids[first : first + _IDS_A_DELETE])
+            table.delete(f"artwork_id IN ({quoted})")
+
+    def optimize(self, keep_versions_for: timedelta = timedelta(days=1)) -> None:
+        """Join small fragments and drop old versions.
+
+        Args:
+            keep_versions_for: younger versions stay, because a reader that opened one may still read from it.
+        """
+        table = self._open_for_writing()
+        if table is not None:
+            table.optimize(cleanup_older_than=keep_versions_for)
+
+    def _dataset(self, version: int | None = None) -> "lance.LanceDataset | None":
+        # Lance alone loads in a third of LanceDB's time, and reading needs no more.
+        import lance
+
+        try:
+            return lance.dataset(f"{self.lake.lance_uri}/{EMBEDDINGS_TABLE}.lance", version=version)
+        except ValueError as error:
+            if version is None and "not found" in str(error).lower():
+                return None
+            raise
+
+    def _open_for_writing(self) -> "Table | None":
+        if not self.exists:
+            return None
+        return self.lake.connect().open_table(EMBEDDINGS_TABLE)
+
+
+def content_version(rows: pl.DataFrame) -> str:
+    """A hash of which vectors a table holds: of every id with the image and the model its vector came from.
+
+    Titles and other metadata do not enter, so that an index over the vectors outlives a change of title.
+
+    Args:
+        rows: `artwork_id`, `sha256` and `model_id`, in any order.
+    """
+    lines = rows.sort("artwork_id").select(
+        pl.concat_str("artwork_id", "sha256", "model_id", separator="\t", ignore_nulls=True)
+    )
+    return hashlib.sha256("\n".join(lines.to_series().to_list()).encode()).hexdigest()[:16]
+
+
+def _refuse_repeated(rows: pl.DataFrame) -> None:
+    repeated = rows["artwork_id"].filter(rows["artwork_id"].is_duplicated())
+    if len(repeated):
+        raise ValueError(f"artwork_id {repeated[0]!r} occurs more than once")
+
+
+def _arrow_rows(rows: pl.DataFrame) -> Any:
+    """An Arrow table of the rows with the columns of the table, in its order and types."""
+    vectors = rows[VECTOR].to_numpy()
+    lengths = np.linalg.norm(vectors.astype(np.float32), axis=1)
+    if not np.allclose(lengths, 1.0, atol=_LENGTH_TOLERANCE):
+        raise ValueError(f"a vector has length {lengths[np.argmax(np.abs(lengths - 1.0))]:.4f}, not 1")
+    scalars = {**KEYS, **METADATA, **PREDICTIONS}
+    ordered = rows.select(
+        pl.col("artwork_id"),
+        pl.col(VECTOR).cast(pl.Array(pl.Float32, vectors.shape[1])),
+        *(
+            (pl.col(name) if name in rows.columns else pl.lit(None).alias(name)).cast(kind)
+            for name, kind in scalars.items()
+            if name != "artwork_id"
+        ),
+    )
+    data = ordered.to_arrow()
+    return data.cast(_plain_strings(data.schema))
+
+
+def _plain_strings(schema: Any) -> Any:
+    """The same Arrow schema with Arrow's ordinary strings, which every Lance reader knows."""
+    import pyarrow as pa
+
+    return pa.schema([pa.field(f.name, pa.string() if f.type == pa.large_string() else f.type) for f in schema])

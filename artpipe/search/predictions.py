@@ -1,0 +1,80 @@
+"""What the model takes a picture for, said with the three likeliest labels of each task."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from artpipe.catalog.schema import TASKS
+from artpipe.lake import IMAGES_TABLE, DataLake
+from artpipe.search.queries import PictureEncoder, stored_form
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+BEST_LABELS = 3
+_DEFAULT_SHORT_SIDE_PX = 320
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a picture is taken for: the three most likely labels of each task, with their probabilities.
+
+    Attributes:
+        file: the path of the picture, where it has one.
+        best: for each task, (label, probability), most likely first.
+    """
+
+    file: str | None
+    best: dict[str, list[tuple[str, float]]]
+
+    def as_json(self) -> dict[str, Any]:
+        """`file`, then for each task a list of `[label, probability]`."""
+        return {"file": self.file, **{task: [list(pair) for pair in pairs] for task, pairs in self.best.items()}}
+
+
+def stored_short_side_px(lake: DataLake) -> int:
+    """The short side that the lake's pictures were stored with, so that a query is made alike."""
+    import lance
+
+    try:
+        images = lance.dataset(f"{lake.lance_uri}/{IMAGES_TABLE}.lance")
+    except ValueError:
+        return _DEFAULT_SHORT_SIDE_PX
+    rows = images.to_table(columns=["short_side_px"], filter="short_side_px IS NOT NULL", limit=1)
+    return int(rows["short_side_px"][0].as_py()) if rows.num_rows else _DEFAULT_SHORT_SIDE_PX
+
+
+def predict_pictures(
+    load_encoder: Callable[[], PictureEncoder], images: "Sequence[str | Path | bytes | Image]", short_side_px: int
+) -> list[Prediction]:
+    """The three most likely labels of each task for each picture.
+
+    Args:
+        load_encoder: gives the model; asked only when every picture is found readable.
+        images: paths, bytes or PIL images.
+        short_side_px: of the form in which the model sees them.
+
+    Raises:
+        UnusableQueryError: one of them is no readable picture.
+    """
+    pictures = [Path(image) if isinstance(image, str) else image for image in images]
+    if not pictures:
+        return []
+    jpegs = [stored_form(picture, short_side_px) for picture in pictures]
+    encoder = load_encoder()
+    probabilities = encoder.encode(jpegs).probabilities
+    answers: list[Prediction] = []
+    for row, picture in enumerate(pictures):
+        best = {
+            task: [
+                (encoder.labels[task][label], round(float(probabilities[task][row, label]), 4))
+                for label in np.argsort(-probabilities[task][row], kind="stable")[:BEST_LABELS]
+            ]
+            for task in TASKS
+            if task in probabilities
+        }
+        answers.append(Prediction(str(picture) if isinstance(picture, Path) else None, best))
+    return answers

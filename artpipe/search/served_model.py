@@ -1,0 +1,47 @@
+"""The model that the lake serves, as the search asks it; the only module of `artpipe.search` that loads torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from artpipe.embedding.embedder import Embedder, Predictions
+from artpipe.lake import DataLake
+from artpipe.search.queries import Encoded
+from artpipe.training.checkpoint import load_model
+from artpipe.training.served import served_card
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A `PictureEncoder` made of a trained classifier."""
+
+    embedder: Embedder
+
+    @property
+    def model_id(self) -> str:
+        """The hash of weights and story."""
+        return self.embedder.card.model_id
+
+    @property
+    def labels(self) -> dict[str, list[str]]:
+        """The class names of each task, in the order of its probabilities."""
+        return {task: list(names) for task, names in self.embedder.card.classes.items()}
+
+    def encode(self, jpegs: Sequence[bytes]) -> Encoded:
+        """Embed and classify stored JPEGs, at least one."""
+        seen = Predictions.joined(self.embedder.embed_jpegs(jpegs))
+        return Encoded(seen.vectors, seen.probabilities)
+
+
+def load_served_model(lake: DataLake, device: str = "auto") -> ServedModel:
+    """Load the model that the lake's pointer names.
+
+    Args:
+        lake: where it was saved.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+
+    Raises:
+        NoModelError: no model was trained yet.
+        CorruptModelError: its files are missing or damaged.
+    """
+    loaded = load_model(lake.model(served_card(lake).model_id))
+    return ServedModel(Embedder.of(loaded, device))

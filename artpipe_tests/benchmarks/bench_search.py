@@ -1,0 +1,166 @@
+"""Searching 32,000 vectors of 576 numbers through `Collection.similar`, beside `plain.py query` in the same run.
+
+    python artpipe_tests/benchmarks/bench_search.py [--rows 32000] [--queries 200]
+
+Two kinds of vectors: `clustered`, like a network's features (positive mean, clusters of unequal size, few true
+dimensions), and `gaussian`, random directions without any structure, the hardest case for a graph. Queries are rows
+with noise, drawn apart from those that `build_index` tunes itself on. Prints one JSON line.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from artpipe.embedding.table import EmbeddingTable, content_version
+from artpipe.lake import DataLake
+from artpipe.search import Collection, SearchFilter
+from artpipe.search.index import build_index
+
+PLAIN = Path(__file__).resolve().parents[3] / "shared" / "baseline" / "plain.py"
+K = 10
+SCHOOLS = {"one in a thousand": 0.001, "one in a hundred": 0.01, "one in ten": 0.1, "one in two": 0.5}
+
+Matrix = NDArray[np.float32]
+
+
+def unit(rows: NDArray[np.floating]) -> Matrix:
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def clustered(rows: int, dimension: int, rng: np.random.Generator) -> Matrix:
+    """Like pooled features: an offset shared by all, clusters with a long tail of sizes, 64 true dimensions."""
+    basis = rng.standard_normal((64, dimension)) / 8
+    centres = rng.standard_normal((500, 64))
+    sizes = 1 / np.arange(1, 501)
+    members = centres[rng.choice(500, rows, p=sizes / sizes.sum())] + 0.8 * rng.standard_normal((rows, 64))
+    offset = np.abs(rng.standard_normal(dimension))
+    return unit(members @ basis + offset + 0.1 * rng.standard_normal((rows, dimension)))
+
+
+def gaussian(rows: int, dimension: int, rng: np.random.Generator) -> Matrix:
+    return unit(rng.standard_normal((rows, dimension)))
+
+
+def table_rows(vectors: Matrix, rng: np.random.Generator) -> pl.DataFrame:
+    """Invented works around the vectors; `school` names the share of works that have it."""
+    numbers = range(len(vectors))
+    draw = rng.random(len(vectors))
+    bounds = np.cumsum(list(SCHOOLS.values()))
+    school = np.array([*SCHOOLS, "the rest"], dtype=object)[np.searchsorted(bounds, draw)]
+    return pl.DataFrame(
+        {
+            "artwork_id": [f"p/painter{n % 900}/work{n:05}" for n in numbers],
+            "model_id": "bench",
+            "sha256": [f"{n:064x}" for n in numbers],
+            "artist_id": [f"p/painter{n % 900}" for n in numbers],
+            "artist": [f"PAINTER, Number {n % 900}" for n in numbers],
+            "title": [f"Still-Life with {n} Lemons" for n in numbers],
+            "date_text": [f"c. {1400 + n % 500}" for n in numbers],
+            "year_from": [1395 + n % 500 for n in numbers],
+            "year_to": [1405 + n % 500 for n in numbers],
+            "technique": "Oil on canvas, 60 x 80 cm",
+            "location": "Private collection",
+            "page_url": [f"https://gallery.example/html/p/painter{n % 900}/work{n:05}.html" for n in numbers],
+            "image_url": [f"https://gallery.example/art/p/painter{n % 900}/work{n:05}.jpg" for n in numbers],
+            "school": school.astype(str),
+            "style": [("Baroque", "Rococo", "Realism")[n % 3] for n in numbers],
+            "vector": vectors,
+        }
+    )
+
+
+def plain_ms(vectors: Matrix, asked: Matrix, folder: Path) -> float:
+    """Milliseconds of one query by the plain way."""
+    np.save(folder / "vectors.npy", vectors)
+    np.save(folder / "queries.npy", asked)
+    command = [sys.executable, str(PLAIN), "query", str(folder / "vectors.npy"), str(folder / "queries.npy")]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    return 1e3 / float(json.loads(answer.stdout.splitlines()[-1])["per_s"])
+
+
+def asked_ms(collection: Collection, asked: Matrix, where: SearchFilter | None = None) -> tuple[float, list[set[str]]]:
+    """Mean milliseconds of one query from vector to finished frame, and what was found."""
+    collection.similar(asked[0], K, where)
+    began = time.perf_counter()
+    frames = [collection.similar(query, K, where) for query in asked]
+    spent_ms = (time.perf_counter() - began) * 1e3 / len(asked)
+    return spent_ms, [set(frame["artwork_id"]) for frame in frames]
+
+
+def recall(found: list[set[str]], truth: list[set[str]]) -> float:
+    return sum(len(a & b) for a, b in zip(found, truth, strict=True)) / sum(len(b) for b in truth)
+
+
+def true_neighbours(vectors: Matrix, ids: list[str], asked: Matrix, allowed: NDArray[np.bool_]) -> list[set[str]]:
+    names = np.array(ids, dtype=object)
+    similarities = np.where(allowed[None], asked.astype(np.float64) @ vectors.T.astype(np.float64), -np.inf)
+    return [set(names[np.argsort(-row)[:K]]) for row in similarities]
+
+
+def measured(vectors: Matrix, queries: int, rng: np.random.Generator) -> dict[str, object]:
+    noise = rng.standard_normal((queries, vectors.shape[1]))
+    noise *= rng.uniform(0.3, 1.0, (queries, 1)) / np.linalg.norm(noise, axis=1, keepdims=True)
+    asked = unit(vectors[rng.integers(0, len(vectors), queries)] + noise)
+    with tempfile.TemporaryDirectory() as name:
+        lake = DataLake(name)
+        table = EmbeddingTable(lake)
+        table.upsert(table_rows(vectors, rng))
+        ids, stored = table.vectors()
+        version = content_version(table.read(["artwork_id", "sha256", "model_id"]))
+        card = build_index(stored, ids, lake, model_id="bench", content_version=version, compare_lancedb=True)
+        began = time.perf_counter()
+        collection = Collection.open(lake, device="cpu")
+        open_s = time.perf_counter() - began
+        began = time.perf_counter()
+        collection.similar(asked[0])
+        first_s = time.perf_counter() - began
+        before_ms = plain_ms(vectors, asked[:100], Path(name))
+        ours_ms, found = asked_ms(collection, asked)
+        filtered: dict[str, object] = {}
+        for school in SCHOOLS:
+            few = asked[:50]
+            spent_ms, hits = asked_ms(collection, few, SearchFilter(school=school))
+            allowed = (collection.works["school"] == school).to_numpy()
+            truth = true_neighbours(stored, ids, few, allowed)
+            filtered[school] = {"ms": round(spent_ms, 3), "recall_at_10": round(recall(hits, truth), 4)}
+        after_ms = plain_ms(vectors, asked[:100], Path(name))
+        baseline_ms = (before_ms + after_ms) / 2
+        truth = true_neighbours(stored, ids, asked, np.ones(len(ids), dtype=bool))
+        return {
+            "index": card.kind,
+            "parameters": card.parameters,
+            "plain_ms": round(baseline_ms, 3),
+            "similar_ms": round(ours_ms, 3),
+            "ratio": round(baseline_ms / ours_ms, 1),
+            "recall_at_10": round(recall(found, truth), 4),
+            "open_s": round(open_s, 3),
+            "first_query_s": round(first_s, 3),
+            "build_s": card.seconds_to_build,
+            "filtered": filtered,
+            "trials": {t.kind: [t.ms_per_query, t.recall_at_10, t.build_s, t.parameters] for t in card.trials},
+        }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=32_000)
+    parser.add_argument("--dimension", type=int, default=576)
+    parser.add_argument("--queries", type=int, default=200)
+    options = parser.parse_args()
+    answer: dict[str, object] = {"what": "search", "rows": options.rows, "dimension": options.dimension}
+    for kind in (clustered, gaussian):
+        rng = np.random.default_rng(1)
+        answer[kind.__name__] = measured(kind(options.rows, options.dimension, rng), options.queries, rng)
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from artpipe.embedding.table import EmbeddingTable, content_version
+from artpipe.lake import DataLake
+
+MODEL = "3fa9"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> EmbeddingTable:
+    return EmbeddingTable(DataLake(tmp_path / "lake"))
+
+
+def rows(
+    *ids: str, model_id: str = MODEL, sha256: str = "s1", title: str = "A Title", dimension: int = 4
+) -> pl.DataFrame:
+    vectors = np.random.default_rng(len(ids)).standard_normal((len(ids), dimension)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return pl.DataFrame(
+        {"artwork_id": ids, "model_id": model_id, "sha256": sha256, "title": title, "vector": vectors},
+    )
+
+
+def wanted(*ids: str, sha256: str = "s1", title: str = "A Title") -> pl.DataFrame:
+    return pl.DataFrame({"artwork_id": ids, "sha256": sha256, "title": title})
+
+
+def test_an_absent_table_is_empty_and_reading_it_creates_nothing(table: EmbeddingTable):
+    assert (table.exists, table.count(), table.version, table.dimension) == (False, 0, None, None)
+    assert table.read().is_empty()
+    assert table.vectors()[1].shape == (0, 0)
+    assert not table.lake.root.exists()
+
+
+def test_rows_come_back_sorted_with_their_own_vectors(table: EmbeddingTable):
+    given = rows("b/two", "a/one", "c/three")
+    table.upsert(given)
+    ids, vectors = table.vectors()
+    assert ids == ["a/one", "b/two", "c/three"] == table.read(["artwork_id"])["artwork_id"].to_list()
+    assert vectors.dtype == np.float32
+    np.testing.assert_array_equal(vectors, given.sort("artwork_id")["vector"].to_numpy())
+
+
+def test_the_vector_column_is_a_fixed_size_list_of_float32(table: EmbeddingTable):
+    table.upsert(rows("a/one"))
+    field = table.lake.connect().open_table("embeddings").schema.field("vector")
+    assert str(field.type) == "fixed_size_list<item: float>[4]"
+
+
+def test_only_new_changed_and_otherwise_modelled_artworks_are_embedded(table: EmbeddingTable):
+    table.upsert(rows("same"))
+    table.upsert(rows("repainted", sha256="old"))
+    table.upsert(rows("old model", model_id="0000"))
+    plan = table.plan(wanted("same", "repainted", "old model", "new"), MODEL)
+    assert plan.to_embed == ["new", "old model", "repainted"]
+    assert (plan.to_update, plan.to_remove, plan.unchanged) == ([], [], 1)
+
+
+def test_a_new_title_is_an_update_and_a_missing_artwork_a_removal(table: EmbeddingTable):
+    table.upsert(rows("kept", "renamed", "gone"))
+    asked = pl.concat([wanted("kept"), wanted("renamed", title="Another Title")])
+    plan = table.plan(asked, MODEL)
+    assert (plan.to_embed, plan.to_update, plan.to_remove) == ([], ["renamed"], ["gone"])
+
+
+def test_metadata_that_turns_null_is_an_update(table: EmbeddingTable):
+    table.upsert(rows("a/one"))
+    assert table.plan(wanted("a/one").with_columns(title=pl.lit(None, pl.String)), MODEL).to_update == ["a/one"]
+
+
+def test_a_plan_that_was_carried_out_leaves_nothing_to_do(table: EmbeddingTable):
+    table.upsert(rows("a/one", "b/two"))
+    assert table.plan(wanted("a/one", "b/two"), MODEL).is_empty
+
+
+def test_a_killed_run_goes_on_with_what_is_left(table: EmbeddingTable):
+    table.upsert(rows("a", "b", "c", "d", model_id="0000"))
+    table.upsert(rows("a", "b"))
+    assert table.plan(wanted("a", "b", "c", "d"), MODEL).to_embed == ["c", "d"]
+
+
+def test_embedding_again_replaces_the_row_and_adds_none(table: EmbeddingTable):
+    table.upsert(rows("a/one", "b/two"))
+    table.upsert(rows("b/two", sha256="s2"))
+    assert table.read(["artwork_id", "sha256"]).rows() == [("a/one", "s1"), ("b/two", "s2")]
+
+
+def test_updating_metadata_leaves_vectors_and_other_rows_alone(table: EmbeddingTable):
+    table.upsert(rows("a/one", "b/two"))
+    before = table.vectors()[1]
+    table.update_metadata(pl.DataFrame({"artwork_id": ["b/two", "never embedded"], "title": ["New", "New"]}))
+    assert table.read(["title"])["title"].to_list() == ["A Title", "New"]
+    np.testing.assert_array_equal(table.vectors()[1], before)
+    assert table.read(["model_id"])["model_id"].to_list() == [MODEL, MODEL]
+
+
+def test_removal_takes_ids_with_quotes_literally(table: EmbeddingTable):
+    table.upsert(rows("l'orage", "b/two"))
+    table.remove(["l'orage", "') OR true --"])
+    assert table.read(["artwork_id"])["artwork_id"].to_list() == ["b/two"]
+
+
+def test_vectors_of_another_length_make_the_table_anew(table: EmbeddingTable):
+    table.upsert(rows("a/one", "b/two"))
+    table.upsert(rows("a/one", model_id="81c0", dimension=6))
+    assert (table.dimension, table.count()) == (6, 1)
+    assert table.plan(wanted("a/one", "b/two"), "81c0").to_embed == ["b/two"]
+
+
+@pytest.mark.parametrize("broken", ["twice", "long"])
+def test_rows_that_would_break_the_table_are_refused(table: EmbeddingTable, broken: str):
+    bad = rows("a", "a") if broken == "twice" else rows("a", "b").with_columns(pl.col("vector") * 2)
+    with pytest.raises(ValueError, match="more than once" if broken == "twice" else "not 1"):
+        table.upsert(bad)
+    assert not table.exists
+
+
+def test_a_reader_keeps_its_version_while_the_table_moves_on(table: EmbeddingTable):
+    table.upsert(rows("a/one", "b/two"))
+    version = table.version
+    table.remove(["a/one"])
+    table.optimize()
+    assert table.vectors(version)[0] == ["a/one", "b/two"]
+    assert table.vectors()[0] == ["b/two"]
+
+
+def test_compaction_keeps_every_row(table: EmbeddingTable):
+    for name in "abcdef":
+        table.upsert(rows(name))
+    table.optimize(keep_versions_for=timedelta(milliseconds=1))
+    assert table.vectors()[0] == list("abcdef")
+
+
+def test_the_content_version_follows_images_and_models_but_not_titles(table: EmbeddingTable):
+    keys = ["artwork_id", "sha256", "model_id"]
+    table.upsert(rows("a", "b"))
+    version = content_version(table.read(keys))
+    table.update_metadata(pl.DataFrame({"artwork_id": ["a"], "title": ["New"]}))
+    assert content_version(table.read(keys).reverse()) == version
+    table.upsert(rows("a", sha256="s2"))
+    assert content_version(table.read(keys)) != version

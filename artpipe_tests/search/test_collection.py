@@ -1,0 +1,226 @@
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from artpipe.embedding.table import EmbeddingTable, content_version
+from artpipe.lake import DataLake
+from artpipe.search import Collection, SearchFilter
+from artpipe.search.collection import LakeMissingError, NothingEmbeddedError, UnknownArtworkError
+from artpipe.search.index import build_index
+from artpipe.search.queries import ModelMismatchError, PictureEncoder, UnusableQueryError
+
+PictureOf = Callable[[tuple[int, int, int]], bytes]
+RED = (200, 30, 30)
+COLUMNS = [
+    "rank",
+    "artwork_id",
+    "similarity",
+    *("artist", "title", "date_text", "year_from", "year_to", "style", "period", "type", "school"),
+    *("technique", "location", "page_url", "image_url"),
+    *("predicted_style", "predicted_style_probability", "predicted_period", "predicted_period_probability"),
+    *("predicted_type", "predicted_type_probability"),
+]
+
+
+@pytest.fixture
+def collection(lake: DataLake, colour_model: PictureEncoder) -> Collection:
+    return Collection.open(lake, encoder=colour_model)
+
+
+def ids(hits: pl.DataFrame) -> list[str]:
+    return hits["artwork_id"].to_list()
+
+
+def test_an_artwork_finds_its_likes_best_first_and_never_itself(collection: Collection):
+    hits = collection.similar("d/durer/hare", k=3)
+    assert ids(hits) == ["d/durer/hare_d", "h/hals/smile", "m/moon/lake"]
+    assert hits["rank"].to_list() == [1, 2, 3]
+    assert hits["similarity"].is_sorted(descending=True)
+    assert hits.columns == COLUMNS
+
+
+def test_similarity_is_the_cosine(collection: Collection):
+    a, b = np.array(RED, dtype=float), np.array((190, 40, 35), dtype=float)
+    expected = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+    assert collection.similar("d/durer/hare", k=1)["similarity"][0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_more_than_there_is_gives_all_there_is(collection: Collection):
+    assert collection.similar("d/durer/hare", k=50).height == 4
+    assert collection.similar(np.ones(3), k=50).height == 5
+
+
+def test_the_same_work_can_be_left_out(collection: Collection):
+    hits = collection.similar("d/durer/hare", k=2, include_same_work=False)
+    assert ids(hits) == ["h/hals/smile", "m/moon/lake"]
+
+
+@pytest.mark.parametrize("form", ["path", "path as text", "bytes", "pil", "pil with transparency", "vector"])
+def test_a_picture_is_found_in_every_form_it_may_come_in(
+    collection: Collection, picture_of: PictureOf, tmp_path: Path, form: str
+):
+    data = picture_of(RED)
+    (tmp_path / "mine.jpg").write_bytes(data)
+    image = Image.open(io.BytesIO(data))
+    query = {
+        "path": tmp_path / "mine.jpg",
+        "path as text": str(tmp_path / "mine.jpg"),
+        "bytes": data,
+        "pil": image,
+        "pil with transparency": image.convert("RGBA"),
+        "vector": np.array(RED),
+    }[form]
+    hits = collection.similar(query, k=1)
+    assert ids(hits) == ["d/durer/hare"]
+    assert hits["similarity"][0] == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        (SearchFilter(style="Baroque"), ["h/hals/smile", "h/hals/night"]),
+        (SearchFilter(artist="durer"), ["d/durer/hare_d"]),
+        (SearchFilter(year_from=1600, year_to=1900), ["h/hals/smile", "m/moon/lake"]),
+        (SearchFilter(style="Baroque", year_to=1500), []),
+        (SearchFilter(), ["d/durer/hare_d", "h/hals/smile", "m/moon/lake", "h/hals/night"]),
+    ],
+)
+def test_a_filter_lets_only_its_works_through(collection: Collection, where: SearchFilter, expected: list[str]):
+    assert ids(collection.similar("d/durer/hare", where=where)) == expected
+
+
+def test_an_empty_answer_keeps_its_columns(collection: Collection):
+    hits = collection.similar("d/durer/hare", where=SearchFilter(style="Baroque", year_to=1500))
+    assert hits.is_empty()
+    assert hits.columns == COLUMNS
+
+
+def test_get_tells_everything_and_image_gives_the_stored_picture(collection: Collection, picture_of: PictureOf):
+    work = collection.get("h/hals/smile")
+    assert (work["title"], work["year_from"], work["model_id"]) == ("A Smile", 1620, "3fa9")
+    assert "vector" not in work
+    assert collection.image("h/hals/smile") == picture_of((180, 90, 40))
+
+
+def test_a_picture_that_is_no_longer_held_is_named(collection: Collection):
+    collection.lake.connect().drop_table("images")
+    with pytest.raises(UnknownArtworkError, match="picture of h/hals/smile is no longer held"):
+        collection.image("h/hals/smile")
+
+
+def test_a_prediction_names_the_three_likeliest_labels(collection: Collection, picture_of: PictureOf, tmp_path: Path):
+    (tmp_path / "red.jpg").write_bytes(picture_of((255, 0, 0)))
+    first, second = collection.predict([tmp_path / "red.jpg", picture_of((0, 0, 255))])
+    assert first.file == str(tmp_path / "red.jpg")
+    assert [label for label, _ in first.best["style"]] == ["Renaissance", "Baroque", "Rococo"]
+    assert first.best["style"][0][1] == pytest.approx(1, abs=0.01)
+    assert second.as_json()["file"] is None
+    assert [pair[0] for pair in second.as_json()["style"]] == ["Baroque", "Rococo", "Realism"]
+    assert second.as_json()["type"] == [["genre", 0.75], ["study", 0.25]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ("d/durer/hair", r"no artwork 'd/durer/hair'; the closest are: d/durer/hare \(Young Hare, DÜRER, Albrecht\);"),
+        ("young hare", r"closest are: d/durer/hare \(Young Hare"),
+        ("????", r"ids look like 'd/durer/hare'"),
+    ],
+)
+def test_an_unknown_artwork_is_answered_with_the_closest(collection: Collection, asked: str, message: str):
+    with pytest.raises(UnknownArtworkError, match=message):
+        collection.similar(asked)
+    with pytest.raises(UnknownArtworkError, match=message):
+        collection.get(asked)
+
+
+def test_a_file_that_is_missing_or_no_picture_is_named(collection: Collection, tmp_path: Path):
+    (tmp_path / "notes.jpg").write_text("not a picture", encoding="utf-8")
+    with pytest.raises(UnusableQueryError, match=r"notes\.jpg"):
+        collection.similar(tmp_path / "notes.jpg")
+    with pytest.raises(UnusableQueryError, match=r"gone\.jpg is neither a file nor the id of an artwork"):
+        collection.similar("gone.jpg")
+    with pytest.raises(UnusableQueryError, match=r"gone\.png cannot be read \(No such file or directory\)"):
+        collection.predict([tmp_path / "gone.png"])
+    with pytest.raises(UnusableQueryError, match="cannot be read"):
+        collection.similar(tmp_path)
+
+
+@pytest.mark.parametrize("vector", [np.zeros(3), np.ones(4), np.array([1, np.nan, 0])])
+def test_a_vector_without_direction_or_of_another_length_is_refused(collection: Collection, vector: np.ndarray):
+    with pytest.raises(UnusableQueryError, match="vector"):
+        collection.similar(vector)
+
+
+def test_no_hits_at_all_cannot_be_asked_for(collection: Collection):
+    with pytest.raises(ValueError, match="at least 1"):
+        collection.similar("d/durer/hare", k=0)
+
+
+def test_a_missing_lake_and_an_empty_one_say_what_to_do(empty_lake: DataLake, tmp_path: Path):
+    with pytest.raises(LakeMissingError, match=r"no data lake at .*nowhere; run `artpipe demo`"):
+        Collection.open(tmp_path / "nowhere")
+    assert not (tmp_path / "nowhere").exists()
+    with pytest.raises(NothingEmbeddedError, match='run `artpipe demo` or materialize "embeddings"'):
+        Collection.open(empty_lake)
+
+
+def test_a_table_of_another_model_is_refused(lake: DataLake, colour_model: PictureEncoder, picture_of: PictureOf):
+    lake.served_model.write_text('{"model_id": "81c0"}')
+    message = r'^the table was built by model 3fa9, the loaded one is 81c0; materialize "embeddings"\.$'
+    for query in ("d/durer/hare", np.ones(3), picture_of(RED)):
+        with pytest.raises(ModelMismatchError, match=message):
+            Collection.open(lake).similar(query)
+    colour_model.model_id = "81c0"  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(ModelMismatchError, match=message):
+        Collection.open(lake, encoder=colour_model).similar(picture_of(RED))
+
+
+def test_a_table_that_is_half_of_a_new_model_is_refused(lake: DataLake):
+    row = EmbeddingTable(lake).read().head(1).with_columns(model_id=pl.lit("81c0"))
+    EmbeddingTable(lake).upsert(row.with_columns(vector=np.array([[1, 0, 0]], dtype=np.float32)))
+    with pytest.raises(ModelMismatchError, match='models 3fa9 and 81c0; materialize "embeddings"'):
+        Collection.open(lake).similar("d/durer/hare")
+
+
+def test_an_open_collection_keeps_its_version_of_the_table(lake: DataLake, colour_model: PictureEncoder):
+    collection = Collection.open(lake, encoder=colour_model)
+    EmbeddingTable(lake).remove(["d/durer/hare_d"])
+    assert ids(collection.similar("d/durer/hare", k=1)) == ["d/durer/hare_d"]
+    assert ids(Collection.open(lake, encoder=colour_model).similar("d/durer/hare", k=1)) == ["h/hals/smile"]
+
+
+def test_explain_names_the_index_and_why_the_built_one_is_not_used(lake: DataLake):
+    table = EmbeddingTable(lake)
+    found, vectors = table.vectors()
+    assert "no index was built" in Collection.open(lake).explain("d/durer/hare").note
+    version = content_version(table.read(["artwork_id", "sha256", "model_id"]))
+    build_index(vectors, found, lake, model_id="3fa9", content_version=version)
+    told = Collection.open(lake).explain("d/durer/hare")
+    assert (told.index, told.note, told.rows, told.rows_scanned) == ("exact", "", 5, 5)
+    assert told.milliseconds > 0
+    table.remove(["m/moon/lake"])
+    assert "the table changed" in Collection.open(lake).explain("d/durer/hare").note
+
+
+def test_the_settings_name_the_lake_by_default(lake: DataLake, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ARTPIPE_LAKE", str(lake.root))
+    assert len(Collection.open()) == 5
+    assert "d/durer/hare" in Collection.open()
+
+
+def test_searching_by_id_loads_neither_torch_nor_lancedb(lake: DataLake):
+    code = (
+        "import sys; from artpipe.search import Collection; "
+        f"Collection.open({str(lake.root)!r}).similar('d/durer/hare'); "
+        "print([name for name in ('torch', 'lancedb', 'dagster') if name in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"

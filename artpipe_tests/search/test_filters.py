@@ -1,0 +1,85 @@
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from artpipe.search.filters import FilterColumns, SearchFilter, UnknownFilterValueError, folded
+
+WORKS = pl.DataFrame(
+    {
+        "artist": ["DÜRER, Albrecht", "HALS, Example", "HALS, Other", None],
+        "artist_id": ["d/durer", "h/hals1", "h/hals2", None],
+        "style": ["Renaissance", "Baroque", "Baroque", None],
+        "period": ["1450-1550", "1550-1650", None, None],
+        "type": ["study", "portrait", "genre", "genre"],
+        "school": ["German", "Dutch", "Flemish", "Dutch"],
+        "year_from": [1502, 1600, None, 1640],
+        "year_to": [1502, 1650, None, 1700],
+    }
+)
+
+
+def passing(**conditions: str | int) -> list[int]:
+    mask = SearchFilter(**conditions).mask(FilterColumns(WORKS))  # pyright: ignore[reportArgumentType]
+    return mask.nonzero()[0].tolist()
+
+
+def test_without_a_condition_everything_passes():
+    assert passing() == [0, 1, 2, 3]
+    assert SearchFilter().is_empty
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        ({"style": "Baroque"}, [1, 2]),
+        ({"style": "baroque", "type": "portrait"}, [1]),
+        ({"period": "1550-1650"}, [1]),
+        ({"school": "Dutch"}, [1, 3]),
+        ({"artist": "durer"}, [0]),
+        ({"artist": "Dürer"}, [0]),
+        ({"artist": "hals"}, [1, 2]),
+        ({"artist": "h/hals2"}, [2]),
+    ],
+)
+def test_labels_and_artists_are_found_whatever_case_and_accents(conditions: dict[str, str], expected: list[int]):
+    assert passing(**conditions) == expected
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        ({"year_from": 1502, "year_to": 1502}, [0]),
+        ({"year_from": 1645}, [1, 3]),
+        ({"year_to": 1620}, [0, 1]),
+        ({"year_from": 1503, "year_to": 1599}, []),
+    ],
+)
+def test_years_pass_when_the_spans_overlap_and_an_unknown_year_never_does(
+    conditions: dict[str, int], expected: list[int]
+):
+    assert passing(**conditions) == expected
+
+
+def test_an_unknown_label_is_refused_with_those_there_are():
+    with pytest.raises(UnknownFilterValueError, match=r"no work has the style 'Barok'; choose one of: Baroque, Ren"):
+        passing(style="Barok")
+
+
+def test_an_unknown_artist_is_refused_with_the_closest():
+    with pytest.raises(UnknownFilterValueError, match=r"'DURER, Albert'; the closest are: DÜRER, Albrecht\."):
+        passing(artist="DURER, Albert")
+
+
+def test_text_is_compared_literally_and_never_as_a_pattern():
+    with pytest.raises(UnknownFilterValueError):
+        passing(artist=".*")
+
+
+@pytest.mark.parametrize("bad", [{"year_from": 1700, "year_to": 1600}, {"colour": "red"}, {"style": " "}])
+def test_a_senseless_filter_is_refused(bad: dict[str, str | int]):
+    with pytest.raises(ValidationError):
+        SearchFilter(**bad)  # pyright: ignore[reportArgumentType]
+
+
+def test_folding_drops_accents_and_case():
+    assert folded("Éloi ŠKRÉTA") == "eloi skreta"

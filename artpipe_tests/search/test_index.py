@@ -1,0 +1,132 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from artpipe.lake import DataLake
+from artpipe.search.index import CARD, build_index, open_index, read_card
+from artpipe.search.nearest import ByteScan, ExactProduct, HnswGraph, Vector
+
+
+def vectors(rows: int, dimension: int = 24, seed: int = 0) -> Vector:
+    """Twenty tight clusters: easy for a graph."""
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((20, dimension))
+    found = centres[rng.integers(0, 20, rows)] + 0.4 * rng.standard_normal((rows, dimension))
+    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+
+
+def ids(rows: int) -> list[str]:
+    return [f"{n:05}" for n in range(rows)]
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> DataLake:
+    return DataLake(tmp_path / "lake")
+
+
+def serve_hnsw(lake: DataLake, data: Vector) -> None:
+    """Build an index in which the graph is chosen, however the clock runs."""
+    build_index(data, ids(len(data)), lake, model_id="m", content_version="v", min_rows=100, queries=40)
+    card = json.loads(lake.index(CARD).read_bytes())
+    if card["kind"] != "hnsw":
+        from artpipe.lake import write_whole
+        from artpipe.search.nearest import build_graph
+
+        graph = build_graph(data)
+        write_whole(lake.index("hnsw-v.usearch"), bytes(graph.save() or b""))
+        parameters = next(trial["parameters"] for trial in card["trials"] if trial["kind"] == "hnsw")
+        card |= {"kind": "hnsw", "file": "hnsw-v.usearch", "parameters": parameters}
+        write_whole(lake.index(CARD), json.dumps(card).encode())
+
+
+def test_a_small_table_is_searched_exactly_without_further_trials(lake: DataLake):
+    card = build_index(vectors(300), ids(300), lake, model_id="m", content_version="v")
+    assert (card.kind, card.rows, card.dimension, card.recall_at_10, card.file) == ("exact", 300, 24, 1.0, None)
+    assert [trial.kind for trial in card.trials] == ["exact"]
+
+
+def test_a_larger_table_gets_the_fastest_way_that_finds_the_neighbours(lake: DataLake):
+    card = build_index(vectors(3000), ids(3000), lake, model_id="m", content_version="v", min_rows=1000, queries=60)
+    assert [trial.kind for trial in card.trials] == ["exact", "byte_scan", "hnsw"]
+    good_enough = [trial for trial in card.trials if trial.recall_at_10 >= 0.99]
+    assert card.ms_per_query == min(trial.ms_per_query for trial in good_enough)
+    assert card.recall_at_10 >= 0.99
+    assert read_card(lake) == card
+
+
+def test_a_graph_that_misses_neighbours_is_not_chosen(lake: DataLake):
+    rng = np.random.default_rng(0)
+    data = rng.standard_normal((3000, 256)).astype(np.float32)
+    data /= np.linalg.norm(data, axis=1, keepdims=True)
+    card = build_index(data, ids(3000), lake, model_id="m", content_version="v", min_rows=100, queries=40)
+    graph = next(trial for trial in card.trials if trial.kind == "hnsw")
+    assert graph.recall_at_10 < 0.99
+    assert card.kind != "hnsw"
+
+
+def test_lancedb_is_measured_but_never_chosen(lake: DataLake):
+    options = {"model_id": "m", "content_version": "v", "min_rows": 100, "queries": 20}
+    card = build_index(vectors(600), ids(600), lake, compare_lancedb=True, **options)  # pyright: ignore[reportArgumentType]
+    compared = {trial.kind: trial for trial in card.trials if not trial.can_serve}
+    assert set(compared) == {"lancedb_ivf_rq", "lancedb_ivf_hnsw_sq"}
+    assert all(0 < trial.recall_at_10 <= 1 for trial in compared.values())
+    assert card.kind in ("exact", "byte_scan", "hnsw")
+
+
+def test_an_index_is_opened_for_the_vectors_it_was_built_of(lake: DataLake):
+    data = vectors(1500)
+    serve_hnsw(lake, data)
+    served = open_index(data, lake, model_id="m", content_version="v")
+    assert isinstance(served.nearest, HnswGraph)
+    assert served.note == ""
+    assert served.nearest.search(data[3], 1).positions.tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    ("model_id", "content_version", "note"), [("other", "v", "of model m"), ("m", "other", "the table changed")]
+)
+def test_a_stale_index_is_refused_and_says_why(lake: DataLake, model_id: str, content_version: str, note: str):
+    data = vectors(1500)
+    serve_hnsw(lake, data)
+    served = open_index(data, lake, model_id=model_id, content_version=content_version)
+    assert isinstance(served.nearest, ExactProduct)
+    assert served.card is None
+    assert note in served.note
+    assert 'materialize "search_index"' in served.note
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "card"])
+def test_a_damaged_index_is_refused_and_the_search_stays_exact(lake: DataLake, damage: str):
+    data = vectors(1500)
+    serve_hnsw(lake, data)
+    file = Path(str(lake.index("hnsw-v.usearch")))
+    if damage == "missing":
+        file.unlink()
+    elif damage == "cut":
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    else:
+        Path(str(lake.index(CARD))).write_text("{", encoding="utf-8")
+    served = open_index(data, lake, model_id="m", content_version="v")
+    assert isinstance(served.nearest, ExactProduct)
+    assert 'materialize "search_index"' in served.note
+
+
+def test_a_large_table_without_an_index_is_scanned_exactly(lake: DataLake):
+    data = vectors(10_000, dimension=4)
+    served = open_index(data, lake, model_id="m", content_version="v")
+    assert isinstance(served.nearest, ByteScan)
+    assert "no index was built" in served.note
+
+
+def test_only_the_graph_in_use_is_kept(lake: DataLake):
+    data = vectors(1500)
+    serve_hnsw(lake, data)
+    build_index(data[:200], ids(200), lake, model_id="m", content_version="w")
+    assert [path.name for path in lake.index(CARD).parent.iterdir()] == [CARD]
+
+
+def test_ids_and_vectors_must_agree(lake: DataLake):
+    with pytest.raises(ValueError, match="3 vectors for 2 ids"):
+        build_index(vectors(3), ids(2), lake, model_id="m", content_version="v")

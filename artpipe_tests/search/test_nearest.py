@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from artpipe.search.nearest import ByteScan, ExactProduct, HnswGraph, Vector, build_graph
+
+
+def unit(rows: np.ndarray) -> Vector:
+    return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def gaussian(rows: int, dimension: int, seed: int = 0) -> Vector:
+    return unit(np.random.default_rng(seed).standard_normal((rows, dimension)))
+
+
+def brute_force(vectors: Vector, query: Vector, k: int, allowed: np.ndarray | None = None) -> list[int]:
+    similarities = vectors.astype(np.float64) @ query
+    if allowed is not None:
+        similarities[~allowed] = -np.inf
+        k = min(k, int(allowed.sum()))
+    return np.argsort(-similarities, kind="stable")[:k].tolist()
+
+
+VECTORS = gaussian(3000, 48)
+QUERIES = gaussian(20, 48, seed=1)
+
+
+@pytest.mark.parametrize("kind", [ExactProduct, ByteScan])
+@pytest.mark.parametrize("k", [1, 10, 40, 3000, 5000])
+def test_the_exact_ways_find_just_what_brute_force_finds(kind: type[ExactProduct | ByteScan], k: int):
+    for query in QUERIES[:5]:
+        found = kind(VECTORS).search(query, k)
+        assert found.positions.tolist() == brute_force(VECTORS, query, k)
+        np.testing.assert_allclose(found.similarities, VECTORS[found.positions] @ query, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [ExactProduct, ByteScan])
+@pytest.mark.parametrize("share", [0.001, 0.02, 0.3, 1.0])
+def test_a_filter_of_any_selectivity_leaves_the_answer_exact(kind: type[ExactProduct | ByteScan], share: float):
+    allowed = np.random.default_rng(2).random(len(VECTORS)) < share
+    for query in QUERIES:
+        assert kind(VECTORS).search(query, 10, allowed).positions.tolist() == brute_force(VECTORS, query, 10, allowed)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([3, 64, 200]), st.floats(0.0, 0.5))
+def test_the_byte_scan_is_exact_for_clustered_and_skewed_vectors(seed: int, dimension: int, spread: float):
+    rng = np.random.default_rng(seed)
+    centres = np.abs(rng.standard_normal((5, dimension))) ** 3
+    vectors = unit(centres[rng.integers(0, 5, 1500)] + spread * rng.standard_normal((1500, dimension)) + 1e-3)
+    query = vectors[7]
+    found = ByteScan(vectors).search(query, 10).similarities
+    np.testing.assert_allclose(found, np.sort(vectors @ query)[::-1][:10], atol=1e-6)
+
+
+def test_the_first_of_equally_near_rows_comes_first():
+    vectors = np.repeat(gaussian(2, 16), 400, axis=0)
+    assert ByteScan(vectors).search(vectors[0], 3).positions.tolist() == [0, 1, 2]
+
+
+def test_a_filter_that_nothing_passes_finds_nothing():
+    nothing = np.zeros(len(VECTORS), dtype=bool)
+    for nearest in (ExactProduct(VECTORS), ByteScan(VECTORS)):
+        assert nearest.search(QUERIES[0], 5, nothing).positions.tolist() == []
+
+
+def test_the_graph_finds_most_neighbours_with_their_exact_similarities():
+    vectors = gaussian(2000, 16)
+    graph = build_graph(vectors)
+    graph.expansion_search = 128
+    nearest = HnswGraph(vectors, graph)
+    found = [nearest.search(query, 10) for query in gaussian(20, 16, seed=3)]
+    truth = [brute_force(vectors, query, 10) for query in gaussian(20, 16, seed=3)]
+    assert np.mean([len(set(a.positions.tolist()) & set(b)) / 10 for a, b in zip(found, truth, strict=True)]) > 0.95
+    for answer, query in zip(found, gaussian(20, 16, seed=3), strict=True):
+        np.testing.assert_allclose(answer.similarities, vectors[answer.positions] @ query, atol=1e-6)
+
+
+def test_the_graph_answers_filtered_and_long_queries_exactly():
+    vectors = gaussian(2000, 16)
+    graph = build_graph(vectors)
+    graph.expansion_search = 32
+    nearest = HnswGraph(vectors, graph)
+    allowed = np.random.default_rng(0).random(2000) < 0.2
+    query = gaussian(1, 16, seed=3)[0]
+    assert nearest.search(query, 10, allowed).positions.tolist() == brute_force(vectors, query, 10, allowed)
+    assert nearest.search(query, 200).positions.tolist() == brute_force(vectors, query, 200)

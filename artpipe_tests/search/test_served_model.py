@@ -1,0 +1,62 @@
+"""The one test module of the search that loads torch: a real, untrained network stands behind the collection."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from artpipe.embedding.table import EmbeddingTable
+from artpipe.lake import DataLake
+from artpipe.search import Collection
+from artpipe.search.served_model import load_served_model
+from artpipe.training.served import NoModelError, serve_model
+
+
+def drawn(seed: int) -> bytes:
+    """A picture of a few large coloured squares."""
+    squares = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    packed = io.BytesIO()
+    Image.fromarray(squares).resize((400, 360), Image.Resampling.NEAREST).save(packed, "PNG")
+    return packed.getvalue()
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> DataLake:
+    from artpipe.training.checkpoint import ModelCard, save_model
+    from artpipe.training.model import WeightsSource, build_model
+
+    classes = {
+        "style": ("Baroque", "Rococo"),
+        "period": ("1550-1650", "after 2000"),
+        "type": ("genre", "portrait", "study"),
+    }
+    model, transform = build_model("mobilenet_v3_small", {task: len(names) for task, names in classes.items()}, 64)
+    card = ModelCard(classes, transform, "mobilenet_v3_small", model.features, WeightsSource("none", None), "v", 0, {})
+    lake = DataLake(tmp_path / "lake")
+    card, _ = save_model(lake, model.state_dict(), card)
+    serve_model(lake, card.model_id)
+    return lake
+
+
+def test_a_picture_of_the_collection_is_found_by_its_original_file(lake: DataLake):
+    from artpipe.images.decode import decode_artwork
+
+    encoder = load_served_model(lake, "cpu")
+    vectors = encoder.encode([decode_artwork(drawn(n), 320).jpeg for n in range(3)]).vectors
+    ids = [f"p/painter/{n}" for n in range(3)]
+    rows = pl.DataFrame({"artwork_id": ids, "model_id": encoder.model_id, "sha256": ids, "vector": vectors})
+    EmbeddingTable(lake).upsert(rows)
+    hits = Collection.open(lake, device="cpu").similar(drawn(1), k=1)
+    assert hits["artwork_id"].to_list() == ["p/painter/1"]
+    assert hits["similarity"][0] == pytest.approx(1, abs=1e-3)
+    prediction = Collection.open(lake, device="cpu").predict([drawn(1)])[0]
+    assert {task: len(pairs) for task, pairs in prediction.best.items()} == {"style": 2, "period": 2, "type": 3}
+    assert sum(chance for _, chance in prediction.best["style"]) == pytest.approx(1, abs=1e-3)
+
+
+def test_without_a_model_the_next_step_is_named(tmp_path: Path):
+    with pytest.raises(NoModelError, match=r'no model was trained in .*; materialize "classifier"'):
+        load_served_model(DataLake(tmp_path))
