@@ -1,0 +1,133 @@
+"""What a model says of each picture, computed once: evaluation and the embedding table both ask here.
+
+Vectors and probabilities are kept by model and by the sha256 of the original, so that a picture runs through a network
+once, whoever asks first. The store is a cache on local disk and can be deleted at any time.
+"""
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from artpipe.embedding.table import PREDICTIONS, VECTOR
+from artpipe.lake import DataLake, write_whole
+from artpipe.progress import Progress, SilentProgress
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from artpipe.training.checkpoint import ModelCard
+    from artpipe.training.pixels import JpegSource
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """What a model says of N pictures."""
+
+    vectors: "NDArray[np.float32]"
+    """(N, D), rows of length 1."""
+    probabilities: "dict[str, NDArray[np.float32]]"
+    """(N, classes) by task, in the order of the card's classes."""
+    computed: int
+    """How many pictures ran through the network just now; the others were known."""
+
+
+class InferenceCache:
+    """The vectors and probabilities of one model, by picture.
+
+    Args:
+        lake: where the model, and below `cache/` its results, are.
+        card: the model.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+    """
+
+    def __init__(self, lake: DataLake, card: "ModelCard", device: str = "auto") -> None:
+        self.lake, self.card, self.device = lake, card, device
+        self.file = lake.cache("inference") / f"{card.model_id}.parquet"
+
+    def infer(self, rows: pl.DataFrame, images: "JpegSource", progress: Progress | None = None) -> Inferred:
+        """Look up every picture, and run those not known yet through the network.
+
+        Args:
+            rows: `artwork_id` and `sha256` of N stored images.
+            images: the stored JPEGs.
+            progress: told of each picture decoded or embedded.
+
+        Returns:
+            N results in the order of `rows`.
+        """
+        known = self._read()
+        missing = rows.select("artwork_id", "sha256").unique("sha256", maintain_order=True)
+        missing = missing.join(known, on="sha256", how="anti")
+        if missing.height:
+            known = pl.concat([known, self._computed(missing, images, progress or SilentProgress())])
+            buffer = io.BytesIO()
+            known.write_parquet(buffer, compression="uncompressed")
+            self._write(buffer.getvalue())
+        found = rows.select("sha256").join(known, on="sha256", how="left", maintain_order="left")
+        probabilities = {task: found[task].to_numpy() for task in self.card.classes}
+        return Inferred(found[VECTOR].to_numpy(), probabilities, missing.height)
+
+    def _computed(self, missing: pl.DataFrame, images: "JpegSource", progress: Progress) -> pl.DataFrame:
+        from artpipe.embedding.embedder import Embedder, Predictions
+        from artpipe.training.checkpoint import load_model
+        from artpipe.training.pixels import PixelCache
+
+        embedder = Embedder.of(load_model(self.lake.model(self.card.model_id)), self.device)
+        pixels = PixelCache(self.lake.cache("pixels"), embedder.image_px, pixel_variant(self.card))
+        keys: list[str] = missing["sha256"].to_list()
+        pixels.ensure(missing["artwork_id"].to_list(), keys, images, progress)
+        found = Predictions.joined(embedder.embed_cached(pixels, keys, progress=progress))
+        return pl.DataFrame(
+            {"sha256": keys, VECTOR: found.vectors, **found.probabilities},
+            schema=self._schema(found.vectors.shape[1]),
+        )
+
+    def _schema(self, dimension: int) -> dict[str, pl.DataType]:
+        probabilities = {task: pl.Array(pl.Float32(), len(names)) for task, names in self.card.classes.items()}
+        return {"sha256": pl.String(), VECTOR: pl.Array(pl.Float32(), dimension), **probabilities}
+
+    def _read(self) -> pl.DataFrame:
+        empty = pl.DataFrame(schema=self._schema(self.card.features))
+        if not self.file.exists():
+            return empty
+        try:
+            known = pl.read_parquet(self.file)
+        except (OSError, pl.exceptions.PolarsError):
+            return empty
+        return known if known.schema == empty.schema else empty
+
+    def _write(self, data: bytes) -> None:
+        from upath import UPath
+
+        write_whole(UPath(self.file), data)
+
+
+def pixel_variant(card: "ModelCard") -> str:
+    """What the decoded pixels of this model depend on besides their size: the short side of the stored JPEGs."""
+    stored = card.config.get("stored_short_side_px")
+    return str(stored) if stored else ""
+
+
+def embedding_rows(wanted: pl.DataFrame, found: Inferred, card: "ModelCard") -> pl.DataFrame:
+    """Rows of the `embeddings` table: what was asked for, its vector, and the likeliest label of each task.
+
+    Args:
+        wanted: `artwork_id`, `sha256` and metadata of N images.
+        found: what the model says of them, in the same order.
+        card: the model.
+    """
+    rows = wanted.with_columns(
+        pl.lit(card.model_id).alias("model_id"),
+        pl.Series(VECTOR, found.vectors, dtype=pl.Array(pl.Float32, found.vectors.shape[1])),
+    )
+    for task, names in card.classes.items():
+        best = found.probabilities[task].argmax(axis=1)
+        chance = found.probabilities[task].max(axis=1)
+        rows = rows.with_columns(
+            pl.Series(f"predicted_{task}", [names[i] for i in best], dtype=PREDICTIONS[f"predicted_{task}"]),
+            pl.Series(f"predicted_{task}_probability", chance, dtype=pl.Float32),
+        )
+    return rows

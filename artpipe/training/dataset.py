@@ -1,0 +1,141 @@
+"""Batches of squares and labels for the training loop, read from the pixel cache.
+
+What a batch holds and how it is augmented follows from the seed, the epoch and the step alone: neither the number of
+loader processes nor a resumed run changes it.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from artpipe.training.pixels import PixelCache
+from artpipe.training.transforms import Augmentation, crop_and_flip
+
+MAX_LOADER_WORKERS = 8
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """Which examples make up one batch."""
+
+    epoch: int
+    step: int
+    examples: NDArray[np.int64]
+
+
+class PixelBatch(NamedTuple):
+    """One batch; N images and one column of labels for each task."""
+
+    squares: Tensor
+    """uint8 (N, S, S, 3)."""
+    labels: Tensor
+    """int64 (N, tasks), -1 where unknown."""
+    gains: Tensor
+    offsets: Tensor
+    examples: Tensor
+    """int64 (N,), rows of the frame that the dataset was made from."""
+
+
+class ArtDataset(Dataset[PixelBatch]):
+    """Squares of a pixel cache with their labels, fetched a batch at a time.
+
+    Args:
+        rows: the cache row of each example.
+        labels: int64 (examples, tasks).
+        augmentation: None to see the pictures as they are.
+    """
+
+    def __init__(
+        self,
+        cache: PixelCache,
+        rows: NDArray[np.int64],
+        labels: NDArray[np.int64],
+        augmentation: Augmentation | None,
+        seed: int,
+    ) -> None:
+        self.cache, self.rows, self.labels = cache, rows, labels
+        self.augmentation, self.seed = augmentation, seed
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> PixelBatch:
+        return self.batch(BatchPlan(0, index, np.array([index])))
+
+    def __getitems__(self, plan: BatchPlan) -> PixelBatch:
+        """What a DataLoader calls with each item of its batch sampler."""
+        return self.batch(plan)
+
+    def batch(self, plan: BatchPlan) -> PixelBatch:
+        """The examples of a plan, augmented by its own random numbers."""
+        mapped = self.cache.pixels
+        count = len(plan.examples)
+        picked = [torch.from_numpy(mapped[row]) for row in self.rows[plan.examples]]
+        gains, offsets = torch.ones(count), torch.zeros(count)
+        if self.augmentation is None:
+            squares = torch.stack(picked)
+        else:
+            rng = np.random.default_rng((self.seed, plan.epoch, plan.step))
+            draws = self.augmentation.draw(rng, count, self.cache.image_px)
+            squares = crop_and_flip(picked, draws)
+            gains, offsets = torch.from_numpy(draws.gains), torch.from_numpy(draws.offsets)
+        labels = torch.from_numpy(self.labels[plan.examples])
+        return PixelBatch(squares, labels, gains, offsets, torch.from_numpy(plan.examples))
+
+
+class EpochBatches(Sampler[BatchPlan]):
+    """The batches of an epoch, nearly equal in size: no row is left out, and none is too small to normalise over.
+
+    Args:
+        count: how many examples there are.
+        is_shuffled: a new order every epoch, from the seed and `epoch`.
+    """
+
+    def __init__(self, count: int, batch_size: int, *, seed: int = 0, is_shuffled: bool = True) -> None:
+        self.count, self.seed, self.is_shuffled = count, seed, is_shuffled
+        self.epoch = 0
+        self.steps = -(-count // batch_size)
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[BatchPlan]:
+        rng = np.random.default_rng((self.seed, self.epoch))
+        order = rng.permutation(self.count) if self.is_shuffled else np.arange(self.count)
+        for step, examples in enumerate(np.array_split(order, self.steps) if self.steps else ()):
+            yield BatchPlan(self.epoch, step, examples)
+
+
+def loader_workers(asked: int | None) -> int:
+    """How many loader processes to start: none where they would take the training's own cores.
+
+    On two cores the loop reads and augments a batch in a few per cent of its step, less than a process costs.
+    """
+    cores = os.cpu_count() or 1
+    return asked if asked is not None else 0 if cores <= 2 else min(MAX_LOADER_WORKERS, cores - 2)
+
+
+def make_loader(
+    dataset: ArtDataset, batches: EpochBatches, workers: int, *, is_pinned: bool = False
+) -> "DataLoader[PixelBatch]":
+    """A DataLoader over planned batches. Its processes are spawned: a forked LanceDB hangs."""
+    return DataLoader(
+        dataset,
+        batch_sampler=cast("Sampler[list[Any]]", batches),
+        num_workers=workers,
+        collate_fn=_as_it_is,
+        multiprocessing_context="spawn" if workers else None,
+        persistent_workers=workers > 0,
+        pin_memory=is_pinned,
+    )
+
+
+def _as_it_is(batch: Sequence[Any]) -> Any:
+    return batch

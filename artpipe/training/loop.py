@@ -1,0 +1,427 @@
+"""Training, top to bottom: the frozen training set and the stored images go in, a saved model comes out.
+
+Only `train` rows fit weights and only `validation` rows decide when to stop; test rows are not looked at here.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from upath import UPath
+
+from artpipe.catalog.schema import TASKS
+from artpipe.errors import ArtpipeError
+from artpipe.lake import DataLake
+from artpipe.progress import Progress, SilentProgress, Step
+from artpipe.training.checkpoint import ModelCard, RunCheckpoint, save_model
+from artpipe.training.config import TrainingConfig, fingerprint
+from artpipe.training.dataset import ArtDataset, EpochBatches, PixelBatch, loader_workers, make_loader
+from artpipe.training.labels import UNKNOWN, Labels
+from artpipe.training.loss import MultiTaskLoss, class_weights
+from artpipe.training.model import MultiTaskClassifier, build_model, choose_device, load_backbone_weights
+from artpipe.training.pixels import JpegSource, PixelCache
+from artpipe.training.transforms import Augmentation, Normalise
+
+LOOP_VERSION = 1
+"""Raised when the same config would train other weights, so that no checkpoint of older code is resumed."""
+
+ADAM_BETAS = (0.9, 0.99)
+
+NORM_MOMENTUM = 0.1
+"""How fast batch norms follow the pictures. MobileNetV3's own 0.01 is meant for a million of them: on a few hundred,
+the network would still be judged by the statistics of its random start after several epochs."""
+
+
+class NothingToTrainError(ArtpipeError):
+    """The training set has too few rows, or no label at all."""
+
+
+class DivergedError(ArtpipeError):
+    """The loss stopped being a number."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to. Validation values are None where there are no validation rows."""
+
+    epoch: int
+    """Counted from 1."""
+    train_loss: float
+    validation_loss: float | None
+    accuracy: dict[str, float]
+    """Share of validation rows with a known label whose first guess is right, by task."""
+    learning_rate: float
+    seconds: float
+    images_per_s: float
+
+    @property
+    def score(self) -> tuple[float, float]:
+        """What the best epoch has most of: mean accuracy over the tasks, then a low validation loss."""
+        return (
+            sum(self.accuracy.values()) / max(len(self.accuracy), 1),
+            -(self.validation_loss if self.validation_loss is not None else math.inf),
+        )
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A finished run: the model's card and the folder it was saved to."""
+
+    card: ModelCard
+    folder: UPath
+    resumed_after_epoch: int = 0
+    """The epoch after which a killed run was taken up again; 0 where none was."""
+
+
+def train_classifier(
+    training_set: pl.DataFrame,
+    images: JpegSource,
+    lake: DataLake,
+    config: TrainingConfig,
+    progress: Progress | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+    version: str | None = None,
+) -> TrainedModel:
+    """Train, save and describe a classifier; take up a killed run of the same training set and config.
+
+    Args:
+        training_set: rows of the schema `SPLITS`.
+        images: the stored JPEGs, by `artwork_id`.
+        lake: gets the model, the run's checkpoint and the cache of decoded pixels.
+        config: what to train and how.
+        progress: told of each picture decoded and each one trained on.
+        on_epoch: called after an epoch's checkpoint is written.
+        version: what the card calls the training set; by default `training_set_version` of the rows given.
+
+    Raises:
+        NothingToTrainError: fewer than two training rows, or no label among them.
+        UnknownBackboneError, WeightsUnavailableError, WeightsMismatchError, BackboneInputError: see `model`.
+        DivergedError: the loss became NaN or infinite; the last good checkpoint stays.
+    """
+    progress = progress or SilentProgress()
+    labels = Labels.of(training_set)
+    used = training_set.filter(pl.col("split").is_in(["train", "validation"])).sort("artwork_id")
+    train_count = used.filter(pl.col("split") == "train").height
+    if train_count < 2 or not labels.tasks:
+        raise NothingToTrainError(
+            f"the training set has {train_count} training rows with {len(labels.tasks)} of the labels "
+            f'{", ".join(TASKS)}; at least 2 rows and 1 label are needed. Materialize "images" and "training_set" '
+            "for more artworks."
+        )
+    usual_rng = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
+    with usual_rng:
+        torch.manual_seed(config.seed)
+        run = _Run.prepared(used, labels, lake, config)
+        run.read_images(used, images, progress)
+        return run.fit(version or training_set_version(training_set), progress, on_epoch)
+
+
+def training_set_version(training_set: pl.DataFrame) -> str:
+    """A hash of what there is to learn from: the pictures, their splits and their labels, in any order of rows."""
+    told = training_set.select("artwork_id", "split", *TASKS, "sha256").sort("artwork_id")
+    return fingerprint(told.rows())
+
+
+@dataclass
+class _Run:
+    """Everything that one run holds while it lasts."""
+
+    config: TrainingConfig
+    lake: DataLake
+    labels: Labels
+    device: torch.device
+    model: MultiTaskClassifier
+    card: ModelCard
+    loss: MultiTaskLoss
+    optimizer: torch.optim.Optimizer
+    cache: PixelCache
+    encoded: NDArray[np.int64]
+    train_rows: NDArray[np.int64]
+    validation_rows: NDArray[np.int64]
+    artwork_ids: list[str]
+    keys: list[str]
+
+    @classmethod
+    def prepared(cls, used: pl.DataFrame, labels: Labels, lake: DataLake, config: TrainingConfig) -> "_Run":
+        """Build the network and its optimizer; what can be wrong with the settings comes to light here."""
+        counts = {task: len(names) for task, names in labels.classes.items()}
+        model, transform = build_model(config.backbone, counts, config.image_px, config.dropout)
+        source = load_backbone_weights(model, config.backbone, config.weights)
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = NORM_MOMENTUM
+        device = choose_device(config.device)
+        model = model.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        encoded = labels.encode(used)
+        is_train = (used["split"] == "train").to_numpy()
+        weights = {
+            task: class_weights(count, config.class_balance) for task, count in labels.counts(encoded[is_train]).items()
+        }
+        card = ModelCard(
+            classes=labels.classes,
+            transform=transform,
+            backbone=config.backbone,
+            features=model.features,
+            weights_source=source,
+            training_set_version="",
+            seed=config.seed,
+            config=config.story(),
+            library_versions={name: version(name) for name in ("artpipe", "torch", "torchvision", "timm")},
+        )
+        variant = "" if config.stored_short_side_px is None else str(config.stored_short_side_px)
+        return cls(
+            config=config,
+            lake=lake,
+            labels=labels,
+            device=device,
+            model=model,
+            card=card,
+            loss=MultiTaskLoss(weights, config.label_smoothing).to(device),
+            optimizer=make_optimizer(model, config),
+            cache=PixelCache(lake.cache("pixels"), config.image_px, variant),
+            encoded=encoded,
+            train_rows=np.flatnonzero(is_train),
+            validation_rows=np.flatnonzero(~is_train),
+            artwork_ids=used["artwork_id"].to_list(),
+            keys=used["sha256"].to_list(),
+        )
+
+    def read_images(self, used: pl.DataFrame, images: JpegSource, progress: Progress) -> None:
+        """Have every picture decoded in the cache."""
+        self.cache.ensure(used["artwork_id"].to_list(), used["sha256"].to_list(), images, progress)
+
+    def fit(self, data_version: str, progress: Progress, on_epoch: Callable[[Epoch], None] | None) -> TrainedModel:
+        """Run the epochs that are left, then save the best."""
+        recipe = self.config.recipe
+        # As much of the story as decides the weights, the file that they start from included.
+        name = fingerprint(LOOP_VERSION, data_version, self.config.story(), asdict(self.card.weights_source))
+        checkpoint = RunCheckpoint(self.lake, name)
+        state = _State.resumed(checkpoint, self)
+        resumed_after = len(state.history)
+
+        batches = EpochBatches(len(self.train_rows), recipe.batch_size, seed=self.config.seed)
+        workers = loader_workers(self.config.loader_workers)
+        augmentation = Augmentation(area_from=recipe.crop_area_from)
+        is_pinned = self.device.type == "cuda"
+        loader = make_loader(self._dataset(self.train_rows, augmentation), batches, workers, is_pinned=is_pinned)
+        checked = EpochBatches(len(self.validation_rows), max(recipe.batch_size, 64), is_shuffled=False)
+        validation = make_loader(self._dataset(self.validation_rows, None), checked, 0)
+        normalise = Normalise(self.card.transform, self.device)
+
+        left = (recipe.epochs - resumed_after) * len(self.train_rows)
+        with progress.track("train", left, "images") as step:
+            while not (ended := self._end(state)):
+                started = time.perf_counter()
+                batches.epoch = len(state.history)
+                train_loss, rate = self._epoch(loader, batches, normalise, step)
+                spent_s = time.perf_counter() - started
+                validation_loss, accuracy = self._validate(validation, normalise)
+                record = Epoch(
+                    epoch=len(state.history) + 1,
+                    train_loss=train_loss,
+                    validation_loss=validation_loss,
+                    accuracy=accuracy,
+                    learning_rate=rate,
+                    seconds=round(time.perf_counter() - started, 3),
+                    images_per_s=round(len(self.train_rows) / spent_s, 2),
+                )
+                state.add(record, self.model)
+                checkpoint.save(state.to_save(self))
+                if on_epoch:
+                    on_epoch(record)
+        card, folder = self._save(state, data_version, ended)
+        if not self.config.keep_checkpoint:
+            checkpoint.remove()
+        return TrainedModel(card, folder, resumed_after)
+
+    def _dataset(self, rows: NDArray[np.int64], augmentation: Augmentation | None) -> ArtDataset:
+        cached = self.cache.rows(self.keys)
+        return ArtDataset(self.cache, cached[rows], self.encoded[rows], augmentation, self.config.seed)
+
+    def _end(self, state: "_State") -> str:
+        """Why training is over; empty while it is not."""
+        recipe = self.config.recipe
+        done = len(state.history)
+        if not len(self.validation_rows):
+            return "all epochs, without validation rows to stop by" if done >= recipe.epochs else ""
+        if done >= recipe.epochs:
+            return "all epochs"
+        if done - state.best_epoch >= recipe.patience:
+            return f"no better validation accuracy for {recipe.patience} epochs"
+        return ""
+
+    def _epoch(
+        self, loader: "DataLoader[PixelBatch]", batches: EpochBatches, normalise: Normalise, step: Step
+    ) -> tuple[float, float]:
+        """One pass over the training rows; the mean loss and the last learning rate."""
+        self.model.train()
+        total_steps = self.config.recipe.epochs * len(batches)
+        losses: list[Tensor] = []
+        rate = 0.0
+        for number, batch in enumerate(loader):
+            rate = set_learning_rate(
+                self.optimizer, batches.epoch * len(batches) + number, total_steps, self.config.warmup_share
+            )
+            loss = train_step(self.model, self.loss, self.optimizer, normalise, batch, self.config.gradient_clip)
+            losses.append(loss)
+            # On a GPU every look at a value waits for it, so look seldom.
+            if self.device.type == "cpu" or number % 16 == 15 or number == len(batches) - 1:
+                self._check_finite(losses, batches)
+            step.advance(len(batch.labels))
+        return float(torch.stack(losses).mean()), rate
+
+    def _check_finite(self, losses: list[Tensor], batches: EpochBatches) -> None:
+        finite = torch.stack(losses).isfinite()
+        if bool(finite.all()):
+            return
+        number = int((~finite).nonzero()[0])
+        plan = next(plan for plan in batches if plan.step == number)
+        names = [self.artwork_ids[self.train_rows[example]] for example in plan.examples[:5]]
+        raise DivergedError(
+            f"the loss became {float(losses[number])} in epoch {batches.epoch + 1}, batch {number + 1} of "
+            f"{len(batches)} ({', '.join(names)}, ...); the checkpoint of epoch {batches.epoch} is kept. "
+            f"Set ARTPIPE_LEARNING_RATE below {self.config.recipe.learning_rate:g}, or look at these pictures."
+        )
+
+    def _validate(
+        self, loader: "DataLoader[PixelBatch]", normalise: Normalise
+    ) -> tuple[float | None, dict[str, float]]:
+        """Loss and accuracy on the validation rows; a task that none of them knows is absent."""
+        if not len(self.validation_rows):
+            return None, {}
+        self.model.eval()
+        losses: list[float] = []
+        right: list[NDArray[np.bool_]] = []
+        known: list[NDArray[np.bool_]] = []
+        with torch.no_grad():  # and not inference_mode: training writes to the same input buffer again
+            for batch in loader:
+                truth = batch.labels.to(self.device)
+                _, logits = self.model(normalise(batch.squares))
+                losses.append(float(self.loss(logits, truth)) * len(truth))
+                guess = torch.stack([logits[task].argmax(1) for task in self.labels.tasks], dim=1)
+                right.append((guess == truth).cpu().numpy())
+                known.append((truth != UNKNOWN).cpu().numpy())
+        rights, knowns = np.concatenate(right), np.concatenate(known)
+        accuracy = {
+            task: float(rights[knowns[:, column], column].mean())
+            for column, task in enumerate(self.labels.tasks)
+            if knowns[:, column].any()
+        }
+        return sum(losses) / len(rights), accuracy
+
+    def _save(self, state: "_State", data_version: str, ended: str) -> tuple[ModelCard, UPath]:
+        kept = state.history[state.best_epoch - 1]
+        card = replace(
+            self.card,
+            training_set_version=data_version,
+            history=tuple(asdict(epoch) for epoch in state.history),
+            metrics={"validation_accuracy": kept.accuracy, "validation_loss": kept.validation_loss},
+            best_epoch=kept.epoch,
+            ended=ended,
+        )
+        return save_model(self.lake, state.best_weights, card)
+
+
+@dataclass
+class _State:
+    """How far a run has come, beside what is in the network and the optimizer."""
+
+    history: list[Epoch]
+    best_epoch: int
+    best_weights: dict[str, Tensor]
+
+    @classmethod
+    def resumed(cls, checkpoint: RunCheckpoint, run: _Run) -> "_State":
+        """The state of a killed run, put back into the network and the optimizer, or a fresh one."""
+        held = checkpoint.load()
+        if held is None:
+            return cls([], 0, {})
+        run.model.load_state_dict(held["model"])
+        run.optimizer.load_state_dict(held["optimizer"])
+        torch.set_rng_state(held["rng"])
+        if run.device.type == "cuda" and held["cuda_rng"] is not None:
+            torch.cuda.set_rng_state(held["cuda_rng"])
+        history = [Epoch(**epoch) for epoch in held["history"]]
+        return cls(history, held["best_epoch"], held["best_weights"])
+
+    def add(self, record: Epoch, model: nn.Module) -> None:
+        """Take note of an epoch, and of its weights where it is the best so far or there is nothing to judge it by."""
+        best = self.history[self.best_epoch - 1] if self.best_epoch else None
+        self.history.append(record)
+        if best is None or record.validation_loss is None or record.score > best.score:
+            self.best_epoch = record.epoch
+            self.best_weights = {key: value.detach().cpu().clone() for key, value in model.state_dict().items()}
+
+    def to_save(self, run: _Run) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {
+            "model": run.model.state_dict(),
+            "optimizer": run.optimizer.state_dict(),
+            "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state() if run.device.type == "cuda" else None,
+            "history": [asdict(epoch) for epoch in self.history],
+            "best_epoch": self.best_epoch,
+            "best_weights": self.best_weights,
+        }
+
+
+def train_step(
+    model: MultiTaskClassifier,
+    loss_of: MultiTaskLoss,
+    optimizer: torch.optim.Optimizer,
+    normalise: Normalise,
+    batch: PixelBatch,
+    gradient_clip: float,
+) -> Tensor:
+    """Learn from one batch, unless its loss is not a number; the loss, detached.
+
+    bfloat16 is used on CUDA alone: on a CPU the backward pass is slower in it (106 against 143 images a second).
+    """
+    device = normalise.device
+    pixels = normalise(batch.squares, batch.gains, batch.offsets)
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        _, logits = model(pixels)
+    loss: Tensor = loss_of(logits, batch.labels.to(device, non_blocking=True))
+    if device.type == "cpu" and not bool(loss.isfinite()):
+        return loss.detach()
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), gradient_clip)
+    optimizer.step()
+    return loss.detach()
+
+
+def make_optimizer(model: MultiTaskClassifier, config: TrainingConfig) -> torch.optim.Optimizer:
+    """AdamW; norms and biases do not decay, and a trained backbone learns slower than the new heads."""
+    recipe = config.recipe
+    groups: list[dict[str, Any]] = []
+    for module, share in ((model.backbone, recipe.backbone_rate_share), (model.heads, 1.0)):
+        for is_decayed in (True, False):
+            members = [each for each in module.parameters() if each.requires_grad and (each.ndim > 1) == is_decayed]
+            if members:
+                peak = recipe.learning_rate * share
+                decay = config.weight_decay if is_decayed else 0.0
+                groups.append({"params": members, "lr": peak, "peak": peak, "weight_decay": decay})
+    return torch.optim.AdamW(groups, betas=ADAM_BETAS)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, step: int, total_steps: int, warmup_share: float) -> float:
+    """Linear warm-up, then half a cosine down to nothing; the rate of the heads."""
+    warmup = max(1, round(total_steps * warmup_share))
+    if step < warmup:
+        share = (step + 1) / warmup
+    else:
+        share = 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total_steps - warmup)))
+    rate = 0.0
+    for group in optimizer.param_groups:
+        rate = group["lr"] = group["peak"] * share
+    return rate

@@ -1,0 +1,44 @@
+"""Memory that is used again from step to step instead of being fetched from the system and given back each time.
+
+Activations are tens of megabytes. glibc asks the kernel for each block of that size and returns it when it is freed,
+so that every training step pays for fresh, zeroed pages: on two cores, MobileNetV3-small at 224 px and batches of 64
+steps 1.5 times as fast without that, batches of 32 1.15 times.
+"""
+
+import ctypes
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+
+# From glibc's malloc.h, with its defaults.
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+_USUAL_TRIM_BYTES, _USUAL_MMAPS = 128 * 1024, 65536
+_NO_LIMIT = 2**31 - 1
+
+
+@contextmanager
+def reused_memory() -> Generator[None]:
+    """Keep freed memory within the process while the context lasts, and give it back at the end.
+
+    Does nothing where the C library is not glibc.
+    """
+    library = _glibc()
+    if library is None:
+        yield
+        return
+    library.mallopt(_MMAP_MAX, 0)
+    library.mallopt(_TRIM_THRESHOLD, _NO_LIMIT)
+    try:
+        yield
+    finally:
+        library.mallopt(_MMAP_MAX, _USUAL_MMAPS)
+        library.mallopt(_TRIM_THRESHOLD, _USUAL_TRIM_BYTES)
+        library.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    library = ctypes.CDLL(None)
+    has_all = all(hasattr(library, name) for name in ("gnu_get_libc_version", "mallopt", "malloc_trim"))
+    return library if has_all else None

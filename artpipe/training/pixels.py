@@ -1,0 +1,250 @@
+"""Decoded pictures on local disk, made once and read by every epoch, by the evaluation and by the embedder.
+
+Decoding is paid once: the cache is one file of squares, memory-mapped, so that reading a batch is a copy and memory
+stays flat however many pictures there are. It can be deleted at any time and is made again.
+"""
+
+import io
+import os
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Barrier
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artpipe.errors import ArtpipeError
+from artpipe.progress import Progress, SilentProgress
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+DECODE_VERSION = 1
+"""Raised when the same JPEG would give other pixels, so that no cache of older code is read."""
+
+Pixels = NDArray[np.uint8]
+
+
+class UndecodablePixelsError(ArtpipeError):
+    """A stored picture cannot be decoded."""
+
+
+class JpegSource(Protocol):
+    """Where stored JPEGs come from."""
+
+    def jpegs(self, artwork_ids: Sequence[str], /) -> Iterable[bytes]:
+        """The JPEG of each artwork, in the order asked."""
+        ...
+
+
+def decode_square(jpeg: bytes, image_px: int) -> Pixels:
+    """Decode a JPEG and squash it to a square, so that the whole composition is seen.
+
+    Returns:
+        uint8 (image_px, image_px, 3), RGB.
+
+    Raises:
+        ValueError: the bytes are not a readable image.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(jpeg)) as image:
+            return image_square(image, image_px)
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"not a readable image ({error})") from error
+
+
+def image_square(image: "Image", image_px: int) -> Pixels:
+    """Squash a PIL image in the way of `decode_square`."""
+    import torch
+    from torchvision.transforms.v2 import functional
+
+    rgb = np.array(image if image.mode == "RGB" else image.convert("RGB"))
+    # torchvision resizes bytes about twice as fast as Pillow does, and differs by at most one grey level.
+    squashed = functional.resize(torch.from_numpy(rgb).permute(2, 0, 1), [image_px, image_px], antialias=True)
+    return np.ascontiguousarray(squashed.permute(1, 2, 0).numpy())
+
+
+@contextmanager
+def decoding_threads(count: int | None = None) -> Generator[ThreadPoolExecutor]:
+    """Threads to decode in, each of which works alone.
+
+    Left to itself, every one of them would start torch's own threads for each small resize and wait for them: 1,736
+    pictures a second became 3,226 on two cores.
+    """
+    import torch
+
+    count = count or min(8, os.cpu_count() or 1)
+    everyone_started = Barrier(count)
+
+    def settle(_: int) -> None:
+        torch.get_num_threads()
+        everyone_started.wait()
+
+    usual = torch.get_num_threads()
+    with ThreadPoolExecutor(count, thread_name_prefix="decode") as pool:
+        torch.set_num_threads(1)
+        try:
+            list(pool.map(settle, range(count)))
+        finally:
+            torch.set_num_threads(usual)
+        yield pool
+
+
+class PixelCache:
+    """Squares of decoded pictures by key (the sha256 of the original), in a folder of their own.
+
+    Row i of `pixels.u8` belongs to line i of `keys.txt`. Pixels are on disk before their key is, so what a killed
+    run leaves behind is either complete or not there.
+
+    Args:
+        folder: a local folder for all caches, as given by `lake.cache("pixels")`.
+        image_px: side of the square.
+        variant: anything else that the stored JPEGs depend on, such as their short side.
+    """
+
+    def __init__(self, folder: Path, image_px: int, variant: str = "") -> None:
+        self.image_px = image_px
+        name = f"{image_px}-v{DECODE_VERSION}" + (f"-{variant}" if variant else "")
+        self.folder = folder / name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._pixels_file = self.folder / "pixels.u8"
+        self._keys_file = self.folder / "keys.txt"
+        self._row_of: dict[str, int] = {}
+        self._keys_read = 0
+        self._map: Pixels | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_map": None}
+
+    def __len__(self) -> int:
+        self._read_keys()
+        return len(self._row_of)
+
+    def __contains__(self, key: str) -> bool:
+        self._read_keys()
+        return key in self._row_of
+
+    def rows(self, keys: Sequence[str]) -> NDArray[np.int64]:
+        """The row of each key.
+
+        Raises:
+            KeyError: a key was never put in; call `ensure` first.
+        """
+        self._read_keys()
+        return np.array([self._row_of[key] for key in keys], np.int64)
+
+    @property
+    def pixels(self) -> Pixels:
+        """All squares, uint8 (rows, image_px, image_px, 3), mapped from disk; writing to it changes no file."""
+        rows = len(self)
+        if self._map is None or len(self._map) < rows:
+            shape = (rows, self.image_px, self.image_px, 3)
+            # "c" and not "r": torch warns about arrays that it may not write to.
+            mapped = np.memmap(self._pixels_file, np.uint8, "c", shape=shape) if rows else np.empty(shape, np.uint8)
+            self._map = np.asarray(mapped)
+        return self._map
+
+    def ensure(
+        self, artwork_ids: Sequence[str], keys: Sequence[str], source: JpegSource, progress: Progress | None = None
+    ) -> int:
+        """Decode what is not held yet.
+
+        Args:
+            artwork_ids: what to ask `source` for.
+            keys: the sha256 of each artwork's original.
+            source: the stored JPEGs.
+            progress: told of each picture decoded.
+
+        Returns:
+            How many pictures were decoded.
+
+        Raises:
+            UndecodablePixelsError: a stored JPEG cannot be decoded.
+        """
+        if all(key in self for key in keys):
+            return 0
+        with self._alone():
+            self._read_keys()
+            missing = {key: one for one, key in zip(artwork_ids, keys, strict=True) if key not in self._row_of}
+            self._append(list(missing.items()), source, progress or SilentProgress())
+        return len(missing)
+
+    def _append(self, missing: list[tuple[str, str]], source: JpegSource, progress: Progress) -> None:
+        square_bytes = self.image_px**2 * 3
+        chunk_rows = max(16, min(512, 32_000_000 // square_bytes))
+        with (
+            progress.track("decode", len(missing), "images") as step,
+            decoding_threads() as pool,
+            self._pixels_file.open("r+b" if self._pixels_file.exists() else "w+b") as pixels,
+            self._keys_file.open("r+b" if self._keys_file.exists() else "w+b") as keys,
+        ):
+            pixels.seek(self._keys_read * square_bytes)
+            keys.seek(self._keys_read * (_KEY_BYTES + 1))
+            keys.truncate()
+            for first in range(0, len(missing), chunk_rows):
+                chunk = missing[first : first + chunk_rows]
+                ids = [artwork_id for _, artwork_id in chunk]
+                jpegs = list(source.jpegs(ids))
+                if len(jpegs) != len(ids):
+                    raise ValueError(f"{len(ids)} pictures were asked for and {len(jpegs)} given")
+                for square in pool.map(self._decode, ids, jpegs):
+                    pixels.write(square.data)
+                    step.advance()
+                pixels.flush()
+                os.fsync(pixels.fileno())
+                keys.write(b"".join(_fixed(key) + b"\n" for key, _ in chunk))
+                keys.flush()
+        self._read_keys()
+
+    def _decode(self, artwork_id: str, jpeg: bytes) -> Pixels:
+        try:
+            return decode_square(jpeg, self.image_px)
+        except ValueError as error:
+            raise UndecodablePixelsError(
+                f"the stored picture of {artwork_id!r} is damaged ({error}); "
+                'materialize "images" again to fetch it anew.'
+            ) from error
+
+    def _read_keys(self) -> None:
+        """Read the keys that were added since; a line cut off by a kill is not one."""
+        line = _KEY_BYTES + 1
+        try:
+            size = self._keys_file.stat().st_size
+        except FileNotFoundError:
+            return
+        if size // line <= self._keys_read:
+            return
+        with self._keys_file.open("rb") as file:
+            file.seek(self._keys_read * line)
+            added = file.read((size // line - self._keys_read) * line)
+        for start in range(0, len(added), line):
+            self._row_of[added[start : start + _KEY_BYTES].decode().rstrip()] = self._keys_read
+            self._keys_read += 1
+
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """Keep other processes from appending at the same time; the lock dies with its process."""
+        try:
+            import fcntl
+        except ImportError:  # Windows has another call, and no second process of a graph on one machine is usual there
+            yield
+            return
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+_KEY_BYTES = 64
+
+
+def _fixed(key: str) -> bytes:
+    """A key as a line of fixed length, so that line i is found without reading those before it."""
+    encoded = key.encode("ascii")
+    if len(encoded) > _KEY_BYTES:
+        raise ValueError(f"the key {key!r} is longer than a sha256")
+    return encoded.ljust(_KEY_BYTES)

@@ -1,0 +1,171 @@
+import hashlib
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from artpipe.embedding import embedder as module
+from artpipe.embedding.embedder import Embedder, Predictions, inference_backbone
+from artpipe.training.checkpoint import ModelCard
+from artpipe.training.model import MultiTaskClassifier, WeightsSource, build_model
+from artpipe.training.pixels import PixelCache, decode_square
+
+CLASSES = {"style": ("Baroque", "Rococo", "Realism"), "type": ("portrait", "landscape")}
+
+
+def made(backbone: str = "mobilenet_v3_small", px: int = 48) -> tuple[MultiTaskClassifier, ModelCard]:
+    """A network with random weights that has seen noise, so that its vectors differ from picture to picture."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model, transform = build_model(backbone, {task: len(names) for task, names in CLASSES.items()}, px)
+        for each in model.modules():
+            if isinstance(each, torch.nn.BatchNorm2d):
+                each.momentum = 1.0
+        with torch.no_grad():
+            model.train()(torch.randn(16, 3, px, px))
+    card = ModelCard(CLASSES, transform, backbone, model.features, WeightsSource("none", None), "v", 0, {})
+    return model.eval(), card
+
+
+def squares(count: int, px: int = 48) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, px, px, 3), dtype=np.uint8)
+
+
+def jpegs(count: int) -> list[bytes]:
+    files = []
+    for number in range(count):
+        out = io.BytesIO()
+        Image.fromarray(squares(count, 60)[number]).save(out, "JPEG")
+        files.append(out.getvalue())
+    return files
+
+
+def test_vectors_have_length_one_and_probabilities_sum_to_one():
+    seen = Embedder(*made(), device="cpu").embed_pixels(squares(5))
+    assert seen.vectors.shape == (5, 576)
+    assert seen.vectors.dtype == np.float32
+    assert np.linalg.norm(seen.vectors, axis=1) == pytest.approx(1, abs=1e-5)
+    assert {task: each.shape for task, each in seen.probabilities.items()} == {"style": (5, 3), "type": (5, 2)}
+    assert seen.probabilities["style"].sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_embedder_says_what_the_network_says():
+    model, card = made()
+    embedder = Embedder(model, card, "cpu", "float32")
+    given = torch.from_numpy(squares(3))
+    std, mean = torch.tensor(card.transform.std), torch.tensor(card.transform.mean)
+    with torch.inference_mode():
+        features, logits = model(((given / 255 - mean) / std).permute(0, 3, 1, 2))
+    seen = embedder.embed_pixels(given)
+    assert np.allclose(seen.vectors, torch.nn.functional.normalize(features).numpy(), atol=1e-4)
+    assert np.allclose(seen.probabilities["type"], logits["type"].softmax(1).numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_vector_does_not_depend_on_its_batch(precision):
+    embedder = Embedder(*made(), device="cpu", precision=precision)
+    given = squares(16)
+    together = embedder.embed_pixels(given).vectors
+    alone = np.concatenate([embedder.embed_pixels(given[i : i + 1]).vectors for i in range(16)])
+    assert (together * alone).sum(axis=1) == pytest.approx(1, abs=1e-5 if precision == "float32" else 1e-3)
+
+
+def test_bfloat16_points_the_same_way():
+    model, card = made()
+    given = squares(4)
+    fine = Embedder(model, card, "cpu", "float32").embed_pixels(given).vectors
+    coarse = Embedder(model, card, "cpu", "bfloat16").embed_pixels(given).vectors
+    assert ((fine * coarse).sum(axis=1) > 0.995).all()
+
+
+@pytest.mark.parametrize("backbone", ["mobilenet_v3_small", "test_efficientnet", "tf_efficientnet_lite0"])
+def test_every_batch_norm_is_folded_into_its_convolution(backbone):
+    model, _ = made(backbone)
+    folded = inference_backbone(model, 48)
+    assert not [each for each in folded.modules() if isinstance(each, torch.nn.BatchNorm2d)]
+    assert [each for each in model.modules() if isinstance(each, torch.nn.BatchNorm2d)], "the model stays as it was"
+    pixels = torch.randn(2, 3, 48, 48)
+    with torch.inference_mode():
+        assert torch.allclose(folded(pixels), model.backbone(pixels), rtol=1e-3, atol=1e-3)
+
+
+def test_a_folding_that_would_change_vectors_is_not_kept(monkeypatch):
+    model, _ = made()
+
+    def spoil(body: torch.nn.Module, _: torch.Tensor) -> None:
+        next(body.parameters()).data.zero_()
+
+    monkeypatch.setattr(module, "_fold", spoil)
+    kept = inference_backbone(model, 48)
+    assert bool(next(kept.parameters()).any())
+
+
+def test_cached_pixels_and_jpegs_give_the_same_vectors_in_order(tmp_path):
+    embedder = Embedder(*made(), device="cpu", precision="float32")
+    files = jpegs(7)
+    keys = [hashlib.sha256(each).hexdigest() for each in files]
+
+    class Store:
+        def jpegs(self, ids):
+            return [files[int(each)] for each in ids]
+
+    cache = PixelCache(tmp_path, embedder.image_px)
+    cache.ensure([str(i) for i in range(7)], keys, Store())
+    streamed = list(embedder.embed_jpegs(iter(files), batch_size=3))
+    assert [len(part) for part in streamed] == [3, 3, 1]
+    cached = Predictions.joined(embedder.embed_cached(cache, keys, batch_size=4))
+    one_by_one = [embedder.embed_pixels(decode_square(each, embedder.image_px)[None]) for each in files]
+    expected = Predictions.joined(one_by_one)
+    assert np.allclose(Predictions.joined(streamed).vectors, expected.vectors, atol=1e-4)
+    assert np.allclose(cached.vectors, expected.vectors, atol=1e-4)
+
+
+def test_nothing_gives_no_batches(tmp_path):
+    embedder = Embedder(*made(), device="cpu")
+    assert list(embedder.embed_jpegs([])) == []
+    assert list(embedder.embed_cached(PixelCache(tmp_path, 48), [])) == []
+
+
+def test_a_spoiled_file_is_refused():
+    with pytest.raises(ValueError, match="not a readable image"):
+        list(Embedder(*made(), device="cpu").embed_jpegs([b"no picture"]))
+
+
+def test_different_pictures_get_different_vectors():
+    vectors = Embedder(*made(), device="cpu").embed_pixels(squares(4)).vectors
+    assert ((vectors @ vectors.T) - np.eye(4)).max() < 0.98
+
+
+def test_a_vector_without_direction_is_refused():
+    class Blind(torch.nn.Module):
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(len(pixels), 4)
+
+    _, card = made()
+    blind = MultiTaskClassifier(Blind(), 4, {"style": 3})
+    with pytest.raises(ValueError, match="has no direction"):
+        Embedder(blind, card, "cpu").embed_pixels(squares(2))
+
+
+def test_the_precision_is_told():
+    model, card = made()
+    assert Embedder(model, card, "cpu", "bfloat16").precision == "bfloat16"
+    expected = "bfloat16" if module.multiplies_bfloat16() else "float32"
+    assert Embedder(model, card, "cpu").precision == expected
+
+
+class Canonical(torch.nn.Module):
+    """Two filters whose answers can be worked out by hand: mean red and mean blue, after normalisation."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return pixels.mean(dim=(2, 3))[:, [0, 2]]
+
+
+def test_one_canonical_vector_is_pinned():
+    _, card = made()
+    embedder = Embedder(MultiTaskClassifier(Canonical(), 2, {"style": 3}), card, "cpu", "float32")
+    picture = np.zeros((1, 48, 48, 3), np.uint8)
+    picture[..., 0] = 255  # red is (1 - 0.485) / 0.229 = 2.249, blue (0 - 0.406) / 0.225 = -1.804
+    assert embedder.embed_pixels(picture).vectors[0] == pytest.approx([0.7800, -0.6258], abs=1e-4)

@@ -1,0 +1,74 @@
+"""Every picture runs through a network once, whoever asks first."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from artpipe.embedding.inference import InferenceCache, Inferred, embedding_rows
+from artpipe.lake import DataLake
+
+CLASSES = {"style": ("Baroque", "Rococo"), "type": ("genre", "portrait", "study")}
+
+
+class CountingCache(InferenceCache):
+    """Stands in for the network, the far end of this module: a picture's vector tells its number."""
+
+    ran: list[str]
+
+    def _computed(self, missing: pl.DataFrame, *_: object) -> pl.DataFrame:
+        self.ran = [*getattr(self, "ran", []), *missing["sha256"]]
+        count = missing.height
+        numbers = np.array([int(key[1:]) for key in missing["sha256"]], dtype=np.float32)
+        vectors = np.stack([np.cos(numbers), np.sin(numbers)], axis=1)
+        chances = {task: np.full((count, len(names)), 1 / len(names), np.float32) for task, names in CLASSES.items()}
+        return pl.DataFrame({"sha256": missing["sha256"], "vector": vectors, **chances}, schema=self._schema(2))
+
+
+@pytest.fixture
+def cache(tmp_path) -> CountingCache:
+    card = SimpleNamespace(model_id="m1", classes=CLASSES, features=2, config={})
+    return CountingCache(DataLake(tmp_path), card)
+
+
+def rows(*numbers: int) -> pl.DataFrame:
+    ids, keys = [f"a/x/{n}" for n in numbers], [f"h{n}" for n in numbers]
+    return pl.DataFrame({"artwork_id": ids, "sha256": keys}, schema={"artwork_id": pl.String, "sha256": pl.String})
+
+
+def test_what_was_seen_before_is_looked_up_in_the_order_asked_for(cache):
+    first = cache.infer(rows(1, 2), images=None)
+    again = cache.infer(rows(2, 3, 1), images=None)
+    assert cache.ran == ["h1", "h2", "h3"]
+    assert (first.computed, again.computed) == (2, 1)
+    assert again.vectors[:, 0] == pytest.approx(np.cos([2, 3, 1]), abs=1e-6)
+
+
+def test_one_picture_under_two_ids_runs_once(cache):
+    both = pl.DataFrame({"artwork_id": ["a/x/1", "a/x/1b"], "sha256": ["h1", "h1"]})
+    assert cache.infer(both, images=None).vectors.shape == (2, 2)
+    assert cache.ran == ["h1"]
+
+
+def test_a_damaged_cache_is_made_anew(cache):
+    cache.infer(rows(1), images=None)
+    cache.file.write_bytes(b"half a file")
+    assert cache.infer(rows(1), images=None).computed == 1
+
+
+def test_nothing_asked_is_nothing_run(cache):
+    assert cache.infer(rows(), images=None).vectors.shape == (0, 2)
+
+
+def test_a_row_holds_the_likeliest_label_of_each_task(cache):
+    found = Inferred(
+        np.eye(2, dtype=np.float32),
+        {"style": np.array([[0.2, 0.8], [0.9, 0.1]], np.float32), "type": np.array([[0, 0.3, 0.7]] * 2, np.float32)},
+        computed=2,
+    )
+    table = embedding_rows(rows(1, 2), found, cache.card)
+    assert table["predicted_style"].to_list() == ["Rococo", "Baroque"]
+    assert table["predicted_style_probability"].to_list() == pytest.approx([0.8, 0.9])
+    assert table["predicted_type"].to_list() == ["study", "study"]
+    assert table["model_id"].to_list() == ["m1", "m1"]

@@ -1,0 +1,107 @@
+import json
+
+import pytest
+import torch
+
+from artpipe.training.checkpoint import (
+    CorruptModelError,
+    ModelCard,
+    RunCheckpoint,
+    load_card,
+    load_model,
+    save_model,
+)
+from artpipe.training.model import MultiTaskClassifier, WeightsSource, build_model
+
+TINY = "test_efficientnet"
+CLASSES = {"style": ("Baroque", "Rococo"), "type": ("portrait",)}
+
+
+def made(seed: int = 0, **told: object) -> tuple[MultiTaskClassifier, ModelCard]:
+    torch.manual_seed(seed)
+    model, transform = build_model(TINY, {task: len(names) for task, names in CLASSES.items()}, 32)
+    card = {
+        "classes": CLASSES,
+        "transform": transform,
+        "backbone": TINY,
+        "features": model.features,
+        "weights_source": WeightsSource("none", None),
+        "training_set_version": "v1",
+        "seed": seed,
+        "config": {"epochs": 1},
+    }
+    return model, ModelCard(**(card | told))
+
+
+def test_a_saved_model_predicts_as_before(lake):
+    model, card = made()
+    saved, folder = save_model(lake, model.state_dict(), card)
+    loaded = load_model(folder)
+    pixels = torch.randn(2, 3, 32, 32)
+    with torch.inference_mode():
+        expected, found = model.eval()(pixels), loaded.model(pixels)
+    assert torch.equal(expected[0], found[0])
+    assert torch.equal(expected[1]["style"], found[1]["style"])
+    assert loaded.card == saved
+    assert load_card(folder) == saved
+
+
+def test_the_id_depends_on_weights_and_story_but_not_on_how_long_it_took(lake):
+    model, card = made()
+    state = model.state_dict()
+    model_id = save_model(lake, state, card)[0].model_id
+    assert len(model_id) == 16
+    assert model_id == save_model(lake, state, made(history=({"seconds": 3.2},))[1])[0].model_id
+    assert model_id == save_model(lake, state, made(library_versions={"torch": "99"})[1])[0].model_id
+    assert model_id != save_model(lake, state, made(training_set_version="v2")[1])[0].model_id
+    assert model_id != save_model(lake, made(seed=1)[0].state_dict(), card)[0].model_id
+
+
+def test_a_changed_weights_file_is_refused(lake):
+    model, card = made()
+    _, folder = save_model(lake, model.state_dict(), card)
+    weights = bytearray((folder / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(bytes(weights))
+    with pytest.raises(CorruptModelError, match=r"not what its card says.*materialize"):
+        load_model(folder)
+
+
+def test_a_changed_story_is_refused(lake):
+    model, card = made()
+    _, folder = save_model(lake, model.state_dict(), card)
+    told = json.loads((folder / "model.json").read_text())
+    told["classes"]["style"].reverse()
+    (folder / "model.json").write_text(json.dumps(told))
+    with pytest.raises(CorruptModelError, match="not what its card says"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.safetensors"])
+def test_a_missing_file_is_refused(lake, name):
+    model, card = made()
+    _, folder = save_model(lake, model.state_dict(), card)
+    (folder / name).unlink()
+    with pytest.raises(CorruptModelError, match="missing or damaged"):
+        load_model(folder)
+
+
+def test_saving_again_repairs_and_leaves_nothing_else(lake):
+    model, card = made()
+    _, folder = save_model(lake, model.state_dict(), card)
+    (folder / "model.safetensors").write_bytes(b"damaged")
+    save_model(lake, model.state_dict(), card)
+    load_model(folder)
+    assert [each.name for each in folder.parent.iterdir()] == [folder.name]
+
+
+def test_an_unreadable_checkpoint_counts_as_none(lake):
+    checkpoint = RunCheckpoint(lake, "abc")
+    assert checkpoint.load() is None
+    checkpoint.save({"epoch": 1, "rng": torch.zeros(3)})
+    assert checkpoint.load() is not None
+    checkpoint.path.write_bytes(b"damaged")
+    assert checkpoint.load() is None
+    checkpoint.remove()
+    checkpoint.remove()
+    assert not checkpoint.path.exists()

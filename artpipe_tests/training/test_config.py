@@ -1,0 +1,36 @@
+import subprocess
+import sys
+
+import pytest
+
+from artpipe.training.config import FROM_SCRATCH, FROM_WEIGHTS, TrainingConfig, recipe
+
+
+def test_training_from_scratch_takes_longer_than_from_weights():
+    assert recipe("none") is FROM_SCRATCH
+    assert recipe("imagenet") is recipe("some/file.pth") is FROM_WEIGHTS
+    assert FROM_SCRATCH.epochs > FROM_WEIGHTS.epochs
+
+
+def test_what_the_user_sets_wins_over_the_recipe():
+    chosen = TrainingConfig(weights="none", epochs=3, learning_rate=0.5).recipe
+    assert (chosen.epochs, chosen.learning_rate) == (3, 0.5)
+    assert chosen.patience == FROM_SCRATCH.patience
+
+
+def test_the_story_tells_no_path_and_no_device():
+    one = TrainingConfig(weights="/home/ada/weights.pth", device="cpu", loader_workers=3)
+    other = TrainingConfig(weights="/srv/weights.pth", device="cuda")
+    assert one.story() == other.story()
+    assert one.story() != TrainingConfig(weights="/srv/weights.pth", seed=1).story()
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"dropout": 1.0}, {"image_px": -1}, {"label_smoothing": -0.1}])
+def test_a_value_out_of_range_is_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        TrainingConfig(**wrong)
+
+
+def test_the_config_is_light_to_import():
+    script = "import artpipe.training.config, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

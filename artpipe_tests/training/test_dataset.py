@@ -1,0 +1,65 @@
+import hashlib
+
+import numpy as np
+import torch
+
+from artpipe.training.dataset import ArtDataset, EpochBatches, loader_workers, make_loader
+from artpipe.training.pixels import PixelCache
+from artpipe.training.transforms import Augmentation
+
+
+def dataset(draw, tmp_path, augmentation: Augmentation | None) -> ArtDataset:
+    _, store = draw(10)
+    keys = [hashlib.sha256(name.encode()).hexdigest() for name in store.held]
+    cache = PixelCache(tmp_path, 16)
+    cache.ensure(list(store.held), keys, store)
+    return ArtDataset(cache, cache.rows(keys), np.arange(10).reshape(10, 1), augmentation, seed=0)
+
+
+def test_every_example_comes_once_an_epoch_in_batches_of_nearly_one_size():
+    batches = EpochBatches(100, 32)
+    plans = list(batches)
+    assert sorted(np.concatenate([plan.examples for plan in plans])) == list(range(100))
+    assert [len(plan.examples) for plan in plans] == [25, 25, 25, 25]
+
+
+def test_the_order_follows_from_the_seed_and_the_epoch():
+    batches = EpochBatches(50, 10, seed=1)
+    first = [plan.examples.tolist() for plan in batches]
+    assert first == [plan.examples.tolist() for plan in batches]
+    batches.epoch = 1
+    assert first != [plan.examples.tolist() for plan in batches]
+
+
+def test_nothing_makes_no_batches():
+    assert list(EpochBatches(0, 8)) == []
+
+
+def test_spawned_processes_give_what_the_loop_itself_would(draw, tmp_path):
+    made = dataset(draw, tmp_path, Augmentation())
+    alone = list(make_loader(made, EpochBatches(10, 4), 0))
+    spawned = list(make_loader(made, EpochBatches(10, 4), 1))
+    assert len(alone) == 3
+    for one, other in zip(alone, spawned, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_labels_stay_with_their_pictures(draw, tmp_path):
+    made = dataset(draw, tmp_path, None)
+    for batch in make_loader(made, EpochBatches(10, 4), 0):
+        for square, label, example in zip(batch.squares, batch.labels, batch.examples, strict=True):
+            assert int(label[0]) == int(example)
+            assert np.array_equal(square.numpy(), made.cache.pixels[made.rows[example]])
+
+
+def test_another_epoch_is_augmented_otherwise(draw, tmp_path):
+    made, batches = dataset(draw, tmp_path, Augmentation()), EpochBatches(10, 10, is_shuffled=False)
+    first = next(iter(make_loader(made, batches, 0)))
+    batches.epoch = 1
+    second = next(iter(make_loader(made, batches, 0)))
+    assert not torch.equal(first.squares, second.squares)
+
+
+def test_as_many_processes_as_asked_for():
+    assert loader_workers(3) == 3
+    assert loader_workers(0) == 0

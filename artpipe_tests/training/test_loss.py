@@ -1,0 +1,49 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from artpipe.training.loss import MAX_CLASS_WEIGHT, MultiTaskLoss, class_weights
+
+
+def test_rows_without_a_label_do_not_count():
+    loss = MultiTaskLoss({"style": torch.ones(2), "type": torch.ones(2)})
+    logits = {"style": torch.tensor([[0.0, math.log(3)], [9.0, 0.0]]), "type": torch.zeros(2, 2)}
+    labels = torch.tensor([[1, 0], [-1, -1]])
+    # style: softmax of the first row gives class 1 three quarters; type: one half.
+    assert loss(logits, labels).item() == pytest.approx(math.log(4 / 3) + math.log(2), abs=1e-6)
+
+
+def test_a_batch_without_any_label_costs_nothing_and_moves_nothing():
+    loss = MultiTaskLoss({"style": torch.ones(3)}, label_smoothing=0.1)
+    logits = torch.randn(2, 3, requires_grad=True)
+    value = loss({"style": logits}, torch.tensor([[-1], [-1]]))
+    value.backward()
+    assert value.item() == 0
+    assert logits.grad is not None
+    assert float(logits.grad.abs().sum()) == 0
+
+
+def test_a_heavier_class_pulls_harder():
+    loss = MultiTaskLoss({"style": torch.tensor([1.0, 3.0])})
+    logits = {"style": torch.tensor([[0.0, 0.0], [0.0, math.log(3)]])}
+    # (1 x log 2 + 3 x log 4/3) / (1 + 3)
+    expected = (math.log(2) + 3 * math.log(4 / 3)) / 4
+    assert float(loss(logits, torch.tensor([[0], [1]]))) == pytest.approx(expected, abs=1e-6)
+
+
+def test_class_weights_follow_the_root_of_the_frequency_and_average_to_one_over_rows():
+    counts = np.array([900, 100])
+    weights = class_weights(counts, 0.5).numpy()
+    assert weights[1] / weights[0] == pytest.approx(3)
+    assert (weights * counts).sum() / counts.sum() == pytest.approx(1)
+
+
+def test_a_class_of_one_work_does_not_drown_the_rest():
+    weights = class_weights(np.array([100_000, 1]), 1.0).numpy()
+    assert weights[1] / weights[0] == pytest.approx(MAX_CLASS_WEIGHT)
+
+
+def test_no_balance_means_equal_weights():
+    assert class_weights(np.array([900, 100, 0]), 0.0).tolist() == [1, 1, 1]
