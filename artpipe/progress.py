@@ -57,7 +57,7 @@ class LogProgress:
     """Writes lines, for a Dagster log: `LogProgress(context.log.info)`."""
 
     def __init__(
-        self, write: Callable[[str], None], every_s: float = 5.0, clock: Callable[[], float] = time.monotonic
+        self, write: Callable[[str], None], every_s: float = 10.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.write, self.every_s, self.clock = write, every_s, clock
 

@@ -27,43 +27,65 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ARTPIPE_", env_file=".env", extra="ignore", frozen=True)
 
-    gallery: str = Field(SAMPLE, description="`sample` for the drawn practice gallery, or the base URL of a gallery")
-    sample_artworks: int = Field(900, ge=60, le=5000, description="works in the drawn practice gallery")
-    lake: str | None = Field(
-        None, description="folder or `s3://` address of the data lake; default: `data_lake/` + the gallery's name"
+    gallery: str = Field(
+        default=SAMPLE, description="`sample` for the drawn practice gallery, or the base URL of a gallery"
     )
-    contact: str | None = Field(None, description="e-mail or URL put into the User-Agent, so that a site can reach you")
-    requests_per_s: float = Field(4.0, gt=0, description="requests a second to one host; loopback is not limited")
-    concurrency: int = Field(4, ge=1, le=256, description="requests to one host at a time")
+    sample_artworks: int = Field(default=900, ge=60, le=5000, description="works in the drawn practice gallery")
+    lake: str | None = Field(
+        default=None,
+        description="folder or `s3://` address of the data lake; default: `data_lake/` + the gallery's name",
+    )
+    contact: str | None = Field(
+        default=None, description="e-mail or URL put into the User-Agent, so that a site can reach you"
+    )
+    requests_per_s: float = Field(
+        default=4.0, gt=0, description="requests a second to one host; loopback is not limited"
+    )
+    concurrency: int = Field(default=4, ge=1, le=256, description="requests to one host at a time")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="other hosts that a redirect may lead to, comma-separated"
+        default=(), description="other hosts that a redirect may lead to, comma-separated"
     )
     forms: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("painting",), description="forms of art to download, comma-separated"
+        default=("painting",), description="forms of art to download, comma-separated"
     )
-    max_artworks: int | None = Field(None, ge=1, description="download a stable sample of this many artworks only")
+    max_artworks: int | None = Field(
+        default=None, ge=1, description="download a stable sample of this many artworks only"
+    )
     revalidate_after_days: float = Field(
-        7.0, ge=0, description="ask the gallery again about a held image when its last answer is older than this"
+        default=7.0,
+        ge=0,
+        description="ask the gallery again about a held image when its last answer is older than this",
     )
-    image_short_side_px: int = Field(320, ge=32, le=4096, description="short side of the stored JPEG; never enlarged")
-    split_salt: str = Field("artpipe", description="salt of the hash that assigns works to splits")
-    unseen_artist_share: float = Field(0.05, ge=0, lt=1, description="share of artists held out whole")
+    image_short_side_px: int = Field(
+        default=320, ge=32, le=4096, description="short side of the stored JPEG; never enlarged"
+    )
+    split_salt: str = Field(default="artpipe", description="salt of the hash that assigns works to splits")
+    unseen_artist_share: float = Field(default=0.05, ge=0, lt=1, description="share of artists held out whole")
     retrain_drift: float = Field(
-        0.02, ge=0, le=1, description="share of changed split rows above which the training set thaws"
+        default=0.02, ge=0, le=1, description="share of changed split rows above which the training set thaws"
     )
-    backbone: str = Field("mobilenet_v3_small", description="a torchvision or timm model name")
+    backbone: str = Field(default="mobilenet_v3_small", description="a torchvision or timm model name")
     backbone_weights: str | None = Field(
-        None, description="`imagenet`, `none` or a file; default: `imagenet`, for the sample gallery `none`"
+        default=None, description="`imagenet`, `none` or a file; default: `imagenet`, for the sample gallery `none`"
     )
     train_image_px: int | None = Field(
-        None, ge=32, le=1024, description="side of the square that the network sees; default: 224, sample gallery 128"
+        default=None,
+        ge=32,
+        le=1024,
+        description="side of the square that the network sees; default: 224, sample gallery 128",
     )
-    epochs: int | None = Field(None, ge=1, description="most epochs to train; early stopping may end sooner")
-    batch_size: int | None = Field(None, ge=2, description="images a training step; default: by `backbone_weights`")
-    learning_rate: float | None = Field(None, gt=0, description="peak learning rate; default: by `backbone_weights`")
-    loader_workers: int | None = Field(None, ge=0, description="DataLoader processes; default: by the number of cores")
-    seed: int = Field(0, description="seed of everything random")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where the network runs")
+    epochs: int | None = Field(default=None, ge=1, description="most epochs to train; early stopping may end sooner")
+    batch_size: int | None = Field(
+        default=None, ge=2, description="images a training step; default: by `backbone_weights`"
+    )
+    learning_rate: float | None = Field(
+        default=None, gt=0, description="peak learning rate; default: by `backbone_weights`"
+    )
+    loader_workers: int | None = Field(
+        default=None, ge=0, description="DataLoader processes; default: by the number of cores"
+    )
+    seed: int = Field(default=0, description="seed of everything random")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where the network runs")
 
     @field_validator("forms", "allowed_hosts", mode="before")
     @classmethod

@@ -122,7 +122,7 @@ class GalleryClient:
         rng: random.Random | None = None,
     ) -> None:
         self.config = config
-        self._clock, self._sleep, self._rng = clock, sleep, rng or random.Random()  # noqa: S311 - jitter, no secret
+        self._clock, self._sleep, self._rng = clock, sleep, rng or random.Random()
         self._product = config.user_agent.split("/")[0].split()[0]
         self._base = config.base_url.rstrip("/")
         self._wire = Wire(

@@ -41,7 +41,7 @@ def test_after_a_silence_starts_are_spaced_again(fake_time):
 
 
 def test_a_pause_is_drawn_below_a_bound_that_doubles():
-    rng = random.Random(0)  # noqa: S311
+    rng = random.Random(0)
     for failures, bound in ((1, 0.5), (2, 1.0), (3, 2.0), (20, LONGEST_BACKOFF_S)):
         draws = [backoff_s(failures, 0.5, rng) for _ in range(500)]
         assert 0 <= min(draws) < 0.1 * bound
