@@ -1,0 +1,1 @@
+"""One outcome, and at best one JPEG, for every artwork."""

@@ -1,0 +1,241 @@
+"""Untrusted bytes to a small, upright RGB JPEG, or a clear refusal.
+
+`fetch.py` decodes what galleries send, `artpipe.search` what people ask with. A picture is measured before it is
+decoded, so that a decompression bomb never unfolds, and only plain picture formats are opened: Pillow would hand an
+EPS file to Ghostscript.
+"""
+
+import hashlib
+import io
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from artpipe.errors import ArtpipeError
+from artpipe.images.fingerprint import perceptual_hash
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_PIXELS = 80_000_000
+"""Below the number at which Pillow itself begins to warn."""
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "JPEG2000")
+NAMED_FORMATS = "JPEG, PNG, WebP, GIF or TIFF"
+QUALITY = 90
+SUBSAMPLING = "4:2:0"
+_ORIENTATION = 0x0112
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*")
+# A JPEG of few pixels and many bytes carries something else than a picture.
+_LEAST_BYTES_LIMIT = 64 * 1024
+
+
+class NotAnImageError(ArtpipeError):
+    """The bytes are not a picture of any known format."""
+
+
+class UnreadableImageError(ArtpipeError):
+    """The bytes begin like a picture and cannot be decoded to its end."""
+
+
+class TooManyPixelsError(ArtpipeError):
+    """The picture is larger than the ceiling."""
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """A picture as it is stored, and what is known of the original: its size, upright, and its fingerprints."""
+
+    jpeg: bytes
+    width_px: int
+    height_px: int
+    perceptual_hash: str
+    sha256: str
+
+
+def decode_artwork(data: bytes, short_side_px: int, max_pixels: int = MAX_PIXELS) -> DecodedImage:
+    """Decode an original and make the JPEG that is stored: short side at most `short_side_px`, never enlarged.
+
+    An original that already is such a JPEG keeps its bytes: nothing is lost to a second compression. It is decoded to
+    its end all the same, so what is stored can be read.
+
+    Args:
+        data: the file as it came.
+        short_side_px: wanted short side.
+        max_pixels: pictures with more are refused before they are decoded.
+
+    Raises:
+        NotAnImageError, UnreadableImageError, TooManyPixelsError: it cannot be used; the message says why.
+    """
+    image = _opened(data, max_pixels)
+    with _damage_told():
+        size = image.size
+        is_jpeg = image.format == "JPEG"
+        orientation = _orientation(image) if is_jpeg else 1
+        keeps_bytes = (
+            is_jpeg
+            and image.mode == "RGB"
+            and orientation == 1
+            and min(size) <= short_side_px
+            and len(data) <= max(3 * image.width * image.height, _LEAST_BYTES_LIMIT)
+            and _is_srgb(image.info.get("icc_profile"))
+        )
+        if is_jpeg and not keeps_bytes:
+            # libjpeg halves while it decodes; twice the wanted size leaves the last step to a better filter.
+            image.draft(None, (2 * short_side_px, 2 * short_side_px))
+        upright = _upright_rgb(image)
+        # A draft is smaller than its original; other formats may be turned while they are loaded.
+        width_px, height_px = upright.size if not is_jpeg else size[::-1] if orientation >= 5 else size
+        jpeg = data if keeps_bytes else _stored(upright, short_side_px)
+        return DecodedImage(jpeg, width_px, height_px, perceptual_hash(upright), hashlib.sha256(data).hexdigest())
+
+
+def open_image(source: "str | Path | bytes | Image", max_pixels: int = MAX_PIXELS) -> "Image":
+    """Any picture a person asks with, upright and RGB.
+
+    Raises:
+        NotAnImageError, UnreadableImageError, TooManyPixelsError: it cannot be used; the message names it and says why.
+    """
+    with pillow_quiet():
+        if isinstance(source, (str, Path)):
+            path = Path(source)
+            try:
+                return open_image(path.read_bytes(), max_pixels)
+            except OSError as error:
+                raise NotAnImageError(
+                    f"{path} cannot be read ({error.strerror or error}); give the path of an image."
+                ) from error
+            except (NotAnImageError, UnreadableImageError, TooManyPixelsError) as error:
+                raise type(error)(f"{path}: {error}") from error
+        image = _opened(source, max_pixels) if isinstance(source, bytes) else source
+        with _damage_told():
+            return _upright_rgb(image)
+
+
+@contextmanager
+def pillow_quiet() -> Generator[None]:
+    """Silence Pillow's warnings on damaged metadata: the pixels decide.
+
+    Warning filters belong to the whole process, so this is entered around threads, never inside them.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
+@contextmanager
+def _damage_told() -> Generator[None]:
+    """Turn whatever the decoders say of damaged bytes into one error."""
+    try:
+        yield
+    except ArtpipeError:
+        raise
+    except Exception as error:
+        # Damaged files bring struct.error, IndexError, zlib.error and more out of Pillow's readers.
+        raise UnreadableImageError(
+            f"the image is damaged ({str(error) or type(error).__name__}); give another copy of it."
+        ) from error
+
+
+def _opened(data: bytes, max_pixels: int) -> "Image":
+    """Read the header."""
+    from PIL import Image
+
+    if not data:
+        raise NotAnImageError(f"the file is empty; give a {NAMED_FORMATS}.")
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise TooManyPixelsError(f"the picture is far too large ({error}); give a smaller one.") from error
+    except Exception as error:
+        if data.startswith(_SIGNATURES):
+            raise UnreadableImageError("the image ends within its header; give another copy of it.") from error
+        start = data[:15].decode("ascii", "replace").strip()
+        raise NotAnImageError(f"this is not an image (it begins with {start!r}); give a {NAMED_FORMATS}.") from error
+    if image.width * image.height > max_pixels:
+        raise TooManyPixelsError(
+            f"the picture has {image.width:,} x {image.height:,} pixels, more than {max_pixels:,}; give a smaller one."
+        )
+    return image
+
+
+def _orientation(image: "Image") -> int:
+    """How the picture is turned, 1 (upright) to 8; a damaged EXIF block says nothing."""
+    try:
+        found = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # noqa: BLE001 - any damage, see above
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def _upright_rgb(image: "Image") -> "Image":
+    """Decode to the end, turn upright, lay on white, and bring to sRGB."""
+    import PIL.Image
+    from PIL import ImageOps
+
+    image.load()
+    if _orientation(image) != 1:
+        image = ImageOps.exif_transpose(image)
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _eight_bit(image)
+    elif image.has_transparency_data:
+        with_alpha = image.convert("RGBA")
+        image = PIL.Image.alpha_composite(PIL.Image.new("RGBA", with_alpha.size, "white"), with_alpha).convert("RGB")
+    elif image.mode == "P":
+        image = image.convert("RGB")
+    if profile and not _is_srgb(profile):
+        image = _through_profile(image, profile)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+@lru_cache(maxsize=16)
+def _is_srgb(profile: bytes | None) -> bool:
+    """Whether colours are sRGB already; a picture without a profile is taken to be."""
+    from PIL import ImageCms
+
+    if not profile:
+        return True
+    try:
+        return "srgb" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).lower()
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        return False
+
+
+def _through_profile(image: "Image", profile: bytes) -> "Image":
+    """The picture in sRGB by way of its own colour profile; as it was where the profile is of no use."""
+    from PIL import ImageCms
+
+    if image.mode not in ("RGB", "CMYK", "L"):
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        return image
+    return converted or image
+
+
+def _eight_bit(image: "Image") -> "Image":
+    """Grey values of 16 or 32 bits, or of floating point, as eight bits."""
+    import numpy as np
+    import PIL.Image
+
+    values = np.nan_to_num(np.asarray(image, dtype=np.float32))
+    is_wide = image.mode.startswith("I;16") or values.max() > 255
+    return PIL.Image.fromarray((values / (257.0 if is_wide else 1.0)).round().clip(0, 255).astype(np.uint8))
+
+
+def _stored(image: "Image", short_side_px: int) -> bytes:
+    from PIL.Image import Resampling
+
+    scale = short_side_px / min(image.size)
+    if scale < 1:
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        image = image.resize(size, Resampling.LANCZOS, reducing_gap=3.0)
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=QUALITY, subsampling=SUBSAMPLING, icc_profile=None, exif=b"")
+    return out.getvalue()

@@ -1,0 +1,222 @@
+"""The Lance table `images`: one row for every artwork whose image was asked for.
+
+New rows are appended, known rows replaced or, where their JPEG stays, changed column by column. Each batch is one
+commit of each kind, so that a killed run has lost at most the batch it was about to write, and no artwork is ever in
+the table twice. JPEGs are read by random access.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import polars as pl
+import pyarrow as pa
+
+from artpipe.errors import ArtpipeError
+from artpipe.lake import IMAGES_TABLE, DataLake
+
+if TYPE_CHECKING:
+    import lance
+
+HELD = ("fetched", "unchanged")
+IMAGES_SCHEMA = pa.schema(
+    [
+        pa.field("artwork_id", pa.string(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("error", pa.string()),
+        pa.field("attempts", pa.int32(), nullable=False),
+        pa.field("jpeg", pa.large_binary()),
+        pa.field("width_px", pa.int32()),
+        pa.field("height_px", pa.int32()),
+        pa.field("sha256", pa.string()),
+        pa.field("perceptual_hash", pa.string()),
+        pa.field("short_side_px", pa.int32()),
+        pa.field("etag", pa.string()),
+        pa.field("last_modified", pa.string()),
+        pa.field("fetched_at", pa.timestamp("us", "UTC"), nullable=False),
+    ]
+)
+"""One row is an artwork whose image was asked for; sizes and hashes are those of the original, and `sha256`, `etag`
+and `last_modified` belong to the bytes in `jpeg`: they are null together."""
+
+LIGHT = [name for name in IMAGES_SCHEMA.names if name != "jpeg"]
+ROWS_PER_FRAGMENT = 4096
+"""A full fragment is left alone by `compact`, so that a few new images never rewrite the whole collection."""
+OLD_VERSIONS_KEPT = timedelta(hours=1)
+"""Long enough for whoever is reading a version; what a compaction replaced is twice the space until then."""
+
+
+class StoreWriteError(ArtpipeError):
+    """The lake did not take the images."""
+
+
+class MissingImageError(ArtpipeError):
+    """A JPEG was asked for that the store does not hold."""
+
+
+class ImageStore:
+    """The stored images of a lake. Reading never creates anything; one process writes at a time."""
+
+    def __init__(self, lake: DataLake) -> None:
+        self.lake = lake
+        self._rows_of: tuple[int, dict[str, int]] | None = None
+        self._table: Any = None
+
+    def prepare(self) -> None:
+        """Make the table if it is not there, so that the first batch costs no more than the others.
+
+        Raises:
+            StoreWriteError, UnwritableLakeError: the lake cannot be written to.
+        """
+        with self._writing():
+            self._latest()
+
+    def outcomes(self) -> pl.DataFrame:
+        """All rows without their JPEGs, in the order of `artwork_id`."""
+        dataset = self._dataset()
+        if dataset is None:
+            empty = pa.schema([IMAGES_SCHEMA.field(name) for name in LIGHT]).empty_table()
+            return cast("pl.DataFrame", pl.from_arrow(empty))
+        rows = cast("pl.DataFrame", pl.from_arrow(dataset.to_table(columns=LIGHT)))
+        return rows.sort("artwork_id")
+
+    def upsert(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write whole rows: those that the table holds already are replaced, the others appended.
+
+        Appending a batch of 128 costs 9 ms whatever the table's size, merging it 30 ms and more, so only known rows
+        are merged.
+
+        Args:
+            rows: values of `IMAGES_SCHEMA`, each artwork once; a missing key is null.
+
+        Raises:
+            StoreWriteError: the lake is full or cannot be written to; rows of earlier calls are kept.
+        """
+        if not rows:
+            return
+        with self._writing():
+            table = self._latest()
+            known = self._offsets(self._held_dataset())
+            replaced = [row for row in rows if row["artwork_id"] in known]
+            added = [row for row in rows if row["artwork_id"] not in known]
+            if added:
+                table.add(pa.Table.from_pylist(added, schema=IMAGES_SCHEMA))
+            if replaced:
+                data = pa.Table.from_pylist(replaced, schema=IMAGES_SCHEMA)
+                table.merge_insert("artwork_id").when_matched_update_all().execute(data)
+
+    def amend(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Change light columns of rows that the table holds; their JPEGs are neither read nor written.
+
+        Args:
+            rows: `artwork_id` and the values to write, the same columns in each row.
+
+        Raises:
+            StoreWriteError: the lake is full or cannot be written to; rows of earlier calls are kept.
+        """
+        if not rows:
+            return
+        import lance
+
+        with self._writing():
+            dataset = self._held_dataset()
+            schema = pa.schema([IMAGES_SCHEMA.field(name) for name in rows[0]])
+            data = pa.Table.from_pylist(list(rows), schema=schema)
+            offsets = self._offsets(dataset)
+            wanted = sorted(offsets[row["artwork_id"]] for row in rows if row["artwork_id"] in offsets)
+            # Lance's own merge would write the rows anew, JPEGs and all.
+            updated: list[Any] = []
+            fields: set[int] = set()
+            first = 0
+            for fragment in dataset.get_fragments():
+                beyond = first + fragment.count_rows()
+                if wanted and wanted[0] < beyond:
+                    while wanted and wanted[0] < beyond:
+                        wanted.pop(0)
+                    metadata, modified = fragment.update_columns(data, left_on="artwork_id")[:2]
+                    updated.append(metadata)
+                    fields.update(modified)
+                first = beyond
+            if updated:
+                change = lance.LanceOperation.Update(updated_fragments=updated, fields_modified=sorted(fields))
+                lance.LanceDataset.commit(self._uri, change, read_version=dataset.version)
+
+    def jpegs(self, artwork_ids: Sequence[str], /) -> list[bytes]:
+        """The stored JPEGs, in the order asked for.
+
+        Raises:
+            MissingImageError: one of them is not held.
+        """
+        if not artwork_ids:
+            return []
+        dataset = self._dataset()
+        if dataset is None:
+            raise MissingImageError(f'no image is in {self.lake.root} yet; materialize "images".')
+        offsets = self._offsets(dataset)
+        try:
+            rows = [offsets[artwork_id] for artwork_id in artwork_ids]
+        except KeyError as error:
+            raise MissingImageError(f'the image of {error.args[0]!r} is not held; materialize "images".') from error
+        found: list[bytes | None] = dataset.take(rows, columns=["jpeg"])["jpeg"].to_pylist()
+        for artwork_id, jpeg in zip(artwork_ids, found, strict=True):
+            if jpeg is None:
+                raise MissingImageError(f'the image of {artwork_id!r} is not held; materialize "images".')
+        return cast("list[bytes]", found)
+
+    def compact(self) -> None:
+        """Join the small pieces that a harvest leaves behind, and drop what they replaced an hour ago or longer.
+
+        Raises:
+            StoreWriteError: the lake is full or cannot be written to; nothing is lost.
+        """
+        if self._dataset() is None:
+            return
+        with self._writing():
+            self._held_dataset().optimize.compact_files(target_rows_per_fragment=ROWS_PER_FRAGMENT)
+            self._held_dataset().cleanup_old_versions(older_than=OLD_VERSIONS_KEPT)
+
+    @property
+    def _uri(self) -> str:
+        return f"{self.lake.lance_uri}/{IMAGES_TABLE}.lance"
+
+    def _dataset(self) -> "lance.LanceDataset | None":
+        import lance
+
+        try:
+            return lance.dataset(self._uri)
+        except ValueError as error:
+            if "not found" in str(error).lower():
+                return None
+            raise
+
+    def _held_dataset(self) -> "lance.LanceDataset":
+        import lance
+
+        return lance.dataset(self._uri)
+
+    def _offsets(self, dataset: "lance.LanceDataset") -> dict[str, int]:
+        """Where each artwork's row is in this version of the table."""
+        version = int(dataset.version)
+        if self._rows_of is None or self._rows_of[0] != version:
+            ids = dataset.to_table(columns=["artwork_id"])["artwork_id"].to_pylist()
+            self._rows_of = (version, {artwork_id: row for row, artwork_id in enumerate(ids)})
+        return self._rows_of[1]
+
+    def _latest(self) -> Any:
+        """The table as LanceDB sees it, at its newest version."""
+        if self._table is None:
+            self._table = self.lake.connect().create_table(IMAGES_TABLE, schema=IMAGES_SCHEMA, exist_ok=True)
+        self._table.checkout_latest()
+        return self._table
+
+    @contextmanager
+    def _writing(self) -> Generator[None]:
+        """Say what to do when the lake is full or has become unwritable."""
+        try:
+            yield
+        except (OSError, RuntimeError) as error:
+            raise StoreWriteError(
+                f"the images could not be written to {self.lake.root} ({error}); free some space there or point "
+                "ARTPIPE_LAKE elsewhere, then run again: what was written before is kept."
+            ) from error
