@@ -1,0 +1,80 @@
+"""The catalogue and the artist list as clean tables."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+
+from artpipe.io import recorded
+from artpipe.lake import DataLake
+
+GROUP = "catalog"
+
+
+@dg.asset(
+    group_name=GROUP, kinds={"polars", "parquet"}, code_version="1", deps=["raw_artists"], owners=["team:artpipe"]
+)
+def artists(lake: dg.ResourceParam[DataLake]) -> dg.MaterializeResult[pl.DataFrame]:
+    """Every artist of the gallery's list, aliases included; `period` is what artpipe calls the style of their works."""
+    from artpipe.catalog.artists import parse_artist_list
+
+    table = parse_artist_list(lake.raw("artists").read_bytes())
+    per_style = table.filter(pl.col("alias_of").is_null())["period"].value_counts(sort=True).drop_nulls()
+    return recorded(
+        table,
+        metadata={
+            "aliases": int(table["alias_of"].is_not_null().sum()),
+            "by_style": dg.MetadataValue.json(dict(per_style.iter_rows())),
+        },
+    )
+
+
+@dg.multi_asset(
+    group_name=GROUP,
+    outs={
+        "artworks": dg.AssetOut(
+            description="Every row of the catalogue that could be read, with its dates, its artist and its style.",
+            kinds={"polars", "parquet"},
+            code_version="1",
+            owners=["team:artpipe"],
+        ),
+        "quarantine": dg.AssetOut(
+            description="Every row of the catalogue that could not be read, with the reason. None is dropped.",
+            kinds={"polars", "parquet"},
+            code_version="1",
+            owners=["team:artpipe"],
+        ),
+    },
+    deps=["raw_catalog"],
+)
+def cleaned_catalog(
+    context: dg.AssetExecutionContext, lake: dg.ResourceParam[DataLake], artists: pl.DataFrame
+) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
+    """Parse the catalogue, read its dates, join each work with its artist, and set aside what cannot be read."""
+    from artpipe.catalog.clean import clean_artworks
+    from artpipe.catalog.parse import parse_catalog
+
+    parsed = parse_catalog(lake.raw("catalog").read_bytes())
+    cleaned = clean_artworks(parsed, artists)
+    works = cleaned.artworks
+    context.log.info(f"catalogue: {parsed.format}; {works.height:,} rows read, {cleaned.quarantine.height:,} set aside")
+    paintings = works.filter(pl.col("form") == "painting")
+    yield recorded(
+        works,
+        asset_key="artworks",
+        metadata={
+            "format": str(parsed.format),
+            "quarantined": cleaned.quarantine.height,
+            "by_form": dg.MetadataValue.json(dict(works["form"].value_counts(sort=True).iter_rows())),
+            "paintings_with_style": _share(paintings["style"].is_not_null()),
+            "paintings_dated_by_their_own_year": _share(paintings["year_source"] == "work"),
+            "date_flags": dg.MetadataValue.json(
+                dict(works["date_flags"].explode().drop_nulls().value_counts(sort=True).iter_rows())
+            ),
+        },
+    )
+    yield recorded(cleaned.quarantine, asset_key="quarantine")
+
+
+def _share(mask: pl.Series) -> float:
+    return round(float(mask.mean() or 0.0), 4)  # pyright: ignore[reportArgumentType]

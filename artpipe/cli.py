@@ -1,0 +1,343 @@
+"""The command line: `artpipe demo | refresh | search | predict | gallery serve | info`.
+
+Tables and progress go to a person, JSON to a program: with `--json`, stdout holds JSON alone. An expected failure is
+one line on stderr and exit code 2. Everything heavy is imported by the command that needs it.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from artpipe import __version__
+from artpipe.errors import ArtpipeError
+
+if TYPE_CHECKING:
+    import polars as pl
+    from pydantic import ValidationError
+    from rich.console import Console
+
+    from artpipe.lake import DataLake
+    from artpipe.search import SearchFilter
+    from artpipe.search.queries import PictureEncoder
+    from artpipe.settings import Settings
+
+EXPECTED_FAILURE = 2
+PARQUET_TABLES = ("artists", "artworks", "quarantine", "splits", "training_set")
+
+
+class _Commands(TyperGroup):
+    """Tells an expected failure in one line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ArtpipeError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(EXPECTED_FAILURE) from error
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="From a gallery on the web to a search hit.",
+)
+gallery_app = typer.Typer(no_args_is_help=True, help="The practice gallery that artpipe draws itself.")
+app.add_typer(gallery_app, name="gallery")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
+
+
+class BadSettingError(ArtpipeError):
+    """An ARTPIPE_ variable holds what its setting cannot take."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"artpipe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo() -> None:
+    """Run everything on the practice gallery, and show a painting with its nearest neighbours."""
+    from artpipe.demo import run_demo
+
+    run_demo(_settings(), _people())
+
+
+@app.command()
+def refresh(
+    select: Annotated[str | None, typer.Option(help="Only these assets, in Dagster's selection syntax.")] = None,
+) -> None:
+    """Bring the collection up to date: materialise the graph, or a part of it, here."""
+    from artpipe.refresh import refresh as run_refresh
+
+    run_refresh(_settings(), select, _people())
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(metavar="ID_OR_IMAGE", help="An artwork id, or the path of an image.")],
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many works to show.")] = 10,
+    style: Annotated[str | None, typer.Option(help="Only this style, such as `Baroque`.")] = None,
+    type_: Annotated[str | None, typer.Option("--type", help="Only this type, such as `portrait`.")] = None,
+    period: Annotated[str | None, typer.Option(help="Only this period, such as `1550-1650`.")] = None,
+    artist: Annotated[str | None, typer.Option(help="Only artists with this in their name.")] = None,
+    years: Annotated[
+        str | None, typer.Option(metavar="FROM-TO", help="Only these years: `1600-1650`, `1600-`.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the works most like an artwork or an image."""
+    from artpipe.search import Collection
+
+    where = _filter(style=style, type=type_, period=period, artist=artist, years=years)
+    settings = _settings()
+    collection = Collection.open(settings.lake_root, device=settings.device)
+    hits = collection.similar(query, k, where)
+    if as_json:
+        _print_json(hits.to_dicts())
+    else:
+        _show_hits(query, hits)
+
+
+@app.command()
+def predict(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Paths of images.")], as_json: AsJson = False
+) -> None:
+    """Show the style, period and type that the model takes each image for."""
+    from artpipe.lake import DataLake
+    from artpipe.search.predictions import predict_pictures, stored_short_side_px
+
+    settings = _settings()
+    lake = DataLake(settings.lake_root)
+
+    def load_encoder() -> "PictureEncoder":
+        from artpipe.search.served_model import load_served_model
+
+        return load_served_model(lake, settings.device)
+
+    answers = predict_pictures(load_encoder, images, stored_short_side_px(lake))
+    if as_json:
+        _print_json([answer.as_json() for answer in answers])
+        return
+    from rich.table import Table
+
+    table = Table("file", *(task for task in answers[0].best))
+    for answer in answers:
+        cells = ("\n".join(f"{label} {share:.0%}" for label, share in pairs) for pairs in answer.best.values())
+        table.add_row(str(answer.file), *cells, end_section=True)
+    _people(stderr=False).print(table)
+
+
+@gallery_app.command("serve")
+def gallery_serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")] = 8400,
+) -> None:
+    """Draw the practice gallery if needed, and serve it on loopback until Ctrl-C."""
+    import threading
+
+    from artpipe.gallery.sample.server import serve
+    from artpipe.gallery.sample.site import write_sample_site
+    from artpipe.lake import DataLake
+    from artpipe.progress import TerminalProgress
+
+    settings = _settings()
+    site = DataLake(settings.lake_root).local_folder("sample_site")
+    folder = write_sample_site(site, artworks=settings.sample_artworks, progress=TerminalProgress())
+    try:
+        with serve(folder, port=port) as url:
+            _people().print(f"The practice gallery is at {url} (Ctrl-C ends it).")
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        pass
+
+
+@app.command()
+def info(as_json: AsJson = False) -> None:
+    """Show the settings in force, what the lake holds, the model, the index and the versions."""
+    from artpipe.lake import DataLake
+
+    settings = _settings()
+    told = _lake_facts(settings, DataLake(settings.lake_root))
+    if as_json:
+        _print_json(told)
+        return
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None)
+    for topic in ("lake", "exists", "rows", "model", "index", "settings", "versions"):
+        facts = told[topic]
+        if not isinstance(facts, dict):
+            table.add_row(topic, "", _plain(facts))
+            continue
+        for number, (name, value) in enumerate(facts.items()):
+            table.add_row(topic if number == 0 else "", name, _plain(value))
+    _people(stderr=False).print(table)
+
+
+def _settings() -> "Settings":
+    from pydantic import ValidationError
+
+    from artpipe.settings import Settings
+
+    try:
+        return Settings()  # pyright: ignore[reportCallIssue]
+    except ValidationError as error:
+        raise BadSettingError(_told(error, "ARTPIPE_")) from error
+
+
+def _told(error: "ValidationError", prefix: str) -> str:
+    """A validation error as one readable line, naming each field as the person wrote it."""
+    lines: list[str] = []
+    for problem in error.errors():
+        field = str(problem["loc"][0]) if problem["loc"] else ""
+        name = prefix + (field.upper() if prefix.isupper() else field.replace("_", "-"))
+        message = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{name}={problem['input']!r}: {message}" if field else message)
+    return "; ".join(lines) + "."
+
+
+def _filter(*, years: str | None, **labels: str | None) -> "SearchFilter":
+    from pydantic import ValidationError
+
+    from artpipe.search import SearchFilter
+
+    year_from, year_to = _years(years)
+    try:
+        return SearchFilter(year_from=year_from, year_to=year_to, **labels)
+    except ValidationError as error:
+        raise typer.BadParameter(_told(error, "--")) from error
+
+
+def _years(text: str | None) -> tuple[int | None, int | None]:
+    if text is None:
+        return None, None
+    match = re.fullmatch(r"\s*(\d{1,4})?\s*(-)?\s*(\d{1,4})?\s*", text)
+    if match is None or not (match[1] or match[3]):
+        raise typer.BadParameter(
+            f"{text!r} is no span of years; write 1600-1650, 1600-, -1650 or 1600", param_hint="--years"
+        )
+    first = int(match[1]) if match[1] else None
+    last = int(match[3]) if match[3] else None if match[2] else first
+    return first, last
+
+
+def _people(*, stderr: bool = True) -> "Console":
+    from rich.console import Console
+
+    console = Console(stderr=stderr)
+    # A pipe or a file has no width of its own, and 80 columns cut titles short.
+    return console if console.is_terminal else Console(stderr=stderr, width=120)
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def _show_hits(query: str, hits: "pl.DataFrame") -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    if hits.is_empty():
+        _people().print("No work passes the filter.")
+        return
+    table = Table("", "similarity", "work", "date", "style", "type", "page", title=f"Most like {escape(query)}")
+    for hit in hits.iter_rows(named=True):
+        page = f"[link={hit['page_url']}]{escape(hit['artwork_id'])}[/link]"
+        table.add_row(
+            str(hit["rank"]),
+            f"{hit['similarity']:.3f}",
+            escape(f"{hit['title']}\n{hit['artist']}"),
+            *(escape(hit[name] or "") for name in ("date_text", "style", "type")),
+            page,
+        )
+    _people(stderr=False).print(table)
+
+
+def _lake_facts(settings: "Settings", lake: "DataLake") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from artpipe.embedding.table import EmbeddingTable
+    from artpipe.search.index import read_card
+    from artpipe.training.served import served_model_id
+
+    embeddings = EmbeddingTable(lake)
+    card = read_card(lake)
+    index = {name: value for name, value in asdict(card).items() if name != "trials"} if card else None
+    return {
+        "lake": str(lake.root),
+        "exists": lake.root.exists(),
+        "rows": {
+            **{name: _parquet_rows(lake, name) for name in PARQUET_TABLES},
+            "images": _lance_rows(lake, "images"),
+            "embeddings": embeddings.count() if embeddings.exists else None,
+        },
+        "model": served_model_id(lake),
+        "index": index,
+        "settings": json.loads(settings.model_dump_json()),
+        "versions": _versions(),
+    }
+
+
+def _parquet_rows(lake: "DataLake", name: str) -> int | None:
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        with lake.table(name).open("rb") as file:
+            return int(ParquetFile(file).metadata.num_rows)
+    except FileNotFoundError:
+        return None
+
+
+def _lance_rows(lake: "DataLake", name: str) -> int | None:
+    import lance
+
+    try:
+        return int(lance.dataset(f"{lake.lance_uri}/{name}.lance").count_rows())
+    except ValueError:
+        return None
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"artpipe": __version__, "python": sys.version.split()[0]}
+    for name in ("dagster", "lancedb", "polars", "torch", "torchvision", "usearch"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+def _plain(value: object) -> str:
+    from rich.markup import escape
+
+    if value is None:
+        return "-"
+    return escape(f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value))
+
+
+if __name__ == "__main__":
+    main()

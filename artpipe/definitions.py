@@ -1,0 +1,115 @@
+"""The asset graph: every stage's assets and checks, with what they need to run.
+
+`workspace.yaml` loads `defs`. Tests and the command line call `build_definitions` with settings of their own.
+Heavy libraries are imported inside asset bodies, so that loading this module stays fast.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+
+import dagster as dg
+
+import artpipe.catalog.assets
+import artpipe.catalog.checks
+import artpipe.embedding.assets
+import artpipe.embedding.checks
+import artpipe.evaluation.assets
+import artpipe.evaluation.checks
+import artpipe.gallery.assets
+import artpipe.images.assets
+import artpipe.images.checks
+import artpipe.search.assets
+import artpipe.search.checks
+import artpipe.splits.assets
+import artpipe.splits.checks
+import artpipe.training.assets
+import artpipe.training.checks
+from artpipe.io import LanceIOManager, ModelIOManager, ParquetIOManager
+from artpipe.lake import DataLake
+from artpipe.resources import GalleryResource
+from artpipe.settings import Settings
+
+ASSET_MODULES = (
+    artpipe.gallery.assets,
+    artpipe.catalog.assets,
+    artpipe.images.assets,
+    artpipe.splits.assets,
+    artpipe.training.assets,
+    artpipe.evaluation.assets,
+    artpipe.embedding.assets,
+    artpipe.search.assets,
+)
+CHECK_MODULES = (
+    artpipe.catalog.checks,
+    artpipe.images.checks,
+    artpipe.splits.checks,
+    artpipe.training.checks,
+    artpipe.evaluation.checks,
+    artpipe.embedding.checks,
+    artpipe.search.checks,
+)
+
+# A setting that shapes the content of an asset is part of its code version: changing it makes that asset stale, and
+# nothing above it.
+SHAPING_SETTINGS: Mapping[str, tuple[str, ...]] = {
+    "images": ("forms", "max_artworks", "image_short_side_px"),
+    "splits": ("split_salt", "unseen_artist_share"),
+    "training_set": ("retrain_drift",),
+    "classifier": (
+        "backbone",
+        "resolved_backbone_weights",
+        "resolved_train_image_px",
+        "epochs",
+        "batch_size",
+        "learning_rate",
+        "seed",
+    ),
+}
+
+
+def build_definitions(
+    settings: Settings, *, loggers: Mapping[str, dg.LoggerDefinition] | None = None
+) -> dg.Definitions:
+    """The whole graph for these settings.
+
+    Args:
+        settings: where the gallery and the lake are and how everything is to be done.
+        loggers: further loggers that a run's config may name.
+    """
+    lake = DataLake(settings.lake_root)
+    assets = [
+        asset.map_asset_specs(lambda spec: _with_shaping_settings(spec, settings))
+        for asset in _loaded(dg.load_assets_from_modules(ASSET_MODULES))
+    ]
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=dg.load_asset_checks_from_modules(CHECK_MODULES),
+        resources={
+            "lake": lake,
+            "settings": settings,
+            "gallery": GalleryResource.of(settings),
+            "io_manager": ParquetIOManager(lake),
+            "lance": LanceIOManager(lake),
+            "model": ModelIOManager(lake),
+        },
+        # One process for a run: every step would otherwise spend seconds on importing the same libraries again.
+        executor=dg.in_process_executor,
+        loggers=loggers,
+    )
+
+
+def _loaded(found: Iterable[object]) -> list[dg.AssetsDefinition]:
+    return [asset for asset in found if isinstance(asset, dg.AssetsDefinition)]
+
+
+def _with_shaping_settings(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
+    names = SHAPING_SETTINGS.get(spec.key.path[-1], ())
+    if not names:
+        return spec
+    values = json.dumps({name: getattr(settings, name) for name in names}, sort_keys=True)
+    fingerprint = hashlib.blake2b(values.encode(), digest_size=4).hexdigest()
+    return spec.replace_attributes(code_version=f"{spec.code_version}-{fingerprint}")
+
+
+defs = build_definitions(Settings())

@@ -1,0 +1,27 @@
+"""What must hold of the embeddings."""
+
+import dagster as dg
+import polars as pl
+
+from artpipe.lake import DataLake
+
+
+@dg.asset_check(asset="embeddings", blocking=True, additional_ins={"splits": dg.AssetIn("splits")})
+def every_usable_image_is_embedded_once(embeddings: pl.DataFrame, splits: pl.DataFrame) -> dg.AssetCheckResult:
+    """The table holds exactly the usable images, each once."""
+    held, wanted = embeddings["artwork_id"], splits["artwork_id"]
+    missing, surplus = set(wanted) - set(held), set(held) - set(wanted)
+    return dg.AssetCheckResult(
+        passed=not missing and not surplus and held.n_unique() == held.len(),
+        metadata={"missing": len(missing), "surplus": len(surplus), "repeated": held.len() - held.n_unique()},
+    )
+
+
+@dg.asset_check(asset="embeddings", blocking=True)
+def one_model_made_every_vector(embeddings: pl.DataFrame, lake: dg.ResourceParam[DataLake]) -> dg.AssetCheckResult:
+    """All rows name the served model: vectors of two models cannot be compared."""
+    from artpipe.training.served import served_model_id
+
+    models = embeddings["model_id"].unique().sort().to_list()
+    served = served_model_id(lake)
+    return dg.AssetCheckResult(passed=models == [served], metadata={"models": models, "served": served or "none"})

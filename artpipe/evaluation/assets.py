@@ -1,0 +1,76 @@
+"""How good the classifier and its embeddings are, on works they never saw."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import polars as pl
+
+from artpipe.evaluation.report import EVALUATED_SPLITS, evaluate
+from artpipe.io import content_version, save_picture
+from artpipe.lake import DataLake, write_whole
+from artpipe.resources import progress_of
+from artpipe.settings import Settings
+
+if TYPE_CHECKING:
+    from artpipe.training.checkpoint import ModelCard
+else:
+    ModelCard = Any  # the card's own module loads torch, and Dagster looks at annotations
+
+GROUP = "evaluation"
+
+
+@dg.asset(group_name=GROUP, kinds={"numpy"}, code_version="1", owners=["team:artpipe"])
+def evaluation_report(
+    context: dg.AssetExecutionContext,
+    training_set: pl.DataFrame,
+    classifier: ModelCard,
+    images: pl.DataFrame,
+    lake: dg.ResourceParam[DataLake],
+    settings: dg.ResourceParam[Settings],
+) -> dg.MaterializeResult[Any]:
+    """Accuracy, calibration, confusions and retrieval on validation, test and unseen artists, each apart."""
+    from artpipe.catalog.schema import TASKS
+    from artpipe.embedding.inference import InferenceCache
+    from artpipe.evaluation.plots import confusion_picture, reliability_picture
+    from artpipe.images.store import ImageStore
+
+    rows = training_set.join(images.select("artwork_id", "sha256"), on=["artwork_id", "sha256"], how="semi")
+    cache = InferenceCache(lake, classifier, settings.device)
+    found = cache.infer(rows, ImageStore(lake), progress_of(context))
+    report = evaluate(
+        rows, found.probabilities, classifier.classes, found.vectors, model_id=classifier.model_id, seed=settings.seed
+    )
+    write_whole(lake.report("evaluation/report.json"), json.dumps(report.to_dict(), indent=1).encode())
+    write_whole(lake.report("evaluation/report.md"), report.to_markdown().encode())
+    pictures = {
+        f"confusion_{split}_{task}": save_picture(
+            lake, f"evaluation/confusion_{split}_{task}.png", confusion_picture(report.scores(task, split))
+        )
+        for split in EVALUATED_SPLITS
+        for task in TASKS
+    }
+    pictures |= {
+        f"reliability_{split}": save_picture(
+            lake,
+            f"evaluation/reliability_{split}.png",
+            reliability_picture([report.scores(task, split) for task in TASKS]),
+        )
+        for split in EVALUATED_SPLITS
+    }
+    figures = {
+        f"{split}_{task}_at_1": value
+        for split in EVALUATED_SPLITS
+        for task in TASKS
+        if (value := report.scores(task, split).at_1) is not None
+    }
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(content_version(pl.DataFrame({"report": [json.dumps(report.to_dict())]}))),
+        metadata={
+            "model_id": classifier.model_id,
+            "report": dg.MetadataValue.md(report.to_markdown()),
+            **figures,
+            "images_embedded": found.computed,
+            **pictures,
+        },
+    )

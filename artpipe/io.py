@@ -1,0 +1,180 @@
+"""How tables travel between assets, and how their data versions come from what they hold.
+
+A Parquet table is written whole or not at all. Lance tables (`images`, `embeddings`) are written by their own stores;
+here they are only read, without their heavy columns. A data version is a hash of content: the order of rows and
+columns, the layout of files and the time of the run do not count.
+"""
+
+import base64
+import hashlib
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import polars as pl
+
+from artpipe.lake import EMBEDDINGS_TABLE, IMAGES_TABLE, DataLake, write_whole
+
+if TYPE_CHECKING:
+    from artpipe.training.checkpoint import ModelCard
+
+PREVIEW_ROWS = 8
+PREVIEW_CHARS = 48
+
+
+def content_version(table: pl.DataFrame, ignore: tuple[str, ...] = ()) -> str:
+    """A hash of the rows of a table, whatever their order and the order of their columns.
+
+    Args:
+        table: any frame whose columns can be written as JSON.
+        ignore: columns that say when or how, not what, such as `fetched_at`.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    columns = sorted(set(table.columns) - set(ignore))
+    schema = ",".join(f"{name}:{table.schema[name]}" for name in columns)
+    lines = table.select(columns).write_ndjson().encode().splitlines()
+    digest = hashlib.blake2b(schema.encode(), digest_size=8)
+    for line in sorted(lines):
+        digest.update(line + b"\n")
+    return digest.hexdigest()
+
+
+def recorded(
+    table: pl.DataFrame,
+    *,
+    asset_key: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    ignore: tuple[str, ...] = (),
+) -> dg.MaterializeResult[pl.DataFrame]:
+    """The result of an asset that is a table: its content version, row count, columns and a look at some rows."""
+    return dg.MaterializeResult(
+        asset_key=asset_key,
+        value=table,
+        data_version=dg.DataVersion(content_version(table, ignore)),
+        metadata={**table_metadata(table), **(metadata or {})},
+    )
+
+
+def table_metadata(table: pl.DataFrame) -> dict[str, Any]:
+    """What Dagster shows of a table: row count, column schema and a few rows spread over it."""
+    columns = [dg.TableColumn(name, str(dtype)) for name, dtype in table.schema.items()]
+    return {
+        "dagster/row_count": table.height,
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+        "preview": dg.MetadataValue.md(markdown_table(table.gather_every(max(1, table.height // PREVIEW_ROWS)))),
+    }
+
+
+def markdown_table(table: pl.DataFrame, rows: int = PREVIEW_ROWS) -> str:
+    """The first rows of a table as Markdown; long values are cut."""
+
+    def cell(value: object) -> str:
+        text = "" if value is None else str(value)
+        text = text if len(text) <= PREVIEW_CHARS else text[: PREVIEW_CHARS - 1] + "…"
+        return text.replace("|", "\\|").replace("\n", " ")
+
+    head = table.head(rows)
+    lines = [f"| {' | '.join(head.columns)} |", f"|{'---|' * head.width}"]
+    lines += [f"| {' | '.join(cell(value) for value in row)} |" for row in head.iter_rows()]
+    return "\n".join(lines)
+
+
+class ParquetIOManager(dg.IOManager):
+    """Keeps polars frames as Parquet files of the lake."""
+
+    def __init__(self, lake: DataLake) -> None:
+        self.lake = lake
+
+    def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
+        """Write the table whole."""
+        path = self.lake.table(context.asset_key.path[-1])
+        write_parquet(path, obj)
+        context.add_output_metadata({"path": str(path)})
+
+    def load_input(self, context: dg.InputContext) -> pl.DataFrame:
+        """Read the table.
+
+        Raises:
+            dg.Failure: the upstream asset has never been materialised.
+        """
+        return read_parquet(self.lake, context.asset_key.path[-1])
+
+
+class LanceIOManager(dg.IOManager):
+    """Reads the light columns of the lake's Lance tables; the stores of `images` and `embeddings` write them."""
+
+    def __init__(self, lake: DataLake) -> None:
+        self.lake = lake
+
+    def handle_output(self, context: dg.OutputContext, obj: None) -> None:
+        """Nothing: the table's own store has committed its rows already."""
+
+    def load_input(self, context: dg.InputContext) -> pl.DataFrame:
+        """Read a Lance table without JPEG bytes and vectors."""
+        name = context.asset_key.path[-1]
+        if name == IMAGES_TABLE:
+            from artpipe.images.store import ImageStore
+
+            return ImageStore(self.lake).outcomes()
+        if name == EMBEDDINGS_TABLE:
+            from artpipe.embedding.table import EmbeddingTable
+
+            return EmbeddingTable(self.lake).read()
+        raise dg.DagsterInvariantViolationError(f"{name!r} is not a Lance table of the lake")
+
+
+class ModelIOManager(dg.IOManager):
+    """Hands downstream assets the card of the served model; the weights are loaded where they are used."""
+
+    def __init__(self, lake: DataLake) -> None:
+        self.lake = lake
+
+    def handle_output(self, context: dg.OutputContext, obj: "ModelCard") -> None:
+        """Make the trained model the served one."""
+        from artpipe.training.served import serve_model
+
+        serve_model(self.lake, obj.model_id)
+        context.add_output_metadata({"path": str(self.lake.model(obj.model_id))})
+
+    def load_input(self, context: dg.InputContext) -> "ModelCard":  # noqa: ARG002 - there is one served model
+        """Read the card of the served model."""
+        from artpipe.training.served import served_card
+
+        return served_card(self.lake)
+
+
+def write_parquet(path: object, table: pl.DataFrame) -> None:
+    """Write a frame as a Parquet file, whole or not at all."""
+    from upath import UPath
+
+    buffer = io.BytesIO()
+    table.write_parquet(buffer, compression="zstd")
+    write_whole(UPath(str(path)), buffer.getvalue())
+
+
+def read_parquet(lake: DataLake, name: str) -> pl.DataFrame:
+    """Read a table of the lake.
+
+    Raises:
+        dg.Failure: it is not there yet.
+    """
+    path = lake.table(name)
+    if not path.exists():
+        raise dg.Failure(f"the table {name!r} is not in {lake.root}; materialize `{name}` first.")
+    return pl.read_parquet(io.BytesIO(path.read_bytes()))
+
+
+def save_picture(lake: DataLake, name: str, picture: bytes) -> dg.MarkdownMetadataValue:
+    """Keep a picture among the lake's reports and show it in Dagster.
+
+    Args:
+        lake: where it is kept.
+        name: its path below `reports/`, with its suffix.
+        picture: PNG or JPEG bytes.
+    """
+    write_whole(lake.report(name), picture)
+    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+    return dg.MetadataValue.md(f"![{name}](data:image/{kind};base64,{base64.b64encode(picture).decode()})")

@@ -1,0 +1,42 @@
+"""Proofs that nothing leaks from what is trained on to what is measured on."""
+
+import dagster as dg
+import polars as pl
+
+from artpipe.io import markdown_table
+from artpipe.splits import leaks
+
+
+@dg.asset_check(asset="splits", blocking=True)
+def no_work_crosses_splits(splits: pl.DataFrame) -> dg.AssetCheckResult:
+    """A painting, its details and its other photographs are all in one split."""
+    return _none_found(leaks.crossing_works(splits))
+
+
+@dg.asset_check(asset="splits", blocking=True, additional_ins={"images": dg.AssetIn("images")})
+def no_near_duplicate_crosses_splits(splits: pl.DataFrame, images: pl.DataFrame) -> dg.AssetCheckResult:
+    """No two images that look the same are in different splits, whatever the catalogue calls them."""
+    return _none_found(leaks.crossing_near_duplicates(splits, images))
+
+
+@dg.asset_check(asset="splits", blocking=True)
+def unseen_artists_are_unseen(splits: pl.DataFrame) -> dg.AssetCheckResult:
+    """An artist held out whole has no work in another split, and every such artist is known by name."""
+    elsewhere = leaks.unseen_artists_elsewhere(splits)
+    return _none_found(elsewhere if elsewhere.height else leaks.unknown_artists_among_unseen(splits))
+
+
+@dg.asset_check(asset="splits")
+def every_measured_class_is_taught(splits: pl.DataFrame) -> dg.AssetCheckResult:
+    """Every class that is measured has a work to learn it from."""
+    return _none_found(leaks.classes_missing_from_train(splits), severity=dg.AssetCheckSeverity.WARN)
+
+
+def _none_found(
+    offending: pl.DataFrame, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=offending.is_empty(),
+        severity=severity,
+        metadata={"found": offending.height, "examples": dg.MetadataValue.md(markdown_table(offending))},
+    )

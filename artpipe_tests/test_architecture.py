@@ -1,0 +1,57 @@
+"""The shape of the code base, held by tests."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import artpipe
+
+PACKAGE = Path(artpipe.__file__).parent
+MAY_IMPORT_DAGSTER = {
+    "assets.py",
+    "checks.py",
+    "definitions.py",
+    "resources.py",
+    "io.py",
+    "automation.py",
+    "refresh.py",
+    "cli.py",
+}
+HEAVY = ("torch", "torchvision", "timm", "lancedb", "lance", "matplotlib", "requests", "usearch", "lxml")
+
+
+def imported_names(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_dagster_s_half_of_the_code_imports_dagster(path: Path):
+    if path.name not in MAY_IMPORT_DAGSTER:
+        assert "dagster" not in imported_names(path)
+
+
+def test_only_settings_reads_the_environment():
+    readers = [
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if "os.environ" in path.read_text(encoding="utf-8") or "os.getenv" in path.read_text(encoding="utf-8")
+    ]
+    assert readers == []
+
+
+def test_loading_the_graph_imports_no_heavy_library():
+    code = (
+        "import sys, artpipe.definitions; "
+        f"print([name for name in {HEAVY!r} if name in sys.modules and not name == 'requests'])"
+    )
+    answer = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"

@@ -1,0 +1,118 @@
+"""The whole graph on a small sample gallery, over real HTTP, with a real Dagster instance."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from artpipe.definitions import build_definitions
+from artpipe.io import read_parquet
+from artpipe.lake import DataLake
+from artpipe.settings import Settings
+
+SMALL = {"sample_artworks": 120, "train_image_px": 32, "epochs": 2, "batch_size": 16}
+ASSETS = {
+    "raw_catalog", "raw_artists", "artists", "artworks", "quarantine", "images", "splits", "training_set",
+    "classifier", "evaluation_report", "embeddings", "search_index",
+}  # fmt: skip
+
+
+class Pipeline:
+    """A lake and a Dagster instance that outlive several runs of the graph."""
+
+    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
+        self.folder, self.instance = folder, instance
+
+    def settings(self, **changed: object) -> Settings:
+        return Settings(lake=str(self.folder / "lake"), **{**SMALL, **changed})
+
+    @property
+    def lake(self) -> DataLake:
+        return DataLake(self.settings().lake_root)
+
+    def run(self, **changed: object) -> dg.ExecuteInProcessResult:
+        definitions = build_definitions(self.settings(**changed))
+        return definitions.resolve_implicit_global_asset_job_def().execute_in_process(instance=self.instance)
+
+    def versions(self) -> dict[str, str | None]:
+        events = {name: self.instance.get_latest_materialization_event(dg.AssetKey(name)) for name in ASSETS}
+        return {
+            name: event.asset_materialization.tags.get("dagster/data_version")
+            for name, event in events.items()
+            if event and event.asset_materialization and event.asset_materialization.tags
+        }
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    folder = tmp_path_factory.mktemp("pipeline")
+    with dg.DagsterInstance.local_temp(str(folder), overrides={"telemetry": {"enabled": False}}) as instance:
+        found = Pipeline(folder, instance)
+        found.first = found.run()
+        yield found
+
+
+def test_the_whole_graph_materialises(pipeline: Pipeline):
+    made = {event.asset_key.to_user_string() for event in pipeline.first.get_asset_materialization_events()}
+    assert made == ASSETS
+
+
+def test_every_blocking_check_passes(pipeline: Pipeline):
+    blocking = [check for check in pipeline.first.get_asset_check_evaluations() if check.blocking]
+    assert len(blocking) >= 5
+    assert [check.check_name for check in blocking if not check.passed] == []
+
+
+def test_every_painting_of_the_catalogue_has_an_outcome(pipeline: Pipeline):
+    from artpipe.images.store import ImageStore
+
+    paintings = read_parquet(pipeline.lake, "artworks").filter(form="painting")
+    outcomes = ImageStore(pipeline.lake).outcomes()
+    assert set(outcomes["artwork_id"]) == set(paintings["artwork_id"])
+    assert {"fetched", "gone"} <= set(outcomes["status"])
+
+
+def test_every_usable_image_is_embedded_once_as_a_unit_vector_by_the_served_model(pipeline: Pipeline):
+    import lancedb
+
+    rows = pl.from_arrow(lancedb.connect(pipeline.lake.lance_uri).open_table("embeddings").to_arrow())
+    splits = read_parquet(pipeline.lake, "splits")
+    assert isinstance(rows, pl.DataFrame)
+    assert sorted(rows["artwork_id"]) == sorted(splits["artwork_id"])
+    assert rows["model_id"].unique().to_list() == [json.loads(pipeline.lake.served_model.read_text())["model_id"]]
+    lengths = rows["vector"].to_numpy() ** 2
+    assert lengths.sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_report_tells_held_out_splits_apart(pipeline: Pipeline):
+    report = json.loads(pipeline.lake.report("evaluation/report.json").read_text())
+    assert set(report["splits"]) == {"validation", "test", "unseen_artists"}
+    assert report["splits"]["test"]["classification"]["style"]["at_1"] is not None
+
+
+def test_a_second_run_finds_the_same_content_and_does_not_fetch_train_or_embed_again(pipeline: Pipeline):
+    before = pipeline.versions()
+    again = pipeline.run()
+    assert pipeline.versions() == before
+    told = {
+        event.asset_key.to_user_string(): {name: value.value for name, value in event.metadata.items()}
+        for materialization in again.get_asset_materialization_events()
+        if (event := materialization.step_materialization_data.materialization)
+    }
+    assert told["images"]["asked"] <= told["images"]["retried"]
+    assert told["classifier"]["trained"] is False
+    assert told["embeddings"]["embedded"] == 0
+
+
+def test_a_search_finds_the_query_s_neighbours(pipeline: Pipeline):
+    from artpipe.search import Collection
+
+    collection = Collection.open(pipeline.lake)
+    query = read_parquet(pipeline.lake, "splits")["artwork_id"][0]
+    hits = collection.similar(query, k=10)
+    assert hits.height == 10
+    assert query not in hits["artwork_id"]
+    assert hits["similarity"].is_sorted(descending=True)
