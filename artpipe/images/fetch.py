@@ -2,21 +2,33 @@
 
 Requests, decoding and storing go on at the same time. Rows are committed a batch at a time, so that a harvest killed
 anywhere goes on where it was: the next one asks for what is missing.
+
+What was held is never thrown away by an answer. When a held image is gone, refused or spoiled at the source, its
+status says so, which takes it out of the collection, and its bytes stay in the lake beside the status; should the
+gallery say later that they are current, they are held again without a download. When a question about a held image
+fails, it stays held, with the error beside it, and is asked again the next time.
 """
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from hashlib import blake2b, sha256
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 
 from artpipe.gallery.outcome import Outcome, Request, Response
-from artpipe.images.decode import NotAnImageError, TooManyPixelsError, UnreadableImageError, decode_artwork
+from artpipe.images.decode import (
+    NotAnImageError,
+    TooManyPixelsError,
+    UnreadableImageError,
+    decode_artwork,
+    pillow_quiet,
+)
 from artpipe.images.store import HELD, ImageStore
 from artpipe.progress import Progress, SilentProgress
 
@@ -26,6 +38,8 @@ if TYPE_CHECKING:
 BATCH_ROWS = 256
 BATCH_S = 10.0
 DECODERS = 2
+"""Decoding takes a tenth of the time that a request costs, and Pillow lets other threads run meanwhile."""
+MOST_WAITING = 8 * DECODERS
 _STATUS = {Outcome.GONE: "gone", Outcome.REFUSED: "refused", Outcome.TOO_LARGE: "too_large", Outcome.FAILED: "failed"}
 
 
@@ -48,7 +62,7 @@ class HarvestConfig:
 
 @dataclass
 class HarvestSummary:
-    """What a harvest did."""
+    """What a harvest did; `by_status` counts the answers, also that of a held image whose question failed."""
 
     asked: int = 0
     retried: int = 0
@@ -63,13 +77,22 @@ class HarvestSummary:
         return f"harvest: {told}; {self.requests:,} requests in {self.seconds:.1f} s"
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """What came of one question, as a row of the table; a partial row leaves the other columns as they are."""
+
+    status: str
+    row: dict[str, Any]
+    is_partial: bool
+
+
 def wanted_artworks(artworks: pl.DataFrame, config: HarvestConfig) -> pl.DataFrame:
     """The artworks to download: wanted forms, and a sample that growth of the catalogue changes little.
 
     The sample is the works with the smallest hashes, so the same work is chosen whatever else is in the catalogue,
     unless newcomers push it out.
     """
-    wanted = artworks.filter(pl.col("form").is_in(config.forms))
+    wanted = artworks.filter(pl.col("form").is_in(config.forms)).unique("artwork_id", keep="first", maintain_order=True)
     if config.max_artworks is None or wanted.height <= config.max_artworks:
         return wanted
     draws = [blake2b(name.encode(), digest_size=8).digest() for name in wanted["artwork_id"]]
@@ -83,29 +106,24 @@ def due(artworks: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, n
     although its original is large enough for it to matter.
 
     Returns:
-        `artwork_id`, `image_url`, `status` (null: never asked), `attempts`, `sha256`, and `etag` and `last_modified`
-        where a conditional request will do.
+        `artwork_id`, `image_url`, `status` (null: never asked), `attempts`, `sha256` (null: no bytes kept),
+        `fetched_at`, `etag` and `last_modified` of the bytes kept, and `is_resized`: a conditional request will not
+        do, for the bytes kept are of another size than wanted.
     """
     known = outcomes.select(
         "artwork_id", "status", "attempts", "sha256", "etag", "last_modified", "fetched_at", "short_side_px",
         pl.min_horizontal("width_px", "height_px").alias("original_px"),
     )  # fmt: skip
     rows = wanted_artworks(artworks, config).select("artwork_id", "image_url").join(known, on="artwork_id", how="left")
-    held = pl.col("status").is_in(HELD)
     # A JPEG is never larger than its original: of a small one, both sizes are the same bytes.
-    resized = held & (
-        pl.min_horizontal("short_side_px", "original_px")
-        != pl.min_horizontal(pl.lit(config.short_side_px), "original_px")
-    )
-    old = pl.col("fetched_at") <= now - timedelta(days=config.revalidate_after_days)
-    condition = held & ~resized
+    wanted_px = pl.min_horizontal(pl.lit(config.short_side_px), "original_px")
+    is_resized = pl.col("sha256").is_not_null() & (pl.min_horizontal("short_side_px", "original_px") != wanted_px)
+    is_old = pl.col("fetched_at") <= now - timedelta(days=config.revalidate_after_days)
+    is_held = pl.col("status").is_in(HELD)
     return (
-        rows.with_columns(resized=resized.fill_null(value=False))
-        .filter(pl.col("status").is_null() | (pl.col("status") == "failed") | old | pl.col("resized"))
-        .with_columns(
-            pl.when(condition.fill_null(value=False)).then("etag").alias("etag"),
-            pl.when(condition.fill_null(value=False)).then("last_modified").alias("last_modified"),
-        )
+        rows.with_columns(is_resized=is_resized.fill_null(value=False))
+        .filter(pl.col("status").is_null() | (pl.col("status") == "failed") | is_old | (is_held & pl.col("is_resized")))
+        .drop("short_side_px", "original_px")
         .sort("artwork_id")
     )
 
@@ -124,7 +142,7 @@ def harvest(
     Args:
         artworks: table `artworks`.
         store: where the outcomes go.
-        client: whom to ask.
+        client: whom to ask, and how many things at a time.
         config: what and how.
         now: written into the rows.
         progress: told of each outcome.
@@ -132,23 +150,26 @@ def harvest(
 
     Raises:
         StoreWriteError: the lake cannot be written to; what was committed before is kept.
+        KeyboardInterrupt: a person interrupts; what has been decoded by then is stored.
     """
     started = clock()
     asked = due(artworks, store.outcomes(), config, now)
     summary = HarvestSummary(asked=asked.height, retried=asked.filter(pl.col("status") == "failed").height)
     before = client.counts
     store.prepare()
-    writer = _Writer(store, clock)
-    try:
-        with (progress or SilentProgress()).track("harvest", asked.height, "images") as step:
-            for row in _outcomes(asked, client, config, now):
-                summary.by_status[row["status"]] += 1
-                writer.add(row)
-                step.advance()
-    finally:
-        # What is decoded is kept, also when a person interrupts.
-        writer.close()
     if asked.height:
+        with (
+            pillow_quiet(),
+            (progress or SilentProgress()).track("harvest", asked.height, "images") as step,
+            _Batches(store, clock) as batches,
+        ):
+
+            def take(answer: _Answer) -> None:
+                summary.by_status[answer.status] += 1
+                batches.add(answer)
+                step.advance()
+
+            _ask(asked, client, config.short_side_px, now, take)
         store.compact()
     after = client.counts
     summary.requests, summary.bodies = after.requests - before.requests, after.bodies - before.bodies
@@ -156,102 +177,125 @@ def harvest(
     return summary
 
 
-def _outcomes(
-    asked: pl.DataFrame, client: "GalleryClient", config: HarvestConfig, now: datetime
-) -> Iterator[dict[str, Any]]:
-    """A row for every artwork asked for; decoding goes on in threads while the next responses come in."""
+def _ask(
+    asked: pl.DataFrame, client: "GalleryClient", short_side_px: int, now: datetime, take: Callable[[_Answer], None]
+) -> None:
+    """Hand over an answer for every artwork asked for; decoding goes on in threads while the next ones come in."""
     requests = (
-        Request(row["image_url"], row["etag"], row["last_modified"], key=row) for row in asked.iter_rows(named=True)
+        Request(
+            row["image_url"],
+            None if row["is_resized"] else row["etag"],
+            None if row["is_resized"] else row["last_modified"],
+            key=row,
+        )
+        for row in asked.iter_rows(named=True)
     )
     responses = client.get_many(requests)
-    waiting: deque[Future[dict[str, Any]]] = deque()
+    decoding: deque[Future[_Answer]] = deque()
     with ThreadPoolExecutor(DECODERS, thread_name_prefix="decode") as pool:
         try:
             for request, response in responses:
-                waiting.append(pool.submit(_row_of, request, response, config.short_side_px, now))
-                while waiting and (waiting[0].done() or len(waiting) > 4 * DECODERS):
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+                decoding.append(pool.submit(_answer_of, request, response, short_side_px, now))
+                while decoding and (decoding[0].done() or len(decoding) > MOST_WAITING):
+                    take(decoding.popleft().result())
         finally:
+            # Also when a person interrupts: no more is asked, and what has come is kept.
             responses.close()
+            while decoding:
+                take(decoding.popleft().result())
 
 
-def _row_of(request: Request, response: Response, short_side_px: int, now: datetime) -> dict[str, Any]:
-    """What came of one request, as a row of the table; without `jpeg` where the held one stays."""
+def _answer_of(request: Request, response: Response, short_side_px: int, now: datetime) -> _Answer:
+    """What came of one question. A whole row is made of new bytes and of an artwork that was never asked for."""
     before: Any = request.key
     row: dict[str, Any] = {
         "artwork_id": before["artwork_id"],
         "status": _STATUS.get(response.outcome, "fetched"),
         "error": response.error,
         "attempts": (before["attempts"] or 0) + 1,
+        # These belong to the bytes that are kept, whatever the gallery now sends in their place.
+        "etag": before["etag"],
+        "last_modified": before["last_modified"],
         "fetched_at": now,
-        "etag": response.etag,
-        "last_modified": response.last_modified,
     }
+    if response.outcome is Outcome.FAILED:
+        row["error"] = f"{response.error or 'no answer'} (tries: {response.tries})"
+        if before["status"] in HELD:
+            # Nothing was learned: it stays held, and as old as it was, so that it is asked for again.
+            kept = row | {"status": before["status"], "fetched_at": before["fetched_at"]}
+            return _Answer("failed", kept, is_partial=True)
+    is_ok = response.outcome is Outcome.OK
+    may_be_same = before["sha256"] is not None and not before["is_resized"]
     if response.outcome is Outcome.NOT_MODIFIED:
-        kept = {
-            "etag": response.etag or before["etag"],
-            "last_modified": response.last_modified or before["last_modified"],
-        }
-        return row | kept | {"status": "unchanged"}
-    if response.outcome is not Outcome.OK:
-        return row | {"jpeg": None}
-    try:
-        image = decode_artwork(response.body, short_side_px)
-    except NotAnImageError as error:
-        return row | {"status": "not_an_image", "error": str(error), "jpeg": None}
-    except UnreadableImageError as error:
-        return row | {"status": "unreadable", "error": str(error), "jpeg": None}
-    except TooManyPixelsError as error:
-        return row | {"status": "too_large", "error": str(error), "jpeg": None}
-    same = before["sha256"] == image.sha256 and before["status"] in HELD and not before["resized"]
-    return row | {
-        "status": "unchanged" if same else "fetched",
-        "jpeg": image.jpeg,
-        "width_px": image.width_px,
-        "height_px": image.height_px,
-        "sha256": image.sha256,
-        "perceptual_hash": image.perceptual_hash,
-        "short_side_px": short_side_px,
-    }
+        row |= {"status": "unchanged", **{name: value for name, value in _validators(response).items() if value}}
+    elif is_ok and may_be_same and sha256(response.body).hexdigest() == before["sha256"]:
+        row |= {"status": "unchanged", **_validators(response)}
+    elif is_ok:
+        try:
+            image = decode_artwork(response.body, short_side_px)
+        except NotAnImageError as error:
+            row |= {"status": "not_an_image", "error": str(error)}
+        except UnreadableImageError as error:
+            row |= {"status": "unreadable", "error": str(error)}
+        except TooManyPixelsError as error:
+            row |= {"status": "too_large", "error": str(error)}
+        else:
+            new = {
+                "jpeg": image.jpeg,
+                "width_px": image.width_px,
+                "height_px": image.height_px,
+                "sha256": image.sha256,
+                "perceptual_hash": image.perceptual_hash,
+                "short_side_px": short_side_px,
+            }
+            return _Answer("fetched", row | _validators(response) | new, is_partial=False)
+    return _Answer(row["status"], row, is_partial=before["status"] is not None)
 
 
-class _Writer:
-    """Collects rows and commits them a batch at a time, in a thread of its own while the harvest goes on."""
+def _validators(response: Response) -> dict[str, Any]:
+    return {"etag": response.etag, "last_modified": response.last_modified}
+
+
+class _Batches:
+    """Collects answers and commits them a batch at a time, in a thread of its own while the harvest goes on."""
 
     def __init__(self, store: ImageStore, clock: Callable[[], float]) -> None:
         self.store, self.clock = store, clock
-        self.rows: list[dict[str, Any]] = []
+        self.answers: list[_Answer] = []
         self.written_at = clock()
         self.pool = ThreadPoolExecutor(1, thread_name_prefix="store")
         self.under_way: Future[None] | None = None
 
-    def add(self, row: dict[str, Any]) -> None:
-        """Take a row; a full batch, or one that waited long, is handed to the thread.
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Write what is left, whatever ended the harvest."""
+        try:
+            self._settle()
+            self._write(self.answers)
+        finally:
+            self.pool.shutdown()
+
+    def add(self, answer: _Answer) -> None:
+        """Take an answer; a full batch, or one that waited long, is handed to the thread.
 
         Raises:
             StoreWriteError: the batch before could not be written.
         """
-        self.rows.append(row)
-        if len(self.rows) >= BATCH_ROWS or self.clock() - self.written_at >= BATCH_S:
+        self.answers.append(answer)
+        if len(self.answers) >= BATCH_ROWS or self.clock() - self.written_at >= BATCH_S:
             self._settle()
-            self.under_way = self.pool.submit(self._write, self.rows)
-            self.rows, self.written_at = [], self.clock()
-
-    def close(self) -> None:
-        """Write what is left and wait for it."""
-        try:
-            self._settle()
-            self._write(self.rows)
-        finally:
-            self.pool.shutdown()
+            self.under_way = self.pool.submit(self._write, self.answers)
+            self.answers, self.written_at = [], self.clock()
 
     def _settle(self) -> None:
         if self.under_way is not None:
             self.under_way.result()
             self.under_way = None
 
-    def _write(self, rows: list[dict[str, Any]]) -> None:
-        self.store.upsert([row for row in rows if "jpeg" in row])
-        self.store.amend([row for row in rows if "jpeg" not in row])
+    def _write(self, answers: list[_Answer]) -> None:
+        self.store.upsert([answer.row for answer in answers if not answer.is_partial])
+        self.store.amend([answer.row for answer in answers if answer.is_partial])

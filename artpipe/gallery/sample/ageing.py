@@ -54,7 +54,7 @@ def aged(pixels: Floats, year: int, rng: random.Random, chance: np.random.Genera
     cracks = min(1.0, max(0.0, (1800 - year) / 320)) * rng.uniform(0.5, 1.0)
     if cracks > 0.05:
         net = _crack_net(chance, height, width, panel=year < PANEL_UNTIL)
-        pixels = pixels * (1 - 0.42 * cracks * net[..., None])
+        pixels = pixels * (1 - 0.36 * cracks * net[..., None])
     return np.clip(pixels, 0, 255).astype(np.uint8)
 
 

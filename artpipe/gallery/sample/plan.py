@@ -139,9 +139,14 @@ def plan_gallery(seed: int = 0, artworks: int = 900) -> SampleGallery:
         raise ValueError(f"{artworks} works are too few for a gallery; ask for {FEWEST} or more")
     artists = invent_artists(seed, max(24, min(96, artworks // 10)))
     works: list[Work] = []
-    number = 0
+    number, of_style = 0, dict.fromkeys(STYLES, 0)
     while len(works) < artworks:
-        work = _work(artists[number % len(artists)], number, seed)
+        artist = artists[number % len(artists)]
+        # Each style shows each type once before chance takes over, so that a small gallery has them all too.
+        turn = of_style[artist.style]
+        kind = TYPES[(turn + STYLES.index(artist.style)) % len(TYPES)] if turn < len(TYPES) else None
+        of_style[artist.style] += 1
+        work = _work(artist, number, seed, kind)
         works.append(work)
         if number % 17 == 5 and len(works) < artworks:
             works.append(_detail(work))
@@ -153,11 +158,10 @@ def plan_gallery(seed: int = 0, artworks: int = 900) -> SampleGallery:
     return SampleGallery(seed, tuple(artists), (*paintings, *others), ("MORANTI, Aurelio\tA row that broke off",))
 
 
-def _work(artist: Artist, number: int, seed: int) -> Work:
+def _work(artist: Artist, number: int, seed: int, kind: str | None = None) -> Work:
     rng = random.Random(f"{seed} work {number}")
-    kind = rng.choice(_COMMON[artist.style]) if rng.random() < 0.55 else rng.choice(TYPES)
-    if number < 2 * len(TYPES):  # the smallest gallery shows every type too
-        kind = TYPES[number % len(TYPES)]
+    usual = rng.choice(_COMMON[artist.style]) if rng.random() < 0.55 else rng.choice(TYPES)
+    kind = kind or usual
     first, last = YEARS[artist.style]
     begun = max(artist.born + 18, first)
     year = rng.randint(begun, max(begun, min(artist.died, last)))

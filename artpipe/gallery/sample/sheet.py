@@ -25,7 +25,7 @@ def contact_sheet(
     from PIL import Image, ImageDraw, ImageFont
 
     chosen = _one_of_each(gallery)
-    gap, margin, head = 10, 150, 34
+    gap, margin, head = 10, 176, 34
     sheet = Image.new("RGB", (margin + len(types) * (side_px + gap), head + len(styles) * (side_px + gap)), PAPER)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
     for column, kind in enumerate(types):
@@ -49,6 +49,6 @@ def contact_sheet(
 def _one_of_each(gallery: SampleGallery) -> Mapping[tuple[str, str], Work]:
     found: dict[tuple[str, str], Work] = {}
     for work in gallery.paintings:
-        if work.picture == "drawn" and work.drawn_style == work.artist.style:
-            found.setdefault((work.artist.style, work.drawn_type), work)
+        if work.picture == "drawn":
+            found.setdefault((work.drawn_style, work.drawn_type), work)
     return found

@@ -84,14 +84,8 @@ def _feast(c: Canvas) -> None:
         house(c, c.wide * (0.05 + 0.33 * number) + c.jitter(0.05), horizon + 0.14, rng.uniform(0.24, 0.34))
     tree(c, rng.choice((0.08, c.wide - 0.08)), c.high * 0.85, 0.6, "round")
     count = rng.randint(5, 8)
-    for number in range(count):
-        angle = math.tau * number / count
-        x, foot = (c.wide / 2 + c.wide * 0.34 * math.cos(angle), c.high * (0.79 + 0.13 * math.sin(angle)))
-        figure(
-            c,
-            x + c.jitter(0.03),
-            foot,
-            c.high * (0.27 + 0.05 * math.sin(angle)),
-            c.cloth(),
-            reach=rng.uniform(0.2, 0.8),
-        )
+    ring = [math.tau * (number + 0.3) / count for number in range(count)]
+    for angle in sorted(ring, key=math.sin):  # those in front hide those behind
+        x, foot = c.wide / 2 + c.wide * 0.36 * math.cos(angle), c.high * (0.77 + 0.18 * math.sin(angle))
+        size = c.high * (0.28 + 0.07 * math.sin(angle))
+        figure(c, x + c.jitter(0.03), foot, size, c.cloth(), reach=rng.uniform(0.2, 0.8))

@@ -41,7 +41,7 @@ def mythological(c: Canvas) -> None:
                 c,
                 c.wide * (0.22 + 0.2 * number) + c.jitter(0.05),
                 c.high * rng.uniform(0.8, 0.94),
-                rng.uniform(0.6, 0.72) * c.high,
+                rng.uniform(0.48, 0.6) * c.high,
                 c.cloth(),
                 bare=True,
             )

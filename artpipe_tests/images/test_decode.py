@@ -1,0 +1,124 @@
+"""Untrusted bytes become a small upright RGB JPEG, or a refusal that says why."""
+
+import hashlib
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from artpipe.images.decode import (
+    NotAnImageError,
+    TooManyPixelsError,
+    UnreadableImageError,
+    decode_artwork,
+    open_image,
+)
+
+RED = (200, 30, 40)
+
+
+def saved(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def stored(data: bytes, short_side_px: int = 100) -> Image.Image:
+    return Image.open(io.BytesIO(decode_artwork(data, short_side_px).jpeg))
+
+
+def middle(image: Image.Image) -> tuple[int, ...]:
+    return image.convert("RGB").getpixel((image.width // 2, image.height // 2))
+
+
+def test_a_large_picture_is_made_small_with_its_proportions():
+    decoded = decode_artwork(saved(Image.new("RGB", (600, 400), RED)), 100)
+    assert Image.open(io.BytesIO(decoded.jpeg)).size == (150, 100)
+    assert (decoded.width_px, decoded.height_px) == (600, 400)
+
+
+def test_a_small_plain_jpeg_keeps_its_bytes():
+    data = saved(Image.new("RGB", (90, 80), RED))
+    decoded = decode_artwork(data, 100)
+    assert decoded.jpeg == data
+    assert decoded.sha256 == hashlib.sha256(data).hexdigest()
+
+
+def test_a_small_picture_of_another_format_is_never_enlarged():
+    image = stored(saved(Image.new("RGB", (90, 80), RED), "PNG"))
+    assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (90, 80))
+
+
+@pytest.mark.parametrize(
+    ("image", "kind"),
+    [
+        (Image.new("RGB", (150, 120), RED).convert("CMYK"), "JPEG"),
+        (Image.new("RGB", (150, 120), RED).convert("CMYK"), "TIFF"),
+        (Image.new("RGB", (150, 120), RED).quantize(8), "GIF"),
+        (Image.new("RGB", (150, 120), RED).quantize(8), "PNG"),
+        (Image.new("RGBA", (150, 120), (*RED, 255)), "PNG"),
+        (Image.new("RGB", (150, 120), RED), "WEBP"),
+    ],
+    ids=["CMYK JPEG", "CMYK TIFF", "GIF", "palette PNG", "opaque PNG", "WebP"],
+)
+def test_every_colour_mode_keeps_its_colour(image, kind):
+    assert np.abs(np.subtract(middle(stored(saved(image, kind))), RED)).max() <= 14
+
+
+def test_grey_of_eight_and_sixteen_bits_is_grey():
+    half = Image.fromarray(np.full((120, 150), 32768, np.uint16))
+    assert np.abs(np.subtract(middle(stored(saved(half, "PNG"))), 128)).max() <= 4
+    assert np.abs(np.subtract(middle(stored(saved(Image.new("L", (150, 120), 128)))), 128)).max() <= 4
+
+
+def test_transparency_lies_on_white():
+    assert min(middle(stored(saved(Image.new("RGBA", (150, 120), (*RED, 0)), "PNG")))) >= 250
+
+
+def test_a_picture_taken_sideways_is_turned_upright():
+    image = Image.new("RGB", (200, 100), RED)
+    exif = image.getexif()
+    exif[0x0112] = 6
+    decoded = decode_artwork(saved(image, exif=exif), 100)
+    assert Image.open(io.BytesIO(decoded.jpeg)).size == (100, 200)
+    assert (decoded.width_px, decoded.height_px) == (100, 200)
+
+
+def test_a_colour_profile_is_applied_and_not_stored():
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = stored(saved(Image.new("RGB", (300, 240), RED), icc_profile=profile))
+    assert "icc_profile" not in image.info
+    assert np.abs(np.subtract(middle(image), RED)).max() <= 6
+
+
+def noisy(size: tuple[int, int]) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("size", [(90, 80), (300, 200)], ids=["one that would keep its bytes", "a large one"])
+def test_a_truncated_file_is_unreadable(size):
+    data = saved(noisy(size))
+    with pytest.raises(UnreadableImageError):
+        decode_artwork(data[: len(data) // 2], 100)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"<html><body>moved</body></html>", b"\x00" * 100], ids=["empty", "HTML", "zeros"]
+)
+def test_what_is_no_image_is_refused(data):
+    with pytest.raises(NotAnImageError):
+        decode_artwork(data, 100)
+
+
+def test_a_bomb_is_refused_before_it_unfolds():
+    with pytest.raises(TooManyPixelsError, match="1,000 x 1,000"):
+        decode_artwork(saved(Image.new("1", (1000, 1000)), "PNG"), 100, max_pixels=10_000)
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path):
+    (tmp_path / "notes.txt").write_text("not a picture")
+    with pytest.raises(NotAnImageError, match=r"notes\.txt"):
+        open_image(tmp_path / "notes.txt")
+    with pytest.raises(NotAnImageError, match=r"missing\.jpg"):
+        open_image(tmp_path / "missing.jpg")

@@ -1,0 +1,160 @@
+"""What a harvest asks for, and the one outcome it leaves for everything it asked."""
+
+import io
+from collections.abc import Generator, Iterable
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from PIL import Image
+
+from artpipe.catalog.schema import ARTWORKS
+from artpipe.gallery.outcome import Outcome, Request, RequestCounts, Response
+from artpipe.images.fetch import HarvestConfig, due, harvest, wanted_artworks
+from artpipe.images.store import ImageStore
+from artpipe.lake import DataLake
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+WEEK = timedelta(days=7)
+
+
+def jpeg(shade: int, side_px: int = 60) -> bytes:
+    out = io.BytesIO()
+    Image.new("L", (side_px, side_px + 20), shade).convert("RGB").save(out, "JPEG")
+    return out.getvalue()
+
+
+def artworks(*names: str, form: str = "painting") -> pl.DataFrame:
+    rows = [{"artwork_id": name, "image_url": f"https://www.wga.hu/art/{name}.jpg", "form": form} for name in names]
+    return pl.DataFrame(rows, schema=ARTWORKS)
+
+
+class FakeGallery:
+    """The far end of the wire: answers by artwork, and remembers what it was asked."""
+
+    def __init__(self, **answers: Response | BaseException) -> None:
+        self.answers = answers
+        self.asked: list[Request] = []
+
+    @property
+    def counts(self) -> RequestCounts:
+        return RequestCounts(requests=len(self.asked))
+
+    def get_many(self, requests: Iterable[Request]) -> Generator[tuple[Request, Response]]:
+        for request in requests:
+            self.asked.append(request)
+            answer = self.answers[request.url.rpartition("/")[2].removesuffix(".jpg")]
+            if isinstance(answer, BaseException):
+                raise answer
+            yield request, answer
+
+
+def sent(body: bytes, etag: str | None = '"1"') -> Response:
+    return Response(Outcome.OK, 200, body, etag)
+
+
+@pytest.fixture
+def store(tmp_path) -> ImageStore:
+    return ImageStore(DataLake(tmp_path))
+
+
+def run(store: ImageStore, works: pl.DataFrame, gallery: FakeGallery, now: datetime = NOW, **config: object):
+    return harvest(works, store, gallery, HarvestConfig(**config), now)
+
+
+def statuses(store: ImageStore) -> dict[str, str]:
+    return dict(store.outcomes().select("artwork_id", "status").iter_rows())
+
+
+def test_every_way_a_request_can_end_is_a_row(store):
+    gallery = FakeGallery(
+        good=sent(jpeg(10)),
+        gone=Response(Outcome.GONE, 404),
+        refused=Response(Outcome.REFUSED, error="robots.txt"),
+        large=Response(Outcome.TOO_LARGE),
+        failed=Response(Outcome.FAILED, error="timed out"),
+        html=sent(b"<html>moved</html>"),
+        half=sent(jpeg(20)[:-150]),
+    )
+    summary = run(store, artworks(*(f"a/x/{name}" for name in gallery.answers)), gallery)
+    assert statuses(store) == {
+        "a/x/good": "fetched",
+        "a/x/gone": "gone",
+        "a/x/refused": "refused",
+        "a/x/large": "too_large",
+        "a/x/failed": "failed",
+        "a/x/html": "not_an_image",
+        "a/x/half": "unreadable",
+    }
+    assert summary.asked == 7
+
+
+def test_what_is_answered_is_not_asked_again_until_it_is_old(store):
+    works = artworks("a/x/good", "a/x/gone")
+    gallery = FakeGallery(good=sent(jpeg(10)), gone=Response(Outcome.GONE, 404))
+    run(store, works, gallery)
+    assert run(store, works, gallery, NOW + WEEK / 2).asked == 0
+    assert run(store, works, gallery, NOW + WEEK).asked == 2
+
+
+def test_what_failed_is_asked_again_at_once(store):
+    works = artworks("a/x/one")
+    run(store, works, FakeGallery(one=Response(Outcome.FAILED)))
+    summary = run(store, works, FakeGallery(one=sent(jpeg(10))))
+    assert (summary.asked, summary.retried) == (1, 1)
+    assert store.outcomes()["attempts"].to_list() == [2]
+
+
+def test_a_held_image_is_asked_for_conditionally_and_kept_when_unchanged(store):
+    works = artworks("a/x/one")
+    run(store, works, FakeGallery(one=sent(jpeg(10), '"v1"')))
+    before, picture = store.outcomes().row(0, named=True), store.jpegs(["a/x/one"])
+    gallery = FakeGallery(one=Response(Outcome.NOT_MODIFIED, 304))
+    run(store, works, gallery, NOW + WEEK)
+    after = store.outcomes().row(0, named=True)
+    assert gallery.asked[0].etag == '"v1"'
+    assert after["status"] == "unchanged"
+    assert after["fetched_at"] == NOW + WEEK
+    assert (after["sha256"], after["etag"]) == (before["sha256"], '"v1"')
+    assert store.jpegs(["a/x/one"]) == picture
+
+
+def test_the_same_bytes_sent_again_are_unchanged_and_others_are_fetched(store):
+    works = artworks("a/x/same", "a/x/other")
+    run(store, works, FakeGallery(same=sent(jpeg(10)), other=sent(jpeg(20))))
+    run(store, works, FakeGallery(same=sent(jpeg(10)), other=sent(jpeg(200))), NOW + WEEK)
+    assert statuses(store) == {"a/x/same": "unchanged", "a/x/other": "fetched"}
+
+
+def test_another_size_is_fetched_anew_only_where_the_original_is_large_enough(store):
+    works = artworks("a/x/large", "a/x/small")
+    gallery = FakeGallery(large=sent(jpeg(10, 200)), small=sent(jpeg(20, 50)))
+    run(store, works, gallery, short_side_px=100)
+    again = due(works, store.outcomes(), HarvestConfig(short_side_px=150), NOW)
+    assert again["artwork_id"].to_list() == ["a/x/large"]
+    assert again["etag"].to_list() == [None]
+
+
+def test_only_wanted_forms_are_downloaded():
+    works = pl.concat([artworks("a/x/1"), artworks("a/x/2", form="graphics"), artworks("a/x/3", form="sculpture")])
+    assert wanted_artworks(works, HarvestConfig())["artwork_id"].to_list() == ["a/x/1"]
+    both = wanted_artworks(works, HarvestConfig(forms=("painting", "graphics")))
+    assert sorted(both["artwork_id"]) == ["a/x/1", "a/x/2"]
+
+
+def test_a_sample_stays_when_the_catalogue_grows_a_little():
+    names = [f"a/x/{number}" for number in range(200)]
+    config = HarvestConfig(max_artworks=50)
+    before = set(wanted_artworks(artworks(*names), config)["artwork_id"])
+    after = set(wanted_artworks(artworks(*names, "a/x/new"), config)["artwork_id"])
+    assert len(before) == len(after) == 50
+    assert len(before & after) >= 49
+
+
+def test_an_interrupted_harvest_keeps_what_it_has_and_asks_for_the_rest(store):
+    works = artworks("a/x/1", "a/x/2", "a/x/3")
+    with pytest.raises(KeyboardInterrupt):
+        run(store, works, FakeGallery(**{"1": sent(jpeg(10)), "2": KeyboardInterrupt(), "3": sent(jpeg(30))}))
+    gallery = FakeGallery(**{"1": sent(jpeg(10)), "2": sent(jpeg(20)), "3": sent(jpeg(30))})
+    run(store, works, gallery)
+    assert statuses(store) == dict.fromkeys(("a/x/1", "a/x/2", "a/x/3"), "fetched")
