@@ -132,7 +132,11 @@ def test_another_size_is_fetched_anew_only_where_the_original_is_large_enough(st
     run(store, works, gallery, short_side_px=100)
     again = due(works, store.outcomes(), HarvestConfig(short_side_px=150), NOW)
     assert again["artwork_id"].to_list() == ["a/x/large"]
-    assert again["etag"].to_list() == [None]
+    # A conditional request would be answered with "not modified", and the wanted size would never come.
+    gallery = FakeGallery(large=sent(jpeg(10, 200)))
+    run(store, works, gallery, short_side_px=150)
+    assert [request.etag for request in gallery.asked] == [None]
+    assert Image.open(io.BytesIO(store.jpegs(["a/x/large"])[0])).size == (150, 165)
 
 
 def test_only_wanted_forms_are_downloaded():
@@ -158,3 +162,60 @@ def test_an_interrupted_harvest_keeps_what_it_has_and_asks_for_the_rest(store):
     gallery = FakeGallery(**{"1": sent(jpeg(10)), "2": sent(jpeg(20)), "3": sent(jpeg(30))})
     run(store, works, gallery)
     assert statuses(store) == dict.fromkeys(("a/x/1", "a/x/2", "a/x/3"), "fetched")
+
+
+SPOILT = {
+    "gone": (Response(Outcome.GONE, 404), "gone"),
+    "refused": (Response(Outcome.REFUSED, error="robots.txt"), "refused"),
+    "too large": (Response(Outcome.TOO_LARGE, 200), "too_large"),
+    "replaced by a page": (sent(b"<html>moved</html>", '"page"'), "not_an_image"),
+}
+
+
+@pytest.mark.parametrize(("answer", "status"), SPOILT.values(), ids=SPOILT)
+def test_an_image_spoilt_at_the_source_leaves_the_collection_and_its_bytes_stay(store, answer, status):
+    works = artworks("a/x/one")
+    run(store, works, FakeGallery(one=sent(jpeg(10), '"v1"')))
+    picture = store.jpegs(["a/x/one"])
+    run(store, works, FakeGallery(one=answer), NOW + WEEK)
+    assert statuses(store) == {"a/x/one": status}
+    assert store.jpegs(["a/x/one"]) == picture
+    # The ETag is still that of the kept bytes: "not modified" then means that they are current again.
+    back = FakeGallery(one=Response(Outcome.NOT_MODIFIED, 304))
+    run(store, works, back, NOW + 2 * WEEK)
+    assert back.asked[0].etag == '"v1"'
+    assert statuses(store) == {"a/x/one": "unchanged"}
+    assert store.outcomes()["error"].to_list() == [None]
+
+
+def test_a_held_image_stays_held_when_asking_about_it_fails_and_is_asked_about_again(store):
+    works = artworks("a/x/one")
+    run(store, works, FakeGallery(one=sent(jpeg(10))))
+    picture = store.jpegs(["a/x/one"])
+    summary = run(store, works, FakeGallery(one=Response(Outcome.FAILED, error="timed out", tries=4)), NOW + WEEK)
+    row = store.outcomes().row(0, named=True)
+    assert dict(summary.by_status) == {"failed": 1}
+    assert (row["status"], row["error"], row["fetched_at"]) == ("fetched", "timed out (tries: 4)", NOW)
+    assert store.jpegs(["a/x/one"]) == picture
+    assert run(store, works, FakeGallery(one=Response(Outcome.NOT_MODIFIED)), NOW + WEEK).asked == 1
+
+
+def test_an_artwork_listed_twice_is_asked_for_and_stored_once(store):
+    works = artworks("a/x/one", "a/x/one")
+    assert run(store, works, FakeGallery(one=sent(jpeg(10)))).asked == 1
+    assert store.outcomes().height == 1
+
+
+def test_what_is_decoded_when_a_person_interrupts_is_stored(store):
+    works = artworks("a/x/1", "a/x/2", "a/x/3")
+    with pytest.raises(KeyboardInterrupt):
+        run(store, works, FakeGallery(**{"1": sent(jpeg(10)), "2": sent(jpeg(20)), "3": KeyboardInterrupt()}))
+    assert statuses(store) == {"a/x/1": "fetched", "a/x/2": "fetched"}
+
+
+def test_a_harvest_with_nothing_to_ask_writes_nothing(store):
+    works = artworks("a/x/one")
+    run(store, works, FakeGallery(one=sent(jpeg(10))))
+    version = store._dataset().version
+    run(store, works, FakeGallery())
+    assert store._dataset().version == version

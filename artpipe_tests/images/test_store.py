@@ -1,10 +1,13 @@
 """The Lance table of images: no artwork twice, JPEGs by random access, light changes that leave JPEGs alone."""
 
+import random
 from datetime import UTC, datetime
+from pathlib import Path
 
+import polars as pl
 import pytest
 
-from artpipe.images.store import ImageStore, MissingImageError
+from artpipe.images.store import IMAGES_SCHEMA, ImageStore, MissingImageError, StoreWriteError
 from artpipe.lake import DataLake
 
 THEN, NOW = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
@@ -58,3 +61,56 @@ def test_a_picture_that_is_not_held_is_named(store):
         store.jpegs(["a/x/1"])
     with pytest.raises(MissingImageError, match="a/x/2"):
         store.jpegs(["a/x/2"])
+
+
+def test_amending_can_empty_a_column(store):
+    store.upsert([row("a/x/1", error="timed out"), row("a/x/2", error="timed out")])
+    store.amend([{"artwork_id": "a/x/1", "error": None}])
+    assert store.outcomes()["error"].to_list() == [None, "timed out"]
+
+
+def test_amending_reaches_rows_of_every_piece_of_the_table(store):
+    for number in range(6):
+        store.upsert([row(f"a/x/{number}", bytes([number])), row(f"b/x/{number}", b"b")])
+    store.upsert([row("a/x/3", b"new")])
+    store.amend([{"artwork_id": f"a/x/{number}", "status": "unchanged"} for number in (0, 3, 5)])
+    changed = store.outcomes().filter(pl.col("status") == "unchanged")
+    assert changed["artwork_id"].to_list() == ["a/x/0", "a/x/3", "a/x/5"]
+    assert store.jpegs(["a/x/5", "a/x/3", "b/x/3"]) == [b"\x05", b"new", b"b"]
+
+
+def test_amending_does_not_write_jpegs_again(store, tmp_path):
+    def held_bytes() -> int:
+        return sum(file.stat().st_size for file in Path(tmp_path).rglob("*.lance") if file.is_file())
+
+    draws = random.Random(0)
+    store.upsert([row(f"a/x/{number}", draws.randbytes(100_000)) for number in range(20)])
+    before = held_bytes()
+    store.amend([{"artwork_id": f"a/x/{number}", "status": "unchanged"} for number in range(20)])
+    assert before >= 2_000_000
+    assert held_bytes() - before < 100_000
+
+
+def test_reading_an_empty_lake_creates_nothing(tmp_path):
+    store = ImageStore(DataLake(tmp_path / "none"))
+    store.outcomes()
+    store.compact()
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_columns_of_outcomes_are_those_of_the_table_but_for_the_jpeg(store):
+    store.upsert([row("a/x/1")])
+    assert store.outcomes().columns == [name for name in IMAGES_SCHEMA.names if name != "jpeg"]
+
+
+def test_a_lake_that_takes_no_more_says_what_to_do_and_keeps_what_it_has(store, tmp_path, monkeypatch):
+    store.upsert([row("a/x/1", b"one")])
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store._latest(), "add", full)
+    with pytest.raises(StoreWriteError, match=r"No space left.*free some space") as told:
+        store.upsert([row("a/x/2")])
+    assert str(tmp_path) in str(told.value)
+    assert ImageStore(DataLake(tmp_path)).jpegs(["a/x/1"]) == [b"one"]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from artpipe.gallery.sample.plan import Work
 
-DRAWING_VERSION = 3
+DRAWING_VERSION = 4
 """Raise it when anything drawn or written changes: a gallery of another version is drawn again."""
 SHORT_SIDE_PX = 300
 QUALITY = 88

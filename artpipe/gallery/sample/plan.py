@@ -5,6 +5,7 @@ it looks the same whatever else is in the gallery.
 """
 
 import random
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from artpipe.catalog.schema import STYLES, TYPES
@@ -14,7 +15,7 @@ FEWEST = 60
 """Paintings that a gallery needs to hold every style and every oddity."""
 STRAY_STYLES = 0.10
 """Share of works painted in the manner of the style before or after: nobody keeps to a box."""
-STRAY_TYPES = 0.04
+STRAY_TYPES = 0.03
 """Share of works whose type the catalogue has wrong, as catalogues do."""
 
 _PEOPLE = (
@@ -139,7 +140,8 @@ def plan_gallery(seed: int = 0, artworks: int = 900) -> SampleGallery:
         raise ValueError(f"{artworks} works are too few for a gallery; ask for {FEWEST} or more")
     artists = invent_artists(seed, max(24, min(96, artworks // 10)))
     works: list[Work] = []
-    number, of_style = 0, dict.fromkeys(STYLES, 0)
+    number = 0
+    of_style: Counter[str] = Counter()
     while len(works) < artworks:
         artist = artists[number % len(artists)]
         # Each style shows each type once before chance takes over, so that a small gallery has them all too.

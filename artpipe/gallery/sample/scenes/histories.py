@@ -99,7 +99,7 @@ def _battle(c: Canvas, *, siege: bool) -> None:
         for number in range(count):
             x = c.wide * (number + 0.5) / count + c.jitter(0.05)
             if rng.random() < 0.4:
-                _banner(c, x + 0.03, foot, foot - size * rng.uniform(1.4, 2.0), rng.random() < 0.45)
+                _banner(c, x + 0.03, foot, foot - size * rng.uniform(1.4, 2.0), rng.random() < 0.65)
             if row and rng.random() < 0.3:
                 _horse(c, x, foot + c.jitter(0.02), size * 0.85)
             else:

@@ -21,7 +21,7 @@ def other(c: Canvas) -> None:
     else:
         _scrolls(c)
     frame, inner = c.cloth(), c.manner.gold
-    for inset, colour, width in ((0.02, c.shadow(frame, 0.4), 0.035), (0.045, inner, 0.012)):
+    for inset, colour, width in ((0.025, c.shadow(frame, 0.4), 0.05), (0.058, inner, 0.016)):
         c.line(
             [
                 (inset, inset),

@@ -10,7 +10,7 @@ def portrait(c: Canvas, style: str) -> None:
     """A head and shoulders that fill the picture, dressed in the fashion of a style."""
     backdrop(c)
     # A sitter drowns in a busy ground.
-    c.glow(c.wide / 2, c.high * 0.45, 0.85, c.rng.choice(c.manner.ground), c.rng.uniform(0.5, 1.0))
+    c.glow(c.wide / 2, c.high * 0.45, 0.85, c.rng.choice(c.manner.ground), c.rng.uniform(0.7, 1.0))
     _sitter(c, style)
 
 
@@ -18,7 +18,7 @@ def _sitter(c: Canvas, style: str) -> None:
     m, rng = c.manner, c.rng
     flesh, shade = m.flesh
     turn = rng.choice((-1, 1))
-    r = rng.uniform(0.135, 0.19) * min(1.1, c.high)
+    r = rng.uniform(0.17, 0.215) * min(1.1, c.high)
     x, y = c.wide / 2 + c.jitter(0.07), c.high * rng.uniform(0.33, 0.41)
     c.focus = (x, y)
     hat = rng.choice(HATS[style])

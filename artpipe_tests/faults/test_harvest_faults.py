@@ -1,0 +1,167 @@
+"""A harvest that is killed, or that fills the disk, loses nothing it committed and asks only for what is missing."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from artpipe.gallery.client import ClientConfig, GalleryClient
+from artpipe.images.fetch import HarvestConfig, harvest
+from artpipe.images.store import ImageStore
+from artpipe.lake import DataLake
+
+IMAGES = 120
+BATCH = 20
+KILLED_AFTER = 70
+
+HARVEST = """
+import resource, sys
+from datetime import UTC, datetime
+import polars as pl
+from artpipe.errors import ArtpipeError
+from artpipe.gallery.client import ClientConfig, GalleryClient
+from artpipe.images import fetch
+from artpipe.images.store import ImageStore
+from artpipe.lake import DataLake
+
+lake, works, url = sys.argv[1:4]
+batch, largest_file = map(int, sys.argv[4:6])
+fetch.BATCH_ROWS = batch
+if largest_file:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+with GalleryClient(ClientConfig(url, concurrency=4)) as client:
+    try:
+        store = ImageStore(DataLake(lake))
+        fetch.harvest(pl.read_parquet(works), store, client, fetch.HarvestConfig(), datetime.now(UTC))
+    except ArtpipeError as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+"""
+
+
+def picture(number: int) -> bytes:
+    out = io.BytesIO()
+    pixels = np.random.default_rng(number).integers(0, 255, (60, 50, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(out, "JPEG", quality=95)
+    return out.getvalue()
+
+
+class Gallery(ThreadingHTTPServer):
+    """Sends pictures `0` to `IMAGES - 1`, remembers what was asked for, and calls `on_answer` with the count."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.asked: Counter[str] = Counter()
+        self.counted = threading.Condition()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A killed client hangs up; that is what these tests are about."""
+
+
+class Answering(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Gallery
+
+    def do_GET(self) -> None:
+        is_art = self.path.startswith("/art/")
+        if is_art:
+            with self.server.counted:
+                self.server.asked[self.path] += 1
+                self.server.counted.notify_all()
+        body = picture(int(self.path.rpartition("/")[2].removesuffix(".jpg"))) if is_art else b""
+        self.send_response(200 if is_art else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's names
+        pass
+
+
+@pytest.fixture
+def gallery() -> Iterator[Gallery]:
+    with Gallery() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def artworks(tmp_path: Path) -> pl.DataFrame:
+    names = [f"a/x/{number}" for number in range(IMAGES)]
+    table = pl.DataFrame({"artwork_id": names, "form": "painting"}).with_columns(
+        image_url=pl.format("https://www.wga.hu/art/{}.jpg", "artwork_id")
+    )
+    table.write_parquet(tmp_path / "works.parquet")
+    return table
+
+
+def harvesting(folder: Path, url: str, largest_file: int = 0) -> "subprocess.Popen[str]":
+    lake, works = str(folder / "lake"), str(folder / "works.parquet")
+    command = [sys.executable, "-c", HARVEST, lake, works, url, str(BATCH), str(largest_file)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def finish(folder: Path, url: str, artworks: pl.DataFrame) -> ImageStore:
+    store = ImageStore(DataLake(folder / "lake"))
+    with GalleryClient(ClientConfig(url, concurrency=4)) as client:
+        harvest(artworks, store, client, HarvestConfig(), datetime.now(UTC))
+    return store
+
+
+def assert_whole(store: ImageStore, artworks: pl.DataFrame) -> None:
+    outcomes = store.outcomes()
+    assert sorted(outcomes["artwork_id"]) == sorted(artworks["artwork_id"])
+    assert set(outcomes["status"]) == {"fetched"}
+    names = outcomes["artwork_id"].to_list()
+    assert store.jpegs(names) == [picture(int(name.rpartition("/")[2])) for name in names]
+
+
+def test_a_harvest_killed_half_way_goes_on_where_it_was(tmp_path: Path, gallery: Gallery, artworks: pl.DataFrame):
+    with harvesting(tmp_path, gallery.url) as process:
+        with gallery.counted:
+            came = gallery.counted.wait_for(lambda: gallery.asked.total() >= KILLED_AFTER, timeout=60)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    assert came
+    held = set(ImageStore(DataLake(tmp_path / "lake")).outcomes()["artwork_id"])
+    assert BATCH <= len(held) < IMAGES
+    gallery.asked.clear()
+    store = finish(tmp_path, gallery.url, artworks)
+    asked = {path.removeprefix("/art/").removesuffix(".jpg") for path in gallery.asked}
+    assert asked == set(artworks["artwork_id"]) - held
+    assert max(gallery.asked.values()) == 1
+    assert_whole(store, artworks)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits on file sizes")
+def test_a_lake_that_takes_no_more_ends_the_harvest_with_a_next_step(
+    tmp_path: Path, gallery: Gallery, artworks: pl.DataFrame
+):
+    held = artworks.head(IMAGES // 3)
+    finish(tmp_path, gallery.url, held)
+    with harvesting(tmp_path, gallery.url, largest_file=2 * len(picture(0))) as process:
+        assert process.stderr
+        told = process.stderr.read()
+    assert process.returncode == 1
+    assert told.startswith("StoreWriteError: the images could not be written to")
+    assert str(tmp_path / "lake") in told
+    assert "free some space" in told
+    assert_whole(ImageStore(DataLake(tmp_path / "lake")), held)
+    assert_whole(finish(tmp_path, gallery.url, artworks), artworks)
