@@ -27,6 +27,7 @@ from artpipe.training.config import TrainingConfig, fingerprint
 from artpipe.training.dataset import ArtDataset, EpochBatches, PixelBatch, loader_workers, make_loader
 from artpipe.training.labels import UNKNOWN, Labels
 from artpipe.training.loss import MultiTaskLoss, class_weights
+from artpipe.training.memory import reused_memory
 from artpipe.training.model import MultiTaskClassifier, build_model, choose_device, load_backbone_weights
 from artpipe.training.pixels import JpegSource, PixelCache
 from artpipe.training.transforms import Augmentation, Normalise
@@ -118,7 +119,7 @@ def train_classifier(
             "for more artworks."
         )
     usual_rng = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
-    with usual_rng:
+    with usual_rng, reused_memory():
         torch.manual_seed(config.seed)
         run = _Run.prepared(used, labels, lake, config)
         run.read_images(used, images, progress)
@@ -411,7 +412,7 @@ def make_optimizer(model: MultiTaskClassifier, config: TrainingConfig) -> torch.
                 peak = recipe.learning_rate * share
                 decay = config.weight_decay if is_decayed else 0.0
                 groups.append({"params": members, "lr": peak, "peak": peak, "weight_decay": decay})
-    return torch.optim.AdamW(groups, betas=ADAM_BETAS)
+    return torch.optim.AdamW(groups, betas=ADAM_BETAS, fused=True)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, step: int, total_steps: int, warmup_share: float) -> float:
