@@ -6,15 +6,15 @@ the old file or the new one, never half of one.
 
 import os
 import tempfile
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from upath import UPath
 
 from artpipe.errors import ArtpipeError
 
 if TYPE_CHECKING:
     from lancedb.db import DBConnection
+    from upath import UPath
 
 IMAGES_TABLE = "images"
 EMBEDDINGS_TABLE = "embeddings"
@@ -32,21 +32,28 @@ class DataLake:
     """
 
     def __init__(self, root: str | Path) -> None:
-        self.root = UPath(root)
+        self._address = str(root)
+
+    @cached_property
+    def root(self) -> "UPath":
+        """The folder, local or not."""
+        from upath import UPath
+
+        return UPath(self._address)
 
     def __repr__(self) -> str:
-        return f"DataLake({str(self.root)!r})"
+        return f"DataLake({self._address!r})"
 
     @property
     def is_local(self) -> bool:
         """Whether the lake is a folder of this machine."""
         return self.root.protocol in ("", "file", "local")
 
-    def raw(self, name: str) -> UPath:
+    def raw(self, name: str) -> "UPath":
         """A file as it came from the gallery, `catalog` or `artists`; its headers lie beside it as `<name>.json`."""
         return self.root / "raw" / name
 
-    def table(self, name: str) -> UPath:
+    def table(self, name: str) -> "UPath":
         """The Parquet file of a table, such as `artworks`."""
         return self.root / "tables" / f"{name}.parquet"
 
@@ -55,25 +62,25 @@ class DataLake:
         """The LanceDB database that holds `images` and `embeddings`."""
         return str(self.root / "lance")
 
-    def model(self, model_id: str) -> UPath:
+    def model(self, model_id: str) -> "UPath":
         """The folder of one trained model: `model.safetensors` beside `model.json`."""
         return self.root / "models" / model_id
 
     @property
-    def served_model(self) -> UPath:
+    def served_model(self) -> "UPath":
         """The JSON pointer to the model that embeds and predicts: `{"model_id": ...}`."""
         return self.root / "models" / "served.json"
 
     @property
-    def checkpoints(self) -> UPath:
+    def checkpoints(self) -> "UPath":
         """Where a training run keeps its last checkpoint until it is done."""
         return self.root / "checkpoints"
 
-    def report(self, name: str) -> UPath:
+    def report(self, name: str) -> "UPath":
         """A JSON file or a picture made for people, such as `evaluation/report.json`."""
         return self.root / "reports" / name
 
-    def index(self, name: str) -> UPath:
+    def index(self, name: str) -> "UPath":
         """A file of the search index."""
         return self.root / "index" / name
 
@@ -117,7 +124,7 @@ class DataLake:
             ) from error
 
 
-def write_whole(path: UPath, data: bytes) -> None:
+def write_whole(path: "UPath", data: bytes) -> None:
     """Write a file so that a reader sees the old content or the new, never a part.
 
     A local file is written aside, flushed to disk and renamed; an object store replaces an object whole by itself.

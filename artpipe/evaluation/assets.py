@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
-from artpipe.evaluation.report import EVALUATED_SPLITS, evaluate
 from artpipe.io import content_version, save_picture
 from artpipe.lake import DataLake, write_whole
 from artpipe.resources import progress_of
@@ -33,6 +32,7 @@ def evaluation_report(
     from artpipe.catalog.schema import TASKS
     from artpipe.embedding.inference import InferenceCache
     from artpipe.evaluation.plots import confusion_picture, reliability_picture
+    from artpipe.evaluation.report import EVALUATED_SPLITS, evaluate
     from artpipe.images.store import ImageStore
 
     rows = training_set.join(images.select("artwork_id", "sha256"), on=["artwork_id", "sha256"], how="semi")

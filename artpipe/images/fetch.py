@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 
+from artpipe.catalog.schema import HELD
 from artpipe.gallery.outcome import Outcome, Request, Response
 from artpipe.images.decode import (
     NotAnImageError,
@@ -29,7 +30,7 @@ from artpipe.images.decode import (
     decode_artwork,
     pillow_quiet,
 )
-from artpipe.images.store import HELD, ImageStore
+from artpipe.images.store import ImageStore
 from artpipe.progress import Progress, SilentProgress
 
 if TYPE_CHECKING:
@@ -149,15 +150,17 @@ def harvest(
         clock: monotonic seconds.
 
     Raises:
-        StoreWriteError: the lake cannot be written to; what was committed before is kept.
+        StoreWriteError, UnwritableLakeError: the lake cannot be written to; what was committed before is kept.
         KeyboardInterrupt: a person interrupts; what has been decoded by then is stored.
     """
     started = clock()
     asked = due(artworks, store.outcomes(), config, now)
     summary = HarvestSummary(asked=asked.height, retried=asked.filter(pl.col("status") == "failed").height)
     before = client.counts
-    store.prepare()
-    if asked.height:
+    if asked.is_empty():
+        store.prepare()
+    else:
+        store.lake.ensure_writable()
         with (
             pillow_quiet(),
             (progress or SilentProgress()).track("harvest", asked.height, "images") as step,
@@ -257,7 +260,10 @@ def _validators(response: Response) -> dict[str, Any]:
 
 
 class _Batches:
-    """Collects answers and commits them a batch at a time, in a thread of its own while the harvest goes on."""
+    """Collects answers and commits them a batch at a time, in a thread of its own while the harvest goes on.
+
+    The thread begins by making the table: loading LanceDB takes two seconds, in which the first answers come.
+    """
 
     def __init__(self, store: ImageStore, clock: Callable[[], float]) -> None:
         self.store, self.clock = store, clock
@@ -267,6 +273,7 @@ class _Batches:
         self.under_way: Future[None] | None = None
 
     def __enter__(self) -> Self:
+        self.under_way = self.pool.submit(self.store.prepare)
         return self
 
     def __exit__(

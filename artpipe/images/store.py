@@ -19,7 +19,6 @@ from artpipe.lake import IMAGES_TABLE, DataLake
 if TYPE_CHECKING:
     import lance
 
-HELD = ("fetched", "unchanged")
 IMAGES_SCHEMA = pa.schema(
     [
         pa.field("artwork_id", pa.string(), nullable=False),

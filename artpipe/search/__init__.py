@@ -6,7 +6,20 @@ collection = Collection.open()
 collection.similar("a/aachen/allegory", k=10, where=SearchFilter(type="portrait"))
 """
 
-from artpipe.search.collection import Collection
-from artpipe.search.filters import SearchFilter
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from artpipe.search.collection import Collection
+    from artpipe.search.filters import SearchFilter
 
 __all__ = ["Collection", "SearchFilter"]
+
+_HOMES = {"Collection": "artpipe.search.collection", "SearchFilter": "artpipe.search.filters"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for, and NumPy and LanceDB with it, only when it is: Dagster's code location needs neither."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

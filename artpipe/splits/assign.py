@@ -10,9 +10,8 @@ from hashlib import blake2b
 import polars as pl
 
 from artpipe.catalog.dates import period_expr
-from artpipe.catalog.schema import SPLITS
+from artpipe.catalog.schema import HELD, SPLITS
 from artpipe.errors import ArtpipeError
-from artpipe.splits.near_duplicates import HELD
 
 SPLIT_NAMES = ("train", "validation", "test", "unseen_artists")
 HELD_OUT = ("validation", "test", "unseen_artists")

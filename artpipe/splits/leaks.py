@@ -2,9 +2,8 @@
 
 import polars as pl
 
-from artpipe.catalog.schema import TASKS
+from artpipe.catalog.schema import HELD, TASKS
 from artpipe.splits.assign import HELD_OUT, SPLIT_NAMES
-from artpipe.splits.near_duplicates import HELD, near_duplicates
 
 
 def crossing_works(splits: pl.DataFrame) -> pl.DataFrame:
@@ -19,6 +18,8 @@ def crossing_works(splits: pl.DataFrame) -> pl.DataFrame:
 
 def crossing_near_duplicates(splits: pl.DataFrame, images: pl.DataFrame) -> pl.DataFrame:
     """Pairs of images that look the same in different splits: `left`, `right`, `bits`, `left_split`, `right_split`."""
+    from artpipe.splits.near_duplicates import near_duplicates
+
     held = images.filter(pl.col("status").is_in(HELD)).join(splits.select("artwork_id", "artist_id"), on="artwork_id")
     split_of = splits.select("artwork_id", "split")
     return (

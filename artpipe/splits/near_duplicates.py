@@ -28,9 +28,6 @@ BALANCED_BITS = (12, 52)
 # More lookalikes than any painting has photographs: the hash describes a kind of picture, not this picture.
 MOST_LOOKALIKES = 24
 
-HELD = ("fetched", "unchanged")
-"""Statuses of an image that is in the lake."""
-
 
 def near_duplicates(
     images: pl.DataFrame,

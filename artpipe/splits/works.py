@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import polars as pl
 
-from artpipe.splits.near_duplicates import HELD, near_duplicates
+from artpipe.catalog.schema import HELD
 
 # The order in which the splits of merged works win: what a model may have been trained on is never called unseen.
 SPLIT_PRECEDENCE = ("train", "validation", "test", "unseen_artists")
@@ -90,6 +90,8 @@ def group_works(
     Returns:
         `artwork_id`, `work_id`, one row an artwork, sorted by `artwork_id`; the same for any order of the rows.
     """
+    from artpipe.splits.near_duplicates import near_duplicates
+
     artworks = artworks.unique("artwork_id").sort("artwork_id")
     ids: list[str] = artworks["artwork_id"].to_list()
     position = {artwork_id: i for i, artwork_id in enumerate(ids)}
