@@ -100,4 +100,4 @@ def _query_of(lake: DataLake) -> str:
     from artpipe.io import read_parquet
 
     splits: pl.DataFrame = read_parquet(lake, "splits")
-    return str(splits.filter(split="test").sort("sha256")["artwork_id"][0])
+    return str(splits.filter(split="test").sort("jpeg_sha256")["artwork_id"][0])

@@ -153,7 +153,6 @@ class Settings(BaseSettings):
             backbone=self.backbone,
             weights=self.resolved_backbone_weights,
             image_px=self.resolved_train_image_px,
-            stored_short_side_px=self.image_short_side_px,
             epochs=self.epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,

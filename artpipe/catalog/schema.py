@@ -113,7 +113,7 @@ SPLITS = pl.Schema(
         "style": pl.String(),
         "period": pl.String(),
         "type": pl.String(),
-        "sha256": pl.String(),
+        "jpeg_sha256": pl.String(),
     }
 )
 """One row is a usable image and its membership: `train`, `validation`, `test` or `unseen_artists`."""

@@ -36,8 +36,8 @@ def embeddings(
 
     store, table = ImageStore(lake), EmbeddingTable(lake)
     cache = InferenceCache(lake, classifier, settings.device)
-    labels = splits.select("artwork_id", "work_id", "sha256", "period")
-    wanted = artworks.join(labels, on="artwork_id").select("artwork_id", "sha256", *METADATA)
+    labels = splits.select("artwork_id", "work_id", "jpeg_sha256", "period")
+    wanted = artworks.join(labels, on="artwork_id").select("artwork_id", "jpeg_sha256", *METADATA)
     plan = table.plan(wanted, classifier.model_id)
     computed = 0
     to_embed = wanted.filter(pl.col("artwork_id").is_in(plan.to_embed))
@@ -45,7 +45,7 @@ def embeddings(
         found = cache.infer(batch, store, progress_of(context))
         computed += found.computed
         table.upsert(embedding_rows(batch, found, classifier))
-    table.update_metadata(wanted.filter(pl.col("artwork_id").is_in(plan.to_update)).drop("sha256"))
+    table.update_metadata(wanted.filter(pl.col("artwork_id").is_in(plan.to_update)).drop("jpeg_sha256"))
     table.remove(plan.to_remove)
     if not plan.is_empty:
         table.optimize()

@@ -1,7 +1,7 @@
 """What a model says of each picture, computed once: evaluation and the embedding table both ask here.
 
-Vectors and probabilities are kept by model and by the sha256 of the original, so that a picture runs through a network
-once, whoever asks first. The store is a cache on local disk and can be deleted at any time.
+Vectors and probabilities are kept by model and by the sha256 of the stored JPEG, so that a picture runs through a
+network once, whoever asks first. The store is a cache on local disk and can be deleted at any time.
 """
 
 import io
@@ -51,7 +51,7 @@ class InferenceCache:
         """Look up every picture, and run those not known yet through the network.
 
         Args:
-            rows: `artwork_id` and `sha256` of N stored images.
+            rows: `artwork_id` and `jpeg_sha256` of N stored images.
             images: the stored JPEGs.
             progress: told of each picture decoded or embedded.
 
@@ -59,14 +59,14 @@ class InferenceCache:
             N results in the order of `rows`.
         """
         known = self._read()
-        missing = rows.select("artwork_id", "sha256").unique("sha256", maintain_order=True)
-        missing = missing.join(known, on="sha256", how="anti")
+        missing = rows.select("artwork_id", "jpeg_sha256").unique("jpeg_sha256", maintain_order=True)
+        missing = missing.join(known, on="jpeg_sha256", how="anti")
         if missing.height:
             known = pl.concat([known, self._computed(missing, images, progress or SilentProgress())])
             buffer = io.BytesIO()
             known.write_parquet(buffer, compression="uncompressed")
             self._write(buffer.getvalue())
-        found = rows.select("sha256").join(known, on="sha256", how="left", maintain_order="left")
+        found = rows.select("jpeg_sha256").join(known, on="jpeg_sha256", how="left", maintain_order="left")
         probabilities = {task: found[task].to_numpy() for task in self.card.classes}
         return Inferred(found[VECTOR].to_numpy(), probabilities, missing.height)
 
@@ -76,18 +76,18 @@ class InferenceCache:
         from artpipe.training.pixels import PixelCache
 
         embedder = Embedder.of(load_model(self.lake.model(self.card.model_id)), self.device)
-        pixels = PixelCache(self.lake.cache("pixels"), embedder.image_px, pixel_variant(self.card))
-        keys: list[str] = missing["sha256"].to_list()
+        pixels = PixelCache(self.lake.cache("pixels"), embedder.image_px)
+        keys: list[str] = missing["jpeg_sha256"].to_list()
         pixels.ensure(missing["artwork_id"].to_list(), keys, images, progress)
         found = Predictions.joined(embedder.embed_cached(pixels, keys, progress=progress))
         return pl.DataFrame(
-            {"sha256": keys, VECTOR: found.vectors, **found.probabilities},
+            {"jpeg_sha256": keys, VECTOR: found.vectors, **found.probabilities},
             schema=self._schema(found.vectors.shape[1]),
         )
 
     def _schema(self, dimension: int) -> dict[str, pl.DataType]:
         probabilities = {task: pl.Array(pl.Float32(), len(names)) for task, names in self.card.classes.items()}
-        return {"sha256": pl.String(), VECTOR: pl.Array(pl.Float32(), dimension), **probabilities}
+        return {"jpeg_sha256": pl.String(), VECTOR: pl.Array(pl.Float32(), dimension), **probabilities}
 
     def _read(self) -> pl.DataFrame:
         empty = pl.DataFrame(schema=self._schema(self.card.features))
@@ -105,17 +105,11 @@ class InferenceCache:
         write_whole(UPath(self.file), data)
 
 
-def pixel_variant(card: "ModelCard") -> str:
-    """What the decoded pixels of this model depend on besides their size: the short side of the stored JPEGs."""
-    stored = card.config.get("stored_short_side_px")
-    return str(stored) if stored else ""
-
-
 def embedding_rows(wanted: pl.DataFrame, found: Inferred, card: "ModelCard") -> pl.DataFrame:
     """Rows of the `embeddings` table: what was asked for, its vector, and the likeliest label of each task.
 
     Args:
-        wanted: `artwork_id`, `sha256` and metadata of N images.
+        wanted: `artwork_id`, `jpeg_sha256` and metadata of N images.
         found: what the model says of them, in the same order.
         card: the model.
     """

@@ -51,7 +51,7 @@ PREDICTIONS = pl.Schema(
 )
 """The label that the model finds most likely for each task, and how likely it finds it."""
 
-KEYS = pl.Schema({"artwork_id": pl.String(), "model_id": pl.String(), "sha256": pl.String()})
+KEYS = pl.Schema({"artwork_id": pl.String(), "model_id": pl.String(), "jpeg_sha256": pl.String()})
 """What a row is, and what its vector was made by and from."""
 
 VECTOR = "vector"
@@ -146,7 +146,7 @@ class EmbeddingTable:
         """Compare the table with what it should hold.
 
         Args:
-            wanted: one row for each searchable image: `artwork_id`, `sha256` and any columns of `METADATA`.
+            wanted: one row for each searchable image: `artwork_id`, `jpeg_sha256` and any columns of `METADATA`.
             model_id: the model that must have made every vector.
 
         Raises:
@@ -156,7 +156,7 @@ class EmbeddingTable:
         compared = [name for name in METADATA if name in wanted.columns]
         held = self.read([*KEYS, *compared])
         both = wanted.join(held, on="artwork_id", how="left", suffix="_held", coalesce=True)
-        stale = pl.col("sha256_held").ne_missing(pl.col("sha256")) | pl.col("model_id").ne_missing(model_id)
+        stale = pl.col("jpeg_sha256_held").ne_missing(pl.col("jpeg_sha256")) | pl.col("model_id").ne_missing(model_id)
         differs = pl.any_horizontal(
             pl.lit(False),
             *(pl.col(name).cast(METADATA[name]).ne_missing(pl.col(f"{name}_held")) for name in compared),
@@ -250,10 +250,10 @@ def content_version(rows: pl.DataFrame) -> str:
     Titles and other metadata do not enter, so that an index over the vectors outlives a change of title.
 
     Args:
-        rows: `artwork_id`, `sha256` and `model_id`, in any order.
+        rows: `artwork_id`, `jpeg_sha256` and `model_id`, in any order.
     """
     lines = rows.sort("artwork_id").select(
-        pl.concat_str("artwork_id", "sha256", "model_id", separator="\t", ignore_nulls=True)
+        pl.concat_str("artwork_id", "jpeg_sha256", "model_id", separator="\t", ignore_nulls=True)
     )
     return hashlib.sha256("\n".join(lines.to_series().to_list()).encode()).hexdigest()[:16]
 

@@ -35,7 +35,7 @@ def evaluation_report(
     from artpipe.evaluation.report import EVALUATED_SPLITS, evaluate
     from artpipe.images.store import ImageStore
 
-    rows = training_set.join(images.select("artwork_id", "sha256"), on=["artwork_id", "sha256"], how="semi")
+    rows = training_set.join(images.select("artwork_id", "jpeg_sha256"), on=["artwork_id", "jpeg_sha256"], how="semi")
     cache = InferenceCache(lake, classifier, settings.device)
     found = cache.infer(rows, ImageStore(lake), progress_of(context))
     report = evaluate(

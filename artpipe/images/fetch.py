@@ -248,6 +248,7 @@ def _answer_of(request: Request, response: Response, short_side_px: int, now: da
                 "width_px": image.width_px,
                 "height_px": image.height_px,
                 "sha256": image.sha256,
+                "jpeg_sha256": sha256(image.jpeg).hexdigest(),
                 "perceptual_hash": image.perceptual_hash,
                 "short_side_px": short_side_px,
             }

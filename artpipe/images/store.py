@@ -29,6 +29,7 @@ IMAGES_SCHEMA = pa.schema(
         pa.field("width_px", pa.int32()),
         pa.field("height_px", pa.int32()),
         pa.field("sha256", pa.string()),
+        pa.field("jpeg_sha256", pa.string()),
         pa.field("perceptual_hash", pa.string()),
         pa.field("short_side_px", pa.int32()),
         pa.field("etag", pa.string()),
@@ -36,8 +37,9 @@ IMAGES_SCHEMA = pa.schema(
         pa.field("fetched_at", pa.timestamp("us", "UTC"), nullable=False),
     ]
 )
-"""One row is an artwork whose image was asked for; sizes and hashes are those of the original, and `sha256`, `etag`
-and `last_modified` belong to the bytes in `jpeg`: they are null together."""
+"""One row is an artwork whose image was asked for; sizes, `sha256` and `perceptual_hash` are those of the original.
+`jpeg_sha256` is the hash of what is stored, by which everything downstream knows a picture: the same original stored
+in another size is another picture to a network. `etag` and `last_modified` belong to the bytes in `jpeg`."""
 
 LIGHT = [name for name in IMAGES_SCHEMA.names if name != "jpeg"]
 ROWS_PER_FRAGMENT = 4096

@@ -26,7 +26,7 @@ def search_index(
     from artpipe.search.index import build_index, open_index
 
     table = EmbeddingTable(lake)
-    rows = table.read(["artwork_id", "sha256", "model_id"])
+    rows = table.read(["artwork_id", "jpeg_sha256", "model_id"])
     if rows.is_empty():
         raise NothingEmbeddedError(f'nothing is embedded in {lake.root} yet; materialize "embeddings".')
     version, model_id = content_version(rows), str(rows["model_id"][0])

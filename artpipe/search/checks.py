@@ -24,7 +24,7 @@ def the_index_belongs_to_the_table(lake: dg.ResourceParam[DataLake]) -> dg.Asset
     from artpipe.search.index import read_card
 
     card = read_card(lake)
-    version = content_version(EmbeddingTable(lake).read(["artwork_id", "sha256", "model_id"]))
+    version = content_version(EmbeddingTable(lake).read(["artwork_id", "jpeg_sha256", "model_id"]))
     return dg.AssetCheckResult(
         passed=card is not None and card.content_version == version,
         metadata={"index_of": card.content_version if card else "none", "table": version},

@@ -72,7 +72,7 @@ def assign_splits(
     """
     rows = (
         images.filter(pl.col("status").is_in(HELD))
-        .select("artwork_id", "sha256")
+        .select("artwork_id", "jpeg_sha256")
         .join(works, on="artwork_id")
         .join(
             artworks.select("artwork_id", "artist_id", "style", period_expr().alias("period"), "type"), on="artwork_id"

@@ -72,10 +72,10 @@ def freeze(splits: pl.DataFrame, frozen: pl.DataFrame | None, retrain_drift: flo
 
 def measure_drift(splits: pl.DataFrame, frozen: pl.DataFrame) -> Drift:
     """Count the rows by what happened to them since the copy."""
-    columns = ["artwork_id", "split", "sha256", *_LABELS]
+    columns = ["artwork_id", "split", "jpeg_sha256", *_LABELS]
     both = splits.select(columns).join(frozen.select(columns), on="artwork_id", suffix="_then")
     resplit = pl.col("split").ne_missing(pl.col("split_then"))
-    replaced = pl.col("sha256").ne_missing(pl.col("sha256_then"))
+    replaced = pl.col("jpeg_sha256").ne_missing(pl.col("jpeg_sha256_then"))
     relabelled = pl.any_horizontal(pl.col(label).ne_missing(pl.col(f"{label}_then")) for label in _LABELS)
     added, removed = len(splits) - len(both), len(frozen) - len(both)
     counts = both.select(

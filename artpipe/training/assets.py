@@ -74,7 +74,9 @@ def classifier(
     is_held = card is not None
     if card is None:
         # An image replaced at the source since the set was frozen is not the one that the set tells of.
-        usable = training_set.join(images.select("artwork_id", "sha256"), on=["artwork_id", "sha256"], how="semi")
+        usable = training_set.join(
+            images.select("artwork_id", "jpeg_sha256"), on=["artwork_id", "jpeg_sha256"], how="semi"
+        )
         card = train_classifier(usable, ImageStore(lake), lake, wanted, progress_of(context), version=version).card
     picture = save_picture(lake, f"training/{card.model_id}.png", training_curves_picture(card.history))
     return dg.MaterializeResult(

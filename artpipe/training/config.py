@@ -54,8 +54,6 @@ class TrainingConfig:
     """`imagenet`, `none`, or the path of a `.pth` or `.safetensors` file."""
     image_px: int = 224
     """Side of the square that the network sees."""
-    stored_short_side_px: int | None = None
-    """Short side of the stored JPEGs, where known; other JPEGs of the same originals are decoded again."""
     epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float | None = None

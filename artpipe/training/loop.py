@@ -128,7 +128,7 @@ def train_classifier(
 
 def training_set_version(training_set: pl.DataFrame) -> str:
     """A hash of what there is to learn from: the pictures, their splits and their labels, in any order of rows."""
-    told = training_set.select("artwork_id", "split", *TASKS, "sha256").sort("artwork_id")
+    told = training_set.select("artwork_id", "split", *TASKS, "jpeg_sha256").sort("artwork_id")
     return fingerprint(told.rows())
 
 
@@ -178,7 +178,6 @@ class _Run:
             config=config.story(),
             library_versions={name: version(name) for name in ("artpipe", "torch", "torchvision", "timm")},
         )
-        variant = "" if config.stored_short_side_px is None else str(config.stored_short_side_px)
         return cls(
             config=config,
             lake=lake,
@@ -188,17 +187,17 @@ class _Run:
             card=card,
             loss=MultiTaskLoss(weights, config.label_smoothing).to(device),
             optimizer=make_optimizer(model, config),
-            cache=PixelCache(lake.cache("pixels"), config.image_px, variant),
+            cache=PixelCache(lake.cache("pixels"), config.image_px),
             encoded=encoded,
             train_rows=np.flatnonzero(is_train),
             validation_rows=np.flatnonzero(~is_train),
             artwork_ids=used["artwork_id"].to_list(),
-            keys=used["sha256"].to_list(),
+            keys=used["jpeg_sha256"].to_list(),
         )
 
     def read_images(self, used: pl.DataFrame, images: JpegSource, progress: Progress) -> None:
         """Have every picture decoded in the cache."""
-        self.cache.ensure(used["artwork_id"].to_list(), used["sha256"].to_list(), images, progress)
+        self.cache.ensure(used["artwork_id"].to_list(), used["jpeg_sha256"].to_list(), images, progress)
 
     def fit(self, data_version: str, progress: Progress, on_epoch: Callable[[Epoch], None] | None) -> TrainedModel:
         """Run the epochs that are left, then save the best."""

@@ -96,7 +96,7 @@ def decoding_threads(count: int | None = None) -> Generator[ThreadPoolExecutor]:
 
 
 class PixelCache:
-    """Squares of decoded pictures by key (the sha256 of the original), in a folder of their own.
+    """Squares of decoded pictures by key (the sha256 of the stored JPEG), in a folder of their own.
 
     Row i of `pixels.u8` belongs to line i of `keys.txt`. Pixels are on disk before their key is, so what a killed
     run leaves behind is either complete or not there.
@@ -104,13 +104,11 @@ class PixelCache:
     Args:
         folder: a local folder for all caches, as given by `lake.cache("pixels")`.
         image_px: side of the square.
-        variant: anything else that the stored JPEGs depend on, such as their short side.
     """
 
-    def __init__(self, folder: Path, image_px: int, variant: str = "") -> None:
+    def __init__(self, folder: Path, image_px: int) -> None:
         self.image_px = image_px
-        name = f"{image_px}-v{DECODE_VERSION}" + (f"-{variant}" if variant else "")
-        self.folder = folder / name
+        self.folder = folder / f"{image_px}-v{DECODE_VERSION}"
         self.folder.mkdir(parents=True, exist_ok=True)
         self._pixels_file = self.folder / "pixels.u8"
         self._keys_file = self.folder / "keys.txt"
@@ -156,7 +154,7 @@ class PixelCache:
 
         Args:
             artwork_ids: what to ask `source` for.
-            keys: the sha256 of each artwork's original.
+            keys: the `jpeg_sha256` of each artwork.
             source: the stored JPEGs.
             progress: told of each picture decoded.
 

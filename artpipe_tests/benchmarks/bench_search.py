@@ -59,7 +59,7 @@ def table_rows(vectors: Matrix, rng: np.random.Generator) -> pl.DataFrame:
         {
             "artwork_id": [f"p/painter{n % 900}/work{n:05}" for n in numbers],
             "model_id": "bench",
-            "sha256": [f"{n:064x}" for n in numbers],
+            "jpeg_sha256": [f"{n:064x}" for n in numbers],
             "artist_id": [f"p/painter{n % 900}" for n in numbers],
             "artist": [f"PAINTER, Number {n % 900}" for n in numbers],
             "title": [f"Still-Life with {n} Lemons" for n in numbers],
@@ -114,7 +114,7 @@ def measured(vectors: Matrix, queries: int, rng: np.random.Generator) -> dict[st
         table = EmbeddingTable(lake)
         table.upsert(table_rows(vectors, rng))
         ids, stored = table.vectors()
-        version = content_version(table.read(["artwork_id", "sha256", "model_id"]))
+        version = content_version(table.read(["artwork_id", "jpeg_sha256", "model_id"]))
         card = build_index(stored, ids, lake, model_id="bench", content_version=version, compare_lancedb=True)
         began = time.perf_counter()
         collection = Collection.open(lake, device="cpu")

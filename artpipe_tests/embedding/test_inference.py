@@ -18,12 +18,14 @@ class CountingCache(InferenceCache):
     ran: list[str]
 
     def _computed(self, missing: pl.DataFrame, *_: object) -> pl.DataFrame:
-        self.ran = [*getattr(self, "ran", []), *missing["sha256"]]
+        self.ran = [*getattr(self, "ran", []), *missing["jpeg_sha256"]]
         count = missing.height
-        numbers = np.array([int(key[1:]) for key in missing["sha256"]], dtype=np.float32)
+        numbers = np.array([int(key[1:]) for key in missing["jpeg_sha256"]], dtype=np.float32)
         vectors = np.stack([np.cos(numbers), np.sin(numbers)], axis=1)
         chances = {task: np.full((count, len(names)), 1 / len(names), np.float32) for task, names in CLASSES.items()}
-        return pl.DataFrame({"sha256": missing["sha256"], "vector": vectors, **chances}, schema=self._schema(2))
+        return pl.DataFrame(
+            {"jpeg_sha256": missing["jpeg_sha256"], "vector": vectors, **chances}, schema=self._schema(2)
+        )
 
 
 @pytest.fixture
@@ -34,7 +36,9 @@ def cache(tmp_path) -> CountingCache:
 
 def rows(*numbers: int) -> pl.DataFrame:
     ids, keys = [f"a/x/{n}" for n in numbers], [f"h{n}" for n in numbers]
-    return pl.DataFrame({"artwork_id": ids, "sha256": keys}, schema={"artwork_id": pl.String, "sha256": pl.String})
+    return pl.DataFrame(
+        {"artwork_id": ids, "jpeg_sha256": keys}, schema={"artwork_id": pl.String, "jpeg_sha256": pl.String}
+    )
 
 
 def test_what_was_seen_before_is_looked_up_in_the_order_asked_for(cache):
@@ -46,7 +50,7 @@ def test_what_was_seen_before_is_looked_up_in_the_order_asked_for(cache):
 
 
 def test_one_picture_under_two_ids_runs_once(cache):
-    both = pl.DataFrame({"artwork_id": ["a/x/1", "a/x/1b"], "sha256": ["h1", "h1"]})
+    both = pl.DataFrame({"artwork_id": ["a/x/1", "a/x/1b"], "jpeg_sha256": ["h1", "h1"]})
     assert cache.infer(both, images=None).vectors.shape == (2, 2)
     assert cache.ran == ["h1"]
 

@@ -17,17 +17,17 @@ def table(tmp_path: Path) -> EmbeddingTable:
 
 
 def rows(
-    *ids: str, model_id: str = MODEL, sha256: str = "s1", title: str = "A Title", dimension: int = 4
+    *ids: str, model_id: str = MODEL, jpeg_sha256: str = "s1", title: str = "A Title", dimension: int = 4
 ) -> pl.DataFrame:
     vectors = np.random.default_rng(len(ids)).standard_normal((len(ids), dimension)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return pl.DataFrame(
-        {"artwork_id": ids, "model_id": model_id, "sha256": sha256, "title": title, "vector": vectors},
+        {"artwork_id": ids, "model_id": model_id, "jpeg_sha256": jpeg_sha256, "title": title, "vector": vectors},
     )
 
 
-def wanted(*ids: str, sha256: str = "s1", title: str = "A Title") -> pl.DataFrame:
-    return pl.DataFrame({"artwork_id": ids, "sha256": sha256, "title": title})
+def wanted(*ids: str, jpeg_sha256: str = "s1", title: str = "A Title") -> pl.DataFrame:
+    return pl.DataFrame({"artwork_id": ids, "jpeg_sha256": jpeg_sha256, "title": title})
 
 
 def test_an_absent_table_is_empty_and_reading_it_creates_nothing(table: EmbeddingTable):
@@ -54,7 +54,7 @@ def test_the_vector_column_is_a_fixed_size_list_of_float32(table: EmbeddingTable
 
 def test_only_new_changed_and_otherwise_modelled_artworks_are_embedded(table: EmbeddingTable):
     table.upsert(rows("same"))
-    table.upsert(rows("repainted", sha256="old"))
+    table.upsert(rows("repainted", jpeg_sha256="old"))
     table.upsert(rows("old model", model_id="0000"))
     plan = table.plan(wanted("same", "repainted", "old model", "new"), MODEL)
     assert plan.to_embed == ["new", "old model", "repainted"]
@@ -86,8 +86,8 @@ def test_a_killed_run_goes_on_with_what_is_left(table: EmbeddingTable):
 
 def test_embedding_again_replaces_the_row_and_adds_none(table: EmbeddingTable):
     table.upsert(rows("a/one", "b/two"))
-    table.upsert(rows("b/two", sha256="s2"))
-    assert table.read(["artwork_id", "sha256"]).rows() == [("a/one", "s1"), ("b/two", "s2")]
+    table.upsert(rows("b/two", jpeg_sha256="s2"))
+    assert table.read(["artwork_id", "jpeg_sha256"]).rows() == [("a/one", "s1"), ("b/two", "s2")]
 
 
 def test_updating_metadata_leaves_vectors_and_other_rows_alone(table: EmbeddingTable):
@@ -137,10 +137,10 @@ def test_compaction_keeps_every_row(table: EmbeddingTable):
 
 
 def test_the_content_version_follows_images_and_models_but_not_titles(table: EmbeddingTable):
-    keys = ["artwork_id", "sha256", "model_id"]
+    keys = ["artwork_id", "jpeg_sha256", "model_id"]
     table.upsert(rows("a", "b"))
     version = content_version(table.read(keys))
     table.update_metadata(pl.DataFrame({"artwork_id": ["a"], "title": ["New"]}))
     assert content_version(table.read(keys).reverse()) == version
-    table.upsert(rows("a", sha256="s2"))
+    table.upsert(rows("a", jpeg_sha256="s2"))
     assert content_version(table.read(keys)) != version

@@ -63,7 +63,7 @@ def fill(lake: DataLake, model_id: str = MODEL) -> None:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     rows = WORKS.drop("colour").with_columns(
         model_id=pl.lit(model_id),
-        sha256=pl.col("artwork_id"),
+        jpeg_sha256=pl.col("artwork_id"),
         predicted_style=pl.lit("Baroque"),
         predicted_style_probability=pl.lit(0.5),
         vector=vectors,

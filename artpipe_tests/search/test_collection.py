@@ -201,7 +201,7 @@ def test_explain_names_the_index_and_why_the_built_one_is_not_used(lake: DataLak
     table = EmbeddingTable(lake)
     found, vectors = table.vectors()
     assert "no index was built" in Collection.open(lake).explain("d/durer/hare").note
-    version = content_version(table.read(["artwork_id", "sha256", "model_id"]))
+    version = content_version(table.read(["artwork_id", "jpeg_sha256", "model_id"]))
     build_index(vectors, found, lake, model_id="3fa9", content_version=version)
     told = Collection.open(lake).explain("d/durer/hare")
     assert (told.index, told.note, told.rows, told.rows_scanned) == ("exact", "", 5, 5)

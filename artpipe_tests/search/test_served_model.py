@@ -47,7 +47,7 @@ def test_a_picture_of_the_collection_is_found_by_its_original_file(lake: DataLak
     encoder = load_served_model(lake, "cpu")
     vectors = encoder.encode([decode_artwork(drawn(n), 320).jpeg for n in range(3)]).vectors
     ids = [f"p/painter/{n}" for n in range(3)]
-    rows = pl.DataFrame({"artwork_id": ids, "model_id": encoder.model_id, "sha256": ids, "vector": vectors})
+    rows = pl.DataFrame({"artwork_id": ids, "model_id": encoder.model_id, "jpeg_sha256": ids, "vector": vectors})
     EmbeddingTable(lake).upsert(rows)
     hits = Collection.open(lake, device="cpu").similar(drawn(1), k=1)
     assert hits["artwork_id"].to_list() == ["p/painter/1"]

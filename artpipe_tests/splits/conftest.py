@@ -9,7 +9,13 @@ import pytest
 from artpipe.catalog.schema import ARTWORKS
 
 IMAGES = pl.Schema(
-    {"artwork_id": pl.String(), "status": pl.String(), "sha256": pl.String(), "perceptual_hash": pl.String()}
+    {
+        "artwork_id": pl.String(),
+        "status": pl.String(),
+        "sha256": pl.String(),
+        "jpeg_sha256": pl.String(),
+        "perceptual_hash": pl.String(),
+    }
 )
 Catalogue = tuple[pl.DataFrame, pl.DataFrame]
 
@@ -38,7 +44,12 @@ def catalogue() -> Callable[..., Catalogue]:
                 "is_detail": "detail" in row.get("title", ""),
                 "date_flags": [],
             }
-            picture = {"status": "fetched", "sha256": f"sha of {artwork_id}", "perceptual_hash": None}
+            picture = {
+                "status": "fetched",
+                "sha256": f"sha of {artwork_id}",
+                "jpeg_sha256": f"jpeg of {artwork_id}",
+                "perceptual_hash": None,
+            }
             artworks.append({key: row.get(key, value) for key, value in plain.items()} | {"artwork_id": artwork_id})
             images.append({"artwork_id": artwork_id} | {key: row.get(key, value) for key, value in picture.items()})
         return pl.DataFrame(artworks, schema=ARTWORKS), pl.DataFrame(images, schema=IMAGES)

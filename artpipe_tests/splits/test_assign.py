@@ -99,7 +99,7 @@ def test_only_held_images_are_rows(catalogue):
 def test_labels_come_from_the_artwork(catalogue):
     made = catalogue({"artwork_id": "a/1", "year_from": 1449, "year_to": 1452, "style": None, "type": "genre"})
     row = dealt(made, SplitConfig()).row(0, named=True)
-    assert (row["style"], row["period"], row["type"], row["sha256"]) == (None, "1450-1550", "genre", "sha of a/1")
+    assert (row["style"], row["period"], row["type"], row["jpeg_sha256"]) == (None, "1450-1550", "genre", "jpeg of a/1")
 
 
 def test_no_image_gives_an_empty_table(catalogue):

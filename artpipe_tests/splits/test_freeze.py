@@ -8,7 +8,9 @@ from artpipe.splits.freeze import freeze
 
 
 def table(n: int) -> pl.DataFrame:
-    rows = [dict.fromkeys(SPLITS) | {"artwork_id": f"{i:03d}", "split": "train", "sha256": f"{i}"} for i in range(n)]
+    rows = [
+        dict.fromkeys(SPLITS) | {"artwork_id": f"{i:03d}", "split": "train", "jpeg_sha256": f"{i}"} for i in range(n)
+    ]
     return pl.DataFrame(rows, schema=SPLITS)
 
 
@@ -31,7 +33,9 @@ def test_two_percent_of_changed_rows_do_not_thaw_it_and_three_do():
     assert "3 of 100 rows changed (3.00%)" in thawed.reason
 
 
-@pytest.mark.parametrize(("column", "counted"), [("style", "relabelled"), ("split", "resplit"), ("sha256", "replaced")])
+@pytest.mark.parametrize(
+    ("column", "counted"), [("style", "relabelled"), ("split", "resplit"), ("jpeg_sha256", "replaced")]
+)
 def test_every_kind_of_change_is_counted_by_name(column, counted):
     drift = freeze(changed(table(10), column, 4), table(10), 1).drift.to_dict()
     assert (drift[counted], drift["changed"], drift["share"]) == (4, 4, 0.4)
@@ -43,7 +47,7 @@ def test_a_label_that_became_unknown_is_a_change():
 
 
 def test_a_row_that_changed_twice_counts_once():
-    new = changed(changed(table(10), "split", 2), "sha256", 3)
+    new = changed(changed(table(10), "split", 2), "jpeg_sha256", 3)
     assert freeze(new, table(10), 1).drift.changed == 3
 
 

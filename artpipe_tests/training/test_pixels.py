@@ -57,10 +57,9 @@ def test_only_what_is_new_is_added(draw, tmp_path):
     assert key("new") in cache, "another open cache sees what was added since"
 
 
-def test_another_size_or_variant_is_another_cache(draw, tmp_path):
+def test_another_size_is_another_cache(draw, tmp_path):
     filled(draw, tmp_path)
     assert len(PixelCache(tmp_path, 24)) == 0
-    assert len(PixelCache(tmp_path, 16, "320")) == 0
 
 
 def test_what_a_killed_run_left_half_written_is_made_again(draw, tmp_path):
