@@ -1,4 +1,4 @@
-"""The command line: `artpipe demo | refresh | search | predict | gallery serve | info`.
+"""The command line: `artpipe demo | refresh | status | search | predict | gallery serve | info`.
 
 Tables and progress go to a person, JSON to a program: with `--json`, stdout holds JSON alone. An expected failure is
 one line on stderr and exit code 2. Everything heavy is imported by the command that needs it.
@@ -13,20 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from artpipe import __version__
+from artpipe import __version__, cli_refresh
 from artpipe.errors import ArtpipeError
+from artpipe.terminal import EXPECTED_FAILURE, AsJson, people, print_json, problems, settings_in_force
 
 if TYPE_CHECKING:
     import polars as pl
-    from pydantic import ValidationError
-    from rich.console import Console
 
     from artpipe.lake import DataLake
     from artpipe.search import SearchFilter
     from artpipe.search.queries import PictureEncoder
     from artpipe.settings import Settings
 
-EXPECTED_FAILURE = 2
 PARQUET_TABLES = ("artists", "artworks", "quarantine", "splits", "training_set")
 
 
@@ -49,12 +47,6 @@ app = typer.Typer(
 )
 gallery_app = typer.Typer(no_args_is_help=True, help="The practice gallery that artpipe draws itself.")
 app.add_typer(gallery_app, name="gallery")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
-
-
-class BadSettingError(ArtpipeError):
-    """An ARTPIPE_ variable holds what its setting cannot take."""
 
 
 def main() -> None:
@@ -82,17 +74,11 @@ def demo() -> None:
     """Run everything on the practice gallery, and show a painting with its nearest neighbours."""
     from artpipe.demo import run_demo
 
-    run_demo(_settings(), _people())
+    run_demo(settings_in_force(), people())
 
 
-@app.command()
-def refresh(
-    select: Annotated[str | None, typer.Option(help="Only these assets, in Dagster's selection syntax.")] = None,
-) -> None:
-    """Bring the collection up to date: materialise the graph, or a part of it, here."""
-    from artpipe.refresh import refresh as run_refresh
-
-    run_refresh(_settings(), select, _people())
+app.command()(cli_refresh.refresh)
+app.command()(cli_refresh.status)
 
 
 @app.command()
@@ -112,11 +98,11 @@ def search(
     from artpipe.search import Collection
 
     where = _filter(style=style, type=type_, period=period, artist=artist, years=years)
-    settings = _settings()
+    settings = settings_in_force()
     collection = Collection.open(settings.lake_root, device=settings.device)
     hits = collection.similar(query, k, where)
     if as_json:
-        _print_json(hits.to_dicts())
+        print_json(hits.to_dicts())
     else:
         _show_hits(query, hits)
 
@@ -129,7 +115,7 @@ def predict(
     from artpipe.lake import DataLake
     from artpipe.search.predictions import predict_pictures, stored_short_side_px
 
-    settings = _settings()
+    settings = settings_in_force()
     lake = DataLake(settings.lake_root)
 
     def load_encoder() -> "PictureEncoder":
@@ -139,7 +125,7 @@ def predict(
 
     answers = predict_pictures(load_encoder, images, stored_short_side_px(lake))
     if as_json:
-        _print_json([answer.as_json() for answer in answers])
+        print_json([answer.as_json() for answer in answers])
         return
     from rich.table import Table
 
@@ -147,7 +133,7 @@ def predict(
     for answer in answers:
         cells = ("\n".join(f"{label} {share:.0%}" for label, share in pairs) for pairs in answer.best.values())
         table.add_row(str(answer.file), *cells, end_section=True)
-    _people(stderr=False).print(table)
+    people(stderr=False).print(table)
 
 
 @gallery_app.command("serve")
@@ -162,12 +148,12 @@ def gallery_serve(
     from artpipe.lake import DataLake
     from artpipe.progress import TerminalProgress
 
-    settings = _settings()
+    settings = settings_in_force()
     site = DataLake(settings.lake_root).local_folder("sample_site")
     folder = write_sample_site(site, artworks=settings.sample_artworks, progress=TerminalProgress())
     try:
         with serve(folder, port=port) as url:
-            _people().print(f"The practice gallery is at {url} (Ctrl-C ends it).")
+            people().print(f"The practice gallery is at {url} (Ctrl-C ends it).")
             threading.Event().wait()
     except KeyboardInterrupt:
         pass
@@ -178,10 +164,10 @@ def info(as_json: AsJson = False) -> None:
     """Show the settings in force, what the lake holds, the model, the index and the versions."""
     from artpipe.lake import DataLake
 
-    settings = _settings()
+    settings = settings_in_force()
     told = _lake_facts(settings, DataLake(settings.lake_root))
     if as_json:
-        _print_json(told)
+        print_json(told)
         return
     from rich.table import Table
 
@@ -193,29 +179,7 @@ def info(as_json: AsJson = False) -> None:
             continue
         for number, (name, value) in enumerate(facts.items()):
             table.add_row(topic if number == 0 else "", name, _plain(value))
-    _people(stderr=False).print(table)
-
-
-def _settings() -> "Settings":
-    from pydantic import ValidationError
-
-    from artpipe.settings import Settings
-
-    try:
-        return Settings()  # pyright: ignore[reportCallIssue]
-    except ValidationError as error:
-        raise BadSettingError(_told(error, "ARTPIPE_")) from error
-
-
-def _told(error: "ValidationError", prefix: str) -> str:
-    """A validation error as one readable line, naming each field as the person wrote it."""
-    lines: list[str] = []
-    for problem in error.errors():
-        field = str(problem["loc"][0]) if problem["loc"] else ""
-        name = prefix + (field.upper() if prefix.isupper() else field.replace("_", "-"))
-        message = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{name}={problem['input']!r}: {message}" if field else message)
-    return "; ".join(lines) + "."
+    people(stderr=False).print(table)
 
 
 def _filter(*, years: str | None, **labels: str | None) -> "SearchFilter":
@@ -227,7 +191,7 @@ def _filter(*, years: str | None, **labels: str | None) -> "SearchFilter":
     try:
         return SearchFilter(year_from=year_from, year_to=year_to, **labels)
     except ValidationError as error:
-        raise typer.BadParameter(_told(error, "--")) from error
+        raise typer.BadParameter(problems(error, "--")) from error
 
 
 def _years(text: str | None) -> tuple[int | None, int | None]:
@@ -243,24 +207,12 @@ def _years(text: str | None) -> tuple[int | None, int | None]:
     return first, last
 
 
-def _people(*, stderr: bool = True) -> "Console":
-    from rich.console import Console
-
-    console = Console(stderr=stderr)
-    # A pipe or a file has no width of its own, and 80 columns cut titles short.
-    return console if console.is_terminal else Console(stderr=stderr, width=120)
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
-
-
 def _show_hits(query: str, hits: "pl.DataFrame") -> None:
     from rich.markup import escape
     from rich.table import Table
 
     if hits.is_empty():
-        _people().print("No work passes the filter.")
+        people().print("No work passes the filter.")
         return
     table = Table("", "similarity", "work", "date", "style", "type", "page", title=f"Most like {escape(query)}")
     for hit in hits.iter_rows(named=True):
@@ -272,7 +224,7 @@ def _show_hits(query: str, hits: "pl.DataFrame") -> None:
             *(escape(hit[name] or "") for name in ("date_text", "style", "type")),
             page,
         )
-    _people(stderr=False).print(table)
+    people(stderr=False).print(table)
 
 
 def _lake_facts(settings: "Settings", lake: "DataLake") -> dict[str, Any]:

@@ -4,8 +4,6 @@
 Heavy libraries are imported inside asset bodies, so that loading this module stays fast.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 
 import dagster as dg
@@ -27,6 +25,7 @@ import artpipe.training.assets
 import artpipe.training.checks
 from artpipe.io import LanceIOManager, ModelIOManager, ParquetIOManager
 from artpipe.lake import DataLake
+from artpipe.lineage import Lineage, code_version
 from artpipe.resources import GalleryResource
 from artpipe.settings import Settings
 
@@ -50,10 +49,11 @@ CHECK_MODULES = (
     artpipe.search.checks,
 )
 
-# A setting that shapes the content of an asset is part of its code version: changing it makes that asset stale, and
-# nothing above it.
+# A setting that shapes the content of an asset is part of its code version, in words: changing it makes that asset
+# stale, and nothing above it, and whoever asks why can be told.
 SHAPING_SETTINGS: Mapping[str, tuple[str, ...]] = {
-    "images": ("forms", "max_artworks", "image_short_side_px"),
+    "wanted_images": ("forms", "max_artworks"),
+    "images": ("image_short_side_px",),
     "splits": ("split_salt", "unseen_artist_share"),
     "training_set": ("retrain_drift",),
     "classifier": (
@@ -78,8 +78,9 @@ def build_definitions(
         loggers: further loggers that a run's config may name.
     """
     lake = DataLake(settings.lake_root)
+    lineage = Lineage(lake)
     assets = [
-        asset.map_asset_specs(lambda spec: _with_shaping_settings(spec, settings))
+        asset.map_asset_specs(lambda spec: with_shaping_settings(spec, settings))
         for asset in _loaded(dg.load_assets_from_modules(ASSET_MODULES))
     ]
     return dg.Definitions(
@@ -87,11 +88,12 @@ def build_definitions(
         asset_checks=dg.load_asset_checks_from_modules(CHECK_MODULES),
         resources={
             "lake": lake,
+            "lineage": lineage,
             "settings": settings,
             "gallery": GalleryResource.of(settings),
-            "io_manager": ParquetIOManager(lake),
+            "io_manager": ParquetIOManager(lineage),
             "lance": LanceIOManager(lake),
-            "model": ModelIOManager(lake),
+            "model": ModelIOManager(lineage),
         },
         # One process for a run: every step would otherwise spend seconds on importing the same libraries again.
         executor=dg.in_process_executor,
@@ -103,13 +105,14 @@ def _loaded(found: Iterable[object]) -> list[dg.AssetsDefinition]:
     return [asset for asset in found if isinstance(asset, dg.AssetsDefinition)]
 
 
-def _with_shaping_settings(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
+def with_shaping_settings(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
+    """The spec with the settings that shape its asset in its code version."""
     names = SHAPING_SETTINGS.get(spec.key.path[-1], ())
     if not names:
         return spec
-    values = json.dumps({name: getattr(settings, name) for name in names}, sort_keys=True)
-    fingerprint = hashlib.blake2b(values.encode(), digest_size=4).hexdigest()
-    return spec.replace_attributes(code_version=f"{spec.code_version}-{fingerprint}")
+    return spec.replace_attributes(
+        code_version=code_version(spec.code_version or "", {name: getattr(settings, name) for name in names})
+    )
 
 
 defs = build_definitions(Settings())

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from artpipe.lake import DataLake, write_whole
 from artpipe.progress import clock_text
-from artpipe.refresh import refresh, ui_command
+from artpipe.refresh.instance import ui_command
+from artpipe.refresh.waves import RefreshOptions, refresh
 from artpipe.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ def run_demo(settings: Settings, console: "Console") -> None:
     started = time.monotonic()
     gallery = "the sample gallery, drawn here" if settings.is_sample else settings.gallery
     console.print(f"[bold]artpipe[/] runs its whole graph on {gallery}; the lake is [cyan]{settings.lake_root}[/].")
-    run = refresh(settings, None, console)
+    run = refresh(settings, RefreshOptions(), console)
     console.print(
-        f"  {len(run.assets)} assets in {clock_text(time.monotonic() - started)}, "
+        f"  {len(run.ran)} assets in {clock_text(time.monotonic() - started)}, "
         f"{run.passed_checks} checks passed"
         + (f", {len(run.failed_checks)} did not" if run.failed_checks else "")
         + ".\n"

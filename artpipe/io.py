@@ -15,6 +15,8 @@ import dagster as dg
 import polars as pl
 
 from artpipe.lake import EMBEDDINGS_TABLE, IMAGES_TABLE, DataLake, write_whole
+from artpipe.lineage import Lineage
+from artpipe.reuse import REUSED
 
 if TYPE_CHECKING:
     from artpipe.training.checkpoint import ModelCard
@@ -43,18 +45,19 @@ def content_version(table: pl.DataFrame, ignore: tuple[str, ...] = ()) -> str:
 
 
 def recorded(
-    table: pl.DataFrame,
-    *,
-    asset_key: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    ignore: tuple[str, ...] = (),
+    asset: str, table: pl.DataFrame, lineage: Lineage, metadata: Mapping[str, Any] | None = None
 ) -> dg.MaterializeResult[pl.DataFrame]:
-    """The result of an asset that is a table: its content version, row count, columns and a look at some rows."""
+    """The result of an asset that is a Parquet table: its content version, row count, columns and a look at some rows.
+
+    Its record is staged here, and committed by the IO manager when the table is written.
+    """
+    version = content_version(table)
+    lineage.stage(asset, version)
     return dg.MaterializeResult(
-        asset_key=asset_key,
+        asset_key=asset,
         value=table,
-        data_version=dg.DataVersion(content_version(table, ignore)),
-        metadata={**table_metadata(table), **(metadata or {})},
+        data_version=dg.DataVersion(version),
+        metadata={**table_metadata(table), REUSED: False, **(metadata or {})},
     )
 
 
@@ -83,15 +86,18 @@ def markdown_table(table: pl.DataFrame, rows: int = PREVIEW_ROWS) -> str:
 
 
 class ParquetIOManager(dg.IOManager):
-    """Keeps polars frames as Parquet files of the lake."""
+    """Keeps polars frames as Parquet files of the lake, and then the records of what they were made from."""
 
-    def __init__(self, lake: DataLake) -> None:
-        self.lake = lake
+    def __init__(self, lineage: Lineage) -> None:
+        self.lineage = lineage
+        self.lake = lineage.lake
 
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
-        """Write the table whole."""
-        path = self.lake.table(context.asset_key.path[-1])
+        """Write the table whole, then its record."""
+        name = context.asset_key.path[-1]
+        path = self.lake.table(name)
         write_parquet(path, obj)
+        self.lineage.commit(name)
         context.add_output_metadata({"path": str(path)})
 
     def load_input(self, context: dg.InputContext) -> pl.DataFrame:
@@ -129,14 +135,16 @@ class LanceIOManager(dg.IOManager):
 class ModelIOManager(dg.IOManager):
     """Hands downstream assets the card of the served model; the weights are loaded where they are used."""
 
-    def __init__(self, lake: DataLake) -> None:
-        self.lake = lake
+    def __init__(self, lineage: Lineage) -> None:
+        self.lineage = lineage
+        self.lake = lineage.lake
 
     def handle_output(self, context: dg.OutputContext, obj: "ModelCard") -> None:
         """Make the trained model the served one."""
         from artpipe.training.served import serve_model
 
         serve_model(self.lake, obj.model_id)
+        self.lineage.commit("classifier")
         context.add_output_metadata({"path": str(self.lake.model(obj.model_id))})
 
     def load_input(self, context: dg.InputContext) -> "ModelCard":  # noqa: ARG002 - there is one served model

@@ -84,6 +84,24 @@ class DataLake:
         """A file of the search index."""
         return self.root / "index" / name
 
+    def lineage(self, asset: str) -> "UPath":
+        """The record of what an asset was made from."""
+        return self.root / "lineage" / f"{asset}.json"
+
+    def artefact(self, asset: str) -> "UPath":
+        """The file or folder without which an asset is not in the lake."""
+        return {
+            "raw_catalog": self.raw("catalog"),
+            "raw_artists": self.raw("artists"),
+            "images": self.root / "lance" / f"{IMAGES_TABLE}.lance",
+            "embeddings": self.root / "lance" / f"{EMBEDDINGS_TABLE}.lance",
+            "vectors": self.root / "lance" / f"{EMBEDDINGS_TABLE}.lance",
+            "classifier": self.root / "models",
+            "served_model": self.served_model,
+            "evaluation_report": self.report("evaluation/report.json"),
+            "search_index": self.index("card.json"),
+        }.get(asset, self.table(asset))
+
     def local_folder(self, name: str) -> Path:
         """A local folder for what can be made again (decoded pixels, the drawn gallery); never in an object store."""
         base = Path(str(self.root)) if self.is_local else Path(tempfile.gettempdir()) / "artpipe"

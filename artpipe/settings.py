@@ -25,7 +25,9 @@ SAMPLE = "sample"
 class Settings(BaseSettings):
     """What a user can set; every field has a default that suits the sample gallery and a public site."""
 
-    model_config = SettingsConfigDict(env_prefix="ARTPIPE_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ARTPIPE_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True
+    )
 
     gallery: str = Field(
         default=SAMPLE, description="`sample` for the drawn practice gallery, or the base URL of a gallery"
@@ -83,6 +85,11 @@ class Settings(BaseSettings):
     )
     loader_workers: int | None = Field(
         default=None, ge=0, description="DataLoader processes; default: by the number of cores"
+    )
+    dagster_home: str | None = Field(
+        default=None,
+        validation_alias="DAGSTER_HOME",
+        description="folder of the Dagster instance that remembers the runs; default: `dagster/` inside the lake",
     )
     seed: int = Field(default=0, description="seed of everything random")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where the network runs")

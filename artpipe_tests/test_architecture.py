@@ -17,7 +17,7 @@ MAY_IMPORT_DAGSTER = {
     "resources.py",
     "io.py",
     "automation.py",
-    "refresh.py",
+    "reuse.py",
     "cli.py",
 }
 HEAVY = ("torch", "torchvision", "timm", "lancedb", "lance", "matplotlib", "requests", "usearch", "lxml")
@@ -35,7 +35,7 @@ def imported_names(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_only_dagster_s_half_of_the_code_imports_dagster(path: Path):
-    if path.name not in MAY_IMPORT_DAGSTER:
+    if path.name not in MAY_IMPORT_DAGSTER and path.parent.name != "refresh":
         assert "dagster" not in imported_names(path)
 
 

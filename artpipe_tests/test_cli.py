@@ -149,24 +149,14 @@ def test_a_surprise_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch):
     assert isinstance(run("demo").exception, RuntimeError)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "module", "name", "expected"),
-    [
-        (["demo"], "artpipe.demo", "run_demo", []),
-        (["refresh"], "artpipe.refresh", "refresh", [None]),
-        (["refresh", "--select", "images+"], "artpipe.refresh", "refresh", ["images+"]),
-    ],
-)
-def test_demo_and_refresh_hand_over_the_settings(
-    monkeypatch: pytest.MonkeyPatch, arguments: list[str], module: str, name: str, expected: list[str | None]
-):
+def test_demo_hands_over_the_settings(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ARTPIPE_SEED", "7")
     given: list[object] = []
-    monkeypatch.setitem(sys.modules, module, types.SimpleNamespace(**{name: lambda *args: given.extend(args)}))  # pyright: ignore[reportArgumentType]
-    assert run(*arguments).exit_code == 0
-    settings, *rest, console = given
+    demo = types.SimpleNamespace(run_demo=lambda *args: given.extend(args))
+    monkeypatch.setitem(sys.modules, "artpipe.demo", demo)  # pyright: ignore[reportArgumentType]
+    assert run("demo").exit_code == 0
+    settings, console = given
     assert settings.seed == 7  # pyright: ignore[reportAttributeAccessIssue]
-    assert rest == expected
     assert console.stderr  # pyright: ignore[reportAttributeAccessIssue]
 
 

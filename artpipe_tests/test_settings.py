@@ -16,7 +16,8 @@ def table() -> str:
     for name, field in Settings.model_fields.items():
         default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
         shown = "" if default in (None, "") else f"`{default}`"
-        lines.append(f"| `ARTPIPE_{name.upper()}` | {shown} | {field.description} |")
+        variable = field.validation_alias or f"ARTPIPE_{name.upper()}"
+        lines.append(f"| `{variable}` | {shown} | {field.description} |")
     return "\n".join(lines)
 
 

@@ -1,12 +1,15 @@
 """The catalogue and the artist list as clean tables."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from artpipe.io import recorded
 from artpipe.lake import DataLake
+from artpipe.lineage import Lineage
+from artpipe.reuse import RunConfig, reused
 
 GROUP = "catalog"
 
@@ -14,14 +17,23 @@ GROUP = "catalog"
 @dg.asset(
     group_name=GROUP, kinds={"polars", "parquet"}, code_version="1", deps=["raw_artists"], owners=["team:artpipe"]
 )
-def artists(lake: dg.ResourceParam[DataLake]) -> dg.MaterializeResult[pl.DataFrame]:
+def artists(
+    context: dg.AssetExecutionContext,
+    config: RunConfig,
+    lake: dg.ResourceParam[DataLake],
+    lineage: dg.ResourceParam[Lineage],
+) -> dg.MaterializeResult[Any]:
     """Every artist of the gallery's list, aliases included; `period` is what artpipe calls the style of their works."""
     from artpipe.catalog.artists import parse_artist_list
 
+    if held := reused(context, lineage, config):
+        return held[0]
     table = parse_artist_list(lake.raw("artists").read_bytes())
     per_style = table.filter(pl.col("alias_of").is_null())["period"].value_counts(sort=True).drop_nulls()
     return recorded(
+        "artists",
         table,
+        lineage,
         metadata={
             "aliases": int(table["alias_of"].is_not_null().sum()),
             "by_style": dg.MetadataValue.json(dict(per_style.iter_rows())),
@@ -48,20 +60,28 @@ def artists(lake: dg.ResourceParam[DataLake]) -> dg.MaterializeResult[pl.DataFra
     deps=["raw_catalog"],
 )
 def cleaned_catalog(
-    context: dg.AssetExecutionContext, lake: dg.ResourceParam[DataLake], artists: pl.DataFrame
-) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
+    context: dg.AssetExecutionContext,
+    config: RunConfig,
+    artists: pl.DataFrame,
+    lake: dg.ResourceParam[DataLake],
+    lineage: dg.ResourceParam[Lineage],
+) -> Iterator[dg.MaterializeResult[Any]]:
     """Parse the catalogue, read its dates, join each work with its artist, and set aside what cannot be read."""
     from artpipe.catalog.clean import clean_artworks
     from artpipe.catalog.parse import parse_catalog
 
+    if held := reused(context, lineage, config):
+        yield from held
+        return
     parsed = parse_catalog(lake.raw("catalog").read_bytes())
     cleaned = clean_artworks(parsed, artists)
     works = cleaned.artworks
     context.log.info(f"catalogue: {parsed.format}; {works.height:,} rows read, {cleaned.quarantine.height:,} set aside")
     paintings = works.filter(pl.col("form") == "painting")
     yield recorded(
+        "artworks",
         works,
-        asset_key="artworks",
+        lineage,
         metadata={
             "format": str(parsed.format),
             "quarantined": cleaned.quarantine.height,
@@ -73,7 +93,7 @@ def cleaned_catalog(
             ),
         },
     )
-    yield recorded(cleaned.quarantine, asset_key="quarantine")
+    yield recorded("quarantine", cleaned.quarantine, lineage)
 
 
 def _share(mask: pl.Series) -> float:

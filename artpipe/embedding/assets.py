@@ -1,5 +1,6 @@
 """One unit vector for every usable image, with what the model takes it for and what people filter on."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -7,7 +8,9 @@ import polars as pl
 
 from artpipe.io import content_version, table_metadata
 from artpipe.lake import DataLake
+from artpipe.lineage import Lineage
 from artpipe.resources import progress_of
+from artpipe.reuse import CHANGES, REUSED, RunConfig, reused
 from artpipe.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,22 +21,44 @@ else:
 GROUP = "embedding"
 
 
-@dg.asset(
-    group_name=GROUP, kinds={"pytorch", "lancedb"}, code_version="1", io_manager_key="lance", owners=["team:artpipe"]
+@dg.multi_asset(
+    group_name=GROUP,
+    outs={
+        "embeddings": dg.AssetOut(
+            description="The searchable table: a unit vector for every usable image, predictions, and metadata.",
+            io_manager_key="lance",
+            kinds={"pytorch", "lancedb"},
+            code_version="1",
+            owners=["team:artpipe"],
+        ),
+        "vectors": dg.AssetOut(
+            description="Which vectors that table holds, whatever is said of them: all that a search index depends on.",
+            io_manager_key="lance",
+            kinds={"lancedb"},
+            code_version="1",
+            owners=["team:artpipe"],
+        ),
+    },
 )
-def embeddings(
+def embedded_images(
     context: dg.AssetExecutionContext,
+    config: RunConfig,
     artworks: pl.DataFrame,
     splits: pl.DataFrame,
     classifier: ModelCard,
     lake: dg.ResourceParam[DataLake],
+    lineage: dg.ResourceParam[Lineage],
     settings: dg.ResourceParam[Settings],
-) -> dg.MaterializeResult[Any]:
-    """The searchable table. Only what is new to this model runs through the network; metadata moves by itself."""
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Bring the table up to date: only what is new to this model runs through the network, metadata moves by itself."""
     from artpipe.embedding.inference import InferenceCache, embedding_rows
     from artpipe.embedding.table import METADATA, EmbeddingTable
+    from artpipe.embedding.table import content_version as vectors_version
     from artpipe.images.store import ImageStore
 
+    if held := reused(context, lineage, config):
+        yield from held
+        return
     store, table = ImageStore(lake), EmbeddingTable(lake)
     cache = InferenceCache(lake, classifier, settings.device)
     labels = splits.select("artwork_id", "work_id", "jpeg_sha256", "period")
@@ -50,15 +75,23 @@ def embeddings(
     if not plan.is_empty:
         table.optimize()
     rows = table.read()
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(content_version(rows)),
-        metadata={
-            **table_metadata(rows),
-            "model_id": classifier.model_id,
-            "embedded": len(plan.to_embed),
-            "images_embedded": computed,
-            "metadata_updated": len(plan.to_update),
-            "removed": len(plan.to_remove),
-            "unchanged": plan.unchanged,
-        },
-    )
+    for asset, version in (("embeddings", content_version(rows)), ("vectors", vectors_version(rows))):
+        lineage.complete(asset, version)
+        yield dg.MaterializeResult(
+            asset_key=asset,
+            data_version=dg.DataVersion(version),
+            metadata={
+                **(
+                    {**table_metadata(rows), "rows_updated": len(plan.to_update), "images_embedded": computed}
+                    if asset == "embeddings"
+                    else {"dagster/row_count": rows.height}
+                ),
+                "model_id": classifier.model_id,
+                CHANGES: dg.MetadataValue.json(
+                    {"embedded": len(plan.to_embed), "gone": len(plan.to_remove)}
+                    | ({"described anew": len(plan.to_update)} if asset == "embeddings" else {})
+                ),
+                "unchanged": plan.unchanged,
+                REUSED: False,
+            },
+        )

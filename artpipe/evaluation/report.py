@@ -71,6 +71,27 @@ class EvaluationReport:
         return self.retrieval[0].k if self.retrieval else NEIGHBOURS
 
 
+def rows_to_measure(splits: pl.DataFrame, training_set: pl.DataFrame) -> pl.DataFrame:
+    """The rows an evaluation looks at, with the labels that they have now.
+
+    Held-out rows are those of the splits as they are today, so that a corrected label counts at once; none whose work
+    stands among the rows the model was fitted on. Training rows are those it was fitted on and that are still held.
+
+    Args:
+        splits: table `splits`.
+        training_set: table `training_set`, what the model learned from.
+
+    Returns:
+        Rows of `splits`.
+    """
+    learned = training_set.filter(pl.col("split") == "train")
+    is_held_out = pl.col("split").is_in(EVALUATED_SPLITS)
+    held_out = splits.filter(is_held_out & ~pl.col("work_id").is_in(learned["work_id"].implode()))
+    held_out = held_out.join(learned, on="artwork_id", how="anti")
+    taught = splits.filter(pl.col("split") == "train").join(learned, on=["artwork_id", "jpeg_sha256"], how="semi")
+    return pl.concat([taught, held_out]).sort("artwork_id")
+
+
 def evaluate(
     rows: pl.DataFrame,
     probabilities: Mapping[str, "NDArray[np.floating]"],
@@ -85,7 +106,7 @@ def evaluate(
     """Measure a model on each held-out split apart.
 
     Args:
-        rows: rows of the training set that were run through the model, columns as in `splits`. Training rows supply
+        rows: rows that were run through the model, as chosen by `rows_to_measure`. Training rows supply
             the majority classes and neighbours; they are scored only if `include_train`.
         probabilities: for each task float (N, C), in the order of `rows`; where `include_train` is off the values of
             training rows are not looked at.

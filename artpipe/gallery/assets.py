@@ -1,48 +1,70 @@
 """The roots of the graph: the catalogue and the artist list as the gallery publishes them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
 
-from artpipe.gallery.roots import RootFile, refresh_root
+from artpipe.gallery.roots import refresh_root
 from artpipe.gallery.site import ARTIST_LIST_URL, CATALOG_URL
 from artpipe.lake import DataLake
+from artpipe.lineage import Lineage
 from artpipe.resources import GalleryResource, progress_of
+from artpipe.reuse import begin
 
 GROUP = "gallery"
 
 
 @dg.asset(group_name=GROUP, kinds={"http"}, code_version="1", owners=["team:artpipe"], tags={"stage": "source"})
 def raw_catalog(
-    context: dg.AssetExecutionContext, lake: dg.ResourceParam[DataLake], gallery: GalleryResource
+    context: dg.AssetExecutionContext,
+    lake: dg.ResourceParam[DataLake],
+    lineage: dg.ResourceParam[Lineage],
+    gallery: GalleryResource,
 ) -> dg.MaterializeResult[Any]:
     """The catalogue file of the gallery, byte for byte; an unchanged one is not sent again."""
     from artpipe.catalog.parse import parse_catalog
 
-    with gallery.client(lake, progress_of(context)) as client:
-        found, changed = refresh_root(client, CATALOG_URL, lake.raw("catalog"), parse_catalog)
-    return _result(found, changed=changed)
+    return _root(context, "catalog", CATALOG_URL, parse_catalog, lake, lineage, gallery)
 
 
 @dg.asset(group_name=GROUP, kinds={"http"}, code_version="1", owners=["team:artpipe"], tags={"stage": "source"})
 def raw_artists(
-    context: dg.AssetExecutionContext, lake: dg.ResourceParam[DataLake], gallery: GalleryResource
+    context: dg.AssetExecutionContext,
+    lake: dg.ResourceParam[DataLake],
+    lineage: dg.ResourceParam[Lineage],
+    gallery: GalleryResource,
 ) -> dg.MaterializeResult[Any]:
     """The artist list page of the gallery, byte for byte; an unchanged one is not sent again."""
     from artpipe.catalog.artists import parse_artist_list
 
+    return _root(context, "artists", ARTIST_LIST_URL, parse_artist_list, lake, lineage, gallery)
+
+
+def _root(
+    context: dg.AssetExecutionContext,
+    name: str,
+    url: str,
+    verify: Callable[[bytes], object],
+    lake: DataLake,
+    lineage: Lineage,
+    gallery: GalleryResource,
+) -> dg.MaterializeResult[Any]:
+    begin(context, lineage)
     with gallery.client(lake, progress_of(context)) as client:
-        found, changed = refresh_root(client, ARTIST_LIST_URL, lake.raw("artists"), parse_artist_list)
-    return _result(found, changed=changed)
-
-
-def _result(found: RootFile, *, changed: bool) -> dg.MaterializeResult[Any]:
+        found, changed = refresh_root(client, url, lake.raw(name), verify)
+        counts = client.counts
+    version = found.sha256[:16]
+    lineage.complete(context.asset_key.path[-1], version)
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(found.sha256[:16]),
+        data_version=dg.DataVersion(version),
         metadata={
             "url": dg.MetadataValue.url(found.url),
             "size_bytes": found.size_bytes,
             "last_modified": found.last_modified or "not told",
             "changed": changed,
+            "requests": counts.requests,
+            "not_modified": counts.not_modified,
+            "bodies": counts.bodies,
         },
     )

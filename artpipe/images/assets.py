@@ -1,4 +1,4 @@
-"""One outcome, and at best one JPEG, for every artwork of the wanted forms."""
+"""Which images are wanted, and one outcome, and at best one JPEG, for each of them."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -7,9 +7,11 @@ import dagster as dg
 import polars as pl
 
 from artpipe.evaluation.sheets import contact_sheet
-from artpipe.io import content_version, save_picture, table_metadata
+from artpipe.io import content_version, read_parquet, recorded, save_picture, table_metadata
 from artpipe.lake import DataLake
+from artpipe.lineage import Lineage
 from artpipe.resources import GalleryResource, progress_of
+from artpipe.reuse import RunConfig, begin, reused
 from artpipe.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,32 +23,57 @@ SHEET_PICTURES = 24
 NOT_CONTENT = ("attempts", "error", "etag", "fetched_at", "last_modified")
 
 
+@dg.asset(group_name=GROUP, kinds={"polars", "parquet"}, code_version="1", owners=["team:artpipe"])
+def wanted_images(
+    context: dg.AssetExecutionContext,
+    config: RunConfig,
+    artworks: pl.DataFrame,
+    lineage: dg.ResourceParam[Lineage],
+    settings: dg.ResourceParam[Settings],
+) -> dg.MaterializeResult[Any]:
+    """The address of every image that is to be held: all that `images` depends on, so that a title moves no picture."""
+    from artpipe.images.fetch import wanted_artworks
+
+    if held := reused(context, lineage, config):
+        return held[0]
+    wanted = wanted_artworks(artworks, settings.harvest_config())
+    return recorded("wanted_images", wanted.select("artwork_id", "image_url").sort("artwork_id"), lineage)
+
+
 @dg.asset(
     group_name=GROUP, kinds={"http", "lancedb"}, code_version="1", io_manager_key="lance", owners=["team:artpipe"]
 )
 def images(
     context: dg.AssetExecutionContext,
-    artworks: pl.DataFrame,
+    config: RunConfig,
+    wanted_images: pl.DataFrame,
     lake: dg.ResourceParam[DataLake],
+    lineage: dg.ResourceParam[Lineage],
     settings: dg.ResourceParam[Settings],
     gallery: GalleryResource,
 ) -> dg.MaterializeResult[Any]:
-    """The image of every artwork whose form is wanted: fetched politely, decoded safely, stored small.
+    """Every wanted image: fetched politely, decoded safely, stored small.
 
     A killed run goes on where it stopped, and an image held already is asked for again only when its last answer is
     older than `ARTPIPE_REVALIDATE_AFTER_DAYS`, and then conditionally.
     """
-    from artpipe.images.fetch import harvest
+    from artpipe.images.fetch import due, harvest
     from artpipe.images.store import ImageStore
 
-    store = ImageStore(lake)
+    store, wishes, now = ImageStore(lake), settings.harvest_config(), datetime.now(UTC)
+    if due(wanted_images, store.outcomes(), wishes, now).height:
+        begin(context, lineage)
+    elif held := reused(context, lineage, config):
+        return held[0]
     progress = progress_of(context)
     with gallery.client(lake, progress) as client:
-        summary = harvest(artworks, store, client, settings.harvest_config(), now=datetime.now(UTC), progress=progress)
+        summary = harvest(wanted_images, store, client, wishes, now=now, progress=progress)
     outcomes = store.outcomes()
     context.log.info(str(summary))
+    version = images_version(outcomes)
+    lineage.complete("images", version)
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(images_version(outcomes)),
+        data_version=dg.DataVersion(version),
         metadata={
             **table_metadata(outcomes),
             "by_status": dg.MetadataValue.json(dict(outcomes["status"].value_counts(sort=True).iter_rows())),
@@ -55,7 +82,7 @@ def images(
             "requests": summary.requests,
             "bodies": summary.bodies,
             "seconds": round(summary.seconds, 2),
-            "sample": _sample_sheet(lake, store, outcomes, artworks),
+            "sample": _sample_sheet(lake, store, outcomes),
         },
     )
 
@@ -66,10 +93,10 @@ def images_version(outcomes: pl.DataFrame) -> str:
     return content_version(outcomes.with_columns(status=held), ignore=NOT_CONTENT)
 
 
-def _sample_sheet(
-    lake: DataLake, store: "ImageStore", outcomes: pl.DataFrame, artworks: pl.DataFrame
-) -> dg.MarkdownMetadataValue:
+def _sample_sheet(lake: DataLake, store: "ImageStore", outcomes: pl.DataFrame) -> dg.MarkdownMetadataValue:
     """A few held images, spread over the collection, as one picture."""
+    # Its captions are all that is read of the artworks here, and a changed title is no reason to look at images again.
+    artworks = read_parquet(lake, "artworks")
     held = outcomes.filter(pl.col("status").is_in(["fetched", "unchanged"])).select("artwork_id").sort("artwork_id")
     shown = held.gather_every(max(1, held.height // SHEET_PICTURES)).head(SHEET_PICTURES)
     rows = shown.join(artworks, on="artwork_id", maintain_order="left").to_dicts()

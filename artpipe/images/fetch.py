@@ -100,7 +100,7 @@ def wanted_artworks(artworks: pl.DataFrame, config: HarvestConfig) -> pl.DataFra
     return wanted.with_columns(pl.Series("draw", draws)).sort("draw").head(config.max_artworks).drop("draw")
 
 
-def due(artworks: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now: datetime) -> pl.DataFrame:
+def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now: datetime) -> pl.DataFrame:
     """What must be asked for now.
 
     That is: what never was, what failed, what was answered too long ago, and what is held in another size than wanted
@@ -115,7 +115,8 @@ def due(artworks: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, n
         "artwork_id", "status", "attempts", "sha256", "etag", "last_modified", "fetched_at", "short_side_px",
         pl.min_horizontal("width_px", "height_px").alias("original_px"),
     )  # fmt: skip
-    rows = wanted_artworks(artworks, config).select("artwork_id", "image_url").join(known, on="artwork_id", how="left")
+    asked_once = wanted.select("artwork_id", "image_url").unique("artwork_id", keep="first", maintain_order=True)
+    rows = asked_once.join(known, on="artwork_id", how="left")
     # A JPEG is never larger than its original: of a small one, both sizes are the same bytes.
     wanted_px = pl.min_horizontal(pl.lit(config.short_side_px), "original_px")
     is_resized = pl.col("sha256").is_not_null() & (pl.min_horizontal("short_side_px", "original_px") != wanted_px)
@@ -130,7 +131,7 @@ def due(artworks: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, n
 
 
 def harvest(
-    artworks: pl.DataFrame,
+    wanted: pl.DataFrame,
     store: ImageStore,
     client: "GalleryClient",
     config: HarvestConfig,
@@ -141,7 +142,7 @@ def harvest(
     """Ask for every image that is due and store what came of it.
 
     Args:
-        artworks: table `artworks`.
+        wanted: `artwork_id` and `image_url` of every image that is to be held, as `wanted_artworks` chooses them.
         store: where the outcomes go.
         client: whom to ask, and how many things at a time.
         config: what and how.
@@ -154,7 +155,7 @@ def harvest(
         KeyboardInterrupt: a person interrupts; what has been decoded by then is stored.
     """
     started = clock()
-    asked = due(artworks, store.outcomes(), config, now)
+    asked = due(wanted, store.outcomes(), config, now)
     summary = HarvestSummary(asked=asked.height, retried=asked.filter(pl.col("status") == "failed").height)
     before = client.counts
     if asked.is_empty():

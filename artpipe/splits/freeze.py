@@ -30,6 +30,16 @@ class Drift:
             return float(self.changed > 0)
         return self.changed / self.frozen_rows
 
+    def told(self) -> dict[str, int]:
+        """What happened to how many rows, in words."""
+        return {
+            "new": self.added,
+            "gone": self.removed,
+            "relabelled": self.relabelled,
+            "replaced": self.replaced,
+            "moved to another split": self.resplit,
+        }
+
     def to_dict(self) -> dict[str, int | float]:
         """For a table or a log."""
         return {**asdict(self), "share": round(self.share, 6)}

@@ -1,0 +1,47 @@
+"""The Dagster instance that remembers a lake's runs, and the line that opens the Dagster UI on it."""
+
+import shlex
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+
+from artpipe.lake import DataLake, write_whole
+from artpipe.settings import Settings
+
+# Telemetry is off because a museum's catalogue is nobody else's business, and a first run should not print a notice.
+DAGSTER_YAML = b"telemetry:\n  enabled: false\n"
+
+
+def dagster_home(settings: Settings) -> Path:
+    """The folder of the Dagster instance: `DAGSTER_HOME` where it is set, else one inside the lake, made if needed."""
+    if settings.dagster_home is not None:
+        return Path(settings.dagster_home).expanduser().absolute()
+    home = DataLake(settings.lake_root).local_folder("dagster").absolute()
+    if not (home / "dagster.yaml").exists():
+        from upath import UPath
+
+        write_whole(UPath(home / "dagster.yaml"), DAGSTER_YAML)
+    return home
+
+
+@contextmanager
+def open_instance(settings: Settings) -> Generator[dg.DagsterInstance]:
+    """The Dagster instance that remembers what was run on this lake."""
+    with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
+        yield instance
+
+
+def ui_command(settings: Settings) -> str:
+    """The one line that opens the Dagster UI on the runs of this lake."""
+    workspace = Path(__file__).resolve().parents[2] / "workspace.yaml"
+    dagster = Path(sys.executable).with_name("dagster")
+    where = ["-w", str(workspace)] if workspace.exists() else ["-m", "artpipe.definitions"]
+    variables = [f"DAGSTER_HOME={shlex.quote(str(dagster_home(settings)))}"]
+    if settings.lake is not None:
+        variables.append(f"ARTPIPE_LAKE={shlex.quote(settings.lake)}")
+    if not settings.is_sample:
+        variables.append(f"ARTPIPE_GALLERY={shlex.quote(settings.gallery)}")
+    return " ".join([*variables, shlex.join([str(dagster), "dev", *where])])
