@@ -8,11 +8,15 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-from upath import UPath
-
-from artpipe.gallery.client import GalleryClient, Outcome
+from artpipe.gallery.outcome import Outcome
 from artpipe.lake import write_whole
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+    from artpipe.gallery.client import GalleryClient
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class RootFile:
 
 
 def refresh_root(
-    client: GalleryClient, url: str, file: UPath, verify: Callable[[bytes], object]
+    client: "GalleryClient", url: str, file: "UPath", verify: Callable[[bytes], object]
 ) -> tuple[RootFile, bool]:
     """Bring the stored copy of a root file up to date.
 
@@ -59,7 +63,7 @@ def refresh_root(
     return now, changed
 
 
-def _held(file: UPath, story: UPath) -> RootFile | None:
+def _held(file: "UPath", story: "UPath") -> RootFile | None:
     """What is known of the stored copy, or None when there is none to trust."""
     if not (file.exists() and story.exists()):
         return None
