@@ -58,7 +58,7 @@ SHAPING_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "training_set": ("retrain_drift",),
     "classifier": (
         "backbone",
-        "resolved_backbone_weights",
+        "backbone_weights_content",
         "resolved_train_image_px",
         "epochs",
         "batch_size",

@@ -4,6 +4,7 @@ Each field is an environment variable with the prefix `ARTPIPE_` (and may stand 
 `ARTPIPE_GALLERY`. The domain code takes the small config objects made here and never sees this class.
 """
 
+import hashlib
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -129,6 +130,18 @@ class Settings(BaseSettings):
     def resolved_backbone_weights(self) -> str:
         """`backbone_weights`, or the default for this gallery."""
         return self.backbone_weights or ("none" if self.is_sample else "imagenet")
+
+    @property
+    def backbone_weights_content(self) -> str:
+        """`imagenet`, `none`, or a weights file by its content: where it lies says nothing of what it is."""
+        weights = self.resolved_backbone_weights
+        if weights in ("imagenet", "none"):
+            return weights
+        try:
+            digest = hashlib.sha256(Path(weights).expanduser().read_bytes()).hexdigest()
+        except OSError:
+            return f"{Path(weights).name} (missing)"
+        return f"{Path(weights).name} {digest[:12]}"
 
     @property
     def resolved_train_image_px(self) -> int:

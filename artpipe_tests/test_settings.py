@@ -67,6 +67,17 @@ def test_a_setting_makes_the_asset_it_shapes_stale_and_no_other(changed: dict[st
     assert {name for name in before if before[name] != after[name]} == stale
 
 
+def test_a_weights_file_counts_by_its_content(tmp_path: Path):
+    for name in ("a.pth", "moved/a.pth", "other/a.pth"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"other weights" if name.startswith("other") else b"weights")
+    held, moved, other = (
+        code_versions(backbone_weights=str(tmp_path / name))["classifier"]
+        for name in ("a.pth", "moved/a.pth", "other/a.pth")
+    )
+    assert held == moved != other
+
+
 def test_every_shaping_setting_exists():
     for names in SHAPING_SETTINGS.values():
         for name in names:

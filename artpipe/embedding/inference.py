@@ -6,6 +6,7 @@ network once, whoever asks first. The store is a cache on local disk and can be 
 
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from artpipe.training.checkpoint import ModelCard
     from artpipe.training.pixels import JpegSource
+
+MOST_PARTS = 32
+"""So many files of results are read quickly; more are written anew as one."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class InferenceCache:
 
     def __init__(self, lake: DataLake, card: "ModelCard", device: str = "auto") -> None:
         self.lake, self.card, self.device = lake, card, device
-        self.file = lake.cache("inference") / f"{card.model_id}.parquet"
+        self.folder = lake.cache("inference") / card.model_id
 
     def infer(self, rows: pl.DataFrame, images: "JpegSource", progress: Progress | None = None) -> Inferred:
         """Look up every picture, and run those not known yet through the network.
@@ -58,14 +62,13 @@ class InferenceCache:
         Returns:
             N results in the order of `rows`.
         """
-        known = self._read()
-        missing = rows.select("artwork_id", "jpeg_sha256").unique("jpeg_sha256", maintain_order=True)
-        missing = missing.join(known, on="jpeg_sha256", how="anti")
+        wanted = rows.select("artwork_id", "jpeg_sha256").unique("jpeg_sha256", maintain_order=True)
+        known = self._read(wanted["jpeg_sha256"])
+        missing = wanted.join(known, on="jpeg_sha256", how="anti")
         if missing.height:
-            known = pl.concat([known, self._computed(missing, images, progress or SilentProgress())])
-            buffer = io.BytesIO()
-            known.write_parquet(buffer, compression="uncompressed")
-            self._write(buffer.getvalue())
+            computed = self._computed(missing, images, progress or SilentProgress())
+            self._append(computed)
+            known = pl.concat([known, computed])
         found = rows.select("jpeg_sha256").join(known, on="jpeg_sha256", how="left", maintain_order="left")
         probabilities = {task: found[task].to_numpy() for task in self.card.classes}
         return Inferred(found[VECTOR].to_numpy(), probabilities, missing.height)
@@ -89,20 +92,42 @@ class InferenceCache:
         probabilities = {task: pl.Array(pl.Float32(), len(names)) for task, names in self.card.classes.items()}
         return {"jpeg_sha256": pl.String(), VECTOR: pl.Array(pl.Float32(), dimension), **probabilities}
 
-    def _read(self) -> pl.DataFrame:
-        empty = pl.DataFrame(schema=self._schema(self.card.features))
-        if not self.file.exists():
-            return empty
-        try:
-            known = pl.read_parquet(self.file)
-        except (OSError, pl.exceptions.PolarsError):
-            return empty
-        return known if known.schema == empty.schema else empty
+    def _read(self, keys: pl.Series | None = None) -> pl.DataFrame:
+        """What is known of these pictures, or of all; a part that cannot be read, or is of another shape, is not."""
+        schema = self._schema(self.card.features)
+        known = [pl.DataFrame(schema=schema)]
+        for part in self._parts():
+            try:
+                rows = pl.scan_parquet(part)
+                if keys is not None:
+                    rows = rows.filter(pl.col("jpeg_sha256").is_in(keys.implode()))
+                found = rows.collect()
+            except (OSError, pl.exceptions.PolarsError):
+                continue
+            if found.schema == schema:
+                known.append(found)
+        return pl.concat(known).unique("jpeg_sha256")
 
-    def _write(self, data: bytes) -> None:
+    def _append(self, computed: pl.DataFrame) -> None:
+        """Keep results as a part of their own, so that one picture more costs one picture; many parts become one."""
+        parts = self._parts()
+        if len(parts) >= MOST_PARTS:
+            computed = pl.concat([self._read(), computed]).unique("jpeg_sha256")
+        buffer = io.BytesIO()
+        computed.write_parquet(buffer, compression="uncompressed")
+        number = int(parts[-1].stem) + 1 if parts else 0
+        self._write(self.folder / f"{number:06d}.parquet", buffer.getvalue())
+        if len(parts) >= MOST_PARTS:
+            for part in parts:
+                part.unlink()
+
+    def _parts(self) -> list[Path]:
+        return sorted(self.folder.glob("*.parquet"))
+
+    def _write(self, file: Path, data: bytes) -> None:
         from upath import UPath
 
-        write_whole(UPath(self.file), data)
+        write_whole(UPath(file), data)
 
 
 def embedding_rows(wanted: pl.DataFrame, found: Inferred, card: "ModelCard") -> pl.DataFrame:

@@ -57,8 +57,22 @@ def test_one_picture_under_two_ids_runs_once(cache):
 
 def test_a_damaged_cache_is_made_anew(cache):
     cache.infer(rows(1), images=None)
-    cache.file.write_bytes(b"half a file")
+    (part,) = cache.folder.glob("*.parquet")
+    part.write_bytes(b"half a file")
     assert cache.infer(rows(1), images=None).computed == 1
+
+
+def test_one_picture_more_writes_one_picture_and_many_parts_become_one(cache, monkeypatch):
+    monkeypatch.setattr("artpipe.embedding.inference.MOST_PARTS", 3)
+    for number in range(3):
+        cache.infer(rows(number), images=None)
+    parts = sorted(cache.folder.glob("*.parquet"))
+    assert [pl.read_parquet(part)["jpeg_sha256"].to_list() for part in parts] == [["h0"], ["h1"], ["h2"]]
+    cache.infer(rows(3), images=None)
+    (part,) = cache.folder.glob("*.parquet")
+    assert sorted(pl.read_parquet(part)["jpeg_sha256"]) == ["h0", "h1", "h2", "h3"]
+    assert cache.infer(rows(3, 0, 2), images=None).vectors[:, 0] == pytest.approx(np.cos([3, 0, 2]), abs=1e-6)
+    assert len(cache.ran) == 4
 
 
 def test_nothing_asked_is_nothing_run(cache):
