@@ -60,6 +60,9 @@ YEAR_SOURCES = ("work", "artist", "none")
 HELD = ("fetched", "unchanged")
 """Statuses of an image whose bytes are current and in the lake."""
 
+WITHDRAWN = "withdrawn"
+"""Status of an image whose artwork is not wanted any more: out of splits, training and search; its bytes stay."""
+
 ARTISTS = pl.Schema(
     {
         "artist_id": pl.String(),

@@ -48,7 +48,7 @@ def embeddings(
     table.update_metadata(wanted.filter(pl.col("artwork_id").is_in(plan.to_update)).drop("jpeg_sha256"))
     table.remove(plan.to_remove)
     if not plan.is_empty:
-        table.optimize()
+        table.optimize(settings.keep_versions_for)
     rows = table.read()
     return dg.MaterializeResult(
         data_version=dg.DataVersion(content_version(rows)),

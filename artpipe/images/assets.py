@@ -38,11 +38,14 @@ def images(
     """
     from artpipe.images.fetch import harvest
     from artpipe.images.store import ImageStore
+    from artpipe.images.wanted import wanted_artworks
 
     store = ImageStore(lake)
     progress = progress_of(context)
     with gallery.client(lake, progress) as client:
-        summary = harvest(artworks, store, client, settings.harvest_config(), now=datetime.now(UTC), progress=progress)
+        config = settings.harvest_config()
+        wanted = wanted_artworks(artworks, config)
+        summary = harvest(wanted, store, client, config, now=datetime.now(UTC), progress=progress)
     outcomes = store.outcomes()
     context.log.info(str(summary))
     return dg.MaterializeResult(

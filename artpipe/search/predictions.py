@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from artpipe.catalog.schema import TASKS
+from artpipe.catalog.schema import HELD, TASKS
 from artpipe.lake import IMAGES_TABLE, DataLake
 from artpipe.search.queries import PictureEncoder, stored_form
 
@@ -43,7 +43,9 @@ def stored_short_side_px(lake: DataLake) -> int:
         images = lance.dataset(f"{lake.lance_uri}/{IMAGES_TABLE}.lance")
     except ValueError:
         return _DEFAULT_SHORT_SIDE_PX
-    rows = images.to_table(columns=["short_side_px"], filter="short_side_px IS NOT NULL", limit=1)
+    # A withdrawn picture keeps the size that it was stored with.
+    held = " OR ".join(f"status = '{status}'" for status in HELD)
+    rows = images.to_table(columns=["short_side_px"], filter=f"short_side_px IS NOT NULL AND ({held})", limit=1)
     return int(rows["short_side_px"][0].as_py()) if rows.num_rows else _DEFAULT_SHORT_SIDE_PX
 
 
