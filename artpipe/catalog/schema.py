@@ -107,6 +107,18 @@ ARTWORKS = pl.Schema(
 QUARANTINE = pl.Schema({"row_number": pl.Int64(), "reason": pl.String(), "raw": pl.String()})
 """One row is a catalogue row that could not be read; `row_number` counts from 1 below the header."""
 
+CATALOG_CHANGES = pl.Schema(
+    {
+        "changed_at": pl.Datetime("us", "UTC"),
+        "artwork_id": pl.String(),
+        "change": pl.String(),
+        "column": pl.String(),
+        "before": pl.String(),
+        "after": pl.String(),
+    }
+)
+"""One row is an artwork that is `new`, `withdrawn` or `returned`, or one column of an artwork that `changed`."""
+
 SPLITS = pl.Schema(
     {
         "artwork_id": pl.String(),
