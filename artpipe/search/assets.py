@@ -23,7 +23,8 @@ def search_index(
     """
     from artpipe.embedding.table import EmbeddingTable, content_version
     from artpipe.search.collection import NothingEmbeddedError
-    from artpipe.search.index import build_index, open_index
+    from artpipe.search.index import read_card
+    from artpipe.search.index_update import update_index
 
     table = EmbeddingTable(lake)
     rows = table.read(["artwork_id", "jpeg_sha256", "model_id"])
@@ -31,10 +32,17 @@ def search_index(
         raise NothingEmbeddedError(f'nothing is embedded in {lake.root} yet; materialize "embeddings".')
     version, model_id = content_version(rows), str(rows["model_id"][0])
     ids, vectors = table.vectors()
-    held = open_index(vectors, lake, model_id=model_id, content_version=version).card
-    reused = held is not None
-    card = held or build_index(vectors, ids, lake, model_id=model_id, content_version=version, seed=settings.seed)
-    context.log.info(f"{card.kind} serves {card.rows:,} vectors; recall@10 {card.recall_at_10:.4f}")
+    held = read_card(lake)
+    card = update_index(
+        vectors,
+        ids,
+        lake,
+        model_id=model_id,
+        content_version=version,
+        min_recall=settings.search_recall,
+        seed=settings.seed,
+    )
+    context.log.info(f"{card.kind} serves {card.rows:,} vectors; recall@10 {card.recall_at_10:.4f}; {card.why}")
     trials = pl.DataFrame([{**asdict(trial), "parameters": str(trial.parameters)} for trial in card.trials])
     return dg.MaterializeResult(
         data_version=dg.DataVersion(card.content_version),
@@ -44,6 +52,9 @@ def search_index(
             "parameters": dg.MetadataValue.json(card.parameters),
             "recall_at_10": card.recall_at_10,
             "trials": dg.MetadataValue.md(markdown_table(trials, rows=trials.height)),
-            "reused": reused,
+            "why": card.why,
+            "added": card.added,
+            "removed": card.removed,
+            "reused": card == held,
         },
     )
