@@ -106,6 +106,10 @@ def search(
     years: Annotated[
         str | None, typer.Option(metavar="FROM-TO", help="Only these years: `1600-1650`, `1600-`.")
     ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(metavar="DATE_OR_VERSION", help="Search the collection as it was then: `2026-11-01`."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the works most like an artwork or an image."""
@@ -113,7 +117,7 @@ def search(
 
     where = _filter(style=style, type=type_, period=period, artist=artist, years=years)
     settings = _settings()
-    collection = Collection.open(settings.lake_root, device=settings.device)
+    collection = Collection.open(settings.lake_root, device=settings.device, as_of=as_of)
     hits = collection.similar(query, k, where)
     if as_json:
         _print_json(hits.to_dicts())

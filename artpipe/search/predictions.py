@@ -35,12 +35,17 @@ class Prediction:
         return {"file": self.file, **{task: [list(pair) for pair in pairs] for task, pairs in self.best.items()}}
 
 
-def stored_short_side_px(lake: DataLake) -> int:
-    """The short side that the lake's pictures were stored with, so that a query is made alike."""
+def stored_short_side_px(lake: DataLake, version: int | None = None) -> int:
+    """The short side that the lake's pictures were stored with, so that a query is made alike.
+
+    Args:
+        lake: where the pictures are.
+        version: a past version of the table of images; the newest by default.
+    """
     import lance
 
     try:
-        images = lance.dataset(f"{lake.lance_uri}/{IMAGES_TABLE}.lance")
+        images = lance.dataset(lake.lance_table(IMAGES_TABLE), version=version)
     except ValueError:
         return _DEFAULT_SHORT_SIDE_PX
     # A withdrawn picture keeps the size that it was stored with.
