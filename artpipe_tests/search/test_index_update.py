@@ -11,7 +11,7 @@ from artpipe.search.index import CARD, IndexCard, Trial, open_index, read_card
 from artpipe.search.index_update import update_index
 from artpipe.search.nearest import HnswGraph, Vector
 
-OPTIONS = {"model_id": "m", "min_rows": 200, "queries": 30}
+OPTIONS = {"model_id": "m", "min_rows": 200, "queries": 30, "min_recall": 0.8}
 
 
 def vectors(rows: int, dimension: int = 24, seed: int = 0) -> Vector:
@@ -43,11 +43,12 @@ def update(lake: DataLake, data: Vector, numbers: np.ndarray, version: str, **ch
     return update_index(data, ids(numbers), lake, content_version=version, **{**OPTIONS, **changed})  # pyright: ignore[reportArgumentType]
 
 
-def assert_finds_every_row(lake: DataLake, data: Vector, version: str) -> None:
+def assert_finds_its_rows(lake: DataLake, data: Vector, version: str) -> None:
     served = open_index(data, lake, model_id="m", content_version=version)
     assert isinstance(served.nearest, HnswGraph), served.note
-    found = [served.nearest.search(row, 1).positions[0] for row in data]
-    assert found == list(range(len(data)))
+    found = np.array([served.nearest.search(row, 1).positions[0] for row in data])
+    # Built by several threads, a graph differs from run to run and may miss a row; a wrong key would miss nearly all.
+    assert np.mean(found == np.arange(len(data))) >= 0.95
 
 
 def test_a_graph_follows_newcomers_leavers_and_changed_vectors(lake: DataLake, monkeypatch: pytest.MonkeyPatch):
@@ -63,12 +64,12 @@ def test_a_graph_follows_newcomers_leavers_and_changed_vectors(lake: DataLake, m
     assert (card.updated_from, card.added, card.removed) == ("v1", 53, 13)
     assert card.why == "brought up to date: 53 vectors added, 13 removed"
     assert (card.rows, card.rows_at_trials, card.changed_since_trials) == (1240, 1200, 53)
-    assert card.recall_at_10 >= 0.99
+    assert card.recall_at_10 >= 0.8
     assert read_card(lake) == card
-    assert_finds_every_row(lake, now[numbers], "v2")
+    assert_finds_its_rows(lake, now[numbers], "v2")
     again = update(lake, data[:1300], np.arange(1300), "v3")
     assert (again.updated_from, again.rows) == ("v2", 1300)
-    assert_finds_every_row(lake, data[:1300], "v3")
+    assert_finds_its_rows(lake, data[:1300], "v3")
 
 
 def test_an_index_that_still_holds_is_left_alone(lake: DataLake, monkeypatch: pytest.MonkeyPatch):
@@ -93,15 +94,15 @@ def test_a_graph_whose_recall_has_fallen_is_built_anew(lake: DataLake, monkeypat
     choose(monkeypatch, "hnsw")
     data = vectors(401)
     update(lake, data[:400], np.arange(400), "v1")
-    monkeypatch.setattr("artpipe.search.index_update.recall", lambda *_: 0.98)
+    monkeypatch.setattr("artpipe.search.index_update.recall", lambda *_: 0.79)
     card = update(lake, data, np.arange(401), "v2")
-    assert card.why == "after 1 added and 0 removed vectors the graph's recall was 0.9800"
+    assert card.why == "after 1 added and 0 removed vectors the graph's recall was 0.7900"
     assert (card.updated_from, card.rows_at_trials, card.changed_since_trials) == (None, 401, 0)
 
 
 REASONS = {
     "another model": ({"model_id": "n"}, 400, "the vectors are of model n, the index was of m"),
-    "another wanted recall": ({"min_recall": 0.9}, 400, "the wanted recall is 0.9 now, it was 0.99"),
+    "another wanted recall": ({"min_recall": 0.9}, 400, "the wanted recall is 0.9 now, it was 0.8"),
     "a quarter more": ({}, 501, "the table has 501 rows, the trials were made with 400"),
     "a quarter less": ({}, 299, "the table has 299 rows, the trials were made with 400"),
 }
@@ -157,7 +158,7 @@ def test_a_damaged_graph_is_built_anew(lake: DataLake, monkeypatch: pytest.Monke
     update(lake, data[:400], np.arange(400), "v1")
     Path(str(lake.index("hnsw-v1.usearch" if damage == "graph" else "hnsw-v1.keys"))).write_bytes(b"cut")
     assert "hnsw-v1.usearch could not be read" in update(lake, data, np.arange(401), "v2").why
-    assert_finds_every_row(lake, data, "v2")
+    assert_finds_its_rows(lake, data, "v2")
 
 
 def test_an_update_killed_before_the_card_is_written_is_made_again(lake: DataLake, monkeypatch: pytest.MonkeyPatch):
@@ -175,6 +176,6 @@ def test_an_update_killed_before_the_card_is_written_is_made_again(lake: DataLak
         patched.setattr(index, "write_whole", killed)
         with pytest.raises(KeyboardInterrupt):
             update(lake, data, np.arange(401), "v2")
-    assert_finds_every_row(lake, data[:400], "v1")
+    assert_finds_its_rows(lake, data[:400], "v1")
     assert update(lake, data, np.arange(401), "v2").updated_from == "v1"
-    assert_finds_every_row(lake, data, "v2")
+    assert_finds_its_rows(lake, data, "v2")
