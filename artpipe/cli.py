@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from artpipe.search.queries import PictureEncoder
     from artpipe.settings import Settings
 
-PARQUET_TABLES = ("artists", "artworks", "quarantine", "splits", "training_set")
+PARQUET_TABLES = ("artists", "artworks", "quarantine", "catalog_changes", "wanted_images", "splits", "training_set")
 
 
 class _Commands(TyperGroup):
@@ -92,6 +92,10 @@ def search(
     years: Annotated[
         str | None, typer.Option(metavar="FROM-TO", help="Only these years: `1600-1650`, `1600-`.")
     ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(metavar="DATE_OR_VERSION", help="Search the collection as it was then: `2026-11-01`."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the works most like an artwork or an image."""
@@ -99,7 +103,7 @@ def search(
 
     where = _filter(style=style, type=type_, period=period, artist=artist, years=years)
     settings = settings_in_force()
-    collection = Collection.open(settings.lake_root, device=settings.device)
+    collection = Collection.open(settings.lake_root, device=settings.device, as_of=as_of)
     hits = collection.similar(query, k, where)
     if as_json:
         print_json(hits.to_dicts())

@@ -65,6 +65,7 @@ SHAPING_SETTINGS: Mapping[str, tuple[str, ...]] = {
         "learning_rate",
         "seed",
     ),
+    "search_index": ("search_recall",),
 }
 
 

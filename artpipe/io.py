@@ -175,6 +175,11 @@ def read_parquet(lake: DataLake, name: str) -> pl.DataFrame:
     return pl.read_parquet(io.BytesIO(path.read_bytes()))
 
 
+def read_parquet_if_there(lake: DataLake, name: str) -> pl.DataFrame | None:
+    """Read a table of the lake; None where it was never made."""
+    return read_parquet(lake, name) if lake.table(name).exists() else None
+
+
 def save_picture(lake: DataLake, name: str, picture: bytes) -> dg.MarkdownMetadataValue:
     """Keep a picture among the lake's reports and show it in Dagster.
 

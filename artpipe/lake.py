@@ -62,6 +62,10 @@ class DataLake:
         """The LanceDB database that holds `images` and `embeddings`."""
         return str(self.root / "lance")
 
+    def lance_table(self, name: str) -> str:
+        """The address of one Lance table."""
+        return f"{self.lance_uri}/{name}.lance"
+
     def model(self, model_id: str) -> "UPath":
         """The folder of one trained model: `model.safetensors` beside `model.json`."""
         return self.root / "models" / model_id

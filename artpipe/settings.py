@@ -5,6 +5,7 @@ Each field is an environment variable with the prefix `ARTPIPE_` (and may stand 
 """
 
 import hashlib
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,7 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from artpipe import __version__
 
 if TYPE_CHECKING:
-    from artpipe.images.fetch import HarvestConfig
+    from artpipe.images.wanted import HarvestConfig
     from artpipe.splits.assign import SplitConfig
     from artpipe.training.config import TrainingConfig
 
@@ -55,9 +56,15 @@ class Settings(BaseSettings):
         default=None, ge=1, description="download a stable sample of this many artworks only"
     )
     revalidate_after_days: float = Field(
-        default=7.0,
+        default=6.0,
         ge=0,
-        description="ask the gallery again about a held image when its last answer is older than this",
+        description="ask the gallery again about an image when its last answer is older than this; at 7, a weekly "
+        "re-scrape would find most answers of the week before a little too young, and ask every second week",
+    )
+    keep_versions_days: float = Field(
+        default=30.0,
+        ge=0,
+        description="how long a state of `images` and `embeddings` can be opened after it was replaced",
     )
     image_short_side_px: int = Field(
         default=320, ge=32, le=4096, description="short side of the stored JPEG; never enlarged"
@@ -93,6 +100,9 @@ class Settings(BaseSettings):
         description="folder of the Dagster instance that remembers the runs; default: `dagster/` inside the lake",
     )
     seed: int = Field(default=0, description="seed of everything random")
+    search_recall: float = Field(
+        default=0.99, gt=0, le=1, description="share of the ten true neighbours that the search index must find"
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where the network runs")
 
     @field_validator("forms", "allowed_hosts", mode="before")
@@ -148,15 +158,21 @@ class Settings(BaseSettings):
         """`train_image_px`, or the default for this gallery."""
         return self.train_image_px or (128 if self.is_sample else 224)
 
+    @property
+    def keep_versions_for(self) -> timedelta:
+        """How long a version of a table stays after it was replaced."""
+        return timedelta(days=self.keep_versions_days)
+
     def harvest_config(self) -> "HarvestConfig":
         """What to download and how to store it."""
-        from artpipe.images.fetch import HarvestConfig
+        from artpipe.images.wanted import HarvestConfig
 
         return HarvestConfig(
             forms=self.forms,
             max_artworks=self.max_artworks,
             revalidate_after_days=self.revalidate_after_days,
             short_side_px=self.image_short_side_px,
+            keep_versions_days=self.keep_versions_days,
         )
 
     def split_config(self) -> "SplitConfig":

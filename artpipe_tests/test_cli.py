@@ -92,6 +92,14 @@ def test_search_options_become_filters(options: list[str], expected: list[str]):
     assert found(run("search", "p/painter/red", "--json", *options)) == expected
 
 
+def test_search_looks_into_the_past(lake: DataLake):
+    then = EmbeddingTable(lake).version
+    EmbeddingTable(lake).remove(["p/painter/orange"])
+    assert found(run("search", "p/painter/red", "--json")) == ["p/painter/blue"]
+    assert found(run("search", "p/painter/red", "--json", "--as-of", str(then)))[0] == "p/painter/orange"
+    assert found(run("search", "p/painter/red", "--json", "--as-of", "2999-12-31")) == ["p/painter/blue"]
+
+
 @pytest.mark.usefixtures("lake")
 def test_a_search_that_nothing_passes_says_so_and_gives_empty_json():
     assert "No work passes the filter" in run("search", "p/painter/red", "--years", "1900-").stderr
@@ -107,6 +115,8 @@ def test_a_search_that_nothing_passes_says_so_and_gives_empty_json():
         (["search", "p/painter/red", "--style", "Barok"], "error: no work has the style 'Barok'"),
         (["search", "p/painter/red", "--years", "soon"], "'soon' is no span of years"),
         (["search", "p/painter/red", "--years", "1700-1600"], "year_from 1700 is after year_to 1600"),
+        (["search", "p/painter/red", "--as-of", "soon"], "error: 'soon' is neither a version nor a date; write 12"),
+        (["search", "p/painter/red", "--as-of", "1999-12-31"], "error: what was there on 1999-12-31 is not kept: the"),
         (["search", "p/painter/red", "--k", "0"], "greater than or equal to 1"),
         (["predict", "gone.jpg"], "error: gone.jpg cannot be read (No such file or directory); give the path of"),
     ],
@@ -174,6 +184,8 @@ def test_info_tells_what_is_held_and_what_is_not(lake: DataLake):
     assert told["rows"] == {
         "artists": None,
         "artworks": None,
+        "catalog_changes": None,
+        "wanted_images": None,
         "quarantine": None,
         "splits": None,
         "training_set": None,

@@ -1,15 +1,16 @@
 """The catalogue and the artist list as clean tables."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from artpipe.io import recorded
+from artpipe.io import read_parquet_if_there, recorded
 from artpipe.lake import DataLake
 from artpipe.lineage import Lineage
-from artpipe.reuse import RunConfig, reused
+from artpipe.reuse import CHANGES, RunConfig, reused
 
 GROUP = "catalog"
 
@@ -44,6 +45,12 @@ def artists(
 @dg.multi_asset(
     group_name=GROUP,
     outs={
+        "catalog_changes": dg.AssetOut(
+            description="What changed in the catalogue since it was first read: when, where, before and after.",
+            kinds={"polars", "parquet"},
+            code_version="1",
+            owners=["team:artpipe"],
+        ),
         "artworks": dg.AssetOut(
             description="Every row of the catalogue that could be read, with its dates, its artist and its style.",
             kinds={"polars", "parquet"},
@@ -67,6 +74,14 @@ def cleaned_catalog(
     lineage: dg.ResourceParam[Lineage],
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Parse the catalogue, read its dates, join each work with its artist, and set aside what cannot be read."""
+    from artpipe.catalog.changes import (
+        append_changes,
+        change_examples,
+        diff_artworks,
+        first_summary,
+        in_words,
+        summarize_changes,
+    )
     from artpipe.catalog.clean import clean_artworks
     from artpipe.catalog.parse import parse_catalog
 
@@ -77,12 +92,20 @@ def cleaned_catalog(
     cleaned = clean_artworks(parsed, artists)
     works = cleaned.artworks
     context.log.info(f"catalogue: {parsed.format}; {works.height:,} rows read, {cleaned.quarantine.height:,} set aside")
+    before, history = read_parquet_if_there(lake, "artworks"), read_parquet_if_there(lake, "catalog_changes")
+    changes = diff_artworks(before, works, datetime.now(UTC), history)
+    summary = first_summary(works) if before is None else summarize_changes(changes)
+    context.log.info(f"since the last scrape: {in_words(summary)}")
+    # Written before the artworks: killed in between, the next run finds the same changes and tells them once.
+    yield recorded("catalog_changes", append_changes(history, changes), lineage)
     paintings = works.filter(pl.col("form") == "painting")
     yield recorded(
         "artworks",
         works,
         lineage,
         metadata={
+            CHANGES: dg.MetadataValue.json(summary),
+            "examples": dg.MetadataValue.json(change_examples(changes)),
             "format": str(parsed.format),
             "quarantined": cleaned.quarantine.height,
             "by_form": dg.MetadataValue.json(dict(works["form"].value_counts(sort=True).iter_rows())),

@@ -60,6 +60,9 @@ YEAR_SOURCES = ("work", "artist", "none")
 HELD = ("fetched", "unchanged")
 """Statuses of an image whose bytes are current and in the lake."""
 
+WITHDRAWN = "withdrawn"
+"""Status of an image whose artwork is not wanted any more: out of splits, training and search; its bytes stay."""
+
 ARTISTS = pl.Schema(
     {
         "artist_id": pl.String(),
@@ -103,6 +106,18 @@ ARTWORKS = pl.Schema(
 
 QUARANTINE = pl.Schema({"row_number": pl.Int64(), "reason": pl.String(), "raw": pl.String()})
 """One row is a catalogue row that could not be read; `row_number` counts from 1 below the header."""
+
+CATALOG_CHANGES = pl.Schema(
+    {
+        "changed_at": pl.Datetime("us", "UTC"),
+        "artwork_id": pl.String(),
+        "change": pl.String(),
+        "column": pl.String(),
+        "before": pl.String(),
+        "after": pl.String(),
+    }
+)
+"""One row is an artwork that is `new`, `withdrawn` or `returned`, or one column of an artwork that `changed`."""
 
 SPLITS = pl.Schema(
     {

@@ -73,7 +73,7 @@ def embedded_images(
     table.update_metadata(wanted.filter(pl.col("artwork_id").is_in(plan.to_update)).drop("jpeg_sha256"))
     table.remove(plan.to_remove)
     if not plan.is_empty:
-        table.optimize()
+        table.optimize(settings.keep_versions_for)
     rows = table.read()
     for asset, version in (("embeddings", content_version(rows)), ("vectors", vectors_version(rows))):
         lineage.complete(asset, version)

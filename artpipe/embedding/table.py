@@ -14,6 +14,7 @@ import polars as pl
 
 from artpipe.catalog.schema import TASKS
 from artpipe.lake import EMBEDDINGS_TABLE, DataLake
+from artpipe.table_versions import BETWEEN, TableVersion, compact_when_scattered, drop_old_versions, table_versions
 
 if TYPE_CHECKING:
     import lance
@@ -55,6 +56,8 @@ KEYS = pl.Schema({"artwork_id": pl.String(), "model_id": pl.String(), "jpeg_sha2
 """What a row is, and what its vector was made by and from."""
 
 VECTOR = "vector"
+ROWS_PER_FRAGMENT = 32_768
+"""A full fragment is left alone by `optimize`, so that a few new works never rewrite every vector."""
 _IDS_A_DELETE = 500
 _LENGTH_TOLERANCE = 1e-3
 
@@ -217,22 +220,32 @@ class EmbeddingTable:
             quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in ids[first : first + _IDS_A_DELETE])
             table.delete(f"artwork_id IN ({quoted})")
 
-    def optimize(self, keep_versions_for: timedelta = timedelta(days=1)) -> None:
-        """Join small fragments and drop old versions.
+    def optimize(self, keep_versions_for: timedelta = timedelta(0), between: timedelta = BETWEEN) -> None:
+        """Join small fragments, once there are many, and drop the table's old versions.
 
         Args:
-            keep_versions_for: younger versions stay, because a reader that opened one may still read from it.
+            keep_versions_for: how long a version can be opened after it was replaced.
+            between: a version that was current for less than this is not kept.
         """
-        table = self._open_for_writing()
-        if table is not None:
-            table.optimize(cleanup_older_than=keep_versions_for)
+        dataset = self._dataset()
+        if dataset is not None:
+            compact_when_scattered(dataset, ROWS_PER_FRAGMENT)
+            drop_old_versions(self._uri, keep_versions_for, between=between)
+
+    def versions(self) -> list[TableVersion]:
+        """Every version that can be opened, oldest first."""
+        return table_versions(self._uri)
+
+    @property
+    def _uri(self) -> str:
+        return self.lake.lance_table(EMBEDDINGS_TABLE)
 
     def _dataset(self, version: int | None = None) -> "lance.LanceDataset | None":
         # Lance alone loads in a third of LanceDB's time, and reading needs no more.
         import lance
 
         try:
-            return lance.dataset(f"{self.lake.lance_uri}/{EMBEDDINGS_TABLE}.lance", version=version)
+            return lance.dataset(self._uri, version=version)
         except ValueError as error:
             if version is None and "not found" in str(error).lower():
                 return None

@@ -11,7 +11,7 @@ from artpipe.io import content_version, read_parquet, recorded, save_picture, ta
 from artpipe.lake import DataLake
 from artpipe.lineage import Lineage
 from artpipe.resources import GalleryResource, progress_of
-from artpipe.reuse import RunConfig, begin, reused
+from artpipe.reuse import CHANGES, REUSED, RunConfig, begin, reused
 from artpipe.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def wanted_images(
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[Any]:
     """The address of every image that is to be held: all that `images` depends on, so that a title moves no picture."""
-    from artpipe.images.fetch import wanted_artworks
+    from artpipe.images.wanted import wanted_artworks
 
     if held := reused(context, lineage, config):
         return held[0]
@@ -57,8 +57,9 @@ def images(
     A killed run goes on where it stopped, and an image held already is asked for again only when its last answer is
     older than `ARTPIPE_REVALIDATE_AFTER_DAYS`, and then conditionally.
     """
-    from artpipe.images.fetch import due, harvest
+    from artpipe.images.fetch import harvest
     from artpipe.images.store import ImageStore
+    from artpipe.images.wanted import due
 
     store, wishes, now = ImageStore(lake), settings.harvest_config(), datetime.now(UTC)
     if due(wanted_images, store.outcomes(), wishes, now).height:
@@ -77,10 +78,18 @@ def images(
         metadata={
             **table_metadata(outcomes),
             "by_status": dg.MetadataValue.json(dict(outcomes["status"].value_counts(sort=True).iter_rows())),
+            CHANGES: dg.MetadataValue.json({name: found.count for name, found in summary.changes.items()}),
+            "examples": dg.MetadataValue.json(
+                {name: found.examples for name, found in summary.changes.items() if found.count}
+            ),
             "asked": summary.asked,
             "retried": summary.retried,
             "requests": summary.requests,
+            "not_modified": summary.not_modified,
             "bodies": summary.bodies,
+            "images_fetched": summary.by_status["fetched"],
+            "images_decoded": summary.decoded,
+            REUSED: False,
             "seconds": round(summary.seconds, 2),
             "sample": _sample_sheet(lake, store, outcomes),
         },

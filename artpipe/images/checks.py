@@ -3,6 +3,8 @@
 import dagster as dg
 import polars as pl
 
+from artpipe.catalog.schema import HELD, WITHDRAWN
+
 HELD_SHARE = 0.9
 
 
@@ -19,9 +21,9 @@ def every_artwork_has_one_outcome(images: pl.DataFrame) -> dg.AssetCheckResult:
 
 @dg.asset_check(asset="images")
 def most_images_are_held(images: pl.DataFrame) -> dg.AssetCheckResult:
-    """At least 90 % of the images asked for are held; the rest say why not."""
-    held = images.filter(pl.col("status").is_in(["fetched", "unchanged"])).height
-    share = held / max(images.height, 1)
+    """At least 90 % of the images that are wanted are held; the rest say why not."""
+    held = images.filter(pl.col("status").is_in(HELD)).height
+    share = held / max(images.filter(pl.col("status") != WITHDRAWN).height, 1)
     return dg.AssetCheckResult(
         passed=share >= HELD_SHARE,
         severity=dg.AssetCheckSeverity.WARN,

@@ -5,17 +5,18 @@ anywhere goes on where it was: the next one asks for what is missing.
 
 What was held is never thrown away by an answer. When a held image is gone, refused or spoiled at the source, its
 status says so, which takes it out of the collection, and its bytes stay in the lake beside the status; should the
-gallery say later that they are current, they are held again without a download. When a question about a held image
-fails, it stays held, with the error beside it, and is asked again the next time.
+gallery say later that they are current, they are held again without a download. The same is true of an artwork that
+is not wanted any more: it is withdrawn, and asked for at once when it is wanted again. When a question about a held
+image fails, it stays held, with the error beside it, and is asked again the next time.
 """
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -31,6 +32,7 @@ from artpipe.images.decode import (
     pillow_quiet,
 )
 from artpipe.images.store import ImageStore
+from artpipe.images.wanted import HarvestConfig, due, withdraw
 from artpipe.progress import Progress, SilentProgress
 
 if TYPE_CHECKING:
@@ -38,27 +40,33 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 256
 BATCH_S = 10.0
+AMENDED_ROWS = 4096
+AMENDED_S = 60.0
+"""Answers that change no JPEG wait longer: every commit of them writes those columns of whole fragments, and a killed
+harvest asks for such an answer once more, without a body."""
 DECODERS = 2
 """Decoding takes a tenth of the time that a request costs, and Pillow lets other threads run meanwhile."""
 MOST_WAITING = 8 * DECODERS
+_TEXTS = ("error", "etag", "last_modified")
 _STATUS = {Outcome.GONE: "gone", Outcome.REFUSED: "refused", Outcome.TOO_LARGE: "too_large", Outcome.FAILED: "failed"}
+CHANGES = ("new", "replaced", "resized", "back", "gone", "withdrawn")
+"""What can happen to an artwork's image: held for the first time; other bytes at the source; the same in another
+stored size; held again; lost at the source; not wanted any more."""
+EXAMPLES = 10
 
 
-@dataclass(frozen=True)
-class HarvestConfig:
-    """What to download and how to store it.
+@dataclass
+class ChangedImages:
+    """Artworks whose images changed in one way: how many, and the first few ids."""
 
-    Args:
-        forms: forms of art that are downloaded.
-        max_artworks: download a stable sample of this many; everything where None.
-        revalidate_after_days: ask again about an answer older than this.
-        short_side_px: short side of the stored JPEG.
-    """
+    count: int = 0
+    examples: list[str] = field(default_factory=list[str])
 
-    forms: tuple[str, ...] = ("painting",)
-    max_artworks: int | None = None
-    revalidate_after_days: float = 7.0
-    short_side_px: int = 320
+    def add(self, artwork_id: str) -> None:
+        """Count one more."""
+        self.count += 1
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(artwork_id)
 
 
 @dataclass
@@ -70,12 +78,23 @@ class HarvestSummary:
     """How many of those asked had failed the last time."""
     requests: int = 0
     bodies: int = 0
+    not_modified: int = 0
+    """Questions answered without a body, because the held copy is current."""
+    decoded: int = 0
+    """Bodies that were decoded, or that turned out not to be pictures when that was tried."""
     seconds: float = 0.0
     by_status: Counter[str] = field(default_factory=Counter[str])
+    changes: dict[str, ChangedImages] = field(default_factory=lambda: {name: ChangedImages() for name in CHANGES})
+
+    @property
+    def withdrawn(self) -> int:
+        """How many artworks are not wanted any more since the last harvest."""
+        return self.changes["withdrawn"].count
 
     def __str__(self) -> str:
         told = ", ".join(f"{count:,} {status}" for status, count in self.by_status.most_common()) or "nothing to ask"
-        return f"harvest: {told}; {self.requests:,} requests in {self.seconds:.1f} s"
+        changed = ", ".join(f"{found.count:,} {name}" for name, found in self.changes.items() if found.count)
+        return f"harvest: {told}; {changed or 'no change'}; {self.requests:,} requests in {self.seconds:.1f} s"
 
 
 @dataclass(frozen=True)
@@ -85,49 +104,10 @@ class _Answer:
     status: str
     row: dict[str, Any]
     is_partial: bool
-
-
-def wanted_artworks(artworks: pl.DataFrame, config: HarvestConfig) -> pl.DataFrame:
-    """The artworks to download: wanted forms, and a sample that growth of the catalogue changes little.
-
-    The sample is the works with the smallest hashes, so the same work is chosen whatever else is in the catalogue,
-    unless newcomers push it out.
-    """
-    wanted = artworks.filter(pl.col("form").is_in(config.forms)).unique("artwork_id", keep="first", maintain_order=True)
-    if config.max_artworks is None or wanted.height <= config.max_artworks:
-        return wanted
-    draws = [blake2b(name.encode(), digest_size=8).digest() for name in wanted["artwork_id"]]
-    return wanted.with_columns(pl.Series("draw", draws)).sort("draw").head(config.max_artworks).drop("draw")
-
-
-def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now: datetime) -> pl.DataFrame:
-    """What must be asked for now.
-
-    That is: what never was, what failed, what was answered too long ago, and what is held in another size than wanted
-    although its original is large enough for it to matter.
-
-    Returns:
-        `artwork_id`, `image_url`, `status` (null: never asked), `attempts`, `sha256` (null: no bytes kept),
-        `fetched_at`, `etag` and `last_modified` of the bytes kept, and `is_resized`: a conditional request will not
-        do, for the bytes kept are of another size than wanted.
-    """
-    known = outcomes.select(
-        "artwork_id", "status", "attempts", "sha256", "etag", "last_modified", "fetched_at", "short_side_px",
-        pl.min_horizontal("width_px", "height_px").alias("original_px"),
-    )  # fmt: skip
-    asked_once = wanted.select("artwork_id", "image_url").unique("artwork_id", keep="first", maintain_order=True)
-    rows = asked_once.join(known, on="artwork_id", how="left")
-    # A JPEG is never larger than its original: of a small one, both sizes are the same bytes.
-    wanted_px = pl.min_horizontal(pl.lit(config.short_side_px), "original_px")
-    is_resized = pl.col("sha256").is_not_null() & (pl.min_horizontal("short_side_px", "original_px") != wanted_px)
-    is_old = pl.col("fetched_at") <= now - timedelta(days=config.revalidate_after_days)
-    is_held = pl.col("status").is_in(HELD)
-    return (
-        rows.with_columns(is_resized=is_resized.fill_null(value=False))
-        .filter(pl.col("status").is_null() | (pl.col("status") == "failed") | is_old | (is_held & pl.col("is_resized")))
-        .drop("short_side_px", "original_px")
-        .sort("artwork_id")
-    )
+    leaves_texts: bool = False
+    is_not_modified: bool = False
+    is_decoded: bool = False
+    change: str | None = None
 
 
 def harvest(
@@ -139,10 +119,10 @@ def harvest(
     progress: Progress | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> HarvestSummary:
-    """Ask for every image that is due and store what came of it.
+    """Withdraw what is not wanted any more, ask for every image that is due, and store what came of it.
 
     Args:
-        wanted: `artwork_id` and `image_url` of every image that is to be held, as `wanted_artworks` chooses them.
+        wanted: `artwork_id` and `image_url` of the artworks whose images are wanted; all others are withdrawn.
         store: where the outcomes go.
         client: whom to ask, and how many things at a time.
         config: what and how.
@@ -155,8 +135,11 @@ def harvest(
         KeyboardInterrupt: a person interrupts; what has been decoded by then is stored.
     """
     started = clock()
+    summary = HarvestSummary()
+    for artwork_id in withdraw(store, wanted["artwork_id"].to_list(), now):
+        summary.changes["withdrawn"].add(artwork_id)
     asked = due(wanted, store.outcomes(), config, now)
-    summary = HarvestSummary(asked=asked.height, retried=asked.filter(pl.col("status") == "failed").height)
+    summary.asked, summary.retried = asked.height, asked.filter(pl.col("status") == "failed").height
     before = client.counts
     if asked.is_empty():
         store.prepare()
@@ -170,11 +153,15 @@ def harvest(
 
             def take(answer: _Answer) -> None:
                 summary.by_status[answer.status] += 1
+                summary.not_modified += answer.is_not_modified
+                summary.decoded += answer.is_decoded
+                if answer.change is not None:
+                    summary.changes[answer.change].add(answer.row["artwork_id"])
                 batches.add(answer)
                 step.advance()
 
             _ask(asked, client, config.short_side_px, now, take)
-        store.compact()
+    store.compact(timedelta(days=config.keep_versions_days))
     after = client.counts
     summary.requests, summary.bodies = after.requests - before.requests, after.bodies - before.bodies
     summary.seconds = clock() - started
@@ -228,6 +215,7 @@ def _answer_of(request: Request, response: Response, short_side_px: int, now: da
             # Nothing was learned: it stays held, and as old as it was, so that it is asked for again.
             kept = row | {"status": before["status"], "fetched_at": before["fetched_at"]}
             return _Answer("failed", kept, is_partial=True)
+    is_decoded = False
     is_ok = response.outcome is Outcome.OK
     may_be_same = before["sha256"] is not None and not before["is_resized"]
     if response.outcome is Outcome.NOT_MODIFIED:
@@ -235,6 +223,7 @@ def _answer_of(request: Request, response: Response, short_side_px: int, now: da
     elif is_ok and may_be_same and sha256(response.body).hexdigest() == before["sha256"]:
         row |= {"status": "unchanged", **_validators(response)}
     elif is_ok:
+        is_decoded = True
         try:
             image = decode_artwork(response.body, short_side_px)
         except NotAnImageError as error:
@@ -253,12 +242,52 @@ def _answer_of(request: Request, response: Response, short_side_px: int, now: da
                 "perceptual_hash": image.perceptual_hash,
                 "short_side_px": short_side_px,
             }
-            return _Answer("fetched", row | _validators(response) | new, is_partial=False)
-    return _Answer(row["status"], row, is_partial=before["status"] is not None)
+            change = _change(before, "fetched", image.sha256)
+            return _Answer("fetched", row | _validators(response) | new, False, is_decoded=True, change=change)
+    return _Answer(
+        row["status"],
+        row,
+        is_partial=before["status"] is not None,
+        leaves_texts=all(row[name] == before[name] for name in _TEXTS),
+        is_not_modified=response.outcome is Outcome.NOT_MODIFIED,
+        is_decoded=is_decoded,
+        change=_change(before, row["status"], before["sha256"]),
+    )
+
+
+def _change(before: dict[str, Any], status: str, sha256: str | None) -> str | None:
+    """What an answer changed in the collection, as one of `CHANGES`; None where it holds what it held."""
+    was_held, is_held = before["status"] in HELD, status in HELD
+    if was_held and not is_held:
+        return "gone"
+    if not is_held:
+        return None
+    if before["sha256"] is None:
+        return "new"
+    if not was_held:
+        return "back"
+    if sha256 != before["sha256"]:
+        return "replaced"
+    return "resized" if before["is_resized"] else None
 
 
 def _validators(response: Response) -> dict[str, Any]:
     return {"etag": response.etag, "last_modified": response.last_modified}
+
+
+def _lightest(answers: Sequence[_Answer]) -> list[list[dict[str, Any]]]:
+    """The partial rows, those that say no more than "still the same" apart and without the columns that stay.
+
+    Nearly every answer of a re-validation is of that kind, and its columns compress to next to nothing.
+    """
+    same: list[dict[str, Any]] = []
+    other: list[dict[str, Any]] = []
+    for answer in answers:
+        if answer.leaves_texts:
+            same.append({name: value for name, value in answer.row.items() if name not in _TEXTS})
+        else:
+            other.append(answer.row)
+    return [same, other]
 
 
 class _Batches:
@@ -269,8 +298,9 @@ class _Batches:
 
     def __init__(self, store: ImageStore, clock: Callable[[], float]) -> None:
         self.store, self.clock = store, clock
-        self.answers: list[_Answer] = []
-        self.written_at = clock()
+        self.whole: list[_Answer] = []
+        self.partial: list[_Answer] = []
+        self.whole_since = self.partial_since = clock()
         self.pool = ThreadPoolExecutor(1, thread_name_prefix="store")
         self.under_way: Future[None] | None = None
 
@@ -284,7 +314,7 @@ class _Batches:
         """Write what is left, whatever ended the harvest."""
         try:
             self._settle()
-            self._write(self.answers)
+            self._write(self.whole, self.partial)
         finally:
             self.pool.shutdown()
 
@@ -294,17 +324,25 @@ class _Batches:
         Raises:
             StoreWriteError: the batch before could not be written.
         """
-        self.answers.append(answer)
-        if len(self.answers) >= BATCH_ROWS or self.clock() - self.written_at >= BATCH_S:
-            self._settle()
-            self.under_way = self.pool.submit(self._write, self.answers)
-            self.answers, self.written_at = [], self.clock()
+        (self.partial if answer.is_partial else self.whole).append(answer)
+        now = self.clock()
+        if len(self.whole) >= BATCH_ROWS or (self.whole and now - self.whole_since >= BATCH_S):
+            self._hand_over(self.whole, [])
+            self.whole, self.whole_since = [], now
+        if len(self.partial) >= AMENDED_ROWS or (self.partial and now - self.partial_since >= AMENDED_S):
+            self._hand_over([], self.partial)
+            self.partial, self.partial_since = [], now
+
+    def _hand_over(self, whole: list[_Answer], partial: list[_Answer]) -> None:
+        self._settle()
+        self.under_way = self.pool.submit(self._write, whole, partial)
 
     def _settle(self) -> None:
         if self.under_way is not None:
             self.under_way.result()
             self.under_way = None
 
-    def _write(self, answers: list[_Answer]) -> None:
-        self.store.upsert([answer.row for answer in answers if not answer.is_partial])
-        self.store.amend([answer.row for answer in answers if answer.is_partial])
+    def _write(self, whole: list[_Answer], partial: list[_Answer]) -> None:
+        self.store.upsert([answer.row for answer in whole])
+        for rows in _lightest(partial):
+            self.store.amend(rows)

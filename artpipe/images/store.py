@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from artpipe.errors import ArtpipeError
 from artpipe.lake import IMAGES_TABLE, DataLake
+from artpipe.table_versions import BETWEEN, compact_when_scattered, drop_old_versions
 
 if TYPE_CHECKING:
     import lance
@@ -44,8 +45,6 @@ in another size is another picture to a network. `etag` and `last_modified` belo
 LIGHT = [name for name in IMAGES_SCHEMA.names if name != "jpeg"]
 ROWS_PER_FRAGMENT = 4096
 """A full fragment is left alone by `compact`, so that a few new images never rewrite the whole collection."""
-OLD_VERSIONS_KEPT = timedelta(hours=1)
-"""Long enough for whoever is reading a version; what a compaction replaced is twice the space until then."""
 
 
 class StoreWriteError(ArtpipeError):
@@ -165,8 +164,12 @@ class ImageStore:
                 raise MissingImageError(f'the image of {artwork_id!r} is not held; materialize "images".')
         return cast("list[bytes]", found)
 
-    def compact(self) -> None:
-        """Join the small pieces that a harvest leaves behind, and drop what they replaced an hour ago or longer.
+    def compact(self, keep_versions_for: timedelta = timedelta(0), between: timedelta = BETWEEN) -> None:
+        """Join the small pieces that harvests leave behind, once there are many, and drop the table's old versions.
+
+        Args:
+            keep_versions_for: how long a version can be opened after it was replaced.
+            between: a version that was current for less than this is not kept.
 
         Raises:
             StoreWriteError: the lake is full or cannot be written to; nothing is lost.
@@ -174,12 +177,12 @@ class ImageStore:
         if self._dataset() is None:
             return
         with self._writing():
-            self._held_dataset().optimize.compact_files(target_rows_per_fragment=ROWS_PER_FRAGMENT)
-            self._held_dataset().cleanup_old_versions(older_than=OLD_VERSIONS_KEPT)
+            compact_when_scattered(self._held_dataset(), ROWS_PER_FRAGMENT)
+            drop_old_versions(self._uri, keep_versions_for, between=between)
 
     @property
     def _uri(self) -> str:
-        return f"{self.lake.lance_uri}/{IMAGES_TABLE}.lance"
+        return self.lake.lance_table(IMAGES_TABLE)
 
     def _dataset(self) -> "lance.LanceDataset | None":
         import lance

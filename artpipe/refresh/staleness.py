@@ -172,16 +172,12 @@ def changes_since(key: dg.AssetKey, timestamp: float, instance: dg.DagsterInstan
 
 def _due(lake: DataLake, settings: Settings, now: datetime) -> str:
     """What the gallery has to be asked about the images, in words; empty where nothing is."""
-    from artpipe.images.fetch import due
     from artpipe.images.store import ImageStore
-    from artpipe.io import read_parquet
+    from artpipe.images.wanted import count_due
+    from artpipe.io import read_parquet_if_there
 
-    asked = due(read_parquet(lake, "wanted_images"), ImageStore(lake).outcomes(), settings.harvest_config(), now)
-    failed = asked.filter(status="failed").height
-    parts = [
-        f"{asked.height - failed:,} answers are older than {settings.revalidate_after_days:g} days"
-        if asked.height > failed
-        else "",
-        f"{failed:,} failed the last time" if failed else "",
-    ]
-    return " and ".join(part for part in parts if part)
+    wanted = read_parquet_if_there(lake, "wanted_images")
+    if wanted is None:
+        return ""
+    counts = count_due(wanted, ImageStore(lake).outcomes(), settings.harvest_config(), now)
+    return "to ask the gallery for: " + ", ".join(f"{n:,} ({why})" for why, n in counts.items()) if counts else ""

@@ -30,7 +30,7 @@ def search_index(
     """
     from artpipe.embedding.table import EmbeddingTable, content_version
     from artpipe.search.collection import NothingEmbeddedError
-    from artpipe.search.index import build_index
+    from artpipe.search.index_update import update_index
 
     if held := reused(context, lineage, config):
         return held[0]
@@ -40,8 +40,16 @@ def search_index(
         raise NothingEmbeddedError(f'nothing is embedded in {lake.root} yet; materialize "embeddings".')
     version, model_id = content_version(rows), str(rows["model_id"][0])
     ids, vectors = table.vectors()
-    card = build_index(vectors, ids, lake, model_id=model_id, content_version=version, seed=settings.seed)
-    context.log.info(f"{card.kind} serves {card.rows:,} vectors; recall@10 {card.recall_at_10:.4f}")
+    card = update_index(
+        vectors,
+        ids,
+        lake,
+        model_id=model_id,
+        content_version=version,
+        min_recall=settings.search_recall,
+        seed=settings.seed,
+    )
+    context.log.info(f"{card.kind} serves {card.rows:,} vectors; recall@10 {card.recall_at_10:.4f}; {card.why}")
     trials = pl.DataFrame([{**asdict(trial), "parameters": str(trial.parameters)} for trial in card.trials])
     content = f"{card.kind} {sorted(card.parameters.items())} {card.content_version}"
     data_version = hashlib.sha256(content.encode()).hexdigest()[:16]
@@ -54,6 +62,9 @@ def search_index(
             "parameters": dg.MetadataValue.json(card.parameters),
             "recall_at_10": card.recall_at_10,
             "trials": dg.MetadataValue.md(markdown_table(trials, rows=trials.height)),
+            "why": card.why,
+            "added": card.added,
+            "removed": card.removed,
             REUSED: False,
         },
     )

@@ -7,7 +7,8 @@ seen by the next `open`, never half-way. torch is loaded only when a picture mus
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -24,6 +25,7 @@ from artpipe.search.index import ServedIndex, open_index
 from artpipe.search.predictions import Prediction, predict_pictures, stored_short_side_px
 from artpipe.search.queries import PictureEncoder, UnusableQueryError, refuse_mismatch, stored_form
 from artpipe.search.queries import unit_vector as as_unit_vector
+from artpipe.table_versions import NoSuchVersionError, table_versions, version_as_of
 from artpipe.training.served import served_model_id
 
 if TYPE_CHECKING:
@@ -48,6 +50,9 @@ HIT_METADATA = (
     *PREDICTIONS,
 )
 """What a hit tells of a work, after `rank`, `artwork_id` and `similarity`."""
+
+AsOf = int | str | date | datetime
+"""A version of the table, or a date."""
 
 _PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".avif", ".heic")
 
@@ -100,9 +105,16 @@ class Collection:
         lake: where everything is kept.
         encoder: the model for pictures; the lake's served model by default, loaded when first needed.
         device: where that model runs.
+        as_of: the state to open, a version of the table or a date; the newest by default.
     """
 
-    def __init__(self, lake: DataLake, encoder: PictureEncoder | None = None, device: str = "auto") -> None:
+    def __init__(
+        self,
+        lake: DataLake,
+        encoder: PictureEncoder | None = None,
+        device: str = "auto",
+        as_of: AsOf | None = None,
+    ) -> None:
         self.lake = lake
         self._table = EmbeddingTable(lake)
         self._given_encoder = encoder
@@ -110,14 +122,16 @@ class Collection:
         self._lock = threading.RLock()
         if lake.is_local and not lake.root.exists():
             raise LakeMissingError(f"there is no data lake at {lake.root}; run `artpipe demo`, or set ARTPIPE_LAKE.")
-        version = self._table.version
+        self._past = None if as_of is None or not self._table.exists else version_as_of(self._table.versions(), as_of)
+        version = self._past.number if self._past else self._table.version
         self.works = self._table.read(version=version)
         if version is None or self.works.is_empty():
             raise NothingEmbeddedError(
                 f'nothing in the lake {lake.root} was embedded yet; run `artpipe demo` or materialize "embeddings".'
             )
         self._version: int = version
-        self._served = served_model_id(lake)
+        # The past is asked with the model that made it, whichever is served now.
+        self._served = self.model_ids[0] if self._past else served_model_id(lake)
         self._hits = self.works.select("artwork_id", *HIT_METADATA)
 
     @classmethod
@@ -127,15 +141,20 @@ class Collection:
         *,
         encoder: PictureEncoder | None = None,
         device: str | None = None,
+        as_of: AsOf | None = None,
     ) -> Self:
-        """Open a lake for searching.
+        """Open a lake for searching, as it is or as it was.
 
         Args:
             lake: a folder, an address such as `s3://bucket/prefix`, or a `DataLake`; the one in force by default.
             encoder: another model for pictures than the lake's served one.
             device: where the model runs; `ARTPIPE_DEVICE` by default.
+            as_of: a version number, or a date: the last state that is not later. A day counts to its end, and a time
+                without a zone is UTC. `Collection.versions` lists what is kept. Such a collection is searched with
+                the model of its time, and exactly where the index has moved on.
 
         Raises:
+            NoSuchVersionError: that state is not kept; the oldest one is named.
             LakeMissingError: there is no lake at the address.
             NothingEmbeddedError: the lake holds no vectors yet.
         """
@@ -145,7 +164,19 @@ class Collection:
             settings = Settings()  # pyright: ignore[reportCallIssue]
             lake = settings.lake_root if lake is None else lake
             device = settings.device if device is None else device
-        return cls(lake if isinstance(lake, DataLake) else DataLake(lake), encoder, device)
+        return cls(lake if isinstance(lake, DataLake) else DataLake(lake), encoder, device, as_of)
+
+    @staticmethod
+    def versions(lake: str | Path | DataLake) -> pl.DataFrame:
+        """The states that can be opened, oldest first: `version`, `date` (UTC) and `rows`."""
+        kept = EmbeddingTable(lake if isinstance(lake, DataLake) else DataLake(lake)).versions()
+        schema = {"version": pl.Int64, "date": pl.Datetime("us", "UTC"), "rows": pl.Int64}
+        return pl.DataFrame([(found.number, found.date, found.rows) for found in kept], schema=schema, orient="row")
+
+    @property
+    def as_of(self) -> datetime | None:
+        """When the state that was asked for was committed, UTC; None where the newest one is open."""
+        return self._past.date if self._past else None
 
     def __len__(self) -> int:
         return self.works.height
@@ -230,7 +261,7 @@ class Collection:
         self._position(artwork_id)
         quoted = artwork_id.replace("'", "''")
         try:
-            images = lance.dataset(f"{self.lake.lance_uri}/{IMAGES_TABLE}.lance")
+            images = lance.dataset(self.lake.lance_table(IMAGES_TABLE), version=self._images_version)
             found = images.to_table(columns=["jpeg"], filter=f"artwork_id = '{quoted}'")["jpeg"].to_pylist()
         except ValueError:  # there is no such table
             found = []
@@ -341,7 +372,20 @@ class Collection:
     @cached_property
     def _index(self) -> ServedIndex:
         version = content_version(self.works)
-        return open_index(self._matrix, self.lake, model_id=self.model_ids[0], content_version=version)
+        served = open_index(self._matrix, self.lake, model_id=self.model_ids[0], content_version=version)
+        if self._past and served.note:
+            return replace(served, note=f"opened as of {self._past.date:%Y-%m-%d %H:%M} UTC, and searched exactly")
+        return served
+
+    @cached_property
+    def _images_version(self) -> int | None:
+        """The images of the opened state, where they are kept; else the newest."""
+        if self._past is None:
+            return None
+        try:
+            return version_as_of(table_versions(self.lake.lance_table(IMAGES_TABLE)), self._past.date).number
+        except NoSuchVersionError:
+            return None
 
     @cached_property
     def _encoder(self) -> PictureEncoder:
@@ -349,8 +393,8 @@ class Collection:
             return self._given_encoder
         from artpipe.search.served_model import load_served_model
 
-        return load_served_model(self.lake, self._device)
+        return load_served_model(self.lake, self._device, self._served if self._past else None)
 
     @cached_property
     def _short_side_px(self) -> int:
-        return stored_short_side_px(self.lake)
+        return stored_short_side_px(self.lake, self._images_version)

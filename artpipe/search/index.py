@@ -2,21 +2,25 @@
 
 `build_index` tries every way on the table's own vectors and keeps the fastest that finds at least 99 of 100 true
 neighbours. The card beside it says what was tried, and which vectors it belongs to: an index over other vectors is
-refused, and the collection is searched exactly instead.
+refused, and the collection is searched exactly instead. `index_update.py` follows the table's smaller changes.
 """
 
+import hashlib
 import json
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from artpipe.lake import DataLake, write_whole
-from artpipe.search.nearest import ByteScan, ExactProduct, HnswGraph, NearestVectors, Vector, build_graph
+from artpipe.search.nearest import ByteScan, ExactProduct, HnswGraph, Keys, NearestVectors, Vector, build_graph
+
+if TYPE_CHECKING:
+    from usearch.index import Index
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +29,7 @@ NEIGHBOURS_COMPARED = 10
 WORTH_AN_INDEX = 10_000
 """Rows from which other ways than the exact product are tried; below, it takes well under a millisecond."""
 
+_KEYS = ".keys"
 _EXPANSIONS = (32, 64, 128, 256, 512)
 _PROBES = (8, 16, 32, 64)
 
@@ -66,6 +71,13 @@ class IndexCard:
         seconds_to_build: for all trials together.
         file: the name of the graph's file in the lake, if it has one.
         trials: every way that was measured.
+        wanted_recall: the recall@10 that an approximate index had to reach.
+        why: why it was built, or what was done to bring it up to date.
+        rows_at_trials: the number of vectors when the trials were made.
+        changed_since_trials: vectors that came and went since then, as far as a graph had to follow.
+        updated_from: the `content_version` that it was brought up to date from; None when it was built.
+        added: vectors that the last update added to the graph.
+        removed: vectors that the last update removed from it.
     """
 
     kind: str
@@ -79,6 +91,13 @@ class IndexCard:
     seconds_to_build: float
     file: str | None = None
     trials: list[Trial] = field(default_factory=list["Trial"])
+    wanted_recall: float = 0.99
+    why: str = ""
+    rows_at_trials: int = 0
+    changed_since_trials: int = 0
+    updated_from: str | None = None
+    added: int = 0
+    removed: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,6 +127,7 @@ def build_index(
     compare_lancedb: bool = False,
     queries: int = 200,
     seed: int = 0,
+    why: str = "asked for",
 ) -> IndexCard:
     """Measure the ways to search these vectors, and save the best of them in the lake.
 
@@ -125,6 +145,7 @@ def build_index(
         compare_lancedb: also measure LanceDB's own indexes, in a temporary folder; it doubles the time.
         queries: how many sampled queries are measured; half of them choose, the others give the stated recall.
         seed: of the sampled queries.
+        why: told on the card.
 
     Raises:
         ValueError: vectors and ids differ in number.
@@ -132,12 +153,12 @@ def build_index(
     if len(ids) != len(vectors):
         raise ValueError(f"{len(vectors)} vectors for {len(ids)} ids")
     started = time.perf_counter()
-    asked = _sampled_queries(vectors, queries, seed)
+    asked = sampled_queries(vectors, queries, seed)
     exact = ExactProduct(vectors)
     trials, truth = [], None
-    graph = None
+    graph, keys = None, None
     if len(asked):
-        truth = _found_by(exact, asked)
+        truth = found_by(exact, asked)
         trials.append(_trial(exact, asked, truth, {}, 0.0))
     if truth is not None and len(vectors) >= min_rows:
         began = time.perf_counter()
@@ -145,8 +166,10 @@ def build_index(
         trials.append(_trial(scan, asked, truth, {}, time.perf_counter() - began))
         exact_ms = min(trial.ms_per_query for trial in trials)
         began = time.perf_counter()
-        graph = build_graph(vectors)
-        trials.append(_tuned_graph(vectors, graph, asked, truth, min_recall, exact_ms, time.perf_counter() - began))
+        keys = row_keys(ids, vectors)
+        graph = build_graph(vectors, keys)
+        build_s = time.perf_counter() - began
+        trials.append(_tuned_graph(HnswGraph(vectors, graph, keys), graph, asked, truth, min_recall, exact_ms, build_s))
         if compare_lancedb:
             from artpipe.search.lancedb_trials import lancedb_trials
 
@@ -163,10 +186,13 @@ def build_index(
         recall_at_10=best.recall_at_10 if best else 1.0,
         ms_per_query=best.ms_per_query if best else 0.0,
         seconds_to_build=round(time.perf_counter() - started, 3),
-        file=f"hnsw-{content_version}.usearch" if best and best.kind == HnswGraph.kind else None,
+        file=graph_file(content_version) if best and best.kind == HnswGraph.kind else None,
         trials=trials,
+        wanted_recall=min_recall,
+        why=why,
+        rows_at_trials=len(vectors),
     )
-    _save(lake, card, graph.save() if graph is not None and card.file else None)
+    save_index(lake, card, graph, keys)
     return card
 
 
@@ -183,9 +209,9 @@ def open_index(vectors: Vector, lake: DataLake, *, model_id: str, content_versio
     note = _why_refused(card, len(vectors), model_id, content_version)
     if card is not None and not note:
         if card.kind == HnswGraph.kind:
-            graph = _load_graph(lake, card)
-            if graph is not None:
-                return ServedIndex(HnswGraph(vectors, graph), card)
+            loaded = load_graph(lake, card)
+            if loaded is not None:
+                return ServedIndex(HnswGraph(vectors, *loaded), card)
             note = f'the index file {card.file} cannot be read; materialize "search_index"'
         else:
             return ServedIndex(ByteScan(vectors) if card.kind == ByteScan.kind else ExactProduct(vectors), card)
@@ -214,30 +240,57 @@ def _why_refused(card: IndexCard | None, rows: int, model_id: str, content_versi
     return ""
 
 
-def _load_graph(lake: DataLake, card: IndexCard) -> Any:
+def row_keys(ids: list[str], vectors: Vector) -> Keys:
+    """A key for each row that says which artwork it is and which vector it has, uint64 (N,).
+
+    A row keeps its key while others come and go, and gets another one with another vector: the keys that two tables
+    do not share are what a graph must be told. Two of a million rows share a key once in forty million tables.
+    """
+    keys = np.empty(len(ids), dtype="<u8")
+    for row, name in enumerate(ids):
+        digest = hashlib.blake2b(name.encode(), digest_size=8)
+        digest.update(vectors[row].data)
+        keys[row] = int.from_bytes(digest.digest(), "little")
+    return keys
+
+
+def graph_file(content_version: str) -> str:
+    """The name of a graph's file; the keys of its rows lie beside it."""
+    return f"hnsw-{content_version}.usearch"
+
+
+def load_graph(lake: DataLake, card: IndexCard) -> "tuple[Index, Keys] | None":
+    """The graph that a card names and the keys of its rows, in the order of the sorted ids; None if unreadable."""
     from usearch.index import Index
 
     try:
-        graph = Index.restore(lake.index(card.file or "").read_bytes())
-        if graph is None or len(graph) != card.rows or graph.ndim != card.dimension:
+        path = lake.index(card.file or "")
+        graph = Index.restore(path.read_bytes())
+        keys = np.frombuffer(path.with_suffix(_KEYS).read_bytes(), dtype="<u8")
+        if graph is None or not len(graph) == len(keys) == card.rows or graph.ndim != card.dimension:
             return None
         graph.expansion_search = int(card.parameters["expansion_search"])
+        graph.expansion_add = int(card.parameters["expansion_add"])
     except (OSError, ValueError, KeyError, RuntimeError):
         return None
-    return graph
+    return graph, keys
 
 
-def _save(lake: DataLake, card: IndexCard, graph: "bytes | bytearray | None") -> None:
+def save_index(lake: DataLake, card: IndexCard, graph: "Index | None" = None, keys: Keys | None = None) -> None:
     """The graph first, then the card that names it, then the graphs that no card names any more."""
-    if graph is not None and card.file is not None:
-        write_whole(lake.index(card.file), bytes(graph))
+    named: set[str] = set()
+    if card.file is not None and graph is not None and keys is not None:
+        path = lake.index(card.file)
+        write_whole(path, bytes(graph.save() or b""))
+        write_whole(path.with_suffix(_KEYS), keys.astype("<u8").tobytes())
+        named = {path.name, path.with_suffix(_KEYS).name}
     write_whole(lake.index(CARD), json.dumps(asdict(card), indent=1).encode())
-    for old in lake.index(CARD).parent.glob("hnsw-*.usearch"):
-        if old.name != card.file:
+    for old in lake.index(CARD).parent.glob("hnsw-*"):
+        if old.name not in named:
             old.unlink(missing_ok=True)
 
 
-def _sampled_queries(vectors: Vector, count: int, seed: int) -> Vector:
+def sampled_queries(vectors: Vector, count: int, seed: int) -> Vector:
     """Rows with noise of a third to the whole of their length: like a re-photograph at best, a stranger at worst."""
     rng = np.random.default_rng(seed)
     if not len(vectors):
@@ -249,7 +302,8 @@ def _sampled_queries(vectors: Vector, count: int, seed: int) -> Vector:
     return (noisy / np.linalg.norm(noisy, axis=1, keepdims=True)).astype(np.float32)
 
 
-def _found_by(nearest: NearestVectors, asked: Vector) -> list[NDArray[np.int64]]:
+def found_by(nearest: NearestVectors, asked: Vector) -> list[NDArray[np.int64]]:
+    """The ten neighbours that each query finds."""
     return [nearest.search(query, NEIGHBOURS_COMPARED).positions for query in asked]
 
 
@@ -276,15 +330,15 @@ def _trial(
     return Trial(
         kind=nearest.kind,
         parameters=parameters,
-        recall_at_10=round(recall(_found_by(nearest, asked), truth), 4),
+        recall_at_10=round(recall(found_by(nearest, asked), truth), 4),
         ms_per_query=round(median_ms(lambda query: nearest.search(query, NEIGHBOURS_COMPARED), asked), 4),
         build_s=round(build_s, 3),
     )
 
 
 def _tuned_graph(
-    vectors: Vector,
-    graph: Any,
+    nearest: HnswGraph,
+    graph: "Index",
     asked: Vector,
     truth: list[NDArray[np.int64]],
     min_recall: float,
@@ -297,7 +351,6 @@ def _tuned_graph(
     """
     setting, held_out = slice(0, len(asked) // 2), slice(len(asked) // 2, None)
     with_margin = (1 + min_recall) / 2
-    nearest = HnswGraph(vectors, graph)
     expansion = _EXPANSIONS[0]
     for expansion in _EXPANSIONS:
         graph.expansion_search = expansion

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Vector = NDArray[np.float32]
 Positions = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+Keys = NDArray[np.uint64]
 
 _BLOCK = 64
 _ROUNDING_DEVIATIONS = 6.0
@@ -138,14 +139,17 @@ class HnswGraph:
 
     Args:
         vectors: float32 (N, D), each of length 1.
-        graph: keys are row numbers; its `expansion_search` is set.
+        graph: its `expansion_search` is set.
+        keys: uint64 (N,), the key that each row has in the graph; row numbers by default.
     """
 
     kind = "hnsw"
 
-    def __init__(self, vectors: Vector, graph: "Index") -> None:
+    def __init__(self, vectors: Vector, graph: "Index", keys: Keys | None = None) -> None:
         self.vectors = vectors
         self._graph = graph
+        self._rows = None if keys is None else np.argsort(keys)
+        self._sorted_keys = None if keys is None else keys[self._rows]
         self._scan: ByteScan | None = None
 
     def search(self, query: Vector, k: int, allowed: Mask | None = None) -> Neighbours:
@@ -157,13 +161,24 @@ class HnswGraph:
                 self._scan = ByteScan(self.vectors)
             return self._scan.search(query, k, allowed)
         matches = self._graph.search(query, wanted, threads=1)
-        candidates = np.sort(matches.keys.astype(np.int64))
+        candidates = np.sort(self._positions(matches.keys))
         found = _among(self.vectors, candidates, query, k, "HNSW graph, best rows compared in full")
         return Neighbours(found.positions, found.similarities, explored, found.how)
 
+    def _positions(self, keys: Keys) -> Positions:
+        if self._rows is None or self._sorted_keys is None:
+            return keys.astype(np.int64)
+        return self._rows[np.searchsorted(self._sorted_keys, keys)]
 
-def build_graph(vectors: Vector, connectivity: int = 16, expansion_add: int = 128) -> "Index":
+
+def build_graph(vectors: Vector, keys: Keys | None = None, connectivity: int = 16, expansion_add: int = 128) -> "Index":
     """Build an HNSW graph over half-precision copies of the vectors, with all cores.
+
+    Args:
+        vectors: float32 (N, D), each of length 1.
+        keys: uint64 (N,), all different; row numbers by default.
+        connectivity: links of a node.
+        expansion_add: how many candidates are looked at for a new node's links.
 
     Source: Malkov and Yashunin, arXiv:1603.09320.
     """
@@ -172,7 +187,7 @@ def build_graph(vectors: Vector, connectivity: int = 16, expansion_add: int = 12
     graph = Index(
         ndim=vectors.shape[1], metric="ip", dtype="f16", connectivity=connectivity, expansion_add=expansion_add
     )
-    graph.add(np.arange(len(vectors)), vectors)
+    graph.add(np.arange(len(vectors), dtype=np.uint64) if keys is None else keys, vectors)
     return graph
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from artpipe.catalog.schema import TASKS
+from artpipe.catalog.schema import HELD, TASKS
 from artpipe.lake import IMAGES_TABLE, DataLake
 from artpipe.search.queries import PictureEncoder, stored_form
 
@@ -35,15 +35,22 @@ class Prediction:
         return {"file": self.file, **{task: [list(pair) for pair in pairs] for task, pairs in self.best.items()}}
 
 
-def stored_short_side_px(lake: DataLake) -> int:
-    """The short side that the lake's pictures were stored with, so that a query is made alike."""
+def stored_short_side_px(lake: DataLake, version: int | None = None) -> int:
+    """The short side that the lake's pictures were stored with, so that a query is made alike.
+
+    Args:
+        lake: where the pictures are.
+        version: a past version of the table of images; the newest by default.
+    """
     import lance
 
     try:
-        images = lance.dataset(f"{lake.lance_uri}/{IMAGES_TABLE}.lance")
+        images = lance.dataset(lake.lance_table(IMAGES_TABLE), version=version)
     except ValueError:
         return _DEFAULT_SHORT_SIDE_PX
-    rows = images.to_table(columns=["short_side_px"], filter="short_side_px IS NOT NULL", limit=1)
+    # A withdrawn picture keeps the size that it was stored with.
+    held = " OR ".join(f"status = '{status}'" for status in HELD)
+    rows = images.to_table(columns=["short_side_px"], filter=f"short_side_px IS NOT NULL AND ({held})", limit=1)
     return int(rows["short_side_px"][0].as_py()) if rows.num_rows else _DEFAULT_SHORT_SIDE_PX
 
 

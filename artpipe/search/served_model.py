@@ -7,7 +7,7 @@ from artpipe.embedding.embedder import Embedder, Predictions
 from artpipe.lake import DataLake
 from artpipe.search.queries import Encoded
 from artpipe.training.checkpoint import load_model
-from artpipe.training.served import served_card
+from artpipe.training.served import NoModelError, served_card
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,22 @@ class ServedModel:
         return Encoded(seen.vectors, seen.probabilities)
 
 
-def load_served_model(lake: DataLake, device: str = "auto") -> ServedModel:
-    """Load the model that the lake's pointer names.
+def load_served_model(lake: DataLake, device: str = "auto", model_id: str | None = None) -> ServedModel:
+    """Load the model that the lake's pointer names, or another one of the lake.
 
     Args:
         lake: where it was saved.
         device: `auto`, `cpu`, `cuda` or `mps`.
+        model_id: another model than the served one.
 
     Raises:
-        NoModelError: no model was trained yet.
+        NoModelError: no model was trained yet, or the one named is gone.
         CorruptModelError: its files are missing or damaged.
     """
-    loaded = load_model(lake.model(served_card(lake).model_id))
+    if model_id is not None and not lake.model(model_id).exists():
+        raise NoModelError(
+            f"model {model_id}, which made the vectors of that time, is no longer in {lake.root}; ask with the id of "
+            "an artwork instead of a picture."
+        )
+    loaded = load_model(lake.model(model_id or served_card(lake).model_id))
     return ServedModel(Embedder.of(loaded, device))

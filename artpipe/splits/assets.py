@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from artpipe.io import read_parquet, recorded, save_picture
+from artpipe.io import read_parquet_if_there, recorded, save_picture
 from artpipe.lake import DataLake
 from artpipe.lineage import Lineage
 from artpipe.reuse import CHANGES, RunConfig, reused
@@ -34,7 +34,7 @@ def splits(
     from artpipe.evaluation.plots import class_balance_picture
 
     # What was one work stays one work under its old name, so that growth of the catalogue moves nobody.
-    previous = read_parquet(lake, "splits") if lake.table("splits").exists() else None
+    previous = read_parquet_if_there(lake, "splits")
     works = group_works(artworks, images, previous)
     table = assign_splits(works, artworks, images, settings.split_config())
     balance = class_balance(table)

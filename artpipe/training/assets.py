@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from artpipe.io import read_parquet, recorded, save_picture
+from artpipe.io import read_parquet_if_there, recorded, save_picture
 from artpipe.lake import DataLake
 from artpipe.lineage import Lineage
 from artpipe.resources import progress_of
@@ -32,7 +32,7 @@ def training_set(
     """
     if held := reused(context, lineage, config):
         return held[0]
-    before = read_parquet(lake, "training_set") if lake.table("training_set").exists() else None
+    before = read_parquet_if_there(lake, "training_set")
     frozen = freeze(splits, before, settings.retrain_drift, config.force)
     context.log.info(f"{'thawed' if frozen.thawed else 'kept'}: {frozen.reason}")
     return recorded(

@@ -22,8 +22,9 @@ import polars as pl
 
 from artpipe.gallery.client import ClientConfig, GalleryClient
 from artpipe.gallery.site import ORIGINAL_SITE
-from artpipe.images.fetch import HarvestConfig, harvest
+from artpipe.images.fetch import harvest
 from artpipe.images.store import ImageStore
+from artpipe.images.wanted import HarvestConfig
 from artpipe.lake import DataLake
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,13 +18,15 @@ import pytest
 from PIL import Image
 
 from artpipe.gallery.client import ClientConfig, GalleryClient
-from artpipe.images.fetch import HarvestConfig, harvest
+from artpipe.images.fetch import harvest
 from artpipe.images.store import ImageStore
+from artpipe.images.wanted import HarvestConfig
 from artpipe.lake import DataLake
 
 IMAGES = 120
 BATCH = 20
 KILLED_AFTER = 70
+ETAG = '"the-only-one"'
 
 HARVEST = """
 import resource, sys
@@ -37,14 +39,15 @@ from artpipe.images.store import ImageStore
 from artpipe.lake import DataLake
 
 lake, works, url = sys.argv[1:4]
-batch, largest_file = map(int, sys.argv[4:6])
-fetch.BATCH_ROWS = batch
+batch, largest_file, days = map(int, sys.argv[4:7])
+fetch.BATCH_ROWS = fetch.AMENDED_ROWS = batch
 if largest_file:
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
 with GalleryClient(ClientConfig(url, concurrency=4)) as client:
     try:
         store = ImageStore(DataLake(lake))
-        fetch.harvest(pl.read_parquet(works), store, client, fetch.HarvestConfig(), datetime.now(UTC))
+        config = fetch.HarvestConfig(revalidate_after_days=days)
+        fetch.harvest(pl.read_parquet(works), store, client, config, datetime.now(UTC))
     except ArtpipeError as error:
         sys.exit(f"{type(error).__name__}: {error}")
 """
@@ -82,9 +85,11 @@ class Answering(BaseHTTPRequestHandler):
             with self.server.counted:
                 self.server.asked[self.path] += 1
                 self.server.counted.notify_all()
-        body = picture(int(self.path.rpartition("/")[2].removesuffix(".jpg"))) if is_art else b""
-        self.send_response(200 if is_art else 404)
+        is_held = is_art and self.headers.get("If-None-Match") == ETAG
+        body = picture(int(self.path.rpartition("/")[2].removesuffix(".jpg"))) if is_art and not is_held else b""
+        self.send_response(304 if is_held else 200 if is_art else 404)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", ETAG)
         self.end_headers()
         self.wfile.write(body)
 
@@ -112,9 +117,9 @@ def artworks(tmp_path: Path) -> pl.DataFrame:
     return table
 
 
-def harvesting(folder: Path, url: str, largest_file: int = 0) -> "subprocess.Popen[str]":
+def harvesting(folder: Path, url: str, largest_file: int = 0, days: int = 6) -> "subprocess.Popen[str]":
     lake, works = str(folder / "lake"), str(folder / "works.parquet")
-    command = [sys.executable, "-c", HARVEST, lake, works, url, str(BATCH), str(largest_file)]
+    command = [sys.executable, "-c", HARVEST, lake, works, url, str(BATCH), str(largest_file), str(days)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
@@ -125,10 +130,10 @@ def finish(folder: Path, url: str, artworks: pl.DataFrame) -> ImageStore:
     return store
 
 
-def assert_whole(store: ImageStore, artworks: pl.DataFrame) -> None:
+def assert_whole(store: ImageStore, artworks: pl.DataFrame, statuses: Container[str] = ("fetched",)) -> None:
     outcomes = store.outcomes()
     assert sorted(outcomes["artwork_id"]) == sorted(artworks["artwork_id"])
-    assert set(outcomes["status"]) == {"fetched"}
+    assert [status for status in outcomes["status"] if status not in statuses] == []
     names = outcomes["artwork_id"].to_list()
     assert store.jpegs(names) == [picture(int(name.rpartition("/")[2])) for name in names]
 
@@ -147,6 +152,51 @@ def test_a_harvest_killed_half_way_goes_on_where_it_was(tmp_path: Path, gallery:
     asked = {path.removeprefix("/art/").removesuffix(".jpg") for path in gallery.asked}
     assert asked == set(artworks["artwork_id"]) - held
     assert max(gallery.asked.values()) == 1
+    assert_whole(store, artworks)
+
+
+def test_a_revalidation_killed_half_way_loses_no_image_and_no_withdrawal(
+    tmp_path: Path, gallery: Gallery, artworks: pl.DataFrame
+):
+    finish(tmp_path, gallery.url, artworks)
+    kept = artworks.head(IMAGES - 10)
+    kept.write_parquet(tmp_path / "works.parquet")
+    gallery.asked.clear()
+    with harvesting(tmp_path, gallery.url, days=0) as process:
+        with gallery.counted:
+            came = gallery.counted.wait_for(lambda: gallery.asked.total() >= KILLED_AFTER, timeout=60)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    assert came
+    store = ImageStore(DataLake(tmp_path / "lake"))
+    assert_whole(store, artworks, ("fetched", "unchanged", "withdrawn"))
+    told = dict(store.outcomes().select("artwork_id", "status").iter_rows())
+    assert sum(status == "withdrawn" for status in told.values()) == 10
+    assert sum(status == "unchanged" for status in told.values()) % BATCH == 0
+    with GalleryClient(ClientConfig(gallery.url, concurrency=4)) as client:
+        summary = harvest(kept, store, client, HarvestConfig(revalidate_after_days=0), datetime.now(UTC))
+    assert (summary.not_modified, summary.bodies, summary.withdrawn) == (IMAGES - 10, 0, 0)
+    assert_whole(store, artworks, ("unchanged", "withdrawn"))
+
+
+@pytest.mark.parametrize("killed_in", ["compact_when_scattered", "drop_old_versions"])
+def test_a_harvest_killed_before_it_tidies_up_loses_nothing(
+    tmp_path: Path,
+    gallery: Gallery,
+    artworks: pl.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    killed_in: str,
+):
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"artpipe.images.store.{killed_in}", killed)
+        with pytest.raises(KeyboardInterrupt):
+            finish(tmp_path, gallery.url, artworks)
+    gallery.asked.clear()
+    store = finish(tmp_path, gallery.url, artworks)
+    assert gallery.asked == {}
     assert_whole(store, artworks)
 
 

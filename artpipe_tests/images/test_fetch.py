@@ -10,8 +10,9 @@ from PIL import Image
 
 from artpipe.catalog.schema import ARTWORKS
 from artpipe.gallery.outcome import Outcome, Request, RequestCounts, Response
-from artpipe.images.fetch import HarvestConfig, due, harvest, wanted_artworks
+from artpipe.images.fetch import harvest
 from artpipe.images.store import ImageStore
+from artpipe.images.wanted import HarvestConfig, due
 from artpipe.lake import DataLake
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -139,22 +140,6 @@ def test_another_size_is_fetched_anew_only_where_the_original_is_large_enough(st
     assert Image.open(io.BytesIO(store.jpegs(["a/x/large"])[0])).size == (150, 165)
 
 
-def test_only_wanted_forms_are_downloaded():
-    works = pl.concat([artworks("a/x/1"), artworks("a/x/2", form="graphics"), artworks("a/x/3", form="sculpture")])
-    assert wanted_artworks(works, HarvestConfig())["artwork_id"].to_list() == ["a/x/1"]
-    both = wanted_artworks(works, HarvestConfig(forms=("painting", "graphics")))
-    assert sorted(both["artwork_id"]) == ["a/x/1", "a/x/2"]
-
-
-def test_a_sample_stays_when_the_catalogue_grows_a_little():
-    names = [f"a/x/{number}" for number in range(200)]
-    config = HarvestConfig(max_artworks=50)
-    before = set(wanted_artworks(artworks(*names), config)["artwork_id"])
-    after = set(wanted_artworks(artworks(*names, "a/x/new"), config)["artwork_id"])
-    assert len(before) == len(after) == 50
-    assert len(before & after) >= 49
-
-
 def test_an_interrupted_harvest_keeps_what_it_has_and_asks_for_the_rest(store):
     works = artworks("a/x/1", "a/x/2", "a/x/3")
     with pytest.raises(KeyboardInterrupt):
@@ -219,3 +204,84 @@ def test_a_harvest_with_nothing_to_ask_writes_nothing(store):
     version = store._dataset().version
     run(store, works, FakeGallery())
     assert store._dataset().version == version
+
+
+def changes(summary) -> dict[str, list[str]]:
+    return {name: found.examples for name, found in summary.changes.items() if found.count}
+
+
+def test_what_is_not_wanted_any_more_is_withdrawn_without_a_request_and_comes_back_without_a_body(store):
+    both, one = artworks("a/x/one", "a/x/two"), artworks("a/x/one")
+    run(store, both, FakeGallery(one=sent(jpeg(10)), two=sent(jpeg(20), '"v2"')))
+    picture, asked_at = store.jpegs(["a/x/two"]), NOW + timedelta(days=1)
+    summary = run(store, one, FakeGallery(), asked_at)
+    assert (changes(summary), summary.withdrawn, summary.asked) == ({"withdrawn": ["a/x/two"]}, 1, 0)
+    assert statuses(store) == {"a/x/one": "fetched", "a/x/two": "withdrawn"}
+    back = FakeGallery(two=Response(Outcome.NOT_MODIFIED, 304))
+    summary = run(store, both, back, asked_at)
+    assert [request.etag for request in back.asked] == ['"v2"']
+    assert (changes(summary), summary.not_modified, summary.decoded) == ({"back": ["a/x/two"]}, 1, 0)
+    assert statuses(store)["a/x/two"] == "unchanged"
+    assert store.outcomes()["error"].to_list() == [None, None]
+    assert store.jpegs(["a/x/two"]) == picture
+
+
+def test_what_was_withdrawn_before_anything_came_is_asked_for_anew(store):
+    run(store, artworks("a/x/one"), FakeGallery(one=Response(Outcome.GONE, 404)))
+    run(store, artworks(), FakeGallery())
+    summary = run(store, artworks("a/x/one"), FakeGallery(one=sent(jpeg(10))))
+    assert (statuses(store), changes(summary)) == ({"a/x/one": "fetched"}, {"new": ["a/x/one"]})
+
+
+def test_a_withdrawn_image_is_not_asked_about_and_withdrawn_only_once(store):
+    run(store, artworks("a/x/one"), FakeGallery(one=sent(jpeg(10))))
+    assert run(store, artworks(), FakeGallery()).withdrawn == 1
+    again = run(store, artworks(), FakeGallery(), NOW + 9 * WEEK)
+    assert (again.withdrawn, again.asked) == (0, 0)
+
+
+def test_a_summary_tells_what_became_of_the_images(store):
+    names = ("same", "other", "lost", "spoilt", "asked", "bytes")
+    works = artworks(*(f"a/x/{name}" for name in names))
+    first = run(store, works, FakeGallery(**{name: sent(jpeg(shade)) for shade, name in enumerate(names)}))
+    assert (first.changes["new"].count, first.decoded, first.not_modified) == (6, 6, 0)
+    answers = {
+        "same": Response(Outcome.NOT_MODIFIED, 304),
+        "other": sent(jpeg(200)),
+        "lost": Response(Outcome.GONE, 404),
+        "spoilt": sent(b"<html>moved</html>"),
+        "asked": Response(Outcome.FAILED),
+        "bytes": sent(jpeg(5)),
+    }
+    second = run(store, works, FakeGallery(**answers), NOW + WEEK)
+    assert changes(second) == {"replaced": ["a/x/other"], "gone": ["a/x/lost", "a/x/spoilt"]}
+    assert (second.decoded, second.not_modified) == (2, 1)
+    third = run(
+        store, works, FakeGallery(**answers | {"lost": sent(jpeg(99)), "other": sent(jpeg(200))}), NOW + 2 * WEEK
+    )
+    assert changes(third) == {"back": ["a/x/lost"]}
+    assert "1 back" in str(third)
+
+
+def test_another_size_is_no_other_picture_at_the_source(store):
+    works = artworks("a/x/one")
+    run(store, works, FakeGallery(one=sent(jpeg(10, 200))), short_side_px=100)
+    summary = run(store, works, FakeGallery(one=sent(jpeg(10, 200))), short_side_px=150)
+    assert changes(summary) == {"resized": ["a/x/one"]}
+
+
+def test_a_summary_names_a_few_of_many(store):
+    names = [str(number) for number in range(15)]
+    summary = run(store, artworks(*(f"a/x/{n}" for n in names)), FakeGallery(**{n: sent(jpeg(9)) for n in names}))
+    assert (summary.changes["new"].count, len(summary.changes["new"].examples)) == (15, 10)
+
+
+def test_answers_without_news_are_one_commit(store):
+    names = [str(number) for number in range(40)]
+    works = artworks(*(f"a/x/{name}" for name in names))
+    run(store, works, FakeGallery(**{name: sent(jpeg(9)) for name in names}))
+    before = store._dataset().version
+    run(store, works, FakeGallery(**dict.fromkeys(names, Response(Outcome.NOT_MODIFIED, 304))), NOW + WEEK)
+    assert store._dataset().version == before + 1
+    assert store.outcomes()["fetched_at"].unique().to_list() == [NOW + WEEK]
+    assert store.outcomes()["etag"].unique().to_list() == ['"1"']

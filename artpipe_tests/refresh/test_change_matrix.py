@@ -10,7 +10,7 @@ from artpipe.refresh.waves import RefreshReport
 from artpipe.search import Collection
 
 ROOTS = {"raw_catalog", "raw_artists"}
-CATALOG = {"artworks", "quarantine"}
+CATALOG = {"catalog_changes", "artworks", "quarantine"}
 PICTURES = {"wanted_images", "images"}
 TABLE = {"embeddings", "vectors"}
 DEALT = {"splits", "training_set", "evaluation_report"}

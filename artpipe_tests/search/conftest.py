@@ -70,7 +70,12 @@ def fill(lake: DataLake, model_id: str = MODEL) -> None:
     )
     EmbeddingTable(lake).upsert(rows)
     images = pl.DataFrame(
-        {"artwork_id": WORKS["artwork_id"], "jpeg": [picture(tuple(c)) for c in colours], "short_side_px": 48}
+        {
+            "artwork_id": WORKS["artwork_id"],
+            "status": "fetched",
+            "jpeg": [picture(tuple(c)) for c in colours],
+            "short_side_px": 48,
+        }
     )
     lake.connect().create_table("images", data=images.to_arrow(), exist_ok=True)
     write_whole(lake.served_model, json.dumps({"model_id": model_id}).encode())

@@ -1,12 +1,12 @@
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from artpipe.lake import DataLake
-from artpipe.search.index import CARD, build_index, open_index, read_card
-from artpipe.search.nearest import ByteScan, ExactProduct, HnswGraph, Vector
+from artpipe.search.index import CARD, build_index, graph_file, open_index, read_card, row_keys, save_index
+from artpipe.search.nearest import ByteScan, ExactProduct, HnswGraph, Vector, build_graph
 
 
 def vectors(rows: int, dimension: int = 24, seed: int = 0) -> Vector:
@@ -28,17 +28,11 @@ def lake(tmp_path: Path) -> DataLake:
 
 def serve_hnsw(lake: DataLake, data: Vector) -> None:
     """Build an index in which the graph is chosen, however the clock runs."""
-    build_index(data, ids(len(data)), lake, model_id="m", content_version="v", min_rows=100, queries=40)
-    card = json.loads(lake.index(CARD).read_bytes())
-    if card["kind"] != "hnsw":
-        from artpipe.lake import write_whole
-        from artpipe.search.nearest import build_graph
-
-        graph = build_graph(data)
-        write_whole(lake.index("hnsw-v.usearch"), bytes(graph.save() or b""))
-        parameters = next(trial["parameters"] for trial in card["trials"] if trial["kind"] == "hnsw")
-        card |= {"kind": "hnsw", "file": "hnsw-v.usearch", "parameters": parameters}
-        write_whole(lake.index(CARD), json.dumps(card).encode())
+    card = build_index(data, ids(len(data)), lake, model_id="m", content_version="v", min_rows=100, queries=40)
+    parameters = next(trial.parameters for trial in card.trials if trial.kind == "hnsw")
+    keys = row_keys(ids(len(data)), data)
+    card = replace(card, kind="hnsw", file=graph_file("v"), parameters=parameters)
+    save_index(lake, card, build_graph(data, keys), keys)
 
 
 def test_a_small_table_is_searched_exactly_without_further_trials(lake: DataLake):
@@ -97,13 +91,15 @@ def test_a_stale_index_is_refused_and_says_why(lake: DataLake, model_id: str, co
     assert 'materialize "search_index"' in served.note
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "card"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "keys", "card"])
 def test_a_damaged_index_is_refused_and_the_search_stays_exact(lake: DataLake, damage: str):
     data = vectors(1500)
     serve_hnsw(lake, data)
     file = Path(str(lake.index("hnsw-v.usearch")))
     if damage == "missing":
         file.unlink()
+    elif damage == "keys":
+        file.with_suffix(".keys").unlink()
     elif damage == "cut":
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     else:
@@ -125,6 +121,17 @@ def test_only_the_graph_in_use_is_kept(lake: DataLake):
     serve_hnsw(lake, data)
     build_index(data[:200], ids(200), lake, model_id="m", content_version="w")
     assert [path.name for path in lake.index(CARD).parent.iterdir()] == [CARD]
+
+
+def test_a_row_keeps_its_key_while_others_come_and_go_and_loses_it_with_its_vector():
+    data, names = vectors(50), ids(50)
+    keys = row_keys(names, data)
+    assert len(set(keys.tolist())) == 50
+    np.testing.assert_array_equal(row_keys(names[7:], np.ascontiguousarray(data[7:])), keys[7:])
+    changed = data.copy()
+    changed[3] = data[4]
+    assert (row_keys(names, changed) != keys).nonzero()[0].tolist() == [3]
+    assert row_keys(["another"], data[:1])[0] != keys[0]
 
 
 def test_ids_and_vectors_must_agree(lake: DataLake):

@@ -60,3 +60,11 @@ def test_a_picture_of_the_collection_is_found_by_its_original_file(lake: DataLak
 def test_without_a_model_the_next_step_is_named(tmp_path: Path):
     with pytest.raises(NoModelError, match=r'no model was trained in .*; materialize "classifier"'):
         load_served_model(DataLake(tmp_path))
+
+
+def test_a_past_model_is_loaded_by_name_and_one_that_is_gone_is_told(lake: DataLake):
+    model_id = load_served_model(lake, "cpu").model_id
+    lake.served_model.write_text('{"model_id": "another"}')
+    assert load_served_model(lake, "cpu", model_id).model_id == model_id
+    with pytest.raises(NoModelError, match=r"model 3fa9, which made the vectors of that time, is no longer in"):
+        load_served_model(lake, "cpu", "3fa9")

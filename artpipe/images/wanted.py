@@ -1,0 +1,129 @@
+"""Which images are wanted, which of them must be asked for now and why, and which are withdrawn.
+
+An artwork leaves the wanted ones when it is gone from the catalogue, when its form is not wanted any more, or when a
+smaller sample is asked for. Its row, its JPEG and what a conditional request needs stay.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import blake2b
+
+import polars as pl
+
+from artpipe.catalog.schema import HELD, WITHDRAWN
+from artpipe.images.store import ImageStore
+
+NEVER, FAILED, BACK, SIZE, AGE = "never asked", "failed before", "wanted again", "other size wanted", "answer is old"
+WHY_DUE = (NEVER, FAILED, BACK, SIZE, AGE)
+"""Why an image must be asked for, the first that is true."""
+
+
+@dataclass(frozen=True)
+class HarvestConfig:
+    """What to download and how to store it.
+
+    Args:
+        forms: forms of art that are downloaded.
+        max_artworks: download a stable sample of this many; everything where None.
+        revalidate_after_days: ask again about an answer older than this.
+        short_side_px: short side of the stored JPEG.
+        keep_versions_days: how long a state of the table can be opened after it was replaced.
+    """
+
+    forms: tuple[str, ...] = ("painting",)
+    max_artworks: int | None = None
+    revalidate_after_days: float = 6.0
+    short_side_px: int = 320
+    keep_versions_days: float = 30.0
+
+
+def wanted_artworks(artworks: pl.DataFrame, config: HarvestConfig) -> pl.DataFrame:
+    """The artworks to download: wanted forms, and a sample that growth of the catalogue changes little.
+
+    The sample is the works with the smallest hashes, so the same work is chosen whatever else is in the catalogue,
+    unless newcomers push it out.
+    """
+    wanted = artworks.filter(pl.col("form").is_in(config.forms)).unique("artwork_id", keep="first", maintain_order=True)
+    if config.max_artworks is None or wanted.height <= config.max_artworks:
+        return wanted
+    draws = [blake2b(name.encode(), digest_size=8).digest() for name in wanted["artwork_id"]]
+    return wanted.with_columns(pl.Series("draw", draws)).sort("draw").head(config.max_artworks).drop("draw")
+
+
+def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now: datetime) -> pl.DataFrame:
+    """What must be asked for now.
+
+    That is: what never was, what failed, what was withdrawn and is wanted again, what was answered too long ago, and
+    what is held in another size than wanted although its original is large enough for it to matter. The original is
+    not kept, so another size is always a download.
+
+    Args:
+        wanted: `artwork_id` and `image_url`.
+        outcomes: the table of images without its JPEGs.
+        config: how old an answer may be, and which size is wanted.
+        now: the present.
+
+    Returns:
+        `artwork_id`, `image_url`, `status` (null: never asked), `attempts`, `sha256` (null: no bytes kept), `error`,
+        `fetched_at`, `etag` and `last_modified` of the bytes kept, `is_resized`: a conditional request will not do,
+        for the bytes kept are of another size than wanted; and `why`, one of `WHY_DUE`.
+    """
+    known = outcomes.select(
+        "artwork_id", "status", "error", "attempts", "sha256", "etag", "last_modified", "fetched_at", "short_side_px",
+        pl.min_horizontal("width_px", "height_px").alias("original_px"),
+    )  # fmt: skip
+    rows = wanted.select("artwork_id", "image_url").unique("artwork_id", keep="first", maintain_order=True)
+    # A JPEG is never larger than its original: of a small one, both sizes are the same bytes.
+    wanted_px = pl.min_horizontal(pl.lit(config.short_side_px), "original_px")
+    is_resized = pl.col("sha256").is_not_null() & (pl.min_horizontal("short_side_px", "original_px") != wanted_px)
+    why = (
+        pl.when(pl.col("status").is_null())
+        .then(pl.lit(NEVER))
+        .when(pl.col("status") == "failed")
+        .then(pl.lit(FAILED))
+        .when(pl.col("status") == WITHDRAWN)
+        .then(pl.lit(BACK))
+        .when(pl.col("status").is_in(HELD) & pl.col("is_resized"))
+        .then(pl.lit(SIZE))
+        .when(pl.col("fetched_at") <= now - timedelta(days=config.revalidate_after_days))
+        .then(pl.lit(AGE))
+    )
+    return (
+        rows.join(known, on="artwork_id", how="left")
+        .with_columns(is_resized=is_resized.fill_null(value=False))
+        .with_columns(why=why)
+        .filter(pl.col("why").is_not_null())
+        .drop("short_side_px", "original_px")
+        .sort("artwork_id")
+    )
+
+
+def count_due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now: datetime) -> dict[str, int]:
+    """How many images a harvest would ask for now, by the reason, in the order of `WHY_DUE`; takes what `due` takes."""
+    found = dict(due(wanted, outcomes, config, now)["why"].value_counts().iter_rows())
+    return {why: found[why] for why in WHY_DUE if why in found}
+
+
+def withdraw(store: ImageStore, wanted_ids: Sequence[str], now: datetime) -> list[str]:
+    """Mark the images of artworks that are not wanted any more, as one commit; their bytes and validators stay.
+
+    Args:
+        store: the stored images.
+        wanted_ids: the artworks whose images are wanted.
+        now: when they are withdrawn, told in `error`; `fetched_at` stays the time of the gallery's last answer.
+
+    Returns:
+        The ids that are newly withdrawn, sorted.
+
+    Raises:
+        StoreWriteError: the lake cannot be written to; nothing is withdrawn.
+    """
+    outcomes = store.outcomes()
+    wanted = pl.DataFrame({"artwork_id": wanted_ids}, schema={"artwork_id": pl.String})
+    gone = outcomes.filter(pl.col("status") != WITHDRAWN).join(
+        wanted, on="artwork_id", how="anti", maintain_order="left"
+    )
+    told = f"not among the wanted artworks since {now:%Y-%m-%d}"
+    store.amend([{"artwork_id": name, "status": WITHDRAWN, "error": told} for name in gone["artwork_id"]])
+    return gone["artwork_id"].to_list()

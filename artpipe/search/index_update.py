@@ -1,0 +1,156 @@
+"""The search index after the table has changed: brought up to date where that is as good as building it anew.
+
+A graph takes new vectors and gives up old ones at the cost of a few searches each. It is kept while it still finds the
+wanted share of neighbours on freshly sampled queries. An exact search has nothing to bring up to date. Which way of
+searching is the fastest is measured again when a quarter of the vectors came or went, or another model made them.
+"""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from artpipe.lake import DataLake
+from artpipe.search.index import (
+    NEIGHBOURS_COMPARED,
+    WORTH_AN_INDEX,
+    IndexCard,
+    build_index,
+    found_by,
+    graph_file,
+    load_graph,
+    median_ms,
+    open_index,
+    read_card,
+    recall,
+    row_keys,
+    sampled_queries,
+    save_index,
+)
+from artpipe.search.nearest import ByteScan, HnswGraph, Vector
+
+NEW_TRIALS_AFTER = 0.25
+"""Share of vectors that may come or go before all ways of searching are measured again."""
+
+
+def update_index(
+    vectors: Vector,
+    ids: list[str],
+    lake: DataLake,
+    *,
+    model_id: str,
+    content_version: str,
+    min_rows: int = WORTH_AN_INDEX,
+    min_recall: float = 0.99,
+    queries: int = 200,
+    seed: int = 0,
+) -> IndexCard:
+    """Make the index in the lake one of these vectors; takes what `build_index` takes.
+
+    Returns:
+        The card; `why` tells what was done. It is the old one, and nothing is written, where that one still holds.
+
+    Raises:
+        ValueError: vectors and ids differ in number.
+    """
+    if len(ids) != len(vectors):
+        raise ValueError(f"{len(vectors)} vectors for {len(ids)} ids")
+    card = read_card(lake)
+    why = _why_new_trials(card, len(vectors), model_id, min_rows, min_recall)
+    if card is not None and not why:
+        if card.content_version == content_version:
+            held = open_index(vectors, lake, model_id=model_id, content_version=content_version).card
+            if held is not None:
+                return held
+        if card.kind != HnswGraph.kind:
+            followed = replace(
+                card,
+                content_version=content_version,
+                rows=len(vectors),
+                updated_from=card.content_version,
+                why=f"an exact search has nothing to update; {card.rows:,} vectors before, {len(vectors):,} now",
+            )
+            save_index(lake, followed)
+            return followed
+        updated = _updated(card, vectors, ids, lake, content_version, min_recall, queries, seed)
+        if isinstance(updated, IndexCard):
+            return updated
+        why = updated
+    return build_index(
+        vectors,
+        ids,
+        lake,
+        model_id=model_id,
+        content_version=content_version,
+        min_rows=min_rows,
+        min_recall=min_recall,
+        queries=queries,
+        seed=seed,
+        why=why,
+    )
+
+
+def _why_new_trials(card: IndexCard | None, rows: int, model_id: str, min_rows: int, min_recall: float) -> str:
+    if card is None:
+        return "there was no index"
+    if card.model_id != model_id:
+        return f"the vectors are of model {model_id}, the index was of {card.model_id}"
+    if card.wanted_recall != min_recall:
+        return f"the wanted recall is {min_recall:g} now, it was {card.wanted_recall:g}"
+    if abs(rows - card.rows_at_trials) > NEW_TRIALS_AFTER * card.rows_at_trials:
+        return f"the table has {rows:,} rows, the trials were made with {card.rows_at_trials:,}"
+    if card.rows_at_trials < min_rows <= rows:
+        return f"the table has reached {min_rows:,} rows"
+    return ""
+
+
+def _updated(
+    card: IndexCard,
+    vectors: Vector,
+    ids: list[str],
+    lake: DataLake,
+    content_version: str,
+    min_recall: float,
+    queries: int,
+    seed: int,
+) -> IndexCard | str:
+    """The card of the graph brought up to date and saved, or why that will not do."""
+    started = time.perf_counter()
+    loaded = load_graph(lake, card)
+    if loaded is None:
+        return f"the index file {card.file} could not be read"
+    graph, held = loaded
+    keys = row_keys(ids, vectors)
+    is_new = ~np.isin(keys, held)
+    gone = held[~np.isin(held, keys)]
+    added, removed = int(is_new.sum()), len(gone)
+    changed = card.changed_since_trials + max(added, removed)
+    if changed > NEW_TRIALS_AFTER * card.rows_at_trials:
+        return f"{changed:,} vectors changed since the trials were made with {card.rows_at_trials:,}"
+    if removed:
+        graph.remove(gone)
+    if added:
+        graph.add(keys[is_new], vectors[is_new])
+    if len(graph) != len(ids):
+        return f"the graph held {len(graph):,} vectors after the update, the table {len(ids):,}"
+    nearest = HnswGraph(vectors, graph, keys)
+    asked = sampled_queries(vectors, queries, seed)
+    found = round(recall(found_by(nearest, asked), found_by(ByteScan(vectors), asked)), 4)
+    if found < min_recall:
+        return f"after {added:,} added and {removed:,} removed vectors the graph's recall was {found:.4f}"
+    updated = replace(
+        card,
+        content_version=content_version,
+        rows=len(ids),
+        recall_at_10=found,
+        ms_per_query=round(median_ms(lambda query: nearest.search(query, NEIGHBOURS_COMPARED), asked), 4),
+        seconds_to_build=round(time.perf_counter() - started, 3),
+        file=graph_file(content_version),
+        why=f"brought up to date: {added:,} vectors added, {removed:,} removed",
+        changed_since_trials=changed,
+        updated_from=card.content_version,
+        added=added,
+        removed=removed,
+    )
+    save_index(lake, updated, graph, keys)
+    return updated

@@ -1,0 +1,182 @@
+"""What changed in the catalogue, told once, and in words."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import hypothesis.strategies as st
+import polars as pl
+import pytest
+from hypothesis import given
+
+from artpipe.catalog.changes import (
+    append_changes,
+    change_examples,
+    diff_artworks,
+    first_summary,
+    in_words,
+    summarize_changes,
+)
+from artpipe.catalog.schema import ARTWORKS, CATALOG_CHANGES
+
+THEN = datetime(2026, 3, 1, tzinfo=UTC)
+LATER = THEN + timedelta(days=7)
+
+
+def artworks(**titles: str | None) -> pl.DataFrame:
+    return pl.DataFrame([{"artwork_id": name, "title": title} for name, title in titles.items()], schema=ARTWORKS)
+
+
+def told(diff: pl.DataFrame) -> list[tuple[Any, ...]]:
+    return diff.drop("changed_at").rows()
+
+
+def test_comings_goings_and_changes_are_rows():
+    before = artworks(left="Left", same="Same", mended="Alegory")
+    after = artworks(came="Came", mended="Allegory", same="Same")
+    diff = diff_artworks(before, after, THEN)
+    assert told(diff) == [
+        ("came", "new", None, None, None),
+        ("left", "withdrawn", None, None, None),
+        ("mended", "changed", "title", "Alegory", "Allegory"),
+    ]
+    assert diff.schema == CATALOG_CHANGES
+    assert diff["changed_at"].unique().to_list() == [THEN]
+
+
+def test_values_of_every_kind_are_told_as_text():
+    before = artworks(one="One").with_columns(year_from=pl.lit(1500, pl.Int32), is_detail=pl.lit(False))
+    flags = pl.Series([["range", 'so "called"']], dtype=pl.List(pl.String))
+    after = before.with_columns(
+        year_from=pl.lit(None, pl.Int32), year_to=pl.lit(1510, pl.Int32), is_detail=pl.lit(True), date_flags=flags
+    )
+    assert told(diff_artworks(before, after, THEN)) == [
+        ("one", "changed", "date_flags", None, '["range","so \\"called\\""]'),
+        ("one", "changed", "is_detail", "false", "true"),
+        ("one", "changed", "year_from", "1500", None),
+        ("one", "changed", "year_to", None, "1510"),
+    ]
+
+
+@pytest.mark.parametrize("before", [None, artworks()], ids=["none", "empty"])
+def test_the_first_catalogue_changes_nothing_and_is_all_new(before: pl.DataFrame | None):
+    after = artworks(one="One", two="Two")
+    assert diff_artworks(before, after, THEN).is_empty()
+    assert diff_artworks(before, after, THEN).schema == CATALOG_CHANGES
+    assert in_words(first_summary(after)) == "2 new, 0 changed, 0 relabelled, 0 gone"
+
+
+def test_a_column_that_only_one_of_the_tables_has_is_no_change():
+    before = artworks(one="One").drop("style")
+    assert diff_artworks(before, artworks(one="One"), THEN).is_empty()
+
+
+def test_an_artwork_that_stands_twice_is_refused():
+    twice = pl.concat([artworks(one="One"), artworks(one="One")])
+    with pytest.raises(ValueError, match="'one' twice"):
+        diff_artworks(artworks(one="One"), twice, THEN)
+
+
+def test_what_was_withdrawn_once_returns():
+    history = append_changes(None, diff_artworks(artworks(one="One", two="Two"), artworks(two="Two"), THEN))
+    diff = diff_artworks(artworks(two="Two"), artworks(one="One", two="Two", three="Three"), LATER, history)
+    assert told(diff) == [("one", "returned", None, None, None), ("three", "new", None, None, None)]
+    assert summarize_changes(diff) == {"new": 2, "changed": 0, "relabelled": 0, "gone": 0}
+
+
+def test_artworks_are_counted_once_and_labels_apart():
+    before = artworks(a="A", b="B", c="C", d="D").with_columns(style=pl.lit("Baroque"), type=pl.lit("genre"))
+    after = before.with_columns(
+        title=pl.when(pl.col("artwork_id").is_in(["a", "b"])).then(pl.lit("X")).otherwise("title"),
+        technique=pl.when(pl.col("artwork_id") == "a").then(pl.lit("Oil")),
+        style=pl.when(pl.col("artwork_id").is_in(["b", "c"])).then(pl.lit("Rococo")).otherwise("style"),
+    )
+    after = pl.concat([after.filter(pl.col("artwork_id") != "d"), artworks(e="E")])
+    diff = diff_artworks(before, after, THEN)
+    assert summarize_changes(diff) == {"new": 1, "changed": 1, "relabelled": 2, "gone": 1}
+    assert in_words(summarize_changes(diff)) == "1 new, 1 changed, 2 relabelled, 1 gone"
+
+
+def test_examples_are_words_and_few():
+    names = [f"a{number:02}" for number in range(15)]
+    before = artworks(**dict.fromkeys(names, "A"), left="L", label="B").with_columns(style=pl.lit("Baroque"))
+    after = artworks(**dict.fromkeys(names, "B"), came="C", label="B").with_columns(
+        style=pl.when(pl.col("artwork_id") == "label").then(pl.lit("Rococo")).otherwise(pl.lit("Baroque"))
+    )
+    found = change_examples(diff_artworks(before, after, THEN))
+    assert (found["new"], found["gone"], len(found["changed"])) == (["came"], ["left"], 10)
+    assert found["changed"][0] == "a00: title 'A' -> 'B'"
+    assert found["relabelled"] == ["label: style 'Baroque' -> 'Rococo'"]
+
+
+def test_the_same_changes_found_again_after_a_crash_are_told_once():
+    first = diff_artworks(artworks(a="A", b="B"), artworks(a="X", c="C"), THEN)
+    history = append_changes(None, first)
+    again = diff_artworks(artworks(a="A", b="B"), artworks(a="X", c="C"), LATER, history)
+    assert append_changes(history, again).equals(history)
+
+
+def test_a_return_found_again_after_a_crash_is_told_once():
+    history = append_changes(None, diff_artworks(artworks(a="A", b="B"), artworks(b="B"), THEN))
+    states = artworks(b="B"), artworks(a="A", b="B")
+    history = append_changes(history, diff_artworks(*states, LATER, history))
+    assert append_changes(history, diff_artworks(*states, LATER, history)).equals(history)
+
+
+def test_a_change_to_and_fro_is_told_each_time():
+    history = None
+    states = [artworks(a="A"), artworks(a="X"), artworks(a="A"), artworks(a="X")]
+    for turn in range(3):
+        diff = diff_artworks(states[turn], states[turn + 1], THEN + turn * timedelta(days=7), history)
+        history = append_changes(history, diff)
+    assert history is not None
+    assert history["after"].to_list() == ["X", "A", "X"]
+
+
+def test_a_change_is_told_again_when_the_artwork_was_away_in_between():
+    other = {"b": "B"}
+    states = [artworks(a="A", **other), artworks(a="X", **other), artworks(**other), artworks(a="A", **other)]
+    history = None
+    for before, after in [*itertools.pairwise(states), (states[0], states[1])]:
+        history = append_changes(history, diff_artworks(before, after, THEN, history))
+    assert history is not None
+    assert history["change"].to_list() == ["changed", "withdrawn", "returned", "changed"]
+
+
+VALUES = st.one_of(st.none(), st.sampled_from(["", "A", "B"]))
+CATALOGS = st.dictionaries(st.sampled_from("abcdef"), st.tuples(VALUES, VALUES), min_size=1)
+
+
+def catalog(rows: dict[str, tuple[str | None, str | None]]) -> pl.DataFrame:
+    return pl.DataFrame(
+        [{"artwork_id": name, "title": title, "style": style} for name, (title, style) in rows.items()],
+        schema={"artwork_id": pl.String, "title": pl.String, "style": pl.String},
+    )
+
+
+@given(CATALOGS, CATALOGS)
+def test_the_changes_lead_from_one_catalogue_to_the_other(before, after):
+    made = {name: dict(zip(("title", "style"), values, strict=True)) for name, values in before.items()}
+    came = set()
+    for row in diff_artworks(catalog(before), catalog(after), THEN).iter_rows(named=True):
+        if row["change"] == "withdrawn":
+            del made[row["artwork_id"]]
+        elif row["change"] == "changed":
+            assert made[row["artwork_id"]][row["column"]] == row["before"]
+            made[row["artwork_id"]][row["column"]] = row["after"]
+        else:
+            came.add(row["artwork_id"])
+    assert came == set(after) - set(before)
+    assert {name: tuple(row.values()) for name, row in made.items()} == {n: v for n, v in after.items() if n in before}
+
+
+@given(st.lists(CATALOGS, min_size=2, max_size=6))
+def test_no_crash_doubles_or_loses_a_change(catalogs):
+    quiet, crashing = None, None
+    for before, after in itertools.pairwise(catalogs):
+        quiet = append_changes(quiet, diff_artworks(catalog(before), catalog(after), THEN, quiet))
+        for _ in range(2):
+            crashing = append_changes(crashing, diff_artworks(catalog(before), catalog(after), THEN, crashing))
+    assert quiet is not None
+    assert crashing is not None
+    assert crashing.equals(quiet)

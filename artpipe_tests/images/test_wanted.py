@@ -1,0 +1,97 @@
+"""Which images are wanted, which are due and why, and which are withdrawn."""
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from artpipe.catalog.schema import ARTWORKS
+from artpipe.images.store import ImageStore
+from artpipe.images.wanted import (
+    AGE,
+    BACK,
+    FAILED,
+    NEVER,
+    SIZE,
+    HarvestConfig,
+    count_due,
+    due,
+    wanted_artworks,
+    withdraw,
+)
+from artpipe.lake import DataLake
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def artworks(*names: str, form: str = "painting") -> pl.DataFrame:
+    rows = [{"artwork_id": name, "image_url": f"https://www.wga.hu/art/{name}.jpg", "form": form} for name in names]
+    return pl.DataFrame(rows, schema=ARTWORKS)
+
+
+@pytest.fixture
+def store(tmp_path) -> ImageStore:
+    return ImageStore(DataLake(tmp_path))
+
+
+def row(name: str, status: str = "fetched", **changed: object) -> dict[str, object]:
+    held = {
+        "jpeg": b"jpeg", "sha256": "s", "etag": "e", "width_px": 900, "height_px": 700, "short_side_px": 320
+    }  # fmt: skip
+    return {"artwork_id": name, "status": status, "attempts": 1, "fetched_at": NOW, **held, **changed}
+
+
+def test_only_wanted_forms_are_downloaded():
+    works = pl.concat([artworks("a/x/1"), artworks("a/x/2", form="graphics"), artworks("a/x/3", form="sculpture")])
+    assert wanted_artworks(works, HarvestConfig())["artwork_id"].to_list() == ["a/x/1"]
+    both = wanted_artworks(works, HarvestConfig(forms=("painting", "graphics")))
+    assert sorted(both["artwork_id"]) == ["a/x/1", "a/x/2"]
+
+
+def test_a_sample_stays_when_the_catalogue_grows_a_little():
+    names = [f"a/x/{number}" for number in range(200)]
+    config = HarvestConfig(max_artworks=50)
+    before = set(wanted_artworks(artworks(*names), config)["artwork_id"])
+    after = set(wanted_artworks(artworks(*names, "a/x/new"), config)["artwork_id"])
+    assert len(before) == len(after) == 50
+    assert len(before & after) >= 49
+
+
+def test_the_reasons_to_ask_are_counted(store):
+    store.upsert([
+        row("fresh"),
+        row("failed", "failed", jpeg=None),
+        row("withdrawn", "withdrawn"),
+        row("small", short_side_px=200),
+        row("old", fetched_at=NOW - timedelta(days=6)),
+        row("gone long ago", "gone", fetched_at=NOW - timedelta(days=6)),
+        row("not wanted", fetched_at=NOW - timedelta(days=60)),
+    ])  # fmt: skip
+    wanted = artworks("fresh", "failed", "withdrawn", "small", "old", "gone long ago", "new")
+    counted = count_due(wanted, store.outcomes(), HarvestConfig(), NOW)
+    assert counted == {NEVER: 1, FAILED: 1, BACK: 1, SIZE: 1, AGE: 2}
+    assert due(wanted, store.outcomes(), HarvestConfig(), NOW).height == 6
+
+
+def test_a_weekly_harvest_finds_the_answers_of_the_week_before_old_enough(store):
+    store.upsert([row("one", fetched_at=NOW - timedelta(days=7) + timedelta(hours=3))])
+    assert count_due(artworks("one"), store.outcomes(), HarvestConfig(), NOW) == {AGE: 1}
+
+
+def test_withdrawing_keeps_bytes_validators_and_the_time_of_the_last_answer(store):
+    store.upsert([row("kept"), row("out"), row("gone", "gone")])
+    assert withdraw(store, ["kept", "never asked"], NOW + timedelta(days=1)) == ["gone", "out"]
+    rows = store.outcomes().filter(pl.col("artwork_id") == "out").to_dicts()
+    assert rows[0]["status"] == "withdrawn"
+    assert rows[0]["error"] == "not among the wanted artworks since 2026-03-02"
+    assert (rows[0]["etag"], rows[0]["sha256"], rows[0]["fetched_at"]) == ("e", "s", NOW)
+    assert store.jpegs(["out"]) == [b"jpeg"]
+
+
+def test_withdrawing_nothing_new_writes_nothing(store):
+    assert withdraw(store, [], NOW) == []
+    store.upsert([row("kept"), row("out")])
+    withdraw(store, ["kept"], NOW)
+    version = store._dataset().version
+    assert withdraw(store, ["kept"], NOW) == []
+    assert store._dataset().version == version
