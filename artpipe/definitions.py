@@ -64,7 +64,9 @@ SHAPING_SETTINGS: Mapping[str, tuple[str, ...]] = {
         "batch_size",
         "learning_rate",
         "seed",
+        "warm_start",
     ),
+    "served_model": ("model_tolerance",),
 }
 
 

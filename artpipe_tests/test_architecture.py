@@ -18,6 +18,7 @@ MAY_IMPORT_DAGSTER = {
     "io.py",
     "automation.py",
     "refresh.py",
+    "promotion.py",
     "cli.py",
 }
 HEAVY = ("torch", "torchvision", "timm", "lancedb", "lance", "matplotlib", "requests", "usearch", "lxml")

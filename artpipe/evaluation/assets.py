@@ -23,7 +23,7 @@ GROUP = "evaluation"
 def evaluation_report(
     context: dg.AssetExecutionContext,
     training_set: pl.DataFrame,
-    classifier: ModelCard,
+    served_model: ModelCard,
     images: pl.DataFrame,
     lake: dg.ResourceParam[DataLake],
     settings: dg.ResourceParam[Settings],
@@ -36,10 +36,15 @@ def evaluation_report(
     from artpipe.images.store import ImageStore
 
     rows = training_set.join(images.select("artwork_id", "jpeg_sha256"), on=["artwork_id", "jpeg_sha256"], how="semi")
-    cache = InferenceCache(lake, classifier, settings.device)
+    cache = InferenceCache(lake, served_model, settings.device)
     found = cache.infer(rows, ImageStore(lake), progress_of(context))
     report = evaluate(
-        rows, found.probabilities, classifier.classes, found.vectors, model_id=classifier.model_id, seed=settings.seed
+        rows,
+        found.probabilities,
+        served_model.classes,
+        found.vectors,
+        model_id=served_model.model_id,
+        seed=settings.seed,
     )
     write_whole(lake.report("evaluation/report.json"), json.dumps(report.to_dict(), indent=1).encode())
     write_whole(lake.report("evaluation/report.md"), report.to_markdown().encode())
@@ -67,7 +72,7 @@ def evaluation_report(
     return dg.MaterializeResult(
         data_version=dg.DataVersion(content_version(pl.DataFrame({"report": [json.dumps(report.to_dict())]}))),
         metadata={
-            "model_id": classifier.model_id,
+            "model_id": served_model.model_id,
             "report": dg.MetadataValue.md(report.to_markdown()),
             **figures,
             "images_embedded": found.computed,

@@ -1,6 +1,7 @@
-"""The frozen training set and the classifier trained on it."""
+"""The frozen training set, the classifier trained on it, and which classifier is served."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
@@ -12,7 +13,14 @@ from artpipe.settings import Settings
 from artpipe.splits.assign import split_counts
 from artpipe.splits.freeze import freeze
 
+if TYPE_CHECKING:
+    from artpipe.training.checkpoint import ModelCard
+    from artpipe.training.choice import Choice
+else:
+    ModelCard = Any  # the card's own module loads torch, and Dagster looks at annotations
+
 GROUP = "training"
+NO_WORSE = "candidate_is_no_worse"
 
 
 class ThawConfig(dg.Config):
@@ -55,29 +63,29 @@ def classifier(
     context: dg.AssetExecutionContext,
     config: ClassifierConfig,
     training_set: pl.DataFrame,
-    images: pl.DataFrame,
     lake: dg.ResourceParam[DataLake],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[Any]:
     """One network with three heads, for style, period and type: fitted on `train`, stopped early by `validation`.
 
-    A killed training goes on from its last epoch, and a model already trained on this very training set with these
-    settings is taken as it is.
+    What is made here is a candidate; `served_model` decides whether it embeds and predicts. A killed training goes on
+    from its last epoch, and a model already trained on this very training set with these settings is taken as it is.
     """
     from artpipe.evaluation.plots import training_curves_picture
     from artpipe.images.store import ImageStore
     from artpipe.training.loop import train_classifier, training_set_version
-    from artpipe.training.served import trained_before
+    from artpipe.training.registry import trained_before
+    from artpipe.training.warm_start import model_to_start_from
 
     wanted, version = settings.training_config(), training_set_version(training_set)
     card = None if config.force else trained_before(lake, version, wanted)
     is_held = card is not None
     if card is None:
-        # An image replaced at the source since the set was frozen is not the one that the set tells of.
-        usable = training_set.join(
-            images.select("artwork_id", "jpeg_sha256"), on=["artwork_id", "jpeg_sha256"], how="semi"
-        )
-        card = train_classifier(usable, ImageStore(lake), lake, wanted, progress_of(context), version=version).card
+        store = ImageStore(lake)
+        start = model_to_start_from(lake) if settings.warm_start else None
+        usable = store.held(training_set)
+        card = train_classifier(usable, store, lake, wanted, progress_of(context), version=version, start=start).card
+        context.log.info(f"trained {card.model_id}, started from {card.weights_source.told}")
     picture = save_picture(lake, f"training/{card.model_id}.png", training_curves_picture(card.history))
     return dg.MaterializeResult(
         value=card,
@@ -85,6 +93,7 @@ def classifier(
         metadata={
             "model_id": card.model_id,
             "backbone": card.backbone,
+            "started_from": card.weights_source.told,
             "trained": not is_held,
             "training_set_version": card.training_set_version,
             "epochs": len(card.history),
@@ -92,3 +101,90 @@ def classifier(
             "curves": picture,
         },
     )
+
+
+class ServedModelConfig(dg.Config):
+    """Run config of `served_model`: `promote` serves this model whatever the comparison says.
+
+    `force` compares a candidate again that was turned down before.
+    """
+
+    promote: str | None = None
+    force: bool = False
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"pytorch"},
+    code_version="1",
+    io_manager_key="model",
+    owners=["team:artpipe"],
+    deps=["classifier"],
+    check_specs=[
+        dg.AssetCheckSpec(
+            NO_WORSE,
+            asset="served_model",
+            description="The new model's mean accuracy on test works that neither model learned from is no lower than "
+            "the served one's, but for the tolerance. Where it is, the served model stays.",
+        )
+    ],
+)
+def served_model(
+    context: dg.AssetExecutionContext,
+    config: ServedModelConfig,
+    lake: dg.ResourceParam[DataLake],
+    settings: dg.ResourceParam[Settings],
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """The model that embeds and predicts: the candidate, if it is no worse on the same test works.
+
+    `classifier` names the candidate. A person's choice goes before every comparison.
+    """
+    from artpipe.evaluation.comparison import Comparison, compare_on_test_works
+    from artpipe.images.store import ImageStore
+    from artpipe.training.choice import choose_served, remove_old_models
+
+    def compare(challenger: ModelCard, served: ModelCard) -> Comparison:
+        store = ImageStore(lake)
+        rows = store.held(read_parquet(lake, "training_set"))
+        return compare_on_test_works(
+            lake, challenger, served, rows, store, settings.device, settings.seed, progress_of(context)
+        )
+
+    choice = choose_served(
+        lake, compare, tolerance=settings.model_tolerance, promote=config.promote, force=config.force
+    )
+    removed = remove_old_models(lake, settings.keep_models)
+    context.log.info(f"{choice.now} is served; {choice.challenger}: {choice.reason}")
+    yield dg.MaterializeResult(
+        data_version=dg.DataVersion(choice.now),
+        metadata={**_choice_told(choice), "models_removed": dg.MetadataValue.json(removed)},
+        check_results=[
+            dg.AssetCheckResult(
+                passed=choice.is_no_worse,
+                check_name=NO_WORSE,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=f"{choice.challenger}: {choice.reason}",
+                metadata=_choice_told(choice),
+            )
+        ],
+    )
+
+
+def _choice_told(choice: "Choice") -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "candidate": choice.challenger,
+        "served_before": choice.before or "none",
+        "served_now": choice.now,
+        "reason": choice.reason,
+    }
+    if choice.comparison is None:
+        return told
+    rows = [
+        f"| {task.task} | {task.n:,} | {task.candidate:.1%} | {task.served:.1%} |" for task in choice.comparison.tasks
+    ]
+    table = "\n".join(["| task | n | candidate @1 | served @1 |", "|---|--:|--:|--:|", *rows])
+    return told | {
+        "scores": dg.MetadataValue.md(table),
+        "comparison": dg.MetadataValue.json(choice.comparison.to_dict()),
+        "images_embedded": choice.comparison.images_embedded,
+    }

@@ -1,0 +1,64 @@
+"""What every command of the command line shares: the settings in force, and how people and programs are answered."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from artpipe.errors import ArtpipeError
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from rich.console import Console
+
+    from artpipe.settings import Settings
+
+EXPECTED_FAILURE = 2
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
+
+
+class BadSettingError(ArtpipeError):
+    """An ARTPIPE_ variable holds what its setting cannot take."""
+
+
+def settings_in_force() -> "Settings":
+    """The settings of the environment.
+
+    Raises:
+        BadSettingError: one of them cannot be taken; every one that cannot is named.
+    """
+    from pydantic import ValidationError
+
+    from artpipe.settings import Settings
+
+    try:
+        return Settings()  # pyright: ignore[reportCallIssue]
+    except ValidationError as error:
+        raise BadSettingError(problems(error, "ARTPIPE_")) from error
+
+
+def problems(error: "ValidationError", prefix: str) -> str:
+    """A validation error as one readable line, naming each field as the person wrote it."""
+    lines: list[str] = []
+    for problem in error.errors():
+        field = str(problem["loc"][0]) if problem["loc"] else ""
+        name = prefix + (field.upper() if prefix.isupper() else field.replace("_", "-"))
+        message = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{name}={problem['input']!r}: {message}" if field else message)
+    return "; ".join(lines) + "."
+
+
+def people(*, stderr: bool = True) -> "Console":
+    """Where tables and progress go: stderr, so that stdout stays free for what a program reads."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr)
+    # A pipe or a file has no width of its own, and 80 columns cut titles short.
+    return console if console.is_terminal else Console(stderr=stderr, width=120)
+
+
+def print_json(value: object) -> None:
+    """Write JSON alone to stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
