@@ -1,4 +1,4 @@
-"""The command line: `artpipe demo | refresh | status | search | predict | gallery serve | info`.
+"""The command line: `artpipe demo | refresh | status | search | predict | models | gallery serve | info`.
 
 Tables and progress go to a person, JSON to a program: with `--json`, stdout holds JSON alone. An expected failure is
 one line on stderr and exit code 2. Everything heavy is imported by the command that needs it.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from artpipe import __version__, cli_refresh
+from artpipe import __version__, cli_models, cli_refresh
 from artpipe.errors import ArtpipeError
 from artpipe.terminal import EXPECTED_FAILURE, AsJson, people, print_json, problems, settings_in_force
 
@@ -47,6 +47,7 @@ app = typer.Typer(
 )
 gallery_app = typer.Typer(no_args_is_help=True, help="The practice gallery that artpipe draws itself.")
 app.add_typer(gallery_app, name="gallery")
+app.add_typer(cli_models.app, name="models")
 
 
 def main() -> None:

@@ -64,8 +64,10 @@ SHAPING_SETTINGS: Mapping[str, tuple[str, ...]] = {
         "batch_size",
         "learning_rate",
         "seed",
+        "warm_start",
     ),
     "search_index": ("search_recall",),
+    "served_model": ("model_tolerance",),
 }
 
 

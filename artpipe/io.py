@@ -133,25 +133,28 @@ class LanceIOManager(dg.IOManager):
 
 
 class ModelIOManager(dg.IOManager):
-    """Hands downstream assets the card of the served model; the weights are loaded where they are used."""
+    """Hands downstream assets the card of the candidate or of the served model; weights are loaded where used."""
 
     def __init__(self, lineage: Lineage) -> None:
         self.lineage = lineage
         self.lake = lineage.lake
 
     def handle_output(self, context: dg.OutputContext, obj: "ModelCard") -> None:
-        """Make the trained model the served one."""
-        from artpipe.training.served import serve_model
+        """Make a trained model the candidate; `served_model` hands over nothing, its pointer is moved already."""
+        from artpipe.training.registry import name_candidate
 
-        serve_model(self.lake, obj.model_id)
+        name_candidate(self.lake, obj.model_id)
         self.lineage.commit("classifier")
         context.add_output_metadata({"path": str(self.lake.model(obj.model_id))})
 
-    def load_input(self, context: dg.InputContext) -> "ModelCard":  # noqa: ARG002 - there is one served model
-        """Read the card of the served model."""
+    def load_input(self, context: dg.InputContext) -> "ModelCard":
+        """Read the card of the candidate, for whoever takes `classifier`, or of the served model."""
+        from artpipe.training.checkpoint import load_card
+        from artpipe.training.registry import candidate_id
         from artpipe.training.served import served_card
 
-        return served_card(self.lake)
+        candidate = candidate_id(self.lake) if context.asset_key.path[-1] == "classifier" else None
+        return served_card(self.lake) if candidate is None else load_card(self.lake.model(candidate))
 
 
 def write_parquet(path: object, table: pl.DataFrame) -> None:

@@ -71,8 +71,18 @@ class DataLake:
         return self.root / "models" / model_id
 
     @property
+    def models(self) -> "UPath":
+        """Where every trained model has its folder."""
+        return self.root / "models"
+
+    @property
+    def candidate_model(self) -> "UPath":
+        """The JSON pointer to the model trained last for the present settings: `{"model_id": ...}`."""
+        return self.root / "models" / "candidate.json"
+
+    @property
     def served_model(self) -> "UPath":
-        """The JSON pointer to the model that embeds and predicts: `{"model_id": ...}`."""
+        """The JSON pointer to the model that embeds and predicts, with its history: `{"model_id": ..., ...}`."""
         return self.root / "models" / "served.json"
 
     @property
@@ -100,7 +110,7 @@ class DataLake:
             "images": self.root / "lance" / f"{IMAGES_TABLE}.lance",
             "embeddings": self.root / "lance" / f"{EMBEDDINGS_TABLE}.lance",
             "vectors": self.root / "lance" / f"{EMBEDDINGS_TABLE}.lance",
-            "classifier": self.root / "models",
+            "classifier": self.candidate_model,
             "served_model": self.served_model,
             "evaluation_report": self.report("evaluation/report.json"),
             "search_index": self.index("card.json"),

@@ -99,6 +99,19 @@ class Settings(BaseSettings):
         validation_alias="DAGSTER_HOME",
         description="folder of the Dagster instance that remembers the runs; default: `dagster/` inside the lake",
     )
+    warm_start: bool = Field(
+        default=False,
+        description="start a new model from the served one's weights where backbone and image size agree",
+    )
+    model_tolerance: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="how much lower a new model's mean accuracy on test works may be for it to be served",
+    )
+    keep_models: int = Field(
+        default=5, ge=1, description="newest models kept, beside the served one and the one to roll back to"
+    )
     seed: int = Field(default=0, description="seed of everything random")
     search_recall: float = Field(
         default=0.99, gt=0, le=1, description="share of the ten true neighbours that the search index must find"
@@ -194,5 +207,6 @@ class Settings(BaseSettings):
             learning_rate=self.learning_rate,
             loader_workers=self.loader_workers,
             seed=self.seed,
+            warm_start=self.warm_start,
             device=self.device,
         )

@@ -16,7 +16,8 @@ from artpipe.settings import Settings
 SMALL = {"sample_artworks": 120, "train_image_px": 32, "epochs": 2, "batch_size": 16}
 ASSETS = {
     "raw_catalog", "raw_artists", "artists", "catalog_changes", "artworks", "quarantine", "wanted_images", "images",
-    "splits", "training_set", "classifier", "evaluation_report", "embeddings", "vectors", "search_index",
+    "splits", "training_set", "classifier", "served_model", "evaluation_report", "embeddings", "vectors",
+    "search_index",
 }  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def embedded_images(
     config: RunConfig,
     artworks: pl.DataFrame,
     splits: pl.DataFrame,
-    classifier: ModelCard,
+    served_model: ModelCard,
     lake: dg.ResourceParam[DataLake],
     lineage: dg.ResourceParam[Lineage],
     settings: dg.ResourceParam[Settings],
@@ -60,16 +60,16 @@ def embedded_images(
         yield from held
         return
     store, table = ImageStore(lake), EmbeddingTable(lake)
-    cache = InferenceCache(lake, classifier, settings.device)
+    cache = InferenceCache(lake, served_model, settings.device)
     labels = splits.select("artwork_id", "work_id", "jpeg_sha256", "period")
     wanted = artworks.join(labels, on="artwork_id").select("artwork_id", "jpeg_sha256", *METADATA)
-    plan = table.plan(wanted, classifier.model_id)
+    plan = table.plan(wanted, served_model.model_id)
     computed = 0
     to_embed = wanted.filter(pl.col("artwork_id").is_in(plan.to_embed))
     for batch in to_embed.iter_slices(4096):
         found = cache.infer(batch, store, progress_of(context))
         computed += found.computed
-        table.upsert(embedding_rows(batch, found, classifier))
+        table.upsert(embedding_rows(batch, found, served_model))
     table.update_metadata(wanted.filter(pl.col("artwork_id").is_in(plan.to_update)).drop("jpeg_sha256"))
     table.remove(plan.to_remove)
     if not plan.is_empty:
@@ -86,7 +86,7 @@ def embedded_images(
                     if asset == "embeddings"
                     else {"dagster/row_count": rows.height}
                 ),
-                "model_id": classifier.model_id,
+                "model_id": served_model.model_id,
                 CHANGES: dg.MetadataValue.json(
                     {"embedded": len(plan.to_embed), "gone": len(plan.to_remove)}
                     | ({"described anew": len(plan.to_update)} if asset == "embeddings" else {})

@@ -27,7 +27,7 @@ def evaluation_report(
     config: RunConfig,
     splits: pl.DataFrame,
     training_set: pl.DataFrame,
-    classifier: ModelCard,
+    served_model: ModelCard,
     lake: dg.ResourceParam[DataLake],
     lineage: dg.ResourceParam[Lineage],
     settings: dg.ResourceParam[Settings],
@@ -42,10 +42,15 @@ def evaluation_report(
     from artpipe.images.store import ImageStore
 
     rows = rows_to_measure(splits, training_set)
-    cache = InferenceCache(lake, classifier, settings.device)
+    cache = InferenceCache(lake, served_model, settings.device)
     found = cache.infer(rows, ImageStore(lake), progress_of(context))
     report = evaluate(
-        rows, found.probabilities, classifier.classes, found.vectors, model_id=classifier.model_id, seed=settings.seed
+        rows,
+        found.probabilities,
+        served_model.classes,
+        found.vectors,
+        model_id=served_model.model_id,
+        seed=settings.seed,
     )
     write_whole(lake.report("evaluation/report.json"), json.dumps(report.to_dict(), indent=1).encode())
     write_whole(lake.report("evaluation/report.md"), report.to_markdown().encode())
@@ -76,7 +81,7 @@ def evaluation_report(
         data_version=dg.DataVersion(version),
         metadata={
             REUSED: False,
-            "model_id": classifier.model_id,
+            "model_id": served_model.model_id,
             "report": dg.MetadataValue.md(report.to_markdown()),
             **figures,
             "images_embedded": found.computed,

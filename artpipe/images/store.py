@@ -81,6 +81,15 @@ class ImageStore:
         rows = cast("pl.DataFrame", pl.from_arrow(dataset.to_table(columns=LIGHT)))
         return rows.sort("artwork_id")
 
+    def held(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Those rows whose very JPEG is stored: an image replaced at the source since is not the one they tell of.
+
+        Args:
+            rows: `artwork_id` and `jpeg_sha256`, and whatever else.
+        """
+        keys = ["artwork_id", "jpeg_sha256"]
+        return rows.join(self.outcomes().select(keys), on=keys, how="semi", maintain_order="left")
+
     def upsert(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write whole rows: those that the table holds already are replaced, the others appended.
 

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+import polars as pl
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as tensors_from_bytes
@@ -30,6 +31,8 @@ from artpipe.training.transforms import TransformSpec
 
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "model.json"
+LEARNED_FILE = "learned.parquet"
+LEARNED_COLUMNS = ("artwork_id", "work_id", "split", "jpeg_sha256")
 
 
 class CorruptModelError(ArtpipeError):
@@ -56,6 +59,10 @@ class ModelCard:
     ended: str = ""
     """Why training ended."""
     library_versions: Mapping[str, str] = field(default_factory=dict[str, str])
+    rows: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How many pictures of each split it learned from."""
+    trained_at: str = ""
+    """When training ended, ISO 8601 in UTC."""
     model_id: str = ""
 
     @property
@@ -75,7 +82,7 @@ class ModelCard:
             "seed",
             "config",
         )
-        told = asdict(self)
+        told = asdict(self) | {"weights_source": self.weights_source.story()}
         return {name: told[name] for name in names}
 
     def identified(self, weights: bytes) -> "ModelCard":
@@ -122,8 +129,16 @@ def weights_bytes(state: Mapping[str, Tensor]) -> bytes:
     return tensors_to_bytes({key: value.detach().cpu().contiguous().clone() for key, value in state.items()})
 
 
-def save_model(lake: DataLake, state: Mapping[str, Tensor], card: ModelCard) -> tuple[ModelCard, UPath]:
+def save_model(
+    lake: DataLake, state: Mapping[str, Tensor], card: ModelCard, learned: pl.DataFrame | None = None
+) -> tuple[ModelCard, UPath]:
     """Write a model's folder whole, under the name that its content gives it.
+
+    Args:
+        lake: where it is kept.
+        state: the weights.
+        card: the story.
+        learned: the training and validation rows, of which `LEARNED_COLUMNS` are kept.
 
     Returns:
         The card with its `model_id`, and the folder.
@@ -131,17 +146,22 @@ def save_model(lake: DataLake, state: Mapping[str, Tensor], card: ModelCard) -> 
     weights = weights_bytes(state)
     card = card.identified(weights)
     folder = lake.model(card.model_id)
-    story = card.to_json().encode()
+    files = {WEIGHTS_FILE: weights}
+    if learned is not None:
+        table = io.BytesIO()
+        learned.select(LEARNED_COLUMNS).write_parquet(table)
+        files[LEARNED_FILE] = table.getvalue()
+    files[CARD_FILE] = card.to_json().encode()  # last: a folder without a card is not a model
     if not lake.is_local:
-        write_whole(folder / WEIGHTS_FILE, weights)
-        write_whole(folder / CARD_FILE, story)  # last: a folder without a card is not a model
+        for name, content in files.items():
+            write_whole(folder / name, content)
         return card, folder
     target = Path(str(folder))
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{card.model_id}-"))
     try:
-        write_whole(UPath(aside / WEIGHTS_FILE), weights)
-        write_whole(UPath(aside / CARD_FILE), story)
+        for name, content in files.items():
+            write_whole(UPath(aside / name), content)
         aside.chmod(0o755)
         if target.exists():  # the same content by its name, unless something damaged it since
             shutil.rmtree(target)
@@ -164,6 +184,14 @@ def load_card(folder: UPath | Path) -> ModelCard:
         raise CorruptModelError(
             f'the model card in {folder} is missing or damaged ({error}); materialize "classifier" to train it again.'
         ) from error
+
+
+def load_learned(folder: UPath | Path) -> pl.DataFrame | None:
+    """Which pictures a model learned from, columns `LEARNED_COLUMNS`; None where that was not recorded."""
+    try:
+        return pl.read_parquet(io.BytesIO((folder / LEARNED_FILE).read_bytes()))
+    except (OSError, pl.exceptions.PolarsError):
+        return None
 
 
 def load_model(folder: UPath | Path) -> LoadedModel:

@@ -8,8 +8,9 @@ from typing import Any
 IMAGENET = "imagenet"
 NO_WEIGHTS = "none"
 
-# Settings of the machine and not of the model: the same model may be trained with other values of these.
-_MACHINE_FIELDS = frozenset({"device", "loader_workers", "keep_checkpoint"})
+# Settings of the machine and not of the model: the same model may be trained with other values of these. Which model
+# a warm start takes is told elsewhere.
+_UNTOLD_FIELDS = frozenset({"device", "loader_workers", "keep_checkpoint", "warm_start", "started_from"})
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,10 @@ class TrainingConfig:
     warmup_share: float = 0.1
     patience: int | None = None
     seed: int = 0
+    warm_start: bool = False
+    """Whether to start from the served model where that one has the same backbone and sees pictures in the same way."""
+    started_from: str | None = None
+    """The model that a warm start has taken the first weights from; set by the training run."""
     device: str = "auto"
     loader_workers: int | None = None
     keep_checkpoint: bool = False
@@ -84,7 +89,7 @@ class TrainingConfig:
     @property
     def recipe(self) -> Recipe:
         """The recipe with this config's own choices put in."""
-        base = recipe(self.weights)
+        base = FROM_WEIGHTS if self.started_from else recipe(self.weights)
         return Recipe(
             epochs=self.epochs or base.epochs,
             learning_rate=self.learning_rate or base.learning_rate,
@@ -99,7 +104,9 @@ class TrainingConfig:
 
         A weights file is told by its hash elsewhere, so only its kind stands here.
         """
-        known = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _MACHINE_FIELDS}
+        known = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _UNTOLD_FIELDS}
+        if self.warm_start:
+            known["warm_start"] = True
         known["weights"] = self.weights if self.weights in (IMAGENET, NO_WEIGHTS) else "file"
         return known | asdict(self.recipe)
 

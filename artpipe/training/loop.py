@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -22,7 +23,7 @@ from artpipe.catalog.schema import TASKS
 from artpipe.errors import ArtpipeError
 from artpipe.lake import DataLake
 from artpipe.progress import Progress, SilentProgress, Step
-from artpipe.training.checkpoint import ModelCard, RunCheckpoint, save_model
+from artpipe.training.checkpoint import LoadedModel, ModelCard, RunCheckpoint, save_model
 from artpipe.training.config import TrainingConfig, fingerprint
 from artpipe.training.dataset import ArtDataset, EpochBatches, PixelBatch, loader_workers, make_loader
 from artpipe.training.labels import UNKNOWN, Labels
@@ -31,6 +32,7 @@ from artpipe.training.memory import reused_memory
 from artpipe.training.model import MultiTaskClassifier, build_model, choose_device, load_backbone_weights
 from artpipe.training.pixels import JpegSource, PixelCache
 from artpipe.training.transforms import Augmentation, Normalise
+from artpipe.training.warm_start import can_start_from, start_from
 
 LOOP_VERSION = 1
 """Raised when the same config would train other weights, so that no checkpoint of older code is resumed."""
@@ -91,6 +93,7 @@ def train_classifier(
     progress: Progress | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     version: str | None = None,
+    start: LoadedModel | None = None,
 ) -> TrainedModel:
     """Train, save and describe a classifier; take up a killed run of the same training set and config.
 
@@ -102,6 +105,7 @@ def train_classifier(
         progress: told of each picture decoded and each one trained on.
         on_epoch: called after an epoch's checkpoint is written.
         version: what the card calls the training set; by default `training_set_version` of the rows given.
+        start: begin with this model's weights if it has the config's backbone and sees pictures in the same way.
 
     Raises:
         NothingToTrainError: fewer than two training rows, or no label among them.
@@ -121,7 +125,7 @@ def train_classifier(
     usual_rng = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
     with usual_rng, reused_memory():
         torch.manual_seed(config.seed)
-        run = _Run.prepared(used, labels, lake, config)
+        run = _Run.prepared(used, labels, lake, config, start)
         run.read_images(used, images, progress)
         return run.fit(version or training_set_version(training_set), progress, on_epoch)
 
@@ -148,15 +152,27 @@ class _Run:
     encoded: NDArray[np.int64]
     train_rows: NDArray[np.int64]
     validation_rows: NDArray[np.int64]
+    used: pl.DataFrame
     artwork_ids: list[str]
     keys: list[str]
 
     @classmethod
-    def prepared(cls, used: pl.DataFrame, labels: Labels, lake: DataLake, config: TrainingConfig) -> "_Run":
+    def prepared(
+        cls,
+        used: pl.DataFrame,
+        labels: Labels,
+        lake: DataLake,
+        config: TrainingConfig,
+        start: LoadedModel | None = None,
+    ) -> "_Run":
         """Build the network and its optimizer; what can be wrong with the settings comes to light here."""
         counts = {task: len(names) for task, names in labels.classes.items()}
         model, transform = build_model(config.backbone, counts, config.image_px, config.dropout)
-        source = load_backbone_weights(model, config.backbone, config.weights)
+        if start is not None and can_start_from(start.card, config.backbone, transform):
+            source = start_from(model, labels, start)
+            config = replace(config, started_from=source.model_id)
+        else:
+            source = load_backbone_weights(model, config.backbone, config.weights)
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = NORM_MOMENTUM
@@ -177,6 +193,7 @@ class _Run:
             seed=config.seed,
             config=config.story(),
             library_versions={name: version(name) for name in ("artpipe", "torch", "torchvision", "timm")},
+            rows={"train": int(is_train.sum()), "validation": int((~is_train).sum())},
         )
         return cls(
             config=config,
@@ -191,6 +208,7 @@ class _Run:
             encoded=encoded,
             train_rows=np.flatnonzero(is_train),
             validation_rows=np.flatnonzero(~is_train),
+            used=used,
             artwork_ids=used["artwork_id"].to_list(),
             keys=used["jpeg_sha256"].to_list(),
         )
@@ -203,7 +221,7 @@ class _Run:
         """Run the epochs that are left, then save the best."""
         recipe = self.config.recipe
         # As much of the story as decides the weights, the file that they start from included.
-        name = fingerprint(LOOP_VERSION, data_version, self.config.story(), asdict(self.card.weights_source))
+        name = fingerprint(LOOP_VERSION, data_version, self.config.story(), self.card.weights_source.story())
         checkpoint = RunCheckpoint(self.lake, name)
         state = _State.resumed(checkpoint, self)
         resumed_after = len(state.history)
@@ -327,8 +345,9 @@ class _Run:
             metrics={"validation_accuracy": kept.accuracy, "validation_loss": kept.validation_loss},
             best_epoch=kept.epoch,
             ended=ended,
+            trained_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
-        return save_model(self.lake, state.best_weights, card)
+        return save_model(self.lake, state.best_weights, card, self.used)
 
 
 @dataclass

@@ -42,10 +42,23 @@ class WeightsMismatchError(ArtpipeError):
 
 @dataclass(frozen=True)
 class WeightsSource:
-    """Where the backbone's first weights came from: `imagenet`, `none` or a file's name, and a hash of what it held."""
+    """Where the first weights came from: `imagenet`, `none`, `model` or a file's name, and what exactly that was."""
 
     name: str
     sha256: str | None
+    """A hash of ImageNet weights or of a file's content."""
+    model_id: str | None = None
+    """The saved model that was started from, where `name` is `model`."""
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"model {self.model_id}" if self.model_id else self.name
+
+    def story(self) -> dict[str, str | None]:
+        """The part of a model's story that this is; what does not apply is left out."""
+        told = {"name": self.name, "sha256": self.sha256}
+        return told if self.model_id is None else told | {"model_id": self.model_id}
 
 
 class MultiTaskClassifier(nn.Module):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -55,6 +56,18 @@ def test_the_id_depends_on_weights_and_story_but_not_on_how_long_it_took(lake):
     assert model_id == save_model(lake, state, made(library_versions={"torch": "99"})[1])[0].model_id
     assert model_id != save_model(lake, state, made(training_set_version="v2")[1])[0].model_id
     assert model_id != save_model(lake, made(seed=1)[0].state_dict(), card)[0].model_id
+
+
+def test_when_and_how_fast_a_model_was_trained_is_not_what_it_is(lake):
+    model, card = made(history=({"epoch": 1, "seconds": 1.5},), trained_at="2026-01-01T00:00:00+00:00")
+    later = replace(card, history=({"epoch": 1, "seconds": 99.0},), trained_at="2026-02-02T00:00:00+00:00")
+    ids = {save_model(lake, model.state_dict(), each)[0].model_id for each in (card, later)}
+    assert len(ids) == 1
+
+
+def test_a_model_of_the_first_format_keeps_its_name():
+    _, card = made()
+    assert card.story()["weights_source"] == {"name": "none", "sha256": None}
 
 
 def test_a_changed_weights_file_is_refused(lake):

@@ -1,0 +1,49 @@
+"""Beginning where another model ended: the same backbone, and of each head the classes that both know."""
+
+import torch
+
+from artpipe.lake import DataLake
+from artpipe.training.checkpoint import CorruptModelError, LoadedModel, ModelCard, load_model
+from artpipe.training.labels import Labels
+from artpipe.training.model import MultiTaskClassifier, WeightsSource
+from artpipe.training.served import served_model_id
+from artpipe.training.transforms import TransformSpec
+
+
+def model_to_start_from(lake: DataLake) -> LoadedModel | None:
+    """The served model; None before the first training, or where it is damaged."""
+    model_id = served_model_id(lake)
+    if model_id is None:
+        return None
+    try:
+        return load_model(lake.model(model_id))
+    except CorruptModelError:
+        return None
+
+
+def can_start_from(card: ModelCard, backbone: str, transform: TransformSpec) -> bool:
+    """Whether a model's weights mean the same here: its backbone is this one, and it sees pictures in the same way."""
+    return card.backbone == backbone and card.transform == transform
+
+
+def start_from(model: MultiTaskClassifier, labels: Labels, start: LoadedModel) -> WeightsSource:
+    """Give a fresh network the weights of a trained one; a class that is new keeps its random weights.
+
+    Args:
+        model: the network that is changed.
+        labels: its classes.
+        start: a model for which `can_start_from` holds.
+    """
+    model.backbone.load_state_dict(start.model.backbone.state_dict())
+    known = start.card.classes
+    trained = dict(zip(start.model.tasks, start.model.heads, strict=True))
+    with torch.no_grad():
+        for task, head in zip(model.tasks, model.heads, strict=True):
+            shared = [name for name in labels.classes[task] if name in known.get(task, ())]
+            if not shared:
+                continue
+            here = [labels.classes[task].index(name) for name in shared]
+            there = [known[task].index(name) for name in shared]
+            for name in ("weight", "bias"):
+                head.get_parameter(name)[here] = trained[task].get_parameter(name)[there]
+    return WeightsSource("model", None, start.card.model_id)

@@ -1,0 +1,92 @@
+from dataclasses import replace
+
+import polars as pl
+import pytest
+import torch
+
+from artpipe.training.checkpoint import ModelCard, load_learned, load_model, save_model
+from artpipe.training.config import FROM_WEIGHTS, TrainingConfig
+from artpipe.training.labels import Labels
+from artpipe.training.loop import train_classifier
+from artpipe.training.model import WeightsSource, build_model
+from artpipe.training.served import serve_model
+from artpipe.training.transforms import TransformSpec
+from artpipe.training.warm_start import can_start_from, model_to_start_from, start_from
+
+TINY = "test_efficientnet"
+QUICK = TrainingConfig(
+    backbone=TINY, weights="none", image_px=32, epochs=1, batch_size=16, device="cpu", loader_workers=0, warm_start=True
+)
+
+
+def saved(lake, classes: dict[str, tuple[str, ...]], seed: int = 0):
+    torch.manual_seed(seed)
+    model, transform = build_model(TINY, {task: len(names) for task, names in classes.items()}, 32)
+    card = ModelCard(classes, transform, TINY, model.features, WeightsSource("none", None), "v", seed, {})
+    return load_model(save_model(lake, model.state_dict(), card)[1])
+
+
+def test_heads_are_taken_over_class_by_class_and_new_classes_start_fresh(lake):
+    start = saved(lake, {"style": ("Baroque", "Rococo", "Realism"), "type": ("portrait",)})
+    labels = Labels({"style": ("Mannerism", "Realism", "Baroque"), "period": ("1550-1650",)})
+    torch.manual_seed(7)
+    model, _ = build_model(TINY, {"style": 3, "period": 1}, 32)
+    fresh = [head.weight.detach().clone() for head in model.heads]
+    source = start_from(model, labels, start)
+    assert source == WeightsSource("model", None, start.card.model_id)
+    assert torch.equal(model.heads[0].weight[1], start.model.heads[0].weight[2]), "Realism"
+    assert torch.equal(model.heads[0].weight[2], start.model.heads[0].weight[0]), "Baroque"
+    assert torch.equal(model.heads[0].bias[2], start.model.heads[0].bias[0])
+    assert torch.equal(model.heads[0].weight[0], fresh[0][0]), "Mannerism is new"
+    assert torch.equal(model.heads[1].weight, fresh[1]), "the whole task is new"
+    state, taken = start.model.backbone.state_dict(), model.backbone.state_dict()
+    assert all(torch.equal(state[key], taken[key]) for key in state)
+
+
+@pytest.mark.parametrize(("backbone", "size", "can"), [(TINY, 32, True), ("resnet18", 32, False), (TINY, 64, False)])
+def test_only_the_same_backbone_and_transform_can_be_started_from(lake, backbone: str, size: int, can: bool):
+    card = saved(lake, {"type": ("portrait",)}).card
+    assert can_start_from(card, backbone, TransformSpec(size, card.transform.mean, card.transform.std)) is can
+
+
+def test_a_warm_start_is_told_by_the_card_and_gives_the_same_weights_again(draw, lake):
+    training_set, store = draw(24)
+    first = train_classifier(training_set, store, lake, QUICK).card
+    assert first.weights_source == WeightsSource("none", None), "nothing was served yet"
+    serve_model(lake, first.model_id)
+    start = model_to_start_from(lake)
+    assert start is not None
+    second = train_classifier(training_set, store, lake, QUICK, start=start).card
+    assert second.weights_source == WeightsSource("model", None, first.model_id)
+    assert second.config["backbone_rate_share"] == FROM_WEIGHTS.backbone_rate_share, "it is not trained from scratch"
+    assert train_classifier(training_set, store, lake, QUICK, start=start).card.model_id == second.model_id
+    assert second.model_id != first.model_id
+
+
+def test_another_backbone_is_trained_as_if_nothing_were_served(draw, lake):
+    training_set, store = draw(24)
+    start = saved(lake, {"type": ("portrait",)})
+    other = replace(start, card=replace(start.card, backbone="resnet18"))
+    card = train_classifier(training_set, store, lake, QUICK, start=other).card
+    assert card.weights_source == WeightsSource("none", None)
+
+
+def test_a_model_is_saved_with_the_works_that_it_learned_from(draw, lake):
+    training_set, store = draw(30)
+    tested = training_set.with_columns(
+        pl.when(pl.int_range(pl.len()) >= 24).then(pl.lit("test")).otherwise(pl.col("split")).alias("split")
+    )
+    trained = train_classifier(tested, store, lake, QUICK)
+    learned = load_learned(trained.folder)
+    assert learned is not None
+    assert set(learned["artwork_id"]) == set(tested.filter(pl.col("split") != "test")["artwork_id"])
+    assert learned.columns == ["artwork_id", "work_id", "split", "jpeg_sha256"]
+    assert trained.card.rows == {"train": 18, "validation": 6}
+
+
+def test_a_damaged_served_model_is_not_started_from(lake):
+    assert model_to_start_from(lake) is None
+    served = saved(lake, {"type": ("portrait",)}).card.model_id
+    serve_model(lake, served)
+    (lake.model(served) / "model.safetensors").write_bytes(b"damaged")
+    assert model_to_start_from(lake) is None
