@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from dagster import DagsterEvent
     from rich.console import Console
 
-# Telemetry is off because a museum's catalogue is nobody else's business, and a first run should not print a notice.
-DAGSTER_YAML = b"telemetry:\n  enabled: false\n"
+DAGSTER_YAML = resources.files("artpipe") / "dagster.yaml"
 
 
 class UnknownAssetError(ArtpipeError):
@@ -89,7 +89,7 @@ def dagster_home(lake: DataLake) -> Path:
     if not (home / "dagster.yaml").exists():
         from upath import UPath
 
-        write_whole(UPath(home / "dagster.yaml"), DAGSTER_YAML)
+        write_whole(UPath(home / "dagster.yaml"), DAGSTER_YAML.read_bytes())
     return home
 
 

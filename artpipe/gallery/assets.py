@@ -7,12 +7,19 @@ import dagster as dg
 from artpipe.gallery.roots import RootFile, refresh_root
 from artpipe.gallery.site import ARTIST_LIST_URL, CATALOG_URL
 from artpipe.lake import DataLake
-from artpipe.resources import GalleryResource, progress_of
+from artpipe.resources import GALLERY_POOL, GalleryResource, progress_of
 
 GROUP = "gallery"
 
 
-@dg.asset(group_name=GROUP, kinds={"http"}, code_version="1", owners=["team:artpipe"], tags={"stage": "source"})
+@dg.asset(
+    group_name=GROUP,
+    kinds={"http"},
+    code_version="1",
+    owners=["team:artpipe"],
+    tags={"stage": "source"},
+    pool=GALLERY_POOL,
+)
 def raw_catalog(
     context: dg.AssetExecutionContext, lake: dg.ResourceParam[DataLake], gallery: GalleryResource
 ) -> dg.MaterializeResult[Any]:
@@ -24,7 +31,14 @@ def raw_catalog(
     return _result(found, changed=changed)
 
 
-@dg.asset(group_name=GROUP, kinds={"http"}, code_version="1", owners=["team:artpipe"], tags={"stage": "source"})
+@dg.asset(
+    group_name=GROUP,
+    kinds={"http"},
+    code_version="1",
+    owners=["team:artpipe"],
+    tags={"stage": "source"},
+    pool=GALLERY_POOL,
+)
 def raw_artists(
     context: dg.AssetExecutionContext, lake: dg.ResourceParam[DataLake], gallery: GalleryResource
 ) -> dg.MaterializeResult[Any]:

@@ -9,7 +9,7 @@ import polars as pl
 from artpipe.evaluation.sheets import contact_sheet
 from artpipe.io import content_version, save_picture, table_metadata
 from artpipe.lake import DataLake
-from artpipe.resources import GalleryResource, progress_of
+from artpipe.resources import GALLERY_POOL, GalleryResource, progress_of
 from artpipe.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +22,12 @@ NOT_CONTENT = ("attempts", "error", "etag", "fetched_at", "last_modified")
 
 
 @dg.asset(
-    group_name=GROUP, kinds={"http", "lancedb"}, code_version="1", io_manager_key="lance", owners=["team:artpipe"]
+    group_name=GROUP,
+    kinds={"http", "lancedb"},
+    code_version="1",
+    io_manager_key="lance",
+    owners=["team:artpipe"],
+    pool=GALLERY_POOL,
 )
 def images(
     context: dg.AssetExecutionContext,
