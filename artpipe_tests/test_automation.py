@@ -20,7 +20,8 @@ SETTINGS = Settings(rescrape_cron="0 3 * * *")
 
 
 class Graph:
-    """`catalog` and `list` are roots; `works` is made from both, `images` from `works`, `splits` from those two.
+    """`catalog` and `list` are roots; `works` is made from both, `images` from `works`, `splits` from those two,
+    `index` from `works` and `splits`.
 
     `holds` says what an asset comes out as; by default it copies what it is made from. A name in `broken` fails.
     """
@@ -46,7 +47,7 @@ class Graph:
             self._asset("works", "catalog", "list"),
             self._asset("images", "works", pool=GALLERY_POOL),
             self._asset("splits", "works", "images"),
-            self._asset("index", "splits"),
+            self._asset("index", "works", "splits"),
         ]
 
         @dg.asset_check(asset="splits", blocking=True)
@@ -140,6 +141,13 @@ def test_a_change_goes_down_and_each_asset_runs_once_after_all_that_is_above_it(
     assert graph.settle() == [{"works"}, {"images"}, {"splits"}, {"index"}]
 
 
+def test_a_change_that_landed_while_nobody_watched_goes_down_too(graph: Graph):
+    graph.cursor = None
+    graph.holds["catalog"] = "2"
+    graph.run("catalog")
+    assert graph.settle() == [{"works"}, {"images"}, {"splits"}, {"index"}]
+
+
 def test_a_root_made_anew_with_the_same_content_starts_nothing(graph: Graph):
     graph.run("catalog", "list")
     assert graph.settle() == []
@@ -219,7 +227,7 @@ def test_nothing_is_made_from_what_failed_a_blocking_check(graph: Graph):
     graph.failed_checks.add("splits")
     graph.holds["catalog"] = "2"
     graph.run("catalog")
-    assert graph.settle() == [{"works"}, {"images"}, {"splits"}]
+    assert graph.settle() == [{"works"}, {"images"}, {"splits"}], "index has to wait"
     graph.failed_checks.clear()
     graph.code["splits"] = "2"
     assert graph.settle() == [{"splits"}, {"index"}]

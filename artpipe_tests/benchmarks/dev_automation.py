@@ -46,7 +46,7 @@ class Phase:
     expected: set[str]
     may_run: set[str] = field(default_factory=set[str])
     change: Callable[[], None] = lambda: None
-    timeout_s: float = 900
+    timeout_s: float = 1800
 
 
 @dataclass(frozen=True)
