@@ -170,8 +170,10 @@ class InputsAreSettled(Condition):
         view, states = context.asset_graph_view, _states_now(context)
         for key in ancestors(view.asset_graph, context.key):
             requested = context.request_subsets_by_key.get(key)
-            if requested is not None and not requested.is_empty and states[context.key].status == "missing":
-                continue
+            if requested is not None and not requested.is_empty:
+                if states[context.key].status == "missing":
+                    continue
+                return _answer(context, is_true=False)
             whole = view.get_full_subset(key=key)
             being_made = await view.compute_run_in_progress_subset(key=key, from_subset=whole)
             if states[key].status != "fresh" or not being_made.is_empty:
