@@ -23,6 +23,7 @@ import artpipe.splits.assets
 import artpipe.splits.checks
 import artpipe.training.assets
 import artpipe.training.checks
+from artpipe.automation import automated, automation_sensors, rescrape_schedule
 from artpipe.io import LanceIOManager, ModelIOManager, ParquetIOManager
 from artpipe.lake import DataLake
 from artpipe.lineage import Lineage, code_version
@@ -83,7 +84,7 @@ def build_definitions(
     lake = DataLake(settings.lake_root)
     lineage = Lineage(lake)
     assets = [
-        asset.map_asset_specs(lambda spec: with_shaping_settings(spec, settings))
+        automated(asset.map_asset_specs(lambda spec: with_shaping_settings(spec, settings)), settings)
         for asset in _loaded(dg.load_assets_from_modules(ASSET_MODULES))
     ]
     return dg.Definitions(
@@ -101,6 +102,8 @@ def build_definitions(
         # One process for a run: every step would otherwise spend seconds on importing the same libraries again.
         executor=dg.in_process_executor,
         loggers=loggers,
+        schedules=[rescrape_schedule(settings)],
+        sensors=automation_sensors(settings),
     )
 
 

@@ -16,6 +16,9 @@ from artpipe.settings import SAMPLE, Settings
 if TYPE_CHECKING:
     from artpipe.gallery.client import GalleryClient
 
+GALLERY_POOL = "gallery"
+"""The Dagster pool of every asset that talks to the gallery: one at a time."""
+
 
 class GalleryResource(dg.ConfigurableResource[object]):
     """Opens a client of the gallery in use; the sample gallery is drawn and served for as long as it is open."""

@@ -10,11 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from artpipe import __version__
+from artpipe.cron import cron_problem
 
 if TYPE_CHECKING:
     from artpipe.images.wanted import HarvestConfig
@@ -28,7 +30,12 @@ class Settings(BaseSettings):
     """What a user can set; every field has a default that suits the sample gallery and a public site."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ARTPIPE_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True
+        env_prefix="ARTPIPE_",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
     )
 
     gallery: str = Field(
@@ -112,6 +119,20 @@ class Settings(BaseSettings):
     keep_models: int = Field(
         default=5, ge=1, description="newest models kept, beside the served one and the one to roll back to"
     )
+    automate: bool = Field(
+        default=False, description="start the re-scrape schedule, the automation and the alerts with the Dagster daemon"
+    )
+    rescrape_cron: str = Field(default="0 3 * * 1", description="when the gallery is asked for changes, as a cron line")
+    timezone: str = Field(default="UTC", description="time zone of `ARTPIPE_RESCRAPE_CRON`, such as `Europe/Budapest`")
+    fresh_within_days: float = Field(
+        default=8.0, ge=0.01, description="the gallery's answers are promised to be newer than this"
+    )
+    stale_alert_hours: float = Field(
+        default=24.0, ge=0, description="tell when an asset has been stale or missing for longer than this"
+    )
+    webhook_url: SecretStr | None = Field(
+        default=None, description="alerts are POSTed here as JSON; they are only logged where it is not set"
+    )
     seed: int = Field(default=0, description="seed of everything random")
     search_recall: float = Field(
         default=0.99, gt=0, le=1, description="share of the ten true neighbours that the search index must find"
@@ -129,6 +150,33 @@ class Settings(BaseSettings):
         value = value.strip().rstrip("/")
         if value != SAMPLE and urlsplit(value).scheme not in ("http", "https"):
             raise ValueError(f"{value!r} is neither `sample` nor an http(s) URL")
+        return value
+
+    @field_validator("rescrape_cron")
+    @classmethod
+    def _cron_is_readable(cls, value: str) -> str:
+        problem = cron_problem(value)
+        if problem:
+            raise ValueError(f"{problem}; write five fields such as `0 3 * * 1`, Mondays at 3:00")
+        return " ".join(value.split())
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is no time zone; write one like `UTC` or `Europe/Budapest`") from error
+        return value
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _webhook_is_an_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value().strip():
+            return None
+        parts = urlsplit(value.get_secret_value())
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("it is no http(s) address")  # the address itself is a secret
         return value
 
     @property

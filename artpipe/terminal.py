@@ -46,7 +46,8 @@ def problems(error: "ValidationError", prefix: str) -> str:
         field = str(problem["loc"][0]) if problem["loc"] else ""
         name = prefix + (field.upper() if prefix.isupper() else field.replace("_", "-"))
         message = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{name}={problem['input']!r}: {message}" if field else message)
+        shown = "" if field == "webhook_url" else f"={problem['input']!r}"  # a webhook's address is a secret
+        lines.append(f"{name}{shown}: {message}" if field else message)
     return "; ".join(lines) + "."
 
 

@@ -1,8 +1,12 @@
 """What every test may use."""
 
+import http.server
+import json
 import os
+import threading
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +30,43 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         if name.startswith("ARTPIPE_") or name == "DAGSTER_HOME":
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+
+
+class FakeWebhook(http.server.ThreadingHTTPServer):
+    """Takes alerts on loopback and answers with `status`."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _WebhookHandler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/secret"
+        self.status = 200
+        self.alerts: list[dict[str, Any]] = []
+
+
+class _WebhookHandler(http.server.BaseHTTPRequestHandler):
+    server: FakeWebhook
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.alerts.append(json.loads(body))
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's names
+        pass
+
+
+@pytest.fixture
+def fake_webhook() -> Generator[FakeWebhook]:
+    """A chat service on loopback."""
+    with FakeWebhook() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
 
 
 @pytest.hookimpl(wrapper=True)

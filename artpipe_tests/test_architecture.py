@@ -3,9 +3,13 @@
 import ast
 import subprocess
 import sys
+import tomllib
+from importlib import resources
 from pathlib import Path
 
+import dagster as dg
 import pytest
+from dagster._core.instance.config import PoolGranularity
 
 import artpipe
 
@@ -46,6 +50,25 @@ def test_only_settings_reads_the_environment():
         if "os.environ" in path.read_text(encoding="utf-8") or "os.getenv" in path.read_text(encoding="utf-8")
     ]
     assert readers == []
+
+
+def test_the_sample_dagster_yaml_ships_and_is_what_dagster_takes(tmp_path: Path):
+    sample = resources.files("artpipe") / "dagster.yaml"
+    assert (
+        "dagster.yaml"
+        in tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"][
+            "artpipe"
+        ]
+    )
+    (tmp_path / "dagster.yaml").write_bytes(sample.read_bytes())
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        concurrency = instance.get_concurrency_config()
+        assert concurrency.run_queue_config is not None
+        assert concurrency.run_queue_config.max_concurrent_runs == 1
+        assert concurrency.pool_config.default_pool_limit == 1
+        assert concurrency.pool_config.pool_granularity is PoolGranularity.RUN
+        assert not instance.telemetry_enabled
+        assert instance.run_monitoring_enabled
 
 
 def test_loading_the_graph_imports_no_heavy_library():

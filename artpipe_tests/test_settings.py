@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from dagster._utils.schedules import is_valid_cron_schedule
 from pydantic import ValidationError
 
 from artpipe.definitions import SHAPING_SETTINGS, build_definitions
@@ -40,6 +41,50 @@ def test_each_gallery_has_a_lake_of_its_own():
 def test_a_gallery_that_is_no_address_is_refused():
     with pytest.raises(ValidationError, match="neither `sample` nor an http"):
         Settings(gallery="www.wga.hu")
+
+
+@pytest.mark.parametrize("line", ["0 3 * * 1", "*/15 0-6,22 1 jan-mar mon,FRI", "  5 4  * * 7 ", "59 23 31 12 0/2"])
+def test_a_cron_line_of_five_fields_is_taken(line: str):
+    cron = Settings(rescrape_cron=line).rescrape_cron
+    assert is_valid_cron_schedule(cron)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("0 3 * *", "has 4 fields instead of 5"),
+        ("@weekly", "has 1 fields instead of 5"),
+        ("60 3 * * 1", "'60' is no minute"),
+        ("0 3 0 * 1", "'0' is no day of the month"),
+        ("0 3 * * 5-2", "'5-2' is no day of the week"),
+        ("*/0 3 * * 1", "'\\*/0' is no minute"),
+        ("0 3 * foo 1", "'foo' is no month"),
+        ("0 3 * * 1,", "'1,' is no day of the week"),
+    ],
+)
+def test_a_cron_line_that_cannot_be_read_is_refused(line: str, problem: str):
+    with pytest.raises(ValidationError, match=problem):
+        Settings(rescrape_cron=line)
+
+
+@pytest.mark.parametrize("name", ["Europe/Atlantis", "../etc/passwd", ""])
+def test_a_time_zone_that_is_none_is_refused(name: str):
+    with pytest.raises(ValidationError, match="is no time zone"):
+        Settings(timezone=name)
+
+
+@pytest.mark.parametrize("address", ["hooks.example/secret", "ftp://secret@hooks.example", "https:///secret"])
+def test_a_webhook_that_is_no_address_is_refused_without_telling_it(address: str):
+    with pytest.raises(ValidationError, match="no http\\(s\\) address") as refused:
+        Settings(webhook_url=address)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_webhook_is_kept_secret():
+    settings = Settings(webhook_url="https://hooks.example/secret")
+    assert "secret" not in f"{settings!r} {settings.model_dump_json()}"
+    assert settings.webhook_url is not None
+    assert settings.webhook_url.get_secret_value() == "https://hooks.example/secret"
 
 
 def test_the_sample_gallery_is_trained_from_scratch_and_a_real_one_from_imagenet():

@@ -9,13 +9,20 @@ from artpipe.gallery.roots import refresh_root
 from artpipe.gallery.site import ARTIST_LIST_URL, CATALOG_URL
 from artpipe.lake import DataLake
 from artpipe.lineage import Lineage
-from artpipe.resources import GalleryResource, progress_of
+from artpipe.resources import GALLERY_POOL, GalleryResource, progress_of
 from artpipe.reuse import begin
 
 GROUP = "gallery"
 
 
-@dg.asset(group_name=GROUP, kinds={"http"}, code_version="1", owners=["team:artpipe"], tags={"stage": "source"})
+@dg.asset(
+    group_name=GROUP,
+    kinds={"http"},
+    code_version="1",
+    owners=["team:artpipe"],
+    tags={"stage": "source"},
+    pool=GALLERY_POOL,
+)
 def raw_catalog(
     context: dg.AssetExecutionContext,
     lake: dg.ResourceParam[DataLake],
@@ -28,7 +35,14 @@ def raw_catalog(
     return _root(context, "catalog", CATALOG_URL, parse_catalog, lake, lineage, gallery)
 
 
-@dg.asset(group_name=GROUP, kinds={"http"}, code_version="1", owners=["team:artpipe"], tags={"stage": "source"})
+@dg.asset(
+    group_name=GROUP,
+    kinds={"http"},
+    code_version="1",
+    owners=["team:artpipe"],
+    tags={"stage": "source"},
+    pool=GALLERY_POOL,
+)
 def raw_artists(
     context: dg.AssetExecutionContext,
     lake: dg.ResourceParam[DataLake],

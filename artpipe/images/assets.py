@@ -10,7 +10,7 @@ from artpipe.evaluation.sheets import contact_sheet
 from artpipe.io import content_version, read_parquet, recorded, save_picture, table_metadata
 from artpipe.lake import DataLake
 from artpipe.lineage import Lineage
-from artpipe.resources import GalleryResource, progress_of
+from artpipe.resources import GALLERY_POOL, GalleryResource, progress_of
 from artpipe.reuse import CHANGES, REUSED, RunConfig, begin, reused
 from artpipe.settings import Settings
 
@@ -41,7 +41,12 @@ def wanted_images(
 
 
 @dg.asset(
-    group_name=GROUP, kinds={"http", "lancedb"}, code_version="1", io_manager_key="lance", owners=["team:artpipe"]
+    group_name=GROUP,
+    kinds={"http", "lancedb"},
+    code_version="1",
+    io_manager_key="lance",
+    owners=["team:artpipe"],
+    pool=GALLERY_POOL,
 )
 def images(
     context: dg.AssetExecutionContext,

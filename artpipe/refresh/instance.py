@@ -4,6 +4,7 @@ import shlex
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 
 import dagster as dg
@@ -11,8 +12,7 @@ import dagster as dg
 from artpipe.lake import DataLake, write_whole
 from artpipe.settings import Settings
 
-# Telemetry is off because a museum's catalogue is nobody else's business, and a first run should not print a notice.
-DAGSTER_YAML = b"telemetry:\n  enabled: false\n"
+DAGSTER_YAML = resources.files("artpipe") / "dagster.yaml"
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -23,7 +23,7 @@ def dagster_home(settings: Settings) -> Path:
     if not (home / "dagster.yaml").exists():
         from upath import UPath
 
-        write_whole(UPath(home / "dagster.yaml"), DAGSTER_YAML)
+        write_whole(UPath(home / "dagster.yaml"), DAGSTER_YAML.read_bytes())
     return home
 
 

@@ -7,19 +7,21 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 import dagster as dg
 
 # Dagster shows this status in its UI and over GraphQL, but gives it no public name in Python.
 from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 from dagster._core.definitions.data_version import (
     CachingStaleStatusResolver,
     StaleCause,
     StaleCauseCategory,
     StaleStatus,
 )
+from dagster._core.definitions.events import AssetKeyPartitionKey
 from dagster._core.definitions.temporal_context import TemporalContext
 
 from artpipe.lake import DataLake
@@ -69,19 +71,54 @@ class AssetState:
         return self.is_root or self.status != "fresh" or bool(self.due)
 
 
-def stale_causes(graph: AssetGraph, instance: dg.DagsterInstance) -> dict[dg.AssetKey, tuple[Status, list[StaleCause]]]:
-    """Dagster's own status of every asset with its causes, upstream assets first.
+@dataclass(frozen=True)
+class Standing:
+    """How an asset stands, by Dagster's own account.
+
+    Attributes:
+        status: whether it is up to date with its code and with what it is made from.
+        causes: why it is not.
+        data_version: of what it holds now.
+        made_at: when it was last materialised, in seconds since 1970.
+        record_id: of that materialisation.
+    """
+
+    status: Status
+    causes: tuple[StaleCause, ...]
+    data_version: str
+    made_at: float | None
+    record_id: int | None
+
+
+def stale_states(
+    instance: dg.DagsterInstance, graph: BaseAssetGraph[Any], view: AssetGraphView | None = None
+) -> dict[dg.AssetKey, Standing]:
+    """How every asset stands, upstream assets first.
 
     An asset is stale for reasons of its own: that something further up is stale does not count until it is made anew
     and comes out different.
+
+    Args:
+        instance: Dagster's memory of what was run.
+        graph: all assets.
+        view: of one moment, so that all who ask within an automation tick are told the same.
     """
-    now = TemporalContext(effective_dt=datetime.now(UTC), last_event_id=None)
-    view = AssetGraphView(temporal_context=now, instance=instance, asset_graph=graph)
-    resolver = CachingStaleStatusResolver(instance, graph, view)
-    return {
-        key: (_STATUS[resolver.get_status(key)], list(resolver.get_stale_causes(key)))
-        for key in graph.toposorted_asset_keys
-    }
+    if view is None:
+        now = TemporalContext(effective_dt=datetime.now(UTC), last_event_id=None)
+        view = AssetGraphView(temporal_context=now, instance=instance, asset_graph=graph)
+    records = view.get_inner_queryer_for_back_compat()
+    resolver = CachingStaleStatusResolver(instance, graph, view, records)
+    standings: dict[dg.AssetKey, Standing] = {}
+    for key in graph.toposorted_asset_keys:
+        made = records.get_latest_materialization_or_observation_record(AssetKeyPartitionKey(key))
+        standings[key] = Standing(
+            status=_STATUS[resolver.get_status(key)],
+            causes=tuple(resolver.get_stale_causes(key)),
+            data_version=resolver.get_current_data_version(key).value,
+            made_at=made.timestamp if made else None,
+            record_id=made.storage_id if made else None,
+        )
+    return standings
 
 
 def asset_states(
@@ -97,12 +134,11 @@ def asset_states(
     """
     lineage = Lineage(DataLake(settings.lake_root))
     states: dict[str, AssetState] = {}
-    for key, (told, causes) in stale_causes(graph, instance).items():
+    for key, standing in stale_states(instance, graph).items():
         name = key.path[-1]
         upstream = tuple(sorted(parent.path[-1] for parent in graph.get(key).parent_keys))
         record = lineage.read(name)
-        event = instance.get_latest_materialization_event(key)
-        status, reasons = told, _reasons(key, causes, graph, instance)
+        status, reasons = standing.status, _reasons(key, standing.causes, graph, instance)
         if status == "missing":
             reasons = ["never made"]
         elif not lineage.lake.artefact(name).exists():
@@ -119,7 +155,7 @@ def asset_states(
             is_root=not upstream,
             due=_due(lineage.lake, settings, now or datetime.now(UTC)) if is_asked else "",
             seconds=record.seconds if record else None,
-            made_at=datetime.fromtimestamp(event.timestamp, UTC) if event else None,
+            made_at=datetime.fromtimestamp(standing.made_at, UTC) if standing.made_at else None,
         )
     return states
 
