@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 Select = Annotated[
     str | None,
-    typer.Option(help="Only these assets, in Dagster's selection syntax, such as `images` or `key:images+`."),
+    typer.Option(
+        help="Only these assets: `images`, `images+` (and all below), `artists,splits`, or Dagster's own syntax."
+    ),
 ]
 
 

@@ -5,6 +5,7 @@ it, Dagster's stale status is asked anew, so an asset whose inputs came out as b
 a persistent Dagster instance, and the Dagster UI shows these very runs.
 """
 
+import re
 import time
 import uuid
 from collections import Counter
@@ -138,7 +139,12 @@ def refresh(settings: Settings, options: RefreshOptions, console: "Console") -> 
 
 
 def selected_assets(graph: "AssetGraph", select: str | None) -> set[str]:
-    """The names of the assets that a Dagster selection matches; all of them where it is None.
+    """The names of the assets that a selection matches; all of them where it is None.
+
+    Args:
+        graph: all assets.
+        select: in Dagster's selection syntax; or names with commas between them, where `images+` is everything below
+            `images` too, and `+images` everything above.
 
     Raises:
         UnknownAssetError: it matches nothing, or cannot be read.
@@ -148,13 +154,20 @@ def selected_assets(graph: "AssetGraph", select: str | None) -> set[str]:
         return everything
     names = ", ".join(sorted(everything))
     try:
-        keys = dg.AssetSelection.from_string(select).resolve(graph, allow_missing=True)
+        keys = dg.AssetSelection.from_string(_in_dagster_syntax(select)).resolve(graph, allow_missing=True)
     except dg.DagsterError as error:
         raise UnknownAssetError(f"{select!r} is not a selection of assets ({error}); choose from {names}.") from error
     if not keys:
         raise UnknownAssetError(f"the selection {select!r} matches no asset; choose from {names}.")
     # A step makes all of its assets.
     return {name.path[-1] for key in keys for name in graph.get(key).assets_def.keys}
+
+
+def _in_dagster_syntax(select: str) -> str:
+    names = [re.fullmatch(r"\s*(\+?)(\w+)(\+?)\s*", part) for part in select.split(",")]
+    if not all(names):
+        return select
+    return " or ".join(f'{name[1]}key:"{name[2]}"{name[3]}' for name in names if name is not None)
 
 
 def next_wave(states: Mapping[str, AssetState], selected: set[str], ran: set[str], force: bool = False) -> set[str]:

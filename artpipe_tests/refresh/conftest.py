@@ -132,6 +132,7 @@ class Upkeep:
             "batch_size": 16,
             "loader_workers": 0,
             "retrain_drift": 0.05,
+            "model_tolerance": 1.0,
         }
         return Settings(**{**usual, **changed})
 

@@ -148,7 +148,7 @@ MATRIX = {
 @pytest.mark.parametrize("row", MATRIX.values(), ids=MATRIX.keys())
 def test_a_change_runs_what_depends_on_it_and_nothing_else(upkeep, row):
     row.change(upkeep)
-    report = upkeep.refresh(model_tolerance=1.0, **row.settings)
+    report = upkeep.refresh(**row.settings)
     bodies = upkeep.gallery.bodies()
     assert set(report.ran) == ROOTS | row.runs
     assert report.reused == []
@@ -157,7 +157,7 @@ def test_a_change_runs_what_depends_on_it_and_nothing_else(upkeep, row):
     assert (report.work["images_fetched"], report.work["images_decoded"]) == (row.images, row.images + row.spoiled)
     assert report.work["images_embedded"] == row.embedded
     assert_whole(upkeep)
-    assert set(upkeep.refresh(model_tolerance=1.0, **settled(row)).ran) == ROOTS
+    assert set(upkeep.refresh(**settled(row)).ran) == ROOTS
 
 
 def settled(row: Row) -> dict[str, object]:

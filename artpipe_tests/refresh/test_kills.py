@@ -56,7 +56,7 @@ refresh(Settings(**settings), RefreshOptions(select=f'+key:"{asset}"' if asset e
 def test_a_refresh_killed_in_every_asset_goes_on_where_it_was(upkeep):
     before = set(ImageStore(upkeep.lake).outcomes()["artwork_id"])
     added = upkeep.gallery.add_like(upkeep.works()[0], count=8)
-    settings = {"epochs": 3, "model_tolerance": 1.0}
+    settings = {"epochs": 3}
     told = json.dumps(json.loads(upkeep.settings(**settings).model_dump_json()))
     upkeep.gallery.forget_requests()
     for asset, place, count in KILLS:

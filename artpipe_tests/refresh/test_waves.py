@@ -4,9 +4,12 @@ import json
 
 import pytest
 
+from artpipe.definitions import build_definitions
 from artpipe.refresh.staleness import AssetState, ancestors
-from artpipe.refresh.waves import next_wave
+from artpipe.refresh.waves import UnknownAssetError, next_wave, selected_assets
+from artpipe.settings import Settings
 
+CATALOG = {"catalog_changes", "artworks", "quarantine"}
 CHAIN = {"root": (), "clean": ("root",), "images": ("clean",), "table": ("clean", "images"), "report": ("table",)}
 
 
@@ -57,6 +60,30 @@ def test_force_runs_everything_selected_at_once():
     assert next_wave(states(), EVERYTHING, ran=set(), force=True) == EVERYTHING
 
 
+@pytest.mark.parametrize(
+    ("select", "names"),
+    [
+        (None, 16),
+        ("images", {"images"}),
+        ("search_index, artists", {"search_index", "artists"}),
+        ("vectors", {"embeddings", "vectors"}),
+        ("evaluation_report+", {"evaluation_report"}),
+        ("classifier+", {"classifier", "served_model", "evaluation_report", "embeddings", "vectors", "search_index"}),
+        ("+wanted_images", {"raw_catalog", "raw_artists", "artists", *CATALOG, "wanted_images"}),
+        ('key:"images" or key:"splits"', {"images", "splits"}),
+    ],
+)
+def test_a_selection_is_names_or_dagster_s_own_syntax(select, names):
+    found = selected_assets(build_definitions(Settings()).resolve_asset_graph(), select)
+    assert found == names or len(found) == names
+
+
+@pytest.mark.parametrize("select", ["imagse", "images and", "key:nothing"])
+def test_a_selection_of_nothing_names_the_assets(select):
+    with pytest.raises(UnknownAssetError, match="choose from artists, artworks"):
+        selected_assets(build_definitions(Settings()).resolve_asset_graph(), select)
+
+
 def test_ancestors_are_found_however_far_up():
     assert ancestors(states(), "report") == {"root", "clean", "images", "table"}
 
@@ -70,7 +97,7 @@ def test_status_says_why_in_words_and_a_dry_run_runs_nothing(upkeep, monkeypatch
 
     upkeep.gallery.add_like(upkeep.works()[0])
     upkeep.gallery.edit(upkeep.works(type="portrait")[1], lambda row: row | {"TYPE": "genre"})
-    upkeep.refresh(RefreshOptions(select="raw_catalog or artworks"))
+    upkeep.refresh(RefreshOptions(select="raw_catalog,artworks"))
     found = {one.state.asset: one for one in outlook(upkeep.settings(seed=5)).forecasts}
     assert found["splits"].why == "`artworks` changed: 1 new, 0 changed, 1 relabelled, 0 gone"
     assert found["classifier"].why == "seed 0 -> 5"
