@@ -31,6 +31,7 @@ from artpipe.settings import Settings
 
 Status = Literal["fresh", "stale", "missing"]
 _MATERIALIZATIONS_READ = 50
+_TOLD_FIRST, _TOLD_LAST = ("new", "changed", "relabelled", "replaced"), ("gone", "withdrawn")
 _STATUS: Mapping[StaleStatus, Status] = {
     StaleStatus.FRESH: "fresh",
     StaleStatus.STALE: "stale",
@@ -203,7 +204,12 @@ def changes_since(key: dg.AssetKey, timestamp: float, instance: dg.DagsterInstan
             for what, count in told.data.items():
                 if isinstance(count, int):
                     total[str(what)] += count  # a Counter's own `update` would keep zeros, and order
-    return ", ".join(f"{count:,} {what}" for what, count in total.items())
+    # Dagster keeps JSON with its keys sorted.
+    return ", ".join(f"{total[what]:,} {what}" for what in sorted(total, key=_place))
+
+
+def _place(what: str) -> int:
+    return _TOLD_FIRST.index(what) if what in _TOLD_FIRST else len(_TOLD_FIRST) + (what in _TOLD_LAST)
 
 
 def _due(lake: DataLake, settings: Settings, now: datetime) -> str:
