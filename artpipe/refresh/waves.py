@@ -189,7 +189,9 @@ def next_wave(states: Mapping[str, AssetState], selected: set[str], ran: set[str
         above = ancestors(states, name) & open_assets
         if not above or (above <= wave and (force or states[name].status == "missing")):
             wave.add(name)
-    return wave
+    # A step makes all of its assets, so one that was cut off between two of them makes the first ones again too.
+    steps = {states[name].step for name in wave if states[name].step}
+    return wave | {name for name, state in states.items() if state.step in steps}
 
 
 def _runner(

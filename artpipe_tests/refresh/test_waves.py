@@ -84,6 +84,13 @@ def test_a_selection_of_nothing_names_the_assets(select):
         selected_assets(build_definitions(Settings()).resolve_asset_graph(), select)
 
 
+def test_a_step_makes_all_of_its_assets_however_many_are_stale():
+    now = states(clean="stale")
+    now |= {"set_aside": AssetState("set_aside", "fresh", upstream=("root",), step="cleaning")}
+    now["clean"] = AssetState("clean", "stale", upstream=("root",), step="cleaning")
+    assert next_wave(now, {*EVERYTHING, "set_aside"}, ran={"root"}) == {"clean", "set_aside"}
+
+
 def test_ancestors_are_found_however_far_up():
     assert ancestors(states(), "report") == {"root", "clean", "images", "table"}
 
