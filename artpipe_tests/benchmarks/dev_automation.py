@@ -87,16 +87,19 @@ class Dev:
         self.port = _free_port()
 
     def __enter__(self) -> "Dev":
+        # Before `dagster dev`: of two processes that set up a new home at once, one fails.
+        self.instance = dg.DagsterInstance.from_config(str(self.home))
+        self.instance.get_runs(limit=1)
+        self.instance.all_asset_keys()
         dagster = Path(sys.executable).with_name("dagster")
         command = [dagster, "dev", "-m", "artpipe.definitions", "-p", str(self.port)]
         self._process = subprocess.Popen(
             command, env=self._environment, stdout=self.log.open("w"), stderr=subprocess.STDOUT, start_new_session=True
         )
-        self.instance = dg.DagsterInstance.from_config(str(self.home))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.send_signal(signal.SIGINT)
+        self._process.terminate()
         try:
             self._process.wait(60)
         except subprocess.TimeoutExpired:
