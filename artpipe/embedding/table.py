@@ -189,7 +189,9 @@ class EmbeddingTable:
         _refuse_repeated(rows)
         data = _arrow_rows(rows)
         table = self._open_for_writing()
-        is_other_length = table is not None and table.schema.field(VECTOR).type != data.schema.field(VECTOR).type
+        # Not the types themselves: where usearch was loaded before Arrow, lists of any two lengths compare as equal.
+        length = data.schema.field(VECTOR).type.list_size
+        is_other_length = table is not None and table.schema.field(VECTOR).type.list_size != length
         if table is None or is_other_length:
             mode = "overwrite" if is_other_length else "create"
             self.lake.connect().create_table(EMBEDDINGS_TABLE, data=data, schema=data.schema, mode=mode)
