@@ -19,7 +19,7 @@ KILLS = [
     ("training_set", "artpipe.lineage:Lineage.commit", 1),
     ("classifier", "artpipe.training.checkpoint:RunCheckpoint.save", 2),
     ("classifier", "artpipe.training.loop:save_model", 1),
-    ("served_model", "artpipe.training.served:serve_model", 1),
+    ("served_model", "artpipe.training.choice:write_pointer", 1),
     ("embeddings", "artpipe.embedding.table:EmbeddingTable.upsert", 1),
     ("embeddings", "artpipe.embedding.table:EmbeddingTable.optimize", 1),
     ("evaluation_report", "artpipe.evaluation.assets:write_whole", 2),
