@@ -16,7 +16,7 @@ from artpipe.settings import Settings
 SMALL = {"sample_artworks": 120, "train_image_px": 32, "epochs": 2, "batch_size": 16}
 ASSETS = {
     "raw_catalog", "raw_artists", "artists", "artworks", "quarantine", "images", "splits", "training_set",
-    "classifier", "evaluation_report", "embeddings", "search_index",
+    "classifier", "evaluation_report", "embeddings", "search_index", "art_map",
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
-from artpipe.io import content_version, table_metadata
+from artpipe.io import content_version, read_parquet, recorded, save_picture, table_metadata
 from artpipe.lake import DataLake
 from artpipe.resources import progress_of
 from artpipe.settings import Settings
@@ -60,5 +60,41 @@ def embeddings(
             "metadata_updated": len(plan.to_update),
             "removed": len(plan.to_remove),
             "unchanged": plan.unchanged,
+        },
+    )
+
+
+class ArtMapConfig(dg.Config):
+    """How the map is drawn this time."""
+
+    lay_out_anew: bool = False
+    """Lay out every work again, from where it stands now, instead of only placing the new ones."""
+
+
+@dg.asset(group_name=GROUP, kinds={"numpy"}, code_version="1", deps=["embeddings"], owners=["team:artpipe"])
+def art_map(
+    config: ArtMapConfig, lake: dg.ResourceParam[DataLake], settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult[pl.DataFrame]:
+    """Where each work stands on the map: works that look alike stand together, and what stands keeps its place."""
+    from artpipe.embedding.map_picture import map_picture
+    from artpipe.embedding.mapping import update_map
+    from artpipe.embedding.table import EmbeddingTable
+
+    embedded = EmbeddingTable(lake)
+    version = embedded.version
+    works = embedded.read(["artwork_id", "jpeg_sha256", "model_id", "style"], version=version)
+    _, vectors = embedded.vectors(version)
+    held = read_parquet(lake, "art_map") if lake.table("art_map").exists() else None
+    update = update_map(works, vectors, held, anew=config.lay_out_anew, seed=settings.seed)
+    labelled = update.table.with_columns(works["style"])
+    picture = map_picture(labelled, f"{works.height:,} works, placed by looks and coloured by style")
+    return recorded(
+        update.table,
+        metadata={
+            "map": save_picture(lake, "map/art_map.png", picture),
+            "kept": update.kept,
+            "placed": update.placed,
+            "laid_out": update.laid_out,
+            "why_laid_out": update.why or "only new works were placed",
         },
     )
