@@ -14,8 +14,12 @@ FILTERS = ("style", "period", "type", "school", "artist", "year_from", "year_to"
 LABEL_FILTERS = ("style", "period", "type", "school")
 PAGE_SIZE = 24
 MAX_PAGE = 10_000
-_Text = Annotated[str | None, Query(max_length=200)]
-_Year = Annotated[str | None, Query(max_length=8, pattern=r"^\s*(-?\d{1,4})?\s*$")]
+_YEAR = r"^\s*(-?[0-9]{1,4})?\s*$"
+
+
+def _asked(name: str, pattern: str | None = None) -> Any:
+    """A field of an address, described as the filter describes it; longer texts than any label are refused."""
+    return Query(max_length=200, pattern=pattern, description=SearchFilter.model_fields[name].description)
 
 
 class UnusableQuestionError(ArtpipeError):
@@ -46,14 +50,14 @@ class Question:
         words: Annotated[str | None, Query(max_length=200, description="to be found in titles and artists")] = None,
         image: Annotated[str | None, Query(max_length=6000, description="the token of an uploaded picture")] = None,
         like: Annotated[str | None, Query(max_length=300, description="the id of a work to compare with")] = None,
-        style: _Text = None,
-        period: _Text = None,
-        type: _Text = None,  # noqa: A002 - the catalogue's own word
-        school: _Text = None,
-        artist: _Text = None,
-        year_from: _Year = None,
-        year_to: _Year = None,
-        page: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1,
+        style: Annotated[str | None, _asked("style")] = None,
+        period: Annotated[str | None, _asked("period")] = None,
+        type: Annotated[str | None, _asked("type")] = None,  # noqa: A002 - the catalogue's own word
+        school: Annotated[str | None, _asked("school")] = None,
+        artist: Annotated[str | None, _asked("artist")] = None,
+        year_from: Annotated[str | None, _asked("year_from", _YEAR)] = None,
+        year_to: Annotated[str | None, _asked("year_to", _YEAR)] = None,
+        page: Annotated[int, Query(ge=1, le=MAX_PAGE, description="from 1")] = 1,
     ) -> Self:
         """Read it from an address, where an empty field of a form means that nothing was chosen.
 

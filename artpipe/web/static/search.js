@@ -58,7 +58,9 @@ document.addEventListener('paste', (event) => {
   if (form && file) send(form, file);
 });
 window.addEventListener('pageshow', () => {
+  // Back from the results: the page is as it was left.
   for (const working of document.querySelectorAll('.working')) working.hidden = true;
+  for (const field of document.querySelectorAll('[data-filters] :disabled')) field.disabled = false;
 });
 
 for (const image of document.querySelectorAll('[data-preview]')) {
@@ -68,7 +70,7 @@ for (const image of document.querySelectorAll('[data-preview]')) {
 
 for (const form of document.querySelectorAll('[data-filters]')) {
   form.addEventListener('submit', () => {
-    for (const field of form.elements) if (!field.value) field.disabled = true; // a short address
+    for (const field of form.querySelectorAll('input, select')) field.disabled = !field.value; // a short address
   });
 }
 
