@@ -74,6 +74,7 @@ def _listening(host: str, port: int) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((host, port))
+        found.listen(128)  # from here on a visitor waits a moment instead of being turned away
     except OSError as error:
         found.close()
         raise PortTakenError(

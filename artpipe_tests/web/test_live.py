@@ -106,3 +106,44 @@ def test_a_picture_s_address_of_an_earlier_model_says_so(own_lake, colour_model,
         answer = client.get("/search", params={"image": sent["image"]})
         assert answer.status_code == 422
         assert "choose the picture once more" in answer.text
+
+
+def test_pictures_that_wait_together_are_looked_at_together_and_each_gets_its_own_answer(colour_model, picture_of):
+    entered, go_on = threading.Event(), threading.Event()
+    sizes: list[int] = []
+
+    class SlowModel:
+        model_id, labels = "m", colour_model.labels
+
+        def encode(self, jpegs):
+            sizes.append(len(jpegs))
+            if len(sizes) == 1:
+                entered.set()
+                go_on.wait(10)
+            if b"bad" in jpegs:
+                raise ValueError("a bad picture")
+            return colour_model.encode(jpegs)
+
+    model = WarmingModel(SlowModel, "m")
+    answers: dict[int, object] = {}
+
+    def ask(number: int, jpeg: bytes) -> None:
+        try:
+            answers[number] = model.encode([jpeg]).vectors[0]
+        except ValueError as error:
+            answers[number] = str(error)
+
+    pictures = [picture_of(colour) for colour in ((200, 1, 1), (1, 200, 1), (1, 1, 200))] + [b"bad"]
+    asking = [threading.Thread(target=ask, args=(i, jpeg)) for i, jpeg in enumerate(pictures)]
+    asking[0].start()
+    assert entered.wait(10)
+    for one in asking[1:]:
+        one.start()
+    while len(model._waiting) < 3:
+        pass
+    go_on.set()
+    for one in asking:
+        one.join()
+    assert sizes[:2] == [1, 3]
+    assert [int(answers[i].argmax()) for i in range(3)] == [0, 1, 2]
+    assert answers[3] == "a bad picture"
