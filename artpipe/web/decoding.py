@@ -4,6 +4,7 @@ A worker has a ceiling on memory, dies with its work when it takes too long, and
 """
 
 import io
+import logging
 import multiprocessing
 import queue
 import threading
@@ -15,6 +16,8 @@ from artpipe.errors import ArtpipeError
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
+
+logger = logging.getLogger(__name__)
 
 MAX_PIXELS = 64_000_000
 LEAST_SIDE_PX = 24
@@ -83,9 +86,13 @@ class DecodingWorkers:
     def _start_all(self) -> None:
         waiting = [self._idle.get() for _ in range(self._idle.qsize())]
         for worker in waiting:
-            if not self._closed.is_set():
-                worker.start()
-            self._idle.put(worker)
+            try:
+                if not self._closed.is_set():
+                    worker.start()
+            except UploadRefusedError as error:
+                logger.warning("%s", error)
+            finally:
+                self._idle.put(worker)
 
 
 class _Worker:
@@ -104,7 +111,11 @@ class _Worker:
         process.start()
         theirs.close()
         self._process, self._pipe = process, ours
-        if not ours.poll(_START_S) or ours.recv() != "ready":
+        try:
+            is_ready = ours.poll(_START_S) and ours.recv() == "ready"
+        except (EOFError, OSError):
+            is_ready = False
+        if not is_ready:
             self.stop()
             raise UploadRefusedError("pictures cannot be opened at the moment; try again.", 503)
         return ours

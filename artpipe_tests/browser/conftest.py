@@ -29,12 +29,17 @@ PATIENCE_MS = 30_000
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def served_lake(tmp_path_factory: pytest.TempPathFactory) -> DataLake:
     lake = DataLake(tmp_path_factory.mktemp("browser") / "lake")
     _web.fill(lake)
+    return lake
+
+
+@pytest.fixture(scope="session")
+def address(served_lake: DataLake) -> Iterator[str]:
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(lake, encoder=_web.ColourModel()), log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(create_app(served_lake, encoder=_web.ColourModel()), log_level="warning"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     while not server.started:

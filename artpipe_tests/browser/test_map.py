@@ -2,9 +2,13 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
+
+from artpipe.lake import DataLake
+from artpipe.web.export import export_site
 
 # Where a work stands on the screen, found as the page itself finds it.
 PLACE = """(title) => {
@@ -123,3 +127,13 @@ def test_on_a_phone_a_tap_shows_the_work_and_a_second_opens_it(context_with: Cal
     title = card.locator(".title").inner_text()
     card.tap()
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
+
+
+def test_an_exported_map_works_from_a_folder_without_a_server(page: Page, served_lake: DataLake, tmp_path: Path):
+    export_site(served_lake, tmp_path / "site")
+    page.goto((tmp_path / "site/index.html").as_uri())
+    page.get_by_role("link", name="Map", exact=True).click()
+    page.locator("[data-ready=yes]").wait_for()
+    page.mouse.click(*place(page, "Colour no. 7"))
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("Colour no. "))
+    assert page.evaluate("[...document.images].filter((one) => one.complete && !one.naturalWidth).length") == 0

@@ -33,10 +33,15 @@ def wait_for_map(page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_on_any_page(context_with: Callable[..., BrowserContext], scheme: str):
+def test_axe_finds_nothing_serious_on_any_page(
+    context_with: Callable[..., BrowserContext], scheme: str, red_picture: Path
+):
     page = context_with(color_scheme=scheme).new_page()
+    page.goto("/")
+    page.set_input_files("input[type=file]", red_picture)
+    page.wait_for_url("**/search?image=*")
     found: list[str] = []
-    for name, address in ADDRESSES.items():
+    for name, address in {**ADDRESSES, "results of a picture": page.url}.items():
         page.goto(address)
         if name == "map":
             wait_for_map(page)

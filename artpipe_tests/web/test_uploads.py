@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,10 @@ def animated_gif() -> bytes:
     out = io.BytesIO()
     frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
     return out.getvalue()
+
+
+def end_at_once(pipe: Connection, short_side_px: int) -> None:
+    """A worker that is gone before it was ready."""
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])
@@ -128,5 +133,21 @@ def test_a_picture_that_takes_too_long_is_given_up_and_the_next_is_looked_at(pic
             workers.decode(picture_of((1, 2, 3), (3000, 3000), "PNG"))
         workers.limits = DecodingLimits(48, seconds=30.0)
         assert workers.decode(picture_of((4, 5, 6))).startswith(b"\xff\xd8")
+    finally:
+        workers.close()
+
+
+def test_a_worker_that_does_not_start_is_told_of_and_tried_again(picture_of, monkeypatch: pytest.MonkeyPatch):
+    import artpipe.web.decoding
+
+    workers = DecodingWorkers(DecodingLimits(48, seconds=30.0), count=1)
+    try:
+        with monkeypatch.context() as broken:
+            broken.setattr(artpipe.web.decoding, "_work", end_at_once)
+            workers._start_all()
+            with pytest.raises(UploadRefusedError, match="try again") as refused:
+                workers.decode(picture_of((1, 2, 3)))
+        assert refused.value.status == 503
+        assert workers.decode(picture_of((1, 2, 3))).startswith(b"\xff\xd8")
     finally:
         workers.close()
