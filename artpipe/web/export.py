@@ -20,7 +20,9 @@ from artpipe.web.shown import artist_page, artists_page, collection_page, map_pa
 from artpipe.web.state import HERE, page_templates
 
 _MARK = ".artpipe-site"
-_SAFE_ID = re.compile(r"[A-Za-z0-9_\-][A-Za-z0-9_.\-]*(/[A-Za-z0-9_\-][A-Za-z0-9_.\-]*)*")
+# Segments that no file system takes for anything but a name: none hidden, none that leads upwards.
+_SEGMENT = r"(?!\.)[^/\\\x00-\x1f:*?\"<>|]+"
+_SAFE_ID = re.compile(f"{_SEGMENT}(/{_SEGMENT})*")
 BEGIN_WITH = 24
 
 

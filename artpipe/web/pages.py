@@ -1,6 +1,7 @@
 """The pages: search, a painting, an artist, the map, the collection at a glance."""
 
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -40,7 +41,7 @@ def results(web: TheWeb, question: Annotated[Question, Depends(Question.of)]) ->
         reason = _sentence(error)
         facets = catalogue.search(question.without(*question.filters), seen).facets
         found = Found([], 0, 1, facets, 0.0)
-    ids = "~".join(str(work["artwork_id"]) for work in found.works)
+    marked = urlencode({"works": "|".join(str(work["artwork_id"]) for work in found.works)})
     return HTMLResponse(
         web.render(
             "results.html",
@@ -54,7 +55,7 @@ def results(web: TheWeb, question: Annotated[Question, Depends(Question.of)]) ->
             accuracy=held_out_accuracy(web.lake) if seen else {},
             heading=_heading(question, like),
             has_map=has_map(web),
-            on_map=f"{web.links.map()}#works={ids}",
+            on_map=f"{web.links.map()}#{marked}",
         )
     )
 

@@ -7,7 +7,7 @@ import pytest
 
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake import DataLake
-from artpipe.web.export import OccupiedFolderError, export_site
+from artpipe.web.export import _SAFE_ID, OccupiedFolderError, export_site
 
 LINKS = re.compile(r'(?:href|src)="([^"#?]+)')
 
@@ -54,3 +54,13 @@ def test_an_id_that_would_lead_out_of_the_folder_is_left_out(own_lake: DataLake,
     done = export_site(own_lake, tmp_path / "a/site")
     assert done.left_out == ["../../escaped"]
     assert not list(tmp_path.rglob("escaped*"))
+
+
+@pytest.mark.parametrize("name", ["a/aachen/allegory", "~master-of-the-niche", "a/é#1%20/x.y", "b/x y"])
+def test_an_ordinary_id_becomes_a_path_as_it_is(name: str):
+    assert _SAFE_ID.fullmatch(name)
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/../x", "/etc", "a//b", "a/.hidden", "C:/x", "a\\b", "a/\0", "a/"])
+def test_an_id_that_is_more_than_a_name_is_no_path(name: str):
+    assert _SAFE_ID.fullmatch(name) is None

@@ -229,7 +229,7 @@ function restore() {
 
 function restoreMarks() {
   const state = new URLSearchParams(location.hash.slice(1));
-  const ids = state.has('works') ? state.get('works').split('~') : state.has('work') ? [state.get('work')] : [];
+  const ids = state.has('works') ? state.get('works').split('|') : state.has('work') ? [state.get('work')] : [];
   if (ids.length) {
     const wanted = new Set(ids);
     const found = [];
