@@ -1,4 +1,4 @@
-"""The command line: `artpipe demo | refresh | status | search | predict | models | gallery serve | info`.
+"""The command line: `artpipe demo`, `refresh`, `status`, `search`, `predict`, `models`, `serve` and so on.
 
 Tables and progress go to a person, JSON to a program: with `--json`, stdout holds JSON alone. An expected failure is
 one line on stderr and exit code 2. Everything heavy is imported by the command that needs it.
@@ -139,6 +139,42 @@ def predict(
         cells = ("\n".join(f"{label} {share:.0%}" for label, share in pairs) for pairs in answer.best.values())
         table.add_row(str(answer.file), *cells, end_section=True)
     people(stderr=False).print(table)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen at; others than loopback let other machines in.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8500,
+    opens_browser: Annotated[bool, typer.Option("--open", help="Open the first page in a browser.")] = False,
+) -> None:
+    """Serve the collection as web pages and as a JSON API, until Ctrl-C."""
+    from artpipe.lake import DataLake
+    from artpipe.web.serve import serve as serve_web
+
+    settings = settings_in_force()
+    serve_web(
+        DataLake(settings.lake_root),
+        settings.web_config(),
+        host=host,
+        port=port,
+        device=settings.device,
+        opens_browser=opens_browser,
+        tell=lambda line: typer.echo(line, err=True),
+    )
+
+
+@app.command("export-site")
+def export_site(folder: Annotated[Path, typer.Argument(help="Where to write; new, or an earlier export.")]) -> None:
+    """Write the map and the pages as files that need no server."""
+    from artpipe.lake import DataLake
+    from artpipe.progress import TerminalProgress
+    from artpipe.web.export import export_site as write_site
+
+    done = write_site(DataLake(settings_in_force().lake_root), folder, TerminalProgress())
+    left_out = f" ({len(done.left_out)} works with unusable ids are left out)" if done.left_out else ""
+    people().print(f"{done.works:,} works and {done.artists:,} artists are in {folder}{left_out}: open index.html.")
 
 
 @gallery_app.command("serve")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from artpipe.images.wanted import HarvestConfig
     from artpipe.splits.assign import SplitConfig
     from artpipe.training.config import TrainingConfig
+    from artpipe.web.config import WebConfig
 
 SAMPLE = "sample"
 
@@ -138,6 +139,14 @@ class Settings(BaseSettings):
         default=0.99, gt=0, le=1, description="share of the ten true neighbours that the search index must find"
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where the network runs")
+    web_requests_per_minute: int | None = Field(
+        default=None,
+        ge=1,
+        description="requests a minute that `artpipe serve` takes from one client; default: no limit",
+    )
+    web_upload_mb: float = Field(
+        default=20.0, gt=0, le=200, description="largest picture that a visitor of `artpipe serve` may send"
+    )
 
     @field_validator("forms", "allowed_hosts", mode="before")
     @classmethod
@@ -258,3 +267,9 @@ class Settings(BaseSettings):
             warm_start=self.warm_start,
             device=self.device,
         )
+
+    def web_config(self) -> "WebConfig":
+        """How visitors of the web app are treated."""
+        from artpipe.web.config import WebConfig
+
+        return WebConfig(upload_bytes=round(self.web_upload_mb * 1e6), requests_per_minute=self.web_requests_per_minute)

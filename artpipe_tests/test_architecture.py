@@ -24,7 +24,19 @@ MAY_IMPORT_DAGSTER = {
     "reuse.py",
     "cli.py",
 }
-HEAVY = ("torch", "torchvision", "timm", "lancedb", "lance", "matplotlib", "requests", "usearch", "lxml")
+HEAVY = (
+    "torch",
+    "torchvision",
+    "timm",
+    "lancedb",
+    "lance",
+    "matplotlib",
+    "requests",
+    "usearch",
+    "lxml",
+    "fastapi",
+    "playwright",
+)
 
 
 def imported_names(path: Path) -> set[str]:

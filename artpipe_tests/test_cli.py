@@ -228,3 +228,26 @@ def test_the_real_process_keeps_json_pure_and_its_exit_code(lake: DataLake):
     assert bad.stderr.startswith("error: the collection has no artwork")
     assert "Traceback" not in bad.stderr
     assert lake.root.exists()
+
+
+def test_serve_says_what_to_do_before_anything_is_embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ARTPIPE_LAKE", str(tmp_path / "nothing"))
+    assert "artpipe demo" in failure(run("serve", "--port", "0"))
+
+
+@pytest.mark.usefixtures("lake")
+def test_serve_says_when_its_port_is_taken():
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        told = failure(run("serve", "--port", str(taken.getsockname()[1])))
+    assert "cannot be listened at" in told
+    assert "--port" in told
+
+
+@pytest.mark.usefixtures("lake")
+def test_an_export_into_a_folder_with_something_in_it_is_refused(tmp_path: Path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    assert "name a new folder" in failure(run("export-site", str(tmp_path)))

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
-from artpipe.io import content_version, table_metadata
+from artpipe.io import content_version, read_parquet_if_there, recorded, save_picture, table_metadata
 from artpipe.lake import DataLake
 from artpipe.lineage import Lineage
 from artpipe.resources import progress_of
-from artpipe.reuse import CHANGES, REUSED, RunConfig, reused
+from artpipe.reuse import CHANGES, REUSED, RunConfig, begin, reused
 from artpipe.settings import Settings
 
 if TYPE_CHECKING:
@@ -95,3 +95,49 @@ def embedded_images(
                 REUSED: False,
             },
         )
+
+
+class ArtMapConfig(RunConfig):
+    """How the map is drawn this time."""
+
+    lay_out_anew: bool = False
+    """Lay out every work again, from where it stands now, instead of only placing the new ones."""
+
+
+@dg.asset(group_name=GROUP, kinds={"numpy"}, code_version="1", deps=["vectors"], owners=["team:artpipe"])
+def art_map(
+    context: dg.AssetExecutionContext,
+    config: ArtMapConfig,
+    lake: dg.ResourceParam[DataLake],
+    lineage: dg.ResourceParam[Lineage],
+    settings: dg.ResourceParam[Settings],
+) -> dg.MaterializeResult[Any]:
+    """Where each work stands on the map: works that look alike stand together, and what stands keeps its place."""
+    if config.lay_out_anew:
+        begin(context, lineage)
+    elif held := reused(context, lineage, config):
+        return held[0]
+    from artpipe.embedding.map_picture import map_picture
+    from artpipe.embedding.mapping import update_map
+    from artpipe.embedding.table import EmbeddingTable
+
+    embedded = EmbeddingTable(lake)
+    version = embedded.version
+    works = embedded.read(["artwork_id", "jpeg_sha256", "model_id", "style"], version=version)
+    _, vectors = embedded.vectors(version)
+    before = read_parquet_if_there(lake, "art_map")
+    update = update_map(works, vectors, before, anew=config.lay_out_anew, seed=settings.seed)
+    labelled = update.table.with_columns(works["style"])
+    picture = map_picture(labelled, f"{works.height:,} works, placed by looks and coloured by style")
+    return recorded(
+        "art_map",
+        update.table,
+        lineage,
+        metadata={
+            "map": save_picture(lake, "map/art_map.png", picture),
+            "kept": update.kept,
+            "placed": update.placed,
+            "laid_out": update.laid_out,
+            "why_laid_out": update.why or "only new works were placed",
+        },
+    )

@@ -1,0 +1,201 @@
+"""Where each work stands on the map of the collection: its vector brought down to two dimensions.
+
+The layout minimises UMAP's objective (McInnes et al., arXiv:1802.03426) in plain NumPy: the umap-learn package gives
+the same picture, but compiles for half a minute before the first point moves. `artpipe.embedding.mapping` decides what
+is laid out and what stays where it is.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+    Positions = NDArray[np.float32]
+
+NEIGHBOURS = 15
+EPOCHS = 200
+# The curve 1 / (1 + a d^2b) that UMAP fits for a least distance of 0.1.
+_A, _B = 1.5769, 0.8951
+_REPULSIONS_AN_EDGE = 5
+_LARGEST_STEP = 4.0
+_WIDTH = 10.0
+_ROWS_A_BLOCK = 1024
+_BISECTIONS = 32
+_MEDIAN_STEPS = 20
+
+
+@dataclass(frozen=True)
+class NearestKnown:
+    """The k most similar of M known works for each of N works: indices int64 and cosine distances, both (N, k)."""
+
+    indices: "NDArray[np.int64]"
+    distances: "NDArray[np.float32]"
+
+
+def lay_out(
+    vectors: "Vectors", start: "Positions | None" = None, *, epochs: int = EPOCHS, seed: int = 0
+) -> "Positions":
+    """Place works so that those that look alike stand together.
+
+    Args:
+        vectors: float32 (N, D), each of length 1.
+        start: positions (N, 2) to begin from, so that a new layout resembles an old one; by default the two main
+            directions in which the vectors differ.
+        epochs: passes over the neighbourhood graph.
+        seed: of the sampling.
+
+    Returns:
+        float32 (N, 2), centred on zero.
+    """
+    rows = len(vectors)
+    positions = _main_directions(vectors) if start is None else start - start.mean(axis=0)
+    if rows <= 3:
+        return positions
+    generator = np.random.default_rng(seed)
+    near = nearest_known(vectors, vectors, min(NEIGHBOURS, rows - 1), exclude_self=True)
+    tails, heads, chances = _edges(near)
+    points = positions.astype(np.float64)
+    # From an old layout smaller steps suffice, and leave the islands where people know them.
+    first_rate = 1.0 if start is None else 0.2
+    for epoch in range(epochs):
+        rate = first_rate * (1.0 - epoch / epochs)
+        drawn = np.flatnonzero(generator.random(len(tails)) < chances)
+        generator.shuffle(drawn)
+        # Each batch moves a point about once, as UMAP's one edge at a time does; more at once would overshoot.
+        for batch in np.array_split(drawn, max(1, len(drawn) // rows)):
+            _move(points, tails[batch], heads[batch], rate, generator)
+    return (points - points.mean(axis=0)).astype(np.float32)
+
+
+def place(vectors: "Vectors", known_vectors: "Vectors", known_positions: "Positions") -> "Positions":
+    """Put works among known ones without moving these: each to the weighted geometric median of its neighbours.
+
+    A mean would put a work whose neighbours stand on two islands into the water between them.
+
+    Args:
+        vectors: float32 (N, D), each of length 1.
+        known_vectors: float32 (M, D), of works that have a place.
+        known_positions: float32 (M, 2).
+    """
+    near = nearest_known(vectors, known_vectors, min(NEIGHBOURS, len(known_vectors)))
+    weights = _memberships(near.distances)[:, :, None]
+    around = known_positions[near.indices].astype(np.float64)
+    points = (weights * around).sum(axis=1) / weights.sum(axis=1)
+    for _ in range(_MEDIAN_STEPS):
+        pull = weights / np.maximum(np.linalg.norm(around - points[:, None], axis=2, keepdims=True), 1e-3)
+        points = (pull * around).sum(axis=1) / pull.sum(axis=1)
+    return points.astype(np.float32)
+
+
+def align(positions: "Positions", old: "Positions", shared: "NDArray[np.int64]") -> "Positions":
+    """Turn, mirror, scale and shift a layout so that known works come as near their old places as they can.
+
+    Args:
+        positions: float32 (N, 2), the new layout.
+        old: float32 (M, 2), the old places of the works in `shared`.
+        shared: int64 (M,), their rows in `positions`.
+
+    Source: orthogonal Procrustes analysis with scaling.
+    """
+    if len(shared) < 3:
+        return positions
+    ours, theirs = positions[shared].astype(np.float64), old.astype(np.float64)
+    our_centre, their_centre = ours.mean(axis=0), theirs.mean(axis=0)
+    left, strengths, right = np.linalg.svd((ours - our_centre).T @ (theirs - their_centre))
+    scale = strengths.sum() / max(float(((ours - our_centre) ** 2).sum()), 1e-12)
+    return ((positions - our_centre) @ (left @ right) * scale + their_centre).astype(np.float32)
+
+
+def nearest_known(vectors: "Vectors", known: "Vectors", k: int, *, exclude_self: bool = False) -> NearestKnown:
+    """The k most similar known works for each work, most similar first.
+
+    Args:
+        vectors: float32 (N, D), each of length 1.
+        known: float32 (M, D), each of length 1.
+        k: at most M, or M - 1 where a work is not its own neighbour.
+        exclude_self: row i of `vectors` is row i of `known` and is not its own neighbour.
+    """
+    indices = np.empty((len(vectors), k), dtype=np.int64)
+    distances = np.empty((len(vectors), k), dtype=np.float32)
+    for first in range(0, len(vectors), _ROWS_A_BLOCK):
+        block = vectors[first : first + _ROWS_A_BLOCK] @ known.T
+        rows = np.arange(len(block))
+        if exclude_self:
+            block[rows, first + rows] = -np.inf
+        best = np.argpartition(-block, k - 1, axis=1)[:, :k]
+        order = np.argsort(-np.take_along_axis(block, best, axis=1), axis=1, kind="stable")
+        best = np.take_along_axis(best, order, axis=1)
+        indices[first : first + len(block)] = best
+        distances[first : first + len(block)] = 1.0 - np.take_along_axis(block, best, axis=1)
+    return NearestKnown(indices, np.maximum(distances, 0.0))
+
+
+def _memberships(distances: "NDArray[np.float32]") -> "NDArray[np.float64]":
+    """How much each neighbour belongs to a work's neighbourhood: 1 for the nearest, log2(k) for all together."""
+    beyond = (distances - distances[:, :1]).astype(np.float64)
+    wanted = np.log2(distances.shape[1]) if distances.shape[1] > 1 else 1.0
+    low, high = np.zeros(len(beyond)), np.full(len(beyond), 4.0)
+    for _ in range(_BISECTIONS):
+        width = (low + high) / 2
+        too_wide = np.exp(-beyond / np.maximum(width, 1e-9)[:, None]).sum(axis=1) > wanted
+        high, low = np.where(too_wide, width, high), np.where(too_wide, low, width)
+    return np.exp(-beyond / np.maximum((low + high) / 2, 1e-9)[:, None])
+
+
+def _edges(near: NearestKnown) -> "tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]":
+    """The neighbourhood graph, each edge both ways, with the chance that a pass pulls at it."""
+    rows, k = near.indices.shape
+    tails = np.repeat(np.arange(rows, dtype=np.int64), k)
+    heads = near.indices.reshape(-1)
+    weights = _memberships(near.distances).reshape(-1)
+    keys = np.concatenate([tails * rows + heads, heads * rows + tails])
+    both = np.concatenate([weights, np.zeros_like(weights)]), np.concatenate([np.zeros_like(weights), weights])
+    edges, where = np.unique(keys, return_inverse=True)
+    there, back = (np.bincount(where, weights=part, minlength=len(edges)) for part in both)
+    joined = there + back - there * back
+    return edges // rows, edges % rows, joined / joined.max()
+
+
+def _move(
+    points: "NDArray[np.float64]",
+    tails: "NDArray[np.int64]",
+    heads: "NDArray[np.int64]",
+    rate: float,
+    generator: np.random.Generator,
+) -> None:
+    """Pull the ends of each edge together, and push each tail from some works drawn at random; in place."""
+    apart = points[tails] - points[heads]
+    square = (apart**2).sum(axis=1)
+    pull = -2.0 * _A * _B * np.maximum(square, 1e-12) ** (_B - 1.0) / (1.0 + _A * square**_B)
+    step = np.clip(pull[:, None] * apart, -_LARGEST_STEP, _LARGEST_STEP)
+    others = generator.integers(0, len(points), size=(len(tails), _REPULSIONS_AN_EDGE))
+    away = points[tails][:, None] - points[others]
+    square = (away**2).sum(axis=2)
+    push = 2.0 * _B / ((0.001 + square) * (1.0 + _A * square**_B))
+    push[others == tails[:, None]] = 0.0
+    shoved = np.clip(push[:, :, None] * away, -_LARGEST_STEP, _LARGEST_STEP).sum(axis=1)
+    for axis in range(2):
+        moved = np.bincount(tails, weights=step[:, axis] + shoved[:, axis], minlength=len(points))
+        moved -= np.bincount(heads, weights=step[:, axis], minlength=len(points))
+        points[:, axis] += rate * moved
+
+
+def _main_directions(vectors: "Vectors") -> "Positions":
+    """The vectors on the two directions in which they differ most, ten wide."""
+    centred = vectors.astype(np.float64) - vectors.mean(axis=0)
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    main = axes[:, -2:][:, ::-1]
+    # The sign of an eigenvector is arbitrary; fix it, so that every machine draws the same side up.
+    main = main * np.sign(main[np.abs(main).argmax(axis=0), np.arange(main.shape[1])])
+    found = np.zeros((len(vectors), 2))
+    found[:, : main.shape[1]] = centred @ main
+    return _scaled(found)
+
+
+def _scaled(positions: "NDArray[np.floating]") -> "Positions":
+    centred = positions - positions.mean(axis=0)
+    return (centred * (_WIDTH / max(float(np.abs(centred).max()), 1e-12))).astype(np.float32)

@@ -1,0 +1,199 @@
+"""The JSON API: the same answers as the pages, for programs."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+
+from artpipe.web.questions import PAGE_SIZE, Question
+from artpipe.web.state import TheWeb
+from artpipe.web.uploads import FIELD
+
+if TYPE_CHECKING:
+    from artpipe.web.tokens import SeenPicture
+
+router = APIRouter(prefix="/api")
+
+
+class Problem(BaseModel):
+    """Why there is no answer, and what to do."""
+
+    detail: Any
+
+
+class Hit(BaseModel):
+    """A work that was found."""
+
+    artwork_id: str
+    similarity: float | None = Field(default=None, description="cosine with the query, where works are ranked by looks")
+    artist: str | None
+    title: str | None
+    date_text: str | None
+    year_from: int | None
+    year_to: int | None
+    style: str | None
+    period: str | None
+    type: str | None
+    school: str | None
+    technique: str | None
+    location: str | None
+    page_url: str | None
+    predicted_style: str | None
+    predicted_style_probability: float | None
+    predicted_period: str | None
+    predicted_period_probability: float | None
+    predicted_type: str | None
+    predicted_type_probability: float | None
+
+
+class Guess(BaseModel):
+    """A label and how likely the model finds it."""
+
+    label: str
+    probability: float
+
+
+class SearchAnswer(BaseModel):
+    """A page of results."""
+
+    total: int
+    page: int
+    pages: int
+    milliseconds: float
+    hits: list[Hit]
+    facets: dict[str, dict[str, int]] = Field(description="for each filter, how many works each label would leave")
+    image: str | None = Field(default=None, description="the token of the picture, to ask for further pages with")
+    predictions: dict[str, list[Guess]] | None = None
+    same_painting: str | None = Field(default=None, description="the work that the picture shows, where decided")
+
+
+class Predicted(BaseModel):
+    """What the model takes a picture for: the three most likely labels of each task."""
+
+    model_id: str
+    predictions: dict[str, list[Guess]]
+    image: str = Field(description="the token of the picture, to search with")
+
+
+class Health(BaseModel):
+    """What is served."""
+
+    status: str
+    works: int
+    table_version: int | None
+    model_id: str
+    is_model_ready: bool
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": told}
+    for status, told in {
+        400: "The request cannot be read.",
+        404: "There is no such work or label.",
+        413: "The picture is too large.",
+        415: "This is no picture that can be opened.",
+        422: "A value or the picture cannot be used.",
+        429: "Too many requests.",
+        503: "Too many pictures at once.",
+    }.items()
+}
+_PICTURE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [FIELD],
+                    "properties": {FIELD: {"type": "string", "format": "binary"}},
+                }
+            },
+            "image/jpeg": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+Asked = Annotated[Question, Depends(Question.of)]
+Size = Annotated[int, Query(ge=1, le=100, description="works on a page")]
+
+
+@router.get("/search", responses={k: REFUSALS[k] for k in (404, 422, 429)})
+def search(web: TheWeb, question: Asked, size: Size = PAGE_SIZE) -> SearchAnswer:
+    """Works by words, by filters, or by likeness to a work or to a picture that was sent before."""
+    return _answer(web, question, web.seen(question), size)
+
+
+@router.post("/search", openapi_extra=_PICTURE, responses=REFUSALS)
+async def search_by_picture(web: TheWeb, request: Request, question: Asked, size: Size = PAGE_SIZE) -> SearchAnswer:
+    """Works that look like the picture that is sent. Nothing of it is kept."""
+    from dataclasses import replace
+
+    from starlette.concurrency import run_in_threadpool
+
+    seen, token, _ = await web.look_at(request)
+    return await run_in_threadpool(_answer, web, replace(question, image=token, like=None), seen, size)
+
+
+@router.get("/artworks/{artwork_id:path}", responses={k: REFUSALS[k] for k in (404, 422, 429)})
+def artwork(web: TheWeb, artwork_id: str) -> Hit:
+    """Everything known of one work."""
+    return Hit.model_validate(web.catalogue.get(artwork_id))
+
+
+@router.post("/predict", openapi_extra=_PICTURE, responses=REFUSALS)
+async def predict(web: TheWeb, request: Request) -> Predicted:
+    """What the model takes a picture for. Nothing of it is kept."""
+    seen, token, _ = await web.look_at(request)
+    return Predicted(model_id=web.live.now[1].model_id, predictions=_guesses(seen), image=token)
+
+
+@router.get("/suggest", responses={k: REFUSALS[k] for k in (422, 429)})
+def suggest(web: TheWeb, beginning: Annotated[str, Query(max_length=100)] = "") -> list[str]:
+    """Artists and titles that somebody who typed this may mean."""
+    return web.catalogue.suggest(beginning)
+
+
+@router.get("/healthz")
+def healthz(web: TheWeb) -> Health:
+    """Whether pages are served, and of what."""
+    catalogue, model = web.live.now
+    return Health(
+        status="ok",
+        works=len(catalogue),
+        table_version=catalogue.version,
+        model_id=model.model_id,
+        is_model_ready=model.is_ready,
+    )
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}, 429: REFUSALS[429]})
+def metrics(web: TheWeb) -> Response:
+    """Figures for Prometheus."""
+    from prometheus_client import CONTENT_TYPE_LATEST
+
+    catalogue, _ = web.live.now
+    web.metrics.works.set(len(catalogue))
+    web.metrics.version.set(catalogue.version or 0)
+    return Response(web.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _answer(web: TheWeb, question: Question, seen: "SeenPicture | None", size: int) -> SearchAnswer:
+    found = web.catalogue.search(question, seen, size)
+    return SearchAnswer(
+        total=found.total,
+        page=found.page,
+        pages=max(1, -(-found.total // size)),
+        milliseconds=round(found.milliseconds, 3),
+        hits=[Hit.model_validate(work) for work in found.works],
+        facets={name: dict(labels) for name, labels in found.facets.items()},
+        image=question.image,
+        predictions=_guesses(seen) if seen else None,
+        same_painting=seen.match if seen else None,
+    )
+
+
+def _guesses(seen: "SeenPicture") -> dict[str, list[Guess]]:
+    return {
+        task: [Guess(label=label, probability=round(share, 4)) for label, share in pairs]
+        for task, pairs in seen.best.items()
+    }

@@ -1,0 +1,121 @@
+"""The collection at a glance: what it holds, how well it is described, how good the model is, and what is behind."""
+
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from artpipe.catalog.schema import TASKS
+from artpipe.lake import DataLake
+from artpipe.search.index import read_card
+from artpipe.training.served import served_model_id
+
+if TYPE_CHECKING:
+    from artpipe.web.catalogue import Catalogue
+
+SPLIT_NAMES = {"test": "works it never saw", "unseen_artists": "artists it never saw", "validation": "validation"}
+_FILES = {
+    "catalogue read": "tables/artworks.parquet",
+    "model trained": "models/served.json",
+    "model evaluated": "reports/evaluation/report.json",
+    "search index built": "index/card.json",
+    "map drawn": "tables/art_map.parquet",
+}
+
+
+def evaluation(lake: DataLake) -> dict[str, Any] | None:
+    """The evaluation report, where there is one."""
+    try:
+        return json.loads(lake.report("evaluation/report.json").read_bytes())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+
+
+def held_out_accuracy(lake: DataLake) -> dict[str, float]:
+    """For each task the share of right answers on works that the model never saw."""
+    report = evaluation(lake)
+    if report is None or report["model_id"] != served_model_id(lake) or "test" not in report["splits"]:
+        return {}
+    scores = report["splits"]["test"]["classification"]
+    return {task: scores[task]["at_1"] for task in TASKS if task in scores and scores[task]["at_1"] is not None}
+
+
+def coverage(catalogue: "Catalogue") -> list[tuple[str, float]]:
+    """The share of works of which each thing is known."""
+    works = catalogue.works
+    known = {
+        "style": "style", "period": "period", "type": "type", "school": "school", "year": "year_from",
+        "technique": "technique", "location": "location",
+    }  # fmt: skip
+    return [(name, 1 - works[column].null_count() / max(1, works.height)) for name, column in known.items()]
+
+
+def image_outcomes(lake: DataLake) -> list[tuple[str, int]]:
+    """How many pictures were fetched, gone, refused and so on, the most frequent first."""
+    import lance
+
+    try:
+        images = lance.dataset(f"{lake.lance_uri}/images.lance")
+        statuses = pl.from_arrow(images.to_table(columns=["status"]))
+    except (ValueError, OSError, KeyError):
+        return []
+    if not isinstance(statuses, pl.DataFrame):
+        return []
+    counted = statuses.group_by("status").len().sort("len", "status", descending=[True, False])
+    return [(str(status), int(count)) for status, count in counted.iter_rows()]
+
+
+def model_story(lake: DataLake) -> dict[str, Any] | None:
+    """The card of the served model."""
+    model_id = served_model_id(lake)
+    if model_id is None:
+        return None
+    try:
+        return json.loads((lake.model(model_id) / "model.json").read_bytes()) | {"model_id": model_id}
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {"model_id": model_id}
+
+
+def refreshed(lake: DataLake) -> list[tuple[str, datetime]]:
+    """When each part was last written, the latest first; empty in an object store."""
+    if not lake.is_local:
+        return []
+    root = Path(str(lake.root))
+    parts = [(name, root / file) for name, file in _FILES.items()]
+    parts.append(("works embedded", root / "lance" / "embeddings.lance" / "_versions"))
+    times = [(name, datetime.fromtimestamp(path.stat().st_mtime, UTC)) for name, path in parts if path.exists()]
+    return sorted(times, key=lambda part: part[1], reverse=True)
+
+
+def behind(lake: DataLake, catalogue: "Catalogue") -> list[str]:
+    """What no longer fits together, with the asset to materialise; empty where everything does."""
+    from artpipe.embedding.table import content_version
+
+    told: list[str] = []
+    served = served_model_id(lake)
+    if served is not None and catalogue.collection.model_ids != [served]:
+        told.append("The works were embedded by an earlier model than the one in service (embeddings).")
+    card = read_card(lake)
+    if card is not None and card.content_version != content_version(catalogue.works):
+        told.append("The search index was built over other vectors; works are compared one by one (search_index).")
+    report = evaluation(lake)
+    if report is not None and report["model_id"] != served:
+        told.append("The evaluation is of an earlier model (evaluation_report).")
+    missing = _works_without_a_place(lake, catalogue)
+    if missing:
+        told.append(f"{missing:,} works have no place on the map yet (art_map).")
+    return told
+
+
+def _works_without_a_place(lake: DataLake, catalogue: "Catalogue") -> int:
+    path = lake.table("art_map")
+    if not path.exists():
+        return len(catalogue)
+    try:
+        placed = pl.read_parquet(io.BytesIO(path.read_bytes()), columns=["artwork_id"])
+    except (OSError, pl.exceptions.PolarsError):
+        return len(catalogue)
+    return catalogue.works.join(placed, on="artwork_id", how="anti").height

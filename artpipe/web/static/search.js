@@ -1,0 +1,94 @@
+// Makes choosing a picture easier; every form works without this file.
+'use strict';
+document.documentElement.classList.add('scripted');
+
+const KEEP = 'artpipe-preview:';
+
+// A small copy for the results page, kept in this tab alone: the server forgets the picture.
+async function smallCopy(file) {
+  const image = await createImageBitmap(file);
+  const scale = Math.min(1, 480 / Math.max(image.width, image.height));
+  const canvas = document.createElement('canvas');
+  canvas.width = Math.max(1, Math.round(image.width * scale));
+  canvas.height = Math.max(1, Math.round(image.height * scale));
+  canvas.getContext('2d').drawImage(image, 0, 0, canvas.width, canvas.height);
+  return canvas.toDataURL('image/jpeg', 0.85);
+}
+
+async function send(form, file) {
+  const working = form.querySelector('.working');
+  const problem = form.querySelector('.problem');
+  problem.hidden = true;
+  working.hidden = false;
+  try {
+    const copy = await smallCopy(file).catch(() => null);
+    const body = new FormData();
+    body.append('picture', file);
+    const answer = await fetch('/search', { method: 'POST', body, headers: { Accept: 'application/json' } });
+    const told = await answer.json();
+    if (!answer.ok) throw new Error(told.detail || 'The picture could not be looked at.');
+    if (copy) {
+      try { sessionStorage.setItem(KEEP + told.token, copy); } catch { /* a full storage only loses the preview */ }
+    }
+    location.assign(told.address);
+  } catch (error) {
+    problem.textContent = error.message === 'Failed to fetch' ? 'The server does not answer; try again.' : error.message;
+    problem.hidden = false;
+    working.hidden = true;
+  }
+}
+
+for (const form of document.querySelectorAll('[data-upload]')) {
+  const input = form.querySelector('input[type=file]');
+  input.addEventListener('change', () => { if (input.files.length) send(form, input.files[0]); });
+  for (const kind of ['dragenter', 'dragover']) {
+    form.addEventListener(kind, (event) => { event.preventDefault(); form.classList.add('over'); });
+  }
+  form.addEventListener('dragleave', () => form.classList.remove('over'));
+  form.addEventListener('drop', (event) => {
+    event.preventDefault();
+    form.classList.remove('over');
+    if (event.dataTransfer.files.length) send(form, event.dataTransfer.files[0]);
+  });
+}
+
+document.addEventListener('paste', (event) => {
+  const form = document.querySelector('[data-upload]');
+  const file = [...(event.clipboardData?.files ?? [])].find((one) => one.type.startsWith('image/'));
+  if (form && file) send(form, file);
+});
+window.addEventListener('pageshow', () => {
+  // Back from the results: the page is as it was left.
+  for (const working of document.querySelectorAll('.working')) working.hidden = true;
+  for (const field of document.querySelectorAll('[data-filters] :disabled')) field.disabled = false;
+});
+
+for (const image of document.querySelectorAll('[data-preview]')) {
+  const copy = sessionStorage.getItem(KEEP + image.dataset.preview);
+  if (copy) { image.src = copy; image.hidden = false; }
+}
+
+for (const form of document.querySelectorAll('[data-filters]')) {
+  form.addEventListener('submit', () => {
+    for (const field of form.querySelectorAll('input, select')) field.disabled = !field.value; // a short address
+  });
+}
+
+const box = document.getElementById('words');
+const list = document.getElementById('suggestions');
+if (box && list) {
+  let timer = 0;
+  box.addEventListener('input', () => {
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      if (box.value.trim().length < 2) return;
+      const answer = await fetch('/api/suggest?' + new URLSearchParams({ beginning: box.value }));
+      if (!answer.ok) return;
+      list.replaceChildren(...(await answer.json()).map((text) => {
+        const option = document.createElement('option');
+        option.value = text;
+        return option;
+      }));
+    }, 150);
+  });
+}

@@ -1,0 +1,119 @@
+"""An uploaded picture as a piece of an address.
+
+Pictures of visitors are never kept, and yet their results have an address that can be shared and outlives a restart:
+the token holds what the model saw, the vector in a byte a number and its likeliest labels, and nothing that shows the
+picture. Another model sees otherwise, so a token names the model it belongs to.
+"""
+
+import base64
+import binascii
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from artpipe.catalog.schema import TASKS
+from artpipe.errors import ArtpipeError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from artpipe.search.queries import Encoded
+
+LABELS_A_TASK = 3
+_FORMAT = 1
+_HEAD = struct.Struct("<B8sHB")  # format, model, length of the vector, length of the match
+_NO_LABEL = 255
+
+
+class UnusableTokenError(ArtpipeError):
+    """The address of a picture's results is cut short, changed, or of a model that is no longer served."""
+
+
+@dataclass(frozen=True)
+class SeenPicture:
+    """What is known of an uploaded picture.
+
+    Attributes:
+        vector: float32 (D,), of length 1.
+        best: for each task (label, probability), most likely first.
+        match: the work of the collection that the picture shows, where that was decided.
+        match_certainty: how sure that is, 0 to 1.
+    """
+
+    vector: "NDArray[np.float32]"
+    best: dict[str, list[tuple[str, float]]]
+    match: str | None = None
+    match_certainty: float = 0.0
+
+
+def seen_picture(encoded: "Encoded", labels: Mapping[str, list[str]]) -> SeenPicture:
+    """The first picture of a batch as the model saw it."""
+    best: dict[str, list[tuple[str, float]]] = {}
+    for task in TASKS:
+        if task in encoded.probabilities:
+            chances = encoded.probabilities[task][0]
+            order = np.argsort(-chances, kind="stable")[:LABELS_A_TASK]
+            best[task] = [(labels[task][place], float(chances[place])) for place in order]
+    return SeenPicture(encoded.vectors[0], best)
+
+
+def token_of(seen: SeenPicture, model_id: str, labels: Mapping[str, list[str]]) -> str:
+    """Write down a picture so that it fits into an address: about 1.4 characters for each number of its vector."""
+    steps = np.round(seen.vector / np.abs(seen.vector).max() * 127).astype(np.int8)
+    chances = bytearray()
+    for task in TASKS:
+        told = seen.best.get(task, [])[:LABELS_A_TASK]
+        for label, probability in told:
+            chances += bytes([labels[task].index(label), round(probability * 255)])
+        chances += bytes([_NO_LABEL, 0]) * (LABELS_A_TASK - len(told))
+    match = (seen.match or "").encode()[:255]
+    head = _HEAD.pack(_FORMAT, _model_mark(model_id), len(steps), len(match))
+    body = head + steps.tobytes() + bytes(chances) + match + bytes([round(seen.match_certainty * 255)])
+    return base64.urlsafe_b64encode(body + struct.pack("<I", zlib.crc32(body))).rstrip(b"=").decode()
+
+
+def read_token(token: str, model_id: str, labels: Mapping[str, list[str]]) -> SeenPicture:
+    """Read what `token_of` wrote.
+
+    Raises:
+        UnusableTokenError: it is damaged, or another model saw the picture.
+    """
+    damaged = UnusableTokenError("this address of a picture's results is incomplete; copy the whole of it again.")
+    try:
+        data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        body, (check,) = data[:-4], struct.unpack("<I", data[-4:])
+        made_as, mark, length, match_length = _HEAD.unpack(body[: _HEAD.size])
+    except (binascii.Error, ValueError, struct.error) as error:
+        raise damaged from error
+    size = _HEAD.size + length + len(TASKS) * LABELS_A_TASK * 2 + match_length + 1
+    if zlib.crc32(body) != check or made_as != _FORMAT or len(body) != size:
+        raise damaged
+    if mark != _model_mark(model_id):
+        raise UnusableTokenError(
+            "the model has been trained again since this picture was looked at; choose the picture once more."
+        )
+    steps = np.frombuffer(body, np.int8, length, _HEAD.size).astype(np.float32)
+    at = _HEAD.size + length
+    best: dict[str, list[tuple[str, float]]] = {}
+    for task in TASKS:
+        pairs = [(body[at + 2 * i], body[at + 2 * i + 1]) for i in range(LABELS_A_TASK)]
+        names = labels.get(task, [])
+        best[task] = [(names[label], chance / 255) for label, chance in pairs if label < len(names)]
+        at += 2 * LABELS_A_TASK
+    try:
+        match = body[at : at + match_length].decode() or None
+    except UnicodeDecodeError as error:
+        raise damaged from error
+    strength = float(np.linalg.norm(steps))
+    if strength == 0:
+        raise damaged
+    told = {task: pairs for task, pairs in best.items() if pairs}
+    return SeenPicture(steps / np.float32(strength), told, match, body[-1] / 255)
+
+
+def _model_mark(model_id: str) -> bytes:
+    return model_id.encode()[:8].ljust(8, b"\0")

@@ -1,0 +1,90 @@
+"""A real browser, and the app served to it over loopback on a drawn lake of coloured pictures."""
+
+import importlib.util
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from artpipe.lake import DataLake
+from artpipe.web.app import create_app
+
+# The lake and the model of the API's tests serve here as well.
+_spec = importlib.util.spec_from_file_location("web_fixtures", Path(__file__).parents[1] / "web" / "conftest.py")
+assert _spec is not None
+assert _spec.loader is not None
+_web = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_web)
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+PATIENCE_MS = 30_000
+
+
+@pytest.fixture(scope="session")
+def served_lake(tmp_path_factory: pytest.TempPathFactory) -> DataLake:
+    lake = DataLake(tmp_path_factory.mktemp("browser") / "lake")
+    _web.fill(lake)
+    return lake
+
+
+@pytest.fixture(scope="session")
+def address(served_lake: DataLake) -> Iterator[str]:
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(create_app(served_lake, encoder=_web.ColourModel()), log_level="warning"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium; `apt-get install chromium` brings one")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context_with(browser: Browser, address: str) -> Iterator[Callable[..., BrowserContext]]:
+    """Makes browser windows with options of their own; whatever a page logs as an error fails the test."""
+    made: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def make(**options: object) -> BrowserContext:
+        context = browser.new_context(base_url=address, **options)
+        context.set_default_timeout(PATIENCE_MS)
+        context.on("weberror", lambda error: errors.append(str(error.error)))
+        made.append(context)
+        return context
+
+    yield make
+    for context in made:
+        context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def page(context_with: Callable[..., BrowserContext]) -> Page:
+    return context_with(viewport={"width": 1280, "height": 860}).new_page()
+
+
+@pytest.fixture
+def red_picture(tmp_path: Path) -> Path:
+    path = tmp_path / "red.jpg"
+    path.write_bytes(_web.picture((228, 77, 78), (300, 200)))
+    return path

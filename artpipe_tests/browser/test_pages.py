@@ -1,0 +1,187 @@
+"""What a visitor does, in a real browser."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, Page, expect
+
+ADDRESSES = {
+    "search": "/",
+    "results": "/search?words=colour",
+    "like": "/search?like=d%2Fdurer%2Fwork001&style=Baroque",
+    "no result": "/search?words=qwerty",
+    "painting": "/works/d/durer/work001",
+    "artist": "/artists/d/durer",
+    "artists": "/artists",
+    "collection": "/collection",
+    "map": "/map",
+    "api": "/api",
+    "not there": "/works/nobody/nothing",
+}
+SERIOUS = ("serious", "critical")
+
+
+def titles(page: Page) -> list[str]:
+    return page.locator(".wall .title").all_inner_texts()
+
+
+def wait_for_map(page: Page) -> None:
+    page.locator("[data-ready=yes]").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_any_page(
+    context_with: Callable[..., BrowserContext], scheme: str, red_picture: Path
+):
+    page = context_with(color_scheme=scheme).new_page()
+    page.goto("/")
+    page.set_input_files("input[type=file]", red_picture)
+    page.wait_for_url("**/search?image=*")
+    found: list[str] = []
+    for name, address in {**ADDRESSES, "results of a picture": page.url}.items():
+        page.goto(address)
+        if name == "map":
+            wait_for_map(page)
+        for violation in Axe().run(page).response["violations"]:
+            if violation["impact"] in SERIOUS:
+                targets = [node["target"] for node in violation["nodes"]][:3]
+                found.append(f"{name}: {violation['id']} {targets}")
+    assert found == []
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_no_page_is_wider_than_a_phone(context_with: Callable[..., BrowserContext], name: str):
+    page = context_with(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True).new_page()
+    page.goto(ADDRESSES[name])
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_picture_that_is_chosen_leads_to_its_results(page: Page, red_picture: Path):
+    page.goto("/")
+    page.set_input_files("input[type=file]", red_picture)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Looks like your picture")
+    expect(page.locator("img.preview")).to_be_visible()
+    expect(page.locator(".guesses")).to_contain_text("Renaissance")
+    assert titles(page)[0] in ("A Café <at> Night & Day", "Colour no. 1")
+
+
+def test_the_address_of_a_picture_s_results_can_be_shared(
+    page: Page, context_with: Callable[..., BrowserContext], red_picture: Path
+):
+    page.goto("/")
+    page.set_input_files("input[type=file]", red_picture)
+    page.wait_for_url("**/search?image=*")
+    stranger = context_with().new_page()
+    stranger.goto(page.url)
+    assert titles(stranger) == titles(page)
+    expect(stranger.locator("img.preview")).to_be_hidden()
+
+
+def test_a_picture_can_be_dropped_and_pasted(page: Page):
+    draw = """async (kind) => {
+      const canvas = document.createElement('canvas');
+      canvas.width = canvas.height = 80;
+      const pen = canvas.getContext('2d');
+      pen.fillStyle = '#204080';
+      pen.fillRect(0, 0, 80, 80);
+      const blob = await new Promise((done) => canvas.toBlob(done, 'image/png'));
+      const carried = new DataTransfer();
+      carried.items.add(new File([blob], 'p.png', { type: 'image/png' }));
+      const form = document.querySelector('[data-upload]');
+      if (kind === 'drop') form.dispatchEvent(new DragEvent('drop', { dataTransfer: carried, bubbles: true }));
+      else document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: carried }));
+    }"""
+    for kind in ("drop", "paste"):
+        page.goto("/")
+        page.evaluate(draw, kind)
+        page.wait_for_url("**/search?image=*")
+
+
+def test_a_file_that_is_no_picture_is_refused_on_the_spot(page: Page, tmp_path: Path):
+    drawing = tmp_path / "drawing.svg"
+    drawing.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    page.goto("/")
+    page.set_input_files("input[type=file]", drawing)
+    expect(page.get_by_role("alert")).to_contain_text("SVG drawing")
+    assert page.url.endswith("/")
+
+
+def test_filters_narrow_the_results_and_can_be_taken_away(page: Page):
+    page.goto("/search?like=d%2Fdurer%2Fwork001")
+    expect(page.get_by_label("Style").locator("option")).to_contain_text(["Any", "Northern Renaissance (20)"])
+    page.get_by_label("Style").select_option("Rococo")
+    page.get_by_label("From year").fill("1530")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_role("status").first).to_contain_text("11 most alike")
+    assert re.search(r"style=Rococo&.*year_from=1530$", page.url)
+    page.get_by_role("link", name="style: Rococo").click()
+    expect(page.get_by_role("status").first).to_contain_text("32 most alike")
+
+
+def test_results_are_leafed_through(page: Page):
+    page.goto("/search?words=colour")
+    first = titles(page)
+    page.get_by_role("link", name="Next").click()
+    expect(page.get_by_text("Page 2 of 3")).to_be_visible()
+    assert not set(first) & set(titles(page))
+    page.get_by_role("link", name="Previous").click()
+    expect(page.get_by_text("Page 1 of 3")).to_be_visible()
+    assert titles(page) == first
+
+
+def test_a_painting_leads_to_its_neighbours_its_artist_and_its_place_on_the_map(page: Page):
+    page.goto("/works/d/durer/work005")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Colour no. 5")
+    page.locator(".wall a").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("Colour no. [46]"))
+    page.get_by_role("link", name="On the map").click()
+    wait_for_map(page)
+    expect(page.locator(".listed li")).to_have_count(1)
+    page.goto("/works/d/durer/work005")
+    page.get_by_role("link", name="DÜRER, Albrecht").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("DÜRER, Albrecht")
+
+
+def test_without_scripts_a_picture_and_words_are_still_searched(
+    context_with: Callable[..., BrowserContext], red_picture: Path
+):
+    page = context_with(java_script_enabled=False).new_page()
+    page.goto("/")
+    page.set_input_files("input[type=file]", red_picture)
+    page.get_by_role("button", name="Look for it").click()
+    page.wait_for_url("**/search?image=*")
+    expect(page.locator(".guesses")).to_contain_text("Renaissance")
+    page.goto("/")
+    page.get_by_label("Or search by words").fill("durer")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("status").first).to_contain_text("20 works")
+    page.goto("/map")
+    expect(page.get_by_alt_text("The map of the collection, coloured by style")).to_be_visible()
+
+
+def test_the_keyboard_alone_leads_from_the_start_to_a_painting(page: Page):
+    page.goto("/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.locator("#picture")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.type("cafe")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search?words=cafe")
+    for _ in range(40):
+        if "/works/" in (page.evaluate("document.activeElement.href ?? ''")):
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("A Café <at> Night & Day")
+
+
+def test_typing_suggests_artists_and_titles(page: Page):
+    page.goto("/")
+    page.get_by_label("Or search by words").press_sequentially("dur")
+    page.locator("#suggestions option[value='DÜRER, Albrecht']").wait_for(state="attached")

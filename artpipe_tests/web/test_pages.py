@@ -1,0 +1,139 @@
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from fastapi.testclient import TestClient
+
+PAGES = ["/", "/search", "/works/d/durer/work001", "/artists", "/artists/d/durer", "/collection", "/map", "/api"]
+
+
+def upload(client: TestClient, data: bytes, accept: str = "text/html"):
+    return client.post("/search", files={"picture": ("p.jpg", data)}, headers={"accept": accept})
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_is_small_html_that_runs_no_script_of_its_own(client: TestClient, page: str):
+    answer = client.get(page)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    assert len(answer.content) < 100_000
+    assert "<script>" not in answer.text
+    assert " style=" not in answer.text
+    assert "http://" not in answer.text.replace("http://www.w3.org", "")
+
+
+def test_a_picture_leads_to_results_that_have_an_address(client: TestClient, picture_of):
+    answer = upload(client, picture_of((228, 77, 78)))
+    assert answer.status_code == 303
+    address = answer.headers["location"]
+    results = client.get(address)
+    assert "Looks like your picture" in results.text
+    assert "Renaissance" in results.text
+    assert "/works/d/durer/work000" in results.text
+    assert "/works/h/hals/work030" not in results.text
+    assert client.get(address).text == results.text
+
+
+def test_a_script_is_told_the_address_of_the_results(client: TestClient, picture_of):
+    told = upload(client, picture_of((228, 77, 78)), "application/json").json()
+    assert parse_qs(urlsplit(told["address"]).query)["image"] == [told["token"]]
+
+
+def test_words_are_found_whatever_their_accents(client: TestClient):
+    page = client.get("/search", params={"words": "cafe durer"}).text
+    assert "1 work." in page
+    assert "A Café &lt;at&gt; Night &amp; Day" in page
+
+
+def test_filters_show_how_many_works_each_choice_would_leave(client: TestClient):
+    page = client.get("/search", params={"type": "portrait"}).text
+    assert "30 works." in page
+    assert "Rococo (10)" in page
+    assert "landscape (30)" in page
+    assert "type: portrait" in page
+
+
+def test_filters_narrow_the_works_like_one(client: TestClient):
+    page = client.get("/search", params={"like": "d/durer/work001", "style": "rococo", "year_from": "1530"}).text
+    assert "The 11 most alike" in page
+    assert "/works/d/durer/work001" in page
+
+
+def test_a_long_answer_has_pages_that_together_show_each_work_once(client: TestClient):
+    seen: list[str] = []
+    for page in (1, 2, 3):
+        text = client.get("/search", params={"page": page}).text
+        assert f"Page {page} of 3" in text
+        seen += [line.split('"')[1] for line in text.split("\n") if '<a href="/works/' in line]
+    assert len(seen) == len(set(seen)) == 60
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"words": "qwerty"}, "No work has all of this."),
+        ({"style": "Cubism"}, "No work has the style"),
+        ({"artist": "Nobody"}, "No artist of the collection"),
+        ({"page": 99}, "There is no such page"),
+    ],
+)
+def test_no_result_is_a_page_that_says_what_to_do(client: TestClient, asked: dict, told: str):
+    answer = client.get("/search", params=asked)
+    assert answer.status_code == 200
+    assert told in answer.text
+    assert "Begin again" in answer.text
+
+
+def test_years_the_wrong_way_round_are_a_clear_refusal(client: TestClient):
+    answer = client.get("/search", params={"year_from": "1700", "year_to": "1600"})
+    assert answer.status_code == 422
+    assert "year_from 1700 is after year_to 1600" in answer.text
+
+
+def test_a_painting_s_page_sets_the_model_beside_the_catalogue(client: TestClient):
+    page = client.get("/works/d/durer/work001").text
+    assert "Colour no. 1" in page
+    assert '<td>Baroque</td><td>Baroque <span class="same">the same</span></td><td class="figure">50 %</td>' in page
+    assert "https://gallery.example/d/durer/work001.html" in page
+    assert "2026-03-04" in page
+    assert page.count('<li class="hung">') == 12
+
+
+def test_other_pictures_of_a_work_are_shown_apart_from_what_is_like_it(client: TestClient):
+    page = client.get("/works/m/moon/work058").text
+    same, near = page.split("Looks most like")
+    assert "/works/m/moon/work059" in same
+    assert "/works/m/moon/work059" not in near
+
+
+def test_a_source_whose_address_is_a_script_is_not_linked(client: TestClient):
+    assert "javascript" not in client.get("/works/d/durer/work000").text
+
+
+def test_an_artist_s_page_shows_all_their_works(client: TestClient):
+    page = client.get("/artists/h/hals").text
+    assert "HALS, Frans the Invented" in page
+    assert "20 works" in page
+
+
+def test_the_collection_tells_its_figures_and_what_is_behind(client: TestClient):
+    page = client.get("/collection").text
+    assert "<strong>60</strong> works" in page
+    assert "works it never saw" in page
+    assert "80 %" in page
+    assert "Nothing: table, model, index and map belong together." in page
+
+
+@pytest.mark.parametrize(
+    "address", ["/works/../../etc/passwd", "/works/nobody/nothing", "/artists/x", "/nowhere", "/static/", "/static"]
+)
+def test_what_is_not_there_is_a_page_that_leads_back(client: TestClient, address: str):
+    answer = client.get(address, follow_redirects=True)
+    assert answer.status_code == 404
+    assert "Back to the search" in answer.text
+
+
+def test_the_name_of_a_file_is_no_work_to_compare_with(client: TestClient, tmp_path, picture_of):
+    file = tmp_path / "secret.jpg"
+    file.write_bytes(picture_of((9, 9, 9)))
+    assert client.get("/search", params={"like": str(file)}).status_code == 404
+    assert client.get("/api/search", params={"like": str(file)}).status_code == 404
