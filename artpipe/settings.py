@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     loader_workers: int | None = Field(
         default=None, ge=0, description="DataLoader processes; default: by the number of cores"
     )
+    allow_url_queries: bool = Field(
+        default=False, description="whether a search may fetch its picture from a public web address"
+    )
     seed: int = Field(default=0, description="seed of everything random")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where the network runs")
 
