@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from artpipe.embedding.table import PREDICTIONS, EmbeddingTable, content_version
 from artpipe.errors import ArtpipeError
 from artpipe.lake import DataLake
+from artpipe.search.feature_table import FeatureTable
 from artpipe.search.filters import SearchFilter
 from artpipe.search.groups import Distinct
 from artpipe.search.hits import Explanation, Hits
@@ -29,8 +30,10 @@ from artpipe.search.predictions import Prediction, predict_pictures, stored_shor
 from artpipe.search.queries import PictureEncoder, refuse_mismatch, unit_vector
 from artpipe.search.ranking import Ranking, Target, Wanted
 from artpipe.search.resolve import Asked, Resolver, UnknownArtworkError
+from artpipe.search.same_painting import CANDIDATES_BY_LIKENESS, Match, NoFeatureIndexError, same_painting
 from artpipe.search.suggestions import Suggestion, Suggestions
 from artpipe.search.text import TextSearch
+from artpipe.search.visual_words import VisualWords, open_visual_words
 from artpipe.training.served import served_model_id
 
 if TYPE_CHECKING:
@@ -305,6 +308,31 @@ class Collection:
             suggestions = self._suggestions
         return suggestions.of(typed, count)
 
+    def same_painting(self, image: "str | Path | bytes | Image | NDArray[Any]") -> Match:
+        """Whether the collection holds this very painting, seen whole or in a detail, from aside, framed or badly lit.
+
+        Args:
+            image: a picture in any form that `similar` takes; an `artwork_id` asks with that work's stored picture.
+
+        Returns:
+            a `Match`, true where the painting is held, with the rate of false positives at as many agreeing points.
+
+        Raises:
+            NoFeatureIndexError: the pictures were not described yet.
+            UnusableQueryError: it is no readable picture.
+            ModelMismatchError: the table was built by another model than the served one.
+        """
+        if isinstance(image, str) and image in self:
+            image = self.image(image)
+        with self._lock:
+            words, features = self._local_features
+        return same_painting(
+            lambda short_side_px: self._resolver.picture(image, short_side_px),
+            lambda: self._alike(image),
+            words,
+            features,
+        )
+
     def explain(
         self,
         query: "str | Path | bytes | Image | NDArray[Any]",
@@ -350,6 +378,10 @@ class Collection:
             ModelMismatchError: the table was built by another model than the served one.
         """
         return predict_pictures(self._encoder_for_table, images, self._short_side_px)
+
+    def _alike(self, image: "str | Path | bytes | Image | NDArray[Any]") -> list[str]:
+        """The works whose vectors are nearest, as candidates for being the same."""
+        return self.similar(image, CANDIDATES_BY_LIKENESS)["artwork_id"].to_list()
 
     def _answered(self, target: Callable[[], Target], wanted: Wanted) -> Hits:
         """Rank, frame and time a single query."""
@@ -400,6 +432,13 @@ class Collection:
     def _index(self) -> ServedIndex:
         version = content_version(self.works)
         return open_index(self._matrix, self.lake, model_id=self.model_ids[0], content_version=version)
+
+    @cached_property
+    def _local_features(self) -> tuple[VisualWords, FeatureTable]:
+        words = open_visual_words(self.lake, content_version(self.works))
+        if words is None:
+            raise NoFeatureIndexError('the pictures are not described for comparison; materialize "search_index".')
+        return words, FeatureTable(self.lake)
 
     @cached_property
     def _encoder(self) -> PictureEncoder:

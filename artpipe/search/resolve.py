@@ -80,8 +80,12 @@ class Resolver:
                 asked[number] = Asked(unit_vector(vector, self.vectors().shape[1]))
         return [asked[number] for number in range(len(queries))]
 
-    def picture(self, query: "str | Path | bytes | Image | NDArray[Any]") -> bytes:
+    def picture(self, query: "str | Path | bytes | Image | NDArray[Any]", short_side_px: int | None = None) -> bytes:
         """The stored form of a picture, wherever it comes from.
+
+        Args:
+            query: a path, a web address, bytes, a PIL image, or pixels.
+            short_side_px: that of the stored pictures by default.
 
         Raises:
             UnknownArtworkError: the words are neither a file nor an address, and no artwork has this id.
@@ -98,7 +102,7 @@ class Resolver:
                 query = Path(query)
             else:
                 raise self.unknown(query)
-        return stored_form(query, self.short_side_px())
+        return stored_form(query, short_side_px or self.short_side_px())
 
     def unknown(self, asked: str) -> UnknownArtworkError | UnusableQueryError:
         """What to say of words that name no work and no file."""
