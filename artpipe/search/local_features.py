@@ -7,6 +7,7 @@ Sources: Lowe, Distinctive Image Features from Scale-Invariant Keypoints (2004);
 things everyone should know to improve object retrieval (2012), the square root.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,23 +68,39 @@ def describe(jpeg: bytes, most_points: int = STORED_POINTS) -> LocalFeatures:
     return LocalFeatures(places, np.minimum(np.rint(np.sqrt(shares) * 510), 255).astype(np.uint8))
 
 
-def agreement(asked: LocalFeatures, held: LocalFeatures, size: tuple[int, int]) -> Agreement:
-    """Whether the points of two pictures lie as those of one plane would.
+def agreements(asked: LocalFeatures, held: Sequence[LocalFeatures], size: tuple[int, int]) -> list[Agreement]:
+    """Whether the points of a picture lie as those of others do, if all show one plane.
 
     Args:
         asked: of the picture that is looked for.
-        held: of the picture that it may show.
+        held: of the pictures that it may show.
         size: width and height of the asked picture.
     """
+    if not held:
+        return []
+    # All pictures at once: many small products would wait for the threads of each other.
+    joined = np.concatenate([features.descriptors for features in held]).astype(np.float32)
+    descriptors = asked.descriptors.astype(np.float32)
+    squares = (descriptors * descriptors).sum(1)[:, None] + (joined * joined).sum(1)[None]
+    squares -= 2 * (descriptors @ joined.T)
+    ends = np.cumsum([len(features.points) for features in held])
+    parts = np.split(squares, ends[:-1], axis=1)
+    return [_agreement(asked.points, one.points, part, size) for one, part in zip(held, parts, strict=True)]
+
+
+def _agreement(
+    asked: NDArray[np.float32], held: NDArray[np.float32], squares: NDArray[np.float32], size: tuple[int, int]
+) -> Agreement:
+    """The agreement of two sets of points, whose descriptors are so far apart."""
     import cv2
 
-    if len(asked.points) < _LEAST_MATCHES or len(held.points) < _LEAST_MATCHES:
+    if len(asked) < _LEAST_MATCHES or len(held) < _LEAST_MATCHES:
         return Agreement(0)
-    at, to = _matches(asked.descriptors, held.descriptors)
+    at, to = _matches(squares)
     if len(at) < _LEAST_MATCHES:
         return Agreement(0)
     pair: tuple[Any, Any] = cv2.findHomography(
-        asked.points[at], held.points[to], cv2.USAC_MAGSAC, _TOLERANCE_PX, maxIters=_RANSAC_ROUNDS, confidence=0.999
+        asked[at], held[to], cv2.USAC_MAGSAC, _TOLERANCE_PX, maxIters=_RANSAC_ROUNDS, confidence=0.999
     )
     matrix, kept = pair
     if matrix is None or kept is None:
@@ -95,19 +112,18 @@ def agreement(asked: LocalFeatures, held: LocalFeatures, size: tuple[int, int]) 
         return Agreement(0)
     agreeing = kept.ravel().astype(bool)
     # Several points of one picture on the same point of the other are one piece of evidence.
-    apart = min(_places(asked.points[at[agreeing]]), _places(held.points[to[agreeing]]))
+    apart = min(_places(asked[at[agreeing]]), _places(held[to[agreeing]]))
     return Agreement(apart, corners)
 
 
-def _matches(asked: NDArray[np.uint8], held: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _matches(squares: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Points whose nearest other is clearly nearer than the second nearest."""
-    a, b = asked.astype(np.float32), held.astype(np.float32)
-    squares = (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * (a @ b.T)
-    two = np.argpartition(squares, 1, axis=1)[:, :2]
-    rows = np.arange(len(a))
-    near, next_ = np.maximum(squares[rows[:, None], two].T, 0)
-    good = near < _RATIO**2 * next_
-    return rows[good], two[good, 0]
+    rows = np.arange(len(squares))
+    nearest = squares.argmin(axis=1)
+    near = np.maximum(squares[rows, nearest], 0)
+    squares[rows, nearest] = np.inf
+    good = np.flatnonzero(near < _RATIO**2 * squares.min(axis=1))
+    return good, nearest[good]
 
 
 def _is_possible(corners: NDArray[Any], area_px: float) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from artpipe.errors import ArtpipeError
 from artpipe.search.feature_table import FeatureTable
-from artpipe.search.local_features import QUERY_POINTS, Agreement, LocalFeatures, agreement, describe
+from artpipe.search.local_features import QUERY_POINTS, LocalFeatures, agreements, describe
 from artpipe.search.visual_words import VisualWords
 
 if TYPE_CHECKING:
@@ -72,19 +72,19 @@ def best_match(
     """
     names = list(dict.fromkeys([*words.vote(asked, CANDIDATES_BY_VOTES), *by_likeness]))
     held = features.read(names)
-    best: tuple[str | None, Agreement] = (None, Agreement(0))
-    for name in names:
-        if name in held:
-            found = agreement(asked, held[name], size)
-            if found.inliers > best[1].inliers:
-                best = (name, found)
-    name, found = best
+    compared = [name for name in names if name in held]
+    found = agreements(asked, [held[name] for name in compared], size)
+    # The first of equally good ones has most votes.
+    best = max(range(len(found)), key=lambda number: found[number].inliers, default=None)
+    if best is None or not found[best].inliers:
+        return Match(None, False, 0, 1.0, None, len(names))
+    inliers = found[best].inliers
     return Match(
-        name,
-        found.inliers >= LEAST_INLIERS,
-        found.inliers,
-        false_positive_rate(found.inliers),
-        found.corners,
+        compared[best],
+        inliers >= LEAST_INLIERS,
+        inliers,
+        false_positive_rate(inliers),
+        found[best].corners,
         len(names),
     )
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from artpipe.search import Collection
 from artpipe.search import same_painting as sp
-from artpipe.search.local_features import QUERY_POINTS, agreement, describe
+from artpipe.search.local_features import QUERY_POINTS, agreements, describe
 from artpipe.search.nearest import Vector
 from artpipe.search.queries import stored_form, unit_vector
 from artpipe.search.rephotograph import KINDS, rephotograph
@@ -84,10 +84,10 @@ class Bench:
         votes = votes[: sp.CANDIDATES_BY_VOTES]
         candidates = list(dict.fromkeys([*votes, *alike]))
         held = self.features.read(candidates)
-        best, inliers = "", 0
-        for candidate in candidates:
-            if candidate in held and (found := agreement(asked, held[candidate], size)).inliers > inliers:
-                best, inliers = candidate, found.inliers
+        compared = [candidate for candidate in candidates if candidate in held]
+        found = agreements(asked, [held[candidate] for candidate in compared], size)
+        at = max(range(len(found)), key=lambda number: found[number].inliers)
+        best, inliers = compared[at], found[at].inliers
         spent_ms = (time.perf_counter() - began) * 1e3
         work = self.work_of[name]
         return Seen(
@@ -95,7 +95,7 @@ class Bench:
             similarity=float(similarities[near[0]]),
             is_right_by_likeness=self.work_of[alike[0]] == work,
             inliers=inliers,
-            is_right_by_geometry=bool(best) and self.work_of[best] == work,
+            is_right_by_geometry=self.work_of[best] == work,
             is_voted_for=any(self.work_of[v] == work for v in votes),
             is_alike=any(self.work_of[a] == work for a in alike),
             ms=spent_ms,

@@ -301,7 +301,7 @@ def test_searching_by_id_loads_neither_torch_nor_lancedb(lake: DataLake):
     code = (
         "import sys; from artpipe.search import Collection; "
         f"Collection.open({str(lake.root)!r}).similar('d/durer/hare'); "
-        "print([name for name in ('torch', 'lancedb', 'dagster') if name in sys.modules])"
+        "print([name for name in ('torch', 'lancedb', 'dagster', 'cv2', 'PIL') if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

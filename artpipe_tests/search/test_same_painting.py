@@ -14,7 +14,7 @@ from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake import DataLake, write_whole
 from artpipe.search import Collection
 from artpipe.search.feature_table import FeatureTable
-from artpipe.search.local_features import Agreement, LocalFeatures, agreement, describe
+from artpipe.search.local_features import Agreement, LocalFeatures, agreements, describe
 from artpipe.search.queries import Encoded
 from artpipe.search.rephotograph import KINDS, rephotograph
 from artpipe.search.same_painting import LEAST_INLIERS, NoFeatureIndexError, false_positive_rate
@@ -140,9 +140,9 @@ def test_words_of_other_pictures_are_not_used(lake: DataLake):
 def test_a_mirrored_picture_is_not_the_same(lake: DataLake):
     held = FeatureTable(lake).read([WORKS[0]])[WORKS[0]]
     straight = describe(jpeg(painting(0)), 600)
-    assert agreement(straight, held, (320, 240)).inliers > 50
+    assert agreements(straight, [held], (320, 240))[0].inliers > 50
     flipped = describe(jpeg(painting(0).transpose(Image.Transpose.FLIP_LEFT_RIGHT)), 600)
-    assert agreement(flipped, held, (320, 240)).inliers < LEAST_INLIERS
+    assert agreements(flipped, [held], (320, 240))[0].inliers < LEAST_INLIERS
 
 
 def test_many_points_on_one_spot_are_one_piece_of_evidence():
@@ -150,9 +150,11 @@ def test_many_points_on_one_spot_are_one_piece_of_evidence():
     descriptors = rng.integers(0, 255, (40, 128), dtype=np.uint8)
     spot = LocalFeatures(np.full((40, 2), 50, dtype=np.float32), descriptors)
     spread = LocalFeatures(rng.uniform(0, 200, (40, 2)).astype(np.float32), descriptors)
-    assert agreement(spread, spread, (200, 200)).inliers >= 35
-    assert agreement(spread, spot, (200, 200)).inliers <= 1
-    assert agreement(LocalFeatures(spread.points[:3], descriptors[:3]), spread, (9, 9)) == Agreement(0)
+    whole, none = agreements(spread, [spread, spot], (200, 200))
+    assert whole.inliers >= 35
+    assert none.inliers <= 1
+    assert agreements(LocalFeatures(spread.points[:3], descriptors[:3]), [spread], (9, 9)) == [Agreement(0)]
+    assert agreements(spread, [], (9, 9)) == []
 
 
 def test_more_agreeing_points_are_never_less_certain():
