@@ -239,7 +239,8 @@ def _filter(*, years: str | None, **labels: str | None) -> "SearchFilter":
 
     year_from, year_to = _years(years)
     try:
-        return SearchFilter(year_from=year_from, year_to=year_to, **labels)
+        asked = {"year_from": year_from, "year_to": year_to, **labels}
+        return SearchFilter.model_validate({name: value for name, value in asked.items() if value is not None})
     except ValidationError as error:
         raise typer.BadParameter(_told(error, "--")) from error
 

@@ -3,7 +3,7 @@
 `Collection.open()` reads one version of the `embeddings` table and keeps to it: a refresh that rewrites the table is
 seen by the next `open`, never half-way. torch is loaded only when a picture must be embedded.
 
-What a query is tells `resolve.py`, which rows answer it `ranking.py`, what comes back `hits.py`.
+What a query is tells `resolve.py`, which rows answer it `ranking.py`, what comes back `framing.py` and `hits.py`.
 """
 
 import threading
@@ -11,24 +11,23 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
-import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from artpipe.embedding.table import PREDICTIONS, EmbeddingTable, content_version
+from artpipe.embedding.table import EmbeddingTable, content_version
 from artpipe.errors import ArtpipeError
 from artpipe.lake import DataLake
 from artpipe.search.feature_table import FeatureTable
 from artpipe.search.filters import SearchFilter
+from artpipe.search.framing import Framing
 from artpipe.search.groups import Distinct
 from artpipe.search.hits import Explanation, Hits
 from artpipe.search.index import ServedIndex, open_index
 from artpipe.search.pictures import StoredPictures
 from artpipe.search.predictions import Prediction, predict_pictures, stored_short_side_px
 from artpipe.search.queries import PictureEncoder, refuse_mismatch, unit_vector
-from artpipe.search.ranking import Ranking, Target, Wanted
+from artpipe.search.ranking import Ranking, SearchOptions, Target, Wanted
 from artpipe.search.resolve import Asked, Resolver, UnknownArtworkError
 from artpipe.search.same_painting import CANDIDATES_BY_LIKENESS, Match, NoFeatureIndexError, same_painting
 from artpipe.search.suggestions import Suggestion, Suggestions
@@ -39,25 +38,7 @@ from artpipe.training.served import served_model_id
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from artpipe.search.nearest import Neighbours, Vector
-
-HIT_METADATA = (
-    "artist",
-    "title",
-    "date_text",
-    "year_from",
-    "year_to",
-    "style",
-    "period",
-    "type",
-    "school",
-    "technique",
-    "location",
-    "page_url",
-    "image_url",
-    *PREDICTIONS,
-)
-"""What a hit tells of a work, after `rank`, `artwork_id` and `similarity`."""
+    from artpipe.search.nearest import Vector
 
 
 class LakeMissingError(ArtpipeError):
@@ -66,16 +47,6 @@ class LakeMissingError(ArtpipeError):
 
 class NothingEmbeddedError(ArtpipeError):
     """The collection holds no vectors yet."""
-
-
-class SearchOptions(TypedDict, total=False):
-    """What `similar` takes beside the query, k and the filter; see there."""
-
-    text: str | None
-    distinct: Distinct | None
-    exact: bool
-    offset: int
-    include_same_work: bool
 
 
 class Collection:
@@ -111,8 +82,8 @@ class Collection:
             )
         self._version: int = version
         self._served = served_model_id(lake)
-        self._shown = self.works.select("artwork_id", *HIT_METADATA)
         self._pictures = StoredPictures(lake)
+        self._framing = Framing(self.works, self._pictures.read)
         self._position_of = {name: position for position, name in enumerate(self.works["artwork_id"])}
         self._ranking = Ranking(self.works, lambda: self.index, TextSearch(lake, version, self._position_of))
         self._resolver = Resolver(
@@ -228,23 +199,7 @@ class Collection:
         wanted = Wanted(k, where, **options)
         began = time.perf_counter()
         targets = [Target.of(asked) for asked in self._resolve(queries)]
-        found = self._ranking.nearest_to_each(targets, wanted)
-        if not found:
-            return []
-        everything = self._shown[np.concatenate([near.positions for near in found])]
-        similarities = pl.Series("similarity", np.concatenate([near.similarities for near in found]))
-        ranks = [np.arange(len(near.positions), dtype=np.int32) + wanted.offset + 1 for near in found]
-        everything.insert_column(0, pl.Series("rank", np.concatenate(ranks)))
-        everything.insert_column(2, similarities)
-        spent_ms = (time.perf_counter() - began) * 1e3 / len(found)
-        answers: list[Hits] = []
-        first = 0
-        for near in found:
-            frame = everything[first : first + len(near.positions)]
-            told = Explanation("batch", near.how, "", len(self), near.scanned, round(spent_ms, 3))
-            answers.append(Hits(frame, self._pictures.read, told))
-            first += len(near.positions)
-        return answers
+        return self._framing.alike_each(self._ranking.nearest_to_each(targets, wanted), wanted.offset, began)
 
     def like(
         self,
@@ -297,10 +252,7 @@ class Collection:
         """
         wanted = Wanted(k, where, distinct=distinct, offset=offset)
         began = time.perf_counter()
-        found = self._ranking.holding(words, wanted)
-        frame = self._frame(found.positions, pl.Series("relevance", found.relevance), offset)
-        spent_ms = round((time.perf_counter() - began) * 1e3, 3)
-        return Hits(frame, self._pictures.read, Explanation("text", found.how, "", len(self), 0, spent_ms))
+        return self._framing.holding(self._ranking.holding(words, wanted), offset, began)
 
     def suggest(self, typed: str, count: int = 8) -> list[Suggestion]:
         """Artists, styles, types and titles that hold a word beginning with what was typed so far."""
@@ -332,6 +284,11 @@ class Collection:
             words,
             features,
         )
+
+    def warm_up(self) -> None:
+        """Load what the first query would wait for: the vectors, the index and the suggestions; for services."""
+        self.index.nearest.search(self._vectors[0], 1)
+        self.suggest("a")
 
     def explain(
         self,
@@ -387,16 +344,7 @@ class Collection:
         """Rank, frame and time a single query."""
         served = self.index
         began = time.perf_counter()
-        found: Neighbours = self._ranking.nearest(target(), wanted)
-        frame = self._frame(found.positions, pl.Series("similarity", found.similarities), wanted.offset)
-        spent_ms = round((time.perf_counter() - began) * 1e3, 3)
-        told = Explanation(served.nearest.kind, found.how, served.note, len(self), found.scanned, spent_ms)
-        return Hits(frame, self._pictures.read, told)
-
-    def _frame(self, positions: NDArray[np.int64], scores: pl.Series, offset: int) -> pl.DataFrame:
-        hits = self._shown[positions]
-        ranks = np.arange(offset + 1, offset + 1 + hits.height, dtype=np.int32)
-        return hits.insert_column(0, pl.Series("rank", ranks)).insert_column(2, scores)
+        return self._framing.alike(self._ranking.nearest(target(), wanted), wanted.offset, served, began)
 
     def _resolve(self, queries: "Sequence[str | Path | bytes | Image | NDArray[Any]]") -> list[Asked]:
         refuse_mismatch(self.model_ids, None if self._given_encoder else self._served)

@@ -1,13 +1,13 @@
 """Which rows answer a query, in which order: filters, words, what may not come up, one of each work or artist, pages.
 
-`collection.py` turns what comes out into hits.
+`framing.py` turns what comes out into hits.
 """
 
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Self, TypedDict
 
 import numpy as np
 import polars as pl
@@ -23,6 +23,16 @@ from artpipe.search.text import TextMatches, TextSearch
 
 LARGEST_K = 100_000
 _UNLIKE_WEIGHT = 0.5
+
+
+class SearchOptions(TypedDict, total=False):
+    """What `similar` takes beside the query, k and the filter; see `Collection.similar`."""
+
+    text: str | None
+    distinct: Distinct | None
+    exact: bool
+    offset: int
+    include_same_work: bool
 
 
 @dataclass(frozen=True)

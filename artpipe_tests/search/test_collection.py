@@ -313,3 +313,13 @@ def test_an_exact_search_passes_the_index_by(lake: DataLake, monkeypatch: pytest
     monkeypatch.setattr(graph, "search", lambda *_: pytest.fail("the graph was asked"))
     collection.__dict__["_index"] = ServedIndex(graph, None)
     assert ids(collection.similar("d/durer/hare", k=1, exact=True)) == ["d/durer/hare_d"]
+
+
+def test_a_service_loads_beforehand_what_its_first_query_would_wait_for(
+    lake: DataLake, monkeypatch: pytest.MonkeyPatch
+):
+    collection = Collection.open(lake)
+    collection.warm_up()
+    monkeypatch.setattr(EmbeddingTable, "vectors", lambda *_: pytest.fail("the vectors were read again"))
+    assert collection.suggest("you")[0].text == "Young Hare"
+    assert ids(collection.similar("d/durer/hare", k=1)) == ["d/durer/hare_d"]
