@@ -96,7 +96,7 @@ def test_the_notebook_runs_from_top_to_bottom(lake: DataLake, tmp_path: Path, mo
     matches = [cell["text/plain"] for cell in shown if cell.get("text/plain", "").startswith("Match(")]
     assert len(matches) == 2
     assert all("artwork_id='p/painter0/work0', is_same=True" in match for match in matches)
-    assert "p/painter0/work0" in shown[-1]["text/plain"]
+    assert "_distance" in shown[-1]["text/plain"]
 
 
 def test_the_notebook_is_shipped_without_anybody_s_results():
