@@ -12,9 +12,9 @@ from PIL import Image
 
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake import DataLake
+from artpipe.search.feature_index import build_feature_index
 from artpipe.search.served_model import load_served_model
 from artpipe.search.text import build_text_index
-from artpipe.search.visual_words import build_feature_index
 from artpipe.training.served import serve_model
 
 NOTEBOOK = files("artpipe") / "notebooks" / "collection.ipynb"

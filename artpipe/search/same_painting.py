@@ -1,7 +1,7 @@
 """Does the collection hold this very painting? Candidates by votes of local features and by likeness, then geometry.
 
-The decision counts the points that agree on one plane. `FALSE_POSITIVE_RATES` states how often so many agree with some
-work of a collection that does not hold the painting.
+The decision counts the points that agree on one plane. How many are enough is measured on the collection itself, by
+`calibration.py`: at most one photograph in a hundred of paintings that are not held may have so many.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,25 +9,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from artpipe.errors import ArtpipeError
+from artpipe.search.calibration import CANDIDATES_BY_VOTES
 from artpipe.search.feature_table import FeatureTable
-from artpipe.search.local_features import QUERY_POINTS, LocalFeatures, agreements, describe
+from artpipe.search.local_features import (
+    QUERY_POINTS,
+    QUERY_SHORT_SIDE_PX,
+    LocalFeatures,
+    agreements,
+    describe,
+)
 from artpipe.search.visual_words import VisualWords
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-CANDIDATES_BY_VOTES = 20
 CANDIDATES_BY_LIKENESS = 10
-QUERY_SHORT_SIDE_PX = 320
+FALSE_POSITIVES = 0.01
+"""The rate at which a picture of a painting that is not held may be taken for one that is."""
 LEAST_INLIERS = 8
-"""From this many agreeing points on it is taken for the same painting."""
-FALSE_POSITIVE_RATES: dict[int, float] = {6: 0.02, 7: 0.009, 8: 0.007, 10: 0.006, 12: 0.004}
-"""For so many agreeing points, how often a photograph of a painting that is not held has them.
-
-Measured by `bench_same_painting.py` with 960 photographs of strangers to a collection of 4,444 works. The last of them
-are copies of a held composition, which no number of points would tell from it.
-"""
+"""Fewer agreeing points than these never decide, however few strangers were tried."""
 
 
 class NoFeatureIndexError(ArtpipeError):
@@ -85,18 +86,27 @@ def best_match(
     inliers = found[best].inliers
     return Match(
         compared[best],
-        inliers >= LEAST_INLIERS,
+        inliers >= least_inliers(words.strangers),
         inliers,
-        false_positive_rate(inliers),
+        false_positive_rate(inliers, words.strangers),
         found[best].corners,
         len(names),
     )
 
 
-def false_positive_rate(inliers: int) -> float:
-    """How often a picture of a painting that is not in the collection agrees in at least so many points."""
-    reached = [rate for count, rate in FALSE_POSITIVE_RATES.items() if count <= inliers]
-    return min(reached, default=1.0)
+def least_inliers(strangers: "NDArray[np.int32]") -> int:
+    """The least number of agreeing points that at most one stranger in a hundred has; strangers ascend."""
+    tolerated = int(FALSE_POSITIVES * len(strangers))
+    return max(LEAST_INLIERS, int(strangers[-1 - tolerated]) + 1) if len(strangers) else LEAST_INLIERS
+
+
+def false_positive_rate(inliers: int, strangers: "NDArray[np.int32]") -> float:
+    """How often a picture of a painting that is not held agrees in at least so many points; strangers ascend.
+
+    One more than was seen is assumed, so that what never happened in 300 trials is not called impossible.
+    """
+    as_many = int((strangers >= inliers).sum())
+    return round((as_many + 1) / (len(strangers) + 1), 4)
 
 
 def same_painting(

@@ -8,16 +8,14 @@ Source: Jegou, Douze and Schmid, Hamming embedding and weak geometric consistenc
 """
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from artpipe.embedding.table import EmbeddingTable, content_version
 from artpipe.lake import DataLake, write_whole
-from artpipe.progress import Progress
 from artpipe.search.feature_table import FeatureTable
 from artpipe.search.local_features import DESCRIPTOR_LENGTH, LocalFeatures
 
@@ -48,6 +46,8 @@ class VisualWords:
         starts: int64 (B * B + 1,), where the postings of each word begin.
         works: int32 (P,), the work of each posting.
         signs: uint64 (P,), its signs.
+        strangers: int32 (S,), ascending, the agreeing points of photographs of paintings that are not held, from
+            `calibration.py`.
     """
 
     ids: list[str]
@@ -59,6 +59,7 @@ class VisualWords:
     starts: NDArray[np.int64]
     works: NDArray[np.int32]
     signs: NDArray[np.uint64]
+    strangers: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
 
     def vote(self, asked: LocalFeatures, count: int) -> list[str]:
         """The works that share most features with a picture, most first.
@@ -96,27 +97,8 @@ class VisualWords:
         return [self.ids[work] for work in best if scores[work] > 0]
 
 
-def build_feature_index(lake: DataLake, progress: Progress | None = None) -> dict[str, int]:
-    """Describe every embedded picture that is new or changed, and make the inverted file anew if any was.
-
-    Returns:
-        how many pictures are described, how many of them in this run, and how many features they have.
-    """
-    version = content_version(EmbeddingTable(lake).read(["artwork_id", "jpeg_sha256", "model_id"]))
-    table = FeatureTable(lake)
-    described = table.update(progress)
-    words = open_visual_words(lake, version) or build_visual_words(lake, version)
-    return {"described": table.count(), "described_now": described, "features": len(words.works)}
-
-
-def build_visual_words(lake: DataLake, version: str) -> VisualWords:
-    """Make the inverted file of all described pictures, and keep it in the lake.
-
-    Args:
-        lake: whose `local_features` are read.
-        version: what `artpipe.embedding.table.content_version` says of the embeddings.
-    """
-    table = FeatureTable(lake)
+def build_visual_words(table: FeatureTable) -> VisualWords:
+    """Make the inverted file of all described pictures."""
     held = table.count()
     rng = np.random.default_rng(_SEED)
     sampled: list[NDArray[np.uint8]] = []
@@ -149,7 +131,7 @@ def build_visual_words(lake: DataLake, version: str) -> VisualWords:
             sizes.append(max(len(descriptors), 1))
     all_words = np.concatenate([*words, np.empty(0, np.int64)])
     order = np.argsort(all_words, kind="stable")
-    made = VisualWords(
+    return VisualWords(
         ids,
         np.sqrt(np.array(sizes, dtype=np.float32)),
         coarse,
@@ -160,8 +142,6 @@ def build_visual_words(lake: DataLake, version: str) -> VisualWords:
         np.concatenate([*works, np.empty(0, np.int32)])[order],
         np.concatenate([*signs, np.empty(0, np.uint64)])[order],
     )
-    _save(lake, made, version)
-    return made
 
 
 def open_visual_words(lake: DataLake, version: str) -> VisualWords | None:
@@ -176,7 +156,8 @@ def open_visual_words(lake: DataLake, version: str) -> VisualWords | None:
         return None
 
 
-def _save(lake: DataLake, made: VisualWords, version: str) -> None:
+def save_visual_words(lake: DataLake, made: VisualWords, version: str) -> None:
+    """Keep the inverted file in the lake; `version` is `artpipe.embedding.table.content_version` of the embeddings."""
     packed = io.BytesIO()
     arrays = {name: value for name, value in vars(made).items() if name != "ids"}
     np.savez(packed, ids=np.array(made.ids, dtype=np.str_), content_version=np.array(version), **arrays)

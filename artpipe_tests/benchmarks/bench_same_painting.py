@@ -18,7 +18,8 @@ from PIL import Image
 
 from artpipe.search import Collection
 from artpipe.search import same_painting as sp
-from artpipe.search.local_features import QUERY_POINTS, agreements, describe
+from artpipe.search.calibration import CANDIDATES_BY_VOTES
+from artpipe.search.local_features import QUERY_POINTS, QUERY_SHORT_SIDE_PX, agreements, describe
 from artpipe.search.nearest import Vector
 from artpipe.search.queries import stored_form, unit_vector
 from artpipe.search.rephotograph import KINDS, rephotograph
@@ -75,13 +76,13 @@ class Bench:
         near = np.argsort(-similarities)[: sp.CANDIDATES_BY_LIKENESS]
         alike = [self.ids[row] for row in near]
         began = time.perf_counter()
-        jpeg = stored_form(data, sp.QUERY_SHORT_SIDE_PX)
+        jpeg = stored_form(data, QUERY_SHORT_SIDE_PX)
         asked = describe(jpeg, QUERY_POINTS)
         with Image.open(io.BytesIO(jpeg)) as opened:
             size = opened.size
-        hidden = 4 * sp.CANDIDATES_BY_VOTES
+        hidden = 4 * CANDIDATES_BY_VOTES
         votes = [v for v in self.words.vote(asked, hidden) if self.work_of[v] not in self.strangers]
-        votes = votes[: sp.CANDIDATES_BY_VOTES]
+        votes = votes[:CANDIDATES_BY_VOTES]
         candidates = list(dict.fromkeys([*votes, *alike]))
         held = self.features.read(candidates)
         compared = [candidate for candidate in candidates if candidate in held]
@@ -142,6 +143,7 @@ def measured(lake: str, queries: int, seed: int) -> dict[str, object]:
         "strangers_asked": len(unknown),
         "least_similarity": round(least_similarity, 4),
         "least_inliers": int(np.ceil(least_inliers)),
+        "least_inliers_of_the_index": sp.least_inliers(bench.words.strangers),
         "recall_at_1_percent_false_positives": {
             kind: {"before": share(kind, "before"), "after": share(kind, "after")} for kind in KINDS
         },

@@ -13,12 +13,13 @@ from PIL import Image
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake import DataLake, write_whole
 from artpipe.search import Collection
+from artpipe.search.feature_index import build_feature_index
 from artpipe.search.feature_table import FeatureTable
 from artpipe.search.local_features import Agreement, LocalFeatures, agreements, describe
 from artpipe.search.queries import Encoded
 from artpipe.search.rephotograph import KINDS, rephotograph
-from artpipe.search.same_painting import LEAST_INLIERS, NoFeatureIndexError, false_positive_rate
-from artpipe.search.visual_words import build_feature_index, open_visual_words
+from artpipe.search.same_painting import LEAST_INLIERS, NoFeatureIndexError, false_positive_rate, least_inliers
+from artpipe.search.visual_words import open_visual_words
 
 WORKS = [f"p/painter/work{n}" for n in range(6)]
 
@@ -85,7 +86,7 @@ def test_a_painting_is_known_again_however_it_was_photographed(collection: Colle
     assert match
     assert match.artwork_id == WORKS[4]
     assert match.inliers >= LEAST_INLIERS
-    assert match.false_positive_rate <= 0.01
+    assert match.false_positive_rate == pytest.approx(1 / 49, abs=1e-3)  # none of the 48 strangers had as many
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -157,8 +158,22 @@ def test_many_points_on_one_spot_are_one_piece_of_evidence():
     assert agreements(spread, [], (9, 9)) == []
 
 
-def test_more_agreeing_points_are_never_less_certain():
-    rates = [false_positive_rate(count) for count in range(60)]
+def test_more_agreeing_points_are_never_less_certain_and_never_impossible():
+    strangers = np.sort(np.random.default_rng(0).poisson(5, 300)).astype(np.int32)
+    rates = [false_positive_rate(count, strangers) for count in range(60)]
     assert rates[0] == 1
     assert rates == sorted(rates, reverse=True)
-    assert false_positive_rate(LEAST_INLIERS) <= 0.01
+    assert rates[-1] == pytest.approx(1 / 301, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("strangers", "expected"),
+    [
+        ([], LEAST_INLIERS),
+        ([2] * 50, LEAST_INLIERS),
+        ([2] * 98 + [30, 40], 31),
+        ([20] * 50, 21),
+    ],
+)
+def test_the_threshold_lets_one_stranger_in_a_hundred_pass(strangers: list[int], expected: int):
+    assert least_inliers(np.array(strangers, dtype=np.int32)) == expected
