@@ -18,6 +18,8 @@ from artpipe.errors import ArtpipeError
 from artpipe.terminal import EXPECTED_FAILURE, AsJson, people, print_json, problems, settings_in_force
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import polars as pl
 
     from artpipe.lake import DataLake
@@ -48,6 +50,10 @@ app = typer.Typer(
 gallery_app = typer.Typer(no_args_is_help=True, help="The practice gallery that artpipe draws itself.")
 app.add_typer(gallery_app, name="gallery")
 app.add_typer(cli_models.app, name="models")
+
+
+class UnwritableFileError(ArtpipeError):
+    """A file that a command was asked to write cannot be."""
 
 
 def main() -> None:
@@ -90,6 +96,7 @@ def search(
     type_: Annotated[str | None, typer.Option("--type", help="Only this type, such as `portrait`.")] = None,
     period: Annotated[str | None, typer.Option(help="Only this period, such as `1550-1650`.")] = None,
     artist: Annotated[str | None, typer.Option(help="Only artists with this in their name.")] = None,
+    technique: Annotated[str | None, typer.Option(help="Only techniques with this in them, such as `copper`.")] = None,
     years: Annotated[
         str | None, typer.Option(metavar="FROM-TO", help="Only these years: `1600-1650`, `1600-`.")
     ] = None,
@@ -97,19 +104,26 @@ def search(
         str | None,
         typer.Option(metavar="DATE_OR_VERSION", help="Search the collection as it was then: `2026-11-01`."),
     ] = None,
+    text: Annotated[str | None, typer.Option(help="Only works that hold these words.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the hits to this CSV file.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="Write the hits to this Parquet file.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Write their pictures to this PNG file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the works most like an artwork or an image."""
+    """Show the works most like an artwork or an image, and write them to files if asked to."""
     from artpipe.search import Collection
 
-    where = _filter(style=style, type=type_, period=period, artist=artist, years=years)
+    where = _filter(style=style, type=type_, period=period, artist=artist, technique=technique, years=years)
     settings = settings_in_force()
     collection = Collection.open(settings.lake_root, device=settings.device, as_of=as_of)
-    hits = collection.similar(query, k, where)
+    hits = collection.similar(query, k, where, text=text)
+    for write, path in ((hits.to_csv, csv), (hits.to_parquet, parquet), (hits.contact_sheet, sheet)):
+        if path is not None:
+            _written(write, path)
     if as_json:
         print_json(hits.to_dicts())
     else:
-        _show_hits(query, hits)
+        _show_hits(query, hits.to_polars())
 
 
 @app.command()
@@ -230,7 +244,8 @@ def _filter(*, years: str | None, **labels: str | None) -> "SearchFilter":
 
     year_from, year_to = _years(years)
     try:
-        return SearchFilter(year_from=year_from, year_to=year_to, **labels)
+        asked = {"year_from": year_from, "year_to": year_to, **labels}
+        return SearchFilter.model_validate({name: value for name, value in asked.items() if value is not None})
     except ValidationError as error:
         raise typer.BadParameter(problems(error, "--")) from error
 
@@ -246,6 +261,16 @@ def _years(text: str | None) -> tuple[int | None, int | None]:
     first = int(match[1]) if match[1] else None
     last = int(match[3]) if match[3] else None if match[2] else first
     return first, last
+
+
+def _written(write: "Callable[[Path], Path]", path: Path) -> None:
+    """Write a file and say so."""
+    try:
+        people().print(f"Wrote {write(path)}.", highlight=False, markup=False)
+    except OSError as error:
+        raise UnwritableFileError(
+            f"{path} cannot be written ({error.strerror or error}); name a file in a folder that can."
+        ) from error
 
 
 def _show_hits(query: str, hits: "pl.DataFrame") -> None:

@@ -86,6 +86,7 @@ def build_definitions(
     assets = [
         automated(asset.map_asset_specs(lambda spec: with_shaping_settings(spec, settings)), settings)
         for asset in _loaded(dg.load_assets_from_modules(ASSET_MODULES))
+        if settings.same_painting or asset.node_def.name != "local_features"
     ]
     return dg.Definitions(
         assets=assets,

@@ -114,6 +114,8 @@ class DataLake:
             "served_model": self.served_model,
             "evaluation_report": self.report("evaluation/report.json"),
             "search_index": self.index("card.json"),
+            "text_index": self.root / "lance" / f"{EMBEDDINGS_TABLE}.lance",
+            "local_features": self.index("visual_words.npz"),
         }.get(asset, self.table(asset))
 
     def local_folder(self, name: str) -> Path:

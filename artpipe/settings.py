@@ -134,6 +134,13 @@ class Settings(BaseSettings):
     webhook_url: SecretStr | None = Field(
         default=None, description="alerts are POSTed here as JSON; they are only logged where it is not set"
     )
+    same_painting: bool = Field(
+        default=False,
+        description="also make `local_features`, so that `Collection.same_painting` answers; minutes for thousands",
+    )
+    allow_url_queries: bool = Field(
+        default=False, description="whether a search may fetch its picture from a public web address"
+    )
     seed: int = Field(default=0, description="seed of everything random")
     search_recall: float = Field(
         default=0.99, gt=0, le=1, description="share of the ten true neighbours that the search index must find"

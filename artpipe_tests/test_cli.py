@@ -101,6 +101,19 @@ def test_search_looks_into_the_past(lake: DataLake):
 
 
 @pytest.mark.usefixtures("lake")
+def test_hits_are_written_to_the_files_that_are_named(tmp_path: Path):
+    names = ("hits.csv", "hits.parquet", "hits.png")
+    options = zip(("--csv", "--parquet", "--sheet"), (str(tmp_path / name) for name in names), strict=True)
+    result = run("search", "p/painter/red", "--json", *(word for option in options for word in option))
+    assert found(result) == ["p/painter/orange", "p/painter/blue"]
+    assert all(name in result.stderr for name in names)
+    assert pl.read_csv(tmp_path / "hits.csv")["title"].to_list() == ["Orange", "Blue"]
+    assert pl.read_parquet(tmp_path / "hits.parquet")["rank"].to_list() == [1, 2]
+    with Image.open(tmp_path / "hits.png") as sheet:
+        assert sheet.width > sheet.height
+
+
+@pytest.mark.usefixtures("lake")
 def test_a_search_that_nothing_passes_says_so_and_gives_empty_json():
     assert "No work passes the filter" in run("search", "p/painter/red", "--years", "1900-").stderr
     assert found(run("search", "p/painter/red", "--years", "1900-", "--json")) == []
@@ -117,6 +130,8 @@ def test_a_search_that_nothing_passes_says_so_and_gives_empty_json():
         (["search", "p/painter/red", "--years", "1700-1600"], "year_from 1700 is after year_to 1600"),
         (["search", "p/painter/red", "--as-of", "soon"], "error: 'soon' is neither a version nor a date; write 12"),
         (["search", "p/painter/red", "--as-of", "1999-12-31"], "error: what was there on 1999-12-31 is not kept: the"),
+        (["search", "p/painter/red", "--csv", "/none/x.csv"], "error: /none/x.csv cannot be written (No such file or"),
+        (["search", "p/painter/red", "--text", "blue"], "error: the words are not indexed yet; materialize"),
         (["search", "p/painter/red", "--k", "0"], "greater than or equal to 1"),
         (["predict", "gone.jpg"], "error: gone.jpg cannot be read (No such file or directory); give the path of"),
     ],

@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from artpipe.search.collection import Collection
     from artpipe.search.filters import SearchFilter
+    from artpipe.search.hits import Hits
 
-__all__ = ["Collection", "SearchFilter"]
+__all__ = ["Collection", "Hits", "SearchFilter"]
 
-_HOMES = {"Collection": "artpipe.search.collection", "SearchFilter": "artpipe.search.filters"}
+_HOMES = {
+    "Collection": "artpipe.search.collection",
+    "Hits": "artpipe.search.hits",
+    "SearchFilter": "artpipe.search.filters",
+}
 
 
 def __getattr__(name: str) -> Any:

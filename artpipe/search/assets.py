@@ -10,6 +10,7 @@ import polars as pl
 from artpipe.io import markdown_table
 from artpipe.lake import DataLake
 from artpipe.lineage import Lineage
+from artpipe.resources import progress_of
 from artpipe.reuse import REUSED, RunConfig, reused
 from artpipe.settings import Settings
 
@@ -67,4 +68,53 @@ def search_index(
             "removed": card.removed,
             REUSED: False,
         },
+    )
+
+
+@dg.asset(group_name=GROUP, kinds={"lancedb"}, code_version="1", deps=["embeddings"], owners=["team:artpipe"])
+def text_index(
+    context: dg.AssetExecutionContext,
+    config: RunConfig,
+    lake: dg.ResourceParam[DataLake],
+    lineage: dg.ResourceParam[Lineage],
+) -> dg.MaterializeResult[Any]:
+    """The words of titles, artists and techniques, so that works are found by them; only what is new is added."""
+    from artpipe.embedding.table import EmbeddingTable
+    from artpipe.io import content_version
+    from artpipe.search.text import WEIGHTS, build_text_index
+
+    if held := reused(context, lineage, config):
+        return held[0]
+    covered = build_text_index(lake)
+    words = EmbeddingTable(lake).read(["artwork_id", *WEIGHTS])
+    version = content_version(words)
+    lineage.complete("text_index", version)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(version),
+        metadata={"dagster/row_count": words.height, "rows_covered": dg.MetadataValue.json(covered), REUSED: False},
+    )
+
+
+@dg.asset(group_name=GROUP, kinds={"opencv", "lancedb"}, code_version="1", deps=["vectors"], owners=["team:artpipe"])
+def local_features(
+    context: dg.AssetExecutionContext,
+    config: RunConfig,
+    lake: dg.ResourceParam[DataLake],
+    lineage: dg.ResourceParam[Lineage],
+) -> dg.MaterializeResult[Any]:
+    """What `Collection.same_painting` compares: the points of every picture, and an index of them calibrated here.
+
+    In the graph only where `ARTPIPE_SAME_PAINTING` is set: it takes minutes for thousands of pictures.
+    """
+    from artpipe.embedding.table import EmbeddingTable, content_version
+    from artpipe.search.feature_index import build_feature_index
+
+    if held := reused(context, lineage, config):
+        return held[0]
+    found = build_feature_index(lake, progress_of(context))
+    version = content_version(EmbeddingTable(lake).read(["artwork_id", "jpeg_sha256", "model_id"]))
+    lineage.complete("local_features", version)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(version),
+        metadata={"dagster/row_count": found["described"], **found, REUSED: False},
     )

@@ -2,59 +2,50 @@
 
 `Collection.open()` reads one version of the `embeddings` table and keeps to it: a refresh that rewrites the table is
 seen by the next `open`, never half-way. torch is loaded only when a picture must be embedded.
+
+What a query is tells `resolve.py`, which rows answer it `ranking.py`, what comes back `framing.py` and `hits.py`.
 """
 
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
-import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from artpipe.embedding.table import PREDICTIONS, EmbeddingTable, content_version
+from artpipe.embedding.table import EmbeddingTable, content_version
 from artpipe.errors import ArtpipeError
 from artpipe.lake import IMAGES_TABLE, DataLake
-from artpipe.search.filters import FilterColumns, SearchFilter, closest
+from artpipe.search.feature_table import FeatureTable
+from artpipe.search.filters import SearchFilter
+from artpipe.search.framing import Framing
+from artpipe.search.groups import Distinct
+from artpipe.search.hits import Explanation, Hits
 from artpipe.search.index import ServedIndex, open_index
+from artpipe.search.pictures import StoredPictures
 from artpipe.search.predictions import Prediction, predict_pictures, stored_short_side_px
-from artpipe.search.queries import PictureEncoder, UnusableQueryError, refuse_mismatch, stored_form
-from artpipe.search.queries import unit_vector as as_unit_vector
+from artpipe.search.queries import PictureEncoder, refuse_mismatch, unit_vector
+from artpipe.search.ranking import Ranking, SearchOptions, Target, Wanted
+from artpipe.search.resolve import Asked, Resolver, UnknownArtworkError
+from artpipe.search.same_painting import CANDIDATES_BY_LIKENESS, Match, NoFeatureIndexError, same_painting
+from artpipe.search.suggestions import Suggestion, Suggestions
+from artpipe.search.text import TextSearch
+from artpipe.search.visual_words import VisualWords, open_visual_words
 from artpipe.table_versions import NoSuchVersionError, table_versions, version_as_of
 from artpipe.training.served import served_model_id
 
 if TYPE_CHECKING:
+    import polars as pl
     from PIL.Image import Image
 
-    from artpipe.search.nearest import Neighbours, Vector
-
-HIT_METADATA = (
-    "artist",
-    "title",
-    "date_text",
-    "year_from",
-    "year_to",
-    "style",
-    "period",
-    "type",
-    "school",
-    "technique",
-    "location",
-    "page_url",
-    "image_url",
-    *PREDICTIONS,
-)
-"""What a hit tells of a work, after `rank`, `artwork_id` and `similarity`."""
+    from artpipe.search.nearest import Vector
 
 AsOf = int | str | date | datetime
 """A version of the table, or a date."""
-
-_PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".avif", ".heic")
 
 
 class LakeMissingError(ArtpipeError):
@@ -65,39 +56,6 @@ class NothingEmbeddedError(ArtpipeError):
     """The collection holds no vectors yet."""
 
 
-class UnknownArtworkError(ArtpipeError):
-    """No artwork of the collection has this id."""
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """How a query was answered.
-
-    Attributes:
-        index: `exact`, `byte_scan` or `hnsw`.
-        how: the same for people.
-        note: why the index that was built is not used; empty when it is.
-        rows: vectors in the collection.
-        rows_scanned: vectors compared with the query in any form.
-        milliseconds: from the query to the finished frame.
-    """
-
-    index: str
-    how: str
-    note: str
-    rows: int
-    rows_scanned: int
-    milliseconds: float
-
-
-@dataclass(frozen=True)
-class _Query:
-    """A query made comparable: its vector, and where it stands in the table if it is a work of it."""
-
-    vector: "Vector"
-    position: int | None = None
-
-
 class Collection:
     """Every searchable work of a lake, at one version of its `embeddings` table. Open it with `Collection.open`.
 
@@ -106,6 +64,7 @@ class Collection:
         encoder: the model for pictures; the lake's served model by default, loaded when first needed.
         device: where that model runs.
         as_of: the state to open, a version of the table or a date; the newest by default.
+        allows_urls: whether a query may be the web address of a picture.
     """
 
     def __init__(
@@ -114,6 +73,8 @@ class Collection:
         encoder: PictureEncoder | None = None,
         device: str = "auto",
         as_of: AsOf | None = None,
+        *,
+        allows_urls: bool = False,
     ) -> None:
         self.lake = lake
         self._table = EmbeddingTable(lake)
@@ -132,7 +93,18 @@ class Collection:
         self._version: int = version
         # The past is asked with the model that made it, whichever is served now.
         self._served = self.model_ids[0] if self._past else served_model_id(lake)
-        self._hits = self.works.select("artwork_id", *HIT_METADATA)
+        self._pictures = StoredPictures(lake, lambda: self._images_version)
+        self._framing = Framing(self.works, self._pictures.read)
+        self._position_of = {name: position for position, name in enumerate(self.works["artwork_id"])}
+        self._ranking = Ranking(self.works, lambda: self.index, TextSearch(lake, version, self._position_of))
+        self._resolver = Resolver(
+            self.works,
+            self._position_of,
+            vectors=lambda: self._vectors,
+            encoder=self._encoder_for_table,
+            short_side_px=lambda: self._short_side_px,
+            allows_urls=allows_urls,
+        )
 
     @classmethod
     def open(
@@ -158,17 +130,23 @@ class Collection:
             LakeMissingError: there is no lake at the address.
             NothingEmbeddedError: the lake holds no vectors yet.
         """
-        if lake is None or device is None:
-            from artpipe.settings import Settings
+        from artpipe.settings import Settings
 
-            settings = Settings()  # pyright: ignore[reportCallIssue]
-            lake = settings.lake_root if lake is None else lake
-            device = settings.device if device is None else device
-        return cls(lake if isinstance(lake, DataLake) else DataLake(lake), encoder, device, as_of)
+        settings = Settings()  # pyright: ignore[reportCallIssue]
+        lake = settings.lake_root if lake is None else lake
+        return cls(
+            lake if isinstance(lake, DataLake) else DataLake(lake),
+            encoder,
+            settings.device if device is None else device,
+            as_of,
+            allows_urls=settings.allow_url_queries,
+        )
 
     @staticmethod
-    def versions(lake: str | Path | DataLake) -> pl.DataFrame:
+    def versions(lake: str | Path | DataLake) -> "pl.DataFrame":
         """The states that can be opened, oldest first: `version`, `date` (UTC) and `rows`."""
+        import polars as pl
+
         kept = EmbeddingTable(lake if isinstance(lake, DataLake) else DataLake(lake)).versions()
         schema = {"version": pl.Int64, "date": pl.Datetime("us", "UTC"), "rows": pl.Int64}
         return pl.DataFrame([(found.number, found.date, found.rows) for found in kept], schema=schema, orient="row")
@@ -204,14 +182,24 @@ class Collection:
         k: int = 10,
         where: SearchFilter | None = None,
         *,
+        text: str | None = None,
+        distinct: Distinct | None = None,
+        exact: bool = False,
+        offset: int = 0,
         include_same_work: bool = True,
-    ) -> pl.DataFrame:
+    ) -> Hits:
         """The k works most like the query, best first.
 
         Args:
-            query: an `artwork_id`, the path of an image, its bytes, a PIL image, or a vector of the table's length.
+            query: an `artwork_id`, the path of an image, its bytes, a PIL image, pixels as uint8 (H, W, 3), a vector of
+                the table's length, or, where `ARTPIPE_ALLOW_URL_QUERIES` is set, a web address.
             k: how many; fewer come back when fewer pass the filter.
             where: which works may be returned.
+            text: words that a work must hold in its title, artist or technique to be returned; where none holds them
+                as they are, nearly the same words count. The order stays that of similarity.
+            distinct: `"work"` or `"artist"`: at most one hit of each.
+            exact: compare every vector, instead of asking the index that was chosen.
+            offset: how many of the best to pass over: page n of k hits begins at (n - 1) * k.
             include_same_work: whether details and other photographs of the queried artwork may be returned; the
                 queried artwork itself never is.
 
@@ -223,24 +211,125 @@ class Collection:
             UnusableQueryError: the query is no readable picture or no fitting vector.
             ModelMismatchError: the table was built by another model than the served one.
             UnknownFilterValueError: no work has a label that the filter asks for.
+            NoTextIndexError: words are asked for and were not indexed yet.
         """
-        return self._frame(self._nearest(self._resolve(query), k, where, include_same_work))
+        wanted = Wanted(k, where, text, distinct, exact, offset, include_same_work)
+        return self._answered(lambda: Target.of(self._resolve([query])[0]), wanted)
+
+    def similar_many(
+        self,
+        queries: "Sequence[str | Path | bytes | Image | NDArray[Any]]",
+        k: int = 10,
+        where: SearchFilter | None = None,
+        **options: Unpack[SearchOptions],
+    ) -> list[Hits]:
+        """The answers to many queries at once, each as `similar` gives it but always exact.
+
+        Pictures go through the model together, and all vectors are compared by one matrix product.
+        """
+        wanted = Wanted(k, where, **options)
+        began = time.perf_counter()
+        targets = [Target.of(asked) for asked in self._resolve(queries)]
+        return self._framing.alike_each(self._ranking.nearest_to_each(targets, wanted), wanted.offset, began)
+
+    def like(
+        self,
+        liked: "Sequence[str | Path | bytes | Image | NDArray[Any]]",
+        k: int = 10,
+        where: SearchFilter | None = None,
+        *,
+        unlike: "Sequence[str | Path | bytes | Image | NDArray[Any]]" = (),
+        **options: Unpack[SearchOptions],
+    ) -> Hits:
+        """The works most like several at once, and unlike others; none of those asked with is returned.
+
+        Args:
+            liked: queries as for `similar`, at least one; their vectors are averaged.
+            k: how many.
+            where: which works may be returned.
+            unlike: half of the average of these is taken away.
+            options: as for `similar`.
+        """
+        if not liked:
+            raise ValueError("liked must hold at least one query")
+
+        def target() -> Target:
+            asked = self._resolve([*liked, *unlike])
+            between = Target.between(asked[: len(liked)], asked[len(liked) :])
+            return Target(unit_vector(between.vector, len(between.vector)), between.made_of)
+
+        return self._answered(target, Wanted(k, where, **options))
+
+    def find(
+        self,
+        words: str,
+        k: int = 10,
+        where: SearchFilter | None = None,
+        *,
+        distinct: Distinct | None = None,
+        offset: int = 0,
+    ) -> Hits:
+        """The works whose title, artist or technique hold the words, the most relevant first.
+
+        Accents, case and word forms are put aside. Works that hold every word come first, then those that hold every
+        word nearly so ("madona"), then those that hold some.
+
+        Returns:
+            rank, artwork_id, relevance (BM25), and what is known and predicted of each work.
+
+        Raises:
+            NoTextIndexError: the words were not indexed yet.
+            UnknownFilterValueError: no work has a label that the filter asks for.
+        """
+        wanted = Wanted(k, where, distinct=distinct, offset=offset)
+        began = time.perf_counter()
+        return self._framing.holding(self._ranking.holding(words, wanted), offset, began)
+
+    def suggest(self, typed: str, count: int = 8) -> list[Suggestion]:
+        """Artists, styles, types and titles that hold a word beginning with what was typed so far."""
+        with self._lock:
+            suggestions = self._suggestions
+        return suggestions.of(typed, count)
+
+    def same_painting(self, image: "str | Path | bytes | Image | NDArray[Any]") -> Match:
+        """Whether the collection holds this very painting, seen whole or in a detail, from aside, framed or badly lit.
+
+        Args:
+            image: a picture in any form that `similar` takes; an `artwork_id` asks with that work's stored picture.
+
+        Returns:
+            a `Match`, true where the painting is held, with the rate of false positives at as many agreeing points.
+
+        Raises:
+            NoFeatureIndexError: the pictures were not described yet.
+            UnusableQueryError: it is no readable picture.
+            ModelMismatchError: the table was built by another model than the served one.
+        """
+        if isinstance(image, str) and image in self:
+            image = self.image(image)
+        with self._lock:
+            words, features = self._local_features
+        return same_painting(
+            lambda short_side_px: self._resolver.picture(image, short_side_px),
+            lambda: self._alike(image),
+            words,
+            features,
+        )
+
+    def warm_up(self) -> None:
+        """Load what the first query would wait for: the vectors, the index and the suggestions; for services."""
+        self.index.nearest.search(self._vectors[0], 1)
+        self.suggest("a")
 
     def explain(
         self,
         query: "str | Path | bytes | Image | NDArray[Any]",
         k: int = 10,
         where: SearchFilter | None = None,
-        *,
-        include_same_work: bool = True,
+        **options: Unpack[SearchOptions],
     ) -> Explanation:
         """Answer a query and tell how it was done; takes the arguments of `similar`."""
-        served = self.index
-        began = time.perf_counter()
-        found = self._nearest(self._resolve(query), k, where, include_same_work)
-        self._frame(found)
-        spent_ms = (time.perf_counter() - began) * 1e3
-        return Explanation(served.nearest.kind, found.how, served.note, len(self), found.scanned, round(spent_ms, 3))
+        return self.similar(query, k, where, **options).explanation
 
     def get(self, artwork_id: str) -> dict[str, Any]:
         """Everything known of one work.
@@ -256,19 +345,15 @@ class Collection:
         Raises:
             UnknownArtworkError: no artwork has this id, or its picture is no longer held.
         """
-        import lance
-
         self._position(artwork_id)
-        quoted = artwork_id.replace("'", "''")
-        try:
-            images = lance.dataset(self.lake.lance_table(IMAGES_TABLE), version=self._images_version)
-            found = images.to_table(columns=["jpeg"], filter=f"artwork_id = '{quoted}'")["jpeg"].to_pylist()
-        except ValueError:  # there is no such table
-            found = []
-        jpeg = found[0] if found else None
+        jpeg = self.images([artwork_id]).get(artwork_id)
         if jpeg is None:
             raise UnknownArtworkError(f'the picture of {artwork_id} is no longer held; materialize "images".')
         return jpeg
+
+    def images(self, artwork_ids: Sequence[str]) -> dict[str, bytes]:
+        """The stored JPEGs of many works; those whose picture is not held are left out."""
+        return self._pictures.read(artwork_ids)
 
     def predict(self, images: "Sequence[str | Path | bytes | Image]") -> list[Prediction]:
         """What the model takes each picture for.
@@ -282,45 +367,19 @@ class Collection:
         """
         return predict_pictures(self._encoder_for_table, images, self._short_side_px)
 
-    def _frame(self, found: "Neighbours") -> pl.DataFrame:
-        hits = self._hits[found.positions]
-        hits.insert_column(0, pl.Series("rank", np.arange(1, hits.height + 1, dtype=np.int32)))
-        return hits.insert_column(2, pl.Series("similarity", found.similarities))
+    def _alike(self, image: "str | Path | bytes | Image | NDArray[Any]") -> list[str]:
+        """The works whose vectors are nearest, as candidates for being the same."""
+        return self.similar(image, CANDIDATES_BY_LIKENESS)["artwork_id"].to_list()
 
-    def _nearest(self, query: _Query, k: int, where: SearchFilter | None, include_same_work: bool) -> "Neighbours":
-        if k < 1:
-            raise ValueError(f"k must be at least 1, not {k}")
-        nearest = self.index.nearest
-        allowed = None
-        if where is not None and not where.is_empty:
-            allowed = where.mask(self._filterable)
-        excluded: NDArray[np.int64] = np.empty(0, dtype=np.int64)
-        if query.position is not None:
-            excluded = np.array([query.position], dtype=np.int64)
-            work_id = self.works["work_id"][query.position]
-            if not include_same_work and work_id is not None:
-                excluded = (self.works["work_id"] == work_id).arg_true().to_numpy().astype(np.int64)
-        if allowed is not None:
-            allowed[excluded] = False
-            return nearest.search(query.vector, k, allowed)
-        found = nearest.search(query.vector, k + len(excluded))
-        if not len(excluded):
-            return found
-        kept = ~np.isin(found.positions, excluded)
-        return type(found)(found.positions[kept][:k], found.similarities[kept][:k], found.scanned, found.how)
+    def _answered(self, target: Callable[[], Target], wanted: Wanted) -> Hits:
+        """Rank, frame and time a single query."""
+        served = self.index
+        began = time.perf_counter()
+        return self._framing.alike(self._ranking.nearest(target(), wanted), wanted.offset, served, began)
 
-    def _resolve(self, query: "str | Path | bytes | Image | NDArray[Any]") -> _Query:
+    def _resolve(self, queries: "Sequence[str | Path | bytes | Image | NDArray[Any]]") -> list[Asked]:
         refuse_mismatch(self.model_ids, None if self._given_encoder else self._served)
-        if isinstance(query, np.ndarray):
-            return _Query(as_unit_vector(query, self._vectors.shape[1]))
-        if isinstance(query, str):
-            position = self._position_of.get(query)
-            if position is not None:
-                return _Query(self._vectors[position], position)
-            if not Path(query).is_file():
-                raise self._unknown(query)
-        jpeg = stored_form(Path(query) if isinstance(query, str) else query, self._short_side_px)
-        return _Query(as_unit_vector(self._encoder_for_table().encode([jpeg]).vectors[0], self._vectors.shape[1]))
+        return self._resolver.resolve(queries)
 
     def _encoder_for_table(self) -> PictureEncoder:
         refuse_mismatch(self.model_ids, None if self._given_encoder else self._served)
@@ -332,33 +391,12 @@ class Collection:
     def _position(self, artwork_id: str) -> int:
         position = self._position_of.get(artwork_id)
         if position is None:
-            raise self._unknown(artwork_id)
+            raise self._resolver.unknown(artwork_id)
         return position
 
-    def _unknown(self, asked: str) -> UnknownArtworkError | UnusableQueryError:
-        if asked.lower().endswith(_PICTURE_SUFFIXES) or asked.startswith(("/", "~", ".")):
-            return UnusableQueryError(f"{asked} is neither a file nor the id of an artwork; check the path.")
-        return UnknownArtworkError(f"the collection has no artwork {asked!r}; {self._suggestion(asked)}.")
-
-    def _suggestion(self, asked: str) -> str:
-        """The closest ids; where none is like it, the works whose title is."""
-        ids = closest(asked, list(self._position_of))
-        if not ids:
-            titles = closest(asked, self.works["title"].drop_nulls().unique().to_list())
-            ids = self.works.filter(pl.col("title").is_in(titles))["artwork_id"].head(3).to_list()
-        if not ids:
-            return f"ids look like {self.works['artwork_id'][0]!r}"
-        named = self.works.filter(pl.col("artwork_id").is_in(ids)).select("artwork_id", "title", "artist")
-        told = {name: f"{name} ({title}, {artist})" for name, title, artist in named.iter_rows()}
-        return "the closest are: " + "; ".join(told[name] for name in ids)
-
     @cached_property
-    def _position_of(self) -> dict[str, int]:
-        return {name: position for position, name in enumerate(self.works["artwork_id"])}
-
-    @cached_property
-    def _filterable(self) -> FilterColumns:
-        return FilterColumns(self.works)
+    def _suggestions(self) -> Suggestions:
+        return Suggestions(self.works)
 
     @property
     def _vectors(self) -> "Vector":
@@ -386,6 +424,15 @@ class Collection:
             return version_as_of(table_versions(self.lake.lance_table(IMAGES_TABLE)), self._past.date).number
         except NoSuchVersionError:
             return None
+
+    @cached_property
+    def _local_features(self) -> tuple[VisualWords, FeatureTable]:
+        words = open_visual_words(self.lake, content_version(self.works))
+        if words is None:
+            raise NoFeatureIndexError(
+                "the pictures are not described for comparison; set ARTPIPE_SAME_PAINTING=true, then `artpipe refresh`."
+            )
+        return words, FeatureTable(self.lake)
 
     @cached_property
     def _encoder(self) -> PictureEncoder:

@@ -4,12 +4,13 @@ import difflib
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from functools import cached_property
+from typing import Annotated, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from artpipe.errors import ArtpipeError
 
@@ -22,21 +23,36 @@ class UnknownFilterValueError(ArtpipeError):
     """No work of the collection has the value that a filter asks for."""
 
 
-class SearchFilter(BaseModel):
-    """A condition on works; every field that is set must hold.
+def _as_tuple(value: object) -> object:
+    """One value and a list of one are the same filter."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list | set | frozenset) else value
 
-    A work with an unknown year passes no year filter, because nobody can say that it belongs there.
+
+_Values = Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)]
+OneOrMore = Annotated[_Values | None, BeforeValidator(_as_tuple)]
+
+
+class SearchFilter(BaseModel):
+    """A condition on works; every field that is set must hold, and of several values of a field one.
+
+    `SearchFilter(style="Baroque")` and `SearchFilter(style=["Baroque", "Rococo"])` are both well formed. A work with an
+    unknown year passes no year filter, because nobody can say that it belongs there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, str_min_length=1)
 
-    style: str | None = Field(default=None, description="the artist's style, such as `Baroque`")
-    period: str | None = Field(default=None, description="when the work was made, such as `1550-1650`")
-    type: str | None = Field(default=None, description="what the work shows, such as `portrait`")
-    artist: str | None = Field(
+    style: OneOrMore = Field(default=None, description="the artist's style, such as `Baroque`")
+    period: OneOrMore = Field(default=None, description="when the work was made, such as `1550-1650`")
+    type: OneOrMore = Field(default=None, description="what the work shows, such as `portrait`")
+    artist: OneOrMore = Field(
         default=None, description="part of the artist's name, accents and case aside, or an artist_id"
     )
-    school: str | None = Field(default=None, description="the artist's school, such as `Dutch`")
+    school: OneOrMore = Field(default=None, description="the artist's school, such as `Dutch`")
+    technique: OneOrMore = Field(
+        default=None, description="part of the technique, accents and case aside, such as `oil on copper`"
+    )
     year_from: int | None = Field(default=None, description="works that may be of this year or later")
     year_to: int | None = Field(default=None, description="works that may be of this year or earlier")
 
@@ -59,11 +75,14 @@ class SearchFilter(BaseModel):
         """
         passing = np.ones(works.rows, dtype=np.bool_)
         for column in LABELS:
-            asked: str | None = getattr(self, column)
+            asked: tuple[str, ...] | None = getattr(self, column)
             if asked is not None:
-                passing &= works.labels[column].codes == _known_label(works.labels[column], column, asked)
+                passing &= _has_label(works.labels[column], column, asked)
         if self.artist is not None:
-            passing &= _is_artist(works, self.artist)
+            passing &= np.logical_or.reduce([_is_artist(works, asked) for asked in self.artist])
+        if self.technique is not None:
+            wanted = [folded(asked) for asked in self.technique]
+            passing &= works.techniques.is_any_of(lambda text: any(part in folded(text) for part in wanted))
         if self.year_from is not None:
             passing &= works.year_to >= self.year_from
         if self.year_to is not None:
@@ -101,11 +120,13 @@ class FilterColumns:
     """What filters look at, prepared once so that a filter costs microseconds.
 
     Args:
-        works: the columns `style`, `period`, `type`, `school`, `artist`, `artist_id`, `year_from` and `year_to`.
+        works: the columns `style`, `period`, `type`, `school`, `artist`, `artist_id`, `technique`, `year_from` and
+            `year_to`.
     """
 
     def __init__(self, works: pl.DataFrame) -> None:
         self.rows = works.height
+        self._techniques = works["technique"]
         self.labels = {column: Coded.of(works[column]) for column in LABELS}
         self.artists = Coded.of(works["artist"])
         self.artist_ids = Coded.of(works["artist_id"])
@@ -114,6 +135,11 @@ class FilterColumns:
         # An unknown year is put where no condition reaches it.
         self.year_from = works["year_from"].cast(pl.Int32).fill_null(int(limits.max)).to_numpy()
         self.year_to = works["year_to"].cast(pl.Int32).fill_null(int(limits.min)).to_numpy()
+
+    @cached_property
+    def techniques(self) -> Coded:
+        """The techniques, numbered when they are first asked for: nearly every work has its own size in it."""
+        return Coded.of(self._techniques)
 
 
 def folded(text: str) -> str:
@@ -127,6 +153,13 @@ def closest(asked: str, known: list[str], count: int = 3) -> list[str]:
     by_folded = {folded(value): value for value in reversed(known)}
     found = difflib.get_close_matches(folded(asked), list(by_folded), n=count, cutoff=0.6)
     return [by_folded[value] for value in found]
+
+
+def _has_label(known: Coded, column: str, asked: tuple[str, ...]) -> Mask:
+    codes = [_known_label(known, column, label) for label in asked]
+    if len(codes) == 1:
+        return known.codes == codes[0]
+    return np.isin(known.codes, codes)
 
 
 def _known_label(known: Coded, column: str, asked: str) -> int:

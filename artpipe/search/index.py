@@ -114,6 +114,11 @@ class ServedIndex:
     card: IndexCard | None
     note: str = ""
 
+    @property
+    def exact(self) -> NearestVectors:
+        """What finds the true neighbours of the same vectors."""
+        return self.nearest.scan if isinstance(self.nearest, HnswGraph) else self.nearest
+
 
 def build_index(
     vectors: Vector,

@@ -5,6 +5,7 @@ almost nothing and may miss a neighbour. `index.py` measures which one a table i
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -46,6 +47,7 @@ class NearestVectors(Protocol):
     """Something that finds the nearest of N unit vectors."""
 
     kind: str
+    vectors: Vector
 
     def search(self, query: Vector, k: int, allowed: Mask | None = None) -> Neighbours:
         """The k nearest rows.
@@ -74,7 +76,7 @@ class ExactProduct:
         """The k nearest rows, exactly."""
         if allowed is None:
             similarities = self.vectors @ query
-            best = _best(similarities, np.arange(len(similarities)) if k >= len(similarities) else None, k)
+            best = best_of(similarities, k)
             return Neighbours(best, similarities[best], len(similarities), "exact product with every vector")
         return _among(self.vectors, np.flatnonzero(allowed), query, k, "exact product with the filtered vectors")
 
@@ -150,16 +152,18 @@ class HnswGraph:
         self._graph = graph
         self._rows = None if keys is None else np.argsort(keys)
         self._sorted_keys = None if keys is None else keys[self._rows]
-        self._scan: ByteScan | None = None
+
+    @cached_property
+    def scan(self) -> "ByteScan":
+        """The exact search over the same vectors, made when it is first needed."""
+        return ByteScan(self.vectors)
 
     def search(self, query: Vector, k: int, allowed: Mask | None = None) -> Neighbours:
         """The k nearest rows; without a filter one may be missed, at the rate that the index card states."""
         explored = int(self._graph.expansion_search)
         wanted = 2 * k + 8  # half precision may swap near ties, so a few more are fetched and compared in full
         if allowed is not None or wanted > explored:
-            if self._scan is None:
-                self._scan = ByteScan(self.vectors)
-            return self._scan.search(query, k, allowed)
+            return self.scan.search(query, k, allowed)
         matches = self._graph.search(query, wanted, threads=1)
         candidates = np.sort(self._positions(matches.keys))
         found = _among(self.vectors, candidates, query, k, "HNSW graph, best rows compared in full")
@@ -200,15 +204,13 @@ def _to_bytes(vectors: Vector) -> tuple[NDArray[np.int8], Vector]:
 def _among(vectors: Vector, candidates: Positions, query: Vector, k: int, how: str) -> Neighbours:
     """The k nearest of the candidates, exactly; candidates ascend."""
     similarities = vectors[candidates] @ query
-    best = _best(similarities, None, k)
+    best = best_of(similarities, k)
     return Neighbours(candidates[best], similarities[best], len(candidates), how)
 
 
-def _best(similarities: Vector, candidates: Positions | None, k: int) -> Positions:
+def best_of(similarities: Vector, k: int) -> Positions:
     """Positions of the k largest values, largest first, the earlier of equal ones first."""
-    if candidates is None:
-        threshold = _at_most_kth_best(similarities, k)
-        candidates = np.flatnonzero(similarities >= threshold)
+    candidates = np.flatnonzero(similarities >= _at_most_kth_best(similarities, k))
     order = np.lexsort((candidates, -similarities[candidates]))
     return candidates[order[:k]]
 

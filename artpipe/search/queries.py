@@ -1,14 +1,14 @@
 """From what a person asks with, a picture or numbers, to a unit vector that can be compared with the collection.
 
 A picture goes the way of every stored one: resized to the same short side, stored as JPEG, seen by the served model.
-The same file therefore finds itself with similarity 1.
+The same file therefore finds itself with similarity 1. `resolve.py` tells pictures, ids and vectors apart.
 """
 
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,8 +97,17 @@ def unit_vector(numbers: "NDArray[np.generic]", dimension: int) -> "Vector":
     return vector / np.float32(length)
 
 
-def stored_form(picture: "Path | bytes | Image", short_side_px: int) -> bytes:
+def is_pixels(query: object) -> bool:
+    """Whether an array holds a picture, uint8 (H, W, 3), rather than a vector."""
+    return isinstance(query, np.ndarray) and query.ndim == 3
+
+
+def stored_form(picture: "Path | bytes | Image | NDArray[Any]", short_side_px: int) -> bytes:
     """The picture as the collection would store it: a JPEG of the same short side.
+
+    Args:
+        picture: a path, bytes, a PIL image, or uint8 (H, W, 3).
+        short_side_px: of the stored pictures.
 
     Raises:
         UnusableQueryError: there is no such file, or it is no picture that can be read.
@@ -114,7 +123,7 @@ def stored_form(picture: "Path | bytes | Image", short_side_px: int) -> bytes:
         raise UnusableQueryError(f"{name} cannot be used: {error}") from error
 
 
-def _data_of(picture: "Path | bytes | Image") -> bytes:
+def _data_of(picture: "Path | bytes | Image | NDArray[Any]") -> bytes:
     if isinstance(picture, bytes):
         return picture
     if isinstance(picture, Path):
@@ -124,8 +133,16 @@ def _data_of(picture: "Path | bytes | Image") -> bytes:
             raise UnusableQueryError(
                 f"{picture} cannot be read ({error.strerror or error}); give the path of an image file."
             ) from error
+    from PIL import Image as Pillow
     from PIL import ImageOps
 
+    if isinstance(picture, np.ndarray):
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+            raise UnusableQueryError(
+                f"an array of type {picture.dtype} and shape {picture.shape} is no picture; "
+                "give uint8 of shape (height, width, 3)."
+            )
+        picture = Pillow.fromarray(np.ascontiguousarray(picture))
     upright = ImageOps.exif_transpose(picture)
     packed = io.BytesIO()
     upright.convert("RGBA" if upright.has_transparency_data else "RGB").save(packed, "PNG", compress_level=1)

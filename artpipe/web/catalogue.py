@@ -12,8 +12,9 @@ import numpy as np
 import polars as pl
 
 from artpipe.catalog.schema import PERIODS, STYLES, TYPES
-from artpipe.search.collection import HIT_METADATA, Collection, UnknownArtworkError
+from artpipe.search.collection import Collection, UnknownArtworkError
 from artpipe.search.filters import FilterColumns, SearchFilter, folded
+from artpipe.search.framing import HIT_METADATA
 from artpipe.web.questions import LABEL_FILTERS, PAGE_SIZE, Question
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Catalogue:
 
     def neighbours(self, artwork_id: str, k: int) -> list[dict[str, Any]]:
         """The k works most like one, other pictures of itself left out."""
-        return self._told(self.collection.similar(artwork_id, k, include_same_work=False)).to_dicts()
+        return self._told(self.collection.similar(artwork_id, k, include_same_work=False).to_polars()).to_dicts()
 
     def pictures_of_the_same_work(self, work: dict[str, Any]) -> list[dict[str, Any]]:
         """Details and other photographs of a work."""

@@ -214,7 +214,16 @@ def main() -> int:
             Phase("nothing changes", {"raw_catalog", "raw_artists"}),
             Phase(
                 "a title is corrected",
-                {"raw_catalog", "raw_artists", *CATALOG, "wanted_images", "splits", "embeddings", "vectors"},
+                {
+                    "raw_catalog",
+                    "raw_artists",
+                    *CATALOG,
+                    "wanted_images",
+                    "splits",
+                    "embeddings",
+                    "vectors",
+                    "text_index",
+                },
                 change=lambda: publish(corrected),
             ),
             Phase(

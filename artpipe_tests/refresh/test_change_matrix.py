@@ -12,7 +12,8 @@ from artpipe.search import Collection
 ROOTS = {"raw_catalog", "raw_artists"}
 CATALOG = {"catalog_changes", "artworks", "quarantine"}
 PICTURES = {"wanted_images", "images"}
-TABLE = {"embeddings", "vectors"}
+TABLE = {"embeddings", "vectors", "text_index"}
+NEIGHBOURS = {"search_index", "art_map"}
 DEALT = {"splits", "training_set", "evaluation_report"}
 MODEL = {"classifier", "served_model"}
 
@@ -97,7 +98,7 @@ def nothing(_):
     pass
 
 
-DOWN_FROM_IMAGES = {"images", *DEALT, *TABLE, "search_index"}
+DOWN_FROM_IMAGES = {"images", *DEALT, *TABLE, *NEIGHBOURS}
 MATRIX = {
     "nothing": Row(nothing, set()),
     "the catalogue in another order": Row(republished_in_another_order, CATALOG, files=1),
@@ -130,7 +131,7 @@ MATRIX = {
     ),
     "a hyper-parameter": Row(
         nothing,
-        {*MODEL, "evaluation_report", *TABLE, "search_index"},
+        {*MODEL, "evaluation_report", *TABLE, *NEIGHBOURS},
         embedded=113,
         settings={"learning_rate": 0.002},
     ),

@@ -9,6 +9,7 @@ from artpipe.refresh.staleness import AssetState, ancestors
 from artpipe.refresh.waves import UnknownAssetError, next_wave, selected_assets
 from artpipe.settings import Settings
 
+SEARCHED = {"search_index", "text_index", "art_map"}
 CATALOG = {"catalog_changes", "artworks", "quarantine"}
 CHAIN = {"root": (), "clean": ("root",), "images": ("clean",), "table": ("clean", "images"), "report": ("table",)}
 
@@ -63,12 +64,12 @@ def test_force_runs_everything_selected_at_once():
 @pytest.mark.parametrize(
     ("select", "names"),
     [
-        (None, 16),
+        (None, 18),
         ("images", {"images"}),
         ("search_index, artists", {"search_index", "artists"}),
         ("vectors", {"embeddings", "vectors"}),
         ("evaluation_report+", {"evaluation_report"}),
-        ("classifier+", {"classifier", "served_model", "evaluation_report", "embeddings", "vectors", "search_index"}),
+        ("classifier+", {"classifier", "served_model", "evaluation_report", "embeddings", "vectors", *SEARCHED}),
         ("+wanted_images", {"raw_catalog", "raw_artists", "artists", *CATALOG, "wanted_images"}),
         ('key:"images" or key:"splits"', {"images", "splits"}),
     ],

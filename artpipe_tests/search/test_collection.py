@@ -13,7 +13,9 @@ from artpipe.embedding.table import EmbeddingTable, content_version
 from artpipe.lake import DataLake
 from artpipe.search import Collection, SearchFilter
 from artpipe.search.collection import LakeMissingError, NothingEmbeddedError, UnknownArtworkError
-from artpipe.search.index import build_index
+from artpipe.search.hits import Hits
+from artpipe.search.index import ServedIndex, build_index
+from artpipe.search.nearest import HnswGraph, build_graph
 from artpipe.search.queries import ModelMismatchError, PictureEncoder, UnusableQueryError
 
 PictureOf = Callable[[tuple[int, int, int]], bytes]
@@ -34,7 +36,7 @@ def collection(lake: DataLake, colour_model: PictureEncoder) -> Collection:
     return Collection.open(lake, encoder=colour_model)
 
 
-def ids(hits: pl.DataFrame) -> list[str]:
+def ids(hits: Hits) -> list[str]:
     return hits["artwork_id"].to_list()
 
 
@@ -62,7 +64,7 @@ def test_the_same_work_can_be_left_out(collection: Collection):
     assert ids(hits) == ["h/hals/smile", "m/moon/lake"]
 
 
-@pytest.mark.parametrize("form", ["path", "path as text", "bytes", "pil", "pil with transparency", "vector"])
+@pytest.mark.parametrize("form", ["path", "path as text", "bytes", "pil", "pil with transparency", "pixels", "vector"])
 def test_a_picture_is_found_in_every_form_it_may_come_in(
     collection: Collection, picture_of: PictureOf, tmp_path: Path, form: str
 ):
@@ -75,11 +77,86 @@ def test_a_picture_is_found_in_every_form_it_may_come_in(
         "bytes": data,
         "pil": image,
         "pil with transparency": image.convert("RGBA"),
+        "pixels": np.asarray(image),
         "vector": np.array(RED),
     }[form]
     hits = collection.similar(query, k=1)
     assert ids(hits) == ["d/durer/hare"]
     assert hits["similarity"][0] == pytest.approx(1, abs=1e-3)
+
+
+def test_an_array_that_is_neither_vector_nor_picture_is_refused(collection: Collection):
+    with pytest.raises(UnusableQueryError, match=r"float64 and shape \(4, 4, 3\) is no picture; give uint8"):
+        collection.similar(np.ones((4, 4, 3)))
+
+
+def test_a_web_address_is_fetched_only_where_the_setting_allows_it(
+    lake: DataLake, colour_model: PictureEncoder, picture_of: PictureOf, monkeypatch: pytest.MonkeyPatch
+):
+    url = "https://gallery.example/red.jpg"
+    monkeypatch.setattr("artpipe.search.resolve.fetch_picture", lambda asked: {url: picture_of(RED)}[asked])
+    with pytest.raises(UnusableQueryError, match="set ARTPIPE_ALLOW_URL_QUERIES=true"):
+        Collection.open(lake, encoder=colour_model).similar(url)
+    monkeypatch.setenv("ARTPIPE_ALLOW_URL_QUERIES", "true")
+    assert ids(Collection.open(lake, encoder=colour_model).similar(url, k=1)) == ["d/durer/hare"]
+
+
+def test_many_queries_of_all_kinds_get_the_answers_they_get_alone(collection: Collection, picture_of: PictureOf):
+    queries = ["d/durer/hare", picture_of((20, 30, 120)), np.ones(3), "m/moon/lake"]
+    where = SearchFilter(year_from=1500)
+    answers = collection.similar_many(queries, k=2, where=where, offset=1)
+    for query, hits in zip(queries, answers, strict=True):
+        alone = collection.similar(query, k=2, where=where, offset=1)
+        assert hits.drop("similarity").equals(alone.drop("similarity"))
+        np.testing.assert_allclose(hits["similarity"], alone["similarity"], atol=1e-6)
+    assert collection.similar_many([]) == []
+
+
+def test_the_pictures_of_many_queries_go_through_the_model_together(collection: Collection, picture_of: PictureOf):
+    seen: list[int] = []
+    encode = collection._encoder.encode
+    collection._encoder.encode = lambda jpegs: seen.append(len(jpegs)) or encode(jpegs)  # pyright: ignore[reportAttributeAccessIssue]
+    collection.similar_many([picture_of(RED), "d/durer/hare", picture_of((0, 0, 255))])
+    assert seen == [2]
+
+
+def test_what_is_like_several_lies_between_them_and_none_of_them_comes_up(collection: Collection):
+    assert ids(collection.like(["d/durer/hare", "d/durer/hare_d"], k=1)) == ["h/hals/smile"]
+    between = collection.like([np.array([1, 0, 0]), np.array([0, 0, 1])], k=5)
+    middle = np.array([1, 0, 1]) / np.sqrt(2)
+    assert between["similarity"][0] == pytest.approx(collection.similar(middle, k=1)["similarity"][0])
+
+
+def test_what_is_unlike_is_moved_away_from(collection: Collection):
+    liked = ["d/durer/hare"]
+    assert ids(collection.like(liked, k=4, include_same_work=False))[0] == "h/hals/smile"
+    away = collection.like(liked, unlike=["h/hals/smile"], k=4)
+    assert "h/hals/smile" not in ids(away)
+    assert away["similarity"][0] < collection.like(liked, k=1)["similarity"][0]
+    with pytest.raises(UnusableQueryError, match="no direction"):
+        collection.like([np.array([1, 0, 0]), np.array([-1, 0, 0])])
+    with pytest.raises(ValueError, match="at least one"):
+        collection.like([])
+
+
+def test_one_hit_of_each_work_or_artist(collection: Collection):
+    red = np.array(RED)
+    assert ids(collection.similar(red, distinct="work")) == [
+        "d/durer/hare", "h/hals/smile", "m/moon/lake", "h/hals/night",
+    ]  # fmt: skip
+    assert ids(collection.similar(red, distinct="artist")) == ["d/durer/hare", "h/hals/smile", "m/moon/lake"]
+    assert ids(collection.similar("d/durer/hare", distinct="work"))[0] == "h/hals/smile"
+    assert ids(collection.similar(red, distinct="artist", k=1, offset=1)) == ["h/hals/smile"]
+    with pytest.raises(ValueError, match="'work' or 'artist'"):
+        collection.similar(red, distinct="style")  # pyright: ignore[reportArgumentType]
+
+
+def test_pages_join_without_gap_or_repetition(collection: Collection):
+    whole = collection.similar("d/durer/hare", k=4)
+    pages = [collection.similar("d/durer/hare", k=2, offset=offset) for offset in (0, 2, 4)]
+    assert pl.concat([page.to_polars() for page in pages]).equals(whole.to_polars())
+    with pytest.raises(ValueError, match="offset"):
+        collection.similar("d/durer/hare", offset=-1)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +177,10 @@ def test_an_empty_answer_keeps_its_columns(collection: Collection):
     hits = collection.similar("d/durer/hare", where=SearchFilter(style="Baroque", year_to=1500))
     assert hits.is_empty()
     assert hits.columns == COLUMNS
+
+
+def test_a_quote_in_an_id_is_a_letter_like_any_other(collection: Collection):
+    assert collection.images(["x' OR '1'='1", "h/hals/smile"]).keys() == {"h/hals/smile"}
 
 
 def test_get_tells_everything_and_image_gives_the_stored_picture(collection: Collection, picture_of: PictureOf):
@@ -220,7 +301,25 @@ def test_searching_by_id_loads_neither_torch_nor_lancedb(lake: DataLake):
     code = (
         "import sys; from artpipe.search import Collection; "
         f"Collection.open({str(lake.root)!r}).similar('d/durer/hare'); "
-        "print([name for name in ('torch', 'lancedb', 'dagster') if name in sys.modules])"
+        "print([name for name in ('torch', 'lancedb', 'dagster', 'cv2', 'PIL') if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
+
+
+def test_an_exact_search_passes_the_index_by(lake: DataLake, monkeypatch: pytest.MonkeyPatch):
+    collection = Collection.open(lake)
+    graph = HnswGraph(collection._vectors, build_graph(collection._vectors))
+    monkeypatch.setattr(graph, "search", lambda *_: pytest.fail("the graph was asked"))
+    collection.__dict__["_index"] = ServedIndex(graph, None)
+    assert ids(collection.similar("d/durer/hare", k=1, exact=True)) == ["d/durer/hare_d"]
+
+
+def test_a_service_loads_beforehand_what_its_first_query_would_wait_for(
+    lake: DataLake, monkeypatch: pytest.MonkeyPatch
+):
+    collection = Collection.open(lake)
+    collection.warm_up()
+    monkeypatch.setattr(EmbeddingTable, "vectors", lambda *_: pytest.fail("the vectors were read again"))
+    assert collection.suggest("you")[0].text == "Young Hare"
+    assert ids(collection.similar("d/durer/hare", k=1)) == ["d/durer/hare_d"]

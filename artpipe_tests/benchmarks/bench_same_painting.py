@@ -1,0 +1,168 @@
+"""Whether a re-photograph is known again: by likeness alone, and with local features and geometry.
+
+    python artpipe_tests/benchmarks/bench_same_painting.py [--lake data_lake/sample] [--queries 60] [--seed 0]
+
+The lake must hold embeddings, their model and local features (materialize "search_index"). A tenth of the works is
+taken for strangers, as if the collection did not hold them. Both ways get the threshold that one stranger in a hundred
+passes; recall is the share of photographs of held works that pass it with the right work first. Prints one JSON line.
+"""
+
+import argparse
+import io
+import json
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from artpipe.search import Collection
+from artpipe.search import same_painting as sp
+from artpipe.search.calibration import CANDIDATES_BY_VOTES
+from artpipe.search.local_features import QUERY_POINTS, QUERY_SHORT_SIDE_PX, agreements, describe
+from artpipe.search.nearest import Vector
+from artpipe.search.queries import stored_form, unit_vector
+from artpipe.search.rephotograph import KINDS, rephotograph
+
+STRANGERS = 0.1
+FALSE_POSITIVES = 0.01
+
+
+@dataclass
+class Seen:
+    """One photograph: what each way made of it."""
+
+    is_stranger: bool
+    similarity: float
+    is_right_by_likeness: bool
+    inliers: int
+    is_right_by_geometry: bool
+    is_voted_for: bool
+    is_alike: bool
+    ms: float
+
+
+class Bench:
+    """A collection whose strangers are hidden."""
+
+    def __init__(self, collection: Collection, rng: np.random.Generator) -> None:
+        self.collection = collection
+        works = collection.works.with_columns(
+            work=collection.works["work_id"].fill_null(collection.works["artwork_id"])
+        )
+        self.work_of = dict(works.select("artwork_id", "work").iter_rows())
+        names = sorted(set(self.work_of.values()))
+        self.strangers = set(rng.choice(names, max(1, int(STRANGERS * len(names))), replace=False))
+        self.is_held = np.array([self.work_of[name] not in self.strangers for name in works["artwork_id"]])
+        self.ids = works["artwork_id"].to_list()
+        self.words = collection._local_features[0]
+        self.features = collection._local_features[1]
+
+    def photographs(self, kind: str, ids: list[str], seed: int) -> tuple[list[bytes], Vector]:
+        jpegs = self.collection.images(ids)
+        taken: list[bytes] = []
+        for number, name in enumerate(ids):
+            with Image.open(io.BytesIO(jpegs[name])) as picture:
+                photograph = rephotograph(picture, kind, seed + number)
+            packed = io.BytesIO()
+            photograph.save(packed, "JPEG", quality=92)
+            taken.append(packed.getvalue())
+        forms = [stored_form(data, self.collection._short_side_px) for data in taken]
+        vectors = self.collection._encoder_for_table().encode(forms).vectors
+        return taken, np.stack([unit_vector(vector, vectors.shape[1]) for vector in vectors])
+
+    def look(self, name: str, data: bytes, vector: Vector) -> Seen:
+        similarities = np.where(self.is_held, self.collection._vectors @ vector, -1)
+        near = np.argsort(-similarities)[: sp.CANDIDATES_BY_LIKENESS]
+        alike = [self.ids[row] for row in near]
+        began = time.perf_counter()
+        jpeg = stored_form(data, QUERY_SHORT_SIDE_PX)
+        asked = describe(jpeg, QUERY_POINTS)
+        with Image.open(io.BytesIO(jpeg)) as opened:
+            size = opened.size
+        hidden = 4 * CANDIDATES_BY_VOTES
+        votes = [v for v in self.words.vote(asked, hidden) if self.work_of[v] not in self.strangers]
+        votes = votes[:CANDIDATES_BY_VOTES]
+        candidates = list(dict.fromkeys([*votes, *alike]))
+        held = self.features.read(candidates)
+        compared = [candidate for candidate in candidates if candidate in held]
+        found = agreements(asked, [held[candidate] for candidate in compared], size)
+        at = max(range(len(found)), key=lambda number: found[number].inliers)
+        best, inliers = compared[at], found[at].inliers
+        spent_ms = (time.perf_counter() - began) * 1e3
+        work = self.work_of[name]
+        return Seen(
+            is_stranger=work in self.strangers,
+            similarity=float(similarities[near[0]]),
+            is_right_by_likeness=self.work_of[alike[0]] == work,
+            inliers=inliers,
+            is_right_by_geometry=self.work_of[best] == work,
+            is_voted_for=any(self.work_of[v] == work for v in votes),
+            is_alike=any(self.work_of[a] == work for a in alike),
+            ms=spent_ms,
+        )
+
+
+def threshold(scores: list[float]) -> float:
+    """The least value that at most one stranger in a hundred reaches."""
+    ordered = np.sort(np.array(scores))[::-1]
+    allowed = int(FALSE_POSITIVES * len(ordered))
+    return float(np.nextafter(ordered[allowed], np.inf))
+
+
+def measured(lake: str, queries: int, seed: int) -> dict[str, object]:
+    rng = np.random.default_rng(seed)
+    bench = Bench(Collection.open(lake, device="cpu"), rng)
+    members = [name for name, held in zip(bench.ids, bench.is_held, strict=True) if held]
+    strangers = [name for name, held in zip(bench.ids, bench.is_held, strict=True) if not held]
+    seen: dict[str, list[Seen]] = {}
+    for kind in KINDS:
+        asked = [str(n) for n in rng.choice(members, min(queries, len(members)), replace=False)]
+        asked += [str(n) for n in rng.choice(strangers, min(queries, len(strangers)), replace=False)]
+        taken, vectors = bench.photographs(kind, asked, seed)
+        seen[kind] = [bench.look(*one) for one in zip(asked, taken, vectors, strict=True)]
+    unknown = [one for group in seen.values() for one in group if one.is_stranger]
+    least_similarity = threshold([one.similarity for one in unknown])
+    least_inliers = threshold([float(one.inliers) for one in unknown])
+
+    def share(kind: str, passes: str) -> float:
+        known = [one for one in seen[kind] if not one.is_stranger]
+        right = {
+            "before": lambda one: one.is_right_by_likeness and one.similarity >= least_similarity,
+            "after": lambda one: one.is_right_by_geometry and one.inliers >= least_inliers,
+            "voted": lambda one: one.is_voted_for,
+            "alike": lambda one: one.is_alike,
+            "candidate": lambda one: one.is_voted_for or one.is_alike,
+        }[passes]
+        return round(sum(map(right, known)) / len(known), 3)
+
+    counts = [one.inliers for one in unknown]
+    return {
+        "what": "same_painting",
+        "works": len(bench.ids),
+        "strangers_asked": len(unknown),
+        "least_similarity": round(least_similarity, 4),
+        "least_inliers": int(np.ceil(least_inliers)),
+        "least_inliers_of_the_index": sp.least_inliers(bench.words.strangers),
+        "recall_at_1_percent_false_positives": {
+            kind: {"before": share(kind, "before"), "after": share(kind, "after")} for kind in KINDS
+        },
+        "candidates": {kind: {way: share(kind, way) for way in ("voted", "alike", "candidate")} for kind in KINDS},
+        "false_positive_rate_at_inliers": {
+            n: round(float(np.mean([count >= n for count in counts])), 4) for n in (6, 7, 8, 9, 10, 12, 15, 20)
+        },
+        "median_ms": round(float(np.median([one.ms for group in seen.values() for one in group])), 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lake", default="data_lake/sample")
+    parser.add_argument("--queries", type=int, default=60, help="of held works and of strangers, for each distortion")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    print(json.dumps(measured(options.lake, options.queries, options.seed)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from PIL import Image
+
+from artpipe.search import Collection
+from artpipe.search.hits import Explanation, Hits
+from artpipe.search.queries import PictureEncoder
+
+FRAME = pl.DataFrame(
+    {
+        "rank": [1, 2],
+        "artwork_id": ["a/b/c", "a/b/d"],
+        "similarity": [0.91, 0.5],
+        "artist": ["Ö & <i>Co</i>", None],
+        "title": ['"Quoted" <script>', None],
+        "style": ["Baroque", None],
+        "page_url": ["https://gallery.example/a?x=1&y=2", "javascript:alert(1)"],
+    }
+)
+TOLD = Explanation("exact", "", "", 2, 2, 0.1)
+
+
+def jpeg(colour: str) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (400, 300), colour).save(out, "JPEG")
+    return out.getvalue()
+
+
+@pytest.fixture
+def hits() -> Hits:
+    return Hits(FRAME, lambda names: {name: jpeg("red") for name in names if name == "a/b/c"}, TOLD)
+
+
+@pytest.fixture
+def page(hits: Hits) -> str:
+    return hits._repr_html_()
+
+
+def test_hits_are_used_like_the_frame_they_wrap(hits: Hits):
+    assert hits.height == len(hits) == 2
+    assert hits["artwork_id"].to_list() == ["a/b/c", "a/b/d"]
+    assert hits.select("rank").columns == ["rank"]
+    assert [hit["rank"] for hit in hits] == [1, 2]
+    assert repr(hits) == repr(FRAME)
+    with pytest.raises(AttributeError, match="no attribute 'sulect'"):
+        hits.sulect("rank")
+
+
+def test_hits_become_a_frame_of_every_library(hits: Hits):
+    assert hits.to_polars().equals(FRAME)
+    assert hits.to_pandas()["similarity"].tolist() == [0.91, 0.5]
+    assert hits.to_arrow().column("rank").to_pylist() == [1, 2]
+
+
+def test_hits_are_saved_as_tables(hits: Hits, tmp_path: Path):
+    assert hits.to_csv(tmp_path / "hits.csv").read_bytes().startswith(b"\xef\xbb\xbfrank,")
+    assert pl.read_csv(tmp_path / "hits.csv")["artist"].to_list() == ["Ö & <i>Co</i>", None]
+    assert pl.read_parquet(hits.to_parquet(tmp_path / "hits.parquet")).equals(FRAME)
+
+
+def test_a_contact_sheet_shows_every_hit_even_one_without_a_picture(hits: Hits, tmp_path: Path):
+    with Image.open(hits.contact_sheet(tmp_path / "sheet.png", columns=2, title="Two works")) as sheet:
+        colours = {colour for _, colour in sheet.convert("RGB").getcolors(1 << 20) or []}
+        assert sheet.width > 2 * 150
+        assert any(red > 240 and green < 20 for red, green, _ in colours)
+
+
+def test_a_notebook_shows_small_pictures_inside_the_page(page: str):
+    assert page.count("<figure") == 2
+    assert page.count('<img src="data:image/jpeg;base64,') == 1
+    assert "no picture" in page
+    assert len(page) < 20_000
+
+
+def test_what_the_catalogue_says_cannot_change_the_page(page: str):
+    assert "<script" not in page
+    assert "&quot;Quoted&quot; &lt;script&gt;" in page
+    assert "Ö &amp; &lt;i&gt;Co&lt;/i&gt;" in page
+
+
+def test_only_web_addresses_become_links(page: str):
+    assert page.count("<a ") == 1
+    assert 'href="https://gallery.example/a?x=1&amp;y=2"' in page
+    assert "javascript:" not in page
+
+
+def test_no_hits_and_many_hits_are_told_in_words():
+    assert "No work was found" in Hits(FRAME.head(0), lambda _: {}, TOLD)._repr_html_()
+    assert "and 6 more" in Hits(pl.concat([FRAME] * 15), lambda _: {}, TOLD)._repr_html_()
+
+
+def test_the_hits_of_a_collection_show_its_pictures(
+    lake: object, colour_model: PictureEncoder, picture_of: Callable[..., bytes]
+):
+    hits = Collection.open(lake, encoder=colour_model).similar("d/durer/hare", k=2)  # pyright: ignore[reportArgumentType]
+    assert hits._repr_html_().count("data:image/jpeg") == 2
+    assert hits._pictures(["h/hals/smile"]) == {"h/hals/smile": picture_of((180, 90, 40))}

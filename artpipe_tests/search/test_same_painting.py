@@ -1,0 +1,179 @@
+"""A handful of textured pictures; each must be known again, and a stranger must not be."""
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from artpipe.embedding.table import EmbeddingTable
+from artpipe.lake import DataLake, write_whole
+from artpipe.search import Collection
+from artpipe.search.feature_index import build_feature_index
+from artpipe.search.feature_table import FeatureTable
+from artpipe.search.local_features import Agreement, LocalFeatures, agreements, describe
+from artpipe.search.queries import Encoded
+from artpipe.search.rephotograph import KINDS, rephotograph
+from artpipe.search.same_painting import LEAST_INLIERS, NoFeatureIndexError, false_positive_rate, least_inliers
+from artpipe.search.visual_words import open_visual_words
+
+WORKS = [f"p/painter/work{n}" for n in range(6)]
+
+
+def painting(seed: int) -> Image.Image:
+    """Blots of all sizes, which no other seed has."""
+    rng = np.random.default_rng(seed)
+    layers = [
+        np.asarray(
+            Image.fromarray(rng.integers(0, 255, (side, side * 4 // 3, 3), dtype=np.uint8)).resize(
+                (320, 240), Image.Resampling.BICUBIC
+            ),
+            dtype=float,
+        )
+        for side in (6, 15, 40)
+    ]
+    return Image.fromarray((0.5 * layers[0] + 0.3 * layers[1] + 0.2 * layers[2]).astype(np.uint8))
+
+
+def jpeg(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=92)
+    return out.getvalue()
+
+
+class BlindModel:
+    """Sees the same in every picture, so that likeness helps nobody."""
+
+    model_id = "m"
+    labels: dict[str, list[str]] = {}  # noqa: RUF012
+
+    def encode(self, jpegs: Sequence[bytes]) -> Encoded:
+        return Encoded(np.tile(np.float32([1, 0]), (len(jpegs), 1)), {})
+
+
+def hold(lake: DataLake, seeds: dict[str, int]) -> None:
+    names = list(seeds)
+    angles = np.linspace(0, 1, len(names))
+    rows = pl.DataFrame({"artwork_id": names, "model_id": "m", "jpeg_sha256": [str(seeds[n]) for n in names]})
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    EmbeddingTable(lake).upsert(rows.with_columns(vector=vectors))
+    images = pl.DataFrame({"artwork_id": names, "jpeg": [jpeg(painting(seeds[n])) for n in names]})
+    images = images.with_columns(short_side_px=pl.lit(240))
+    lake.connect().create_table("images", data=images.to_arrow(), mode="overwrite")
+    write_whole(lake.served_model, json.dumps({"model_id": "m"}).encode())
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> DataLake:
+    lake = DataLake(tmp_path_factory.mktemp("same") / "lake")
+    hold(lake, {name: seed for seed, name in enumerate(WORKS)})
+    build_feature_index(lake)
+    return lake
+
+
+@pytest.fixture(scope="module")
+def collection(lake: DataLake) -> Collection:
+    return Collection(lake, BlindModel())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_painting_is_known_again_however_it_was_photographed(collection: Collection, kind: str):
+    match = collection.same_painting(rephotograph(painting(4), kind, seed=7))
+    assert match
+    assert match.artwork_id == WORKS[4]
+    assert match.inliers >= LEAST_INLIERS
+    assert match.false_positive_rate == pytest.approx(1 / 49, abs=1e-3)  # none of the 48 strangers had as many
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_painting_that_is_not_held_is_not_taken_for_another(collection: Collection, kind: str):
+    match = collection.same_painting(rephotograph(painting(99), kind, seed=7))
+    assert not match
+    assert match.inliers < LEAST_INLIERS
+
+
+def test_the_corners_say_which_part_of_the_painting_is_seen(collection: Collection):
+    part = painting(2).crop((100, 60, 300, 200))
+    match = collection.same_painting(part)
+    assert match.corners is not None
+    scale = 240 / 240  # the stored picture keeps its size
+    np.testing.assert_allclose(match.corners[0], np.array([100, 60]) * scale, atol=4)
+    np.testing.assert_allclose(match.corners[2], np.array([300, 200]) * scale, atol=4)
+
+
+def test_a_held_work_is_asked_for_by_its_id(collection: Collection):
+    assert collection.same_painting(WORKS[1]).artwork_id == WORKS[1]
+
+
+def test_a_bare_wall_agrees_with_nothing(collection: Collection):
+    match = collection.same_painting(Image.new("RGB", (320, 240), "grey"))
+    assert (bool(match), match.artwork_id, match.inliers, match.false_positive_rate) == (False, None, 0, 1.0)
+
+
+def test_pictures_that_were_not_described_say_what_to_do(tmp_path: Path):
+    lake = DataLake(tmp_path / "lake")
+    hold(lake, {"a/b/c": 1, "a/b/d": 2})
+    with pytest.raises(NoFeatureIndexError, match="set ARTPIPE_SAME_PAINTING=true"):
+        Collection(lake, BlindModel()).same_painting(painting(1))
+
+
+def test_only_new_and_changed_pictures_are_described_again(tmp_path: Path):
+    lake = DataLake(tmp_path / "lake")
+    hold(lake, {"a/b/c": 1, "a/b/d": 2, "a/b/e": 3})
+    assert build_feature_index(lake)["described_now"] == 3
+    assert build_feature_index(lake)["described_now"] == 0
+    EmbeddingTable(lake).remove(["a/b/e"])
+    hold(lake, {"a/b/c": 1, "a/b/d": 9, "a/b/f": 4})
+    told = build_feature_index(lake)
+    assert (told["described"], told["described_now"]) == (3, 2)
+    assert set(FeatureTable(lake).read(["a/b/c", "a/b/d", "a/b/e", "a/b/f"])) == {"a/b/c", "a/b/d", "a/b/f"}
+    assert Collection(lake, BlindModel()).same_painting(painting(9)).artwork_id == "a/b/d"
+
+
+def test_words_of_other_pictures_are_not_used(lake: DataLake):
+    assert open_visual_words(lake, "another version") is None
+
+
+def test_a_mirrored_picture_is_not_the_same(lake: DataLake):
+    held = FeatureTable(lake).read([WORKS[0]])[WORKS[0]]
+    straight = describe(jpeg(painting(0)), 600)
+    assert agreements(straight, [held], (320, 240))[0].inliers > 50
+    flipped = describe(jpeg(painting(0).transpose(Image.Transpose.FLIP_LEFT_RIGHT)), 600)
+    assert agreements(flipped, [held], (320, 240))[0].inliers < LEAST_INLIERS
+
+
+def test_many_points_on_one_spot_are_one_piece_of_evidence():
+    rng = np.random.default_rng(0)
+    descriptors = rng.integers(0, 255, (40, 128), dtype=np.uint8)
+    spot = LocalFeatures(np.full((40, 2), 50, dtype=np.float32), descriptors)
+    spread = LocalFeatures(rng.uniform(0, 200, (40, 2)).astype(np.float32), descriptors)
+    whole, none = agreements(spread, [spread, spot], (200, 200))
+    assert whole.inliers >= 35
+    assert none.inliers <= 1
+    assert agreements(LocalFeatures(spread.points[:3], descriptors[:3]), [spread], (9, 9)) == [Agreement(0)]
+    assert agreements(spread, [], (9, 9)) == []
+
+
+def test_more_agreeing_points_are_never_less_certain_and_never_impossible():
+    strangers = np.sort(np.random.default_rng(0).poisson(5, 300)).astype(np.int32)
+    rates = [false_positive_rate(count, strangers) for count in range(60)]
+    assert rates[0] == 1
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] == pytest.approx(1 / 301, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("strangers", "expected"),
+    [
+        ([], LEAST_INLIERS),
+        ([2] * 50, LEAST_INLIERS),
+        ([2] * 98 + [30, 40], 31),
+        ([20] * 50, 21),
+    ],
+)
+def test_the_threshold_lets_one_stranger_in_a_hundred_pass(strangers: list[int], expected: int):
+    assert least_inliers(np.array(strangers, dtype=np.int32)) == expected

@@ -1,0 +1,47 @@
+import polars as pl
+import pytest
+
+from artpipe.search.suggestions import Suggestion, Suggestions
+
+WORKS = pl.DataFrame(
+    {
+        "artist": ["DÜRER, Albrecht", "DÜRER, Albrecht", "DYCK, Anthony van", "DYCK, Anthony van", "DYCK, Anthony van"],
+        "title": ["Young Hare", "Young Hare", "Drunken Silenus", "Madonna and Child", None],
+        "style": ["Renaissance", "Renaissance", "Baroque", "Baroque", None],
+        "type": ["study", "study", "portrait", "religious", None],
+    }
+)
+
+
+def texts(typed: str, count: int = 8) -> list[str]:
+    return [found.text for found in Suggestions(WORKS).of(typed, count)]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("dur", ["DÜRER, Albrecht"]),
+        ("Dürer al", ["DÜRER, Albrecht"]),
+        ("alb", ["DÜRER, Albrecht"]),
+        ("HARE", ["Young Hare"]),
+        ("chi", ["Madonna and Child"]),
+        ("d", ["DYCK, Anthony van", "DÜRER, Albrecht", "Drunken Silenus"]),
+        ("an", ["DYCK, Anthony van", "Madonna and Child"]),
+        ("ren", ["Renaissance"]),
+        ("are", []),
+        ("", []),
+        ("*", []),
+    ],
+)
+def test_what_is_typed_begins_a_word_and_the_commonest_comes_first(typed: str, expected: list[str]):
+    assert texts(typed) == expected
+
+
+def test_a_suggestion_tells_its_kind_and_how_many_works_it_leads_to():
+    assert Suggestions(WORKS).of("you") == [Suggestion("Young Hare", "title", 2)]
+    assert Suggestions(WORKS).of("baro") == [Suggestion("Baroque", "style", 2)]
+
+
+def test_no_more_come_than_asked_for():
+    assert texts("d", 1) == ["DYCK, Anthony van"]
+    assert texts("d", 0) == []

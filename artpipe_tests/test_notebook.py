@@ -1,0 +1,106 @@
+"""The shipped notebook, run from top to bottom on a small lake with a real, untrained network."""
+
+import io
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from artpipe.embedding.table import EmbeddingTable
+from artpipe.lake import DataLake
+from artpipe.search.feature_index import build_feature_index
+from artpipe.search.served_model import load_served_model
+from artpipe.search.text import build_text_index
+from artpipe.training.served import serve_model
+
+NOTEBOOK = files("artpipe") / "notebooks" / "collection.ipynb"
+WORKS = 9
+
+
+def painting(seed: int) -> bytes:
+    """Blots of all sizes, which no other seed has."""
+    rng = np.random.default_rng(seed)
+    layers = [
+        np.asarray(Image.fromarray(rng.integers(0, 255, (n, n * 4 // 3, 3), dtype=np.uint8)).resize((320, 240)))
+        for n in (6, 15, 40)
+    ]
+    out = io.BytesIO()
+    Image.fromarray((0.5 * layers[0] + 0.3 * layers[1] + 0.2 * layers[2]).astype(np.uint8)).save(
+        out, "JPEG", quality=92
+    )
+    return out.getvalue()
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> DataLake:
+    from artpipe.training.checkpoint import ModelCard, save_model
+    from artpipe.training.model import WeightsSource, build_model
+
+    classes = {"style": ("Baroque", "Rococo"), "period": ("1550-1650", "1650-1750"), "type": ("genre", "portrait")}
+    model, transform = build_model("mobilenet_v3_small", {task: len(names) for task, names in classes.items()}, 64)
+    card = ModelCard(classes, transform, "mobilenet_v3_small", model.features, WeightsSource("none", None), "v", 0, {})
+    lake = DataLake(tmp_path / "lake")
+    card, _ = save_model(lake, model.state_dict(), card)
+    serve_model(lake, card.model_id)
+    encoder = load_served_model(lake, "cpu")
+    jpegs = [painting(n) for n in range(WORKS)]
+    ids = [f"p/painter{n % 4}/work{n}" for n in range(WORKS)]
+    rows = pl.DataFrame(
+        {
+            "artwork_id": ids,
+            "model_id": encoder.model_id,
+            "jpeg_sha256": ids,
+            "work_id": ids,
+            "artist_id": [f"p/painter{n % 4}" for n in range(WORKS)],
+            "artist": [f"PAINTER, Number {n % 4}" for n in range(WORKS)],
+            "title": [f"Madonna number {n}" for n in range(WORKS)],
+            "style": "Baroque",
+            "type": "portrait",
+            "year_from": 1600,
+            "year_to": 1610,
+            "technique": "Oil on canvas",
+            "vector": encoder.encode(jpegs).vectors,
+        }
+    )
+    EmbeddingTable(lake).upsert(rows)
+    images = pl.DataFrame({"artwork_id": ids, "jpeg": jpegs}).with_columns(short_side_px=pl.lit(240))
+    lake.connect().create_table("images", data=images.to_arrow())
+    build_text_index(lake)
+    build_feature_index(lake)
+    return lake
+
+
+def outputs(notebook: Any) -> list[dict[str, str]]:
+    """What each code cell showed, by kind."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [{kind: data for output in cell.outputs for kind, data in output.get("data", {}).items()} for cell in code]
+
+
+@pytest.mark.filterwarnings("default")  # Jupyter's own libraries warn of one another
+def test_the_notebook_runs_from_top_to_bottom(lake: DataLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    import nbformat
+    from nbclient import NotebookClient
+
+    monkeypatch.setenv("ARTPIPE_LAKE", str(lake.root))
+    monkeypatch.setenv("ARTPIPE_DEVICE", "cpu")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    notebook = nbformat.reads(NOTEBOOK.read_text(encoding="utf-8"), as_version=4)
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = outputs(notebook)
+    pictures = [cell for cell in shown if "data:image/jpeg" in cell.get("text/html", "")]
+    assert len(pictures) == 4
+    matches = [cell["text/plain"] for cell in shown if cell.get("text/plain", "").startswith("Match(")]
+    assert len(matches) == 2
+    assert all("artwork_id='p/painter0/work0', is_same=True" in match for match in matches)
+    assert "_distance" in shown[-1]["text/plain"]
+
+
+def test_the_notebook_is_shipped_without_anybody_s_results():
+    import json
+
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    assert [cell for cell in cells if cell.get("outputs") or cell.get("execution_count")] == []
