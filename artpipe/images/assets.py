@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
-from artpipe.evaluation.sheets import contact_sheet
 from artpipe.io import content_version, read_parquet, recorded, save_picture, table_metadata
 from artpipe.lake import DataLake
 from artpipe.lineage import Lineage
@@ -109,6 +108,8 @@ def images_version(outcomes: pl.DataFrame) -> str:
 
 def _sample_sheet(lake: DataLake, store: "ImageStore", outcomes: pl.DataFrame) -> dg.MarkdownMetadataValue:
     """A few held images, spread over the collection, as one picture."""
+    from artpipe.evaluation.sheets import contact_sheet
+
     # Its captions are all that is read of the artworks here, and a changed title is no reason to look at images again.
     artworks = read_parquet(lake, "artworks")
     held = outcomes.filter(pl.col("status").is_in(["fetched", "unchanged"])).select("artwork_id").sort("artwork_id")

@@ -9,7 +9,6 @@ from hashlib import blake2b
 
 import polars as pl
 
-from artpipe.catalog.dates import period_expr
 from artpipe.catalog.schema import HELD, SPLITS
 from artpipe.errors import ArtpipeError
 
@@ -70,6 +69,8 @@ def assign_splits(
     Returns:
         Table `splits`, sorted by `artwork_id`.
     """
+    from artpipe.catalog.dates import period_expr
+
     rows = (
         images.filter(pl.col("status").is_in(HELD))
         .select("artwork_id", "jpeg_sha256")
