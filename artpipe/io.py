@@ -12,20 +12,21 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import polars as pl
 
 from artpipe.lake import EMBEDDINGS_TABLE, IMAGES_TABLE, DataLake, write_whole
 from artpipe.lineage import Lineage
 from artpipe.reuse import REUSED
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from artpipe.training.checkpoint import ModelCard
 
 PREVIEW_ROWS = 8
 PREVIEW_CHARS = 48
 
 
-def content_version(table: pl.DataFrame, ignore: tuple[str, ...] = ()) -> str:
+def content_version(table: "pl.DataFrame", ignore: tuple[str, ...] = ()) -> str:
     """A hash of the rows of a table, whatever their order and the order of their columns.
 
     Args:
@@ -45,8 +46,8 @@ def content_version(table: pl.DataFrame, ignore: tuple[str, ...] = ()) -> str:
 
 
 def recorded(
-    asset: str, table: pl.DataFrame, lineage: Lineage, metadata: Mapping[str, Any] | None = None
-) -> dg.MaterializeResult[pl.DataFrame]:
+    asset: str, table: "pl.DataFrame", lineage: Lineage, metadata: Mapping[str, Any] | None = None
+) -> "dg.MaterializeResult[pl.DataFrame]":
     """The result of an asset that is a Parquet table: its content version, row count, columns and a look at some rows.
 
     Its record is staged here, and committed by the IO manager when the table is written.
@@ -61,7 +62,7 @@ def recorded(
     )
 
 
-def table_metadata(table: pl.DataFrame) -> dict[str, Any]:
+def table_metadata(table: "pl.DataFrame") -> dict[str, Any]:
     """What Dagster shows of a table: row count, column schema and a few rows spread over it."""
     columns = [dg.TableColumn(name, str(dtype)) for name, dtype in table.schema.items()]
     return {
@@ -71,7 +72,7 @@ def table_metadata(table: pl.DataFrame) -> dict[str, Any]:
     }
 
 
-def markdown_table(table: pl.DataFrame, rows: int = PREVIEW_ROWS) -> str:
+def markdown_table(table: "pl.DataFrame", rows: int = PREVIEW_ROWS) -> str:
     """The first rows of a table as Markdown; long values are cut."""
 
     def cell(value: object) -> str:
@@ -92,7 +93,7 @@ class ParquetIOManager(dg.IOManager):
         self.lineage = lineage
         self.lake = lineage.lake
 
-    def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: "pl.DataFrame") -> None:
         """Write the table whole, then its record."""
         name = context.asset_key.path[-1]
         path = self.lake.table(name)
@@ -100,7 +101,7 @@ class ParquetIOManager(dg.IOManager):
         self.lineage.commit(name)
         context.add_output_metadata({"path": str(path)})
 
-    def load_input(self, context: dg.InputContext) -> pl.DataFrame:
+    def load_input(self, context: dg.InputContext) -> "pl.DataFrame":
         """Read the table.
 
         Raises:
@@ -118,7 +119,7 @@ class LanceIOManager(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: None) -> None:
         """Nothing: the table's own store has committed its rows already."""
 
-    def load_input(self, context: dg.InputContext) -> pl.DataFrame:
+    def load_input(self, context: dg.InputContext) -> "pl.DataFrame":
         """Read a Lance table without JPEG bytes and vectors."""
         name = context.asset_key.path[-1]
         if name == IMAGES_TABLE:
@@ -157,7 +158,7 @@ class ModelIOManager(dg.IOManager):
         return served_card(self.lake) if candidate is None else load_card(self.lake.model(candidate))
 
 
-def write_parquet(path: object, table: pl.DataFrame) -> None:
+def write_parquet(path: object, table: "pl.DataFrame") -> None:
     """Write a frame as a Parquet file, whole or not at all."""
     from upath import UPath
 
@@ -166,19 +167,21 @@ def write_parquet(path: object, table: pl.DataFrame) -> None:
     write_whole(UPath(str(path)), buffer.getvalue())
 
 
-def read_parquet(lake: DataLake, name: str) -> pl.DataFrame:
+def read_parquet(lake: DataLake, name: str) -> "pl.DataFrame":
     """Read a table of the lake.
 
     Raises:
         dg.Failure: it is not there yet.
     """
+    import polars as pl
+
     path = lake.table(name)
     if not path.exists():
         raise dg.Failure(f"the table {name!r} is not in {lake.root}; materialize `{name}` first.")
     return pl.read_parquet(io.BytesIO(path.read_bytes()))
 
 
-def read_parquet_if_there(lake: DataLake, name: str) -> pl.DataFrame | None:
+def read_parquet_if_there(lake: DataLake, name: str) -> "pl.DataFrame | None":
     """Read a table of the lake; None where it was never made."""
     return read_parquet(lake, name) if lake.table(name).exists() else None
 

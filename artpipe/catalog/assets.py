@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import polars as pl
 
 from artpipe.io import read_parquet_if_there, recorded
 from artpipe.lake import DataLake
 from artpipe.lineage import Lineage
 from artpipe.reuse import CHANGES, RunConfig, reused
+from artpipe.tables import DataFrame
+
+if TYPE_CHECKING:
+    import polars as pl
 
 GROUP = "catalog"
 
@@ -25,6 +28,8 @@ def artists(
     lineage: dg.ResourceParam[Lineage],
 ) -> dg.MaterializeResult[Any]:
     """Every artist of the gallery's list, aliases included; `period` is what artpipe calls the style of their works."""
+    import polars as pl
+
     from artpipe.catalog.artists import parse_artist_list
 
     if held := reused(context, lineage, config):
@@ -69,11 +74,13 @@ def artists(
 def cleaned_catalog(
     context: dg.AssetExecutionContext,
     config: RunConfig,
-    artists: pl.DataFrame,
+    artists: DataFrame,
     lake: dg.ResourceParam[DataLake],
     lineage: dg.ResourceParam[Lineage],
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Parse the catalogue, read its dates, join each work with its artist, and set aside what cannot be read."""
+    import polars as pl
+
     from artpipe.catalog.changes import (
         append_changes,
         change_examples,
@@ -119,5 +126,5 @@ def cleaned_catalog(
     yield recorded("quarantine", cleaned.quarantine, lineage)
 
 
-def _share(mask: pl.Series) -> float:
+def _share(mask: "pl.Series") -> float:
     return round(float(mask.mean() or 0.0), 4)  # pyright: ignore[reportArgumentType]

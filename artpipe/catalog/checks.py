@@ -1,16 +1,19 @@
 """What must hold of the clean catalogue."""
 
 import dagster as dg
-import polars as pl
 
-from artpipe.catalog.schema import ARTWORKS
+from artpipe.tables import DataFrame
 
 STYLED_SHARE = 0.95
 
 
 @dg.asset_check(asset="artworks", blocking=True)
-def artworks_have_one_row_each(artworks: pl.DataFrame) -> dg.AssetCheckResult:
+def artworks_have_one_row_each(artworks: DataFrame) -> dg.AssetCheckResult:
     """No `artwork_id` twice, none empty, and the columns are those of the schema."""
+    import polars as pl
+
+    from artpipe.catalog.schema import ARTWORKS
+
     repeated = artworks.filter(pl.col("artwork_id").is_duplicated() | pl.col("artwork_id").is_null())
     return dg.AssetCheckResult(
         passed=repeated.is_empty() and artworks.schema == ARTWORKS,
@@ -19,8 +22,10 @@ def artworks_have_one_row_each(artworks: pl.DataFrame) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(asset="artworks")
-def paintings_have_a_style(artworks: pl.DataFrame) -> dg.AssetCheckResult:
+def paintings_have_a_style(artworks: DataFrame) -> dg.AssetCheckResult:
     """At least 95 % of the paintings found their artist, and through them a style."""
+    import polars as pl
+
     paintings = artworks.filter(pl.col("form") == "painting")
     missing = paintings.filter(pl.col("style").is_null())
     share = 1 - missing.height / max(paintings.height, 1)
@@ -35,7 +40,9 @@ def paintings_have_a_style(artworks: pl.DataFrame) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(asset="artworks")
-def years_are_in_order(artworks: pl.DataFrame) -> dg.AssetCheckResult:
+def years_are_in_order(artworks: DataFrame) -> dg.AssetCheckResult:
     """`year_from` is never after `year_to`."""
+    import polars as pl
+
     wrong = artworks.filter(pl.col("year_from") > pl.col("year_to"))
     return dg.AssetCheckResult(passed=wrong.is_empty(), metadata={"wrong": wrong["artwork_id"].head(10).to_list()})

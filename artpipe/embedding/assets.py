@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import polars as pl
 
 from artpipe.io import content_version, read_parquet_if_there, recorded, save_picture, table_metadata
 from artpipe.lake import DataLake
@@ -12,6 +11,7 @@ from artpipe.lineage import Lineage
 from artpipe.resources import progress_of
 from artpipe.reuse import CHANGES, REUSED, RunConfig, begin, reused
 from artpipe.settings import Settings
+from artpipe.tables import DataFrame
 
 if TYPE_CHECKING:
     from artpipe.training.checkpoint import ModelCard
@@ -43,14 +43,16 @@ GROUP = "embedding"
 def embedded_images(
     context: dg.AssetExecutionContext,
     config: RunConfig,
-    artworks: pl.DataFrame,
-    splits: pl.DataFrame,
+    artworks: DataFrame,
+    splits: DataFrame,
     served_model: ModelCard,
     lake: dg.ResourceParam[DataLake],
     lineage: dg.ResourceParam[Lineage],
     settings: dg.ResourceParam[Settings],
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Bring the table up to date: only what is new to this model runs through the network, metadata moves by itself."""
+    import polars as pl
+
     from artpipe.embedding.inference import InferenceCache, embedding_rows
     from artpipe.embedding.table import METADATA, EmbeddingTable
     from artpipe.embedding.table import content_version as vectors_version

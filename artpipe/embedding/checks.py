@@ -1,13 +1,13 @@
 """What must hold of the embeddings."""
 
 import dagster as dg
-import polars as pl
 
 from artpipe.lake import DataLake
+from artpipe.tables import DataFrame
 
 
 @dg.asset_check(asset="embeddings", blocking=True, additional_ins={"splits": dg.AssetIn("splits")})
-def every_usable_image_is_embedded_once(embeddings: pl.DataFrame, splits: pl.DataFrame) -> dg.AssetCheckResult:
+def every_usable_image_is_embedded_once(embeddings: DataFrame, splits: DataFrame) -> dg.AssetCheckResult:
     """The table holds exactly the usable images, each once."""
     held, wanted = embeddings["artwork_id"], splits["artwork_id"]
     missing, surplus = set(wanted) - set(held), set(held) - set(wanted)
@@ -18,7 +18,7 @@ def every_usable_image_is_embedded_once(embeddings: pl.DataFrame, splits: pl.Dat
 
 
 @dg.asset_check(asset="embeddings", blocking=True)
-def one_model_made_every_vector(embeddings: pl.DataFrame, lake: dg.ResourceParam[DataLake]) -> dg.AssetCheckResult:
+def one_model_made_every_vector(embeddings: DataFrame, lake: dg.ResourceParam[DataLake]) -> dg.AssetCheckResult:
     """All rows name the served model: vectors of two models cannot be compared."""
     from artpipe.training.served import served_model_id
 

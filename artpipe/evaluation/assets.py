@@ -4,7 +4,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import polars as pl
 
 from artpipe.io import content_version, save_picture
 from artpipe.lake import DataLake, write_whole
@@ -12,6 +11,7 @@ from artpipe.lineage import Lineage
 from artpipe.resources import progress_of
 from artpipe.reuse import REUSED, RunConfig, reused
 from artpipe.settings import Settings
+from artpipe.tables import DataFrame
 
 if TYPE_CHECKING:
     from artpipe.training.checkpoint import ModelCard
@@ -25,14 +25,16 @@ GROUP = "evaluation"
 def evaluation_report(
     context: dg.AssetExecutionContext,
     config: RunConfig,
-    splits: pl.DataFrame,
-    training_set: pl.DataFrame,
+    splits: DataFrame,
+    training_set: DataFrame,
     served_model: ModelCard,
     lake: dg.ResourceParam[DataLake],
     lineage: dg.ResourceParam[Lineage],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[Any]:
     """Accuracy, calibration, confusions and retrieval on validation, test and unseen artists, each apart."""
+    import polars as pl
+
     if held := reused(context, lineage, config):
         return held[0]
     from artpipe.catalog.schema import TASKS

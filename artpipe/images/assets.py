@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import polars as pl
 
 from artpipe.io import content_version, read_parquet, recorded, save_picture, table_metadata
 from artpipe.lake import DataLake
@@ -12,6 +11,7 @@ from artpipe.lineage import Lineage
 from artpipe.resources import GALLERY_POOL, GalleryResource, progress_of
 from artpipe.reuse import CHANGES, REUSED, RunConfig, begin, reused
 from artpipe.settings import Settings
+from artpipe.tables import DataFrame
 
 if TYPE_CHECKING:
     from artpipe.images.store import ImageStore
@@ -26,7 +26,7 @@ NOT_CONTENT = ("attempts", "error", "etag", "fetched_at", "last_modified")
 def wanted_images(
     context: dg.AssetExecutionContext,
     config: RunConfig,
-    artworks: pl.DataFrame,
+    artworks: DataFrame,
     lineage: dg.ResourceParam[Lineage],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[Any]:
@@ -50,7 +50,7 @@ def wanted_images(
 def images(
     context: dg.AssetExecutionContext,
     config: RunConfig,
-    wanted_images: pl.DataFrame,
+    wanted_images: DataFrame,
     lake: dg.ResourceParam[DataLake],
     lineage: dg.ResourceParam[Lineage],
     settings: dg.ResourceParam[Settings],
@@ -100,14 +100,18 @@ def images(
     )
 
 
-def images_version(outcomes: pl.DataFrame) -> str:
+def images_version(outcomes: DataFrame) -> str:
     """The content version of `images`: which images are held, in which bytes and size."""
+    import polars as pl
+
     held = pl.when(pl.col("status") == "unchanged").then(pl.lit("fetched")).otherwise(pl.col("status"))
     return content_version(outcomes.with_columns(status=held), ignore=NOT_CONTENT)
 
 
-def _sample_sheet(lake: DataLake, store: "ImageStore", outcomes: pl.DataFrame) -> dg.MarkdownMetadataValue:
+def _sample_sheet(lake: DataLake, store: "ImageStore", outcomes: DataFrame) -> dg.MarkdownMetadataValue:
     """A few held images, spread over the collection, as one picture."""
+    import polars as pl
+
     from artpipe.evaluation.sheets import contact_sheet
 
     # Its captions are all that is read of the artworks here, and a changed title is no reason to look at images again.

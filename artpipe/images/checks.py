@@ -1,16 +1,17 @@
 """What must hold of the images."""
 
 import dagster as dg
-import polars as pl
 
-from artpipe.catalog.schema import HELD, WITHDRAWN
+from artpipe.tables import DataFrame
 
 HELD_SHARE = 0.9
 
 
 @dg.asset_check(asset="images", blocking=True)
-def every_artwork_has_one_outcome(images: pl.DataFrame) -> dg.AssetCheckResult:
+def every_artwork_has_one_outcome(images: DataFrame) -> dg.AssetCheckResult:
     """No artwork stands in the table twice, and every row says what became of it."""
+    import polars as pl
+
     repeated = images.filter(pl.col("artwork_id").is_duplicated())
     silent = images.filter(pl.col("status").is_null())
     return dg.AssetCheckResult(
@@ -20,8 +21,12 @@ def every_artwork_has_one_outcome(images: pl.DataFrame) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(asset="images")
-def most_images_are_held(images: pl.DataFrame) -> dg.AssetCheckResult:
+def most_images_are_held(images: DataFrame) -> dg.AssetCheckResult:
     """At least 90 % of the images that are wanted are held; the rest say why not."""
+    import polars as pl
+
+    from artpipe.catalog.schema import HELD, WITHDRAWN
+
     held = images.filter(pl.col("status").is_in(HELD)).height
     share = held / max(images.filter(pl.col("status") != WITHDRAWN).height, 1)
     return dg.AssetCheckResult(

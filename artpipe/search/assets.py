@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
-import polars as pl
 
 from artpipe.io import markdown_table
 from artpipe.lake import DataLake
@@ -29,6 +28,8 @@ def search_index(
 
     Below a few thousand rows nothing beats the exact product; the card says what was tried and how it did.
     """
+    import polars as pl
+
     from artpipe.embedding.table import EmbeddingTable, content_version
     from artpipe.search.collection import NothingEmbeddedError
     from artpipe.search.index_update import update_index

@@ -3,17 +3,13 @@
 from typing import Any
 
 import dagster as dg
-import polars as pl
 
 from artpipe.io import read_parquet_if_there, recorded, save_picture
 from artpipe.lake import DataLake
 from artpipe.lineage import Lineage
 from artpipe.reuse import CHANGES, RunConfig, reused
 from artpipe.settings import Settings
-from artpipe.splits.assign import assign_splits, split_counts
-from artpipe.splits.freeze import measure_drift
-from artpipe.splits.leaks import class_balance
-from artpipe.splits.works import group_works
+from artpipe.tables import DataFrame
 
 GROUP = "splits"
 
@@ -22,13 +18,18 @@ GROUP = "splits"
 def splits(
     context: dg.AssetExecutionContext,
     config: RunConfig,
-    artworks: pl.DataFrame,
-    images: pl.DataFrame,
+    artworks: DataFrame,
+    images: DataFrame,
     lake: dg.ResourceParam[DataLake],
     lineage: dg.ResourceParam[Lineage],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[Any]:
     """Train, validation, test or unseen-artist membership of every usable image, decided work by work."""
+    from artpipe.splits.assign import assign_splits, split_counts
+    from artpipe.splits.freeze import measure_drift
+    from artpipe.splits.leaks import class_balance
+    from artpipe.splits.works import group_works
+
     if held := reused(context, lineage, config):
         return held[0]
     from artpipe.evaluation.plots import class_balance_picture

@@ -1,39 +1,46 @@
 """Proofs that nothing leaks from what is trained on to what is measured on."""
 
 import dagster as dg
-import polars as pl
 
 from artpipe.io import markdown_table
-from artpipe.splits import leaks
+from artpipe.tables import DataFrame
 
 
 @dg.asset_check(asset="splits", blocking=True)
-def no_work_crosses_splits(splits: pl.DataFrame) -> dg.AssetCheckResult:
+def no_work_crosses_splits(splits: DataFrame) -> dg.AssetCheckResult:
     """A painting, its details and its other photographs are all in one split."""
+    from artpipe.splits import leaks
+
     return _none_found(leaks.crossing_works(splits))
 
 
 @dg.asset_check(asset="splits", blocking=True, additional_ins={"images": dg.AssetIn("images")})
-def no_near_duplicate_crosses_splits(splits: pl.DataFrame, images: pl.DataFrame) -> dg.AssetCheckResult:
+def no_near_duplicate_crosses_splits(splits: DataFrame, images: DataFrame) -> dg.AssetCheckResult:
     """No two images that look the same are in different splits, whatever the catalogue calls them."""
+    from artpipe.splits import leaks
+
     return _none_found(leaks.crossing_near_duplicates(splits, images))
 
 
 @dg.asset_check(asset="splits", blocking=True)
-def unseen_artists_are_unseen(splits: pl.DataFrame) -> dg.AssetCheckResult:
+def unseen_artists_are_unseen(splits: DataFrame) -> dg.AssetCheckResult:
     """An artist held out whole has no work in another split, and every such artist is known by name."""
+    from artpipe.splits import leaks
+
     elsewhere = leaks.unseen_artists_elsewhere(splits)
     return _none_found(elsewhere if elsewhere.height else leaks.unknown_artists_among_unseen(splits))
 
 
 @dg.asset_check(asset="splits")
-def every_measured_class_is_taught(splits: pl.DataFrame) -> dg.AssetCheckResult:
+def every_measured_class_is_taught(splits: DataFrame) -> dg.AssetCheckResult:
     """Every class that is measured has a work to learn it from."""
+    from artpipe.splits import leaks
+
     return _none_found(leaks.classes_missing_from_train(splits), severity=dg.AssetCheckSeverity.WARN)
 
 
 def _none_found(
-    offending: pl.DataFrame, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    offending: DataFrame, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
 ) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=offending.is_empty(),

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import polars as pl
 
 from artpipe.io import read_parquet, read_parquet_if_there, recorded, save_picture
 from artpipe.lake import DataLake
@@ -12,8 +11,7 @@ from artpipe.lineage import Lineage
 from artpipe.resources import progress_of
 from artpipe.reuse import CHANGES, REUSED, RunConfig, begin, reused
 from artpipe.settings import Settings
-from artpipe.splits.assign import split_counts
-from artpipe.splits.freeze import freeze
+from artpipe.tables import DataFrame
 
 if TYPE_CHECKING:
     from artpipe.training.checkpoint import ModelCard
@@ -29,7 +27,7 @@ NO_WORSE = "candidate_is_no_worse"
 def training_set(
     context: dg.AssetExecutionContext,
     config: RunConfig,
-    splits: pl.DataFrame,
+    splits: DataFrame,
     lake: dg.ResourceParam[DataLake],
     lineage: dg.ResourceParam[Lineage],
     settings: dg.ResourceParam[Settings],
@@ -38,6 +36,9 @@ def training_set(
 
     With `force` it thaws whatever the drift.
     """
+    from artpipe.splits.assign import split_counts
+    from artpipe.splits.freeze import freeze
+
     if held := reused(context, lineage, config):
         return held[0]
     before = read_parquet_if_there(lake, "training_set")
@@ -61,7 +62,7 @@ def training_set(
 def classifier(
     context: dg.AssetExecutionContext,
     config: RunConfig,
-    training_set: pl.DataFrame,
+    training_set: DataFrame,
     lake: dg.ResourceParam[DataLake],
     lineage: dg.ResourceParam[Lineage],
     settings: dg.ResourceParam[Settings],

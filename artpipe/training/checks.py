@@ -1,15 +1,16 @@
 """What must hold of the training set and the classifier."""
 
 import dagster as dg
-import polars as pl
 
 from artpipe.io import markdown_table
-from artpipe.splits.leaks import trained_but_held_out
+from artpipe.tables import DataFrame
 
 
 @dg.asset_check(asset="training_set", additional_ins={"splits": dg.AssetIn("splits")})
-def nothing_held_out_is_taught(training_set: pl.DataFrame, splits: pl.DataFrame) -> dg.AssetCheckResult:
+def nothing_held_out_is_taught(training_set: DataFrame, splits: DataFrame) -> dg.AssetCheckResult:
     """No row that the splits hold out stands among the training rows of the frozen copy."""
+    from artpipe.splits.leaks import trained_but_held_out
+
     taught = trained_but_held_out(splits, training_set)
     return dg.AssetCheckResult(
         passed=taught.is_empty(),
