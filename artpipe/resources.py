@@ -44,7 +44,18 @@ class GalleryResource(dg.ConfigurableResource[object]):
 
     @contextmanager
     def client(self, lake: DataLake, progress: Progress | None = None) -> "Generator[GalleryClient]":
-        """A polite HTTP client whose requests go to the gallery in use."""
+        """A polite HTTP client whose requests go to the gallery in use.
+
+        One process at a time has one for a lake, so that a refresh in a terminal and a run of the Dagster daemon never
+        scrape at once; the other waits.
+        """
+        from filelock import FileLock
+
+        with FileLock(lake.local_folder("locks") / "gallery.lock"), self._open(lake, progress) as client:
+            yield client
+
+    @contextmanager
+    def _open(self, lake: DataLake, progress: Progress | None) -> "Generator[GalleryClient]":
         if self.base_url != SAMPLE:
             with self._client(self.base_url) as client:
                 yield client
