@@ -67,7 +67,9 @@ def lake(tmp_path: Path) -> DataLake:
         }
     )
     EmbeddingTable(lake).upsert(rows)
-    images = pl.DataFrame({"artwork_id": ids, "jpeg": jpegs}).with_columns(short_side_px=pl.lit(240))
+    images = pl.DataFrame({"artwork_id": ids, "jpeg": jpegs}).with_columns(
+        short_side_px=pl.lit(240), status=pl.lit("fetched")
+    )
     lake.connect().create_table("images", data=images.to_arrow())
     build_text_index(lake)
     build_feature_index(lake)

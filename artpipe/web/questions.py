@@ -78,8 +78,9 @@ class Question:
 
     @property
     def filters(self) -> dict[str, Any]:
-        """The filters that are set, by name."""
-        return self.where.model_dump(exclude_none=True)
+        """The filters that are set, by name; the pages set one value for each."""
+        told = self.where.model_dump(exclude_none=True)
+        return {name: value[0] if isinstance(value, tuple) else value for name, value in told.items()}
 
     @property
     def is_by_picture(self) -> bool:

@@ -49,7 +49,8 @@ def address(served_lake: DataLake) -> Iterator[str]:
     thread.join()
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: Playwright's event loop runs in this thread until it is closed, and others need one too.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("there is no Chromium; `apt-get install chromium` brings one")

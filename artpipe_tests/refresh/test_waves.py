@@ -81,7 +81,7 @@ def test_a_selection_is_names_or_dagster_s_own_syntax(select, names):
 
 @pytest.mark.parametrize("select", ["imagse", "images and", "key:nothing"])
 def test_a_selection_of_nothing_names_the_assets(select):
-    with pytest.raises(UnknownAssetError, match="choose from artists, artworks"):
+    with pytest.raises(UnknownAssetError, match="choose from art_map, artists, artworks"):
         selected_assets(build_definitions(Settings()).resolve_asset_graph(), select)
 
 

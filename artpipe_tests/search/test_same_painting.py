@@ -62,7 +62,7 @@ def hold(lake: DataLake, seeds: dict[str, int]) -> None:
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     EmbeddingTable(lake).upsert(rows.with_columns(vector=vectors))
     images = pl.DataFrame({"artwork_id": names, "jpeg": [jpeg(painting(seeds[n])) for n in names]})
-    images = images.with_columns(short_side_px=pl.lit(240))
+    images = images.with_columns(short_side_px=pl.lit(240), status=pl.lit("fetched"))
     lake.connect().create_table("images", data=images.to_arrow(), mode="overwrite")
     write_whole(lake.served_model, json.dumps({"model_id": "m"}).encode())
 
