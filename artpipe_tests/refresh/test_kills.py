@@ -23,7 +23,9 @@ KILLS = [
     ("embeddings", "artpipe.embedding.table:EmbeddingTable.upsert", 1),
     ("embeddings", "artpipe.embedding.table:EmbeddingTable.optimize", 1),
     ("evaluation_report", "artpipe.evaluation.assets:write_whole", 2),
-    ("search_index", "artpipe.search.assets:build_index", 1),
+    ("search_index", "artpipe.search.index:save_index", 1),
+    ("text_index", "artpipe.search.text:build_text_index", 1),
+    ("art_map", "artpipe.io:write_parquet", 1),
 ]
 
 DYING = """
@@ -69,7 +71,7 @@ def test_a_refresh_killed_in_every_asset_goes_on_where_it_was(upkeep):
     from artpipe.refresh.waves import RefreshOptions, refresh
 
     report = refresh(upkeep.settings(**settings), RefreshOptions(), Console(quiet=True))
-    assert {"raw_catalog", "search_index"} <= set(report.ran)
+    assert {"raw_catalog", "art_map"} <= set(report.ran)
     assert ImageStore(upkeep.lake).outcomes()["artwork_id"].to_list() == sorted(before | set(added))
     usable = upkeep.table("splits")["artwork_id"].to_list()
     assert set(added) <= set(usable)
