@@ -186,8 +186,13 @@ def next_wave(states: Mapping[str, AssetState], selected: set[str], ran: set[str
     for name in states:  # upstream assets come first
         if name not in open_assets:
             continue
-        above = ancestors(states, name) & open_assets
-        if not above or (above <= wave and (force or states[name].status == "missing")):
+        is_bound_to_run = force or states[name].status == "missing"
+        if not ancestors(states, name) & open_assets:
+            wave.add(name)
+        elif is_bound_to_run and all(
+            upstream in wave or not ({upstream} | ancestors(states, upstream)) & open_assets
+            for upstream in states[name].upstream
+        ):
             wave.add(name)
     # A step makes all of its assets, so one that was cut off between two of them makes the first ones again too.
     steps = {states[name].step for name in wave if states[name].step}

@@ -46,6 +46,11 @@ def test_a_missing_asset_below_a_stale_one_comes_in_the_same_wave():
     assert next_wave(states(table="stale", report="missing"), EVERYTHING, ran={"root"}) == {"table", "report"}
 
 
+def test_a_missing_asset_waits_for_a_fresh_one_that_may_yet_change():
+    assert next_wave(states(report="missing"), EVERYTHING, ran=set()) == {"root"}
+    assert next_wave(states(report="missing"), EVERYTHING, ran={"root"}) == {"report"}
+
+
 def test_each_asset_runs_once_and_only_if_it_is_selected():
     assert next_wave(states(clean="stale"), EVERYTHING, ran={"root", "clean"}) == set()
     assert next_wave(states(clean="stale", report="stale"), {"report"}, ran=set()) == {"report"}
