@@ -187,11 +187,12 @@ def next_wave(states: Mapping[str, AssetState], selected: set[str], ran: set[str
         if name not in open_assets:
             continue
         is_bound_to_run = force or states[name].status == "missing"
-        if not ancestors(states, name) & open_assets:
-            wave.add(name)
-        elif is_bound_to_run and all(
-            upstream in wave or not ({upstream} | ancestors(states, upstream)) & open_assets
-            for upstream in states[name].upstream
+        if not ancestors(states, name) & open_assets or (
+            is_bound_to_run
+            and all(
+                upstream in wave or not ({upstream} | ancestors(states, upstream)) & open_assets
+                for upstream in states[name].upstream
+            )
         ):
             wave.add(name)
     # A step makes all of its assets, so one that was cut off between two of them makes the first ones again too.
