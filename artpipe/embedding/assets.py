@@ -1,7 +1,7 @@
 """One unit vector for every usable image, with what the model takes it for and what people filter on."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
@@ -12,11 +12,6 @@ from artpipe.resources import progress_of
 from artpipe.reuse import CHANGES, REUSED, RunConfig, begin, reused
 from artpipe.settings import Settings
 from artpipe.tables import DataFrame
-
-if TYPE_CHECKING:
-    from artpipe.training.checkpoint import ModelCard
-else:
-    ModelCard = Any  # the card's own module loads torch, and Dagster looks at annotations
 
 GROUP = "embedding"
 
@@ -39,13 +34,14 @@ GROUP = "embedding"
             owners=["team:artpipe"],
         ),
     },
+    # Not an input: its card's own module loads torch, which a step that reuses what is there has no use for.
+    deps=["served_model"],
 )
 def embedded_images(
     context: dg.AssetExecutionContext,
     config: RunConfig,
     artworks: DataFrame,
     splits: DataFrame,
-    served_model: ModelCard,
     lake: dg.ResourceParam[DataLake],
     lineage: dg.ResourceParam[Lineage],
     settings: dg.ResourceParam[Settings],
@@ -61,6 +57,9 @@ def embedded_images(
     if held := reused(context, lineage, config):
         yield from held
         return
+    from artpipe.training.served import served_card
+
+    served_model = served_card(lake)
     store, table = ImageStore(lake), EmbeddingTable(lake)
     cache = InferenceCache(lake, served_model, settings.device)
     labels = splits.select("artwork_id", "work_id", "jpeg_sha256", "period")

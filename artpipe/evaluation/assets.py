@@ -1,7 +1,7 @@
 """How good the classifier and its embeddings are, on works they never saw."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
@@ -13,21 +13,15 @@ from artpipe.reuse import REUSED, RunConfig, reused
 from artpipe.settings import Settings
 from artpipe.tables import DataFrame
 
-if TYPE_CHECKING:
-    from artpipe.training.checkpoint import ModelCard
-else:
-    ModelCard = Any  # the card's own module loads torch, and Dagster looks at annotations
-
 GROUP = "evaluation"
 
 
-@dg.asset(group_name=GROUP, kinds={"numpy"}, code_version="1", owners=["team:artpipe"])
+@dg.asset(group_name=GROUP, kinds={"numpy"}, code_version="1", deps=["served_model"], owners=["team:artpipe"])
 def evaluation_report(
     context: dg.AssetExecutionContext,
     config: RunConfig,
     splits: DataFrame,
     training_set: DataFrame,
-    served_model: ModelCard,
     lake: dg.ResourceParam[DataLake],
     lineage: dg.ResourceParam[Lineage],
     settings: dg.ResourceParam[Settings],
@@ -42,7 +36,9 @@ def evaluation_report(
     from artpipe.evaluation.plots import confusion_picture, reliability_picture
     from artpipe.evaluation.report import EVALUATED_SPLITS, evaluate, rows_to_measure
     from artpipe.images.store import ImageStore
+    from artpipe.training.served import served_card
 
+    served_model = served_card(lake)
     rows = rows_to_measure(splits, training_set)
     cache = InferenceCache(lake, served_model, settings.device)
     found = cache.infer(rows, ImageStore(lake), progress_of(context))
