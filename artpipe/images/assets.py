@@ -112,11 +112,12 @@ def _sample_sheet(lake: DataLake, store: "ImageStore", outcomes: DataFrame) -> d
     """A few held images, spread over the collection, as one picture."""
     import polars as pl
 
+    from artpipe.catalog.schema import HELD
     from artpipe.evaluation.sheets import contact_sheet
 
     # Its captions are all that is read of the artworks here, and a changed title is no reason to look at images again.
     artworks = read_parquet(lake, "artworks")
-    held = outcomes.filter(pl.col("status").is_in(["fetched", "unchanged"])).select("artwork_id").sort("artwork_id")
+    held = outcomes.filter(pl.col("status").is_in(HELD)).select("artwork_id").sort("artwork_id")
     shown = held.gather_every(max(1, held.height // SHEET_PICTURES)).head(SHEET_PICTURES)
     rows = shown.join(artworks, on="artwork_id", maintain_order="left").to_dicts()
     sheet = contact_sheet(rows, store.jpegs(shown["artwork_id"].to_list()), title="Images of the collection")
