@@ -61,7 +61,7 @@ class Framing:
         ends = np.cumsum([len(near.positions) for near in found])
         answers: list[Hits] = []
         for near, end in zip(found, ends, strict=True):
-            frame = everything[int(end) - len(near.positions) : int(end)]
+            frame = everything.slice(int(end) - len(near.positions), len(near.positions))
             told = Explanation("batch", near.how, "", self._shown.height, near.scanned, spent_ms)
             answers.append(Hits(frame, self._pictures, told))
         return answers

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from artpipe.search.batch import BatchScan
+from artpipe.search.batch import search_each
 from artpipe.search.filters import FilterColumns, Mask, SearchFilter
 from artpipe.search.groups import COLUMN_OF, Distinct, group_codes, spread
 from artpipe.search.index import ServedIndex
@@ -72,6 +72,8 @@ class Wanted:
 
     def page(self, found: Neighbours) -> Neighbours:
         """The asked-for page of everything up to `depth`."""
+        if not self.offset and len(found.positions) <= self.k:
+            return found
         kept = slice(self.offset, self.depth)
         return replace(found, positions=found.positions[kept], similarities=found.similarities[kept])
 
@@ -114,7 +116,6 @@ class Ranking:
         self._works, self._index, self._text = works, index, text
         self._lock = threading.Lock()
         self._codes: dict[Distinct, NDArray[np.int64]] = {}
-        self._batch: BatchScan | None = None
 
     def nearest(self, target: Target, wanted: Wanted) -> Neighbours:
         """The page of rows nearest to one target, best first."""
@@ -143,7 +144,7 @@ class Ranking:
         allowed = self.allowed(wanted)
         excluded = [self._excluded(target, wanted) for target in targets]
         depths = [wanted.depth + len(rows) for rows in excluded]
-        found = self._scan().search(np.stack([target.vector for target in targets]), depths, allowed)
+        found = search_each(self._index().exact, np.stack([target.vector for target in targets]), depths, allowed)
         return [wanted.page(_without(near, rows, wanted.depth)) for near, rows in zip(found, excluded, strict=True)]
 
     def holding(self, words: str, wanted: Wanted) -> TextMatches:
@@ -190,13 +191,6 @@ class Ranking:
             return rows
         codes = self.groups("work")
         return np.flatnonzero(np.isin(codes, codes[rows]))
-
-    def _scan(self) -> BatchScan:
-        vectors = self._index().nearest.vectors
-        with self._lock:
-            if self._batch is None:
-                self._batch = BatchScan(vectors)
-            return self._batch
 
 
 def _without(found: Neighbours, excluded: NDArray[np.int64], count: int) -> Neighbours:

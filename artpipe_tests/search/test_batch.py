@@ -1,11 +1,12 @@
 from os import cpu_count
 
+import numkong
 import numpy as np
 import pytest
 
 from artpipe.search import batch
-from artpipe.search.batch import BatchScan
-from artpipe.search.nearest import ExactProduct, Vector
+from artpipe.search.batch import search_each
+from artpipe.search.nearest import ByteScan, ExactProduct, Vector
 
 
 def unit(rows: np.ndarray) -> Vector:
@@ -17,13 +18,16 @@ SPIKY = unit(np.abs(RNG.standard_normal((6000, 40))) ** 4 + 0.01)
 GAUSSIAN = unit(RNG.standard_normal((6000, 40)))
 
 
+@pytest.mark.parametrize("kind", [ExactProduct, ByteScan])
 @pytest.mark.parametrize("vectors", [GAUSSIAN, SPIKY, GAUSSIAN[:300]], ids=["gaussian", "spiky", "few rows"])
-@pytest.mark.parametrize("share", [None, 0.001, 0.03, 0.5, 0.99])
-def test_a_batch_finds_what_each_query_finds_alone(vectors: Vector, share: float | None):
+@pytest.mark.parametrize("share", [None, 0.0, 0.001, 0.03, 0.1, 0.5, 0.99, 1.0])
+def test_a_batch_finds_what_each_query_finds_alone(
+    kind: type[ExactProduct | ByteScan], vectors: Vector, share: float | None
+):
     allowed = None if share is None else RNG.random(len(vectors)) < share
     queries = unit(vectors[:30] + 0.1 * RNG.standard_normal((30, 40)))
     depths = [1 + number % 12 for number in range(30)]
-    answers = BatchScan(vectors).search(queries, depths, allowed)
+    answers = search_each(kind(vectors), queries, depths, allowed)
     for query, k, found in zip(queries, depths, answers, strict=True):
         alone = ExactProduct(vectors).search(query, k, allowed)
         assert found.positions.tolist() == alone.positions.tolist()
@@ -33,15 +37,40 @@ def test_a_batch_finds_what_each_query_finds_alone(vectors: Vector, share: float
 def test_a_filter_that_leaves_one_stretch_of_the_table_is_answered_too():
     allowed = np.zeros(len(GAUSSIAN), dtype=bool)
     allowed[1000:5500] = True
-    found = BatchScan(GAUSSIAN).search(GAUSSIAN[:4], [10] * 4, allowed)
+    found = search_each(ByteScan(GAUSSIAN), GAUSSIAN[:4], [10] * 4, allowed)
     for query, answer in zip(GAUSSIAN[:4], found, strict=True):
         assert answer.positions.tolist() == ExactProduct(GAUSSIAN).search(query, 10, allowed).positions.tolist()
 
 
-def test_a_batch_asks_the_vectors_once_for_all(monkeypatch: pytest.MonkeyPatch):
-    products: list[int] = []
-    multiply = batch._product
-    monkeypatch.setattr(batch, "_product", lambda codes, packed: products.append(len(codes)) or multiply(codes, packed))
-    BatchScan(GAUSSIAN).search(GAUSSIAN[:50], [10] * 50)
-    assert sum(products) == 50
-    assert len(products) <= (cpu_count() or 1)
+def test_more_than_pass_the_filter_are_asked_for_and_all_that_pass_come_back():
+    allowed = np.zeros(len(GAUSSIAN), dtype=bool)
+    allowed[::9] = True
+    found = search_each(ByteScan(GAUSSIAN), GAUSSIAN[:3], [5000] * 3, allowed)
+    assert [sorted(answer.positions) for answer in found] == [np.flatnonzero(allowed).tolist()] * 3
+
+
+def test_the_first_of_equally_near_rows_comes_first_in_a_batch():
+    equal = np.repeat(GAUSSIAN[:2], 3000, axis=0)
+    found = search_each(ByteScan(equal), GAUSSIAN[:2], [3, 3])
+    assert [answer.positions.tolist() for answer in found] == [[0, 1, 2], [3000, 3001, 3002]]
+
+
+def test_a_batch_larger_than_one_product_is_answered_in_parts(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(batch, "_LARGEST_PRODUCT_BYTES", 1)
+    monkeypatch.setattr(batch, "_FEWEST_QUERIES", 7)
+    found = search_each(ByteScan(GAUSSIAN), GAUSSIAN[:50], [1] * 50)
+    assert [answer.positions.tolist() for answer in found] == [[row] for row in range(50)]
+
+
+def test_a_batch_reads_the_vectors_once_for_all(monkeypatch: pytest.MonkeyPatch):
+    read: list[tuple[int, int]] = []
+    multiply = numkong.dots_packed
+
+    def noted(codes: np.ndarray, packed: object, *, out: object, start_row: int, end_row: int) -> None:
+        read.append((start_row, end_row))
+        multiply(codes, packed, out=out, start_row=start_row, end_row=end_row)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+    monkeypatch.setattr(numkong, "dots_packed", noted)
+    search_each(ByteScan(GAUSSIAN), GAUSSIAN[:50], [10] * 50)
+    assert sum(last - first for first, last in read) == len(GAUSSIAN)
+    assert len(read) == (cpu_count() or 1)

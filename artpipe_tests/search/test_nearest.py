@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from artpipe.search import nearest
 from artpipe.search.nearest import ByteScan, ExactProduct, HnswGraph, Vector, build_graph
 
 
@@ -36,7 +37,7 @@ def test_the_exact_ways_find_just_what_brute_force_finds(kind: type[ExactProduct
 
 
 @pytest.mark.parametrize("kind", [ExactProduct, ByteScan])
-@pytest.mark.parametrize("share", [0.001, 0.02, 0.3, 1.0])
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.02, 0.1, 0.3, 0.5, 0.9, 0.99, 1.0])
 def test_a_filter_of_any_selectivity_leaves_the_answer_exact(kind: type[ExactProduct | ByteScan], share: float):
     allowed = np.random.default_rng(2).random(len(VECTORS)) < share
     for query in QUERIES:
@@ -59,18 +60,42 @@ def test_the_first_of_equally_near_rows_comes_first():
     assert ByteScan(vectors).search(vectors[0], 3).positions.tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize("stretch", [slice(0, 200), slice(700, 1900), slice(2990, 3000)])
+@pytest.mark.parametrize("k", [1, 10, 30, 1500])
+def test_a_filter_that_leaves_one_stretch_of_the_table_leaves_the_answer_exact(stretch: slice, k: int):
+    allowed = np.zeros(len(VECTORS), dtype=bool)
+    allowed[stretch] = True
+    for query in QUERIES[:5]:
+        assert ByteScan(VECTORS).search(query, k, allowed).positions.tolist() == brute_force(VECTORS, query, k, allowed)
+
+
+def test_a_scan_shared_by_threads_finds_the_same(monkeypatch: pytest.MonkeyPatch):
+    alone = [ByteScan(VECTORS).search(query, 10) for query in QUERIES]
+    monkeypatch.setattr(nearest, "_ROWS_WORTH_A_THREAD", 700)
+    monkeypatch.setattr(nearest, "cpu_count", lambda: 3)
+    for query, found in zip(QUERIES, alone, strict=True):
+        assert ByteScan(VECTORS).search(query, 10).positions.tolist() == found.positions.tolist()
+
+
+def test_one_row_of_a_single_large_number_leaves_the_others_exact():
+    vectors = VECTORS.copy()
+    vectors[5] = np.eye(48)[0]
+    for query in (*QUERIES[:5], vectors[5]):
+        assert ByteScan(vectors).search(query, 10).positions.tolist() == brute_force(vectors, query, 10)
+
+
 def test_a_filter_that_nothing_passes_finds_nothing():
     nothing = np.zeros(len(VECTORS), dtype=bool)
-    for nearest in (ExactProduct(VECTORS), ByteScan(VECTORS)):
-        assert nearest.search(QUERIES[0], 5, nothing).positions.tolist() == []
+    for exact in (ExactProduct(VECTORS), ByteScan(VECTORS)):
+        assert exact.search(QUERIES[0], 5, nothing).positions.tolist() == []
 
 
 def test_the_graph_finds_most_neighbours_with_their_exact_similarities():
     vectors = gaussian(2000, 16)
     graph = build_graph(vectors)
     graph.expansion_search = 128
-    nearest = HnswGraph(vectors, graph)
-    found = [nearest.search(query, 10) for query in gaussian(20, 16, seed=3)]
+    served = HnswGraph(vectors, graph)
+    found = [served.search(query, 10) for query in gaussian(20, 16, seed=3)]
     truth = [brute_force(vectors, query, 10) for query in gaussian(20, 16, seed=3)]
     assert np.mean([len(set(a.positions.tolist()) & set(b)) / 10 for a, b in zip(found, truth, strict=True)]) > 0.95
     for answer, query in zip(found, gaussian(20, 16, seed=3), strict=True):
@@ -81,8 +106,8 @@ def test_the_graph_answers_filtered_and_long_queries_exactly():
     vectors = gaussian(2000, 16)
     graph = build_graph(vectors)
     graph.expansion_search = 32
-    nearest = HnswGraph(vectors, graph)
+    served = HnswGraph(vectors, graph)
     allowed = np.random.default_rng(0).random(2000) < 0.2
     query = gaussian(1, 16, seed=3)[0]
-    assert nearest.search(query, 10, allowed).positions.tolist() == brute_force(vectors, query, 10, allowed)
-    assert nearest.search(query, 200).positions.tolist() == brute_force(vectors, query, 200)
+    assert served.search(query, 10, allowed).positions.tolist() == brute_force(vectors, query, 10, allowed)
+    assert served.search(query, 200).positions.tolist() == brute_force(vectors, query, 200)
