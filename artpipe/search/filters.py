@@ -109,6 +109,11 @@ class Coded:
         codes = column.cast(pl.Enum(words)).to_physical().cast(pl.Int32).fill_null(-1)
         return cls(words, codes.to_numpy())
 
+    @cached_property
+    def code_of(self) -> dict[str, int]:
+        """The number of each word, by its folded form; of words that fold alike, the first."""
+        return {folded(word): code for code, word in reversed(list(enumerate(self.words)))}
+
     def is_any_of(self, passes: Callable[[str], bool]) -> Mask:
         """Which rows have a word that passes, bool (N,)."""
         # The code -1 of a row without a word looks up the last place, which never passes.
@@ -164,12 +169,12 @@ def _has_label(known: Coded, column: str, asked: tuple[str, ...]) -> Mask:
 
 def _known_label(known: Coded, column: str, asked: str) -> int:
     """The code of the label, however the person writes it."""
-    for code, label in enumerate(known.words):
-        if folded(label) == folded(asked):
-            return code
-    raise UnknownFilterValueError(
-        f"no work has the {column} {asked!r}; choose one of: {', '.join(known.words) or '(none is known yet)'}."
-    )
+    code = known.code_of.get(folded(asked))
+    if code is None:
+        raise UnknownFilterValueError(
+            f"no work has the {column} {asked!r}; choose one of: {', '.join(known.words) or '(none is known yet)'}."
+        )
+    return code
 
 
 def _is_artist(works: FilterColumns, asked: str) -> Mask:
