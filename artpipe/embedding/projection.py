@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from artpipe.search.batch import search_each
+from artpipe.search.nearest import ByteScan
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -23,7 +26,6 @@ _A, _B = 1.5769, 0.8951
 _REPULSIONS_AN_EDGE = 5
 _LARGEST_STEP = 4.0
 _WIDTH = 10.0
-_ROWS_A_BLOCK = 1024
 _BISECTIONS = 32
 _MEDIAN_STEPS = 20
 
@@ -119,19 +121,15 @@ def nearest_known(vectors: "Vectors", known: "Vectors", k: int, *, exclude_self:
         k: at most M, or M - 1 where a work is not its own neighbour.
         exclude_self: row i of `vectors` is row i of `known` and is not its own neighbour.
     """
-    indices = np.empty((len(vectors), k), dtype=np.int64)
-    distances = np.empty((len(vectors), k), dtype=np.float32)
-    for first in range(0, len(vectors), _ROWS_A_BLOCK):
-        block = vectors[first : first + _ROWS_A_BLOCK] @ known.T
-        rows = np.arange(len(block))
-        if exclude_self:
-            block[rows, first + rows] = -np.inf
-        best = np.argpartition(-block, k - 1, axis=1)[:, :k]
-        order = np.argsort(-np.take_along_axis(block, best, axis=1), axis=1, kind="stable")
-        best = np.take_along_axis(best, order, axis=1)
-        indices[first : first + len(block)] = best
-        distances[first : first + len(block)] = 1.0 - np.take_along_axis(block, best, axis=1)
-    return NearestKnown(indices, np.maximum(distances, 0.0))
+    wanted = k + 1 if exclude_self else k
+    found = search_each(ByteScan(known), vectors, [wanted] * len(vectors))
+    indices = np.stack([near.positions for near in found])
+    similarities = np.stack([near.similarities for near in found])
+    if exclude_self:
+        others = indices != np.arange(len(vectors))[:, None]
+        others[others.all(axis=1), -1] = False  # so many are its equals that it is not among them itself
+        indices, similarities = indices[others].reshape(-1, k), similarities[others].reshape(-1, k)
+    return NearestKnown(indices, np.maximum(1.0 - similarities, 0.0))
 
 
 def _memberships(distances: "NDArray[np.float32]") -> "NDArray[np.float64]":

@@ -75,6 +75,14 @@ def test_neighbours_are_the_most_similar_first_and_never_oneself():
     assert np.array_equal(near.indices, np.argsort(-exact, axis=1, kind="stable")[:, :5])
 
 
+def test_a_work_with_many_equals_is_still_not_its_own_neighbour():
+    vectors = np.repeat(islands()[0][:2], 20, axis=0)
+    near = nearest_known(vectors, vectors, 5, exclude_self=True)
+    assert not (near.indices == np.arange(40)[:, None]).any()
+    assert (near.indices // 20 == np.arange(40)[:, None] // 20).all()
+    assert near.distances == pytest.approx(0, abs=1e-6)
+
+
 def test_what_stands_keeps_its_place_and_new_works_are_placed():
     vectors, _ = islands()
     first = update_map(works(vectors[:110]), vectors[:110], None)
