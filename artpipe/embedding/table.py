@@ -137,13 +137,17 @@ class EmbeddingTable:
         dataset = self._dataset(version)
         if dataset is None:
             return [], np.zeros((0, 0), dtype=np.float32)
-        rows = dataset.to_table(columns=["artwork_id", VECTOR])
-        dimension: int = rows.schema.field(VECTOR).type.list_size
-        flat = rows[VECTOR].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        ids = np.array(rows["artwork_id"].to_pylist(), dtype=object)
+        ids = np.array(dataset.to_table(columns=["artwork_id"])["artwork_id"].to_pylist(), dtype=object)
         order = np.argsort(ids, kind="stable")
-        matrix = flat.astype(np.float32, copy=False).reshape(len(ids), dimension)
-        return cast("list[str]", ids[order].tolist()), np.ascontiguousarray(matrix[order])
+        place = np.argsort(order)
+        matrix = np.empty((len(ids), dataset.schema.field(VECTOR).type.list_size), dtype=np.float32)
+        first = 0
+        for batch in dataset.to_batches(columns=[VECTOR]):  # a million vectors must not be held twice
+            numbers = batch.column(0).flatten().to_numpy(zero_copy_only=False)
+            last = first + batch.num_rows
+            matrix[place[first:last]] = numbers.reshape(batch.num_rows, matrix.shape[1])
+            first = last
+        return cast("list[str]", ids[order].tolist()), matrix
 
     def plan(self, wanted: pl.DataFrame, model_id: str) -> EmbeddingPlan:
         """Compare the table with what it should hold.

@@ -28,6 +28,9 @@ CARD = "card.json"
 NEIGHBOURS_COMPARED = 10
 WORTH_AN_INDEX = 10_000
 """Rows from which other ways than the exact product are tried; below, it takes well under a millisecond."""
+WORTH_A_GRAPH = 100_000
+"""Rows from which a graph is tried too; below, a scan of bytes takes about two milliseconds at most and misses nothing,
+where a graph takes minutes to build."""
 
 _KEYS = ".keys"
 _EXPANSIONS = (32, 64, 128, 256, 512)
@@ -128,6 +131,7 @@ def build_index(
     model_id: str,
     content_version: str,
     min_rows: int = WORTH_AN_INDEX,
+    min_graph_rows: int = WORTH_A_GRAPH,
     min_recall: float = 0.99,
     compare_lancedb: bool = False,
     queries: int = 200,
@@ -146,6 +150,7 @@ def build_index(
         model_id: the model that made the vectors.
         content_version: what `artpipe.embedding.table.content_version` says of the table.
         min_rows: below this number of rows the exact product is used without trials.
+        min_graph_rows: below this number of rows no graph is tried.
         min_recall: the recall@10 that an approximate index must reach.
         compare_lancedb: also measure LanceDB's own indexes, in a temporary folder; it doubles the time.
         queries: how many sampled queries are measured; half of them choose, the others give the stated recall.
@@ -169,12 +174,15 @@ def build_index(
         began = time.perf_counter()
         scan = ByteScan(vectors)
         trials.append(_trial(scan, asked, truth, {}, time.perf_counter() - began))
-        exact_ms = min(trial.ms_per_query for trial in trials)
-        began = time.perf_counter()
-        keys = row_keys(ids, vectors)
-        graph = build_graph(vectors, keys)
-        build_s = time.perf_counter() - began
-        trials.append(_tuned_graph(HnswGraph(vectors, graph, keys), graph, asked, truth, min_recall, exact_ms, build_s))
+        if len(vectors) >= min_graph_rows:
+            exact_ms = min(trial.ms_per_query for trial in trials)
+            began = time.perf_counter()
+            keys = row_keys(ids, vectors)
+            graph = build_graph(vectors, keys)
+            build_s = time.perf_counter() - began
+            trials.append(
+                _tuned_graph(HnswGraph(vectors, graph, keys), graph, asked, truth, min_recall, exact_ms, build_s)
+            )
         if compare_lancedb:
             from artpipe.search.lancedb_trials import lancedb_trials
 

@@ -13,6 +13,7 @@ import numpy as np
 from artpipe.lake import DataLake
 from artpipe.search.index import (
     NEIGHBOURS_COMPARED,
+    WORTH_A_GRAPH,
     WORTH_AN_INDEX,
     IndexCard,
     build_index,
@@ -41,6 +42,7 @@ def update_index(
     model_id: str,
     content_version: str,
     min_rows: int = WORTH_AN_INDEX,
+    min_graph_rows: int = WORTH_A_GRAPH,
     min_recall: float = 0.99,
     queries: int = 200,
     seed: int = 0,
@@ -83,6 +85,7 @@ def update_index(
         model_id=model_id,
         content_version=content_version,
         min_rows=min_rows,
+        min_graph_rows=min_graph_rows,
         min_recall=min_recall,
         queries=queries,
         seed=seed,

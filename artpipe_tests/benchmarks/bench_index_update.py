@@ -33,7 +33,7 @@ def main() -> None:
         lake = DataLake(folder)
         # Under load the byte scan may win the trials, and would have nothing to update.
         index._chosen = lambda trials, _: next(trial for trial in trials if trial.kind == "hnsw")  # pyright: ignore[reportPrivateUsage]
-        card = index.build_index(data[:rows], ids[:rows], lake, model_id="m", content_version="0")
+        card = index.build_index(data[:rows], ids[:rows], lake, model_id="m", content_version="0", min_graph_rows=1)
         told |= {"kind": card.kind, "build_s": card.seconds_to_build, "build_recall": card.recall_at_10}
         changed = data.copy()
         changed[7] = data[8]

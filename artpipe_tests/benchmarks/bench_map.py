@@ -2,29 +2,41 @@
 
     python artpipe_tests/benchmarks/bench_map.py data_lake/sample
 
+    python artpipe_tests/benchmarks/bench_map.py --rows 50000
+
 Trustworthiness (1 is perfect) says how many of a work's ten neighbours on the map are neighbours among the vectors.
-Prints one JSON line, with the two main directions of the vectors as the yardstick.
+Prints one JSON line, with the two main directions of the vectors as the yardstick. With `--rows`, the time to lay so
+many clustered vectors of `bench_search.py` out and to place a hundred new ones among them, and the bytes that a browser
+is sent of the map, compressed.
 """
 
+import argparse
+import gzip
 import json
 import sys
 import time
 
 import numpy as np
+import polars as pl
+from bench_search import clustered, table_rows  # pyright: ignore[reportMissingImports]
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 
 from artpipe.embedding.projection import lay_out, place
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake import DataLake
+from artpipe.web.map_data import map_data
 
 NEIGHBOURS = 10
 EVERY = 7
 
 
-def main() -> None:
-    """Measure and print."""
-    _, vectors = EmbeddingTable(DataLake(sys.argv[1])).vectors()
+NEW = 100
+
+
+def trueness(lake: DataLake) -> dict[str, object]:
+    """How well the map of a lake shows who is near whom."""
+    _, vectors = EmbeddingTable(lake).vectors()
     began = time.process_time()
     points = lay_out(vectors)
     processor_s = time.process_time() - began
@@ -32,7 +44,7 @@ def main() -> None:
     placed = place(vectors[::EVERY], vectors[rest], points[rest])
     moved = np.linalg.norm(placed - points[::EVERY], axis=1)
     plain = PCA(2).fit_transform(vectors)
-    told = {
+    return {
         "works": len(vectors),
         "trustworthiness": round(trustworthiness(vectors, points, n_neighbors=NEIGHBOURS, metric="cosine"), 4),
         "trustworthiness_main_directions": round(
@@ -42,6 +54,37 @@ def main() -> None:
         "map_width": round(float(np.ptp(points, axis=0).max()), 1),
         "placed_median_distance": round(float(np.median(moved)), 3),
     }
+
+
+def spent(rows: int, dimension: int = 576) -> dict[str, object]:
+    """How long a map of so many works takes, and how large it is."""
+    rng = np.random.default_rng(1)
+    vectors = clustered(rows + NEW, dimension, rng)
+    known, new = vectors[:rows], vectors[rows:]
+    began, processor_began = time.perf_counter(), time.process_time()
+    points = lay_out(known)
+    laid_out, processor_laid_out = time.perf_counter(), time.process_time()
+    place(new, known, points)
+    placed, processor_placed = time.perf_counter(), time.process_time()
+    works = table_rows(known, rng).with_columns(x=pl.Series(points[:, 0]), y=pl.Series(points[:, 1]))
+    packed = map_data(works)
+    return {
+        "works": rows,
+        "layout_s": round(laid_out - began, 1),
+        "layout_processor_s": round(processor_laid_out - processor_began, 1),
+        "place_100_s": round(placed - laid_out, 2),
+        "place_100_processor_s": round(processor_placed - processor_laid_out, 2),
+        "data_bytes_compressed": sum(len(gzip.compress(part)) for part in (packed.points, packed.works)),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("lake", nargs="?")
+    parser.add_argument("--rows", type=int)
+    options = parser.parse_args()
+    told = spent(options.rows) if options.rows else trueness(DataLake(options.lake))
     sys.stdout.write(json.dumps(told) + "\n")
 
 

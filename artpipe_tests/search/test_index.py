@@ -28,7 +28,9 @@ def lake(tmp_path: Path) -> DataLake:
 
 def serve_hnsw(lake: DataLake, data: Vector) -> None:
     """Build an index in which the graph is chosen, however the clock runs."""
-    card = build_index(data, ids(len(data)), lake, model_id="m", content_version="v", min_rows=100, queries=40)
+    card = build_index(
+        data, ids(len(data)), lake, model_id="m", content_version="v", min_rows=100, min_graph_rows=100, queries=40
+    )
     parameters = next(trial.parameters for trial in card.trials if trial.kind == "hnsw")
     keys = row_keys(ids(len(data)), data)
     card = replace(card, kind="hnsw", file=graph_file("v"), parameters=parameters)
@@ -42,7 +44,16 @@ def test_a_small_table_is_searched_exactly_without_further_trials(lake: DataLake
 
 
 def test_a_larger_table_gets_the_fastest_way_that_finds_the_neighbours(lake: DataLake):
-    card = build_index(vectors(3000), ids(3000), lake, model_id="m", content_version="v", min_rows=1000, queries=60)
+    card = build_index(
+        vectors(3000),
+        ids(3000),
+        lake,
+        model_id="m",
+        content_version="v",
+        min_rows=1000,
+        min_graph_rows=1000,
+        queries=60,
+    )
     assert [trial.kind for trial in card.trials] == ["exact", "byte_scan", "hnsw"]
     good_enough = [trial for trial in card.trials if trial.recall_at_10 >= 0.99]
     assert card.ms_per_query == min(trial.ms_per_query for trial in good_enough)
@@ -50,11 +61,19 @@ def test_a_larger_table_gets_the_fastest_way_that_finds_the_neighbours(lake: Dat
     assert read_card(lake) == card
 
 
+def test_a_table_that_is_scanned_in_no_time_is_not_given_a_graph(lake: DataLake):
+    options = {"model_id": "m", "content_version": "v", "min_rows": 100, "queries": 20}
+    card = build_index(vectors(999), ids(999), lake, min_graph_rows=1000, **options)  # pyright: ignore[reportArgumentType]
+    assert [trial.kind for trial in card.trials] == ["exact", "byte_scan"]
+
+
 def test_a_graph_that_misses_neighbours_is_not_chosen(lake: DataLake):
     rng = np.random.default_rng(0)
     data = rng.standard_normal((3000, 256)).astype(np.float32)
     data /= np.linalg.norm(data, axis=1, keepdims=True)
-    card = build_index(data, ids(3000), lake, model_id="m", content_version="v", min_rows=100, queries=40)
+    card = build_index(
+        data, ids(3000), lake, model_id="m", content_version="v", min_rows=100, min_graph_rows=100, queries=40
+    )
     graph = next(trial for trial in card.trials if trial.kind == "hnsw")
     assert graph.recall_at_10 < 0.99
     assert card.kind != "hnsw"

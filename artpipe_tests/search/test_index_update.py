@@ -11,7 +11,7 @@ from artpipe.search.index import CARD, IndexCard, Trial, open_index, read_card
 from artpipe.search.index_update import update_index
 from artpipe.search.nearest import HnswGraph, Vector
 
-OPTIONS = {"model_id": "m", "min_rows": 200, "queries": 30, "min_recall": 0.8}
+OPTIONS = {"model_id": "m", "min_rows": 200, "min_graph_rows": 200, "queries": 30, "min_recall": 0.8}
 
 
 def vectors(rows: int, dimension: int = 24, seed: int = 0) -> Vector:
