@@ -46,15 +46,16 @@ def search_each(
     rows = len(nearest.vectors)
     passing = rows if allowed is None else int(np.count_nonzero(allowed))
     deepest = max(k, default=0)
-    by_bytes = isinstance(nearest, ByteScan) and passing > rows * GATHER_SHARE and deepest * GROUP < passing
-    kept = None if by_bytes or allowed is None else np.flatnonzero(allowed)
+    is_worth_a_scan = passing > rows * GATHER_SHARE and deepest * GROUP < passing
+    scan = nearest if isinstance(nearest, ByteScan) and is_worth_a_scan else None
+    kept = None if scan is not None or allowed is None else np.flatnonzero(allowed)
     vectors = nearest.vectors if kept is None else nearest.vectors[kept]
     most = max(_FEWEST_QUERIES, _LARGEST_PRODUCT_BYTES // (4 * max(len(vectors), 1)))
     found: list[Neighbours] = []
     for first in range(0, len(queries), most):
         chunk = slice(first, first + most)
-        if by_bytes:
-            found += _by_bytes(nearest, queries[chunk], k[chunk], allowed)
+        if scan is not None:
+            found += _by_bytes(scan, queries[chunk], k[chunk], allowed)
         else:
             found += _by_floats(vectors, queries[chunk], k[chunk], kept)
     return found
