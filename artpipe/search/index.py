@@ -29,8 +29,8 @@ NEIGHBOURS_COMPARED = 10
 WORTH_AN_INDEX = 10_000
 """Rows from which other ways than the exact product are tried; below, it takes well under a millisecond."""
 WORTH_A_GRAPH = 100_000
-"""Rows from which a graph is tried too; below, a scan of bytes takes about two milliseconds at most and misses nothing,
-where a graph takes minutes to build."""
+"""Rows from which a graph is tried too. A scan of bytes misses nothing and took under a millisecond of 32,000 x 576,
+where a graph took 10 to 158 s to build and answered in half the time at best."""
 
 _KEYS = ".keys"
 _EXPANSIONS = (32, 64, 128, 256, 512)

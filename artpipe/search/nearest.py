@@ -29,8 +29,7 @@ _LARGEST_BYTE = 127
 _SMALLEST = 1e-12
 _OUT_OF_REACH = np.float32(1e30)
 """No product of bytes comes near; to take it away costs a quarter of writing to the rows that a filter leaves out."""
-# Bytes of a larger table come from memory, where a second core helps; those of a smaller one are there before a thread
-# has started.
+# A smaller table is scanned in about the time that a thread may wait to be started.
 _ROWS_WORTH_A_THREAD = 50_000
 # Rows gathered at random cost about twenty times as much as the same rows in a scan of bytes (0.5 against 0.028 us
 # for 576 numbers, measured), so a filter that leaves fewer than one row in twenty is answered by gathering them.
