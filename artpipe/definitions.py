@@ -57,7 +57,10 @@ SHAPING_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "images": ("image_short_side_px",),
     "splits": ("split_salt", "unseen_artist_share"),
     "training_set": ("retrain_drift",),
+    "features": ("backbone", "backbone_weights_content", "resolved_train_image_px"),
     "classifier": (
+        "recipe",
+        "embedding_dimensions",
         "backbone",
         "backbone_weights_content",
         "resolved_train_image_px",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from artpipe import __version__
@@ -86,12 +86,18 @@ class Settings(BaseSettings):
     backbone_weights: str | None = Field(
         default=None, description="`imagenet`, `none` or a file; default: `imagenet`, for the sample gallery `none`"
     )
+    recipe: Literal["probe", "finetune", "best"] = Field(
+        default="finetune",
+        description="`probe` trains a head on a frozen backbone, minutes on a laptop; `finetune` then all but its "
+        "lowest levels; `best` everything, longer and at 288 px, for a GPU",
+    )
     train_image_px: int | None = Field(
         default=None,
         ge=32,
         le=1024,
-        description="side of the square that the network sees; default: 224, sample gallery 128",
+        description="side of the square that the network sees; default: by `recipe`, sample gallery 128",
     )
+    embedding_dimensions: int = Field(default=512, ge=8, le=4096, description="length of a vector")
     epochs: int | None = Field(default=None, ge=1, description="most epochs to train; early stopping may end sooner")
     batch_size: int | None = Field(
         default=None, ge=2, description="images a training step; default: by `backbone_weights`"
@@ -233,7 +239,11 @@ class Settings(BaseSettings):
     @property
     def resolved_train_image_px(self) -> int:
         """`train_image_px`, or the default for this gallery."""
-        return self.train_image_px or (128 if self.is_sample else 224)
+        if self.train_image_px or self.is_sample:
+            return self.train_image_px or 128
+        from artpipe.training.config import usual_image_px
+
+        return usual_image_px(self.recipe)
 
     @property
     def keep_versions_for(self) -> timedelta:
@@ -265,15 +275,26 @@ class Settings(BaseSettings):
         return TrainingConfig(
             backbone=self.backbone,
             weights=self.resolved_backbone_weights,
+            recipe_name=self.recipe,
+            dimensions=self.embedding_dimensions,
             image_px=self.resolved_train_image_px,
             epochs=self.epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             loader_workers=self.loader_workers,
             seed=self.seed,
-            warm_start=self.warm_start,
+            warm_start=self.warm_start and self.recipe != "probe",  # whose backbone is not trained
             device=self.device,
         )
+
+    @model_validator(mode="after")
+    def _probe_has_weights(self) -> "Settings":
+        if self.recipe == "probe" and self.resolved_backbone_weights == "none":
+            raise ValueError(
+                "the recipe `probe` leaves the backbone as it is, and without weights it knows nothing; set "
+                "ARTPIPE_RECIPE=finetune to train it, or ARTPIPE_BACKBONE_WEIGHTS to `imagenet` or a file"
+            )
+        return self
 
     def web_config(self) -> "WebConfig":
         """How visitors of the web app are treated."""

@@ -92,6 +92,18 @@ def test_the_sample_gallery_is_trained_from_scratch_and_a_real_one_from_imagenet
     assert Settings(gallery="https://www.wga.hu").resolved_backbone_weights == "imagenet"
 
 
+def test_a_recipe_brings_the_size_of_picture_that_suits_it():
+    usual = Settings(gallery="https://www.wga.hu")
+    assert usual.resolved_train_image_px < usual.model_copy(update={"recipe": "best"}).resolved_train_image_px
+    assert Settings(train_image_px=96, gallery="https://www.wga.hu").resolved_train_image_px == 96
+
+
+def test_a_probe_of_a_backbone_without_weights_is_refused():
+    with pytest.raises(ValidationError, match="ARTPIPE_RECIPE=finetune"):
+        Settings(recipe="probe", backbone_weights="none")
+    assert Settings(recipe="probe", backbone_weights="imagenet").training_config().recipe.epochs == 0
+
+
 def code_versions(**changed: object) -> dict[str, str | None]:
     graph = build_definitions(Settings(**changed)).resolve_asset_graph()
     return {key.to_user_string(): graph.get(key).code_version for key in graph.get_all_asset_keys()}
@@ -102,10 +114,11 @@ def code_versions(**changed: object) -> dict[str, str | None]:
     [
         ({"image_short_side_px": 256}, {"images"}),
         ({"split_salt": "another"}, {"splits"}),
-        ({"backbone": "resnet18"}, {"classifier"}),
+        ({"backbone": "resnet18"}, {"features", "classifier"}),
+        ({"recipe": "best"}, {"classifier"}),
         ({"requests_per_s": 1.0, "concurrency": 1, "lake": "elsewhere"}, set()),
     ],
-    ids=["image size", "salt", "backbone", "nothing that shapes content"],
+    ids=["image size", "salt", "backbone", "recipe", "nothing that shapes content"],
 )
 def test_a_setting_makes_the_asset_it_shapes_stale_and_no_other(changed: dict[str, object], stale: set[str]):
     before, after = code_versions(), code_versions(**changed)

@@ -51,6 +51,25 @@ PERIODS = (
 )
 """When a work was made, in the order of time."""
 
+_PERIOD_SPAN = 100
+
+
+def period_bounds(name: str) -> tuple[int, int]:
+    """The first year of a period and the first year after it; those without an end are taken to last a century.
+
+    Raises:
+        ValueError: it is none of `PERIODS`.
+    """
+    bounds = (PERIOD_BOUNDS[0] - _PERIOD_SPAN, *PERIOD_BOUNDS, PERIOD_BOUNDS[-1] + _PERIOD_SPAN)
+    number = PERIODS.index(name)
+    return bounds[number], bounds[number + 1]
+
+
+def period_middle(name: str) -> float:
+    """The year in the middle of a period, as told by `period_bounds`."""
+    return sum(period_bounds(name)) / 2
+
+
 YEAR_PRECISIONS = ("exact", "range", "circa", "decade", "century", "before", "after", "unknown")
 """How closely a date text says when a work was made."""
 

@@ -1,33 +1,29 @@
 """Pictures to unit vectors and class probabilities, as fast as the machine's forward pass allows.
 
-A copy of the trained network is prepared for inference: batch norms folded into their convolutions, channels last,
-and bfloat16 where the processor multiplies in it. Vectors and probabilities are float32 always.
+A copy of the trained network is put into its inference form; vectors and probabilities are float32 always.
 """
 
-import copy
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch import Tensor
 
 from artpipe.progress import Progress, SilentProgress
 from artpipe.training.checkpoint import LoadedModel, ModelCard
+from artpipe.training.inference_form import Precision, inference_form
 from artpipe.training.model import MultiTaskClassifier, choose_device
 from artpipe.training.pixels import Pixels, decode_square, decoding_threads
-from artpipe.training.transforms import Normalise
+from artpipe.training.transforms import Normalise, mirrored
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
     from artpipe.training.pixels import PixelCache
-
-Precision = Literal["auto", "float32", "bfloat16"]
 
 BATCH_SIZE = 64
 
@@ -70,12 +66,8 @@ class Embedder:
     ) -> None:
         self.card = card
         self.device = choose_device(device)
-        self.dtype = _dtype(self.device, precision)
-        self.backbone = inference_backbone(model, card.transform.size).to(
-            self.device, self.dtype, memory_format=torch.channels_last
-        )  # pyright: ignore[reportCallIssue]
-        self.tasks = model.tasks
-        self.heads = copy.deepcopy(model.heads).to(self.device, torch.float32).eval()
+        self.backbone, self.dtype = inference_form(model.backbone, card.transform.size, self.device, precision)
+        self.top = model.without_backbone().to(self.device, torch.float32).eval()
         self._normalise = Normalise(card.transform, self.device, self.dtype)
 
     @classmethod
@@ -110,7 +102,7 @@ class Embedder:
         """
         batch = torch.from_numpy(squares) if isinstance(squares, np.ndarray) else squares
         with torch.inference_mode():
-            features = self.backbone(self._normalise(batch)).float()
+            features, logits = self._judged(batch)
             lengths = torch.linalg.vector_norm(features, dim=1, keepdim=True)
             bad = (~((lengths > 0) & lengths.isfinite())).flatten().nonzero().flatten().tolist()
             if bad:
@@ -119,8 +111,16 @@ class Embedder:
                     "which has no direction"
                 )
             vectors = features / lengths
-            chances = {task: head(features).softmax(dim=1) for task, head in zip(self.tasks, self.heads, strict=True)}
+            chances = {task: each.softmax(dim=-1).mean(0) for task, each in logits.items()}
         return Predictions(vectors.cpu().numpy(), {task: one.cpu().numpy() for task, one in chances.items()})
+
+    def _judged(self, batch: Tensor | Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Vectors (N, D), the mean over the views, and logits (views, N, classes) by task."""
+        views = [self.top.judge(self.backbone(self._normalise(batch)).float())]
+        if self.card.views == 2:
+            views.append(self.top.judge(self.backbone(self._normalise(mirrored(batch))).float()))
+        vectors = torch.stack([vectors for vectors, _ in views]).mean(0)
+        return vectors, {task: torch.stack([logits[task] for _, logits in views]) for task in self.top.tasks}
 
     def embed_cached(
         self,
@@ -175,73 +175,3 @@ class Embedder:
         while ahead:
             now, ahead = ahead, submit()
             yield np.stack([future.result() for future in now])
-
-
-def inference_backbone(model: MultiTaskClassifier, image_px: int) -> nn.Module:
-    """A copy of the backbone with every batch norm that directly follows a convolution folded into it.
-
-    Which ones do is seen by watching a picture pass; the folded copy is kept only where it gives the same vectors.
-    """
-    plain = copy.deepcopy(model.backbone).cpu().float().eval()
-    folded = copy.deepcopy(plain)
-    probe = torch.linspace(-2, 2, 2 * 3 * image_px**2).view(2, 3, image_px, image_px)
-    with torch.inference_mode():
-        expected = plain(probe)
-    _fold(folded, probe)
-    with torch.inference_mode():
-        found = folded(probe)
-    is_same = torch.allclose(expected, found, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
-    return folded if is_same else plain
-
-
-def _fold(body: nn.Module, probe: Tensor) -> None:
-    """Fold in place each batch norm whose input is the very tensor that a convolution gave."""
-    made_by: dict[int, tuple[nn.Conv2d, Any]] = {}
-    pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
-
-    def watch(module: nn.Module, given: tuple[Any, ...], result: Any) -> None:
-        if isinstance(module, nn.BatchNorm2d):
-            conv = made_by.get(id(given[0]))
-            if conv is not None:
-                pairs.append((conv[0], module))
-        elif isinstance(module, nn.Conv2d):
-            made_by[id(result)] = (module, result)  # holding the tensor keeps its id from being used again
-
-    hooks = [module.register_forward_hook(watch) for module in body.modules()]
-    try:
-        with torch.inference_mode():
-            body(probe)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    names = {id(module): name for name, module in body.named_modules()}
-    for conv, norm in pairs:
-        _replace(body, names[id(conv)], fuse_conv_bn_eval(conv, norm))
-        _replace(body, names[id(norm)], _without_norm(norm))
-
-
-def _without_norm(norm: nn.BatchNorm2d) -> nn.Module:
-    """What a batch norm does besides normalising: nothing, or timm's activation."""
-    activation = getattr(norm, "act", None)
-    return activation if isinstance(activation, nn.Module) else nn.Identity()
-
-
-def _replace(body: nn.Module, name: str, module: nn.Module) -> None:
-    parent, _, child = name.rpartition(".")
-    setattr(body.get_submodule(parent), child, module)
-
-
-def _dtype(device: torch.device, precision: Precision) -> torch.dtype:
-    if precision != "auto":
-        return torch.float32 if precision == "float32" else torch.bfloat16
-    is_fast = device.type == "cuda" or (device.type == "cpu" and multiplies_bfloat16())
-    return torch.bfloat16 if is_fast else torch.float32
-
-
-def multiplies_bfloat16() -> bool:
-    """Whether this processor has instructions for bfloat16; without them it is slower than float32.
-
-    With AVX-512 BF16, MobileNetV3-small at 224 px embeds 2.4 times as many pictures a second in it.
-    """
-    told = torch.cpu.get_capabilities()
-    return any(told.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))

@@ -58,11 +58,50 @@ def training_set(
     )
 
 
-@dg.asset(group_name=GROUP, kinds={"pytorch"}, code_version="1", io_manager_key="model", owners=["team:artpipe"])
+@dg.asset(group_name=GROUP, kinds={"pytorch", "parquet"}, code_version="1", owners=["team:artpipe"])
+def features(
+    context: dg.AssetExecutionContext,
+    config: RunConfig,
+    training_set: DataFrame,
+    lake: dg.ResourceParam[DataLake],
+    lineage: dg.ResourceParam[Lineage],
+    settings: dg.ResourceParam[Settings],
+) -> dg.MaterializeResult[Any]:
+    """What the backbone sees in each picture of the training set before it learns anything here.
+
+    A head is trained on it in seconds. Only pictures that this backbone has not looked at yet run through it; one
+    without trained weights has nothing to say, and its table is empty.
+    """
+    if held := reused(context, lineage, config):
+        return held[0]
+    from artpipe.images.store import ImageStore
+    from artpipe.training.features import update_features
+
+    before = None if config.force else read_parquet_if_there(lake, "features")
+    store = ImageStore(lake)
+    update = update_features(
+        store.held(training_set), before, store, lake, settings.training_config(), progress_of(context)
+    )
+    lineage.stage("features", update.version)
+    return dg.MaterializeResult(
+        value=update.table,
+        data_version=dg.DataVersion(update.version),
+        metadata={
+            "dagster/row_count": update.table.height,
+            CHANGES: dg.MetadataValue.json({"looked at": update.computed}),
+            "images_embedded": update.computed,
+            "width": update.width,
+            REUSED: False,
+        },
+    )
+
+
+@dg.asset(group_name=GROUP, kinds={"pytorch"}, code_version="2", io_manager_key="model", owners=["team:artpipe"])
 def classifier(
     context: dg.AssetExecutionContext,
     config: RunConfig,
     training_set: DataFrame,
+    features: DataFrame,
     lake: dg.ResourceParam[DataLake],
     lineage: dg.ResourceParam[Lineage],
     settings: dg.ResourceParam[Settings],
@@ -87,7 +126,9 @@ def classifier(
         store = ImageStore(lake)
         start = model_to_start_from(lake) if settings.warm_start else None
         usable = store.held(training_set)
-        card = train_classifier(usable, store, lake, wanted, progress_of(context), version=version, start=start).card
+        card = train_classifier(
+            usable, store, lake, wanted, progress_of(context), version=version, start=start, features=features
+        ).card
         context.log.info(f"trained {card.model_id}, started from {card.weights_source.told}")
     picture = save_picture(lake, f"training/{card.model_id}.png", training_curves_picture(card.history))
     lineage.stage("classifier", card.model_id)

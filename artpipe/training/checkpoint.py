@@ -47,6 +47,7 @@ class ModelCard:
     transform: TransformSpec
     backbone: str
     features: int
+    """Length of a vector."""
     weights_source: WeightsSource
     training_set_version: str
     seed: int
@@ -69,6 +70,11 @@ class ModelCard:
     def labels(self) -> Labels:
         """The vocabularies of the heads."""
         return Labels(self.classes)
+
+    @property
+    def views(self) -> int:
+        """How many views of a picture are looked at: 2 where its mirror image is one."""
+        return int(self.config.get("views", 1))
 
     def story(self) -> dict[str, Any]:
         """The part of the card that the model's identity depends on: nothing of speed, dates or library versions."""
@@ -211,7 +217,7 @@ def load_model(folder: UPath | Path) -> LoadedModel:
             )
         counts = {task: len(names) for task, names in card.classes.items()}
         with torch.random.fork_rng(devices=[]):
-            model, _ = build_model(card.backbone, counts, card.transform.size)
+            model, _ = build_model(card.backbone, counts, card.transform.size, card.features)
         model.load_state_dict(tensors_from_bytes(weights))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise CorruptModelError(

@@ -2,49 +2,104 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal
 
 IMAGENET = "imagenet"
 NO_WEIGHTS = "none"
 
+DIMENSIONS = 512
+"""Usual length of a vector."""
+
 # Settings of the machine and not of the model: the same model may be trained with other values of these. Which model
 # a warm start takes is told elsewhere.
-_UNTOLD_FIELDS = frozenset({"device", "loader_workers", "keep_checkpoint", "warm_start", "started_from"})
+_UNTOLD_FIELDS = frozenset(
+    {"device", "loader_workers", "keep_checkpoint", "warm_start", "started_from", "recipe_changes"}
+)
+
+
+RecipeName = Literal["probe", "finetune", "best"]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What suits a kind of start: from scratch, or from weights that already see."""
+    """How a model is trained: first its head upon a backbone that is left as it is, then both together."""
 
+    head_epochs: int
+    """Passes over the backbone's cached features that the head learns from alone; 0 where the backbone knows nothing
+    yet."""
     epochs: int
+    """Passes over the pictures that the whole network learns from; 0 leaves the backbone as it is."""
     learning_rate: float
     backbone_rate_share: float
-    """The backbone's learning rate as a share of the heads'; below 1 where it starts from trained weights."""
+    """The backbone's learning rate as a share of the head's; below 1 where it starts from trained weights."""
+    frozen_levels: int
+    """Lowest levels of the backbone that stay as they are: edges and colours need no second lesson, and cost most."""
     patience: int
     """Epochs without a better validation score after which training ends."""
     batch_size: int
     crop_area_from: float
     """The smallest share of the picture that a random crop keeps."""
+    average_decay: float
+    """Decay of the moving average of the weights that is kept; 0 keeps the weights of the epoch itself."""
+    views: int = 1
+    """2 also looks at each picture's mirror image outside training, and takes the mean."""
 
 
 # Batches of 32: at 224 px a CPU steps through them 1.4 times as fast, image for image, as through batches of 64.
 FROM_SCRATCH = Recipe(
-    epochs=20, learning_rate=3e-3, backbone_rate_share=1.0, patience=8, batch_size=32, crop_area_from=0.6
+    head_epochs=0,
+    epochs=20,
+    learning_rate=3e-3,
+    backbone_rate_share=1.0,
+    frozen_levels=0,
+    patience=8,
+    batch_size=32,
+    crop_area_from=0.6,
+    average_decay=0.0,
 )
-FROM_WEIGHTS = Recipe(
-    epochs=10, learning_rate=1e-3, backbone_rate_share=0.4, patience=4, batch_size=32, crop_area_from=0.4
+FINETUNE = Recipe(
+    head_epochs=20,
+    epochs=5,
+    learning_rate=1e-3,
+    backbone_rate_share=0.3,
+    frozen_levels=3,
+    patience=4,
+    batch_size=32,
+    crop_area_from=0.4,
+    average_decay=0.99,
 )
+PROBE = replace(FINETUNE, epochs=0, views=2)
+BEST = replace(FINETUNE, epochs=12, frozen_levels=0, patience=12, average_decay=0.998, views=2)
+_RECIPES: Mapping[RecipeName, Recipe] = {"probe": PROBE, "finetune": FINETUNE, "best": BEST}
+_IMAGE_PX: Mapping[RecipeName, int] = {"probe": 288, "finetune": 224, "best": 288}
 
 
-def recipe(weights: str) -> Recipe:
-    """The defaults for `imagenet`, `none` or a weights file."""
-    return FROM_SCRATCH if weights == NO_WEIGHTS else FROM_WEIGHTS
+def recipe(name: RecipeName, weights: str) -> Recipe:
+    """The recipe of this name for `imagenet`, `none` or a weights file.
+
+    Raises:
+        ValueError: it needs trained weights to begin with, and there are none.
+    """
+    if weights != NO_WEIGHTS:
+        return _RECIPES[name]
+    if name == "probe":
+        raise ValueError(
+            "the recipe `probe` leaves the backbone as it is, and with ARTPIPE_BACKBONE_WEIGHTS=none it knows nothing; "
+            "set ARTPIPE_RECIPE=finetune to train it, or ARTPIPE_BACKBONE_WEIGHTS to `imagenet` or a file"
+        )
+    return FROM_SCRATCH if name == "finetune" else replace(FROM_SCRATCH, epochs=40, patience=16, views=2)
+
+
+def usual_image_px(name: RecipeName) -> int:
+    """The side of the square that suits a recipe: larger ones are seen better and cost more."""
+    return _IMAGE_PX[name]
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """One training run. A field left at None takes its value from `recipe(weights)`.
+    """One training run. A field left at None takes its value from its recipe.
 
     Raises:
         ValueError: a value is out of range.
@@ -53,20 +108,28 @@ class TrainingConfig:
     backbone: str = "mobilenet_v3_small"
     weights: str = IMAGENET
     """`imagenet`, `none`, or the path of a `.pth` or `.safetensors` file."""
+    recipe_name: RecipeName = "finetune"
     image_px: int = 224
     """Side of the square that the network sees."""
+    dimensions: int = DIMENSIONS
+    """Length of a vector."""
     epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float | None = None
     """Peak rate of the heads; the backbone's is a share of it where it starts from trained weights."""
     weight_decay: float = 0.05
-    dropout: float = 0.2
-    label_smoothing: float = 0.05
-    class_balance: float = 0.5
+    dropout: float = 0.3
+    label_smoothing: float = 0.1
+    period_years: float = 30.0
+    """How far apart periods may be and still count as nearly right, in years: a neighbour's share of the target falls
+    by a factor of e with each; 0 smooths periods as it does the other labels."""
+    class_balance: float = 0.0
     """Loss weight of a class = its frequency to the power of minus this: 0 favours accuracy, 1 macro-F1."""
     gradient_clip: float = 5.0
     warmup_share: float = 0.1
     patience: int | None = None
+    recipe_changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Further values of the recipe that are set otherwise, for ablations."""
     seed: int = 0
     warm_start: bool = False
     """Whether to start from the served model where that one has the same backbone and sees pictures in the same way."""
@@ -78,7 +141,7 @@ class TrainingConfig:
     """Keep the last checkpoint after the run is done."""
 
     def __post_init__(self) -> None:
-        for name in ("image_px", "epochs", "batch_size", "learning_rate"):
+        for name in ("image_px", "dimensions", "epochs", "batch_size", "learning_rate"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ValueError(f"{name} is {value}, and must be above 0")
@@ -89,22 +152,22 @@ class TrainingConfig:
     @property
     def recipe(self) -> Recipe:
         """The recipe with this config's own choices put in."""
-        base = FROM_WEIGHTS if self.started_from else recipe(self.weights)
-        return Recipe(
-            epochs=self.epochs or base.epochs,
-            learning_rate=self.learning_rate or base.learning_rate,
-            backbone_rate_share=base.backbone_rate_share,
-            patience=self.patience or base.patience,
-            batch_size=self.batch_size or base.batch_size,
-            crop_area_from=base.crop_area_from,
-        )
+        base = recipe(self.recipe_name, IMAGENET if self.started_from else self.weights)
+        chosen = {
+            name: value
+            for name in ("epochs", "learning_rate", "patience", "batch_size")
+            if (value := getattr(self, name)) is not None and (name != "epochs" or base.epochs)
+        }
+        if self.started_from:  # its head has learned already
+            chosen["head_epochs"] = 0
+        return replace(base, **{**chosen, **self.recipe_changes})
 
     def story(self) -> dict[str, Any]:
         """Everything that decides what the trained weights are, with the recipe filled in and no path of this machine.
 
         A weights file is told by its hash elsewhere, so only its kind stands here.
         """
-        known = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _UNTOLD_FIELDS}
+        known = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _UNTOLD_FIELDS}
         if self.warm_start:
             known["warm_start"] = True
         known["weights"] = self.weights if self.weights in (IMAGENET, NO_WEIGHTS) else "file"

@@ -101,7 +101,7 @@ class EpochBatches(Sampler[BatchPlan]):
     def __init__(self, count: int, batch_size: int, *, seed: int = 0, is_shuffled: bool = True) -> None:
         self.count, self.seed, self.is_shuffled = count, seed, is_shuffled
         self.epoch = 0
-        self.steps = -(-count // batch_size)
+        self.steps = max(min(-(-count // batch_size), count // 2), min(count, 1))
 
     def __len__(self) -> int:
         return self.steps

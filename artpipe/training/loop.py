@@ -1,6 +1,8 @@
 """Training, top to bottom: the frozen training set and the stored images go in, a saved model comes out.
 
-Only `train` rows fit weights and only `validation` rows decide when to stop; test rows are not looked at here.
+A backbone with trained weights first gets its head, from cached features, and then learns together with it; one without
+learns from the pictures at once. Only `train` rows fit weights and only `validation` rows decide when to stop; test
+rows are not looked at here.
 """
 
 import math
@@ -9,13 +11,14 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from upath import UPath
 
@@ -26,18 +29,25 @@ from artpipe.progress import Progress, SilentProgress, Step
 from artpipe.training.checkpoint import LoadedModel, ModelCard, RunCheckpoint, save_model
 from artpipe.training.config import TrainingConfig, fingerprint
 from artpipe.training.dataset import ArtDataset, EpochBatches, PixelBatch, loader_workers, make_loader
+from artpipe.training.features import features_in_order, features_of
+from artpipe.training.head import LEARNING_RATE, train_head
 from artpipe.training.labels import UNKNOWN, Labels
-from artpipe.training.loss import MultiTaskLoss, class_weights
+from artpipe.training.loss import MultiTaskLoss, class_weights, period_targets
 from artpipe.training.memory import reused_memory
-from artpipe.training.model import MultiTaskClassifier, build_model, choose_device, load_backbone_weights
+from artpipe.training.model import (
+    MultiTaskClassifier,
+    build_model,
+    choose_device,
+    load_backbone_weights,
+    looking_part,
+)
 from artpipe.training.pixels import JpegSource, PixelCache
+from artpipe.training.step import make_optimizer, set_learning_rate, train_step
 from artpipe.training.transforms import Augmentation, Normalise
 from artpipe.training.warm_start import can_start_from, start_from
 
-LOOP_VERSION = 1
+LOOP_VERSION = 2
 """Raised when the same config would train other weights, so that no checkpoint of older code is resumed."""
-
-ADAM_BETAS = (0.9, 0.99)
 
 NORM_MOMENTUM = 0.1
 """How fast batch norms follow the pictures. MobileNetV3's own 0.01 is meant for a million of them: on a few hundred,
@@ -57,7 +67,7 @@ class Epoch:
     """What one epoch came to. Validation values are None where there are no validation rows."""
 
     epoch: int
-    """Counted from 1."""
+    """Counted from 1; the head's training on cached features, where there is one, is the first."""
     train_loss: float
     validation_loss: float | None
     accuracy: dict[str, float]
@@ -94,6 +104,7 @@ def train_classifier(
     on_epoch: Callable[[Epoch], None] | None = None,
     version: str | None = None,
     start: LoadedModel | None = None,
+    features: pl.DataFrame | None = None,
 ) -> TrainedModel:
     """Train, save and describe a classifier; take up a killed run of the same training set and config.
 
@@ -106,10 +117,12 @@ def train_classifier(
         on_epoch: called after an epoch's checkpoint is written.
         version: what the card calls the training set; by default `training_set_version` of the rows given.
         start: begin with this model's weights if it has the config's backbone and sees pictures in the same way.
+        features: the table `features` of this backbone and these pictures; by default it is made here, if needed.
 
     Raises:
         NothingToTrainError: fewer than two training rows, or no label among them.
-        UnknownBackboneError, WeightsUnavailableError, WeightsMismatchError, BackboneInputError: see `model`.
+        UnknownBackboneError, BackboneInputError: see `backbones`.
+        WeightsUnavailableError, WeightsMismatchError: see `model`.
         DivergedError: the loss became NaN or infinite; the last good checkpoint stays.
     """
     progress = progress or SilentProgress()
@@ -127,7 +140,7 @@ def train_classifier(
         torch.manual_seed(config.seed)
         run = _Run.prepared(used, labels, lake, config, start)
         run.read_images(used, images, progress)
-        return run.fit(version or training_set_version(training_set), progress, on_epoch)
+        return run.fit(version or training_set_version(training_set), features, progress, on_epoch)
 
 
 def training_set_version(training_set: pl.DataFrame) -> str:
@@ -145,6 +158,8 @@ class _Run:
     labels: Labels
     device: torch.device
     model: MultiTaskClassifier
+    frozen: list[nn.Module]
+    average: AveragedModel | None
     card: ModelCard
     loss: MultiTaskLoss
     optimizer: torch.optim.Optimizer
@@ -167,22 +182,34 @@ class _Run:
     ) -> "_Run":
         """Build the network and its optimizer; what can be wrong with the settings comes to light here."""
         counts = {task: len(names) for task, names in labels.classes.items()}
-        model, transform = build_model(config.backbone, counts, config.image_px, config.dropout)
-        if start is not None and can_start_from(start.card, config.backbone, transform):
+        model, transform = build_model(config.backbone, counts, config.image_px, config.dimensions, config.dropout)
+        if start is not None and can_start_from(start.card, config, transform):
             source = start_from(model, labels, start)
             config = replace(config, started_from=source.model_id)
         else:
-            source = load_backbone_weights(model, config.backbone, config.weights)
+            source = load_backbone_weights(looking_part(model), config.backbone, config.weights)
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = NORM_MOMENTUM
         device = choose_device(config.device)
+        recipe = config.recipe
+        frozen = looking_part(model).lower_part(recipe.frozen_levels)
+        for module in frozen:
+            module.requires_grad_(False)
         model = model.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         encoded = labels.encode(used)
         is_train = (used["split"] == "train").to_numpy()
         weights = {
             task: class_weights(count, config.class_balance) for task, count in labels.counts(encoded[is_train]).items()
         }
+        targets: dict[str, Tensor] = {}
+        if config.period_years and "period" in labels.classes:
+            targets["period"] = period_targets(labels.classes["period"], config.period_years)
+        average = (
+            AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average_decay), use_buffers=True)
+            if recipe.average_decay
+            else None
+        )
         card = ModelCard(
             classes=labels.classes,
             transform=transform,
@@ -201,8 +228,10 @@ class _Run:
             labels=labels,
             device=device,
             model=model,
+            frozen=frozen,
+            average=average,
             card=card,
-            loss=MultiTaskLoss(weights, config.label_smoothing).to(device),
+            loss=MultiTaskLoss(weights, config.label_smoothing, targets).to(device),
             optimizer=make_optimizer(model, config),
             cache=PixelCache(lake.cache("pixels"), config.image_px),
             encoded=encoded,
@@ -217,8 +246,19 @@ class _Run:
         """Have every picture decoded in the cache."""
         self.cache.ensure(used["artwork_id"].to_list(), used["jpeg_sha256"].to_list(), images, progress)
 
-    def fit(self, data_version: str, progress: Progress, on_epoch: Callable[[Epoch], None] | None) -> TrainedModel:
-        """Run the epochs that are left, then save the best."""
+    @property
+    def judged(self) -> MultiTaskClassifier:
+        """The network whose weights are measured and kept: the moving average, where there is one."""
+        return self.model if self.average is None else cast("MultiTaskClassifier", self.average.module)
+
+    def fit(
+        self,
+        data_version: str,
+        features: pl.DataFrame | None,
+        progress: Progress,
+        on_epoch: Callable[[Epoch], None] | None,
+    ) -> TrainedModel:
+        """Run what is left of the head's training and of the epochs, then save the best."""
         recipe = self.config.recipe
         # As much of the story as decides the weights, the file that they start from included.
         name = fingerprint(LOOP_VERSION, data_version, self.config.story(), self.card.weights_source.story())
@@ -235,31 +275,57 @@ class _Run:
         validation = make_loader(self._dataset(self.validation_rows, None), checked, 0)
         normalise = Normalise(self.card.transform, self.device)
 
-        left = (recipe.epochs - resumed_after) * len(self.train_rows)
+        def take_note(started: float, spent_s: float, train_loss: float, rate: float, looked_at: int) -> None:
+            validation_loss, accuracy = self._validate(validation, normalise)
+            record = Epoch(
+                epoch=len(state.history) + 1,
+                train_loss=train_loss,
+                validation_loss=validation_loss,
+                accuracy=accuracy,
+                learning_rate=rate,
+                seconds=round(time.perf_counter() - started, 3),
+                images_per_s=round(looked_at / spent_s, 2),
+            )
+            state.add(record, self.judged)
+            checkpoint.save(state.to_save(self))
+            if on_epoch:
+                on_epoch(record)
+
+        if recipe.head_epochs and not state.history:
+            started = time.perf_counter()
+            loss = self._train_head(features, progress)
+            spent_s = time.perf_counter() - started
+            take_note(started, spent_s, loss, LEARNING_RATE, recipe.head_epochs * len(self.train_rows))
+        left = (recipe.epochs - self._epochs_done(state)) * len(self.train_rows)
         with progress.track("train", left, "images") as step:
             while not (ended := self._end(state)):
                 started = time.perf_counter()
-                batches.epoch = len(state.history)
+                batches.epoch = self._epochs_done(state)
                 train_loss, rate = self._epoch(loader, batches, normalise, step)
-                spent_s = time.perf_counter() - started
-                validation_loss, accuracy = self._validate(validation, normalise)
-                record = Epoch(
-                    epoch=len(state.history) + 1,
-                    train_loss=train_loss,
-                    validation_loss=validation_loss,
-                    accuracy=accuracy,
-                    learning_rate=rate,
-                    seconds=round(time.perf_counter() - started, 3),
-                    images_per_s=round(len(self.train_rows) / spent_s, 2),
-                )
-                state.add(record, self.model)
-                checkpoint.save(state.to_save(self))
-                if on_epoch:
-                    on_epoch(record)
+                take_note(started, time.perf_counter() - started, train_loss, rate, len(self.train_rows))
         card, folder = self._save(state, data_version, ended)
         if not self.config.keep_checkpoint:
             checkpoint.remove()
         return TrainedModel(card, folder, resumed_after)
+
+    def _train_head(self, known: pl.DataFrame | None, progress: Progress) -> float:
+        """Fit the head on the backbone's features of the training rows; the loss it came to."""
+        keys = [self.keys[row] for row in self.train_rows]
+        if known is None or not known.height:
+            unique = sorted(set(keys))
+            known = features_of(
+                looking_part(self.model), self.card.transform, self.cache, unique, self.device, progress
+            )
+        seen = features_in_order(known, keys)
+        labels = torch.from_numpy(self.encoded[self.train_rows])
+        loss = train_head(self.model, seen, labels, self.loss, self.config.recipe.head_epochs)
+        if self.average is not None:
+            self.average.module.load_state_dict(self.model.state_dict())
+        return loss
+
+    def _epochs_done(self, state: "_State") -> int:
+        """Passes over the pictures; the head's own training is none."""
+        return len(state.history) - bool(self.config.recipe.head_epochs)
 
     def _dataset(self, rows: NDArray[np.int64], augmentation: Augmentation | None) -> ArtDataset:
         cached = self.cache.rows(self.keys)
@@ -268,12 +334,14 @@ class _Run:
     def _end(self, state: "_State") -> str:
         """Why training is over; empty while it is not."""
         recipe = self.config.recipe
-        done = len(state.history)
+        done = self._epochs_done(state)
+        if not recipe.epochs:
+            return "the head alone was trained"
         if not len(self.validation_rows):
             return "all epochs, without validation rows to stop by" if done >= recipe.epochs else ""
         if done >= recipe.epochs:
             return "all epochs"
-        if done - state.best_epoch >= recipe.patience:
+        if len(state.history) - state.best_epoch >= recipe.patience:
             return f"no better validation accuracy for {recipe.patience} epochs"
         return ""
 
@@ -282,6 +350,8 @@ class _Run:
     ) -> tuple[float, float]:
         """One pass over the training rows; the mean loss and the last learning rate."""
         self.model.train()
+        for module in self.frozen:
+            module.eval()
         total_steps = self.config.recipe.epochs * len(batches)
         losses: list[Tensor] = []
         rate = 0.0
@@ -290,6 +360,8 @@ class _Run:
                 self.optimizer, batches.epoch * len(batches) + number, total_steps, self.config.warmup_share
             )
             loss = train_step(self.model, self.loss, self.optimizer, normalise, batch, self.config.gradient_clip)
+            if self.average is not None:
+                self.average.update_parameters(self.model)
             losses.append(loss)
             # On a GPU every look at a value waits for it, so look seldom.
             if self.device.type == "cpu" or number % 16 == 15 or number == len(batches) - 1:
@@ -316,14 +388,14 @@ class _Run:
         """Loss and accuracy on the validation rows; a task that none of them knows is absent."""
         if not len(self.validation_rows):
             return None, {}
-        self.model.eval()
+        network = self.judged.eval()
         losses: list[float] = []
         right: list[NDArray[np.bool_]] = []
         known: list[NDArray[np.bool_]] = []
         with torch.no_grad():  # and not inference_mode: training writes to the same input buffer again
             for batch in loader:
                 truth = batch.labels.to(self.device)
-                _, logits = self.model(normalise(batch.squares))
+                _, logits = network(normalise(batch.squares))
                 losses.append(float(self.loss(logits, truth)) * len(truth))
                 guess = torch.stack([logits[task].argmax(1) for task in self.labels.tasks], dim=1)
                 right.append((guess == truth).cpu().numpy())
@@ -366,6 +438,8 @@ class _State:
             return cls([], 0, {})
         run.model.load_state_dict(held["model"])
         run.optimizer.load_state_dict(held["optimizer"])
+        if run.average is not None:
+            run.average.load_state_dict(held["average"])
         torch.set_rng_state(held["rng"])
         if run.device.type == "cuda" and held["cuda_rng"] is not None:
             torch.cuda.set_rng_state(held["cuda_rng"])
@@ -385,62 +459,10 @@ class _State:
         return {
             "model": run.model.state_dict(),
             "optimizer": run.optimizer.state_dict(),
+            "average": run.average.state_dict() if run.average is not None else None,
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state() if run.device.type == "cuda" else None,
             "history": [asdict(epoch) for epoch in self.history],
             "best_epoch": self.best_epoch,
             "best_weights": self.best_weights,
         }
-
-
-def train_step(
-    model: MultiTaskClassifier,
-    loss_of: MultiTaskLoss,
-    optimizer: torch.optim.Optimizer,
-    normalise: Normalise,
-    batch: PixelBatch,
-    gradient_clip: float,
-) -> Tensor:
-    """Learn from one batch, unless its loss is not a number; the loss, detached.
-
-    bfloat16 is used on CUDA alone: on a CPU the backward pass is slower in it (106 against 143 images a second).
-    """
-    device = normalise.device
-    pixels = normalise(batch.squares, batch.gains, batch.offsets)
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        _, logits = model(pixels)
-    loss: Tensor = loss_of(logits, batch.labels.to(device, non_blocking=True))
-    if device.type == "cpu" and not bool(loss.isfinite()):
-        return loss.detach()
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    nn.utils.clip_grad_norm_(model.parameters(), gradient_clip)
-    optimizer.step()
-    return loss.detach()
-
-
-def make_optimizer(model: MultiTaskClassifier, config: TrainingConfig) -> torch.optim.Optimizer:
-    """AdamW; norms and biases do not decay, and a trained backbone learns slower than the new heads."""
-    recipe = config.recipe
-    groups: list[dict[str, Any]] = []
-    for module, share in ((model.backbone, recipe.backbone_rate_share), (model.heads, 1.0)):
-        for is_decayed in (True, False):
-            members = [each for each in module.parameters() if each.requires_grad and (each.ndim > 1) == is_decayed]
-            if members:
-                peak = recipe.learning_rate * share
-                decay = config.weight_decay if is_decayed else 0.0
-                groups.append({"params": members, "lr": peak, "peak": peak, "weight_decay": decay})
-    return torch.optim.AdamW(groups, betas=ADAM_BETAS, fused=True)
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, step: int, total_steps: int, warmup_share: float) -> float:
-    """Linear warm-up, then half a cosine down to nothing; the rate of the heads."""
-    warmup = max(1, round(total_steps * warmup_share))
-    if step < warmup:
-        share = (step + 1) / warmup
-    else:
-        share = 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total_steps - warmup)))
-    rate = 0.0
-    for group in optimizer.param_groups:
-        rate = group["lr"] = group["peak"] * share
-    return rate

@@ -1,6 +1,6 @@
 """The loss of three heads at once, with unknown labels left out and rare classes heard."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from artpipe.catalog.schema import period_middle
 from artpipe.training.labels import UNKNOWN
 
 MAX_CLASS_WEIGHT = 10.0
@@ -29,19 +30,50 @@ def class_weights(counts: NDArray[np.int64], balance: float) -> Tensor:
     return torch.from_numpy((weights / max(mean, 1e-12)).astype(np.float32))
 
 
+def smoothed_targets(count: int, smoothing: float) -> Tensor:
+    """What to aim at for each true class: mostly itself, and a little of all, float32 (classes, classes)."""
+    return (1 - smoothing) * torch.eye(count) + smoothing / max(count, 1)
+
+
+def period_targets(classes: Sequence[str], years: float) -> Tensor:
+    """What to aim at for each true period: itself most, and its neighbours in time the more the nearer they are.
+
+    Args:
+        classes: names among `PERIODS`.
+        years: distance of middles over which a neighbour's share falls by a factor of e.
+
+    Returns:
+        float32 (classes, classes); rows sum to 1.
+
+    Source: Diaz and Marathe, Soft Labels for Ordinal Regression, CVPR 2019.
+    """
+    middles = torch.tensor([period_middle(name) for name in classes])
+    return torch.softmax(-(middles[:, None] - middles[None, :]).abs() / years, dim=1)
+
+
 class MultiTaskLoss(nn.Module):
     """The sum over tasks of the weighted cross-entropy of the rows whose label is known.
 
     Args:
         weights: class weights of each task, in the order of the label columns.
+        targets: for a task, what to aim at for each true class, (classes, classes); by default `smoothed_targets`.
+        label_smoothing: share of the target that is spread over all classes, where `targets` says nothing.
     """
 
-    def __init__(self, weights: Mapping[str, Tensor], label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self,
+        weights: Mapping[str, Tensor],
+        label_smoothing: float = 0.0,
+        targets: Mapping[str, Tensor] | None = None,
+    ) -> None:
         super().__init__()
         self.tasks = tuple(weights)
-        self.label_smoothing = label_smoothing
         for task, weight in weights.items():
+            aim = (targets or {}).get(task)
             self.register_buffer(f"weight_{task}", weight)
+            self.register_buffer(
+                f"target_{task}", smoothed_targets(len(weight), label_smoothing) if aim is None else aim
+            )
 
     def forward(self, logits: Mapping[str, Tensor], labels: Tensor) -> Tensor:
         """The loss of a batch.
@@ -52,16 +84,9 @@ class MultiTaskLoss(nn.Module):
         """
         total = labels.new_zeros((), dtype=torch.float32)
         for column, task in enumerate(self.tasks):
-            weight: Tensor = self.get_buffer(f"weight_{task}")
-            truth = labels[:, column]
-            each = functional.cross_entropy(
-                logits[task].float(),
-                truth,
-                weight=weight,
-                ignore_index=UNKNOWN,
-                label_smoothing=self.label_smoothing,
-                reduction="none",
-            )
-            heard = (weight[truth.clamp(min=0)] * (truth != UNKNOWN)).sum()
-            total = total + each.sum() / heard.clamp(min=1e-6)
+            truth = labels[:, column].clamp(min=0)
+            heard: Tensor = self.get_buffer(f"weight_{task}")[truth] * (labels[:, column] != UNKNOWN)
+            target: Tensor = self.get_buffer(f"target_{task}")[truth]
+            each = functional.cross_entropy(logits[task].float(), target, reduction="none")
+            total = total + (each * heard).sum() / heard.sum().clamp(min=1e-6)
         return total

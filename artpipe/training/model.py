@@ -1,6 +1,6 @@
-"""The network: one backbone that turns a picture into a vector, and a linear head for each task on top of it."""
+"""The network: a backbone that looks, a projection that turns what it sees into a vector, and a head for each task."""
 
-import difflib
+import copy
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,26 +10,24 @@ from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from artpipe.errors import ArtpipeError
-from artpipe.training.config import IMAGENET, NO_WEIGHTS
+from artpipe.training.backbones import (
+    CLASSIFIER_NAMES,
+    BackboneInputError,
+    MultiLevelBackbone,
+    find_levels,
+    is_torchvision,
+    named_body,
+)
+from artpipe.training.config import DIMENSIONS, IMAGENET, NO_WEIGHTS
 from artpipe.training.transforms import TransformSpec
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+HEAD_DEVIATION = 0.01
+"""Spread of a head's first weights: small, so that every class is as likely as any other at the start."""
 
-# Where torchvision's families keep the ImageNet classifier that our heads replace; timm's names are among them.
-_CLASSIFIER_NAMES = ("classifier", "fc", "heads", "head")
-# These return several outputs in training or pool inside their classifier; timm has its own of most.
-_UNSUITABLE = ("inception", "googlenet", "squeezenet")
-
-
-class UnknownBackboneError(ArtpipeError):
-    """Neither torchvision nor timm has a model of this name."""
-
-
-class BackboneInputError(ArtpipeError):
-    """The backbone does not take pictures of this size."""
+_BACKBONE = "backbone.body."
 
 
 class WeightsUnavailableError(ArtpipeError):
@@ -62,35 +60,63 @@ class WeightsSource:
 
 
 class MultiTaskClassifier(nn.Module):
-    """A backbone with one linear head for each task.
+    """A backbone, a projection to the vector that search compares, and one linear head for each task upon it.
 
     Args:
-        backbone: maps (N, 3, S, S) to (N, features).
+        backbone: maps (N, 3, S, S) to (N, pooled).
+        pooled: how many features the backbone gives.
         classes: how many classes each task has.
+        dimensions: length of a vector.
+        dropout: share of features and of the vector that training leaves out.
     """
 
-    def __init__(self, backbone: nn.Module, features: int, classes: Mapping[str, int], dropout: float = 0.0) -> None:
+    def __init__(
+        self, backbone: nn.Module, pooled: int, classes: Mapping[str, int], dimensions: int, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.backbone = backbone
-        self.features = features
+        self.features = dimensions
+        # Levels differ a hundredfold in scale, and none should be heard for being loud.
+        self.norm = nn.BatchNorm1d(pooled, affine=False)
+        self.projection = nn.Linear(pooled, dimensions)
         self.dropout = nn.Dropout(dropout)
         self.tasks = tuple(classes)
         # A list and not a ModuleDict, which cannot hold a name that modules have already, such as `type`.
-        self.heads = nn.ModuleList(nn.Linear(features, count) for count in classes.values())
+        self.heads = nn.ModuleList(nn.Linear(dimensions, count) for count in classes.values())
+        for head in self.heads:
+            nn.init.normal_(head.get_parameter("weight"), std=HEAD_DEVIATION)
+            nn.init.zeros_(head.get_parameter("bias"))
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Features (N, D), not normalised, and logits (N, classes) by task.
+        """Vectors (N, dimensions), not normalised, and logits (N, classes) by task.
 
         Args:
             pixels: (N, 3, S, S), as made by `eval_transform`.
         """
-        features: Tensor = self.backbone(pixels)
-        kept: Tensor = self.dropout(features)
-        return features, {task: head(kept) for task, head in zip(self.tasks, self.heads, strict=True)}
+        return self.judge(self.backbone(pixels))
+
+    def judge(self, features: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """What `forward` gives, from the backbone's features (N, pooled), which may have been kept."""
+        vectors: Tensor = self.projection(self.dropout(self.norm(features)))
+        heard: Tensor = self.dropout(functional.gelu(vectors))
+        return vectors, {task: head(heard) for task, head in zip(self.tasks, self.heads, strict=True)}
+
+    def without_backbone(self) -> "MultiTaskClassifier":
+        """A copy that can `judge` but not look."""
+        held, self.backbone = self.backbone, nn.Identity()
+        try:
+            return copy.deepcopy(self)
+        finally:
+            self.backbone = held
+
+    @property
+    def top(self) -> nn.ModuleList:
+        """Everything above the backbone that learns."""
+        return nn.ModuleList([self.projection, *self.heads])
 
 
 def build_model(
-    backbone: str, classes: Mapping[str, int], image_px: int, dropout: float = 0.0
+    backbone: str, classes: Mapping[str, int], image_px: int, dimensions: int = DIMENSIONS, dropout: float = 0.0
 ) -> tuple[MultiTaskClassifier, TransformSpec]:
     """A classifier with random weights, and how its input is made.
 
@@ -98,66 +124,36 @@ def build_model(
         UnknownBackboneError: no such model; the message suggests close names.
         BackboneInputError: the model takes no pictures of `image_px`.
     """
-    body, mean, std = _torchvision_backbone(backbone) or _timm_backbone(backbone)
+    looking, transform = build_backbone(backbone, image_px)
+    with torch.inference_mode():
+        pooled = looking(torch.zeros(1, 3, image_px, image_px)).shape[-1]
+    return MultiTaskClassifier(looking, pooled, classes, dimensions, dropout), transform
+
+
+def build_backbone(backbone: str, image_px: int) -> tuple[MultiLevelBackbone, TransformSpec]:
+    """A backbone with random weights, in evaluation mode, and how its input is made. Raises as `build_model` does."""
+    body, mean, std = named_body(backbone)
     try:
-        with torch.inference_mode():
-            features = body.eval()(torch.zeros(1, 3, image_px, image_px)).shape
+        levels = find_levels(body, image_px)
     except (AssertionError, RuntimeError, ValueError) as error:
         raise BackboneInputError(
             f"the backbone {backbone!r} does not take pictures of {image_px} x {image_px} px ({error}); "
             "set ARTPIPE_TRAIN_IMAGE_PX to a size that it takes, usually 224."
         ) from error
-    return MultiTaskClassifier(body, features[-1], classes, dropout), TransformSpec(image_px, mean, std)
+    return MultiLevelBackbone(body, levels).eval(), TransformSpec(image_px, mean, std)
 
 
-_Colour = tuple[float, float, float]
+def looking_part(model: MultiTaskClassifier) -> MultiLevelBackbone:
+    """The backbone of a model that `build_model` made."""
+    return cast("MultiLevelBackbone", model.backbone)
 
 
-def _torchvision_backbone(name: str) -> tuple[nn.Module, _Colour, _Colour] | None:
-    from torchvision import models
-
-    if name not in models.list_models(module=models) or name.startswith(_UNSUITABLE):
-        return None
-    body: nn.Module = models.get_model(name, weights=None)
-    classifier = next(each for each in _CLASSIFIER_NAMES if hasattr(body, each))
-    setattr(body, classifier, nn.Flatten(1))
-    return body, IMAGENET_MEAN, IMAGENET_STD
-
-
-def _timm_backbone(name: str) -> tuple[nn.Module, _Colour, _Colour]:
-    import timm
-
-    if name.partition(".")[0] not in timm.list_models():
-        raise UnknownBackboneError(
-            f"there is no backbone {name!r} in torchvision or timm; {_suggestions(name)}set ARTPIPE_BACKBONE to a name "
-            "that `timm.list_models()` or `torchvision.models.list_models()` lists."
-        )
-    body = timm.create_model(name, pretrained=False, num_classes=0)
-    told = cast("dict[str, Any]", getattr(body, "default_cfg", None) or {})
-    mean, std = told.get("mean", IMAGENET_MEAN), told.get("std", IMAGENET_STD)
-    return body, _colour(mean), _colour(std)
-
-
-def _colour(values: Any) -> _Colour:
-    red, green, blue = (float(value) for value in values)
-    return red, green, blue
-
-
-def _suggestions(name: str) -> str:
-    import timm
-    from torchvision import models
-
-    known = {*models.list_models(module=models), *timm.list_models()}
-    close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
-    return f"did you mean {' or '.join(close)}? Otherwise " if close else ""
-
-
-def load_backbone_weights(model: MultiTaskClassifier, backbone: str, weights: str) -> WeightsSource:
-    """Give the backbone its first weights; the heads stay random.
+def load_backbone_weights(looking: MultiLevelBackbone, backbone: str, weights: str) -> WeightsSource:
+    """Give a backbone its first weights.
 
     Args:
-        model: the classifier that is changed.
-        backbone: its backbone's name.
+        looking: the backbone that is changed.
+        backbone: its name.
         weights: `imagenet`, `none`, or the path of a `.pth` or `.safetensors` file with timm's or torchvision's names.
 
     Raises:
@@ -173,15 +169,15 @@ def load_backbone_weights(model: MultiTaskClassifier, backbone: str, weights: st
         path = Path(weights).expanduser()
         state, told = _file_state(path), f"the weights file {path}"
         source = WeightsSource(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
-    _fill(model.backbone, state, backbone, told)
+    _fill(looking.body, state, backbone, told)
     return source
 
 
 def _imagenet_state(backbone: str) -> dict[str, Tensor]:
     try:
-        from torchvision import models
+        if is_torchvision(backbone):
+            from torchvision import models
 
-        if backbone in models.list_models(module=models) and not backbone.startswith(_UNSUITABLE):
             chosen: Any = models.get_model_weights(backbone)
             return chosen.DEFAULT.get_state_dict(progress=False, check_hash=True)
         import timm
@@ -234,8 +230,8 @@ def _not_weights(path: Path, error: Exception) -> WeightsMismatchError:
 def _fill(body: nn.Module, state: dict[str, Tensor], backbone: str, told: str) -> None:
     wanted = body.state_dict()
     # A model that artpipe trained is a fine start too: its backbone is named so.
-    given = {key.removeprefix("backbone."): value for key, value in state.items()}
-    given = {key: value for key, value in given.items() if key.partition(".")[0] not in _CLASSIFIER_NAMES}
+    ours = {key.removeprefix(_BACKBONE): value for key, value in state.items() if key.startswith(_BACKBONE)}
+    given = ours or {key: value for key, value in state.items() if key.partition(".")[0] not in CLASSIFIER_NAMES}
     missing = sorted(key for key in wanted if key not in given and not key.endswith("num_batches_tracked"))
     foreign = sorted(given.keys() - wanted.keys())
     misfits = sorted(key for key in wanted.keys() & given.keys() if wanted[key].shape != given[key].shape)

@@ -86,6 +86,15 @@ def crop_and_flip(squares: "Sequence[Tensor] | Tensor", draws: Draws) -> Tensor:
     return out
 
 
+def mirrored(squares: "Sequence[Tensor] | Tensor") -> "Sequence[Tensor] | Tensor":
+    """Left and right exchanged.
+
+    Args:
+        squares: uint8 (N, S, S, 3), or N squares.
+    """
+    return squares.flip(2) if isinstance(squares, Tensor) else [square.flip(1) for square in squares]
+
+
 class Normalise:
     """Bytes to the network's floats, in the layout that convolutions are fastest in (channels last).
 

@@ -4,6 +4,7 @@ import torch
 
 from artpipe.lake import DataLake
 from artpipe.training.checkpoint import CorruptModelError, LoadedModel, ModelCard, load_model
+from artpipe.training.config import TrainingConfig
 from artpipe.training.labels import Labels
 from artpipe.training.model import MultiTaskClassifier, WeightsSource
 from artpipe.training.served import served_model_id
@@ -21,9 +22,9 @@ def model_to_start_from(lake: DataLake) -> LoadedModel | None:
         return None
 
 
-def can_start_from(card: ModelCard, backbone: str, transform: TransformSpec) -> bool:
-    """Whether a model's weights mean the same here: its backbone is this one, and it sees pictures in the same way."""
-    return card.backbone == backbone and card.transform == transform
+def can_start_from(card: ModelCard, config: TrainingConfig, transform: TransformSpec) -> bool:
+    """Whether a model's weights mean the same here: same backbone, same length of a vector, same look at pictures."""
+    return (card.backbone, card.features, card.transform) == (config.backbone, config.dimensions, transform)
 
 
 def start_from(model: MultiTaskClassifier, labels: Labels, start: LoadedModel) -> WeightsSource:
@@ -34,7 +35,8 @@ def start_from(model: MultiTaskClassifier, labels: Labels, start: LoadedModel) -
         labels: its classes.
         start: a model for which `can_start_from` holds.
     """
-    model.backbone.load_state_dict(start.model.backbone.state_dict())
+    for name in ("backbone", "norm", "projection"):
+        model.get_submodule(name).load_state_dict(start.model.get_submodule(name).state_dict())
     known = start.card.classes
     trained = dict(zip(start.model.tasks, start.model.heads, strict=True))
     with torch.no_grad():

@@ -24,10 +24,11 @@ import torch
 from artpipe.catalog.schema import PERIODS, SPLITS, STYLES, TYPES
 from artpipe.lake import DataLake
 from artpipe.training.config import TrainingConfig
-from artpipe.training.loop import Epoch, make_optimizer, train_classifier
+from artpipe.training.loop import Epoch, train_classifier
 from artpipe.training.loss import MultiTaskLoss
 from artpipe.training.model import build_model
 from artpipe.training.pixels import decode_square
+from artpipe.training.step import make_optimizer
 from artpipe.training.transforms import eval_transform
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -74,7 +75,7 @@ class Preloaded:
 
     def __init__(self, files: Files, rows: pl.DataFrame, config: TrainingConfig) -> None:
         counts = {"style": len(STYLES), "period": len(PERIODS), "type": len(TYPES)}
-        model, spec = build_model(config.backbone, counts, config.image_px, config.dropout)
+        model, spec = build_model(config.backbone, counts, config.image_px, config.dimensions, config.dropout)
         self.model = model.to(memory_format=torch.channels_last).train()
         self.loss = MultiTaskLoss({task: torch.ones(count) for task, count in counts.items()}, config.label_smoothing)
         self.optimizer = make_optimizer(self.model, config)

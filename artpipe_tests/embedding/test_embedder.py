@@ -1,14 +1,15 @@
 import hashlib
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from artpipe.embedding import embedder as module
-from artpipe.embedding.embedder import Embedder, Predictions, inference_backbone
+from artpipe.embedding.embedder import Embedder, Predictions
 from artpipe.training.checkpoint import ModelCard
+from artpipe.training.inference_form import multiplies_bfloat16
 from artpipe.training.model import MultiTaskClassifier, WeightsSource, build_model
 from artpipe.training.pixels import PixelCache, decode_square
 
@@ -44,7 +45,7 @@ def jpegs(count: int) -> list[bytes]:
 
 def test_vectors_have_length_one_and_probabilities_sum_to_one():
     seen = Embedder(*made(), device="cpu").embed_pixels(squares(5))
-    assert seen.vectors.shape == (5, 576)
+    assert seen.vectors.shape == (5, 512)
     assert seen.vectors.dtype == np.float32
     assert np.linalg.norm(seen.vectors, axis=1) == pytest.approx(1, abs=1e-5)
     assert {task: each.shape for task, each in seen.probabilities.items()} == {"style": (5, 3), "type": (5, 2)}
@@ -80,26 +81,15 @@ def test_bfloat16_points_the_same_way():
     assert ((fine * coarse).sum(axis=1) > 0.995).all()
 
 
-@pytest.mark.parametrize("backbone", ["mobilenet_v3_small", "test_efficientnet", "tf_efficientnet_lite0"])
-def test_every_batch_norm_is_folded_into_its_convolution(backbone):
-    model, _ = made(backbone)
-    folded = inference_backbone(model, 48)
-    assert not [each for each in folded.modules() if isinstance(each, torch.nn.BatchNorm2d)]
-    assert [each for each in model.modules() if isinstance(each, torch.nn.BatchNorm2d)], "the model stays as it was"
-    pixels = torch.randn(2, 3, 48, 48)
-    with torch.inference_mode():
-        assert torch.allclose(folded(pixels), model.backbone(pixels), rtol=1e-3, atol=1e-3)
-
-
-def test_a_folding_that_would_change_vectors_is_not_kept(monkeypatch):
-    model, _ = made()
-
-    def spoil(body: torch.nn.Module, _: torch.Tensor) -> None:
-        next(body.parameters()).data.zero_()
-
-    monkeypatch.setattr(module, "_fold", spoil)
-    kept = inference_backbone(model, 48)
-    assert bool(next(kept.parameters()).any())
+def test_a_second_view_makes_a_picture_and_its_mirror_image_the_same():
+    model, card = made()
+    given = squares(3)
+    mirror = given[:, :, ::-1].copy()
+    for views, is_same in ((1, False), (2, True)):
+        embedder = Embedder(model, replace(card, config={"views": views}), "cpu", "float32")
+        seen, other = embedder.embed_pixels(given), embedder.embed_pixels(mirror)
+        assert np.allclose(seen.vectors, other.vectors, atol=1e-5) is is_same
+        assert np.allclose(seen.probabilities["style"], other.probabilities["style"], atol=1e-6) is is_same
 
 
 def test_cached_pixels_and_jpegs_give_the_same_vectors_in_order(tmp_path):
@@ -144,7 +134,8 @@ def test_a_vector_without_direction_is_refused():
             return torch.zeros(len(pixels), 4)
 
     _, card = made()
-    blind = MultiTaskClassifier(Blind(), 4, {"style": 3})
+    blind = MultiTaskClassifier(Blind(), 4, {"style": 3}, 8)
+    torch.nn.init.zeros_(blind.projection.bias)
     with pytest.raises(ValueError, match="has no direction"):
         Embedder(blind, card, "cpu").embed_pixels(squares(2))
 
@@ -152,7 +143,7 @@ def test_a_vector_without_direction_is_refused():
 def test_the_precision_is_told():
     model, card = made()
     assert Embedder(model, card, "cpu", "bfloat16").precision == "bfloat16"
-    expected = "bfloat16" if module.multiplies_bfloat16() else "float32"
+    expected = "bfloat16" if multiplies_bfloat16() else "float32"
     assert Embedder(model, card, "cpu").precision == expected
 
 
@@ -165,7 +156,9 @@ class Canonical(torch.nn.Module):
 
 def test_one_canonical_vector_is_pinned():
     _, card = made()
-    embedder = Embedder(MultiTaskClassifier(Canonical(), 2, {"style": 3}), card, "cpu", "float32")
+    model = MultiTaskClassifier(Canonical(), 2, {"style": 3}, 2)
+    model.projection.load_state_dict({"weight": torch.eye(2), "bias": torch.zeros(2)})
+    embedder = Embedder(model, card, "cpu", "float32")
     picture = np.zeros((1, 48, 48, 3), np.uint8)
     picture[..., 0] = 255  # red is (1 - 0.485) / 0.229 = 2.249, blue (0 - 0.406) / 0.225 = -1.804
     assert embedder.embed_pixels(picture).vectors[0] == pytest.approx([0.7800, -0.6258], abs=1e-4)

@@ -3,13 +3,34 @@ import sys
 
 import pytest
 
-from artpipe.training.config import FROM_SCRATCH, FROM_WEIGHTS, TrainingConfig, recipe
+from artpipe.training.config import FINETUNE, FROM_SCRATCH, TrainingConfig, recipe
 
 
 def test_training_from_scratch_takes_longer_than_from_weights():
-    assert recipe("none") is FROM_SCRATCH
-    assert recipe("imagenet") is recipe("some/file.pth") is FROM_WEIGHTS
-    assert FROM_SCRATCH.epochs > FROM_WEIGHTS.epochs
+    assert recipe("finetune", "none") is FROM_SCRATCH
+    assert recipe("finetune", "imagenet") is recipe("finetune", "some/file.pth") is FINETUNE
+    assert FROM_SCRATCH.epochs > FINETUNE.epochs
+
+
+def test_only_a_backbone_that_knows_something_gets_its_head_first():
+    assert recipe("finetune", "none").head_epochs == recipe("best", "none").head_epochs == 0
+    assert recipe("probe", "imagenet").head_epochs > 0
+    assert recipe("probe", "imagenet").epochs == 0
+
+
+def test_a_probe_of_a_backbone_that_knows_nothing_is_refused():
+    with pytest.raises(ValueError, match="ARTPIPE_RECIPE=finetune"):
+        recipe("probe", "none")
+
+
+def test_a_probe_has_no_epochs_to_set():
+    assert TrainingConfig(weights="imagenet", recipe_name="probe", epochs=4).recipe.epochs == 0
+
+
+def test_a_part_of_the_recipe_can_be_taken_out():
+    config = TrainingConfig(weights="imagenet", recipe_changes={"average_decay": 0.0})
+    assert config.recipe.average_decay == 0.0
+    assert config.story() != TrainingConfig(weights="imagenet").story()
 
 
 def test_what_the_user_sets_wins_over_the_recipe():

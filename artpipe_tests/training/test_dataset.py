@@ -1,6 +1,7 @@
 import hashlib
 
 import numpy as np
+import pytest
 import torch
 
 from artpipe.training.dataset import ArtDataset, EpochBatches, loader_workers, make_loader
@@ -29,6 +30,11 @@ def test_the_order_follows_from_the_seed_and_the_epoch():
     assert first == [plan.examples.tolist() for plan in batches]
     batches.epoch = 1
     assert first != [plan.examples.tolist() for plan in batches]
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(3, [3]), (5, [3, 2]), (1, [1]), (4, [2, 2])])
+def test_no_batch_is_too_small_to_normalise_over(count, sizes):
+    assert [len(plan.examples) for plan in EpochBatches(count, 2)] == sizes
 
 
 def test_nothing_makes_no_batches():

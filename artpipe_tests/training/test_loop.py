@@ -10,19 +10,11 @@ from artpipe.training import loop
 from artpipe.training.checkpoint import load_model
 from artpipe.training.config import TrainingConfig
 from artpipe.training.dataset import PixelBatch
-from artpipe.training.loop import (
-    DivergedError,
-    Epoch,
-    NothingToTrainError,
-    make_optimizer,
-    set_learning_rate,
-    train_classifier,
-    train_step,
-    training_set_version,
-)
+from artpipe.training.loop import DivergedError, Epoch, NothingToTrainError, train_classifier, training_set_version
 from artpipe.training.loss import MultiTaskLoss
-from artpipe.training.model import build_model
+from artpipe.training.model import build_backbone, build_model
 from artpipe.training.pixels import decode_square
+from artpipe.training.step import make_optimizer, set_learning_rate, train_step
 from artpipe.training.transforms import Normalise
 
 QUICK = TrainingConfig(
@@ -187,7 +179,7 @@ def test_a_trained_backbone_learns_slower_than_the_heads_and_norms_do_not_decay(
     model, _ = build_model("test_efficientnet", {"type": 3}, 32)
     config = TrainingConfig(backbone="test_efficientnet", weights="imagenet", image_px=32)
     groups = make_optimizer(model, config).param_groups
-    assert sorted({group["lr"] for group in groups}) == pytest.approx([4e-4, 1e-3])
+    assert sorted({group["lr"] for group in groups}) == pytest.approx([3e-4, 1e-3])
     decayed = {id(each) for group in groups if group["weight_decay"] for each in group["params"]}
     assert all((id(each) in decayed) == (each.ndim > 1) for each in model.parameters())
 
@@ -200,3 +192,72 @@ def test_the_learning_rate_rises_and_falls():
     assert max(rates) == rates[9] == pytest.approx(1)
     assert rates[54] == pytest.approx(0.52, abs=0.01)
     assert rates[-1] < 0.001
+
+
+@pytest.fixture
+def from_file(tmp_path) -> TrainingConfig:
+    """Begins with a file of weights, which are random all the same."""
+    torch.manual_seed(0)
+    looking, _ = build_backbone("test_efficientnet", 32)
+    torch.save(looking.body.state_dict(), tmp_path / "weights.pth")
+    return replace(QUICK, weights=str(tmp_path / "weights.pth"))
+
+
+def test_a_probe_trains_the_head_and_leaves_the_backbone_as_it_is(draw, lake, from_file):
+    training_set, store = draw(60)
+    epochs: list[Epoch] = []
+    trained = train_classifier(
+        training_set, store, lake, replace(from_file, recipe_name="probe", epochs=None), on_epoch=epochs.append
+    )
+    loaded = load_model(trained.folder)
+    given = torch.load(from_file.weights, weights_only=True)
+    there = loaded.model.backbone.body.state_dict()
+    assert all(torch.equal(value, there[key]) for key, value in given.items())
+    assert [epoch.epoch for epoch in epochs] == [1]
+    assert loaded.card.ended == "the head alone was trained"
+    assert loaded.card.views == 2
+    assert loaded.card.metrics["validation_accuracy"]["type"] > 0.8, "colours tell the types apart"
+
+
+def test_fine_tuning_leaves_the_lowest_levels_as_they_are(draw, lake, from_file):
+    training_set, store = draw(36)
+    changes = {"frozen_levels": 2, "head_epochs": 0}
+    trained = train_classifier(training_set, store, lake, replace(from_file, recipe_changes=changes))
+    there = load_model(trained.folder).model.backbone.body.state_dict()
+    given = torch.load(from_file.weights, weights_only=True)
+    same = {key.rpartition(".")[0] for key, value in given.items() if torch.equal(value, there[key])}
+    moved = {key.rpartition(".")[0] for key, value in given.items() if not torch.equal(value, there[key])}
+    assert {"conv_stem", "bn1"} <= same - moved
+    assert all(not name.startswith(("blocks.0", "blocks.1")) for name in moved)
+    assert any(name.startswith("blocks.4") for name in moved)
+
+
+def test_the_average_of_the_weights_is_what_is_kept(draw, lake, from_file):
+    training_set, store = draw(36)
+
+    def projection(learning_rate: float, decay: float) -> torch.Tensor:
+        changes = {"average_decay": decay, "head_epochs": 0}
+        config = replace(from_file, epochs=1, learning_rate=learning_rate, recipe_changes=changes)
+        return load_model(train_classifier(training_set, store, lake, config).folder).model.projection.weight.detach()
+
+    start, last, average = projection(1e-12, 0.0), projection(1e-3, 0.0), projection(1e-3, 0.999)
+    assert 0 < float((average - start).norm()) < 0.9 * float((last - start).norm()), "it moves more slowly"
+
+
+def test_a_killed_fine_tuning_ends_at_the_same_weights(draw, tmp_path, from_file):
+    from artpipe.lake import DataLake
+
+    training_set, store = draw(36)
+    config = replace(from_file, epochs=3)
+    whole = train_classifier(training_set, store, DataLake(tmp_path / "whole"), config)
+
+    def kill(epoch: Epoch) -> None:
+        if epoch.epoch == 2:
+            raise Killed
+
+    lake = DataLake(tmp_path / "killed")
+    with pytest.raises(Killed):
+        train_classifier(training_set, store, lake, config, on_epoch=kill)
+    resumed = train_classifier(training_set, store, lake, config)
+    assert resumed.resumed_after_epoch == 2
+    assert resumed.card.model_id == whole.card.model_id

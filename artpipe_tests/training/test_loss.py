@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from artpipe.training.loss import MAX_CLASS_WEIGHT, MultiTaskLoss, class_weights
+from artpipe.training.loss import MAX_CLASS_WEIGHT, MultiTaskLoss, class_weights, period_targets, smoothed_targets
 
 
 def test_rows_without_a_label_do_not_count():
@@ -47,3 +47,22 @@ def test_a_class_of_one_work_does_not_drown_the_rest():
 
 def test_no_balance_means_equal_weights():
     assert class_weights(np.array([900, 100, 0]), 0.0).tolist() == [1, 1, 1]
+
+
+def test_a_neighbour_in_time_is_a_better_answer_than_a_far_one():
+    classes = ("1550-1650", "1650-1750", "1850-1950")
+    loss = MultiTaskLoss({"period": torch.ones(3)}, targets={"period": period_targets(classes, 30.0)})
+    sure = 5.0 * torch.eye(3)
+    costs = [float(loss({"period": sure[[answer]]}, torch.tensor([[0]]))) for answer in range(3)]
+    assert costs[0] < costs[1] < costs[2]
+
+
+def test_period_targets_fall_by_e_with_each_stretch_of_years():
+    targets = period_targets(("1550-1650", "1650-1750", "1850-1950"), 100.0)
+    assert targets.sum(1).numpy() == pytest.approx(1)
+    assert float(targets[0, 0] / targets[0, 1]) == pytest.approx(math.e)
+    assert float(targets[0, 0] / targets[0, 2]) == pytest.approx(math.exp(3))
+
+
+def test_smoothing_spreads_its_share_over_all_classes():
+    assert smoothed_targets(4, 0.2)[1].tolist() == pytest.approx([0.05, 0.85, 0.05, 0.05])

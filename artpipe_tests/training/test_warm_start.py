@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from artpipe.training.checkpoint import ModelCard, load_learned, load_model, save_model
-from artpipe.training.config import FROM_WEIGHTS, TrainingConfig
+from artpipe.training.config import FINETUNE, TrainingConfig
 from artpipe.training.labels import Labels
 from artpipe.training.loop import train_classifier
 from artpipe.training.model import WeightsSource, build_model
@@ -46,7 +46,12 @@ def test_heads_are_taken_over_class_by_class_and_new_classes_start_fresh(lake):
 @pytest.mark.parametrize(("backbone", "size", "can"), [(TINY, 32, True), ("resnet18", 32, False), (TINY, 64, False)])
 def test_only_the_same_backbone_and_transform_can_be_started_from(lake, backbone: str, size: int, can: bool):
     card = saved(lake, {"type": ("portrait",)}).card
-    assert can_start_from(card, backbone, TransformSpec(size, card.transform.mean, card.transform.std)) is can
+    assert (
+        can_start_from(
+            card, replace(QUICK, backbone=backbone), TransformSpec(size, card.transform.mean, card.transform.std)
+        )
+        is can
+    )
 
 
 def test_a_warm_start_is_told_by_the_card_and_gives_the_same_weights_again(draw, lake):
@@ -58,7 +63,7 @@ def test_a_warm_start_is_told_by_the_card_and_gives_the_same_weights_again(draw,
     assert start is not None
     second = train_classifier(training_set, store, lake, QUICK, start=start).card
     assert second.weights_source == WeightsSource("model", None, first.model_id)
-    assert second.config["backbone_rate_share"] == FROM_WEIGHTS.backbone_rate_share, "it is not trained from scratch"
+    assert second.config["backbone_rate_share"] == FINETUNE.backbone_rate_share, "it is not trained from scratch"
     assert train_classifier(training_set, store, lake, QUICK, start=start).card.model_id == second.model_id
     assert second.model_id != first.model_id
 

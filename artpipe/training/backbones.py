@@ -1,0 +1,176 @@
+"""Networks by name, from torchvision or timm, and what is read out of them: the mean of every level, not of the last.
+
+A classifier of things needs the last level alone. What tells a Baroque picture from a Rococo one is as much in
+palette, brushwork and texture, which the lower levels hold and the upper ones throw away.
+"""
+
+import difflib
+import threading
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase  # pyright: ignore[reportPrivateUsage]
+
+from artpipe.errors import ArtpipeError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+Colour = tuple[float, float, float]
+
+# Where torchvision's families keep the ImageNet classifier that our heads replace; timm's names are among them.
+CLASSIFIER_NAMES = ("classifier", "fc", "heads", "head")
+# These return several outputs in training or pool inside their classifier; timm has its own of most.
+_UNSUITABLE = ("inception", "googlenet", "squeezenet")
+
+
+class UnknownBackboneError(ArtpipeError):
+    """Neither torchvision nor timm has a model of this name."""
+
+
+class BackboneInputError(ArtpipeError):
+    """The backbone does not take pictures of this size."""
+
+
+def is_torchvision(name: str) -> bool:
+    """Whether torchvision's model of this name is taken, and not timm's."""
+    from torchvision import models
+
+    return name in models.list_models(module=models) and not name.startswith(_UNSUITABLE)
+
+
+def named_body(name: str) -> tuple[nn.Module, Colour, Colour]:
+    """The network of this name without its classifier and with random weights; its input's mean and deviation.
+
+    Raises:
+        UnknownBackboneError: no such model; the message suggests close names.
+    """
+    if is_torchvision(name):
+        from torchvision import models
+
+        body: nn.Module = models.get_model(name, weights=None)
+        classifier = next(each for each in CLASSIFIER_NAMES if hasattr(body, each))
+        setattr(body, classifier, nn.Flatten(1))
+        return body, IMAGENET_MEAN, IMAGENET_STD
+    import timm
+
+    if name.partition(".")[0] not in timm.list_models():
+        raise UnknownBackboneError(
+            f"there is no backbone {name!r} in torchvision or timm; {_suggestions(name)}set ARTPIPE_BACKBONE to a name "
+            "that `timm.list_models()` or `torchvision.models.list_models()` lists."
+        )
+    body = timm.create_model(name, pretrained=False, num_classes=0)
+    told = cast("dict[str, Any]", getattr(body, "default_cfg", None) or {})
+    mean, std = told.get("mean", IMAGENET_MEAN), told.get("std", IMAGENET_STD)
+    return body, _colour(mean), _colour(std)
+
+
+def _colour(values: Any) -> Colour:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue
+
+
+def _suggestions(name: str) -> str:
+    import timm
+    from torchvision import models
+
+    known = {*models.list_models(module=models), *timm.list_models()}
+    close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(close)}? Otherwise " if close else ""
+
+
+class _Passing(threading.local):
+    """What the pass of this thread has come by so far."""
+
+    def __init__(self) -> None:
+        self.levels: list[Tensor] | None = None
+
+    def __reduce__(self) -> tuple[type["_Passing"], tuple[()]]:
+        return _Passing, ()
+
+
+class MultiLevelBackbone(nn.Module):
+    """A network that gives its own pooled output and, beside it, the mean over the picture of every level's output.
+
+    Args:
+        body: maps (N, 3, S, S) to (N, features).
+        levels: names of the modules whose outputs are pooled too, as given by `find_levels`.
+    """
+
+    def __init__(self, body: nn.Module, levels: Sequence[str]) -> None:
+        super().__init__()
+        self.body = body
+        self.levels = tuple(levels)
+        self._passing = _Passing()
+        for name in levels:
+            body.get_submodule(name).register_forward_hook(self._take_note)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Pooled features, (N, features), the body's own first, then the levels from the lowest up."""
+        passing = self._passing
+        passing.levels = []
+        try:
+            own: Tensor = self.body(pixels)
+            return torch.cat([own, *passing.levels], dim=1)
+        finally:
+            passing.levels = None
+
+    def _take_note(self, _module: nn.Module, _given: object, output: Tensor) -> None:
+        if self._passing.levels is not None:
+            self._passing.levels.append(_pooled(output).to(output.dtype))
+
+    def lower_part(self, count: int) -> list[nn.Module]:
+        """The modules with weights or statistics that make the first `count` levels, in the order of the network."""
+        if not self.levels or count == 0:
+            return []
+        highest = self.body.get_submodule(self.levels[min(count, len(self.levels)) - 1])
+        last = {id(module) for module in highest.modules()}
+        order = [module for module in self.body.modules() if _holds_weights(module)]
+        end = max((number for number, module in enumerate(order) if id(module) in last), default=-1)
+        return order[: end + 1]
+
+
+def _holds_weights(module: nn.Module) -> bool:
+    """Whether it has weights or statistics of its own, and not only of its parts."""
+    return any(True for _ in (*module.parameters(recurse=False), *module.buffers(recurse=False)))
+
+
+def find_levels(body: nn.Module, image_px: int) -> tuple[str, ...]:
+    """The parts of a network after which its picture has another size or another number of channels.
+
+    They are found by letting one picture pass. What the network pools itself is not among them; a network whose
+    parts all give the same shape, as a transformer's do, has none.
+    """
+    seen: list[tuple[str, Tensor]] = []
+    handles = [
+        module.register_forward_hook(lambda _m, _g, output, name=name: seen.append((name, output)))
+        for name, module in body.named_modules()
+        if name and name.count(".") <= 1 and list(module.children()) and not isinstance(module, _NormBase)
+    ]
+    was_training = body.training
+    try:
+        with torch.inference_mode():
+            own: Tensor = body.eval()(torch.linspace(-1, 1, 3 * image_px**2).view(1, 3, image_px, image_px))
+    finally:
+        body.train(was_training)
+        for handle in handles:
+            handle.remove()
+    maps = [(name, output) for name, output in seen if isinstance(output, Tensor) and output.ndim == 4]  # pyright: ignore[reportUnnecessaryIsInstance]
+    maps = [(name, output) for name, output in maps if not any(other.startswith(f"{name}.") for other, _ in maps)]
+    levels = [
+        (name, output)
+        for (name, output), (_, after) in pairwise([*maps, ("", own)])
+        if output.shape != after.shape and min(output.shape[2:]) > 1
+    ]
+    if levels and (pooled := _pooled(levels[-1][1])).shape == own.shape and torch.allclose(pooled, own, atol=1e-4):
+        levels = levels[:-1]
+    return tuple(name for name, _ in levels)
+
+
+def _pooled(output: Tensor) -> Tensor:
+    """The mean over height and width, (N, channels), of a map with its channels second or, as Swin's, last."""
+    is_last = output.shape[1] == output.shape[2] != output.shape[3]
+    return output.float().mean((1, 2) if is_last else (2, 3))

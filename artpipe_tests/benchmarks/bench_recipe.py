@@ -1,0 +1,357 @@
+"""What each part of the training recipe is worth: one part at a time is taken out or changed, the rest stays.
+
+    python artpipe_tests/benchmarks/bench_recipe.py LAKE --weights FILE [--part head] [--part network] [--seeds 3]
+
+needs a lake with `training_set` and `images`. `head` trains heads on kept features of the frozen backbone, seconds a
+run; `network` fine-tunes at a small size for a few epochs. Prints Markdown tables: the mean @1 over the tasks with its
+spread over seeds on validation works, by which a part is chosen, on test works and on works of unseen artists; @1 of
+each task on test works; and the mean error of the period in years there.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from artpipe.catalog.schema import period_bounds, period_middle
+from artpipe.embedding.embedder import Embedder, Predictions
+from artpipe.images.store import ImageStore
+from artpipe.lake import DataLake
+from artpipe.training.checkpoint import load_model
+from artpipe.training.config import TrainingConfig
+from artpipe.training.features import features_in_order, features_of
+from artpipe.training.head import train_head
+from artpipe.training.labels import UNKNOWN, Labels
+from artpipe.training.loop import train_classifier
+from artpipe.training.loss import MultiTaskLoss, class_weights, period_targets
+from artpipe.training.memory import reused_memory
+from artpipe.training.model import MultiTaskClassifier, build_backbone, choose_device, load_backbone_weights
+from artpipe.training.pixels import PixelCache
+
+VECTORS = "vectors"
+SPLITS = ("validation", "test", "unseen_artists")
+
+
+@dataclass(frozen=True)
+class Score:
+    """@1 of each task on every split, and the mean error of the period on test works."""
+
+    accuracy: Mapping[tuple[str, str], float]
+    years: float
+
+    def mean(self, split: str) -> float:
+        """Over the tasks."""
+        return float(np.mean([value for (where, _), value in self.accuracy.items() if where == split]))
+
+
+class Bench:
+    """The rows of a lake, and what they are measured by."""
+
+    def __init__(self, lake: DataLake, config: TrainingConfig, seeds: int) -> None:
+        self.lake, self.config, self.seeds = lake, config, seeds
+        self.store = ImageStore(lake)
+        table = pl.read_parquet(str(lake.table("training_set")))
+        artworks = pl.read_parquet(str(lake.table("artworks")))
+        years = artworks.select("artwork_id", "year_from", "year_to", "year_source")
+        self.table = self.store.held(table).sort("artwork_id")
+        self.rows = self.table.join(years, on="artwork_id", how="left", maintain_order="left")
+        self.labels = Labels.of(self.rows)
+        self.encoded = self.labels.encode(self.rows)
+        self.keys: list[str] = self.rows["jpeg_sha256"].to_list()
+        split = self.rows["split"].to_numpy()
+        self.train = np.flatnonzero(split == "train")
+        self.held_out = {name: np.flatnonzero(split == name) for name in SPLITS}
+
+    def score(self, probabilities: Mapping[str, np.ndarray]) -> Score:
+        """Measure predictions of all rows."""
+        accuracy: dict[tuple[str, str], float] = {}
+        for split, rows in self.held_out.items():
+            for column, task in enumerate(self.labels.tasks):
+                known = rows[self.encoded[rows, column] != UNKNOWN]
+                right = probabilities[task][known].argmax(1) == self.encoded[known, column]
+                accuracy[split, task] = float(right.mean())
+        middles = np.array([period_middle(name) for name in self.labels.classes["period"]])
+        dated = self.rows.with_row_index().filter(split="test", year_source="work")
+        year = ((dated["year_from"] + dated["year_to"]) / 2).to_numpy()
+        expected = probabilities["period"][dated["index"].to_numpy()] @ middles
+        return Score(accuracy, float(np.abs(expected - year).mean()))
+
+    def print_table(self, title: str, variants: Mapping[str, Callable[[int], Score]]) -> None:
+        """Run each variant with every seed."""
+        tasks = self.labels.tasks
+        print(f"\n{title}\n\n| | validation | test | unseen artists | {' | '.join(tasks)} | years | min |", flush=True)
+        print(f"|---|{'--:|' * (len(tasks) + 5)}", flush=True)
+        for name, run in variants.items():
+            began = time.perf_counter()
+            scores = [run(seed) for seed in range(self.seeds)]
+            minutes = (time.perf_counter() - began) / 60 / self.seeds
+            means = [[100 * each.mean(split) for each in scores] for split in SPLITS]
+            cells = [f"{np.mean(each):.1f} ± {np.std(each):.1f}" for each in means]
+            cells += [f"{100 * np.mean([each.accuracy['test', task] for each in scores]):.1f}" for task in tasks]
+            cells += [f"{np.mean([each.years for each in scores]):.0f}", f"{minutes:.1f}"]
+            print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+# ---- the head, on kept features -------------------------------------------------------------------------------------
+
+
+class LinearClassifier(MultiTaskClassifier):
+    """Heads straight upon the features, without a projection."""
+
+    def __init__(self, pooled: int, classes: Mapping[str, int], dropout: float) -> None:
+        super().__init__(nn.Identity(), pooled, classes, pooled, dropout)
+
+    def judge(self, features: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        seen: Tensor = self.norm(features)
+        heard: Tensor = self.dropout(seen)
+        return seen, {task: head(heard) for task, head in zip(self.tasks, self.heads, strict=True)}
+
+
+class TellingClassifier(MultiTaskClassifier):
+    """Gives its vectors to the loss, too."""
+
+    def judge(self, features: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        vectors, logits = super().judge(features)
+        return vectors, {**logits, VECTORS: vectors}
+
+
+class WithContrast(MultiTaskLoss):
+    """Adds a supervised contrastive term on the vectors, one for each task. Khosla et al., arXiv:2004.11362."""
+
+    def forward(self, logits: Mapping[str, Tensor], labels: Tensor) -> Tensor:
+        total = super().forward(logits, labels)
+        vectors = functional.normalize(logits[VECTORS])
+        similarity = (vectors @ vectors.T / 0.1).fill_diagonal_(-1e9)
+        chances = functional.log_softmax(similarity, dim=1)
+        for column in range(labels.shape[1]):
+            truth = labels[:, column]
+            alike = ((truth[:, None] == truth[None, :]) & (truth[:, None] != UNKNOWN)).fill_diagonal_(False)
+            heard = alike.any(1)
+            if bool(heard.any()):
+                total = total - 0.2 * ((chances * alike).sum(1)[heard] / alike.sum(1)[heard]).mean()
+        return total
+
+
+class TypeTwice(MultiTaskLoss):
+    """Counts the type twice."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.again = MultiTaskLoss(
+            {"type": self.get_buffer("weight_type")}, targets={"type": self.get_buffer("target_type")}
+        )
+
+    def forward(self, logits: Mapping[str, Tensor], labels: Tensor) -> Tensor:
+        column = self.tasks.index("type")
+        return super().forward(logits, labels) + self.again(logits, labels[:, [column]])
+
+
+class YearRanges(nn.Module):
+    """Aims at the share of a work's years that lies in each period; the last column of the labels is the row."""
+
+    def __init__(self, usual: MultiTaskLoss, shares: Tensor, column: int) -> None:
+        super().__init__()
+        self.usual, self.shares, self.column = usual, shares, column
+
+    def forward(self, logits: Mapping[str, Tensor], labels: Tensor) -> Tensor:
+        row, labels = labels[:, -1], labels[:, :-1]
+        others = labels.clone()
+        others[:, self.column] = UNKNOWN
+        each = functional.cross_entropy(logits["period"], self.shares[row], reduction="none")
+        heard = (labels[:, self.column] != UNKNOWN).float()
+        return self.usual(logits, others) + (each * heard).sum() / heard.sum().clamp(min=1)
+
+
+@dataclass(frozen=True)
+class HeadVariant:
+    """One change of how a head is trained."""
+
+    config: Mapping[str, Any] | None = None
+    kind: type[MultiTaskClassifier] = MultiTaskClassifier
+    loss: type[MultiTaskLoss] = MultiTaskLoss
+    own_level_alone: bool = False
+    views: int = 2
+    extra: Literal["", "artist", "resample", "year ranges"] = ""
+    image_px: int | None = None
+
+
+HEAD: Mapping[str, HeadVariant] = {
+    "as it is": HeadVariant(),
+    "the last level alone": HeadVariant(own_level_alone=True),
+    "no projection, linear heads": HeadVariant(kind=LinearClassifier),
+    "vectors of 128": HeadVariant({"dimensions": 128}),
+    "vectors of 256": HeadVariant({"dimensions": 256}),
+    "vectors of 1024": HeadVariant({"dimensions": 1024}),
+    "one view": HeadVariant(views=1),
+    "dropout 0.1": HeadVariant({"dropout": 0.1}),
+    "dropout 0.5": HeadVariant({"dropout": 0.5}),
+    "no label smoothing": HeadVariant({"label_smoothing": 0.0}),
+    "label smoothing 0.2": HeadVariant({"label_smoothing": 0.2}),
+    "periods not ordinal": HeadVariant({"period_years": 0.0}),
+    "periods by the work's range of years": HeadVariant({"period_years": 0.0}, extra="year ranges"),
+    "loss balanced by frequency ^ -0.5": HeadVariant({"class_balance": 0.5}),
+    "loss balanced by frequency ^ -1": HeadVariant({"class_balance": 1.0}),
+    "balanced sampling": HeadVariant(extra="resample"),
+    "type counts twice": HeadVariant(loss=TypeTwice),
+    "the artist as a fourth task": HeadVariant(extra="artist"),
+    "a contrastive term beside the heads": HeadVariant(kind=TellingClassifier, loss=WithContrast),
+    "pictures of 160 px": HeadVariant(image_px=160),
+    "pictures of 288 px": HeadVariant(image_px=288),
+    "pictures of 384 px": HeadVariant(image_px=384),
+}
+
+
+class HeadBench:
+    """Heads on kept features of all rows."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.kept: dict[int, tuple[Tensor, int]] = {}
+
+    def features(self, image_px: int) -> tuple[Tensor, int]:
+        """Of all rows, and how many of them are the last level's."""
+        if image_px not in self.kept:
+            bench, config = self.bench, self.bench.config
+            looking, transform = build_backbone(config.backbone, image_px)
+            load_backbone_weights(looking, config.backbone, config.weights)
+            cache = PixelCache(bench.lake.cache("pixels"), image_px)
+            cache.ensure(bench.rows["artwork_id"].to_list(), bench.keys, bench.store)
+            table = features_of(looking, transform, cache, sorted(set(bench.keys)), choose_device("auto"))
+            with torch.inference_mode():
+                own = looking.body(torch.zeros(1, 3, image_px, image_px)).shape[1]
+            self.kept = {image_px: (features_in_order(table, bench.keys), own)}
+        return self.kept[image_px]
+
+    def run(self, variant: HeadVariant, seed: int) -> Score:
+        """Train one head, and measure it."""
+        bench = self.bench
+        config = replace(bench.config, **(variant.config or {}))
+        features, own = self.features(variant.image_px or config.image_px)
+        features = features[: variant.views, :, : own if variant.own_level_alone else None]
+        torch.manual_seed(seed)
+        classes = {task: len(names) for task, names in bench.labels.classes.items()}
+        labels, rows = torch.from_numpy(bench.encoded), bench.train
+        if variant.extra == "artist":
+            artists = bench.rows["artist_id"].to_list()
+            number = {name: i for i, name in enumerate(sorted({artists[row] for row in rows if artists[row]}))}
+            classes["artist"] = len(number)
+            column = torch.tensor([number.get(name, UNKNOWN) for name in artists])
+            labels = torch.cat([labels, column[:, None]], dim=1)
+        loss_of = self.loss(variant, config, classes, labels[rows].numpy())
+        if variant.extra == "year ranges":
+            labels = torch.cat([labels, torch.arange(len(labels))[:, None]], dim=1)
+        if variant.extra == "resample":
+            rows = self.resampled(seed)
+        if variant.kind is LinearClassifier:
+            model: MultiTaskClassifier = LinearClassifier(features.shape[2], classes, config.dropout)
+        else:
+            model = variant.kind(nn.Identity(), features.shape[2], classes, config.dimensions, config.dropout)
+        train_head(model, features[:, rows], labels[rows], loss_of, config.recipe.head_epochs)
+        with torch.inference_mode():
+            seen = [model.judge(view.float())[1] for view in features]
+        return bench.score(
+            {task: torch.stack([each[task].softmax(1) for each in seen]).mean(0).numpy() for task in bench.labels.tasks}
+        )
+
+    def loss(self, variant: HeadVariant, config: TrainingConfig, classes: Mapping[str, int], truth: np.ndarray) -> Any:
+        """What the variant makes small."""
+        weights = {
+            task: class_weights(np.bincount(truth[truth[:, k] != UNKNOWN, k], minlength=count), config.class_balance)
+            for k, (task, count) in enumerate(classes.items())
+        }
+        names = self.bench.labels.classes["period"]
+        targets = {"period": period_targets(names, config.period_years)} if config.period_years else {}
+        loss = variant.loss(weights, config.label_smoothing, targets)
+        return YearRanges(loss, self.year_shares(names), 1) if variant.extra == "year ranges" else loss
+
+    def year_shares(self, names: tuple[str, ...]) -> Tensor:
+        """The share of each row's years in each period; all in its label where the years are not the work's own."""
+        shares = np.eye(len(names))[np.maximum(self.bench.encoded[:, 1], 0)]
+        for row, (first, last, source) in enumerate(
+            self.bench.rows.select("year_from", "year_to", "year_source").iter_rows()
+        ):
+            if source == "work" and last > first:
+                bounds = [period_bounds(name) for name in names]
+                within = np.array([max(0, min(last + 1, after) - max(first, start)) for start, after in bounds])
+                shares[row] = within / within.sum() if within.sum() else shares[row]
+        return torch.from_numpy(shares.astype(np.float32))
+
+    def resampled(self, seed: int) -> np.ndarray:
+        """Training rows drawn with replacement, rare classes of any task the more often."""
+        bench, chance = self.bench, np.ones(len(self.bench.train))
+        for column in range(bench.encoded.shape[1]):
+            truth = bench.encoded[bench.train, column]
+            counts = np.bincount(truth[truth != UNKNOWN])
+            chance *= np.where(truth == UNKNOWN, 1.0, (counts[truth] / counts.max()) ** (-0.5 / bench.encoded.shape[1]))
+        return np.random.default_rng(seed).choice(bench.train, len(bench.train), p=chance / chance.sum())
+
+
+# ---- the whole network ----------------------------------------------------------------------------------------------
+
+NETWORK: Mapping[str, Mapping[str, Any]] = {
+    "as it is": {},
+    "no head first": {"recipe_changes": {"head_epochs": 0}},
+    "weights of the last epoch, no average": {"recipe_changes": {"average_decay": 0.0}},
+    "every level learns": {"recipe_changes": {"frozen_levels": 0}},
+    "backbone at the head's rate": {"recipe_changes": {"backbone_rate_share": 1.0}},
+    "whole pictures, no crops": {"recipe_changes": {"crop_area_from": 1.0}},
+    "two views when it is used": {"recipe_changes": {"views": 2}},
+}
+
+
+def run_network(bench: Bench, changes: Mapping[str, Any], seed: int) -> Score:
+    """Fine-tune one network, and measure it."""
+    config = replace(bench.config, seed=seed, **changes)
+    trained = train_classifier(bench.table, bench.store, bench.lake, config)
+    embedder = Embedder.of(load_model(trained.folder))
+    cache = PixelCache(bench.lake.cache("pixels"), config.image_px)
+    cache.ensure(bench.rows["artwork_id"].to_list(), bench.keys, bench.store)
+    rows = np.concatenate(list(bench.held_out.values()))
+    found = Predictions.joined(embedder.embed_cached(cache, [bench.keys[row] for row in rows]))
+    probabilities: dict[str, np.ndarray] = {}
+    for task, each in found.probabilities.items():
+        probabilities[task] = np.zeros((len(bench.keys), each.shape[1]), np.float32)
+        probabilities[task][rows] = each
+    return bench.score(probabilities)
+
+
+def asked() -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("lake")
+    parser.add_argument("--backbone", default="tf_efficientnet_lite0")
+    parser.add_argument("--weights", required=True)
+    parser.add_argument("--part", action="append", choices=["head", "network"])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--image-px", type=int, default=224, help="for `head`")
+    parser.add_argument("--small-px", type=int, default=128, help="for `network`")
+    parser.add_argument("--epochs", type=int, default=3, help="for `network`")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Print the tables asked for."""
+    told = asked()
+    lake = DataLake(told.lake)
+    usual = TrainingConfig(backbone=told.backbone, weights=told.weights)
+    if "head" in (told.part or ["head"]):
+        bench = Bench(lake, replace(usual, image_px=told.image_px), told.seeds)
+        heads = HeadBench(bench)
+        title = f"Heads on {told.backbone} at {told.image_px} px, {told.seeds} seeds"
+        bench.print_table(title, {name: lambda seed, v=v: heads.run(v, seed) for name, v in HEAD.items()})
+    if "network" in (told.part or ["network"]):
+        bench = Bench(lake, replace(usual, image_px=told.small_px, epochs=told.epochs), told.seeds)
+        title = f"{told.backbone} fine-tuned for {told.epochs} epochs at {told.small_px} px, {told.seeds} seeds"
+        bench.print_table(title, {name: lambda seed, v=v: run_network(bench, v, seed) for name, v in NETWORK.items()})
+
+
+if __name__ == "__main__":
+    with reused_memory():
+        main()

@@ -1,0 +1,77 @@
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from artpipe.training.config import TrainingConfig
+from artpipe.training.features import VIEWS, features_in_order, update_features
+from artpipe.training.loop import train_classifier
+from artpipe.training.model import build_backbone
+
+TINY = "test_efficientnet"
+
+
+@pytest.fixture
+def config(tmp_path) -> TrainingConfig:
+    """Begins with a file of weights, which are random all the same."""
+    torch.manual_seed(0)
+    looking, _ = build_backbone(TINY, 32)
+    torch.save(looking.body.state_dict(), tmp_path / "weights.pth")
+    return TrainingConfig(
+        backbone=TINY, weights=str(tmp_path / "weights.pth"), image_px=32, device="cpu", loader_workers=0, epochs=1
+    )
+
+
+def test_training_pictures_are_looked_at_in_two_views(draw, lake, config):
+    training_set, store = draw(24)
+    update = update_features(training_set, None, store, lake, config)
+    train = training_set.filter(pl.col("split") == "train")
+    assert update.table["jpeg_sha256"].to_list() == train["jpeg_sha256"].sort().to_list()
+    assert update.computed == train.height
+    keys = train["jpeg_sha256"].to_list()[::-1]
+    seen = features_in_order(update.table, keys)
+    assert seen.shape == (VIEWS, train.height, update.width)
+    assert not torch.equal(seen[0], seen[1])
+    one = update.table.filter(pl.col("jpeg_sha256") == keys[0])["features"].to_numpy()[0]
+    assert np.array_equal(seen[:, 0], one)
+
+
+def test_only_new_pictures_are_looked_at_and_gone_ones_go(draw, lake, config):
+    training_set, store = draw(36)
+    before = update_features(training_set.head(30), None, store, lake, config)
+    after = update_features(training_set.tail(30), before.table, store, lake, config)
+    new = training_set.tail(6).filter(pl.col("split") == "train").height
+    assert after.computed == new > 0
+    assert after.table.equals(update_features(training_set.tail(30), None, store, lake, config).table)
+    assert after.version != before.version
+
+
+def test_nothing_new_costs_nothing_and_is_the_same(draw, lake, config):
+    training_set, store = draw(24)
+    before = update_features(training_set, None, store, lake, config)
+    after = update_features(training_set.reverse(), before.table, store, lake, config)
+    assert (after.computed, after.version) == (0, before.version)
+    assert after.table.equals(before.table)
+
+
+def test_another_size_is_looked_at_anew(draw, lake, config):
+    training_set, store = draw(24)
+    before = update_features(training_set, None, store, lake, config)
+    after = update_features(training_set, before.table, store, lake, replace(config, image_px=48))
+    assert after.computed == before.computed
+    assert after.version != before.version
+
+
+def test_a_backbone_that_knows_nothing_is_not_asked(draw, lake, config):
+    training_set, store = draw(24)
+    update = update_features(training_set, None, store, lake, replace(config, weights="none"))
+    assert (update.table.height, update.computed, update.width, store.asked) == (0, 0, 0, 0)
+
+
+def test_kept_features_train_the_very_model_that_fresh_ones_do(draw, lake, config):
+    training_set, store = draw(36)
+    kept = update_features(training_set, None, store, lake, config).table
+    with_kept = train_classifier(training_set, store, lake, config, features=kept).card
+    assert train_classifier(training_set, store, lake, config).card.model_id == with_kept.model_id

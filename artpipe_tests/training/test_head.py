@@ -1,0 +1,44 @@
+import torch
+
+from artpipe.training.head import train_head
+from artpipe.training.loss import MultiTaskLoss
+from artpipe.training.model import MultiTaskClassifier
+
+
+def planted(count: int, views: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features on very different scales, of which one tells the class."""
+    torch.manual_seed(0)
+    labels = torch.arange(count) % 3
+    features = torch.randn(views, count, 6) * torch.tensor([1, 100, 0.01, 1, 1, 1])
+    features[:, :, 2] += 0.1 * labels
+    return features, labels[:, None]
+
+
+def made() -> MultiTaskClassifier:
+    torch.manual_seed(0)
+    return MultiTaskClassifier(torch.nn.Identity(), 6, {"type": 3}, 16, dropout=0.1)
+
+
+def test_a_head_learns_from_features_whatever_their_scale():
+    model = made()
+    features, labels = planted(300)
+    loss_of = MultiTaskLoss({"type": torch.ones(3)})
+    train_head(model, features.half(), labels, loss_of, epochs=150)
+    _, logits = model.judge(features[0])
+    assert float((logits["type"].argmax(1) == labels[:, 0]).float().mean()) > 0.95
+    assert not model.training, "dropout is off again"
+
+
+def test_rows_without_a_label_move_nothing_but_the_norm():
+    model = made()
+    features, labels = planted(60)
+    before = model.heads[0].weight.detach().clone()
+    train_head(model, features, torch.full_like(labels, -1), MultiTaskLoss({"type": torch.ones(3)}), epochs=2)
+    assert torch.allclose(model.heads[0].weight, before, rtol=1e-2), "what is not taught only decays a little"
+    assert torch.allclose(model.norm.running_mean, features.flatten(0, 1).mean(0), atol=1e-3)
+
+
+def test_one_picture_can_be_looked_at():
+    features, labels = planted(1, views=1)
+    loss = train_head(made(), features, labels, MultiTaskLoss({"type": torch.ones(3)}), epochs=1)
+    assert loss == loss
