@@ -31,7 +31,7 @@ class ClassScores:
 
 def class_scores(scores: TaskScores) -> tuple[ClassScores, ...]:
     """Every class that the split holds or the model answered, in the order of `scores.classes`."""
-    confusion = np.array(scores.confusion, dtype=np.int64).reshape(len(scores.confusion), -1)
+    confusion = np.array(scores.confusion, dtype=np.int64)
     found: list[ClassScores] = []
     for i, row in enumerate(confusion):
         n, answered, hits = int(row.sum()), int(confusion[:, i].sum()), int(row[i])
