@@ -22,3 +22,22 @@ def the_classifier_beats_guessing(lake: dg.ResourceParam[DataLake]) -> dg.AssetC
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"above_the_floor": dg.MetadataValue.json(beaten)},
     )
+
+
+@dg.asset_check(asset="evaluation_report")
+def no_held_out_work_was_taught(lake: dg.ResourceParam[DataLake]) -> dg.AssetCheckResult:
+    """No held-out picture shows, by its vector, its hash or its local features, a painting that was taught."""
+    leaks = json.loads(lake.report("evaluation/report.json").read_bytes())["leaks"]
+    found = leaks["confirmed"]
+    advice = (
+        f"{len(found)} held-out pictures show a painting that was taught under another name. Look at "
+        f"{lake.report('evaluation/leaks.png')}, put the lines of "
+        f"{lake.report('evaluation/same_work_suggestions.csv')} that are right into "
+        f'{lake.root / "overrides" / "same_work.csv"}, and materialize "splits".'
+    )
+    return dg.AssetCheckResult(
+        passed=not found,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=advice if found else f"{leaks['candidates']} suspects were compared; none is the same painting.",
+        metadata={"compared": leaks["candidates"], "pairs": dg.MetadataValue.json(found)},
+    )

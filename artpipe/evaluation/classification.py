@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from artpipe.evaluation.bootstrap import RESAMPLES, interval_of_mean
 from artpipe.evaluation.calibration import Calibration, measure_calibration
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ def score_split(
         unlabelled=len(labels) - len(truth),
         untaught=int((true >= len(classes)).sum()),
         at_1=float(right.mean()),
-        at_1_interval=bootstrap_interval(right, work_of, seed, resamples),
+        at_1_interval=interval_of_mean(right, work_of, seed, resamples),
         at_3=float((best_three == true[:, None]).any(axis=1).mean()),
         macro_f1=macro_f1(confusion),
         majority_class=majority_class,
@@ -140,26 +139,3 @@ def macro_f1(confusion: "NDArray[np.integer]") -> float:
     hits = np.diag(confusion)
     f1 = 2 * hits / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
     return float(f1[confusion.sum(axis=1) > 0].mean())
-
-
-def bootstrap_interval(
-    right: "NDArray[np.bool_]", work_of: "NDArray[np.integer]", seed: int = 0, resamples: int = RESAMPLES
-) -> tuple[float, float]:
-    """95 % interval of the mean of `right` when whole works are drawn again with replacement.
-
-    Args:
-        right: (N,) whether each row is right.
-        work_of: (N,) number of each row's work, 0 to W - 1.
-        seed: of the draws.
-        resamples: how many draws.
-    Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), percentile interval.
-    """
-    hits, rows = np.bincount(work_of, weights=right), np.bincount(work_of)
-    rng = np.random.default_rng(seed)
-    even = np.full(len(rows), 1 / len(rows))
-    means = np.empty(resamples)
-    for i in range(resamples):  # one draw at a time: memory does not grow with the number of works
-        drawn = rng.multinomial(len(rows), even)
-        means[i] = (drawn @ hits) / (drawn @ rows)
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(low), float(high)

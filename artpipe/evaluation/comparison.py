@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from artpipe.catalog.schema import TASKS
-from artpipe.evaluation.classification import RESAMPLES
+from artpipe.evaluation.bootstrap import RESAMPLES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -151,7 +151,7 @@ def compare(
         known = np.array([label is not None for label in labels], dtype=bool)
         if not known.any():
             continue
-        new, old = (_right(answers, task, labels) & known for answers in (candidate, served))
+        new, old = (is_right(answers, task, labels) & known for answers in (candidate, served))
         n = int(known.sum())
         tasks.append(TaskComparison(task, n, float(new.sum() / n), float(old.sum() / n)))
         per_row = np.stack([new.astype(np.float64) - old, known.astype(np.float64)])
@@ -162,7 +162,7 @@ def compare(
     )
 
 
-def _right(answers: Answers, task: str, labels: Sequence[str | None]) -> "NDArray[np.bool_]":
+def is_right(answers: Answers, task: str, labels: Sequence[str | None]) -> "NDArray[np.bool_]":
     """Whether each picture's likeliest class is its label."""
     if task not in answers.classes:
         return np.zeros(len(labels), bool)

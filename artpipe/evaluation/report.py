@@ -1,6 +1,7 @@
 """The evaluation report: every figure beside the name of the split it was measured on.
 
-Made by `evaluate` from probabilities and vectors; written as JSON (`to_dict`) and as a table (`to_markdown`).
+Made by `evaluate` from probabilities and vectors; what needs more than those (photographs, leaks, the model before) is
+put in by the asset. Written as JSON (`to_dict`) and as tables (`markdown.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +12,13 @@ import numpy as np
 import polars as pl
 
 from artpipe.catalog.schema import TASKS
+from artpipe.evaluation.changes import Changes
+from artpipe.evaluation.classes import class_scores
 from artpipe.evaluation.classification import TaskScores, majority_class, score_split
+from artpipe.evaluation.leaks import Leaks
+from artpipe.evaluation.rephotographs import RephotographScores
 from artpipe.evaluation.retrieval import NEIGHBOURS, RetrievalScores, score_retrieval
+from artpipe.evaluation.years import YearScores, score_years
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,18 +27,34 @@ EVALUATED_SPLITS = ("validation", "test", "unseen_artists")
 SEEN = "train (seen)"
 """What training rows are called in a report."""
 
-RETRIEVED_BY = {"style": "style", "artist": "artist_id"}
-_SPLIT_TITLES = {"validation": "validation", "test": "test", "unseen_artists": "unseen artists", SEEN: SEEN}
+RETRIEVED_BY = {"style": "style", "type": "type", "artist": "artist_id"}
 
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """All scores of one model; `rows` counts the pictures of each split."""
+    """All scores of one model.
+
+    Attributes:
+        model_id: of the model measured.
+        rows: the pictures of each split.
+        classification: each task on each split.
+        retrieval: each kind of label on each split.
+        years: the period's error in years on each split.
+        rephotographs: each kind of photograph.
+        leaks: held-out works that were taught under another name, if they were looked for.
+        without_leaks: the classification again, measured without those; empty where none is confirmed.
+        changes: the model served before beside this one, if there was one.
+    """
 
     model_id: str
     rows: Mapping[str, int]
     classification: tuple[TaskScores, ...]
     retrieval: tuple[RetrievalScores, ...]
+    years: tuple[YearScores, ...] = ()
+    rephotographs: tuple[RephotographScores, ...] = ()
+    leaks: Leaks | None = None
+    without_leaks: tuple[TaskScores, ...] = ()
+    changes: Changes | None = None
 
     def scores(self, task: str, split: str) -> TaskScores:
         """The scores of one task on one split."""
@@ -40,35 +62,36 @@ class EvaluationReport:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: no NaN, None where a figure cannot be measured."""
-        return {
+        found: dict[str, Any] = {
             "model_id": self.model_id,
             "rows": dict(self.rows),
             "splits": {
                 split: {
                     "rows": self.rows[split],
-                    "classification": {s.task: _without(s, "task") for s in self.classification if s.split == split},
+                    "classification": {
+                        s.task: _without(s, "task") | {"per_class": [asdict(each) for each in class_scores(s)]}
+                        for s in self.classification
+                        if s.split == split
+                    },
                     "retrieval": {s.by: _without(s, "by") for s in self.retrieval if s.split == split},
+                    "years": next((asdict(s) for s in self.years if s.split == split), None),
                 }
                 for split in self.rows
             },
+            "rephotographs": {s.kind: _without(s, "kind") for s in self.rephotographs},
         }
+        if self.leaks is not None:
+            without = [{"task": s.task, "split": s.split, "n": s.n, "at_1": s.at_1} for s in self.without_leaks]
+            found["leaks"] = self.leaks.to_dict() | {"without": without}
+        if self.changes is not None:
+            found["changes"] = self.changes.to_dict()
+        return found
 
     def to_markdown(self) -> str:
-        """Two tables for people."""
-        lines = [
-            "| split | task | n | works | @1 (95 %) | @3 | macro-F1 | majority floor | ECE |",
-            "|---|---|--:|--:|--:|--:|--:|--:|--:|",
-            *(_classification_line(scores) for scores in self.classification),
-            "",
-            "| split | neighbours by | n | precision@10 | chance | ceiling |".replace("@10", f"@{self._neighbours}"),
-            "|---|---|--:|--:|--:|--:|",
-            *(_retrieval_line(scores) for scores in self.retrieval),
-        ]
-        return "\n".join(lines) + "\n"
+        """Tables for people."""
+        from artpipe.evaluation.markdown import report_markdown
 
-    @property
-    def _neighbours(self) -> int:
-        return self.retrieval[0].k if self.retrieval else NEIGHBOURS
+        return report_markdown(self)
 
 
 def rows_to_measure(splits: pl.DataFrame, training_set: pl.DataFrame) -> pl.DataFrame:
@@ -99,6 +122,7 @@ def evaluate(
     vectors: "NDArray[np.float32]",
     *,
     model_id: str,
+    years: "NDArray[np.floating] | None" = None,
     include_train: bool = False,
     seed: int = 0,
     neighbours: int = NEIGHBOURS,
@@ -113,6 +137,7 @@ def evaluate(
         classes: for each task the C classes the model knows, in column order.
         vectors: float32 (N, D), rows of length 1.
         model_id: of the model measured.
+        years: (N,) the middle year of each work, NaN where it has none of its own; no error in years without it.
         include_train: also score the training rows, under the name `train (seen)`.
         seed: of the bootstrap.
         neighbours: k of the retrieval precision.
@@ -143,37 +168,23 @@ def evaluate(
     retrieval = tuple(
         scores
         for split, indices in members.items()
-        for scores in score_retrieval(vectors, work_ids, retrieved, indices, split=split, k=neighbours)
+        for scores in score_retrieval(vectors, work_ids, retrieved, indices, split=split, k=neighbours, seed=seed)
     )
-    return EvaluationReport(model_id, {s: len(i) for s, i in members.items()}, classification, retrieval)
+    errors = tuple(
+        score_years(
+            probabilities["period"][indices],
+            years[indices],
+            [work_ids[i] for i in indices],
+            classes["period"],
+            split=split,
+            majority_class=common["period"],
+            seed=seed,
+        )
+        for split, indices in members.items()
+        if years is not None
+    )
+    return EvaluationReport(model_id, {s: len(i) for s, i in members.items()}, classification, retrieval, errors)
 
 
-def _without(scores: TaskScores | RetrievalScores, key: str) -> dict[str, Any]:
+def _without(scores: TaskScores | RetrievalScores | RephotographScores, key: str) -> dict[str, Any]:
     return {name: value for name, value in asdict(scores).items() if name != key}
-
-
-def _classification_line(scores: TaskScores) -> str:
-    at_1 = _percent(scores.at_1)
-    if scores.at_1_interval is not None:
-        low, high = scores.at_1_interval
-        at_1 += f" ({100 * low:.1f} to {100 * high:.1f})"
-    floor = _percent(scores.majority_floor)
-    if scores.majority_floor is not None and scores.majority_class is not None:
-        floor += f" ({scores.majority_class})"
-    f1 = "-" if scores.macro_f1 is None else f"{scores.macro_f1:.3f}"
-    ece = "-" if scores.calibration is None else f"{scores.calibration.expected_error:.3f}"
-    cells = (
-        _SPLIT_TITLES[scores.split], scores.task, f"{scores.n:,}", f"{scores.works:,}", at_1, _percent(scores.at_3),
-        f1, floor, ece,
-    )  # fmt: skip
-    return f"| {' | '.join(cells)} |"
-
-
-def _retrieval_line(scores: RetrievalScores) -> str:
-    figures = (scores.precision, scores.chance, scores.ceiling)
-    cells = (_SPLIT_TITLES[scores.split], scores.by, f"{scores.n:,}", *map(_percent, figures))
-    return f"| {' | '.join(cells)} |"
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"

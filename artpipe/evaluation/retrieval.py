@@ -1,7 +1,7 @@
-"""How many of a picture's ten nearest neighbours share its style or its artist.
+"""How well a picture's neighbours share its style, its type or its artist.
 
 Queries are held-out pictures; the neighbours are looked for in the whole table, the query's own work left out, as a
-search would find them.
+search would find them. Precision@10 looks at the ten nearest, mean average precision at the order of all.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from artpipe.evaluation.bootstrap import RESAMPLES, Interval, intervals_of_means
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,17 +22,22 @@ _SIMILARITIES = 16 * 2**20
 
 @dataclass(frozen=True)
 class RetrievalScores:
-    """Precision among the nearest neighbours, on the queries of one split.
+    """What the nearest neighbours have in common with the queries of one split.
 
     Attributes:
-        by: the label compared, `style` or `artist`.
+        by: the label compared: `style`, `type` or `artist`.
         split: where the queries are from; training rows are named `train (seen)`.
         n: queries with a known label and at least one neighbour.
         k: neighbours looked at.
         table_rows: rows that neighbours are taken from.
         precision: mean share of the neighbours that have the query's label; one with no known label has not.
+        precision_interval: its 95 % bootstrap interval, resampling works.
         chance: the precision to expect of neighbours drawn at random.
         ceiling: the precision that perfect neighbours would reach: some artists have fewer than k other works.
+        ranked: queries with at least one row of another work that has their label: those `map` is about.
+        map: mean average precision; perfect neighbours reach 1.
+        map_interval: its 95 % bootstrap interval, resampling works.
+        map_chance: the `map` to expect of neighbours in random order.
         reason: why the figures are None.
     """
 
@@ -39,10 +46,15 @@ class RetrievalScores:
     n: int
     k: int
     table_rows: int
-    precision: float | None
-    chance: float | None
-    ceiling: float | None
-    reason: str | None
+    precision: float | None = None
+    precision_interval: Interval | None = None
+    chance: float | None = None
+    ceiling: float | None = None
+    ranked: int = 0
+    map: float | None = None
+    map_interval: Interval | None = None
+    map_chance: float | None = None
+    reason: str | None = None
 
 
 def score_retrieval(
@@ -53,8 +65,10 @@ def score_retrieval(
     *,
     split: str,
     k: int = NEIGHBOURS,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> list[RetrievalScores]:
-    """Precision@k of the queries for every kind of label, in one pass over the table.
+    """Precision@k and average precision of the queries for every kind of label, in one pass over the table.
 
     Args:
         vectors: float32 (N, D), rows of length 1: the whole table.
@@ -63,32 +77,88 @@ def score_retrieval(
         queries: row numbers of the query pictures.
         split: name of the split the queries are from.
         k: neighbours to look at.
+        seed: of the bootstrap.
+        resamples: of the bootstrap.
     """
     works = _codes(work_ids)
     codes = {by: _codes(values) for by, values in labels.items()}
-    hits = {by: np.zeros(len(queries)) for by in labels}
     others = len(works) - np.bincount(works, minlength=1)[works[queries]] if len(works) else np.zeros(0, np.int64)
     looked_at = np.minimum(others, k)
+    hits = {by: np.zeros(len(queries)) for by in labels}
+    average = {by: np.full(len(queries), np.nan) for by in labels}
     for block in _blocks(len(queries), len(works)):
         rows = queries[block]
-        near = _nearest(vectors, works, rows, k)
+        similarity = vectors[rows] @ vectors.T
+        similarity[works[rows][:, None] == works[None, :]] = -np.inf
+        near = _best(similarity, k)
         valid = np.arange(near.shape[1])[None, :] < looked_at[block][:, None]
         for by, values in codes.items():
-            same = (values[near] == values[rows][:, None]) & valid
-            hits[by][block] = same.sum(axis=1)
-    return [_summary(by, split, k, codes[by], works, queries, hits[by], others) for by in labels]
+            hits[by][block] = ((values[near] == values[rows][:, None]) & valid).sum(axis=1)
+        for at, row, alike in zip(range(block.start, block.stop), rows, similarity, strict=True):
+            ascending = np.sort(alike)
+            for by, values in codes.items():
+                if values[row] >= 0:
+                    average[by][at] = _average_precision(alike[values == values[row]], ascending)
+    shares = {by: np.where(looked_at > 0, hits[by] / np.maximum(looked_at, 1), np.nan) for by in labels}
+    return [
+        _summary(by, split, k, codes[by], works, queries, others, np.stack([shares[by], average[by]]), seed, resamples)
+        for by in labels
+    ]
 
 
-def _nearest(
-    vectors: "NDArray[np.float32]", works: "NDArray[np.int64]", rows: "NDArray[np.integer]", k: int
-) -> "NDArray[np.int64]":
-    """The k most similar rows of other works, best first; the own work comes last where too few others exist."""
-    similarity = vectors[rows] @ vectors.T
-    similarity[works[rows][:, None] == works[None, :]] = -np.inf
+def nearest(
+    vectors: "NDArray[np.float32]",
+    groups: Sequence[str],
+    queries: "NDArray[np.integer]",
+    k: int = NEIGHBOURS,
+    among: "NDArray[np.integer] | None" = None,
+) -> "tuple[NDArray[np.int64], NDArray[np.float32]]":
+    """The k most similar rows of other groups, best first, and their similarities.
+
+    Args:
+        vectors: float32 (N, D), rows of length 1.
+        groups: N names, such as works: a query's own group is left out.
+        queries: Q row numbers.
+        k: neighbours of each; fewer where there are fewer rows.
+        among: row numbers that neighbours are taken from; all by default.
+
+    Returns:
+        Row numbers (Q, k) and similarities (Q, k), -inf where there is no other group left.
+    """
+    codes = _codes(groups)
+    table = np.arange(len(codes)) if among is None else among
+    held, held_codes = vectors[table], codes[table]
+    k = min(k, len(table))
+    rows, similarities = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
+    for block in _blocks(len(queries), len(table)):
+        similarity = vectors[queries[block]] @ held.T
+        similarity[codes[queries[block]][:, None] == held_codes[None, :]] = -np.inf
+        best = _best(similarity, k)
+        rows[block] = table[best]
+        similarities[block] = np.take_along_axis(similarity, best, axis=1)
+    return rows, similarities
+
+
+def _best(similarity: "NDArray[np.float32]", k: int) -> "NDArray[np.int64]":
+    """The k most similar, best first; the own work comes last where too few others exist."""
     k = min(k, similarity.shape[1])
     best = np.argpartition(similarity, -k, axis=1)[:, -k:]
     order = np.argsort(-np.take_along_axis(similarity, best, axis=1), axis=1, kind="stable")
     return np.take_along_axis(best, order, axis=1)
+
+
+def _average_precision(alike: "NDArray[np.float32]", ascending: "NDArray[np.float32]") -> float:
+    """Mean over the rows with the query's label of the precision down to them; equally similar rows come together.
+
+    Args:
+        alike: similarities of the rows with the query's label, -inf for its own work.
+        ascending: similarities of all rows, sorted.
+    """
+    alike = np.sort(alike[alike > -np.inf])
+    if not len(alike):
+        return float("nan")
+    reached = len(alike) - np.searchsorted(alike, alike, side="left")
+    return float((reached / (len(ascending) - np.searchsorted(ascending, alike, side="left"))).mean())
 
 
 def _summary(
@@ -98,28 +168,44 @@ def _summary(
     values: "NDArray[np.int64]",
     works: "NDArray[np.int64]",
     queries: "NDArray[np.integer]",
-    hits: "NDArray[np.floating]",
     others: "NDArray[np.integer]",
+    figures: "NDArray[np.floating]",
+    seed: int,
+    resamples: int,
 ) -> RetrievalScores:
+    """The scores of one kind of label; `figures` are the precision and the average precision of each query."""
     usable = (values[queries] >= 0) & (others > 0)
     n = int(usable.sum())
     if n == 0:
         reason = "no rows" if len(queries) == 0 else f"no query has a known {by} and a neighbour"
-        return RetrievalScores(by, split, 0, k, len(works), None, None, None, reason)
-    rows, others = queries[usable], others[usable]
+        return RetrievalScores(by, split, 0, k, len(works), reason=reason)
+    rows, others, figures = queries[usable], others[usable], figures[:, usable]
     alike = np.bincount(values[values >= 0])[values[rows]] - _alike_in_own_work(values, works, rows)
     looked_at = np.minimum(others, k)
+    is_ranked = alike > 0
+    _, work_of = np.unique(works[rows], return_inverse=True)
+    intervals = intervals_of_means(figures.T, work_of, seed, resamples)
     return RetrievalScores(
         by=by,
         split=split,
         n=n,
         k=k,
         table_rows=len(works),
-        precision=float((hits[usable] / looked_at).mean()),
+        precision=float(figures[0].mean()),
+        precision_interval=intervals[0],
         chance=float((alike / others).mean()),
         ceiling=float((np.minimum(alike, looked_at) / looked_at).mean()),
-        reason=None,
+        ranked=int(is_ranked.sum()),
+        map=float(figures[1][is_ranked].mean()) if is_ranked.any() else None,
+        map_interval=intervals[1],
+        map_chance=float(_random_average_precision(alike, others)[is_ranked].mean()) if is_ranked.any() else None,
     )
+
+
+def _random_average_precision(alike: "NDArray[np.integer]", others: "NDArray[np.integer]") -> "NDArray[np.floating]":
+    """The average precision to expect of a random order in which `alike` of `others` rows have the query's label."""
+    harmonic = np.cumsum(1 / np.arange(1, int(others.max(initial=1)) + 1))[others - 1]
+    return (harmonic + (alike - 1) / np.maximum(others - 1, 1) * (others - harmonic)) / others
 
 
 def _alike_in_own_work(

@@ -67,7 +67,18 @@ def contact_sheet(
     tile_px: int = 150,
 ) -> bytes:
     """Pictures in lines of `columns` with their captions; rows and JPEGs as in `neighbour_sheet`."""
-    tiles = [_Tile(jpeg, _captions(row)) for row, jpeg in zip(rows, jpegs, strict=True)]
+    return captioned_sheet(jpegs, [_captions(row) for row in rows], columns, title, tile_px)
+
+
+def captioned_sheet(
+    jpegs: Sequence[bytes | None],
+    captions: Sequence[Sequence[str]],
+    columns: int = 8,
+    title: str = "",
+    tile_px: int = 150,
+) -> bytes:
+    """Pictures in lines of `columns`, each with lines of text below it."""
+    tiles = [_Tile(jpeg, tuple(lines)) for jpeg, lines in zip(jpegs, captions, strict=True)]
     columns = max(1, min(columns, len(tiles)))
     caption = _LINE * max((len(tile.lines) for tile in tiles), default=0) + 10
     lines = -(-len(tiles) // columns)

@@ -23,6 +23,15 @@ NEAR_DUPLICATE_BITS = 4
 SAME_ARTIST_BITS = 10
 """The same for two pictures by one artist, who is likelier to have painted the same than two artists are."""
 
+# Nine pairs of the recorded gallery from 12 to 16 bits share such a word: the Abbey in the Oakwood twice, versions of
+# Dedham Lock, the Last of England and the Olive Grove, and five that share a motif; doubt joins (`works.py`).
+SAME_TITLE_BITS = 16
+"""The same for two pictures by one artist whose titles share a telling word."""
+
+TELLING_TITLES = 3
+"""A word is telling if no more of its artist's titles hold it."""
+_SHORT_WORD = 3
+
 # A DCT hash has about 32 bits set; one far from that comes from a flat or nearly flat picture and says nothing.
 BALANCED_BITS = (12, 52)
 # More lookalikes than any painting has photographs: the hash describes a kind of picture, not this picture.
@@ -34,6 +43,7 @@ def near_duplicates(
     max_bits: int = NEAR_DUPLICATE_BITS,
     same_artist_bits: int = SAME_ARTIST_BITS,
     most_lookalikes: int = MOST_LOOKALIKES,
+    same_title_bits: int = SAME_TITLE_BITS,
 ) -> pl.DataFrame:
     """Pairs of artworks whose images are the same file or look the same.
 
@@ -41,18 +51,27 @@ def near_duplicates(
     identical files always do.
 
     Args:
-        images: `artwork_id`, `artist_id`, `sha256` and `perceptual_hash` (16 hex digits or null), one row an image.
+        images: `artwork_id`, `artist_id`, `sha256` and `perceptual_hash` (16 hex digits or null), one row an image;
+            and `title`, where titles are to be compared.
         max_bits: most bits in which two hashes may differ.
         same_artist_bits: the same for two images by one artist.
         most_lookalikes: most other images that one image may look like.
+        same_title_bits: most differing bits for two images by one artist whose titles share a telling word.
 
     Returns:
         `left`, `right` (artwork ids, left < right) and `bits` (Int64; 0 for identical files), sorted. Identical
         images are chained, not paired all with all, so that n copies give n - 1 pairs.
     """
-    images = images.select("artwork_id", "artist_id", "sha256", "perceptual_hash").unique("artwork_id", keep="first")
+    has_titles = "title" in images.columns
+    title = pl.col("title") if has_titles else pl.lit(None, pl.String).alias("title")
+    images = images.select("artwork_id", "artist_id", "sha256", "perceptual_hash", title)
+    images = images.unique("artwork_id", keep="first")
     hashed = images.filter(pl.col("perceptual_hash").is_not_null()).sort("artwork_id")
-    found = [_chained(images, "sha256"), *_lookalikes(hashed, max_bits, same_artist_bits, most_lookalikes)]
+    title_bits = same_title_bits if has_titles else same_artist_bits
+    found = [
+        _chained(images, "sha256"),
+        *_lookalikes(hashed, max_bits, same_artist_bits, title_bits, most_lookalikes),
+    ]
     return pl.concat(found).group_by("left", "right").agg(pl.col("bits").min()).sort("left", "right")
 
 
@@ -101,23 +120,29 @@ def hash_values(hex_hashes: pl.Series) -> "NDArray[np.uint64]":
     return np.array([int(text, 16) for text in hex_hashes], dtype=np.uint64)
 
 
-def _lookalikes(images: pl.DataFrame, max_bits: int, same_artist_bits: int, most_lookalikes: int) -> list[pl.DataFrame]:
+def _lookalikes(
+    images: pl.DataFrame, max_bits: int, same_artist_bits: int, same_title_bits: int, most_lookalikes: int
+) -> list[pl.DataFrame]:
     """Pairs by perceptual hash: equal hashes chained, others by the first artwork of each hash and artist."""
     values = hash_values(images["perceptual_hash"])
     bits_set = np.bitwise_count(values)
     balanced = (bits_set >= BALANCED_BITS[0]) & (bits_set <= BALANCED_BITS[1])
     distinct, number = np.unique(values[balanced], return_inverse=True)
     images = images.filter(balanced).with_columns(pl.Series("hash", number, dtype=pl.Int64))
-    i, j = _candidates(distinct, images, max_bits, same_artist_bits)
+    i, j = _candidates(distinct, images, max_bits, max(same_artist_bits, same_title_bits))
     bits = np.bitwise_count(distinct[i] ^ distinct[j]).astype(np.int64)
 
-    ends = images.group_by("hash", "artist_id").agg(pl.col("artwork_id").min(), pl.len().cast(pl.Int64).alias("images"))
+    first = pl.col("artwork_id", "title").sort_by("artwork_id").first()
+    ends = images.group_by("hash", "artist_id").agg(first, pl.len().cast(pl.Int64).alias("images"))
+    is_same_artist = pl.col("artist_id") == pl.col("artist_id_other")
     near = (
         pl.DataFrame({"hash": i, "other": j, "bits": bits}, schema=dict.fromkeys(("hash", "other", "bits"), pl.Int64))
         .join(ends, on="hash")
         .join(ends, left_on="other", right_on="hash", suffix="_other")
-        .filter((pl.col("bits") <= max_bits) | (pl.col("artist_id") == pl.col("artist_id_other")))
+        .filter((pl.col("bits") <= max_bits) | is_same_artist)
     )
+    is_far = (near["bits"] > max_bits) & (near["bits"] > same_artist_bits)
+    near = pl.concat([near.filter(~is_far), _titled_alike(near.filter(is_far), images)])
     lookalikes = np.bincount(number, minlength=len(distinct)) - 1
     np.add.at(lookalikes, near["hash"].to_numpy(), near["images_other"].to_numpy())
     np.add.at(lookalikes, near["other"].to_numpy(), near["images"].to_numpy())
@@ -127,6 +152,31 @@ def _lookalikes(images: pl.DataFrame, max_bits: int, same_artist_bits: int, most
         _pairs(near["artwork_id"], near["artwork_id_other"], near["bits"]),
         _chained(images.filter(pl.col("hash").is_in(telling)), "hash"),
     ]
+
+
+def _titled_alike(pairs: pl.DataFrame, images: pl.DataFrame) -> pl.DataFrame:
+    """The pairs whose titles have half of the shorter one's words in common, among them a telling one."""
+    if pairs.is_empty():
+        return pairs
+    words = {title: _words(title) for title in images["title"].unique()}
+    titles: dict[tuple[str | None, str], set[frozenset[str]]] = {}
+    for artist, title in images.select("artist_id", "title").unique().iter_rows():
+        for word in words[title]:
+            titles.setdefault((artist, word), set()).add(words[title])
+
+    def is_alike(artist: str | None, title: str | None, other: str | None) -> bool:
+        shared = words[title] & words[other]
+        is_told = any(len(titles[artist, word]) <= TELLING_TITLES for word in shared)
+        return is_told and 2 * len(shared) >= min(len(words[title]), len(words[other]))
+
+    kept = [is_alike(*told) for told in pairs.select("artist_id", "title", "title_other").iter_rows()]
+    return pairs.filter(pl.Series(kept, dtype=pl.Boolean))
+
+
+def _words(title: str | None) -> frozenset[str]:
+    from artpipe.splits.works import base_title
+
+    return frozenset(word for word in base_title(title).split() if len(word) > _SHORT_WORD)
 
 
 def _candidates(

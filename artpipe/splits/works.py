@@ -75,7 +75,8 @@ def group_works(
       which of several like-titled paintings it shows is unknown, so it joins them all;
     - same artist, form and whole title, and also the same date, technique and location (not all of them unknown);
       a title such as `Still-Life` alone joins nothing;
-    - the same file, or photographs that look the same (`near_duplicates`);
+    - the same file, or photographs that look the same, with a word of the title for those that look nearly the same
+      (`near_duplicates`);
     - they were one work in `previous`.
 
     A work is named after its whole picture with the smallest id, so a new detail renames nothing; a work that was in
@@ -101,7 +102,7 @@ def group_works(
         for is_detail, title in zip(artworks["is_detail"].to_list(), titles, strict=True)
     ]
     held = images.filter(pl.col("status").is_in(HELD))
-    looks = near_duplicates(held.join(artworks.select("artwork_id", "artist_id"), on="artwork_id"))
+    looks = near_duplicates(held.join(artworks.select("artwork_id", "artist_id", "title"), on="artwork_id"))
 
     union = _Union(len(ids))
     for group in _title_groups(artworks, is_part):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from artpipe.evaluation.classification import bootstrap_interval, macro_f1, majority_class, score_split
+from artpipe.evaluation.bootstrap import interval_of_mean
+from artpipe.evaluation.classification import macro_f1, majority_class, score_split
 
 CLASSES = ("a", "b", "c", "d")
 # Answers: a, a, b, d; the truth is a, b, b, a.
@@ -86,17 +87,17 @@ def test_probabilities_must_be_finite_where_they_are_used():
 def test_the_interval_holds_the_share_and_repeats():
     rng = np.random.default_rng(1)
     right, work_of = rng.random(400) < 0.7, np.arange(400)
-    low, high = bootstrap_interval(right, work_of)
+    low, high = interval_of_mean(right, work_of)
     assert low < right.mean() < high
     assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.7 * 0.3 / 400), rel=0.2)
-    assert bootstrap_interval(right, work_of) == (low, high)
+    assert interval_of_mean(right, work_of) == (low, high)
 
 
 def test_rows_of_one_work_tell_no_more_than_one_row():
     rng = np.random.default_rng(1)
     right = rng.random(100) < 0.7
-    one_each = bootstrap_interval(right, np.arange(100))
-    ten_each = bootstrap_interval(np.repeat(right, 10), np.repeat(np.arange(100), 10))
+    one_each = interval_of_mean(right, np.arange(100))
+    ten_each = interval_of_mean(np.repeat(right, 10), np.repeat(np.arange(100), 10))
     assert ten_each == pytest.approx(one_each)
 
 

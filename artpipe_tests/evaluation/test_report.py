@@ -1,12 +1,16 @@
 """The report names the split of every figure and holds nothing that JSON cannot."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 
 from artpipe.catalog.schema import SPLITS, TASKS
+from artpipe.evaluation.changes import Change, Changes
+from artpipe.evaluation.leaks import PAIRS, SAME_PICTURE, Leaks
+from artpipe.evaluation.rephotographs import RephotographScores
 from artpipe.evaluation.report import SEEN, evaluate
 
 CLASSES = {"style": ("Baroque", "Rococo"), "period": ("1550-1650",), "type": ()}
@@ -92,3 +96,39 @@ def test_the_table_has_a_line_for_every_split_and_task():
 def test_the_same_seed_gives_the_same_report():
     rows = rows_of(train=9, test=30)
     assert evaluated(rows, seed=1).to_dict() == evaluated(rows, seed=1).to_dict()
+
+
+def test_classes_and_years_stand_in_the_report_by_split():
+    rows = rows_of(train=9, test=5)
+    report = evaluated(rows, years=np.where(rows["split"].to_numpy() == "test", 1620.0, np.nan))
+    test = json.loads(json.dumps(report.to_dict(), allow_nan=False))["splits"]["test"]
+    assert (test["years"]["n"], test["years"]["by_best"], test["years"]["by_majority"]) == (5, 20, 20)
+    (baroque, rococo) = test["classification"]["style"]["per_class"]
+    assert (baroque["name"], baroque["n"], baroque["recall"], rococo["recall"]) == ("Baroque", 3, 1, 0)
+    told = report.to_markdown()
+    assert "<summary>Style on test, class by class</summary>" in told
+    assert "| Rococo | Baroque | 2 | - | 0.0 % | 0.000 |" in told
+    assert "| test | mean absolute | 5 | 20.0 (20 to 20) | 20.0 (20 to 20) | 20.0 |" in told
+
+
+def test_what_leaked_is_listed_with_the_figures_without_it():
+    pair = ("test0", "train0", "test", 0.9, 12, 40, SAME_PICTURE)
+    report = evaluated(rows_of(train=9, test=5))
+    (clean,) = [scores for scores in report.classification if (scores.task, scores.split) == ("style", "test")]
+    leaks = Leaks(0.5, pl.DataFrame([pair], schema=PAIRS, orient="row"))
+    told = replace(report, leaks=leaks, without_leaks=(replace(clean, at_1=0.25),))
+    assert "| test0 | train0 | test | 0.90 | 40 | 12 | the same picture |" in told.to_markdown()
+    assert "| test | style | 60.0 % | 25.0 % |" in told.to_markdown()
+    found = json.loads(json.dumps(told.to_dict(), allow_nan=False))["leaks"]
+    assert (found["candidates"], found["confirmed"][0]["taught"], found["without"][0]["at_1"]) == (1, "train0", 0.25)
+
+
+def test_the_model_before_and_the_photographs_have_tables_of_their_own():
+    changes = Changes("old", "new", 5, (Change("test", "style", 5, 0.4, 0.6, (-0.1, 0.5)),))
+    photographs = (RephotographScores("glare", 12, 0.75, (0.5, 1.0), 0.9),)
+    told = replace(evaluated(rows_of(train=9, test=5)), changes=changes, rephotographs=photographs)
+    assert "| test | style | 5 | 40.0 % | 60.0 % | +20.0 (-10.0 to +50.0) |" in told.to_markdown()
+    assert "| glare | 12 | 75.0 % (50.0 to 100.0) | 90.0 % |" in told.to_markdown()
+    found = json.loads(json.dumps(told.to_dict(), allow_nan=False))
+    assert found["changes"]["before"] == "old"
+    assert found["rephotographs"]["glare"]["recall"] == 0.75

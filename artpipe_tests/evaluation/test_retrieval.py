@@ -1,4 +1,4 @@
-"""Precision among neighbours against a case worked out by hand and a plain loop."""
+"""Precision among neighbours and their order against a case worked out by hand and a plain loop."""
 
 import numpy as np
 import pytest
@@ -25,6 +25,11 @@ def test_a_case_worked_out_by_hand():
     assert scores.chance == pytest.approx(2 / 4)
     assert scores.ceiling == pytest.approx(2 / 3)
     assert (scores.by, scores.split, scores.n, scores.k, scores.table_rows) == ("style", "test", 1, 3, 6)
+    # Those of style r come first and third: (1/1 + 2/3) / 2. By chance it is the mean over all 6 orders of two among four.
+    assert scores.map == pytest.approx(5 / 6)
+    assert scores.map_chance == pytest.approx(np.mean([1, 5 / 6, 3 / 4, 7 / 12, 1 / 2, 5 / 12]))
+    assert scores.precision_interval == pytest.approx((2 / 3, 2 / 3))
+    assert scores.map_interval == pytest.approx((5 / 6, 5 / 6))
 
 
 def test_the_own_work_is_no_neighbour():
@@ -53,7 +58,7 @@ def test_it_agrees_with_a_plain_loop_in_blocks_of_any_size(monkeypatch, block):
     queries = np.arange(0, 120, 3)
     for scores in score_retrieval(vectors, works, labels, queries, split="test", k=10):
         found = labels[scores.by]
-        precision, chance = [], []
+        precision, chance, average = [], [], []
         for q in queries:
             if found[q] is None:
                 continue
@@ -62,9 +67,37 @@ def test_it_agrees_with_a_plain_loop_in_blocks_of_any_size(monkeypatch, block):
             alike = [found[i] == found[q] for i in others]
             precision.append(np.mean(alike[:10]))
             chance.append(np.mean(alike))
+            places = np.flatnonzero(alike) + 1
+            if len(places):
+                average.append(np.mean(np.arange(1, len(places) + 1) / places))
         assert scores.n == len(precision)
         assert scores.precision == pytest.approx(np.mean(precision))
         assert scores.chance == pytest.approx(np.mean(chance))
+        assert (scores.ranked, scores.map) == (len(average), pytest.approx(np.mean(average)))
+        assert scores.map_interval[0] < scores.map < scores.map_interval[1]
+        assert scores.map > scores.map_chance * 0.8
+
+
+def test_a_query_that_nothing_else_is_like_has_no_average_precision():
+    (scores,) = score_retrieval(VECTORS, WORKS, {"style": STYLES}, np.array([3]), split="test", k=3)
+    assert (scores.n, scores.precision, scores.ranked, scores.map, scores.map_chance) == (1, 0, 0, None, None)
+    assert scores.map_interval is None
+
+
+def test_equally_similar_rows_count_as_coming_together():
+    vectors = unit(0, 10, 10, 10)
+    for labels in (["r", "r", "b", "b"], ["r", "b", "b", "r"]):
+        (scores,) = score_retrieval(vectors, list("wxyz"), {"style": labels}, np.array([0]), split="test")
+        assert scores.map == pytest.approx(1 / 3)
+
+
+def test_the_nearest_are_of_other_groups_and_from_the_rows_named():
+    rows, similarity = retrieval.nearest(VECTORS, WORKS, np.array([0, 5]), k=2)
+    assert rows.tolist() == [[2, 3], [4, 3]]
+    assert similarity[0].tolist() == pytest.approx(np.cos(np.radians([10, 20])).tolist())
+    rows, similarity = retrieval.nearest(VECTORS, WORKS, np.array([0]), k=5, among=np.array([1, 4]))
+    assert rows[0, 0] == 4
+    assert similarity[0, 1] == -np.inf
 
 
 def test_fewer_than_k_others_are_enough():

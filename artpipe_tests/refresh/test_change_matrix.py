@@ -104,7 +104,7 @@ MATRIX = {
     "the catalogue in another order": Row(republished_in_another_order, CATALOG, files=1),
     "the catalogue in another encoding": Row(republished_as_utf_8, CATALOG, files=1),
     "the catalogue with another delimiter": Row(republished_with_semicolons, CATALOG, files=1),
-    "a title": Row(a_title_corrected, {*CATALOG, "wanted_images", "splits", *TABLE}, files=1),
+    "a title": Row(a_title_corrected, {*CATALOG, "wanted_images", "splits", "evaluation_report", *TABLE}, files=1),
     "a type": Row(a_type_corrected, {*CATALOG, "wanted_images", *DEALT, *TABLE}, files=1),
     "a style": Row(a_style_corrected, {"artists", *CATALOG, "wanted_images", *DEALT, *TABLE}, files=1),
     "one painting more": Row(

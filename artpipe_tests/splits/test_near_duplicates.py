@@ -58,6 +58,30 @@ def test_one_artist_may_differ_by_ten_bits():
     assert near_duplicates(images(BALANCED, BALANCED ^ 0x7FF << 27, artists="rr")).is_empty()
 
 
+def titled(pair: pl.DataFrame, *titles: str | None) -> pl.DataFrame:
+    return pair.with_columns(title=pl.Series(titles, dtype=pl.String))
+
+
+def test_one_artist_and_a_telling_word_of_the_title_may_differ_by_sixteen_bits():
+    apart = (BALANCED, BALANCED ^ 0xFFFF << 20)
+    alike = ("The Abbey in the Oakwood", "Abbey In Eichwald (detail)")
+    assert near_duplicates(titled(images(*apart, artists="rr"), *alike)).rows() == [("0000", "0001", 16)]
+    assert near_duplicates(titled(images(*apart, artists="rs"), *alike)).is_empty()
+    assert near_duplicates(titled(images(*apart, artists="rr"), "The Abbey", "The Harbour")).is_empty()
+    assert near_duplicates(titled(images(*apart, artists="rr"), "The Abbey", None)).is_empty()
+    assert near_duplicates(images(*apart, artists="rr")).is_empty()
+    beyond = images(BALANCED, BALANCED ^ 0x1FFFF << 20, artists="rr")
+    assert near_duplicates(titled(beyond, *alike)).is_empty()
+
+
+def test_a_word_that_an_artist_writes_below_many_pictures_tells_nothing():
+    hashes = (BALANCED, BALANCED ^ 0xFFFF << 20, 0x5555555555555555, 0x3333333333333333)
+    titles = ("Portrait of Anna", "Portrait of Berta", "Portrait of Clara", "Portrait of Dora")
+    assert near_duplicates(titled(images(*hashes, artists="rrrr"), *titles)).is_empty()
+    few = images(*hashes[:2], artists="rr")
+    assert near_duplicates(titled(few, *titles[:2])).height == 1
+
+
 def test_an_unknown_artist_is_nobody_in_particular():
     pair = images(BALANCED, BALANCED ^ 0x3FF << 27).with_columns(artist_id=pl.lit(None, pl.String))
     assert near_duplicates(pair).is_empty()

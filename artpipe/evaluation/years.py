@@ -1,0 +1,90 @@
+"""How many years the predicted period is off, so that a near miss in time counts for less than a far one.
+
+A period stands for its middle year. The two open-ended ones are taken to be as long as their neighbours: "before 1350"
+stands for 1300, a century's middle like the one after it, and "after 2000" for 2025.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from artpipe.catalog.schema import PERIOD_BOUNDS, PERIODS
+from artpipe.evaluation.bootstrap import RESAMPLES, Interval, intervals_of_means
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class YearScores:
+    """The mean absolute error in years on one split; None where no work has a year of its own.
+
+    Attributes:
+        split: where the rows are from.
+        n: rows whose year is the work's own, not its artist's.
+        by_mean: error of the mean of the periods' middles, weighted by their probabilities.
+        by_mean_interval: its 95 % bootstrap interval, resampling works.
+        by_best: error of the middle of the likeliest period.
+        by_best_interval: the same for it.
+        by_majority: error of always answering the commonest period of the training rows.
+    """
+
+    split: str
+    n: int
+    by_mean: float | None = None
+    by_mean_interval: Interval | None = None
+    by_best: float | None = None
+    by_best_interval: Interval | None = None
+    by_majority: float | None = None
+
+
+def _middles() -> dict[str, float]:
+    bounds = PERIOD_BOUNDS
+    edges = (2 * bounds[0] - bounds[1], *bounds, 2 * bounds[-1] - bounds[-2])
+    return {period: (first + last) / 2 for period, (first, last) in zip(PERIODS, pairwise(edges), strict=True)}
+
+
+PERIOD_MIDDLES = _middles()
+"""The year that each period stands for."""
+
+
+def score_years(
+    probabilities: "NDArray[np.floating]",
+    years: "NDArray[np.floating]",
+    work_ids: Sequence[str],
+    classes: Sequence[str],
+    *,
+    split: str,
+    majority_class: str | None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> YearScores:
+    """Measure the error in years of one split.
+
+    Args:
+        probabilities: (N, C) float of the task `period`.
+        years: (N,) float, the middle year of each work; NaN where it has none of its own.
+        work_ids: N works.
+        classes: the C periods the model knows, in column order.
+        split: name of the split.
+        majority_class: the commonest period of the training rows.
+        seed: of the bootstrap.
+        resamples: of the bootstrap.
+    """
+    known = ~np.isnan(years)
+    n = int(known.sum())
+    if not n or not classes:
+        return YearScores(split, n)
+    middles = np.array([PERIOD_MIDDLES[name] for name in classes])
+    chances, true = probabilities[known].astype(np.float64), years[known]
+    by_mean = np.abs(chances @ middles - true)
+    by_best = np.abs(middles[chances.argmax(axis=1)] - true)
+    _, work_of = np.unique(np.array(work_ids)[known], return_inverse=True)
+    intervals = intervals_of_means(np.stack([by_mean, by_best], axis=1), work_of, seed, resamples)
+    floor = None if majority_class is None else float(np.abs(PERIOD_MIDDLES[majority_class] - true).mean())
+    return YearScores(
+        split, n, float(by_mean.mean()), intervals[0], float(by_best.mean()), intervals[1], floor
+    )  # fmt: skip

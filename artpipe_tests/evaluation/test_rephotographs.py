@@ -1,0 +1,79 @@
+"""Photographs are the same each time, and finding is judged by work."""
+
+import io
+
+import numpy as np
+import polars as pl
+from PIL import Image
+
+from artpipe.embedding.inference import Inferred
+from artpipe.evaluation.rephotographs import MOST_WORKS, Rephotographs, sampled_works, score_rephotographs
+from artpipe.search.rephotograph import KINDS
+
+
+def rows(held_out: int, taught: int = 8) -> pl.DataFrame:
+    names = [f"h{i:03d}" for i in range(held_out)] + [f"t{i:03d}" for i in range(taught)]
+    return pl.DataFrame(
+        {
+            "artwork_id": names,
+            "work_id": names,
+            "split": ["test"] * held_out + ["train"] * taught,
+            "jpeg_sha256": [f"sha of {name}" for name in names],
+        }
+    )
+
+
+class Stored:
+    def jpegs(self, names):
+        out = []
+        for name in names:
+            file = io.BytesIO()
+            colours = np.random.default_rng(len(name) + ord(name[-1])).integers(0, 255, (60, 90, 3), dtype=np.uint8)
+            Image.fromarray(colours).save(file, "JPEG")
+            out.append(file.getvalue())
+        return out
+
+
+def test_the_same_photograph_is_taken_each_time_and_each_kind_is_another():
+    taken = Rephotographs(Stored())
+    names = [f"h001#{kind}" for kind in KINDS]
+    assert taken.jpegs(names) == taken.jpegs(names)
+    assert len(set(taken.jpegs(names))) == len(KINDS)
+
+
+def test_a_quarter_of_the_held_out_works_is_photographed_and_never_more_than_the_most():
+    assert sampled_works(rows(40)).height == 10
+    assert sampled_works(rows(40))["split"].unique().to_list() == ["test"]
+    assert sampled_works(rows(8 * MOST_WORKS)).height == MOST_WORKS
+
+
+def test_the_sample_hardly_changes_when_the_collection_grows():
+    before, after = (set(sampled_works(rows(count), most=10)["artwork_id"]) for count in (100, 103))
+    assert len(before & after) >= 8
+
+
+def test_a_photograph_that_lies_at_its_work_is_found_and_one_that_lies_elsewhere_is_not():
+    table = rows(8)
+    vectors = np.eye(16, dtype=np.float32)
+    position = dict(zip(table["artwork_id"], range(16), strict=True))
+    asked_for: list[str] = []
+
+    def infer(asked: pl.DataFrame, _) -> Inferred:
+        asked_for.extend(asked["artwork_id"])
+        parted = [name.rpartition("#") for name in asked["artwork_id"]]
+        # Details land on a taught picture, with their own work second; everything else on its own work.
+        found = [vectors[position[name]] + (kind == "detail") * 2 * vectors[15] for name, _, kind in parted]
+        assert asked["jpeg_sha256"].n_unique() == asked.height
+        return Inferred(np.stack(found), {}, 5)
+
+    scores, computed = score_rephotographs(table, vectors, Stored(), infer)
+    found = {one.kind: one for one in scores}
+    assert (computed, len(asked_for)) == (5, 2 * len(KINDS))
+    assert set(found) == set(KINDS)
+    assert (found["detail"].recall, found["detail"].recall_within) == (0, 1)
+    assert (found["glare"].recall, found["glare"].n) == (1, 2)
+    assert found["glare"].recall_interval == (1, 1)
+
+
+def test_nothing_held_out_is_nothing_photographed():
+    assert score_rephotographs(rows(0), np.eye(8, dtype=np.float32), Stored(), lambda *_: None) == ([], 0)

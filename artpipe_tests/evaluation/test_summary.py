@@ -1,0 +1,41 @@
+"""Reports of several seeds as one table."""
+
+import pytest
+
+from artpipe.evaluation.summary import NothingToSummariseError, figures, summarise
+
+
+def report(at_1: float | None, years: float | None = 40.0) -> dict:
+    task = {"at_1": at_1, "at_3": 0.9, "macro_f1": 0.5, "calibration": {"expected_error": 0.02}}
+    return {
+        "splits": {
+            "unseen_artists": {
+                "classification": {"style": task},
+                "retrieval": {"artist": {"k": 10, "precision": 0.3, "map": 0.2}},
+                "years": {"by_mean": years},
+            }
+        },
+        "rephotographs": {"glare": {"recall": 0.8}},
+    }
+
+
+def test_each_figure_has_its_mean_and_its_spread_over_the_seeds():
+    lines = summarise([report(0.5), report(0.6), report(0.7)]).splitlines()
+    assert "mean of 3" in lines[0]
+    assert "| unseen artists | style | @1 | 60.0 % | 10.0 % | 50.0 % | 70.0 % |" in lines
+    assert "| unseen artists | period | error in years | 40.0 | 0.0 | 40.0 | 40.0 |" in lines
+    assert "| held out | photographed: glare | found first | 80.0 % | 0.0 % | 80.0 % | 80.0 % |" in lines
+    assert "| unseen artists | style | macro-F1 | 0.500 | 0.000 | 0.500 | 0.500 |" in lines
+
+
+def test_one_report_has_no_spread_and_none_is_refused():
+    assert "| unseen artists | style | @1 | 50.0 % | - | 50.0 % | 50.0 % |" in summarise([report(0.5)])
+    with pytest.raises(NothingToSummariseError, match="at least one"):
+        summarise([])
+
+
+def test_a_figure_that_one_report_lacks_is_left_out():
+    told = summarise([report(0.5), report(None, years=None)])
+    assert "| style | @1 |" not in told
+    assert "years" not in told
+    assert ("unseen artists", "style", "@1") not in figures(report(None))

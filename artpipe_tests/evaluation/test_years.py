@@ -1,0 +1,43 @@
+"""The error in years against cases worked out by hand."""
+
+import numpy as np
+import pytest
+
+from artpipe.evaluation.years import PERIOD_MIDDLES, score_years
+
+CLASSES = ("1350-1450", "1450-1550", "1550-1650")
+
+
+def score(chances, years, **changed):
+    names = [str(number) for number in range(len(years))]
+    told = {"split": "test", "majority_class": "1450-1550"} | changed
+    return score_years(np.array(chances, float).reshape(-1, 3), np.array(years, float), names, CLASSES, **told)
+
+
+def test_a_period_stands_for_its_middle_and_the_open_ended_ones_are_as_long_as_their_neighbours():
+    assert PERIOD_MIDDLES["1450-1550"] == 1500
+    assert PERIOD_MIDDLES["1950-2000"] == 1975
+    assert (PERIOD_MIDDLES["before 1350"], PERIOD_MIDDLES["after 2000"]) == (1300, 2025)
+
+
+def test_the_error_is_from_the_probable_year_and_from_the_likeliest_period():
+    found = score([[0, 0.75, 0.25], [1, 0, 0]], [1510, 1420])
+    # 0.75 x 1500 + 0.25 x 1600 = 1525 is 15 years off, 1500 is 10; 1400 is 20 off both ways.
+    assert found.by_mean == pytest.approx((15 + 20) / 2)
+    assert found.by_best == pytest.approx((10 + 20) / 2)
+    assert found.by_majority == pytest.approx((10 + 80) / 2)
+    assert found.by_mean_interval[0] <= found.by_mean <= found.by_mean_interval[1]
+
+
+def test_a_work_without_a_year_of_its_own_is_left_out():
+    assert score([[0, 1, 0], [1, 0, 0]], [1500, np.nan]).n == 1
+    assert score([[1, 0, 0]], [np.nan]).by_mean is None
+
+
+def test_a_near_miss_costs_less_than_a_far_one():
+    near, far = score([[0, 1, 0]], [1600]), score([[1, 0, 0]], [1600])
+    assert near.by_best < far.by_best
+
+
+def test_without_a_majority_there_is_no_floor():
+    assert score([[0, 1, 0]], [1500], majority_class=None).by_majority is None
