@@ -102,25 +102,35 @@ class Embedder:
         """
         batch = torch.from_numpy(squares) if isinstance(squares, np.ndarray) else squares
         with torch.inference_mode():
-            features, logits = self._judged(batch)
-            lengths = torch.linalg.vector_norm(features, dim=1, keepdim=True)
+            views = [batch, mirrored(batch)][: self.card.views]
+            # Each view is judged before the next is made: on a CPU they share the buffer of pixels.
+            return self.judge(self.backbone(self._normalise(view)) for view in views)
+
+    def judge(self, views: Iterable[Tensor]) -> Predictions:
+        """What is made of the backbone's features, as computed now or kept.
+
+        Args:
+            views: the features of the same N pictures in each view, (N, pooled) of any float type.
+
+        Raises:
+            ValueError: a vector is zero and has no direction, or is not finite.
+        """
+        with torch.inference_mode():
+            judged = [self.top.judge(features.to(self.device, torch.float32)) for features in views]
+            summed = torch.stack([vectors for vectors, _ in judged]).mean(0)
+            lengths = torch.linalg.vector_norm(summed, dim=1, keepdim=True)
             bad = (~((lengths > 0) & lengths.isfinite())).flatten().nonzero().flatten().tolist()
             if bad:
                 raise ValueError(
                     f"picture {bad[0]} of this batch gave a vector of length {float(lengths[bad[0]])}, "
                     "which has no direction"
                 )
-            vectors = features / lengths
-            chances = {task: each.softmax(dim=-1).mean(0) for task, each in logits.items()}
+            vectors = summed / lengths
+            chances = {
+                task: torch.stack([logits[task].softmax(dim=1) for _, logits in judged]).mean(0)
+                for task in self.top.tasks
+            }
         return Predictions(vectors.cpu().numpy(), {task: one.cpu().numpy() for task, one in chances.items()})
-
-    def _judged(self, batch: Tensor | Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Vectors (N, D), the mean over the views, and logits (views, N, classes) by task."""
-        views = [self.top.judge(self.backbone(self._normalise(batch)).float())]
-        if self.card.views == 2:
-            views.append(self.top.judge(self.backbone(self._normalise(mirrored(batch))).float()))
-        vectors = torch.stack([vectors for vectors, _ in views]).mean(0)
-        return vectors, {task: torch.stack([logits[task] for _, logits in views]) for task in self.top.tasks}
 
     def embed_cached(
         self,

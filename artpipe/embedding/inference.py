@@ -19,6 +19,7 @@ from artpipe.progress import Progress, SilentProgress
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from artpipe.embedding.embedder import Embedder, Predictions
     from artpipe.training.checkpoint import ModelCard
     from artpipe.training.pixels import JpegSource
 
@@ -79,10 +80,35 @@ class InferenceCache:
         from artpipe.training.pixels import PixelCache
 
         embedder = Embedder.of(load_model(self.lake.model(self.card.model_id)), self.device)
+        judged = self._judged_by_features(missing["jpeg_sha256"], embedder)
+        if judged is not None:
+            missing = missing.join(judged, on="jpeg_sha256", how="anti")
+            if not missing.height:
+                return judged
         pixels = PixelCache(self.lake.cache("pixels"), embedder.image_px)
         keys: list[str] = missing["jpeg_sha256"].to_list()
         pixels.ensure(missing["artwork_id"].to_list(), keys, images, progress)
         found = Predictions.joined(embedder.embed_cached(pixels, keys, progress=progress))
+        looked = self._table(keys, found)
+        return looked if judged is None else pl.concat([judged, looked])
+
+    def _judged_by_features(self, keys: pl.Series, embedder: "Embedder") -> pl.DataFrame | None:
+        """What a model that is a head alone says of pictures whose features are kept; None where there are none."""
+        from artpipe.training.features import features_in_order, maker
+
+        path = self.lake.table("features")
+        if not self.card.is_head_alone or not path.exists():
+            return None
+        made_by = maker(self.card.backbone, self.card.weights_source, self.card.transform.size)
+        table = pl.read_parquet(io.BytesIO(path.read_bytes()))
+        kept = table.filter((pl.col("made_by") == made_by) & pl.col("jpeg_sha256").is_in(keys.implode()))
+        if not kept.height:
+            return None
+        known: list[str] = kept["jpeg_sha256"].to_list()
+        return self._table(known, embedder.judge(features_in_order(kept, known)[: self.card.views]))
+
+    def _table(self, keys: list[str], found: "Predictions") -> pl.DataFrame:
+        """Results as they are kept."""
         return pl.DataFrame(
             {"jpeg_sha256": keys, VECTOR: found.vectors, **found.probabilities},
             schema=self._schema(found.vectors.shape[1]),

@@ -76,6 +76,11 @@ class ModelCard:
         """How many views of a picture are looked at: 2 where its mirror image is one."""
         return int(self.config.get("views", 1))
 
+    @property
+    def is_head_alone(self) -> bool:
+        """Whether the backbone is as it began, so that kept features of it serve this model too."""
+        return bool(self.config.get("head_epochs")) and self.best_epoch == 1 and not self.config.get("warm_start")
+
     def story(self) -> dict[str, Any]:
         """The part of the card that the model's identity depends on: nothing of speed, dates or library versions."""
         names = (

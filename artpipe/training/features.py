@@ -1,8 +1,8 @@
 """What a backbone sees in each picture before anything was learned here, computed once and kept: table `features`.
 
-One row is a training picture: `made_by` (a hash of the backbone, its weights and the size it sees), `jpeg_sha256`, and
-`features`, float16 (VIEWS, pooled).
-The head is trained on them in seconds; only pictures that the backbone has not looked at yet run through it.
+One row is a picture of the training set, held-out ones too: `made_by` (a hash of the backbone, its weights and the size
+it sees), `jpeg_sha256`, and `features`, float16 (VIEWS, pooled). The head is trained on them in seconds; only pictures
+that the backbone has not looked at yet run through it.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from artpipe.training.inference_form import inference_form
 from artpipe.training.transforms import Normalise, TransformSpec, mirrored
 
 if TYPE_CHECKING:
-    from artpipe.training.model import MultiLevelBackbone
+    from artpipe.training.model import MultiLevelBackbone, WeightsSource
     from artpipe.training.pixels import JpegSource, PixelCache
 
 FEATURES_VERSION = 1
@@ -71,6 +71,11 @@ def features_of(
     return pl.DataFrame({"jpeg_sha256": list(keys), "features": seen}, {"jpeg_sha256": pl.String(), "features": kind})
 
 
+def maker(backbone: str, source: "WeightsSource", image_px: int) -> str:
+    """What `made_by` says of features of this backbone with these weights, seen at this size."""
+    return fingerprint(FEATURES_VERSION, backbone, source.story(), image_px)
+
+
 def features_in_order(table: pl.DataFrame, keys: Sequence[str]) -> Tensor:
     """The features of these pictures, float16 (VIEWS, N, pooled).
 
@@ -110,7 +115,7 @@ def update_features(
     """The features of these pictures; what `before` knows stays if it was made in the same way.
 
     Args:
-        rows: `artwork_id`, `jpeg_sha256` and `split`; the rows of `train` are looked at.
+        rows: `artwork_id` and `jpeg_sha256` of the pictures, of whatever split: nothing is learned here.
         before: the table as it was.
         images: the stored JPEGs.
         lake: gets the cache of decoded pixels.
@@ -120,12 +125,12 @@ def update_features(
     from artpipe.training.model import build_backbone, choose_device, load_backbone_weights
     from artpipe.training.pixels import PixelCache
 
-    wanted = rows.filter(pl.col("split") == "train").unique("jpeg_sha256").sort("jpeg_sha256")
+    wanted = rows.unique("jpeg_sha256").sort("jpeg_sha256")
     if config.weights == NO_WEIGHTS or not wanted.height:
         return FeaturesUpdate(pl.DataFrame(schema=_NOTHING), fingerprint(FEATURES_VERSION, []), 0)
     looking, transform = build_backbone(config.backbone, config.image_px)
     source = load_backbone_weights(looking, config.backbone, config.weights)
-    made_by = fingerprint(FEATURES_VERSION, config.backbone, source.story(), config.image_px)
+    made_by = maker(config.backbone, source, config.image_px)
     keys: list[str] = wanted["jpeg_sha256"].to_list()
     known = pl.DataFrame(schema=_NOTHING) if before is None else before.filter(pl.col("made_by") == made_by)
     missing = wanted.join(known, on="jpeg_sha256", how="anti")

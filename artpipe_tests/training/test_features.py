@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -5,6 +6,8 @@ import polars as pl
 import pytest
 import torch
 
+from artpipe.embedding.embedder import Embedder
+from artpipe.embedding.inference import InferenceCache
 from artpipe.training.config import TrainingConfig
 from artpipe.training.features import VIEWS, features_in_order, update_features
 from artpipe.training.loop import train_classifier
@@ -24,15 +27,14 @@ def config(tmp_path) -> TrainingConfig:
     )
 
 
-def test_training_pictures_are_looked_at_in_two_views(draw, lake, config):
+def test_pictures_are_looked_at_in_two_views(draw, lake, config):
     training_set, store = draw(24)
     update = update_features(training_set, None, store, lake, config)
-    train = training_set.filter(pl.col("split") == "train")
-    assert update.table["jpeg_sha256"].to_list() == train["jpeg_sha256"].sort().to_list()
-    assert update.computed == train.height
-    keys = train["jpeg_sha256"].to_list()[::-1]
+    assert update.table["jpeg_sha256"].to_list() == training_set["jpeg_sha256"].sort().to_list()
+    assert update.computed == training_set.height
+    keys = training_set["jpeg_sha256"].to_list()[::-1]
     seen = features_in_order(update.table, keys)
-    assert seen.shape == (VIEWS, train.height, update.width)
+    assert seen.shape == (VIEWS, training_set.height, update.width)
     assert not torch.equal(seen[0], seen[1])
     one = update.table.filter(pl.col("jpeg_sha256") == keys[0])["features"].to_numpy()[0]
     assert np.array_equal(seen[:, 0], one)
@@ -42,8 +44,7 @@ def test_only_new_pictures_are_looked_at_and_gone_ones_go(draw, lake, config):
     training_set, store = draw(36)
     before = update_features(training_set.head(30), None, store, lake, config)
     after = update_features(training_set.tail(30), before.table, store, lake, config)
-    new = training_set.tail(6).filter(pl.col("split") == "train").height
-    assert after.computed == new > 0
+    assert after.computed == 6
     assert after.table.equals(update_features(training_set.tail(30), None, store, lake, config).table)
     assert after.version != before.version
 
@@ -75,3 +76,21 @@ def test_kept_features_train_the_very_model_that_fresh_ones_do(draw, lake, confi
     kept = update_features(training_set, None, store, lake, config).table
     with_kept = train_classifier(training_set, store, lake, config, features=kept).card
     assert train_classifier(training_set, store, lake, config).card.model_id == with_kept.model_id
+
+
+def test_a_model_that_is_a_head_alone_judges_kept_features_as_it_would_the_pictures(draw, lake, config, monkeypatch):
+    training_set, store = draw(24)
+    probe = replace(config, recipe_name="probe", epochs=None)
+    card = train_classifier(training_set, store, lake, probe).card
+    looked = InferenceCache(lake, card, "cpu").infer(training_set, store)
+    kept = update_features(training_set.head(20), None, store, lake, config).table
+    lake.table("features").parent.mkdir(parents=True)
+    kept.write_parquet(str(lake.table("features")))
+    ran: list[int] = []
+    usual = Embedder.embed_pixels
+    monkeypatch.setattr(Embedder, "embed_pixels", lambda self, given: ran.append(len(given)) or usual(self, given))
+    shutil.rmtree(lake.cache("inference"))
+    judged = InferenceCache(lake, card, "cpu").infer(training_set, store)
+    assert sum(ran) == 4, "only pictures without features are looked at"
+    assert np.allclose(judged.vectors, looked.vectors, atol=0.02)
+    assert np.allclose(judged.probabilities["type"], looked.probabilities["type"], atol=0.02)
