@@ -25,7 +25,7 @@ def test_a_case_worked_out_by_hand():
     assert scores.chance == pytest.approx(2 / 4)
     assert scores.ceiling == pytest.approx(2 / 3)
     assert (scores.by, scores.split, scores.n, scores.k, scores.table_rows) == ("style", "test", 1, 3, 6)
-    # Those of style r come first and third: (1/1 + 2/3) / 2. By chance: the mean over all 6 orders of two among four.
+    # Those of style r come first and third: (1/1 + 2/3) / 2. Chance is the mean over all 6 orders of two among four.
     assert scores.map == pytest.approx(5 / 6)
     assert scores.map_chance == pytest.approx(np.mean([1, 5 / 6, 3 / 4, 7 / 12, 1 / 2, 5 / 12]))
     assert scores.precision_interval == pytest.approx((2 / 3, 2 / 3))
