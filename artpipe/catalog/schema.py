@@ -5,6 +5,7 @@ vocabularies from here, so that a class has one name and one place in the order.
 """
 
 import itertools
+from collections.abc import Mapping
 
 import polars as pl
 
@@ -50,6 +51,9 @@ PERIODS = (
     f"after {PERIOD_BOUNDS[-1]}",
 )
 """When a work was made, in the order of time."""
+
+CLASSES: Mapping[str, tuple[str, ...]] = {"style": STYLES, "period": PERIODS, "type": TYPES}
+"""The classes of each task, in the order people read them."""
 
 YEAR_PRECISIONS = ("exact", "range", "circa", "decade", "century", "before", "after", "unknown")
 """How closely a date text says when a work was made."""
