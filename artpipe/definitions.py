@@ -67,6 +67,7 @@ SHAPING_SETTINGS: Mapping[str, tuple[str, ...]] = {
         "seed",
         "warm_start",
     ),
+    "suspect_labels": ("label_overrides_content", "seed"),
     "search_index": ("search_recall",),
     "served_model": ("model_tolerance",),
 }

@@ -64,13 +64,14 @@ class Noise:
     @property
     def rate(self) -> float | None:
         """The estimated share of wrong labels; None where nothing could be judged."""
-        return float(1.0 - np.trace(self.joint)) if self.judged else None
+        return max(0.0, float(1.0 - np.trace(self.joint))) if self.judged else None
 
 
 def work_folds(work_ids: Sequence[str], folds: int, seed: int = 0) -> NDArray[np.int64]:
     """The fold of each row, int64 (N,): a hash of its work, so that the pictures of a work are judged together."""
     key = str(seed).encode()
-    return np.array([int.from_bytes(blake2b(w.encode(), digest_size=8, key=key).digest()) % folds for w in work_ids])
+    digests = (blake2b(work_id.encode(), digest_size=8, key=key).digest() for work_id in work_ids)
+    return np.array([int.from_bytes(digest) % folds for digest in digests], np.int64)
 
 
 def judgeable(labels: NDArray[np.int64], work_ids: Sequence[str], least_works: int) -> NDArray[np.int64]:
@@ -99,8 +100,8 @@ def out_of_sample_probabilities(
         config: how the heads are fitted.
 
     Returns:
-        For each task float32 (N, C). A class that the other folds do not teach has probability 0; where they teach
-        less than two, a row is NaN, since there is nothing to tell apart.
+        For each task float32 (N, C). A class that the other folds do not teach has probability 0; a row of such a
+        class is NaN, and so is one where they teach less than two: there is nothing to judge it by.
     """
     config = config or HeadConfig()
     fold_of = work_folds(work_ids, config.folds, config.seed)
@@ -115,6 +116,8 @@ def out_of_sample_probabilities(
             if known[task].sum() > 1:
                 scores[:, torch.from_numpy(~known[task])] = -torch.inf
                 found[task][judged] = scores.softmax(dim=1).numpy()
+                own = labels[judged, task]
+                found[task][judged[(own != UNKNOWN) & ~known[task][own]]] = np.nan
     return found
 
 
