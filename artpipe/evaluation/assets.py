@@ -102,7 +102,8 @@ def suspect_labels(
 ) -> dg.MaterializeResult[Any]:
     """Labels that are likely to be wrong, the likeliest first, for a person to look at.
 
-    What a person decided on is left out. Every work is judged by a small head that never saw it (confident learning, arXiv:1911.00068).
+    Every work is judged by a small head that never saw it (confident learning, arXiv:1911.00068). What a person
+    decided on is left out.
     """
     import polars as pl
 

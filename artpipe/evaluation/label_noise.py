@@ -63,7 +63,11 @@ class Noise:
 
     @property
     def rate(self) -> float | None:
-        """The estimated share of wrong labels; None where nothing could be judged."""
+        """The estimated share of wrong labels; None where nothing could be judged.
+
+        Where classes shade into one another (a picture of 1653 is called one of 1640) this is far too much, since a
+        head that errs is believed; it tells one catalogue, or one set of features, from another.
+        """
         return max(0.0, float(1.0 - np.trace(self.joint))) if self.judged else None
 
 
@@ -125,8 +129,9 @@ def find_noise(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) ->
     """The suspect labels of one task.
 
     A class's threshold is the mean probability that rows labelled so have of it. A row counts as confidently of the
-    likeliest class among those whose threshold it reaches; counted by given label, that is the confident joint. Off
-    its diagonal stand the suspects, of which those are told whose suggested class is likelier than the label.
+    likeliest class among those whose threshold it reaches, or of its label, if that is likelier still: a rare class
+    has a low threshold, and would draw rows from everywhere. Counted by given label, that is the confident joint; off
+    its diagonal stand the suspects.
 
     Args:
         probabilities: float32 (N, C), out of sample; NaN rows are not judged.
@@ -140,12 +145,13 @@ def find_noise(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) ->
     # No row reaches the threshold of a class that no row is labelled with.
     thresholds = np.where(rows_of > 0, np.bincount(given, own, minlength=count) / np.maximum(rows_of, 1), np.inf)
     is_sure = p >= thresholds
-    sure_of = np.where(is_sure, p, -1.0).argmax(axis=1) if len(given) else given
+    sure_of = np.where(is_sure, p, -1.0).argmax(axis=1)
     counted = is_sure.any(axis=1)
+    margins = p[np.arange(len(given)), sure_of] - own
+    sure_of = np.where(margins > 0, sure_of, given)
     joint = np.zeros((count, count))
     np.add.at(joint, (given[counted], sure_of[counted]), 1.0)
-    margins = p[np.arange(len(given)), sure_of] - own
-    suspect = np.flatnonzero(counted & (sure_of != given) & (margins > 0))
+    suspect = np.flatnonzero(counted & (sure_of != given))
     order = suspect[np.argsort(-margins[suspect], kind="stable")]
     return Noise(judged[order], sure_of[order], margins[order], _calibrated(joint, rows_of), len(judged))
 

@@ -111,8 +111,8 @@ def test_twelve_pictures_have_an_outcome(labels):
 
 
 def test_the_joint_of_given_and_true_labels_is_calibrated_to_the_given_ones():
-    # Thresholds are 0.7 and 0.8: the third row is surely of class 1, the fourth of neither.
-    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.65, 0.35], [0.2, 0.8]], np.float32)
+    # Thresholds are 0.625 and 0.8: the third row is surely of class 1, the fourth of neither.
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.6, 0.4], [0.2, 0.8]], np.float32)
     noise = find_noise(probabilities, np.array([0, 0, 0, 0, 1]))
     assert noise.rows.tolist() == [2]
     assert noise.margins == pytest.approx([0.8])
@@ -124,3 +124,4 @@ def test_a_label_that_is_still_the_likeliest_is_not_suspect():
     probabilities = np.array([[0.9, 0.1], [0.55, 0.45], [0.6, 0.4]], np.float32)
     noise = find_noise(probabilities, np.array([0, 0, 1]))  # class 1 is sure from 0.4 on
     assert 1 not in noise.rows
+    assert noise.joint[0, 1] == 0
