@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from artpipe import __version__, cli_models, cli_refresh
+from artpipe import __version__, cli_labels, cli_models, cli_refresh
 from artpipe.errors import ArtpipeError
 from artpipe.terminal import EXPECTED_FAILURE, AsJson, people, print_json, problems, settings_in_force
 
@@ -50,6 +50,7 @@ app = typer.Typer(
 gallery_app = typer.Typer(no_args_is_help=True, help="The practice gallery that artpipe draws itself.")
 app.add_typer(gallery_app, name="gallery")
 app.add_typer(cli_models.app, name="models")
+app.add_typer(cli_labels.app, name="labels")
 
 
 class UnwritableFileError(ArtpipeError):

@@ -55,7 +55,7 @@ CHECK_MODULES = (
 SHAPING_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "wanted_images": ("forms", "max_artworks"),
     "images": ("image_short_side_px",),
-    "splits": ("split_salt", "unseen_artist_share"),
+    "splits": ("split_salt", "unseen_artist_share", "label_overrides_content", "same_work_content"),
     "training_set": ("retrain_drift",),
     "features": ("backbone", "backbone_weights_content", "resolved_train_image_px"),
     "classifier": (
@@ -70,6 +70,7 @@ SHAPING_SETTINGS: Mapping[str, tuple[str, ...]] = {
         "seed",
         "warm_start",
     ),
+    "suspect_labels": ("label_overrides_content", "seed"),
     "search_index": ("search_recall",),
     "served_model": ("model_tolerance",),
 }

@@ -102,6 +102,10 @@ class DataLake:
         """The record of what an asset was made from."""
         return self.root / "lineage" / f"{asset}.json"
 
+    def overrides(self, name: str) -> str:
+        """The address of a CSV file in which a person corrects the catalogue: `labels` or `same_work`."""
+        return f"{self._address}/overrides/{name}.csv"
+
     def artefact(self, asset: str) -> "UPath":
         """The file or folder without which an asset is not in the lake."""
         return {
@@ -156,6 +160,15 @@ class DataLake:
                 f"the lake {folder} cannot be written to ({error.strerror or error}); "
                 "make it writable, free some space, or point ARTPIPE_LAKE elsewhere."
             ) from error
+
+
+def file_at(address: str) -> "Path | UPath":
+    """The file of a path or an `s3://` address; a path needs no library, and loading one takes a while."""
+    if "://" not in address:
+        return Path(address).expanduser()
+    from upath import UPath
+
+    return UPath(address)
 
 
 def write_whole(path: "UPath", data: bytes) -> None:

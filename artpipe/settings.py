@@ -17,10 +17,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from artpipe import __version__
 from artpipe.cron import cron_problem
+from artpipe.lake import DataLake, file_at
 
 if TYPE_CHECKING:
     from artpipe.images.wanted import HarvestConfig
     from artpipe.splits.assign import SplitConfig
+    from artpipe.splits.overrides import OverrideFiles
     from artpipe.training.config import TrainingConfig
     from artpipe.web.config import WebConfig
 
@@ -81,6 +83,10 @@ class Settings(BaseSettings):
     unseen_artist_share: float = Field(default=0.05, ge=0, lt=1, description="share of artists held out whole")
     retrain_drift: float = Field(
         default=0.02, ge=0, le=1, description="share of changed split rows above which the training set thaws"
+    )
+    label_overrides: str | None = Field(
+        default=None,
+        description="CSV file of labels corrected by a person; default: `overrides/labels.csv` in the lake",
     )
     backbone: str = Field(default="mobilenet_v3_small", description="a torchvision or timm model name")
     backbone_weights: str | None = Field(
@@ -230,11 +236,26 @@ class Settings(BaseSettings):
         weights = self.resolved_backbone_weights
         if weights in ("imagenet", "none"):
             return weights
-        try:
-            digest = hashlib.sha256(Path(weights).expanduser().read_bytes()).hexdigest()
-        except OSError:
-            return f"{Path(weights).name} (missing)"
-        return f"{Path(weights).name} {digest[:12]}"
+        return _content(weights) or f"{Path(weights).name} (missing)"
+
+    @property
+    def override_files(self) -> "OverrideFiles":
+        """Where a person corrects the catalogue."""
+        from artpipe.splits.overrides import OverrideFiles
+
+        lake = DataLake(self.lake_root)
+        labels = self.label_overrides or lake.overrides("labels")
+        return OverrideFiles(labels, lake.overrides("same_work"), is_labels_named=self.label_overrides is not None)
+
+    @property
+    def label_overrides_content(self) -> str:
+        """The labels corrected by a person, by the content of their file."""
+        return _content(self.label_overrides or DataLake(self.lake_root).overrides("labels")) or "none"
+
+    @property
+    def same_work_content(self) -> str:
+        """The pictures that a person joined into one work, by the content of their file."""
+        return _content(DataLake(self.lake_root).overrides("same_work")) or "none"
 
     @property
     def resolved_train_image_px(self) -> int:
@@ -301,3 +322,12 @@ class Settings(BaseSettings):
         from artpipe.web.config import WebConfig
 
         return WebConfig(upload_bytes=round(self.web_upload_mb * 1e6), requests_per_minute=self.web_requests_per_minute)
+
+
+def _content(file: str) -> str | None:
+    """A file by its name and its content: where it lies says nothing of what it is; None where it cannot be read."""
+    try:
+        digest = hashlib.sha256(file_at(file).read_bytes()).hexdigest()
+    except OSError:
+        return None
+    return f"{Path(file).name} {digest[:12]}"

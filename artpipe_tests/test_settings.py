@@ -136,6 +136,22 @@ def test_a_weights_file_counts_by_its_content(tmp_path: Path):
     assert held == moved != other
 
 
+def test_what_a_person_corrects_makes_stale_what_it_shapes_and_no_other(tmp_path: Path):
+    held = code_versions(lake=str(tmp_path))
+    for name, stale in (("labels", {"splits"}), ("same_work", {"splits"})):
+        before = code_versions(lake=str(tmp_path))
+        (tmp_path / "overrides").mkdir(exist_ok=True)
+        (tmp_path / "overrides" / f"{name}.csv").write_text("said by a person")
+        after = code_versions(lake=str(tmp_path))
+        assert {name for name in before if before[name] != after[name]} == stale
+    (tmp_path / "moved").mkdir()
+    (tmp_path / "overrides" / "labels.csv").rename(tmp_path / "moved" / "labels.csv")
+    (tmp_path / "overrides" / "same_work.csv").unlink()
+    assert code_versions(lake=str(tmp_path)) == held
+    moved = code_versions(lake=str(tmp_path), label_overrides=str(tmp_path / "moved" / "labels.csv"))
+    assert "label_overrides_content=labels.csv " in (moved["splits"] or "")
+
+
 def test_every_shaping_setting_exists():
     for names in SHAPING_SETTINGS.values():
         for name in names:

@@ -5,6 +5,7 @@ vocabularies from here, so that a class has one name and one place in the order.
 """
 
 import itertools
+from collections.abc import Mapping
 
 import polars as pl
 
@@ -51,16 +52,18 @@ PERIODS = (
 )
 """When a work was made, in the order of time."""
 
-_PERIOD_SPAN = 100
-
 
 def period_bounds(name: str) -> tuple[int, int]:
-    """The first year of a period and the first year after it; those without an end are taken to last a century.
+    """The first year of a period and the first year after it.
+
+    Those without an end are as long as their neighbours.
 
     Raises:
         ValueError: it is none of `PERIODS`.
     """
-    bounds = (PERIOD_BOUNDS[0] - _PERIOD_SPAN, *PERIOD_BOUNDS, PERIOD_BOUNDS[-1] + _PERIOD_SPAN)
+    first, second, *_ = PERIOD_BOUNDS
+    *_, before, last = PERIOD_BOUNDS
+    bounds = (2 * first - second, *PERIOD_BOUNDS, 2 * last - before)
     number = PERIODS.index(name)
     return bounds[number], bounds[number + 1]
 
@@ -69,6 +72,9 @@ def period_middle(name: str) -> float:
     """The year in the middle of a period, as told by `period_bounds`."""
     return sum(period_bounds(name)) / 2
 
+
+CLASSES: Mapping[str, tuple[str, ...]] = {"style": STYLES, "period": PERIODS, "type": TYPES}
+"""The classes of each task, in the order people read them."""
 
 YEAR_PRECISIONS = ("exact", "range", "circa", "decade", "century", "before", "after", "unknown")
 """How closely a date text says when a work was made."""

@@ -62,8 +62,9 @@ def embedded_images(
     served_model = served_card(lake)
     store, table = ImageStore(lake), EmbeddingTable(lake)
     cache = InferenceCache(lake, served_model, settings.device)
-    labels = splits.select("artwork_id", "work_id", "jpeg_sha256", "period")
-    wanted = artworks.join(labels, on="artwork_id").select("artwork_id", "jpeg_sha256", *METADATA)
+    # The labels of the splits, not of the catalogue: what a person corrected is found under its right name.
+    told = artworks.drop("style", "type").join(splits.drop("artist_id"), on="artwork_id")
+    wanted = told.select("artwork_id", "jpeg_sha256", *METADATA)
     plan = table.plan(wanted, served_model.model_id)
     computed = 0
     to_embed = wanted.filter(pl.col("artwork_id").is_in(plan.to_embed))

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from artpipe.io import content_version, save_picture
+from artpipe.io import content_version, recorded, save_picture
 from artpipe.lake import DataLake, write_whole
 from artpipe.lineage import Lineage
 from artpipe.resources import progress_of
@@ -85,3 +85,82 @@ def evaluation_report(
             **pictures,
         },
     )
+
+
+@dg.asset(
+    group_name=GROUP, kinds={"pytorch", "parquet"}, code_version="1", deps=["served_model"], owners=["team:artpipe"]
+)
+def suspect_labels(
+    context: dg.AssetExecutionContext,
+    config: RunConfig,
+    artworks: DataFrame,
+    training_set: DataFrame,
+    features: DataFrame,
+    lake: dg.ResourceParam[DataLake],
+    lineage: dg.ResourceParam[Lineage],
+    settings: dg.ResourceParam[Settings],
+) -> dg.MaterializeResult[Any]:
+    """Labels that are likely to be wrong, the likeliest first, for a person to look at.
+
+    Every work is judged by a small head that never saw it (confident learning, arXiv:1911.00068). What a person
+    decided on is left out.
+    """
+    import polars as pl
+
+    if held := reused(context, lineage, config):
+        return held[0]
+    from artpipe.catalog.schema import TASKS
+    from artpipe.evaluation.label_noise import HeadConfig
+    from artpipe.evaluation.suspects import SHEET_ROWS, find_suspects, suspects_sheet
+    from artpipe.images.store import ImageStore
+    from artpipe.splits.corrections import correct_labels
+    from artpipe.splits.overrides import read_overrides
+
+    said = read_overrides(settings.override_files, artworks["artwork_id"]).labels
+    store = ImageStore(lake)
+    # A frozen training set may not have taken in yet what a person corrected.
+    rows = correct_labels(store.held(training_set), said)
+    vectors, images_embedded = _fixed_vectors(rows, features, store, context, lake, settings)
+    reviewed = said.select("artwork_id", "task")
+    suspects, noise = find_suspects(rows, vectors, artworks, reviewed, HeadConfig(seed=settings.seed))
+    write_whole(lake.report("labels/suspects.csv"), suspects.write_csv().encode())
+    sheets: dict[str, Any] = {}
+    for task in TASKS:
+        shown = suspects.filter(task=task).head(SHEET_ROWS)
+        picture = suspects_sheet(shown, store.jpegs(shown["artwork_id"].to_list()), task)
+        sheets[f"suspect_{task}"] = save_picture(lake, f"labels/suspects_{task}.png", picture)
+    figures = {
+        name: value
+        for task, found in noise.items()
+        for name, value in (
+            (f"{task}_suspects", suspects.filter(pl.col("task") == task).height),
+            (f"{task}_judged", found.judged),
+            (f"{task}_estimated_noise", found.rate),
+        )
+        if value is not None
+    }
+    metadata = {**figures, "reviewed": reviewed.height, "images_embedded": images_embedded, **sheets}
+    return recorded("suspect_labels", suspects, lineage, metadata=metadata)
+
+
+def _fixed_vectors(
+    rows: DataFrame,
+    features: DataFrame,
+    store: Any,
+    context: dg.AssetExecutionContext,
+    lake: DataLake,
+    settings: Settings,
+) -> tuple[Any, int]:
+    """Vectors of pictures to judge their labels by, float32 (N, D), and how many had to be computed.
+
+    Features of a backbone that never saw these labels: a model that learned a wrong label by heart puts the picture
+    among those of the wrong class, and so hides it. The served model's own vectors only where there are no features.
+    """
+    from artpipe.embedding.inference import InferenceCache
+    from artpipe.training.features import features_in_order
+    from artpipe.training.served import served_card
+
+    if features.height:
+        return features_in_order(features, rows["jpeg_sha256"].to_list())[0].float().numpy(), 0
+    found = InferenceCache(lake, served_card(lake), settings.device).infer(rows, store, progress_of(context))
+    return found.vectors, found.computed

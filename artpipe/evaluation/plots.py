@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from artpipe.catalog.schema import PERIODS, STYLES, TASKS, TYPES
+from artpipe.catalog.schema import CLASSES, TASKS
 from artpipe.evaluation.classification import TaskScores
 
 if TYPE_CHECKING:
@@ -26,13 +26,12 @@ SPLIT_COLOURS = {
     "train (seen)": "#9aa3b2",
 }
 TASK_COLOURS = {"style": "#2f6db5", "period": "#b5473c", "type": "#3d8a5f"}
-_ORDER = {"style": STYLES, "period": PERIODS, "type": TYPES}
 _DPI = 150
 
 
 def class_order(task: str, classes: Sequence[str]) -> list[str]:
     """Classes in the order people read them: styles and periods by time; unknown names last, by name."""
-    known = {name: i for i, name in enumerate(_ORDER.get(task, ()))}
+    known = {name: i for i, name in enumerate(CLASSES.get(task, ()))}
     return sorted(classes, key=lambda name: (known.get(name, len(known)), name))
 
 

@@ -91,7 +91,7 @@ def captioned_sheet(
 
 
 def _captions(row: Mapping[str, object]) -> tuple[str, ...]:
-    """Artist, title, date and style, without what is unknown."""
+    """Artist, title, date and style, without what is unknown, and the lines of a `note`."""
 
     def text(key: str) -> str:
         return str(row.get(key) or "").strip()
@@ -100,6 +100,7 @@ def _captions(row: Mapping[str, object]) -> tuple[str, ...]:
     years = first if first == last else f"{first or '?'}-{last or '?'}"
     date = text("date_text") if text("date_text") not in ("", "-") else years
     lines = (text("artist"), text("title"), " · ".join(part for part in (date, text("style")) if part))
+    lines += tuple(text("note").splitlines())
     return tuple(line for line in lines if line)
 
 

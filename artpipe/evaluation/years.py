@@ -1,17 +1,15 @@
 """How many years the predicted period is off, so that a near miss in time counts for less than a far one.
 
-A period stands for its middle year. The two open-ended ones are taken to be as long as their neighbours: "before 1350"
-stands for 1300, a century's middle like the one after it, and "after 2000" for 2025.
+A period stands for its middle year (`period_middle`), an open-ended one as if it were as long as its neighbour.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from artpipe.catalog.schema import PERIOD_BOUNDS, PERIODS
+from artpipe.catalog.schema import period_middle
 from artpipe.evaluation.bootstrap import RESAMPLES, Interval, intervals_of_means
 
 if TYPE_CHECKING:
@@ -41,16 +39,6 @@ class YearScores:
     by_majority: float | None = None
 
 
-def _middles() -> dict[str, float]:
-    bounds = PERIOD_BOUNDS
-    edges = (2 * bounds[0] - bounds[1], *bounds, 2 * bounds[-1] - bounds[-2])
-    return {period: (first + last) / 2 for period, (first, last) in zip(PERIODS, pairwise(edges), strict=True)}
-
-
-PERIOD_MIDDLES = _middles()
-"""The year that each period stands for."""
-
-
 def score_years(
     probabilities: "NDArray[np.floating]",
     years: "NDArray[np.floating]",
@@ -78,13 +66,13 @@ def score_years(
     n = int(known.sum())
     if not n or not classes:
         return YearScores(split, n)
-    middles = np.array([PERIOD_MIDDLES[name] for name in classes])
+    middles = np.array([period_middle(name) for name in classes])
     chances, true = probabilities[known].astype(np.float64), years[known]
     by_mean = np.abs(chances @ middles - true)
     by_best = np.abs(middles[chances.argmax(axis=1)] - true)
     _, work_of = np.unique(np.array(work_ids)[known], return_inverse=True)
     intervals = intervals_of_means(np.stack([by_mean, by_best], axis=1), work_of, seed, resamples)
-    floor = None if majority_class is None else float(np.abs(PERIOD_MIDDLES[majority_class] - true).mean())
+    floor = None if majority_class is None else float(np.abs(period_middle(majority_class) - true).mean())
     return YearScores(
         split, n, float(by_mean.mean()), intervals[0], float(by_best.mean()), intervals[1], floor
     )  # fmt: skip

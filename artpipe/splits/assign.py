@@ -69,15 +69,12 @@ def assign_splits(
     Returns:
         Table `splits`, sorted by `artwork_id`.
     """
-    from artpipe.catalog.dates import period_expr
-
     rows = (
         images.filter(pl.col("status").is_in(HELD))
         .select("artwork_id", "jpeg_sha256")
         .join(works, on="artwork_id")
-        .join(
-            artworks.select("artwork_id", "artist_id", "style", period_expr().alias("period"), "type"), on="artwork_id"
-        )
+        .join(artworks.select("artwork_id", "artist_id"), on="artwork_id")
+        .join(catalogue_labels(artworks), on="artwork_id")
     )
     # Artists are linked by every row of a work, usable or not: an image that arrives later must move nobody.
     unseen = _held_out_artists(works.join(artworks.select("artwork_id", "artist_id"), on="artwork_id"), config)
@@ -90,6 +87,13 @@ def assign_splits(
         .cast(SPLITS)
         .sort("artwork_id")
     )
+
+
+def catalogue_labels(artworks: pl.DataFrame) -> pl.DataFrame:
+    """The label of each task as the catalogue has it: `artwork_id` and a column for each task."""
+    from artpipe.catalog.dates import period_expr
+
+    return artworks.select("artwork_id", "style", period_expr().alias("period"), "type")
 
 
 def split_counts(splits: pl.DataFrame) -> dict[str, int]:

@@ -66,6 +66,7 @@ def group_works(
     artworks: pl.DataFrame,
     images: pl.DataFrame,
     previous: pl.DataFrame | None = None,
+    same_work: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Say for every artwork which work it belongs to.
 
@@ -77,7 +78,8 @@ def group_works(
       a title such as `Still-Life` alone joins nothing;
     - the same file, or photographs that look the same, with a word of the title for those that look nearly the same
       (`near_duplicates`);
-    - they were one work in `previous`.
+    - a person said so in `same_work`;
+    - they were one work in `previous`: what a model may have learned from as one work is not parted any more.
 
     A work is named after its whole picture with the smallest id, so a new detail renames nothing; a work that was in
     `previous` keeps its name whatever joins it. Where two previous works turn out to be one, the name whose split
@@ -87,6 +89,7 @@ def group_works(
         artworks: table `artworks`.
         images: table `images` (`artwork_id`, `status`, `sha256`, `perceptual_hash`).
         previous: table `splits` of the last run, if there is one.
+        same_work: pairs of artworks, `left` and `right`, if there are any; one that is not in `artworks` joins nothing.
 
     Returns:
         `artwork_id`, `work_id`, one row an artwork, sorted by `artwork_id`; the same for any order of the rows.
@@ -107,8 +110,12 @@ def group_works(
     union = _Union(len(ids))
     for group in _title_groups(artworks, is_part):
         union.join(group)
-    for left, right in zip(looks["left"], looks["right"], strict=True):
-        union.join((position[left], position[right]))
+    pairs = looks.select("left", "right")
+    if same_work is not None:
+        pairs = pl.concat([pairs, same_work.select("left", "right")])
+    for left, right in pairs.iter_rows():
+        if left in position and right in position:
+            union.join((position[left], position[right]))
     named = {} if previous is None else dict(previous.select("artwork_id", "work_id").iter_rows())
     for group in _same([(named.get(artwork_id), i) for i, artwork_id in enumerate(ids) if artwork_id in named]):
         union.join(group)

@@ -7,12 +7,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from artpipe.catalog.schema import PERIODS, STYLES, TASKS, TYPES
+from artpipe.catalog.schema import CLASSES, TASKS
 
 UNKNOWN = -1
 """The number of a missing label, or of a class that the vocabulary has not."""
-
-_ORDER: dict[str, tuple[str, ...]] = {"style": STYLES, "period": PERIODS, "type": TYPES}
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Labels:
         classes: dict[str, tuple[str, ...]] = {}
         for task in TASKS:
             present = set(train[task].drop_nulls().to_list())
-            usual = [name for name in _ORDER[task] if name in present]
+            usual = [name for name in CLASSES[task] if name in present]
             if present:
                 classes[task] = (*usual, *sorted(present - set(usual)))
         return cls(classes)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from artpipe.catalog.schema import PERIODS, STYLES, TYPES
+from artpipe.catalog.schema import CLASSES
 from artpipe.search.collection import Collection, UnknownArtworkError
 from artpipe.search.filters import FilterColumns, SearchFilter, folded
 from artpipe.search.framing import HIT_METADATA
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 MAX_RANKED = 480
 """How far down the list of works alike one may leaf: beyond, likeness says nothing any more."""
-_ORDER = {"style": STYLES, "period": PERIODS, "type": TYPES}
 
 
 @dataclass(frozen=True)
@@ -199,7 +198,7 @@ class Catalogue:
             coded = self._columns.labels[name]
             codes = coded.codes[others.mask(self._columns) & wanted]
             counts = np.bincount(codes[codes >= 0], minlength=len(coded.words))
-            place = {label: i for i, label in enumerate(_ORDER.get(name, ()))}
+            place = {label: i for i, label in enumerate(CLASSES.get(name, ()))}
             labels = sorted(range(len(coded.words)), key=lambda i: (place.get(coded.words[i], len(place)), i))
             found[name] = [(coded.words[i], int(counts[i])) for i in labels if counts[i]]
         return found

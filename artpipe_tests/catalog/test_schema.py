@@ -9,7 +9,7 @@ def test_periods_follow_each_other_without_a_gap():
     bounds = [period_bounds(name) for name in PERIODS]
     assert all(before[1] == after[0] for before, after in itertools.pairwise(bounds))
     assert bounds[0] == (1250, 1350)
-    assert bounds[-1] == (2000, 2100)
+    assert bounds[-1] == (2000, 2050)
 
 
 def test_the_middle_of_a_period():

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from artpipe.evaluation.years import PERIOD_MIDDLES, score_years
+from artpipe.catalog.schema import period_middle
+from artpipe.evaluation.years import score_years
 
 CLASSES = ("1350-1450", "1450-1550", "1550-1650")
 
@@ -15,9 +16,9 @@ def score(chances, years, **changed):
 
 
 def test_a_period_stands_for_its_middle_and_the_open_ended_ones_are_as_long_as_their_neighbours():
-    assert PERIOD_MIDDLES["1450-1550"] == 1500
-    assert PERIOD_MIDDLES["1950-2000"] == 1975
-    assert (PERIOD_MIDDLES["before 1350"], PERIOD_MIDDLES["after 2000"]) == (1300, 2025)
+    assert period_middle("1450-1550") == 1500
+    assert period_middle("1950-2000") == 1975
+    assert (period_middle("before 1350"), period_middle("after 2000")) == (1300, 2025)
 
 
 def test_the_error_is_from_the_probable_year_and_from_the_likeliest_period():

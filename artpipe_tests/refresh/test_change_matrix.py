@@ -8,6 +8,7 @@ import pytest
 
 from artpipe.refresh.waves import RefreshReport
 from artpipe.search import Collection
+from artpipe.splits.overrides import say_label, say_same_work
 
 ROOTS = {"raw_catalog", "raw_artists"}
 CATALOG = {"catalog_changes", "artworks", "quarantine"}
@@ -16,6 +17,7 @@ TABLE = {"embeddings", "vectors", "text_index"}
 NEIGHBOURS = {"search_index", "art_map"}
 DEALT = {"splits", "training_set", "evaluation_report"}
 MODEL = {"classifier", "served_model"}
+SUSPECTS = {"suspect_labels"}
 
 
 @dataclass(frozen=True)
@@ -94,26 +96,47 @@ def a_gone_image_comes_back(upkeep):
     upkeep.gallery.hang(ImageStore(upkeep.lake).outcomes().filter(status="gone")["artwork_id"][0])
 
 
+def a_label_corrected(upkeep):
+    say(upkeep, upkeep.works(type="portrait")[0], "genre")
+
+
+def a_label_confirmed(upkeep):
+    say(upkeep, upkeep.works(type="portrait")[0], "portrait")
+
+
+def say(upkeep, artwork_id: str, type_: str) -> None:
+    said = {"artwork_id": artwork_id, "task": "type", "label": type_, "by": "anna", "reason": "", "at": ""}
+    say_label(upkeep.settings().override_files, said)
+
+
+def two_works_joined(upkeep):
+    left, right = upkeep.works()[:2]
+    say_same_work(
+        upkeep.settings().override_files, {"left": left, "right": right, "by": "anna", "reason": "", "at": ""}
+    )
+
+
 def nothing(_):
     pass
 
 
 DOWN_FROM_IMAGES = {"images", *DEALT, *TABLE, *NEIGHBOURS}
+DESCRIBED = {*CATALOG, *SUSPECTS}
 MATRIX = {
     "nothing": Row(nothing, set()),
     "the catalogue in another order": Row(republished_in_another_order, CATALOG, files=1),
     "the catalogue in another encoding": Row(republished_as_utf_8, CATALOG, files=1),
     "the catalogue with another delimiter": Row(republished_with_semicolons, CATALOG, files=1),
-    "a title": Row(a_title_corrected, {*CATALOG, "wanted_images", "splits", "evaluation_report", *TABLE}, files=1),
-    "a type": Row(a_type_corrected, {*CATALOG, "wanted_images", *DEALT, *TABLE}, files=1),
-    "a style": Row(a_style_corrected, {"artists", *CATALOG, "wanted_images", *DEALT, *TABLE}, files=1),
+    "a title": Row(a_title_corrected, {*DESCRIBED, "wanted_images", "splits", "evaluation_report", *TABLE}, files=1),
+    "a type": Row(a_type_corrected, {*DESCRIBED, "wanted_images", *DEALT, *TABLE}, files=1),
+    "a style": Row(a_style_corrected, {"artists", *DESCRIBED, "wanted_images", *DEALT, *TABLE}, files=1),
     "one painting more": Row(
-        one_painting_added, {*CATALOG, "wanted_images", *DOWN_FROM_IMAGES}, images=1, embedded=1, files=1
+        one_painting_added, {*DESCRIBED, "wanted_images", *DOWN_FROM_IMAGES}, images=1, embedded=1, files=1
     ),
     "one image replaced": Row(
         one_image_replaced, DOWN_FROM_IMAGES, images=1, spoiled=4, embedded=1, settings={"revalidate_after_days": 0}
     ),
-    "one painting withdrawn": Row(one_painting_withdrawn, {*CATALOG, "wanted_images", *DOWN_FROM_IMAGES}, files=1),
+    "one painting withdrawn": Row(one_painting_withdrawn, {*DESCRIBED, "wanted_images", *DOWN_FROM_IMAGES}, files=1),
     "a gone image back": Row(
         a_gone_image_comes_back,
         DOWN_FROM_IMAGES,
@@ -124,25 +147,28 @@ MATRIX = {
     ),
     "many paintings more": Row(
         many_paintings_added,
-        {*CATALOG, "wanted_images", *DOWN_FROM_IMAGES, "features", *MODEL},
+        {*DESCRIBED, "wanted_images", *DOWN_FROM_IMAGES, "features", *MODEL},
         images=8,
         embedded=113 + 8,
         files=1,
     ),
     "a hyper-parameter": Row(
         nothing,
-        {*MODEL, "evaluation_report", *TABLE, *NEIGHBOURS},
+        {*MODEL, *SUSPECTS, "evaluation_report", *TABLE, *NEIGHBOURS},
         embedded=113,
         settings={"learning_rate": 0.002},
     ),
     "the image size": Row(
         nothing,
-        {*DOWN_FROM_IMAGES, "features", *MODEL},
+        {*DOWN_FROM_IMAGES, "features", *MODEL, *SUSPECTS},
         images=113,
         # The served model looks at the 14 test works in their new size, too, to be compared with the new one.
         embedded=113 + 14,
         settings={"image_short_side_px": 96},
     ),
+    "a label corrected by a person": Row(a_label_corrected, {*DEALT, *TABLE, *SUSPECTS}),
+    "a label confirmed by a person": Row(a_label_confirmed, {"splits", *SUSPECTS}),
+    "two works joined by a person": Row(two_works_joined, {*DEALT, *TABLE}),
     "a search setting": Row(nothing, {"search_index"}, settings={"search_recall": 0.95}),
 }
 
@@ -196,6 +222,16 @@ def test_a_withdrawn_painting_is_not_found_any_more(upkeep):
     upkeep.gallery.edit(gone, lambda _: None)
     upkeep.refresh()
     assert gone not in Collection.open(upkeep.lake)
+
+
+def test_a_label_corrected_by_a_person_is_what_search_tells_and_the_catalogue_keeps_its_own(upkeep):
+    corrected = upkeep.works(type="portrait")[0]
+    say(upkeep, corrected, "genre")
+    report: RefreshReport = upkeep.refresh()
+    assert report.work["rows_updated"] == 1
+    assert Collection.open(upkeep.lake).get(corrected)["type"] == "genre"
+    assert upkeep.table("splits").filter(artwork_id=corrected)["type"].to_list() == ["genre"]
+    assert upkeep.table("artworks").filter(artwork_id=corrected)["type"].to_list() == ["portrait"]
 
 
 def test_a_corrected_title_is_what_search_tells(upkeep):

@@ -147,6 +147,22 @@ def test_of_two_works_found_to_be_one_the_trained_one_keeps_its_name(catalogue, 
     assert set(after.values()) == {wins}
 
 
+def test_pictures_that_a_person_joins_are_one_work(catalogue):
+    made = catalogue(*({"artwork_id": f"{artist}/one"} for artist in "bcde"))
+    pairs = pl.DataFrame([("c/one", "b/one"), ("c/one", "e/one"), ("b/one", "z/gone")], ["left", "right"], orient="row")
+    works = dict(group_works(*made, same_work=pairs).iter_rows())
+    assert works == {"b/one": "b/one", "c/one": "b/one", "d/one": "d/one", "e/one": "b/one"}
+
+
+def test_what_a_person_joined_cannot_cross_splits_afterwards(catalogue):
+    made = catalogue(*({"artwork_id": f"b/{i}"} for i in range(40)))
+    before = splits_of(made)
+    train, test = (before.filter(split=split)["artwork_id"][0] for split in ("train", "test"))
+    pairs = pl.DataFrame({"left": [test], "right": [train]})
+    after = assign_splits(group_works(*made, before, pairs), *made, CONFIG)
+    assert after.filter(pl.col("artwork_id").is_in([train, test]))["split"].to_list() == ["train", "train"]
+
+
 def test_what_was_one_work_stays_one_work(catalogue):
     rows = ({"artwork_id": "b/one", "title": "Tower"}, {"artwork_id": "b/two", "title": "Tower (detail)"})
     before = splits_of(catalogue(*rows))

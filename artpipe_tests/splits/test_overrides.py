@@ -1,0 +1,137 @@
+"""What a person writes into the files of overrides is checked line by line, and what is wrong is told with a remedy."""
+
+from pathlib import Path
+
+import pytest
+
+from artpipe.splits.overrides import OverrideFiles, OverridesError, read_overrides, say_label, say_same_work
+
+HEADER = "artwork_id,task,label,by,reason,at\n"
+KNOWN = ("b/one", "b/two")
+SAID = {
+    "artwork_id": "b/one",
+    "task": "style",
+    "label": "Rococo",
+    "by": "anna",
+    "reason": "signed, dated 1750",
+    "at": "2026-11-01",
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> OverrideFiles:
+    return OverrideFiles(str(tmp_path / "overrides" / "labels.csv"), str(tmp_path / "overrides" / "same_work.csv"))
+
+
+def written(files: OverrideFiles, labels: str | bytes = "", same_work: str = "") -> OverrideFiles:
+    for file, content in ((files.labels, labels), (files.same_work, same_work)):
+        if content:
+            Path(file).parent.mkdir(exist_ok=True)
+            Path(file).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return files
+
+
+def labels_of(files: OverrideFiles) -> list[tuple[str, str, str | None]]:
+    return read_overrides(files, KNOWN).labels.select("artwork_id", "task", "label").rows()
+
+
+def test_files_that_are_not_there_say_nothing(files):
+    said = read_overrides(files, KNOWN)
+    assert (said.labels.height, said.same_work.height, said.remarks) == (0, 0, ())
+
+
+def test_a_file_that_a_setting_names_must_be_there(files):
+    with pytest.raises(OverridesError, match=r"ARTPIPE_LABEL_OVERRIDES names .*labels.csv, which is not there"):
+        read_overrides(OverrideFiles(files.labels, files.same_work, is_labels_named=True), KNOWN)
+
+
+def test_labels_are_read_and_an_empty_one_is_unknown(files):
+    written(files, HEADER + "b/one,style,Rococo,anna,signed,2026-11-01\n\nb/two,period,,,,\n")
+    assert labels_of(files) == [("b/one", "style", "Rococo"), ("b/two", "period", None)]
+
+
+def test_what_a_spreadsheet_saves_is_read(files):
+    text = "\ufeffartwork_id;task;label\r\nb/one;type;genre\r\n"
+    assert labels_of(written(files, text)) == [("b/one", "type", "genre")]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("b/one,stile,Rococo", "line 3: 'stile' is no task; write style, period or type"),
+        ("b/one,style,baroc", "line 3: 'baroc' is no style; the closest: Baroque"),
+        ("b/one,style,Zzz", "line 3: 'Zzz' is no style; write one of Medieval, .*, or nothing where it is unknown"),
+        ("b/one,period,1550", "line 3: '1550' is no period; the closest: 1550-1650, 1450-1550"),
+        (",style,Rococo", "line 3: it names no artwork_id"),
+        ("b/one,style,Rococo,,,yesterday", "line 3: at 'yesterday' is no date; write one such as 2026-11-01"),
+        ("b/one,style,Rococo,anna,signed, dated,2026-11-01", "line 3 has 7 values for 6 columns; put a text .* quotes"),
+        ('b/one,style,"Rococo" x', "line 3 is no CSV"),
+    ],
+)
+def test_a_line_that_cannot_be_taken_is_named_with_a_remedy(files, line, problem):
+    with pytest.raises(OverridesError, match=problem):
+        labels_of(written(files, HEADER + "b/two,type,genre,,,\n" + line + "\n"))
+
+
+def test_every_wrong_line_is_told_at_once(files):
+    with pytest.raises(OverridesError, match=r"line 2: .*; line 3: .*; line 6: .*; and 2 more"):
+        labels_of(written(files, HEADER + "b/one,style,X,,,\n" * 7))
+
+
+@pytest.mark.parametrize("header", ["artwork_id,label", "artwork_id,task,label,note", "artwork_id,task,task,label"])
+def test_columns_other_than_those_known_are_refused(files, header):
+    with pytest.raises(OverridesError, match="line 1 should name the columns: artwork_id,task,label,by,reason,at"):
+        labels_of(written(files, header + "\n"))
+
+
+def test_another_encoding_is_refused(files):
+    with pytest.raises(OverridesError, match="is not UTF-8; save it as `CSV UTF-8`"):
+        labels_of(written(files, (HEADER + "b/one,style,Rococo,Ágnes,,\n").encode("cp1252")))
+
+
+def test_of_two_lines_that_contradict_each_other_the_later_wins_and_it_is_said(files):
+    written(files, HEADER + "b/one,style,Rococo,,,\nb/one,style,Baroque,,,\nb/one,type,genre,,,\n")
+    assert labels_of(files) == [("b/one", "style", "Baroque"), ("b/one", "type", "genre")]
+    (remark,) = read_overrides(files, KNOWN).remarks
+    assert remark.endswith("line 3: style 'Baroque' of b/one goes before 'Rococo' of line 2")
+
+
+def test_an_artwork_that_the_catalogue_has_not_is_remarked_on(files):
+    written(files, HEADER + "b/gone,style,Rococo,,,\n", "left,right\nb/one,b/away\n")
+    unknown = [remark.partition("overrides/")[2] for remark in read_overrides(files, KNOWN).remarks]
+    assert unknown == [
+        "labels.csv, line 2: the catalogue has no artwork 'b/gone'",
+        "same_work.csv, line 2: the catalogue has no artwork 'b/away'",
+    ]
+
+
+@pytest.mark.parametrize("pair", ["b/one,b/one", "b/one,"])
+def test_a_pair_is_of_two_artworks(files, pair):
+    with pytest.raises(OverridesError, match=r"line 2: .* are no two artworks"):
+        read_overrides(written(files, same_work=f"left,right\n{pair}\n"), KNOWN)
+
+
+def test_what_is_written_is_read_again_and_replaces_what_was_said_before(files):
+    assert say_label(files, SAID) is None
+    say_label(files, {**SAID, "artwork_id": "b/two", "label": ""})
+    before = say_label(files, {**SAID, "label": "Baroque"})
+    assert before is not None
+    assert before["label"] == "Rococo"
+    assert labels_of(files) == [("b/two", "style", None), ("b/one", "style", "Baroque")]
+    assert read_overrides(files, KNOWN).labels["reason"].to_list() == ["signed, dated 1750"] * 2
+
+
+def test_a_pair_is_written_once_whichever_comes_first(files):
+    for left, right in (KNOWN, KNOWN[::-1]):
+        say_same_work(files, {"left": left, "right": right, "by": "anna", "reason": "", "at": "2026-11-01"})
+    assert read_overrides(files, KNOWN).same_work.height == 1
+
+
+def test_nothing_wrong_is_written_and_nothing_is_written_beside_what_is_wrong(files):
+    with pytest.raises(OverridesError, match="'Roccoco' is no style; the closest: Rococo"):
+        say_label(files, {**SAID, "label": "Roccoco"})
+    assert not Path(files.labels).exists()
+    written(files, HEADER + "b/one,style,Roccoco,,,\n")
+    with pytest.raises(OverridesError, match="line 2"):
+        say_label(files, SAID)
+    assert Path(files.labels).read_text() == HEADER + "b/one,style,Roccoco,,,\n"
