@@ -119,7 +119,10 @@ class Embedder:
                     "which has no direction"
                 )
             vectors = features / lengths
-            chances = {task: head(features).softmax(dim=1) for task, head in zip(self.tasks, self.heads, strict=True)}
+            chances = {
+                task: (head(features) / self.card.temperatures.get(task, 1.0)).softmax(dim=1)
+                for task, head in zip(self.tasks, self.heads, strict=True)
+            }
         return Predictions(vectors.cpu().numpy(), {task: one.cpu().numpy() for task, one in chances.items()})
 
     def embed_cached(

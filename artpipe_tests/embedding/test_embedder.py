@@ -1,5 +1,6 @@
 import hashlib
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,17 @@ def test_the_embedder_says_what_the_network_says():
     seen = embedder.embed_pixels(given)
     assert np.allclose(seen.vectors, torch.nn.functional.normalize(features).numpy(), atol=1e-4)
     assert np.allclose(seen.probabilities["type"], logits["type"].softmax(1).numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_logits_are_divided_by_the_temperature_of_their_task(precision):
+    model, card = made()
+    plain = Embedder(model, card, "cpu", precision).embed_pixels(squares(4))
+    tempered = Embedder(model, replace(card, temperatures={"style": 2.0}), "cpu", precision).embed_pixels(squares(4))
+    raised = np.sqrt(plain.probabilities["style"])
+    assert tempered.probabilities["style"] == pytest.approx(raised / raised.sum(axis=1, keepdims=True), abs=1e-5)
+    assert np.array_equal(tempered.probabilities["type"], plain.probabilities["type"])
+    assert np.array_equal(tempered.vectors, plain.vectors)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
