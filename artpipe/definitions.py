@@ -67,6 +67,7 @@ SHAPING_SETTINGS: Mapping[str, tuple[str, ...]] = {
         "seed",
         "warm_start",
     ),
+    "evaluation_report": ("abstain_below",),
     "search_index": ("search_recall",),
     "served_model": ("model_tolerance",),
 }

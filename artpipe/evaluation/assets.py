@@ -49,6 +49,8 @@ def evaluation_report(
         found.vectors,
         model_id=served_model.model_id,
         seed=settings.seed,
+        temperatures=served_model.temperatures,
+        abstain_below=settings.abstain_below,
     )
     write_whole(lake.report("evaluation/report.json"), json.dumps(report.to_dict(), indent=1).encode())
     write_whole(lake.report("evaluation/report.md"), report.to_markdown().encode())

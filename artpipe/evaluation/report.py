@@ -12,6 +12,7 @@ import polars as pl
 
 from artpipe.catalog.schema import TASKS
 from artpipe.evaluation.classification import TaskScores, majority_class, score_split
+from artpipe.evaluation.confidence import ConfidenceScores, measure_confidence
 from artpipe.evaluation.retrieval import NEIGHBOURS, RetrievalScores, score_retrieval
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class EvaluationReport:
     rows: Mapping[str, int]
     classification: tuple[TaskScores, ...]
     retrieval: tuple[RetrievalScores, ...]
+    confidence: tuple[ConfidenceScores, ...] = ()
 
     def scores(self, task: str, split: str) -> TaskScores:
         """The scores of one task on one split."""
@@ -48,21 +50,27 @@ class EvaluationReport:
                     "rows": self.rows[split],
                     "classification": {s.task: _without(s, "task") for s in self.classification if s.split == split},
                     "retrieval": {s.by: _without(s, "by") for s in self.retrieval if s.split == split},
+                    "confidence": {s.task: _without(s, "task") for s in self.confidence if s.split == split},
                 }
                 for split in self.rows
             },
         }
 
     def to_markdown(self) -> str:
-        """Two tables for people."""
+        """Three tables for people."""
+        before = {(scores.task, scores.split): scores.error_before for scores in self.confidence}
         lines = [
-            "| split | task | n | works | @1 (95 %) | @3 | macro-F1 | majority floor | ECE |",
-            "|---|---|--:|--:|--:|--:|--:|--:|--:|",
-            *(_classification_line(scores) for scores in self.classification),
+            "| split | task | n | works | @1 (95 %) | @3 | macro-F1 | majority floor | ECE before | ECE |",
+            "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+            *(_classification_line(scores, before.get((scores.task, scores.split))) for scores in self.classification),
             "",
             "| split | neighbours by | n | precision@10 | chance | ceiling |".replace("@10", f"@{self._neighbours}"),
             "|---|---|--:|--:|--:|--:|",
             *(_retrieval_line(scores) for scores in self.retrieval),
+            "",
+            "| split | task | answered from | coverage | right of those |",
+            "|---|---|--:|--:|--:|",
+            *(line for scores in self.confidence for line in _selective_lines(scores)),
         ]
         return "\n".join(lines) + "\n"
 
@@ -102,6 +110,8 @@ def evaluate(
     include_train: bool = False,
     seed: int = 0,
     neighbours: int = NEIGHBOURS,
+    temperatures: Mapping[str, float] | None = None,
+    abstain_below: float = 0.0,
 ) -> EvaluationReport:
     """Measure a model on each held-out split apart.
 
@@ -116,6 +126,8 @@ def evaluate(
         include_train: also score the training rows, under the name `train (seen)`.
         seed: of the bootstrap.
         neighbours: k of the retrieval precision.
+        temperatures: that the probabilities were made with, by task; 1 by default.
+        abstain_below: the probability below which a label is told as unsure.
     """
     split_of = rows["split"].to_numpy()
     members = {split: np.flatnonzero(split_of == split) for split in EVALUATED_SPLITS}
@@ -145,14 +157,27 @@ def evaluate(
         for split, indices in members.items()
         for scores in score_retrieval(vectors, work_ids, retrieved, indices, split=split, k=neighbours)
     )
-    return EvaluationReport(model_id, {s: len(i) for s, i in members.items()}, classification, retrieval)
+    confidence = tuple(
+        measure_confidence(
+            probabilities[task][indices],
+            [labels[task][i] for i in indices],
+            classes[task],
+            task=task,
+            split=split,
+            temperature=(temperatures or {}).get(task, 1.0),
+            abstain_below=abstain_below,
+        )
+        for split, indices in members.items()
+        for task in TASKS
+    )
+    return EvaluationReport(model_id, {s: len(i) for s, i in members.items()}, classification, retrieval, confidence)
 
 
-def _without(scores: TaskScores | RetrievalScores, key: str) -> dict[str, Any]:
+def _without(scores: TaskScores | RetrievalScores | ConfidenceScores, key: str) -> dict[str, Any]:
     return {name: value for name, value in asdict(scores).items() if name != key}
 
 
-def _classification_line(scores: TaskScores) -> str:
+def _classification_line(scores: TaskScores, error_before: float | None) -> str:
     at_1 = _percent(scores.at_1)
     if scores.at_1_interval is not None:
         low, high = scores.at_1_interval
@@ -164,7 +189,7 @@ def _classification_line(scores: TaskScores) -> str:
     ece = "-" if scores.calibration is None else f"{scores.calibration.expected_error:.3f}"
     cells = (
         _SPLIT_TITLES[scores.split], scores.task, f"{scores.n:,}", f"{scores.works:,}", at_1, _percent(scores.at_3),
-        f1, floor, ece,
+        f1, floor, "-" if error_before is None else f"{error_before:.3f}", ece,
     )  # fmt: skip
     return f"| {' | '.join(cells)} |"
 
@@ -173,6 +198,14 @@ def _retrieval_line(scores: RetrievalScores) -> str:
     figures = (scores.precision, scores.chance, scores.ceiling)
     cells = (_SPLIT_TITLES[scores.split], scores.by, f"{scores.n:,}", *map(_percent, figures))
     return f"| {' | '.join(cells)} |"
+
+
+def _selective_lines(scores: ConfidenceScores) -> list[str]:
+    place = f"| {_SPLIT_TITLES[scores.split]} | {scores.task}"
+    return [
+        f"{place} | {one.threshold:g} | {_percent(one.coverage)} | {_percent(one.accuracy)} |"
+        for one in scores.selective
+    ]
 
 
 def _percent(share: float | None) -> str:

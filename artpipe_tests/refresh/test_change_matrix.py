@@ -13,8 +13,8 @@ ROOTS = {"raw_catalog", "raw_artists"}
 CATALOG = {"catalog_changes", "artworks", "quarantine"}
 PICTURES = {"wanted_images", "images"}
 TABLE = {"embeddings", "vectors", "text_index"}
-NEIGHBOURS = {"search_index", "art_map"}
-DEALT = {"splits", "training_set", "evaluation_report"}
+NEIGHBOURS = {"search_index", "art_map", "novelty_scale"}
+DEALT = {"splits", "training_set", "evaluation_report", "novelty_scale"}
 MODEL = {"classifier", "served_model"}
 
 
@@ -143,6 +143,7 @@ MATRIX = {
         embedded=113 + 14,
         settings={"image_short_side_px": 96},
     ),
+    "from when a label is unsure": Row(nothing, {"evaluation_report"}, settings={"abstain_below": 0.7}),
     "a search setting": Row(nothing, {"search_index"}, settings={"search_recall": 0.95}),
 }
 
