@@ -131,9 +131,11 @@ def search(
 def predict(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Paths of images.")], as_json: AsJson = False
 ) -> None:
-    """Show the style, period and type that the model takes each image for."""
+    """Show the style, period and type that the model takes each image for, and whether it is like the collection."""
     from artpipe.lake import DataLake
+    from artpipe.search.collection import Collection, LakeMissingError, NothingEmbeddedError
     from artpipe.search.predictions import predict_pictures, stored_short_side_px
+    from artpipe.search.queries import ModelMismatchError
 
     settings = settings_in_force()
     lake = DataLake(settings.lake_root)
@@ -143,16 +145,27 @@ def predict(
 
         return load_served_model(lake, settings.device)
 
-    answers = predict_pictures(load_encoder, images, stored_short_side_px(lake))
+    try:
+        answers = Collection.open(lake, device=settings.device).predict(images)
+    except (LakeMissingError, NothingEmbeddedError, ModelMismatchError):
+        # The model can be asked while the collection is not embedded with it, only not compared with.
+        answers = predict_pictures(load_encoder, images, stored_short_side_px(lake), settings.abstain_below)
     if as_json:
         print_json([answer.as_json() for answer in answers])
         return
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("file", *(task for task in answers[0].best))
     for answer in answers:
-        cells = ("\n".join(f"{label} {share:.0%}" for label, share in pairs) for pairs in answer.best.values())
-        table.add_row(str(answer.file), *cells, end_section=True)
+        is_unlike = answer.novelty is not None and answer.novelty.is_unlike_collection
+        file = (
+            f"{escape(str(answer.file))}\n[yellow]unlike anything in the collection[/]"
+            if is_unlike
+            else str(answer.file)
+        )
+        cells = (_labels(pairs, is_sure=answer.is_sure[task]) for task, pairs in answer.best.items())
+        table.add_row(file, *cells, end_section=True)
     people(stderr=False).print(table)
 
 
@@ -236,6 +249,11 @@ def info(as_json: AsJson = False) -> None:
         for number, (name, value) in enumerate(facts.items()):
             table.add_row(topic if number == 0 else "", name, _plain(value))
     people(stderr=False).print(table)
+
+
+def _labels(pairs: "list[tuple[str, float]]", *, is_sure: bool) -> str:
+    told = [f"{label} {share:.0%}" for label, share in pairs]
+    return "\n".join(told if is_sure else [f"unsure (best guess {told[0]})", *told[1:]])
 
 
 def _filter(*, years: str | None, **labels: str | None) -> "SearchFilter":

@@ -71,6 +71,7 @@ SHAPING_SETTINGS: Mapping[str, tuple[str, ...]] = {
         "warm_start",
     ),
     "suspect_labels": ("label_overrides_content", "seed"),
+    "evaluation_report": ("abstain_below",),
     "search_index": ("search_recall",),
     "served_model": ("model_tolerance",),
 }

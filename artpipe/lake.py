@@ -119,6 +119,7 @@ class DataLake:
             "evaluation_report": self.report("evaluation/report.json"),
             "search_index": self.index("card.json"),
             "text_index": self.root / "lance" / f"{EMBEDDINGS_TABLE}.lance",
+            "novelty_scale": self.index("novelty.npz"),
             "local_features": self.index("visual_words.npz"),
         }.get(asset, self.table(asset))
 

@@ -154,6 +154,12 @@ class Settings(BaseSettings):
         default=False, description="whether a search may fetch its picture from a public web address"
     )
     seed: int = Field(default=0, description="seed of everything random")
+    abstain_below: float = Field(
+        default=0.5,
+        ge=0,
+        lt=1,
+        description="a label that is less probable is told as unsure, here and in the report; 0: never",
+    )
     search_recall: float = Field(
         default=0.99, gt=0, le=1, description="share of the ten true neighbours that the search index must find"
     )
@@ -321,7 +327,11 @@ class Settings(BaseSettings):
         """How visitors of the web app are treated."""
         from artpipe.web.config import WebConfig
 
-        return WebConfig(upload_bytes=round(self.web_upload_mb * 1e6), requests_per_minute=self.web_requests_per_minute)
+        return WebConfig(
+            upload_bytes=round(self.web_upload_mb * 1e6),
+            requests_per_minute=self.web_requests_per_minute,
+            abstain_below=self.abstain_below,
+        )
 
 
 def _content(file: str) -> str | None:

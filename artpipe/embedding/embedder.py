@@ -126,8 +126,11 @@ class Embedder:
                     "which has no direction"
                 )
             vectors = summed / lengths
+            # The mean of the views' logits and not of their probabilities: that is what temperatures were fitted on.
             chances = {
-                task: torch.stack([logits[task].softmax(dim=1) for _, logits in judged]).mean(0)
+                task: (
+                    torch.stack([logits[task] for _, logits in judged]).mean(0) / self.card.temperatures.get(task, 1.0)
+                ).softmax(dim=1)
                 for task in self.top.tasks
             }
         return Predictions(vectors.cpu().numpy(), {task: one.cpu().numpy() for task, one in chances.items()})

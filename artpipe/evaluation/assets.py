@@ -51,6 +51,7 @@ def evaluation_report(
         images,
         device=settings.device,
         seed=settings.seed,
+        abstain_below=settings.abstain_below,
         progress=progress_of(context),
     )
     report = measured.report

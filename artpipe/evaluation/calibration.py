@@ -64,3 +64,16 @@ def measure_calibration(
         mean_confidence=float(np.mean(confidence)),
         bins=curve,
     )
+
+
+def uncalibrated(probabilities: "NDArray[np.floating]", temperature: float) -> "NDArray[np.float64]":
+    """The probabilities as they were before their logits were divided by a temperature.
+
+    Args:
+        probabilities: (N, C), rows sum to 1; a row that is not finite stays so.
+        temperature: that they were made with.
+    """
+    # softmax(z / T) is p where z / T = log p + a constant, so z is T log p up to a constant that softmax ignores.
+    logits = temperature * np.log(np.maximum(probabilities.astype(np.float64), np.finfo(np.float32).tiny))
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+    return raised / raised.sum(axis=1, keepdims=True)

@@ -9,6 +9,7 @@ from artpipe.evaluation.rephotographs import WITHIN
 if TYPE_CHECKING:
     from artpipe.evaluation.bootstrap import Interval
     from artpipe.evaluation.classification import TaskScores
+    from artpipe.evaluation.confidence import ConfidenceScores
     from artpipe.evaluation.report import EvaluationReport
     from artpipe.evaluation.retrieval import RetrievalScores
     from artpipe.evaluation.years import YearScores
@@ -17,10 +18,15 @@ if TYPE_CHECKING:
 def report_markdown(report: "EvaluationReport") -> str:
     """All tables of a report; one that has no line is left out."""
     k = report.retrieval[0].k if report.retrieval else 10
+    plain = {(scores.task, scores.split): scores.error_before for scores in report.confidence}
     parts = [
         table(
-            ("split", "task", "n", "works", "@1 (95 %)", "@3", "macro-F1", "majority floor", "ECE"),
-            [_classification(scores) for scores in report.classification],
+            ("split", "task", "n", "works", "@1 (95 %)", "@3", "macro-F1", "majority floor", "ECE before", "ECE"),
+            [_classification(scores, plain.get((scores.task, scores.split))) for scores in report.classification],
+        ),
+        table(
+            ("split", "task", "answered from", "coverage", "right of those"),
+            [line for scores in report.confidence for line in _selective(scores)],
         ),
         table(
             (
@@ -77,7 +83,7 @@ def split_title(split: str) -> str:
     return split.replace("_", " ")
 
 
-def _classification(scores: "TaskScores") -> tuple[str, ...]:
+def _classification(scores: "TaskScores", error_before: float | None) -> tuple[str, ...]:
     floor = percent(scores.majority_floor)
     if scores.majority_floor is not None and scores.majority_class is not None:
         floor += f" ({scores.majority_class})"
@@ -85,8 +91,16 @@ def _classification(scores: "TaskScores") -> tuple[str, ...]:
     ece = "-" if scores.calibration is None else f"{scores.calibration.expected_error:.3f}"
     return (
         split_title(scores.split), scores.task, f"{scores.n:,}", f"{scores.works:,}",
-        ranged(scores.at_1, scores.at_1_interval), percent(scores.at_3), f1, floor, ece,
+        ranged(scores.at_1, scores.at_1_interval), percent(scores.at_3), f1, floor,
+        "-" if error_before is None else f"{error_before:.3f}", ece,
     )  # fmt: skip
+
+
+def _selective(scores: "ConfidenceScores") -> list[tuple[str, ...]]:
+    return [
+        (split_title(scores.split), scores.task, f"{one.threshold:g}", percent(one.coverage), percent(one.accuracy))
+        for one in scores.selective
+    ]
 
 
 def _retrieval(scores: "RetrievalScores") -> tuple[str, ...]:

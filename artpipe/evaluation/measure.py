@@ -56,6 +56,7 @@ def measure_model(
     *,
     device: str = "auto",
     seed: int = 0,
+    abstain_below: float = 0.0,
     progress: "Progress | None" = None,
 ) -> Measurement:
     """Measure a model on everything that can be asked of it.
@@ -69,6 +70,7 @@ def measure_model(
         images: the stored images.
         device: `auto`, `cpu`, `cuda` or `mps`.
         seed: of everything random.
+        abstain_below: the probability below which a label is told as unsure.
         progress: told of each picture.
     """
     from artpipe.embedding.inference import InferenceCache
@@ -84,6 +86,8 @@ def measure_model(
         model_id=card.model_id,
         years=own_years(rows, artworks),
         seed=seed,
+        temperatures=card.temperatures,
+        abstain_below=abstain_below,
     )
     photographed, photographs = score_rephotographs(
         rows, found.vectors, images, lambda asked, source: cache.infer(asked, source, progress), seed=seed

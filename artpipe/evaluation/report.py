@@ -15,6 +15,7 @@ from artpipe.catalog.schema import TASKS
 from artpipe.evaluation.changes import Changes
 from artpipe.evaluation.classes import class_scores
 from artpipe.evaluation.classification import TaskScores, majority_class, score_split
+from artpipe.evaluation.confidence import ConfidenceScores, measure_confidence
 from artpipe.evaluation.leaks import Leaks
 from artpipe.evaluation.rephotographs import RephotographScores
 from artpipe.evaluation.retrieval import NEIGHBOURS, RetrievalScores, score_retrieval
@@ -55,6 +56,7 @@ class EvaluationReport:
     leaks: Leaks | None = None
     without_leaks: tuple[TaskScores, ...] = ()
     changes: Changes | None = None
+    confidence: tuple[ConfidenceScores, ...] = ()
 
     def scores(self, task: str, split: str) -> TaskScores:
         """The scores of one task on one split."""
@@ -75,6 +77,7 @@ class EvaluationReport:
                     },
                     "retrieval": {s.by: _without(s, "by") for s in self.retrieval if s.split == split},
                     "years": next((asdict(s) for s in self.years if s.split == split), None),
+                    "confidence": {s.task: _without(s, "task") for s in self.confidence if s.split == split},
                 }
                 for split in self.rows
             },
@@ -126,6 +129,8 @@ def evaluate(
     include_train: bool = False,
     seed: int = 0,
     neighbours: int = NEIGHBOURS,
+    temperatures: Mapping[str, float] | None = None,
+    abstain_below: float = 0.0,
 ) -> EvaluationReport:
     """Measure a model on each held-out split apart.
 
@@ -141,6 +146,8 @@ def evaluate(
         include_train: also score the training rows, under the name `train (seen)`.
         seed: of the bootstrap.
         neighbours: k of the retrieval precision.
+        temperatures: that the probabilities were made with, by task; 1 by default.
+        abstain_below: the probability below which a label is told as unsure.
     """
     split_of = rows["split"].to_numpy()
     members = {split: np.flatnonzero(split_of == split) for split in EVALUATED_SPLITS}
@@ -183,8 +190,22 @@ def evaluate(
         for split, indices in members.items()
         if years is not None
     )
-    return EvaluationReport(model_id, {s: len(i) for s, i in members.items()}, classification, retrieval, errors)
+    confidence = tuple(
+        measure_confidence(
+            probabilities[task][indices],
+            [labels[task][i] for i in indices],
+            classes[task],
+            task=task,
+            split=split,
+            temperature=(temperatures or {}).get(task, 1.0),
+            abstain_below=abstain_below,
+        )
+        for split, indices in members.items()
+        for task in TASKS
+    )
+    counted = {split: len(indices) for split, indices in members.items()}
+    return EvaluationReport(model_id, counted, classification, retrieval, errors, confidence=confidence)
 
 
-def _without(scores: TaskScores | RetrievalScores | RephotographScores, key: str) -> dict[str, Any]:
+def _without(scores: TaskScores | RetrievalScores | RephotographScores | ConfidenceScores, key: str) -> dict[str, Any]:
     return {name: value for name, value in asdict(scores).items() if name != key}

@@ -12,6 +12,7 @@ from artpipe.lineage import Lineage
 from artpipe.resources import progress_of
 from artpipe.reuse import REUSED, RunConfig, reused
 from artpipe.settings import Settings
+from artpipe.tables import DataFrame
 
 GROUP = "search"
 
@@ -69,6 +70,43 @@ def search_index(
             "removed": card.removed,
             REUSED: False,
         },
+    )
+
+
+@dg.asset(group_name=GROUP, kinds={"numpy"}, code_version="1", deps=["vectors"], owners=["team:artpipe"])
+def novelty_scale(
+    context: dg.AssetExecutionContext,
+    config: RunConfig,
+    splits: DataFrame,
+    lake: dg.ResourceParam[DataLake],
+    lineage: dg.ResourceParam[Lineage],
+) -> dg.MaterializeResult[Any]:
+    """How far from the collection is too far for a work of its kind: what "unlike anything in it" is told by."""
+    import polars as pl
+
+    from artpipe.embedding.table import EmbeddingTable, content_version
+    from artpipe.search.collection import NothingEmbeddedError
+    from artpipe.search.novelty import measure_scale, save_scale
+
+    if held := reused(context, lineage, config):
+        return held[0]
+    table = EmbeddingTable(lake)
+    version = table.version
+    rows = table.read(["artwork_id", "jpeg_sha256", "model_id"], version)
+    if rows.is_empty():
+        raise NothingEmbeddedError(f'nothing is embedded in {lake.root} yet; materialize "embeddings".')
+    dealt = rows.join(splits.select("artwork_id", "work_id", "split"), "artwork_id", "left", maintain_order="left")
+    is_held_out = dealt.select(pl.col("split").fill_null("train") != "train").to_series().to_numpy()
+    work_ids = dealt["work_id"].fill_null(dealt["artwork_id"]).to_numpy()
+    scale = measure_scale(table.vectors(version)[1], work_ids, is_held_out, str(rows["model_id"][0]))
+    save_scale(lake, scale)
+    told = f"{scale.usual_up_to} {scale.pictures} {content_version(rows)}"
+    data_version = hashlib.sha256(told.encode()).hexdigest()[:16]
+    lineage.complete("novelty_scale", data_version)
+    usual = {} if scale.usual_up_to is None else {"usual_up_to": scale.usual_up_to}
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(data_version),
+        metadata={**usual, "held_out_pictures": scale.pictures, "model_id": scale.model_id, REUSED: False},
     )
 
 

@@ -26,6 +26,7 @@ from artpipe.search.framing import Framing
 from artpipe.search.groups import Distinct
 from artpipe.search.hits import Explanation, Hits
 from artpipe.search.index import ServedIndex, open_index
+from artpipe.search.novelty import CANDIDATES, Novelty, NoveltyScale, open_scale
 from artpipe.search.pictures import StoredPictures
 from artpipe.search.predictions import Prediction, predict_pictures, stored_short_side_px
 from artpipe.search.queries import PictureEncoder, refuse_mismatch, unit_vector
@@ -65,6 +66,7 @@ class Collection:
         device: where that model runs.
         as_of: the state to open, a version of the table or a date; the newest by default.
         allows_urls: whether a query may be the web address of a picture.
+        abstain_below: a predicted label that is less probable is told as unsure.
     """
 
     def __init__(
@@ -75,11 +77,14 @@ class Collection:
         as_of: AsOf | None = None,
         *,
         allows_urls: bool = False,
+        abstain_below: float = 0.5,
     ) -> None:
         self.lake = lake
         self._table = EmbeddingTable(lake)
         self._given_encoder = encoder
         self._device = device
+        self._abstain_below = abstain_below
+        self._scale: NoveltyScale | None = None
         self._lock = threading.RLock()
         if lake.is_local and not lake.root.exists():
             raise LakeMissingError(f"there is no data lake at {lake.root}; run `artpipe demo`, or set ARTPIPE_LAKE.")
@@ -140,6 +145,7 @@ class Collection:
             settings.device if device is None else device,
             as_of,
             allows_urls=settings.allow_url_queries,
+            abstain_below=settings.abstain_below,
         )
 
     @staticmethod
@@ -356,7 +362,7 @@ class Collection:
         return self._pictures.read(artwork_ids)
 
     def predict(self, images: "Sequence[str | Path | bytes | Image]") -> list[Prediction]:
-        """What the model takes each picture for.
+        """What the model takes each picture for, how sure it is, and how far the picture is from the collection.
 
         Args:
             images: paths, bytes or PIL images.
@@ -365,7 +371,32 @@ class Collection:
             UnusableQueryError: one of them is no readable picture.
             ModelMismatchError: the table was built by another model than the served one.
         """
-        return predict_pictures(self._encoder_for_table, images, self._short_side_px)
+        return predict_pictures(self._encoder_for_table, images, self._short_side_px, self._abstain_below, self.novelty)
+
+    def novelty(self, query: "str | Path | bytes | Image | NDArray[Any]") -> Novelty:
+        """How far a picture is from every work, and whether it is unlike anything in the collection.
+
+        Args:
+            query: in any form that `similar` takes; an `artwork_id` is compared with the works other than its own.
+
+        Raises:
+            UnusableQueryError: it is no readable picture or no fitting vector.
+            ModelMismatchError: the table was built by another model than the served one.
+        """
+        asked = self._resolve([query])[0]
+        others = None
+        if asked.position is not None:
+            work_ids = self.works["work_id"].fill_null(self.works["artwork_id"])
+            others = (work_ids != work_ids[asked.position]).to_numpy()
+        nearest = self.index.nearest.search(asked.vector, CANDIDATES, others)
+        if not len(nearest.positions):
+            return Novelty(0.0)
+        similarity = float(nearest.similarities[0])
+        with self._lock:  # looked for anew until it is there: it is measured after the table is written
+            scale = self._scale = self._scale or open_scale(self.lake, self.model_ids[0])
+        if scale is None:
+            return Novelty(similarity)
+        return Novelty(similarity, scale.distance(asked.vector, self._vectors[nearest.positions]), scale.usual_up_to)
 
     def _alike(self, image: "str | Path | bytes | Image | NDArray[Any]") -> list[str]:
         """The works whose vectors are nearest, as candidates for being the same."""

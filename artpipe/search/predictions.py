@@ -1,6 +1,6 @@
 """What the model takes a picture for, said with the three likeliest labels of each task."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,10 +9,13 @@ import numpy as np
 
 from artpipe.catalog.schema import HELD, TASKS
 from artpipe.lake import IMAGES_TABLE, DataLake
+from artpipe.search.novelty import Novelty
 from artpipe.search.queries import PictureEncoder, stored_form
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from artpipe.search.nearest import Vector
 
 BEST_LABELS = 3
 _DEFAULT_SHORT_SIDE_PX = 320
@@ -25,14 +28,28 @@ class Prediction:
     Attributes:
         file: the path of the picture, where it has one.
         best: for each task, (label, probability), most likely first.
+        is_sure: for each task, whether its first label is likely enough to be told without doubt.
+        novelty: how far the picture is from the collection; None where it was not compared with one.
     """
 
     file: str | None
     best: dict[str, list[tuple[str, float]]]
+    is_sure: dict[str, bool]
+    novelty: Novelty | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """`file`, then for each task a list of `[label, probability]`."""
-        return {"file": self.file, **{task: [list(pair) for pair in pairs] for task, pairs in self.best.items()}}
+        """`file`, for each task a list of `[label, probability]`, `is_sure`, and how far it is from the collection."""
+        return {
+            "file": self.file,
+            **{task: [list(pair) for pair in pairs] for task, pairs in self.best.items()},
+            "is_sure": self.is_sure,
+            **(self.novelty.as_json() if self.novelty else {}),
+        }
+
+
+def sure_tasks(best: Mapping[str, Sequence[tuple[str, float]]], abstain_below: float) -> dict[str, bool]:
+    """For each task whether its most likely label, the first, is likely enough to be told without doubt."""
+    return {task: pairs[0][1] >= abstain_below for task, pairs in best.items()}
 
 
 def stored_short_side_px(lake: DataLake, version: int | None = None) -> int:
@@ -55,7 +72,11 @@ def stored_short_side_px(lake: DataLake, version: int | None = None) -> int:
 
 
 def predict_pictures(
-    load_encoder: Callable[[], PictureEncoder], images: "Sequence[str | Path | bytes | Image]", short_side_px: int
+    load_encoder: Callable[[], PictureEncoder],
+    images: "Sequence[str | Path | bytes | Image]",
+    short_side_px: int,
+    abstain_below: float,
+    novelty: "Callable[[Vector], Novelty] | None" = None,
 ) -> list[Prediction]:
     """The three most likely labels of each task for each picture.
 
@@ -63,6 +84,8 @@ def predict_pictures(
         load_encoder: gives the model; asked only when every picture is found readable.
         images: paths, bytes or PIL images.
         short_side_px: of the form in which the model sees them.
+        abstain_below: a label that is less probable is unsure.
+        novelty: says how far a vector is from the collection.
 
     Raises:
         UnusableQueryError: one of them is no readable picture.
@@ -72,7 +95,8 @@ def predict_pictures(
         return []
     jpegs = [stored_form(picture, short_side_px) for picture in pictures]
     encoder = load_encoder()
-    probabilities = encoder.encode(jpegs).probabilities
+    seen = encoder.encode(jpegs)
+    probabilities = seen.probabilities
     answers: list[Prediction] = []
     for row, picture in enumerate(pictures):
         best = {
@@ -83,5 +107,7 @@ def predict_pictures(
             for task in TASKS
             if task in probabilities
         }
-        answers.append(Prediction(str(picture) if isinstance(picture, Path) else None, best))
+        file = str(picture) if isinstance(picture, Path) else None
+        distance = novelty(seen.vectors[row]) if novelty else None
+        answers.append(Prediction(file, best, sure_tasks(best, abstain_below), distance))
     return answers

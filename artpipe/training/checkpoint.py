@@ -52,6 +52,8 @@ class ModelCard:
     training_set_version: str
     seed: int
     config: Mapping[str, Any]
+    temperatures: Mapping[str, float] = field(default_factory=dict[str, float])
+    """What each task's logits are divided by before they become probabilities; 1 for a task that is not named."""
     history: Sequence[Mapping[str, Any]] = ()
     """One entry an epoch."""
     metrics: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -94,7 +96,9 @@ class ModelCard:
             "config",
         )
         told = asdict(self) | {"weights_source": self.weights_source.story()}
-        return {name: told[name] for name in names}
+        # A model without temperatures keeps the name that it had before there were any.
+        tempered = {"temperatures": told["temperatures"]} if self.temperatures else {}
+        return {name: told[name] for name in names} | tempered
 
     def identified(self, weights: bytes) -> "ModelCard":
         """This card with the `model_id` that belongs to it and the weights."""

@@ -43,7 +43,8 @@ from artpipe.training.model import (
 )
 from artpipe.training.pixels import JpegSource, PixelCache
 from artpipe.training.step import make_optimizer, set_learning_rate, train_step
-from artpipe.training.transforms import Augmentation, Normalise
+from artpipe.training.temperature import FittedTemperature, calibrate
+from artpipe.training.transforms import Augmentation, Normalise, mirrored
 from artpipe.training.warm_start import can_start_from, start_from
 
 LOOP_VERSION = 2
@@ -303,7 +304,8 @@ class _Run:
                 batches.epoch = self._epochs_done(state)
                 train_loss, rate = self._epoch(loader, batches, normalise, step)
                 take_note(started, time.perf_counter() - started, train_loss, rate, len(self.train_rows))
-        card, folder = self._save(state, data_version, ended)
+        temperatures = self._temperatures(state, validation, normalise)
+        card, folder = self._save(state, data_version, ended, temperatures)
         if not self.config.keep_checkpoint:
             checkpoint.remove()
         return TrainedModel(card, folder, resumed_after)
@@ -408,13 +410,40 @@ class _Run:
         }
         return sum(losses) / len(rights), accuracy
 
-    def _save(self, state: "_State", data_version: str, ended: str) -> tuple[ModelCard, UPath]:
+    def _temperatures(
+        self, state: "_State", loader: "DataLoader[PixelBatch]", normalise: Normalise
+    ) -> dict[str, FittedTemperature]:
+        """What each task's logits are to be divided by, fitted on the validation rows as the kept weights see them."""
+        if not len(self.validation_rows):
+            return {}
+        self.model.load_state_dict(state.best_weights)
+        self.model.eval()
+        seen: list[dict[str, Tensor]] = []
+        with torch.no_grad():
+            for batch in loader:
+                views = [batch.squares, mirrored(batch.squares)][: self.config.recipe.views]
+                judged = [self.model(normalise(view))[1] for view in views]
+                seen.append({task: torch.stack([one[task] for one in judged]).mean(0).cpu() for task in judged[0]})
+        truth = self.encoded[self.validation_rows]
+        return {
+            task: calibrate(torch.cat([logits[task] for logits in seen]).numpy(), truth[:, column])
+            for column, task in enumerate(self.labels.tasks)
+        }
+
+    def _save(
+        self, state: "_State", data_version: str, ended: str, temperatures: dict[str, FittedTemperature]
+    ) -> tuple[ModelCard, UPath]:
         kept = state.history[state.best_epoch - 1]
         card = replace(
             self.card,
             training_set_version=data_version,
             history=tuple(asdict(epoch) for epoch in state.history),
-            metrics={"validation_accuracy": kept.accuracy, "validation_loss": kept.validation_loss},
+            temperatures={task: fitted.temperature for task, fitted in temperatures.items()},
+            metrics={
+                "validation_accuracy": kept.accuracy,
+                "validation_loss": kept.validation_loss,
+                "calibration": {task: asdict(fitted) for task, fitted in temperatures.items()},
+            },
             best_epoch=kept.epoch,
             ended=ended,
             trained_at=datetime.now(UTC).isoformat(timespec="milliseconds"),

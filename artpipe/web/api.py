@@ -6,8 +6,9 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from artpipe.search.predictions import sure_tasks
 from artpipe.web.questions import PAGE_SIZE, Question
-from artpipe.web.state import TheWeb
+from artpipe.web.state import TheWeb, Web
 from artpipe.web.uploads import FIELD
 
 if TYPE_CHECKING:
@@ -54,6 +55,15 @@ class Guess(BaseModel):
     probability: float
 
 
+class Likeness(BaseModel):
+    """How far a picture is from the collection."""
+
+    is_unlike_collection: bool | None = Field(description="farther than 99 of 100 works; null where not measured")
+    nearest_similarity: float = Field(description="cosine with the most similar work")
+    distance: float | None = Field(description="from the nearest work, in units of how the collection varies")
+    usual_up_to: float | None = Field(description="the distance that 99 of 100 held-out works do not exceed")
+
+
 class SearchAnswer(BaseModel):
     """A page of results."""
 
@@ -65,6 +75,8 @@ class SearchAnswer(BaseModel):
     facets: dict[str, dict[str, int]] = Field(description="for each filter, how many works each label would leave")
     image: str | None = Field(default=None, description="the token of the picture, to ask for further pages with")
     predictions: dict[str, list[Guess]] | None = None
+    is_sure: dict[str, bool] | None = Field(default=None, description="whether the first label of a task is sure")
+    likeness: Likeness | None = None
     same_painting: str | None = Field(default=None, description="the work that the picture shows, where decided")
 
 
@@ -73,6 +85,8 @@ class Predicted(BaseModel):
 
     model_id: str
     predictions: dict[str, list[Guess]]
+    is_sure: dict[str, bool] = Field(description="for each task, whether its first label is likely enough to be told")
+    likeness: Likeness
     image: str = Field(description="the token of the picture, to search with")
 
 
@@ -143,8 +157,16 @@ def artwork(web: TheWeb, artwork_id: str) -> Hit:
 @router.post("/predict", openapi_extra=_PICTURE, responses=REFUSALS)
 async def predict(web: TheWeb, request: Request) -> Predicted:
     """What the model takes a picture for. Nothing of it is kept."""
+    from starlette.concurrency import run_in_threadpool
+
     seen, token, _ = await web.look_at(request)
-    return Predicted(model_id=web.live.now[1].model_id, predictions=_guesses(seen), image=token)
+    return Predicted(
+        model_id=web.live.now[1].model_id,
+        predictions=_guesses(seen),
+        is_sure=sure_tasks(seen.best, web.config.abstain_below),
+        likeness=await run_in_threadpool(_likeness, web, seen),
+        image=token,
+    )
 
 
 @router.get("/suggest", responses={k: REFUSALS[k] for k in (422, 429)})
@@ -188,8 +210,14 @@ def _answer(web: TheWeb, question: Question, seen: "SeenPicture | None", size: i
         facets={name: dict(labels) for name, labels in found.facets.items()},
         image=question.image,
         predictions=_guesses(seen) if seen else None,
+        is_sure=sure_tasks(seen.best, web.config.abstain_below) if seen else None,
+        likeness=_likeness(web, seen) if seen else None,
         same_painting=seen.match if seen else None,
     )
+
+
+def _likeness(web: Web, seen: "SeenPicture") -> Likeness:
+    return Likeness.model_validate(web.catalogue.novelty(seen).as_json())
 
 
 def _guesses(seen: "SeenPicture") -> dict[str, list[Guess]]:

@@ -15,6 +15,7 @@ from artpipe.catalog.schema import CLASSES
 from artpipe.search.collection import Collection, UnknownArtworkError
 from artpipe.search.filters import FilterColumns, SearchFilter, folded
 from artpipe.search.framing import HIT_METADATA
+from artpipe.search.novelty import Novelty
 from artpipe.web.questions import LABEL_FILTERS, PAGE_SIZE, Question
 
 if TYPE_CHECKING:
@@ -150,6 +151,10 @@ class Catalogue:
     def same_painting(self, jpeg: bytes, seen: "SeenPicture") -> tuple[str, float] | None:  # noqa: ARG002
         """The work that a picture shows and how sure that is, where it can be decided; None where it cannot."""
         return None
+
+    def novelty(self, seen: "SeenPicture") -> Novelty:
+        """How far an uploaded picture is from every work."""
+        return self.collection.novelty(seen.vector)
 
     def suggest(self, beginning: str, count: int = 8) -> list[str]:
         """Artists and titles that a visitor who typed this may mean."""

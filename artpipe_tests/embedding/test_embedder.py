@@ -65,6 +65,17 @@ def test_the_embedder_says_what_the_network_says():
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_logits_are_divided_by_the_temperature_of_their_task(precision):
+    model, card = made()
+    plain = Embedder(model, card, "cpu", precision).embed_pixels(squares(4))
+    tempered = Embedder(model, replace(card, temperatures={"style": 2.0}), "cpu", precision).embed_pixels(squares(4))
+    raised = np.sqrt(plain.probabilities["style"])
+    assert tempered.probabilities["style"] == pytest.approx(raised / raised.sum(axis=1, keepdims=True), abs=1e-5)
+    assert np.array_equal(tempered.probabilities["type"], plain.probabilities["type"])
+    assert np.array_equal(tempered.vectors, plain.vectors)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_vector_does_not_depend_on_its_batch(precision):
     embedder = Embedder(*made(), device="cpu", precision=precision)
     given = squares(16)

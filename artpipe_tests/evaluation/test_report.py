@@ -93,6 +93,17 @@ def test_the_table_has_a_line_for_every_split_and_task():
     assert "| test | style | 5 | 5 | 60.0 % (" in "\n".join(lines)
 
 
+def test_the_report_tells_the_error_before_tempering_and_what_abstaining_gains():
+    report = evaluated(rows_of(train=4, test=4), temperatures={"style": 2.0}, abstain_below=0.85)
+    style = report.to_dict()["splits"]["test"]["confidence"]["style"]
+    assert style["error_before"] == pytest.approx(16 / 17 - 0.5)
+    assert [one["threshold"] for one in style["selective"]] == [0.5, 0.7, 0.85, 0.9]
+    lines = report.to_markdown()
+    assert "| 0.441 | 0.300 |" in lines
+    assert "| test | style | 0.7 | 100.0 % | 50.0 % |" in lines
+    assert "| test | style | 0.85 | 0.0 % | - |" in lines
+
+
 def test_the_same_seed_gives_the_same_report():
     rows = rows_of(train=9, test=30)
     assert evaluated(rows, seed=1).to_dict() == evaluated(rows, seed=1).to_dict()

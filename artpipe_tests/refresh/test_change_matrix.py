@@ -14,8 +14,8 @@ ROOTS = {"raw_catalog", "raw_artists"}
 CATALOG = {"catalog_changes", "artworks", "quarantine"}
 PICTURES = {"wanted_images", "images"}
 TABLE = {"embeddings", "vectors", "text_index"}
-NEIGHBOURS = {"search_index", "art_map"}
-DEALT = {"splits", "training_set", "evaluation_report"}
+NEIGHBOURS = {"search_index", "art_map", "novelty_scale"}
+DEALT = {"splits", "training_set", "evaluation_report", "novelty_scale"}
 MODEL = {"classifier", "served_model"}
 SUSPECTS = {"suspect_labels"}
 
@@ -169,6 +169,7 @@ MATRIX = {
     "a label corrected by a person": Row(a_label_corrected, {*DEALT, *TABLE, *SUSPECTS}),
     "a label confirmed by a person": Row(a_label_confirmed, {"splits", *SUSPECTS}),
     "two works joined by a person": Row(two_works_joined, {*DEALT, *TABLE}),
+    "from when a label is unsure": Row(nothing, {"evaluation_report"}, settings={"abstain_below": 0.7}),
     "a search setting": Row(nothing, {"search_index"}, settings={"search_recall": 0.95}),
 }
 

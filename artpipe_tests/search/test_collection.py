@@ -207,6 +207,16 @@ def test_a_prediction_names_the_three_likeliest_labels(collection: Collection, p
     assert second.as_json()["type"] == [["genre", 0.75], ["study", 0.25]]
 
 
+def test_a_label_below_the_threshold_is_unsure(lake: DataLake, colour_model: PictureEncoder, picture_of: PictureOf):
+    def sure(abstain_below: float) -> dict[str, bool]:
+        collection = Collection(lake, encoder=colour_model, abstain_below=abstain_below)
+        return collection.predict([picture_of((0, 0, 255))])[0].is_sure
+
+    assert sure(0) == {"style": True, "period": True, "type": True}
+    assert sure(0.7) == {"style": False, "period": True, "type": True}
+    assert sure(0.8) == {"style": False, "period": True, "type": False}
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [

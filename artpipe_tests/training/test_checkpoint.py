@@ -68,6 +68,18 @@ def test_when_and_how_fast_a_model_was_trained_is_not_what_it_is(lake):
 def test_a_model_of_the_first_format_keeps_its_name():
     _, card = made()
     assert card.story()["weights_source"] == {"name": "none", "sha256": None}
+    assert "temperatures" not in card.story()
+    told = json.loads(card.to_json())
+    del told["temperatures"]
+    assert ModelCard.from_json(json.dumps(told)).story() == card.story()
+
+
+def test_temperatures_are_part_of_what_a_model_is(lake):
+    model, card = made()
+    warmer = replace(card, temperatures={"style": 1.5})
+    saved, folder = save_model(lake, model.state_dict(), warmer)
+    assert load_model(folder).card.temperatures == {"style": 1.5}
+    assert saved.model_id != save_model(lake, model.state_dict(), card)[0].model_id
 
 
 def test_a_changed_weights_file_is_refused(lake):

@@ -55,6 +55,34 @@ def test_a_drawn_gallery_is_learned_from_its_training_rows(draw, lake):
     assert not list(lake.checkpoints.iterdir()), "a finished run leaves no checkpoint"
 
 
+def test_temperatures_are_fitted_to_the_kept_weights_and_not_to_the_last(draw, lake, monkeypatch):
+    from artpipe.training import temperature
+
+    training_set, store = draw(60)
+    monkeypatch.setattr(temperature, "FEWEST_ROWS", 10)
+    scores = iter([0.9, 0.1])  # the first epoch is kept, the second one is the last
+    usual = loop._Run._validate
+    monkeypatch.setattr(loop._Run, "_validate", lambda *given: (usual(*given)[0], {"type": next(scores)}))
+    asked: list[np.ndarray] = []
+    fit = temperature.fit_temperature
+    monkeypatch.setattr(
+        temperature, "fit_temperature", lambda logits, labels: asked.append(logits) or fit(logits, labels)
+    )
+    trained = train_classifier(training_set, store, lake, replace(QUICK, learning_rate=0.02))
+    loaded = load_model(trained.folder)
+    assert loaded.card.best_epoch == 1
+    rows = training_set.filter(pl.col("split") == "validation").sort("artwork_id")
+    squares = np.stack([decode_square(jpeg, 32) for jpeg in store.jpegs(rows["artwork_id"].to_list())])
+    with torch.inference_mode():
+        _, logits = loaded.model(Normalise(loaded.card.transform, torch.device("cpu"))(torch.from_numpy(squares)))
+    for found, task in zip(asked, loaded.card.classes, strict=True):
+        assert np.allclose(found, logits[task].numpy(), atol=1e-4)
+    told = loaded.card.metrics["calibration"]
+    assert loaded.card.temperatures == {task: told[task]["temperature"] for task in loaded.card.classes}
+    assert told["type"]["rows"] == rows.height
+    assert told["type"]["loss_after"] <= told["type"]["loss_before"]
+
+
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(draw, lake):
     training_set, store = draw(36)
     first = train_classifier(training_set, store, lake, QUICK)

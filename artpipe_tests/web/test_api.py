@@ -2,6 +2,10 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from artpipe.lake import DataLake
+from artpipe.web.app import create_app
+from artpipe.web.config import WebConfig
+
 
 def test_works_are_found_by_words_filters_and_likeness(client: TestClient):
     by_words = client.get("/api/search", params={"words": "hals", "type": "portrait"}).json()
@@ -48,6 +52,22 @@ def test_somebody_who_types_is_shown_artists_and_titles(client: TestClient):
     assert "DÜRER, Albrecht" in client.get("/api/suggest", params={"beginning": "dur"}).json()
     assert client.get("/api/suggest", params={"beginning": "cafe"}).json() == ["A Café <at> Night & Day"]
     assert client.get("/api/suggest", params={"beginning": "x"}).json() == []
+
+
+def test_a_prediction_says_how_sure_it_is_and_how_far_the_picture_is_from_the_collection(
+    web_lake: DataLake, colour_model, picture_of
+):
+    with TestClient(create_app(web_lake, WebConfig(abstain_below=0.8), encoder=colour_model)) as client:
+        told = client.post("/api/predict", files={"picture": ("p", picture_of((228, 60, 97)))}).json()
+        assert told["is_sure"] == {"style": True, "period": True, "type": False}
+        assert told["likeness"]["nearest_similarity"] > 0.99
+        assert told["likeness"]["is_unlike_collection"] is None, "nothing was measured in this lake"
+        again = client.get("/api/search", params={"image": told["image"]}).json()
+        assert again["is_sure"] == told["is_sure"]
+        assert again["likeness"]["nearest_similarity"] == pytest.approx(
+            told["likeness"]["nearest_similarity"], abs=0.01
+        )
+        assert client.get("/api/search").json()["likeness"] is None
 
 
 def test_health_says_what_is_served(client: TestClient):

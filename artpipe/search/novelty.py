@@ -1,0 +1,155 @@
+"""Whether a picture is unlike anything in the collection, told by its distance from the works most like it.
+
+Cosine similarity alone cannot tell: a network trained on paintings puts a page of text or a plain wall close to some
+painting, since it has hardly any direction to put it elsewhere. So the difference to the nearest works is measured in
+units of how much the collection itself varies in each direction: where paintings do not differ, a small difference
+counts. What is usual is the distance of held-out works from all others; training works lie closer together than any
+new picture can. `measure_scale` makes the asset `novelty_scale`, `Collection.novelty` asks it.
+
+Source: Lee et al., arXiv:1807.03888 (distance by the features' covariance); Sun et al., arXiv:2204.06507 (neighbours).
+"""
+
+import io
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artpipe.lake import DataLake, write_whole
+
+if TYPE_CHECKING:
+    from artpipe.search.nearest import Vector
+
+SCALE_FILE = "novelty.npz"
+FLAGGED_SHARE = 0.01
+"""The share of works of the collection's own kind that is flagged by mistake."""
+CANDIDATES = 50
+"""The distance is taken from so many of the most similar works; from all works it is the same in practice."""
+FEWEST_WORKS = 30
+"""With fewer held-out works nothing is known of what is usual."""
+_MOST_WORKS = 2000
+_SHRINKAGE = 0.3
+"""Of the mean variance, added to each direction's: below, chance decides what hardly varies."""
+_ROWS_AT_A_TIME = 256
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """How far a picture is from the collection.
+
+    Attributes:
+        nearest_similarity: cosine with the most similar work.
+        distance: from the nearest work, in the collection's own units; None where these were not measured.
+        usual_up_to: 99 of 100 held-out works are no farther from all others; None where that was not measured.
+    """
+
+    nearest_similarity: float
+    distance: float | None = None
+    usual_up_to: float | None = None
+
+    @property
+    def is_unlike_collection(self) -> bool | None:
+        """Whether it is farther than hardly any work; None where that is not known."""
+        if self.distance is None or self.usual_up_to is None:
+            return None
+        return self.distance > self.usual_up_to
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it by name, the figures rounded."""
+        return {
+            "is_unlike_collection": self.is_unlike_collection,
+            "nearest_similarity": round(self.nearest_similarity, 4),
+            "distance": None if self.distance is None else round(self.distance, 3),
+            "usual_up_to": None if self.usual_up_to is None else round(self.usual_up_to, 3),
+        }
+
+
+@dataclass(frozen=True)
+class NoveltyScale:
+    """The collection's own units, and what distance is usual in them.
+
+    Attributes:
+        model_id: of the model that made the vectors.
+        matrix: float32 (D, D); a difference of vectors times it is in these units.
+        usual_up_to: see `Novelty`; None where fewer than `FEWEST_WORKS` works are held out.
+        pictures: how many held-out pictures it was measured on.
+    """
+
+    model_id: str
+    matrix: NDArray[np.float32]
+    usual_up_to: float | None
+    pictures: int
+
+    def distance(self, vector: "Vector", nearest: "Vector") -> float:
+        """From a vector (D,) to the closest of its candidates (K, D), at least one."""
+        return float(np.linalg.norm((nearest - vector) @ self.matrix, axis=1).min())
+
+
+def measure_scale(
+    vectors: "Vector", work_ids: NDArray[Any], is_held_out: NDArray[np.bool_], model_id: str, seed: int = 0
+) -> NoveltyScale:
+    """Measure how a collection varies, and how far its held-out works are from the others.
+
+    Args:
+        vectors: float32 (N, D), each of length 1.
+        work_ids: (N,) which work each picture shows; a work is never compared with itself.
+        is_held_out: (N,) whether the model was fitted without the picture.
+        model_id: of the model that made the vectors.
+        seed: of the choice among very many works.
+    """
+    matrix = _whitening(vectors)
+    rows = np.flatnonzero(is_held_out)
+    if len(rows) > _MOST_WORKS:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, _MOST_WORKS, replace=False))
+    works = np.unique(work_ids, return_inverse=True)[1]
+    found: list[float] = []
+    for first in range(0, len(rows), _ROWS_AT_A_TIME):
+        block = rows[first : first + _ROWS_AT_A_TIME]
+        similarity = vectors[block] @ vectors.T
+        similarity[works[block][:, None] == works[None, :]] = -np.inf
+        best = np.argsort(-similarity, axis=1, kind="stable")[:, :CANDIDATES]
+        for number, row in enumerate(block):
+            others = best[number][np.isfinite(similarity[number][best[number]])]
+            if len(others):
+                found.append(float(np.linalg.norm((vectors[others] - vectors[row]) @ matrix, axis=1).min()))
+    usual = float(np.quantile(found, 1 - FLAGGED_SHARE)) if len(found) >= FEWEST_WORKS else None
+    return NoveltyScale(model_id, matrix, usual, len(found))
+
+
+def save_scale(lake: DataLake, scale: NoveltyScale) -> None:
+    """Write it beside the search index."""
+    packed = io.BytesIO()
+    np.savez(
+        packed,
+        model_id=np.array(scale.model_id),
+        matrix=scale.matrix,
+        usual_up_to=np.array(np.nan if scale.usual_up_to is None else scale.usual_up_to),
+        pictures=np.array(scale.pictures),
+    )
+    write_whole(lake.index(SCALE_FILE), packed.getvalue())
+
+
+def open_scale(lake: DataLake, model_id: str) -> NoveltyScale | None:
+    """The scale of this model's vectors; None where it was not measured yet or is of another model's."""
+    try:
+        with np.load(io.BytesIO(lake.index(SCALE_FILE).read_bytes())) as held:
+            usual = float(held["usual_up_to"])
+            known = None if np.isnan(usual) else usual
+            scale = NoveltyScale(str(held["model_id"]), held["matrix"], known, int(held["pictures"]))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    return scale if scale.model_id == model_id else None
+
+
+def _whitening(vectors: "Vector") -> NDArray[np.float32]:
+    """The matrix after which the collection varies alike in all directions, but for the shrinkage."""
+    mean = vectors.mean(axis=0, dtype=np.float64)
+    products = np.zeros((vectors.shape[1], vectors.shape[1]))
+    for first in range(0, len(vectors), 8192):  # a chunk at a time, to keep the float64 copies small
+        centred = vectors[first : first + 8192] - mean
+        products += centred.T @ centred
+    variances, directions = np.linalg.eigh(products / len(vectors))
+    shrunk = np.maximum(variances, 0) + max(_SHRINKAGE * float(variances.mean()), 1e-12)
+    return (directions / np.sqrt(shrunk)).astype(np.float32)

@@ -1,0 +1,114 @@
+"""Temperature scaling: one number for each task that makes a trained network's probabilities honest.
+
+A network trained to be right is surer than it is right, or, with smoothed labels, less sure. Dividing its logits by a
+temperature moves every probability and no answer. It is fitted on the validation rows once the weights are chosen, and
+kept on the model's card, since it decides what is predicted.
+
+Source: Guo et al., arXiv:1706.04599.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artpipe.evaluation.calibration import measure_calibration
+
+FEWEST_ROWS = 100
+"""With fewer, 1 is kept. On the recorded gallery a temperature fitted on 100 validation rows was worse than none on the
+test works in 1 to 15 of 100 draws, on 50 rows in 6 to 28, on 20 rows in 19 to 54."""
+COLDEST, HOTTEST = 0.5, 4.0
+"""A few validation rows that are all right would ask for certainty, and rows that are all wrong for none at all."""
+_HALVINGS = 40
+
+Logits = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class FittedTemperature:
+    """A task's temperature and what it does to the rows that it was fitted on.
+
+    Attributes:
+        temperature: what the logits are divided by.
+        rows: validation rows with a known label.
+        error_before: expected calibration error of the plain probabilities; None without rows.
+        error_after: the same of the tempered ones.
+        loss_before: mean negative log-likelihood of the plain probabilities; None without rows.
+        loss_after: the same of the tempered ones.
+        note: why the temperature was left at 1; empty where it was fitted.
+    """
+
+    temperature: float
+    rows: int
+    error_before: float | None
+    error_after: float | None
+    loss_before: float | None
+    loss_after: float | None
+    note: str = ""
+
+
+def fit_temperature(logits: Logits, labels: NDArray[np.integer]) -> float:
+    """The temperature between `COLDEST` and `HOTTEST` under which the labels are likeliest; 1 for too few rows.
+
+    The loss is convex in 1 / temperature, so that the bounded best is never worse than 1, which lies within.
+
+    Args:
+        logits: (N, C), one row for each picture.
+        labels: (N,) the true class of each; a negative one is unknown and not looked at.
+    """
+    known = labels >= 0
+    if int(known.sum()) < FEWEST_ROWS:
+        return 1.0
+    kept, truth = logits[known].astype(np.float64), labels[known]
+    low, high = 1 / HOTTEST, 1 / COLDEST
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if _slope(kept, truth, middle) > 0:
+            high = middle
+        else:
+            low = middle
+    found = round(2 / (low + high), 4)
+    return found if mean_loss(kept, truth, found) <= mean_loss(kept, truth, 1.0) else 1.0
+
+
+def calibrate(logits: Logits, labels: NDArray[np.integer]) -> FittedTemperature:
+    """Fit a task's temperature and measure the rows before and after; takes what `fit_temperature` takes."""
+    known = labels >= 0
+    rows = int(known.sum())
+    temperature = fit_temperature(logits, labels)
+    note = "" if rows >= FEWEST_ROWS else f"{rows} validation rows with a known label; {FEWEST_ROWS} are needed"
+    if not rows:
+        return FittedTemperature(temperature, 0, None, None, None, None, note)
+    kept, truth = logits[known].astype(np.float64), labels[known]
+    return FittedTemperature(
+        temperature,
+        rows,
+        _expected_error(kept, truth, 1.0),
+        _expected_error(kept, truth, temperature),
+        mean_loss(kept, truth, 1.0),
+        mean_loss(kept, truth, temperature),
+        note,
+    )
+
+
+def mean_loss(logits: Logits, labels: NDArray[np.integer], temperature: float) -> float:
+    """Mean negative log-likelihood of known labels under tempered logits, at least one row."""
+    scaled = _log_softmax(logits / temperature)
+    return float(-scaled[np.arange(len(labels)), labels].mean())
+
+
+def _slope(logits: Logits, labels: NDArray[np.integer], sharpness: float) -> float:
+    """The derivative of the mean loss by 1 / temperature."""
+    expected = (np.exp(_log_softmax(logits * sharpness)) * logits).sum(axis=1)
+    return float((expected - logits[np.arange(len(labels)), labels]).mean())
+
+
+def _expected_error(logits: Logits, labels: NDArray[np.integer], temperature: float) -> float | None:
+    chances = np.exp(_log_softmax(logits / temperature))
+    measured = measure_calibration(chances.max(axis=1), logits.argmax(axis=1) == labels)
+    return measured.expected_error if measured else None
+
+
+def _log_softmax(logits: Logits) -> NDArray[np.float64]:
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

@@ -1,0 +1,163 @@
+"""What is unlike a collection: vectors first, then pictures seen by an untrained network."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from artpipe.embedding.table import EmbeddingTable
+from artpipe.lake import DataLake
+from artpipe.search import Collection
+from artpipe.search.novelty import SCALE_FILE, Novelty, measure_scale, open_scale, save_scale
+from artpipe.search.queries import Encoded
+from artpipe.search.rephotograph import rephotograph
+
+
+def on_sphere(rows: np.ndarray) -> np.ndarray:
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def paintings(count: int, seed: int = 0) -> np.ndarray:
+    """Vectors that differ in two directions, hardly in a third, and are all much alike."""
+    rng = np.random.default_rng(seed)
+    spread = rng.normal(0, [0.3, 0.3, 0.01], (count, 3))
+    return on_sphere(np.hstack([np.ones((count, 1)), spread]))
+
+
+def names(count: int) -> np.ndarray:
+    return np.array([f"w{number}" for number in range(count)])
+
+
+def test_one_in_a_hundred_of_its_own_kind_is_flagged():
+    vectors = paintings(4000)
+    is_held_out = np.arange(4000) < 1000
+    scale = measure_scale(vectors, names(4000), is_held_out, "3fa9")
+    assert scale.pictures == 1000
+    new = paintings(1000, seed=1)
+    nearest = np.argsort(-(new @ vectors.T), axis=1)[:, :50]
+    far = [scale.distance(one, vectors[near]) > scale.usual_up_to for one, near in zip(new, nearest, strict=True)]
+    assert 0.003 < np.mean(far) < 0.03
+
+
+def test_a_small_difference_counts_where_paintings_do_not_differ():
+    vectors = paintings(1000)
+    scale = measure_scale(vectors, names(1000), np.ones(1000, dtype=bool), "3fa9")
+    middle = on_sphere(np.array([[1, 0, 0, 0.0], [1, 0.3, 0, 0], [1, 0, 0, 0.3]]))
+    within, aside = (scale.distance(one, vectors) for one in middle[1:])
+    assert within < scale.usual_up_to < aside
+
+
+def test_a_work_is_not_compared_with_its_own_pictures():
+    vectors = np.repeat(paintings(60), 2, axis=0)
+    scale = measure_scale(vectors, np.repeat(names(60), 2), np.ones(120, dtype=bool), "3fa9")
+    assert scale.usual_up_to > 0.1
+    assert measure_scale(vectors, names(120), np.ones(120, dtype=bool), "3fa9").usual_up_to == pytest.approx(0)
+
+
+def test_too_few_held_out_works_say_nothing():
+    scale = measure_scale(paintings(100), names(100), np.arange(100) < 29, "3fa9")
+    assert (scale.usual_up_to, scale.pictures) == (None, 29)
+    assert Novelty(0.9, 1e9, scale.usual_up_to).is_unlike_collection is None
+    assert measure_scale(paintings(40), np.full(40, "w"), np.ones(40, dtype=bool), "3fa9").pictures == 0
+
+
+def test_a_scale_is_read_back_for_its_own_model_alone(tmp_path: Path):
+    lake = DataLake(tmp_path)
+    assert open_scale(lake, "3fa9") is None
+    for held_out in (100, 3):
+        scale = measure_scale(paintings(100), names(100), np.arange(100) < held_out, "3fa9")
+        save_scale(lake, scale)
+        back = open_scale(lake, "3fa9")
+        assert back is not None
+        assert (back.usual_up_to, back.pictures) == (scale.usual_up_to, held_out)
+        assert np.array_equal(back.matrix, scale.matrix)
+    assert open_scale(lake, "81c0") is None
+    lake.index(SCALE_FILE).write_bytes(b"damaged")
+    assert open_scale(lake, "3fa9") is None
+
+
+class PatchModel:
+    """Sees a picture as the brightness and colour of its quarters, and how much they vary within."""
+
+    model_id = "3fa9"
+    labels = {"style": ["Baroque"], "period": ["1550-1650"], "type": ["portrait"]}  # noqa: RUF012
+
+    def encode(self, jpegs):
+        seen = []
+        for jpeg in jpegs:
+            small = Image.open(io.BytesIO(jpeg)).convert("RGB").resize((64, 64), Image.Resampling.BILINEAR)
+            pixels = np.asarray(small, dtype=np.float64) / 255
+            quarters = [pixels[y : y + 32, x : x + 32] for y in (0, 32) for x in (0, 32)]
+            grain = np.abs(np.diff(pixels, axis=0)).mean() + np.abs(np.diff(pixels, axis=1)).mean()
+            light = [quarter.mean((0, 1)) for quarter in quarters]
+            seen.append(np.concatenate([[1.0], *light, [8 * grain, 4 * np.std(light, axis=0).mean()]]))
+        ones = np.ones((len(seen), 1), dtype=np.float32)
+        return Encoded(on_sphere(np.array(seen)), dict.fromkeys(self.labels, ones))
+
+
+def painting(seed: int) -> Image.Image:
+    """Brown ground, a lit figure, some noise of the brush: alike as paintings are, and never the same."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:96, 0:80] / 96
+    figure = np.exp(-((x - rng.uniform(0.2, 0.6)) ** 2 + (y - rng.uniform(0.3, 0.7)) ** 2) / rng.uniform(0.02, 0.1))
+    ground = np.array([0.35, 0.25, 0.15]) * rng.uniform(0.6, 1.4)
+    pixels = ground + figure[..., None] * rng.uniform(0.3, 0.6, 3) + rng.normal(0, 0.02, (96, 80, 3))
+    return Image.fromarray((np.clip(pixels, 0, 1) * 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+    lake, model = DataLake(tmp_path_factory.mktemp("novelty") / "lake"), PatchModel()
+    jpegs = []
+    for number in range(300):
+        packed = io.BytesIO()
+        painting(number).save(packed, "JPEG", quality=90)
+        jpegs.append(packed.getvalue())
+    ids = [f"p/painter/{number:03}" for number in range(300)]
+    rows = pl.DataFrame({"artwork_id": ids, "work_id": ids, "model_id": model.model_id, "jpeg_sha256": ids})
+    vectors = model.encode(jpegs).vectors
+    EmbeddingTable(lake).upsert(rows.with_columns(vector=vectors))
+    save_scale(lake, measure_scale(vectors, np.array(ids), np.arange(300) % 3 == 0, model.model_id))
+    return Collection(lake, encoder=model)
+
+
+def test_noise_and_a_plain_colour_are_unlike_a_collection_of_paintings(collection: Collection):
+    rng = np.random.default_rng(0)
+    noise = Image.fromarray(rng.integers(0, 256, (96, 80, 3), dtype=np.uint8))
+    for foreign in (noise, Image.new("RGB", (80, 96), (30, 200, 230)), Image.new("RGB", (80, 96), "white")):
+        found = collection.novelty(foreign)
+        assert found.is_unlike_collection
+        assert found.distance > found.usual_up_to
+
+
+@pytest.mark.parametrize("kind", ["jpeg 30", "blur", "colour cast", "detail"])
+def test_photographs_of_held_works_are_not(collection: Collection, kind: str):
+    flagged = [collection.novelty(rephotograph(painting(n), kind, n)).is_unlike_collection for n in range(20)]
+    assert sum(flagged) <= 2
+
+
+def test_a_new_painting_of_the_same_kind_is_not_and_a_held_one_is_compared_with_the_others(collection: Collection):
+    assert sum(bool(collection.novelty(painting(1000 + n)).is_unlike_collection) for n in range(40)) <= 2
+    held = collection.novelty("p/painter/007")
+    assert held.nearest_similarity < 1 - 1e-6
+    assert held.distance > 0
+
+
+def test_a_prediction_tells_it_too(collection: Collection):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (96, 80, 3), dtype=np.uint8))
+    foreign, held = collection.predict([noise, painting(3)])
+    assert foreign.as_json()["is_unlike_collection"] is True
+    assert held.as_json()["is_unlike_collection"] is False
+    assert held.as_json()["nearest_similarity"] > 0.99
+
+
+def test_without_a_measured_scale_only_the_similarity_is_told(collection: Collection, tmp_path: Path):
+    lake = DataLake(tmp_path)
+    rows = collection.works.select("artwork_id", "work_id", "model_id", "jpeg_sha256")
+    EmbeddingTable(lake).upsert(rows.with_columns(vector=EmbeddingTable(collection.lake).vectors()[1]))
+    found = Collection(lake, encoder=PatchModel()).novelty(painting(3))
+    assert (found.is_unlike_collection, found.distance, found.usual_up_to) == (None, None, None)
+    assert found.nearest_similarity == pytest.approx(1, abs=1e-3)
