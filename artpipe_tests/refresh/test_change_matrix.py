@@ -13,7 +13,7 @@ ROOTS = {"raw_catalog", "raw_artists"}
 CATALOG = {"catalog_changes", "artworks", "quarantine"}
 PICTURES = {"wanted_images", "images"}
 TABLE = {"embeddings", "vectors", "text_index"}
-NEIGHBOURS = {"search_index", "art_map"}
+NEIGHBOURS = {"search_index", "local_features", "art_map"}
 DEALT = {"splits", "training_set", "evaluation_report"}
 MODEL = {"classifier", "served_model"}
 
