@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FILE = "same_painting.json"
-CANDIDATES_BY_VOTES = 40
+CANDIDATES_BY_VOTES = 60
 FALSE_POSITIVES = 0.01
 """The rate at which a picture of a painting that is not held may be taken for one that is."""
 LEAST_POINTS = 8
 """Fewer agreeing points than these never decide, however few strangers were tried."""
 DRIFT = 0.25
-_PHOTOGRAPHS = 200
+PHOTOGRAPHS = 200
 _HIDDEN = 4
 
 
@@ -75,15 +75,21 @@ class Calibration:
 
 
 def calibrate(
-    words: VisualWords, features: FeatureTable, pictures: StoredPictures, work_of: Mapping[str, str], seed: int = 0
+    words: VisualWords,
+    features: FeatureTable,
+    pictures: StoredPictures,
+    work_of: Mapping[str, str],
+    most: int,
+    seed: int = 0,
 ) -> Calibration:
-    """Try up to 200 strangers.
+    """Try strangers.
 
     Args:
         words: of the collection.
         features: of the collection.
         pictures: of the collection.
         work_of: which work each picture shows.
+        most: how many photographs to try.
         seed: of the choice of works and of their photographs.
     """
     from PIL import Image
@@ -100,7 +106,7 @@ def calibrate(
         return best_agreement(grey, asked, features.read(others))[1].points
 
     names = sorted(name for name in words.ids if name in work_of)
-    wanted = min(_PHOTOGRAPHS, len(names) * len(kinds))
+    wanted = min(most, len(names) * len(kinds))
     rng = np.random.default_rng(seed)
     chosen: NDArray[np.int64] = rng.permutation(np.resize(np.arange(len(names)), wanted))
     asked = [(number, names[row]) for number, row in enumerate(chosen)]

@@ -12,7 +12,7 @@ from artpipe.embedding.table import EmbeddingTable
 from artpipe.errors import ArtpipeError
 from artpipe.lake import DataLake
 from artpipe.progress import Progress
-from artpipe.search.calibration import Calibration, calibrate, open_calibration, save_calibration
+from artpipe.search.calibration import PHOTOGRAPHS, Calibration, calibrate, open_calibration, save_calibration
 from artpipe.search.feature_table import FeatureTable
 from artpipe.search.pictures import StoredPictures
 from artpipe.search.visual_words import VisualWords
@@ -58,8 +58,16 @@ class FeatureUpdate:
     least_points: int
 
 
-def build_feature_index(lake: DataLake, progress: Progress | None = None) -> FeatureUpdate:
-    """Describe every embedded picture that is new or changed, and learn and calibrate anew what fits no more."""
+def build_feature_index(
+    lake: DataLake, progress: Progress | None = None, photographs: int = PHOTOGRAPHS
+) -> FeatureUpdate:
+    """Describe every embedded picture that is new or changed, and learn and calibrate anew what fits no more.
+
+    Args:
+        lake: of the collection.
+        progress: whom to tell.
+        photographs: how many the threshold is measured on.
+    """
     works = EmbeddingTable(lake).read(["artwork_id", "work_id", "jpeg_sha256"])
     features, words = FeatureTable(lake), WordTable(lake)
     described, dropped = features.update(dict(works.select("artwork_id", "jpeg_sha256").iter_rows()), progress)
@@ -72,7 +80,9 @@ def build_feature_index(lake: DataLake, progress: Progress | None = None) -> Fea
     calibration = measured and replace(measured, changed=measured.changed + described + dropped)
     if has_calibrated := calibration is None or not calibration.holds(vocabulary.id):
         work_of = {name: work or name for name, work in works.select("artwork_id", "work_id").iter_rows()}
-        calibration = calibrate(VisualWords.of(vocabulary, words.all()), features, StoredPictures(lake), work_of)
+        calibration = calibrate(
+            VisualWords.of(vocabulary, words.all()), features, StoredPictures(lake), work_of, photographs
+        )
     if calibration != measured:
         save_calibration(lake, calibration)
     return FeatureUpdate(described, dropped, vocabulary is not known, has_calibrated, calibration.least_points)

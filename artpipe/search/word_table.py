@@ -1,4 +1,4 @@
-"""The `visual_words` table: one row is a described picture with the words and signs of its features, about 2.5 kB.
+"""The `visual_words` table: one row is a described picture with the words and signs of its features, about 3 kB.
 
 It follows the `local_features` table by the row; `visual_words.py` makes its inverted file from it when a collection is
 first asked for a painting.
@@ -11,11 +11,12 @@ import numpy as np
 from artpipe.lake import DataLake
 from artpipe.search.feature_table import FeatureTable, feature_key
 from artpipe.search.keyed_table import KeyedTable
-from artpipe.search.visual_words import WordsOfWork
+from artpipe.search.visual_words import WordsOfWork, turns_and_scales
 from artpipe.search.vocabulary import Vocabulary
 
 VISUAL_WORDS_TABLE = "visual_words"
 _CHUNK = 512
+_TYPES = {"words": np.uint16, "signs": np.uint64, "turns": np.uint8, "scales": np.uint8}
 
 
 def word_key(vocabulary: Vocabulary, jpeg_sha256: str) -> str:
@@ -42,11 +43,14 @@ class WordTable:
             words = vocabulary.words(descriptors, 1)[:, 0]
             signs = vocabulary.signs(descriptors, words)
             ends = np.cumsum([len(features.descriptors) for features in found.values()])[:-1]
+            poses = [turns_and_scales(features) for features in found.values()]
             self._table.upsert(
                 {name: keys[name] for name in found},
                 {
                     "words": [part.astype(np.uint16).tobytes() for part in np.split(words, ends)],
                     "signs": [part.tobytes() for part in np.split(signs, ends)],
+                    "turns": [turns.tobytes() for turns, _ in poses],
+                    "scales": [scales.tobytes() for _, scales in poses],
                 },
             )
         self._table.remove(gone)
@@ -60,6 +64,7 @@ class WordTable:
     def all(self) -> "Generator[tuple[str, WordsOfWork]]":
         """Every work with its words."""
         for batch in self._table.batches():
-            columns = [batch[name].to_pylist() for name in ("artwork_id", "words", "signs")]
-            for name, words, signs in zip(*columns, strict=True):
-                yield name, WordsOfWork(np.frombuffer(words, np.uint16), np.frombuffer(signs, np.uint64))
+            columns = [batch[name].to_pylist() for name in ("artwork_id", *_TYPES)]
+            for name, *packed in zip(*columns, strict=True):
+                arrays = [np.frombuffer(data, kind) for data, kind in zip(packed, _TYPES.values(), strict=True)]
+                yield name, WordsOfWork(*arrays)

@@ -125,13 +125,13 @@ def test_pictures_that_were_not_described_say_what_to_do(tmp_path: Path):
 def test_only_new_and_changed_pictures_are_described_again(tmp_path: Path):
     lake = DataLake(tmp_path / "lake")
     hold(lake, {"a/b/c": 1, "a/b/d": 2, "a/b/e": 3})
-    assert build_feature_index(lake).described == 3
-    assert build_feature_index(lake).described == 0
+    assert build_feature_index(lake, photographs=4).described == 3
+    assert build_feature_index(lake, photographs=4).described == 0
     EmbeddingTable(lake).remove(["a/b/e"])
     hold(lake, {"a/b/c": 1, "a/b/d": 9, "a/b/f": 4})
     with pytest.raises(NoFeatureIndexError, match="2 of the 3"):
         Collection(lake, BlindModel()).same_painting(painting(9))
-    done = build_feature_index(lake)
+    done = build_feature_index(lake, photographs=4)
     assert (done.described, done.dropped) == (2, 1)
     assert set(FeatureTable(lake).read(["a/b/c", "a/b/d", "a/b/e", "a/b/f"])) == {"a/b/c", "a/b/d", "a/b/f"}
     assert Collection(lake, BlindModel()).same_painting(painting(9)).artwork_id == "a/b/d"
@@ -141,20 +141,20 @@ def test_words_and_threshold_are_kept_until_the_collection_outgrew_them(tmp_path
     lake = DataLake(tmp_path / "lake")
     held = {f"a/b/{n}": n for n in range(4)}
     hold(lake, held)
-    assert build_feature_index(lake).has_learnt_words
+    assert build_feature_index(lake, photographs=4).has_learnt_words
     learnt = open_vocabulary(lake)
     assert learnt
     hold(lake, held | {"a/b/4": 4})
-    done = build_feature_index(lake)
+    done = build_feature_index(lake, photographs=4)
     assert done == FeatureUpdate(1, 0, has_learnt_words=False, has_calibrated=False, least_points=done.least_points)
     hold(lake, held | {"a/b/4": 4, "a/b/5": 5})
-    done = build_feature_index(lake)
+    done = build_feature_index(lake, photographs=4)
     assert (done.has_learnt_words, done.has_calibrated) == (False, True)  # 2 of 4 changed since the threshold
     measured = open_calibration(lake)
     assert measured
     assert (measured.pictures, measured.changed, measured.vocabulary_id) == (6, 0, learnt.id)
     hold(lake, {f"a/b/{n}": n for n in range(17)})
-    assert build_feature_index(lake).has_learnt_words
+    assert build_feature_index(lake, photographs=4).has_learnt_words
 
 
 def agreement(photograph: Image.Image, held: LocalFeatures) -> Agreement:
