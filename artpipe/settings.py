@@ -147,8 +147,9 @@ class Settings(BaseSettings):
         default=None, description="alerts are POSTed here as JSON; they are only logged where it is not set"
     )
     same_painting: bool = Field(
-        default=False,
-        description="also make `local_features`, so that `Collection.same_painting` answers; minutes for thousands",
+        default=True,
+        description="make `local_features`, so that `Collection.same_painting` answers: 40 kB a picture, and "
+        "about 10 s for a thousand new ones on two idle cores",
     )
     allow_url_queries: bool = Field(
         default=False, description="whether a search may fetch its picture from a public web address"

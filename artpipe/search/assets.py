@@ -134,26 +134,28 @@ def text_index(
     )
 
 
-@dg.asset(group_name=GROUP, kinds={"opencv", "lancedb"}, code_version="1", deps=["vectors"], owners=["team:artpipe"])
+@dg.asset(group_name=GROUP, kinds={"opencv", "lancedb"}, code_version="2", deps=["vectors"], owners=["team:artpipe"])
 def local_features(
     context: dg.AssetExecutionContext,
     config: RunConfig,
     lake: dg.ResourceParam[DataLake],
     lineage: dg.ResourceParam[Lineage],
 ) -> dg.MaterializeResult[Any]:
-    """What `Collection.same_painting` compares: the points of every picture, and an index of them calibrated here.
+    """What `Collection.same_painting` compares: the points of every picture, and how many of them must agree.
 
-    In the graph only where `ARTPIPE_SAME_PAINTING` is set: it takes minutes for thousands of pictures.
+    Only new and changed pictures are described. `ARTPIPE_SAME_PAINTING=false` leaves it out of the graph.
     """
-    from artpipe.embedding.table import EmbeddingTable, content_version
+    from artpipe.embedding.table import EmbeddingTable
+    from artpipe.io import content_version
     from artpipe.search.feature_index import build_feature_index
 
     if held := reused(context, lineage, config):
         return held[0]
-    found = build_feature_index(lake, progress_of(context))
-    version = content_version(EmbeddingTable(lake).read(["artwork_id", "jpeg_sha256", "model_id"]))
+    done = build_feature_index(lake, progress_of(context))
+    pictures = EmbeddingTable(lake).read(["artwork_id", "jpeg_sha256"])
+    version = content_version(pictures)
     lineage.complete("local_features", version)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(version),
-        metadata={"dagster/row_count": found["described"], **found, REUSED: False},
+        metadata={"dagster/row_count": pictures.height, **asdict(done), REUSED: False},
     )

@@ -2,56 +2,128 @@
 
 What a few agreeing points prove depends on the collection: painters repeat themselves, and a drawn gallery repeats its
 figures. So works are photographed anew by `rephotograph.py`, each is hidden from the collection with all pictures of
-its work, and the best agreement with any other work is kept.
+its work, and the best agreement with any other work is kept. It is measured again when the words were learnt anew, or
+more than `DRIFT` of the pictures changed.
 """
 
 import io
+import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from os import cpu_count
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from artpipe.lake import DataLake, write_whole
 from artpipe.search.feature_table import FeatureTable
-from artpipe.search.local_features import QUERY_POINTS, QUERY_SHORT_SIDE_PX, agreements, describe
+from artpipe.search.geometry import best_agreement
+from artpipe.search.local_features import QUERY_POINTS, QUERY_SHORT_SIDE_PX, describe, grey_picture
 from artpipe.search.pictures import StoredPictures
 from artpipe.search.queries import stored_form
 from artpipe.search.rephotograph import KINDS, rephotograph
 from artpipe.search.visual_words import VisualWords
 
-CANDIDATES_BY_VOTES = 20
-_PHOTOGRAPHS = 300
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FILE = "same_painting.json"
+CANDIDATES_BY_VOTES = 60
+FALSE_POSITIVES = 0.01
+"""The rate at which a picture of a painting that is not held may be taken for one that is."""
+LEAST_POINTS = 8
+"""Fewer agreeing points than these never decide, however few strangers were tried."""
+DRIFT = 0.25
+PHOTOGRAPHS = 200
 _HIDDEN = 4
 
 
-def strangers(
-    words: VisualWords, features: FeatureTable, pictures: StoredPictures, work_of: Mapping[str, str], seed: int = 0
-) -> NDArray[np.int32]:
-    """The most agreeing points of each of up to 300 strangers, ascending.
+@dataclass(frozen=True)
+class Calibration:
+    """What strangers agree in.
+
+    Attributes:
+        strangers: the agreeing points of each stranger, ascending.
+        vocabulary_id: of the words that found them.
+        pictures: how many the collection held.
+        changed: how many pictures were described or dropped since.
+    """
+
+    strangers: list[int]
+    vocabulary_id: str
+    pictures: int
+    changed: int = 0
+
+    @property
+    def least_points(self) -> int:
+        """The least number of agreeing points that at most one stranger in a hundred has."""
+        tolerated = int(FALSE_POSITIVES * len(self.strangers))
+        return max(LEAST_POINTS, self.strangers[-1 - tolerated] + 1) if self.strangers else LEAST_POINTS
+
+    def false_positive_rate(self, points: int) -> float:
+        """How often a picture of a painting that is not held agrees in at least so many points.
+
+        One more than was seen is assumed, so that what never happened in 200 trials is not called impossible.
+        """
+        as_many = sum(count >= points for count in self.strangers)
+        return round((as_many + 1) / (len(self.strangers) + 1), 4)
+
+    def holds(self, vocabulary_id: str) -> bool:
+        """Whether it may still be believed."""
+        return self.vocabulary_id == vocabulary_id and self.changed <= DRIFT * self.pictures
+
+
+def calibrate(
+    words: VisualWords,
+    features: FeatureTable,
+    pictures: StoredPictures,
+    work_of: Mapping[str, str],
+    most: int,
+    seed: int = 0,
+) -> Calibration:
+    """Try strangers.
 
     Args:
         words: of the collection.
         features: of the collection.
         pictures: of the collection.
         work_of: which work each picture shows.
+        most: how many photographs to try.
         seed: of the choice of works and of their photographs.
     """
     from PIL import Image
 
-    rng = np.random.default_rng(seed)
-    names = sorted(name for name in words.ids if name in work_of)
     kinds = list(KINDS)
-    wanted = min(_PHOTOGRAPHS, len(names) * len(kinds))
-    asked = [names[number] for number in rng.permutation(np.resize(np.arange(len(names)), wanted))] if names else []
-    jpegs = pictures.read(asked)
-    counts: list[int] = []
-    for number, name in enumerate(asked):
-        if name not in jpegs:
-            continue
-        with Image.open(io.BytesIO(jpegs[name])) as picture:
+
+    def tried(number: int, name: str, jpeg: bytes) -> int:
+        with Image.open(io.BytesIO(jpeg)) as picture:
             photograph = rephotograph(picture, kinds[number % len(kinds)], seed + number)
-        found = describe(stored_form(photograph, QUERY_SHORT_SIDE_PX), QUERY_POINTS)
-        voted = words.vote(found, _HIDDEN * CANDIDATES_BY_VOTES)
+        grey = grey_picture(stored_form(photograph, QUERY_SHORT_SIDE_PX), QUERY_SHORT_SIDE_PX)
+        asked = describe(grey, QUERY_POINTS)
+        voted = words.vote(asked, _HIDDEN * CANDIDATES_BY_VOTES)
         others = [other for other in voted if work_of.get(other) != work_of[name]][:CANDIDATES_BY_VOTES]
-        compared = agreements(found, list(features.read(others).values()), photograph.size)
-        counts.append(max((one.inliers for one in compared), default=0))
-    return np.sort(np.array(counts, dtype=np.int32))
+        return best_agreement(grey, asked, features.read(others))[1].points
+
+    names = sorted(name for name in words.ids if name in work_of)
+    wanted = min(most, len(names) * len(kinds))
+    rng = np.random.default_rng(seed)
+    chosen: NDArray[np.int64] = rng.permutation(np.resize(np.arange(len(names)), wanted))
+    asked = [(number, names[row]) for number, row in enumerate(chosen)]
+    jpegs = pictures.read([name for _, name in asked])
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        trials = [pool.submit(tried, number, name, jpegs[name]) for number, name in asked if name in jpegs]
+    return Calibration(sorted(trial.result() for trial in trials), words.vocabulary.id, len(words.ids))
+
+
+def open_calibration(lake: DataLake) -> Calibration | None:
+    """What was measured in a lake; None where nothing was that can be read."""
+    try:
+        return Calibration(**json.loads(lake.index(FILE).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def save_calibration(lake: DataLake, calibration: Calibration) -> None:
+    """Keep what was measured in the lake."""
+    write_whole(lake.index(FILE), json.dumps(asdict(calibration)).encode())

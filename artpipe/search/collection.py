@@ -20,22 +20,22 @@ from numpy.typing import NDArray
 from artpipe.embedding.table import EmbeddingTable, content_version
 from artpipe.errors import ArtpipeError
 from artpipe.lake import IMAGES_TABLE, DataLake
-from artpipe.search.feature_table import FeatureTable
+from artpipe.search.feature_index import FeatureIndex, open_feature_index
 from artpipe.search.filters import SearchFilter
 from artpipe.search.framing import Framing
 from artpipe.search.groups import Distinct
 from artpipe.search.hits import Explanation, Hits
 from artpipe.search.index import ServedIndex, open_index
+from artpipe.search.local_features import QUERY_SHORT_SIDE_PX
 from artpipe.search.novelty import CANDIDATES, Novelty, NoveltyScale, open_scale
 from artpipe.search.pictures import StoredPictures
 from artpipe.search.predictions import Prediction, predict_pictures, stored_short_side_px
 from artpipe.search.queries import PictureEncoder, refuse_mismatch, unit_vector
 from artpipe.search.ranking import Ranking, SearchOptions, Target, Wanted
 from artpipe.search.resolve import Asked, Resolver, UnknownArtworkError
-from artpipe.search.same_painting import CANDIDATES_BY_LIKENESS, Match, NoFeatureIndexError, same_painting
+from artpipe.search.same_painting import CANDIDATES_BY_LIKENESS, Match, same_painting
 from artpipe.search.suggestions import Suggestion, Suggestions
 from artpipe.search.text import TextSearch
-from artpipe.search.visual_words import VisualWords, open_visual_words
 from artpipe.table_versions import NoSuchVersionError, table_versions, version_as_of
 from artpipe.training.served import served_model_id
 
@@ -314,13 +314,8 @@ class Collection:
         if isinstance(image, str) and image in self:
             image = self.image(image)
         with self._lock:
-            words, features = self._local_features
-        return same_painting(
-            lambda short_side_px: self._resolver.picture(image, short_side_px),
-            lambda: self._alike(image),
-            words,
-            features,
-        )
+            index = self._feature_index
+        return same_painting(self._resolver.picture(image, QUERY_SHORT_SIDE_PX), self._alike(image), index)
 
     def warm_up(self) -> None:
         """Load what the first query would wait for: the vectors, the index and the suggestions; for services."""
@@ -457,13 +452,8 @@ class Collection:
             return None
 
     @cached_property
-    def _local_features(self) -> tuple[VisualWords, FeatureTable]:
-        words = open_visual_words(self.lake, content_version(self.works))
-        if words is None:
-            raise NoFeatureIndexError(
-                "the pictures are not described for comparison; set ARTPIPE_SAME_PAINTING=true, then `artpipe refresh`."
-            )
-        return words, FeatureTable(self.lake)
+    def _feature_index(self) -> FeatureIndex:
+        return open_feature_index(self.lake, dict(self.works.select("artwork_id", "jpeg_sha256").iter_rows()))
 
     @cached_property
     def _encoder(self) -> PictureEncoder:

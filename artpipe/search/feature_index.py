@@ -1,38 +1,122 @@
-"""Everything that `same_painting.py` decides by, built in one go: features, visual words, and their calibration."""
+"""Everything that `same_painting.py` decides by: features of the pictures, their visual words, and the calibration.
 
-from dataclasses import replace
+Each follows what changed: pictures by the row; the words are learnt anew only when the collection outgrew them, and the
+threshold is measured anew only then, or when many pictures changed.
+"""
 
-from artpipe.embedding.table import EmbeddingTable, content_version
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from artpipe.embedding.table import EmbeddingTable
+from artpipe.errors import ArtpipeError
 from artpipe.lake import DataLake
 from artpipe.progress import Progress
-from artpipe.search.calibration import strangers
+from artpipe.search.calibration import PHOTOGRAPHS, Calibration, calibrate, open_calibration, save_calibration
 from artpipe.search.feature_table import FeatureTable
 from artpipe.search.pictures import StoredPictures
-from artpipe.search.visual_words import build_visual_words, open_visual_words, save_visual_words
+from artpipe.search.visual_words import VisualWords
+from artpipe.search.vocabulary import (
+    Vocabulary,
+    learn_vocabulary,
+    open_vocabulary,
+    save_vocabulary,
+    training_share,
+)
+from artpipe.search.word_table import WordTable, word_key
+
+_SEED = 0
 
 
-def build_feature_index(lake: DataLake, progress: Progress | None = None) -> dict[str, int]:
-    """Describe every embedded picture that is new or changed, and index and calibrate anew if the pictures changed.
+class NoFeatureIndexError(ArtpipeError):
+    """The pictures of the table were not described yet."""
 
-    Returns:
-        how many pictures are described, how many of them in this run, how many features they have, and from how many
-        agreeing points on a picture is taken for a held painting.
+
+@dataclass(frozen=True)
+class FeatureIndex:
+    """What a photograph is compared with.
+
+    Attributes:
+        words: find the works that share features with it.
+        features: of those works.
+        calibration: how many points decide.
     """
-    from artpipe.search.same_painting import least_inliers
 
-    works = EmbeddingTable(lake).read(["artwork_id", "work_id", "jpeg_sha256", "model_id"])
-    version = content_version(works)
-    table = FeatureTable(lake)
-    described = table.update(progress)
-    words = open_visual_words(lake, version)
-    if words is None:
+    words: VisualWords
+    features: FeatureTable
+    calibration: Calibration
+
+
+@dataclass(frozen=True)
+class FeatureUpdate:
+    """What an update did: how many pictures it described and dropped, and what it had to do beyond them."""
+
+    described: int
+    dropped: int
+    has_learnt_words: bool
+    has_calibrated: bool
+    least_points: int
+
+
+def build_feature_index(
+    lake: DataLake, progress: Progress | None = None, photographs: int = PHOTOGRAPHS
+) -> FeatureUpdate:
+    """Describe every embedded picture that is new or changed, and learn and calibrate anew what fits no more.
+
+    Args:
+        lake: of the collection.
+        progress: whom to tell.
+        photographs: how many the threshold is measured on.
+    """
+    works = EmbeddingTable(lake).read(["artwork_id", "work_id", "jpeg_sha256"])
+    features, words = FeatureTable(lake), WordTable(lake)
+    described, dropped = features.update(dict(works.select("artwork_id", "jpeg_sha256").iter_rows()), progress)
+    known = open_vocabulary(lake)
+    vocabulary = known if known and known.fits(works.height) else _learnt(features, works.height)
+    if vocabulary is not known:
+        save_vocabulary(lake, vocabulary)
+    words.update(vocabulary)
+    measured = open_calibration(lake)
+    calibration = measured and replace(measured, changed=measured.changed + described + dropped)
+    if has_calibrated := calibration is None or not calibration.holds(vocabulary.id):
         work_of = {name: work or name for name, work in works.select("artwork_id", "work_id").iter_rows()}
-        words = build_visual_words(table)
-        words = replace(words, strangers=strangers(words, table, StoredPictures(lake), work_of))
-        save_visual_words(lake, words, version)
-    return {
-        "described": table.count(),
-        "described_now": described,
-        "features": len(words.works),
-        "least_inliers": least_inliers(words.strangers),
-    }
+        calibration = calibrate(
+            VisualWords.of(vocabulary, words.all()), features, StoredPictures(lake), work_of, photographs
+        )
+    if calibration != measured:
+        save_calibration(lake, calibration)
+    return FeatureUpdate(described, dropped, vocabulary is not known, has_calibrated, calibration.least_points)
+
+
+def open_feature_index(lake: DataLake, pictures: dict[str, str]) -> FeatureIndex:
+    """What photographs are compared with in a collection.
+
+    Args:
+        lake: of the collection.
+        pictures: the `jpeg_sha256` of every work.
+
+    Raises:
+        NoFeatureIndexError: not all of these pictures are described.
+    """
+    vocabulary, calibration = open_vocabulary(lake), open_calibration(lake)
+    words = WordTable(lake)
+    held = words.keys()
+    described = 0
+    if vocabulary and calibration and calibration.vocabulary_id == vocabulary.id:
+        described = sum(held.get(name) == word_key(vocabulary, sha256) for name, sha256 in pictures.items())
+    if vocabulary is None or calibration is None or described < len(pictures):
+        raise NoFeatureIndexError(
+            f"{len(pictures) - described:,} of the {len(pictures):,} pictures are not described for comparison; "
+            'materialize "local_features", or run `artpipe refresh` without ARTPIPE_SAME_PAINTING=false.'
+        )
+    # Pictures that the collection does not hold, because it is opened as of another time, have no vote.
+    found = ((name, one) for name, one in words.all() if name in pictures)
+    return FeatureIndex(VisualWords.of(vocabulary, found), FeatureTable(lake), calibration)
+
+
+def _learnt(features: FeatureTable, pictures: int) -> Vocabulary:
+    """Words of the pictures that are described."""
+    counts = [len(one.points) for _, one in features.all()]
+    share, rng = training_share(sum(counts)), np.random.default_rng(_SEED)
+    sample = [one.descriptors[rng.random(len(one.points)) < share] for _, one in features.all()]
+    return learn_vocabulary(np.concatenate([*sample, np.empty((0, 128), np.uint8)]), sum(counts), pictures)

@@ -1,29 +1,30 @@
-"""The `local_features` table: one row is a searchable picture with its points and their descriptors.
+"""The `local_features` table: one row is a searchable picture with its points and their descriptors, about 37 kB.
 
-Rows say which stored JPEG they were made from, so that only new and changed pictures are described again. The voting
-index of `visual_words.py` is made from it, and `same_painting.py` reads the rows of its candidates.
+Rows say which stored JPEG they were made from, so that only new and changed pictures are described again. The words of
+`word_table.py` are made from it, and `same_painting.py` reads the rows of its candidates.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake import DataLake
 from artpipe.progress import Progress, SilentProgress
-from artpipe.search.local_features import DESCRIPTOR_LENGTH, LocalFeatures, describe
+from artpipe.search.keyed_table import KeyedTable
+from artpipe.search.local_features import DESCRIPTOR_LENGTH, POINT_LENGTH, LocalFeatures, describe_stored
 from artpipe.search.pictures import StoredPictures
-
-if TYPE_CHECKING:
-    import lance
 
 LOCAL_FEATURES_TABLE = "local_features"
 _CHUNK = 512
-_RECIPE = "sift-1"
-"""Changes when pictures must be described anew, because `describe` does so differently."""
+_RECIPE = "sift-2"
+"""Changes when pictures must be described anew, because `describe_stored` does so differently."""
+
+
+def feature_key(jpeg_sha256: str) -> str:
+    """What the features of a picture are made from."""
+    return f"{_RECIPE}:{jpeg_sha256}"
 
 
 class FeatureTable:
@@ -31,106 +32,68 @@ class FeatureTable:
 
     def __init__(self, lake: DataLake) -> None:
         self._lake = lake
+        self._table = KeyedTable(lake, LOCAL_FEATURES_TABLE)
 
-    def update(self, progress: Progress | None = None) -> int:
-        """Describe every embedded picture that is new or changed, drop those that are gone; returns how many were new.
+    def update(self, pictures: Mapping[str, str], progress: Progress | None = None) -> tuple[int, int]:
+        """Describe the pictures that are new or changed, and drop those that are gone.
 
         A killed run goes on where it stopped.
+
+        Args:
+            pictures: the `jpeg_sha256` of every work that is to be described.
+            progress: whom to tell.
+
+        Returns:
+            how many were described, and how many dropped.
         """
-        wanted = EmbeddingTable(self._lake).read(["artwork_id", "jpeg_sha256"])
-        keys = {name: f"{_RECIPE}:{sha256}" for name, sha256 in wanted.iter_rows()}
-        held = self._keys()
+        keys = {name: feature_key(sha256) for name, sha256 in pictures.items()}
+        held = self._table.keys()
         missing = [name for name, key in keys.items() if held.get(name) != key]
-        pictures = StoredPictures(self._lake)
-        described = 0
+        gone = sorted(held.keys() - keys.keys())
+        stored = StoredPictures(self._lake)
         with (
-            ThreadPoolExecutor(cpu_count() or 1) as pool,
+            ThreadPoolExecutor(cpu_count()) as pool,
             (progress or SilentProgress()).track("local features", len(missing), "images") as step,
         ):
             for first in range(0, len(missing), _CHUNK):
                 chunk = missing[first : first + _CHUNK]
-                jpegs = pictures.read(chunk)
-                features = list(pool.map(describe, jpegs.values()))
-                self._upsert(list(jpegs), [keys[name] for name in jpegs], features)
-                described += len(features)
+                jpegs = stored.read(chunk)
+                found = list(pool.map(describe_stored, [jpegs.get(name, b"") for name in chunk]))
+                self._table.upsert(
+                    {name: keys[name] for name in chunk},
+                    {
+                        "points": [one.points.tobytes() for one in found],
+                        "descriptors": [one.descriptors.tobytes() for one in found],
+                        "size_px": [np.array([one.width_px, one.height_px], np.int32).tobytes() for one in found],
+                    },
+                )
                 step.advance(len(chunk))
-        self._remove(sorted(held.keys() - keys.keys()))
-        return described
+        self._table.remove(gone)
+        if missing or gone:
+            self._table.tidy()
+        return len(missing), len(gone)
+
+    def keys(self) -> dict[str, str]:
+        """What the features of each work were made from."""
+        return self._table.keys()
 
     def read(self, artwork_ids: Sequence[str]) -> dict[str, LocalFeatures]:
-        """The features of some works; works that have none are left out."""
-        import pyarrow.compute as pc
+        """The features of some works in their order; works that have none are left out."""
+        found = dict(self.all(artwork_ids))
+        return {name: found[name] for name in dict.fromkeys(artwork_ids) if name in found}
 
-        dataset = self._dataset()
-        if dataset is None or not artwork_ids:
-            return {}
-        rows = dataset.to_table(filter=pc.field("artwork_id").isin(list(artwork_ids)))
-        return {name: features for chunk in _batches(rows.to_batches()) for name, features in chunk}
-
-    def chunks(self) -> "Generator[list[tuple[str, LocalFeatures]]]":
-        """All works with their features, a chunk at a time."""
-        dataset = self._dataset()
-        if dataset is not None:
-            yield from _batches(dataset.to_batches(batch_size=_CHUNK))
-
-    def count(self) -> int:
-        """How many pictures are described."""
-        dataset = self._dataset()
-        return 0 if dataset is None else int(dataset.count_rows())
-
-    def _keys(self) -> dict[str, str]:
-        dataset = self._dataset()
-        if dataset is None:
-            return {}
-        rows = dataset.to_table(columns=["artwork_id", "key"])
-        return dict(zip(rows["artwork_id"].to_pylist(), rows["key"].to_pylist(), strict=True))
-
-    def _upsert(self, names: list[str], keys: list[str], features: list[LocalFeatures]) -> None:
-        import pyarrow as pa
-
-        if not names:
-            return
-        data = pa.table(
-            {
-                "artwork_id": pa.array(names, pa.string()),
-                "key": pa.array(keys, pa.string()),
-                "points": pa.array([found.points.tobytes() for found in features], pa.binary()),
-                "descriptors": pa.array([found.descriptors.tobytes() for found in features], pa.binary()),
-            }
-        )
-        lake = self._lake.connect()
-        if self._dataset() is None:
-            lake.create_table(LOCAL_FEATURES_TABLE, data=data)
-        else:
-            table = lake.open_table(LOCAL_FEATURES_TABLE)
-            table.merge_insert("artwork_id").when_matched_update_all().when_not_matched_insert_all().execute(data)
-
-    def _remove(self, names: list[str]) -> None:
-        import pyarrow.compute as pc
-
-        dataset = self._dataset()
-        for first in range(0, len(names) if dataset is not None else 0, _CHUNK):
-            dataset.delete(pc.field("artwork_id").isin(names[first : first + _CHUNK]))  # pyright: ignore[reportOptionalMemberAccess]
-
-    def _dataset(self) -> "lance.LanceDataset | None":
-        import lance
-
-        try:
-            return lance.dataset(f"{self._lake.lance_uri}/{LOCAL_FEATURES_TABLE}.lance")
-        except ValueError:
-            return None
-
-
-def _batches(batches: Any) -> "Generator[list[tuple[str, LocalFeatures]]]":
-    for batch in batches:
-        columns = (batch["artwork_id"].to_pylist(), batch["points"].to_pylist(), batch["descriptors"].to_pylist())
-        yield [
-            (
-                name,
-                LocalFeatures(
-                    np.frombuffer(points, dtype=np.float32).reshape(-1, 2),
-                    np.frombuffer(descriptors, dtype=np.uint8).reshape(-1, DESCRIPTOR_LENGTH),
-                ),
-            )
-            for name, points, descriptors in zip(*columns, strict=True)
-        ]
+    def all(self, artwork_ids: Sequence[str] | None = None) -> "Generator[tuple[str, LocalFeatures]]":
+        """The works with their features, in the table's order; only some of them where ids are given."""
+        for batch in self._table.batches(artwork_ids):
+            columns = [batch[name].to_pylist() for name in ("artwork_id", "points", "descriptors", "size_px")]
+            for name, points, descriptors, size in zip(*columns, strict=True):
+                width, height = np.frombuffer(size, dtype=np.int32)
+                yield (
+                    name,
+                    LocalFeatures(
+                        np.frombuffer(points, dtype=np.float32).reshape(-1, POINT_LENGTH),
+                        np.frombuffer(descriptors, dtype=np.uint8).reshape(-1, DESCRIPTOR_LENGTH),
+                        int(width),
+                        int(height),
+                    ),
+                )

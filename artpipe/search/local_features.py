@@ -1,7 +1,7 @@
-"""Local features of pictures, and the geometry that says whether two pictures show the same thing.
+"""Local features of pictures: points that are known again when a picture is turned, cut or badly lit.
 
-A picture has a few hundred points, described so that they are known again when it is turned, cut or badly lit.
-`feature_table.py` keeps them for the collection, `same_painting.py` decides by them.
+`feature_table.py` keeps a few hundred for each picture, `visual_words.py` finds the works that share some with a
+photograph, and `geometry.py` says whether they lie as they must if both show the same thing.
 
 Sources: Lowe, Distinctive Image Features from Scale-Invariant Keypoints (2004); Arandjelovic and Zisserman, Three
 things everyone should know to improve object retrieval (2012), the square root.
@@ -15,15 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 STORED_POINTS = 250
-QUERY_POINTS = 600
-QUERY_SHORT_SIDE_PX = 320
+STORED_SHORT_SIDE_PX = 256
+QUERY_POINTS = 800
+QUERY_SHORT_SIDE_PX = 400
 DESCRIPTOR_LENGTH = 128
+POINT_LENGTH = 5
+X, Y, DIAMETER, ANGLE, OCTAVE = range(POINT_LENGTH)
 _CONTRAST = 0.01
-_LEAST_MATCHES = 6
-_RATIO = 0.8
-_TOLERANCE_PX = 4.0
-_RANSAC_ROUNDS = 2000
-_SMALLEST_SCALE, _LARGEST_SCALE = 0.05, 20.0
+_COARSE_PX = 5.0
+"""Points of a larger diameter outlive blur and compression; half of the points are chosen among them."""
+
+Grey = NDArray[np.uint8]
+Rows = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -31,114 +34,85 @@ class LocalFeatures:
     """The points of one picture.
 
     Attributes:
-        points: float32 (N, 2), x and y in pixels.
-        descriptors: uint8 (N, 128), square roots of SIFT histograms, times 255.
+        points: float32 (N, 5): x, y and diameter in pixels, angle in degrees, and OpenCV's octave.
+        descriptors: uint8 (N, 128), square roots of SIFT histograms, times 510.
+        width_px: of the picture in which the points were found.
+        height_px: of the same.
     """
 
-    points: NDArray[np.float32]
+    points: Rows
     descriptors: NDArray[np.uint8]
+    width_px: int
+    height_px: int
+
+    def take(self, chosen: NDArray[Any]) -> "LocalFeatures":
+        """Some of the points, by number or by mask."""
+        return LocalFeatures(self.points[chosen], self.descriptors[chosen], self.width_px, self.height_px)
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """How far two pictures show the same thing.
-
-    Attributes:
-        inliers: points of one that are found again in the other where one plane seen from two places has them.
-        corners: float32 (4, 2), where the corners of the asked picture lie in the held one; None without agreement.
-    """
-
-    inliers: int
-    corners: NDArray[np.float32] | None = None
-
-
-def describe(jpeg: bytes, most_points: int = STORED_POINTS) -> LocalFeatures:
-    """The strongest points of a picture; none when it cannot be decoded or is bare."""
+def grey_picture(jpeg: bytes, short_side_px: int) -> Grey:
+    """The picture without colour, reduced to a short side, never enlarged; a black pixel where it is unreadable."""
     import cv2
 
-    grey = cv2.imdecode(np.frombuffer(jpeg, dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
+    grey = cv2.imdecode(np.frombuffer(jpeg, dtype=np.uint8), cv2.IMREAD_GRAYSCALE) if jpeg else None
     if grey is None:
-        return LocalFeatures(np.empty((0, 2), np.float32), np.empty((0, DESCRIPTOR_LENGTH), np.uint8))
-    sift: Any = cv2.SIFT.create(nfeatures=most_points, contrastThreshold=_CONTRAST)
-    points, found = sift.detectAndCompute(grey, None)
-    if found is None:
-        return LocalFeatures(np.empty((0, 2), np.float32), np.empty((0, DESCRIPTOR_LENGTH), np.uint8))
-    places = np.array([point.pt for point in points], dtype=np.float32)[:most_points]
-    shares = found[:most_points] / np.maximum(found[:most_points].sum(axis=1, keepdims=True), 1e-9)
-    # The largest root of a share is 1, but nearly all lie below 1/2: twice as fine steps for those.
-    return LocalFeatures(places, np.minimum(np.rint(np.sqrt(shares) * 510), 255).astype(np.uint8))
+        return np.zeros((1, 1), dtype=np.uint8)
+    scale = short_side_px / min(grey.shape)
+    if scale < 1:
+        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return np.asarray(grey, dtype=np.uint8)
 
 
-def agreements(asked: LocalFeatures, held: Sequence[LocalFeatures], size: tuple[int, int]) -> list[Agreement]:
-    """Whether the points of a picture lie as those of others do, if all show one plane.
-
-    Args:
-        asked: of the picture that is looked for.
-        held: of the pictures that it may show.
-        size: width and height of the asked picture.
-    """
-    if not held:
-        return []
-    # All pictures at once: many small products would wait for the threads of each other.
-    joined = np.concatenate([features.descriptors for features in held]).astype(np.float32)
-    descriptors = asked.descriptors.astype(np.float32)
-    squares = (descriptors * descriptors).sum(1)[:, None] + (joined * joined).sum(1)[None]
-    squares -= 2 * (descriptors @ joined.T)
-    ends = np.cumsum([len(features.points) for features in held])
-    parts = np.split(squares, ends[:-1], axis=1)
-    return [_agreement(asked.points, one.points, part, size) for one, part in zip(held, parts, strict=True)]
+def describe_stored(jpeg: bytes) -> LocalFeatures:
+    """The points that are kept of a stored picture."""
+    return describe(grey_picture(jpeg, STORED_SHORT_SIDE_PX), STORED_POINTS)
 
 
-def _agreement(
-    asked: NDArray[np.float32], held: NDArray[np.float32], squares: NDArray[np.float32], size: tuple[int, int]
-) -> Agreement:
-    """The agreement of two sets of points, whose descriptors are so far apart."""
+def describe(grey: Grey, most_points: int) -> LocalFeatures:
+    """The strongest points of a picture, half of them coarse where there are so many; none when it is bare."""
+    sift = _sift(_CONTRAST)
+    found: Sequence[Any] = sift.detect(grey, None)
+    strength = np.array([point.response for point in found], dtype=np.float32)
+    is_coarse = np.array([point.size > _COARSE_PX for point in found], dtype=np.bool_)
+    by_strength = np.argsort(-strength, kind="stable")
+    coarse = by_strength[is_coarse[by_strength]][: most_points // 2]
+    others = by_strength[~np.isin(by_strength, coarse)][: most_points - len(coarse)]
+    # In OpenCV's own order: it describes each octave in one go.
+    chosen = np.sort(np.concatenate([coarse, others]))
+    return _described(sift, grey, [found[number] for number in chosen])
+
+
+def describe_all(grey: Grey, mask: Grey) -> LocalFeatures:
+    """Every point of a picture, faint ones too, where the mask is not 0."""
+    sift = _sift(_CONTRAST / 2)
+    return _described(sift, grey, sift.detect(grey, mask))
+
+
+def describe_at(grey: Grey, points: Rows) -> NDArray[np.uint8]:
+    """How a picture looks at given points, uint8 (N, 128)."""
     import cv2
 
-    if len(asked) < _LEAST_MATCHES or len(held) < _LEAST_MATCHES:
-        return Agreement(0)
-    at, to = _matches(squares)
-    if len(at) < _LEAST_MATCHES:
-        return Agreement(0)
-    pair: tuple[Any, Any] = cv2.findHomography(
-        asked[at], held[to], cv2.USAC_MAGSAC, _TOLERANCE_PX, maxIters=_RANSAC_ROUNDS, confidence=0.999
-    )
-    matrix, kept = pair
-    if matrix is None or kept is None:
-        return Agreement(0)
-    width, height = size
-    frame = np.array([[[0, 0]], [[width, 0]], [[width, height]], [[0, height]]], dtype=np.float32)
-    corners = np.asarray(cv2.perspectiveTransform(frame, matrix), dtype=np.float32)[:, 0]
-    if not _is_possible(corners, width * height):
-        return Agreement(0)
-    agreeing = kept.ravel().astype(bool)
-    # Several points of one picture on the same point of the other are one piece of evidence.
-    apart = min(_places(asked[at[agreeing]]), _places(held[to[agreeing]]))
-    return Agreement(apart, corners)
+    given = [
+        cv2.KeyPoint(float(x), float(y), float(size), float(angle), 0, int(octave))
+        for x, y, size, angle, octave in points
+    ]
+    return _described(_sift(_CONTRAST), grey, given).descriptors
 
 
-def _matches(squares: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Points whose nearest other is clearly nearer than the second nearest."""
-    rows = np.arange(len(squares))
-    nearest = squares.argmin(axis=1)
-    near = np.maximum(squares[rows, nearest], 0)
-    squares[rows, nearest] = np.inf
-    good = np.flatnonzero(near < _RATIO**2 * squares.min(axis=1))
-    return good, nearest[good]
+def _sift(contrast: float) -> Any:
+    import cv2
+
+    return cv2.SIFT.create(nfeatures=0, contrastThreshold=contrast)
 
 
-def _is_possible(corners: NDArray[Any], area_px: float) -> bool:
-    """Whether a camera can see the frame so: convex, not mirrored, neither tiny nor huge."""
-    edges = np.roll(corners, -1, axis=0) - corners
-    following = np.roll(edges, -1, axis=0)
-    turns = edges[:, 0] * following[:, 1] - edges[:, 1] * following[:, 0]
-    if not np.isfinite(corners).all() or not (turns > 0).all():
-        return False
-    x, y = corners.T
-    area = 0.5 * abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))))
-    return _SMALLEST_SCALE**2 < area / area_px < _LARGEST_SCALE**2
-
-
-def _places(points: NDArray[np.float32]) -> int:
-    """How many of the points lie apart by more than two pixels."""
-    return len(np.unique(np.rint(points / 2), axis=0))
+def _described(sift: Any, grey: Grey, found: Sequence[Any]) -> LocalFeatures:
+    height, width = grey.shape
+    if not found:
+        none = np.empty((0, DESCRIPTOR_LENGTH), np.uint8)
+        return LocalFeatures(np.empty((0, POINT_LENGTH), np.float32), none, width, height)
+    kept, histograms = sift.compute(grey, found)
+    points = [(*point.pt, point.size, point.angle, point.octave) for point in kept]
+    shares = histograms / np.maximum(histograms.sum(axis=1, keepdims=True), 1e-9)
+    # The largest root of a share is 1, but nearly all lie below 1/2: twice as fine steps for those.
+    descriptors = np.minimum(np.rint(np.sqrt(shares) * 510), 255).astype(np.uint8)
+    return LocalFeatures(np.array(points, dtype=np.float32), descriptors, width, height)

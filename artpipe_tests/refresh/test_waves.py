@@ -9,7 +9,7 @@ from artpipe.refresh.staleness import AssetState, ancestors
 from artpipe.refresh.waves import UnknownAssetError, next_wave, selected_assets
 from artpipe.settings import Settings
 
-SEARCHED = {"search_index", "text_index", "art_map", "novelty_scale"}
+SEARCHED = {"search_index", "text_index", "local_features", "art_map", "novelty_scale"}
 CATALOG = {"catalog_changes", "artworks", "quarantine"}
 CHAIN = {"root": (), "clean": ("root",), "images": ("clean",), "table": ("clean", "images"), "report": ("table",)}
 

@@ -13,13 +13,15 @@ from PIL import Image
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake import DataLake, write_whole
 from artpipe.search import Collection
-from artpipe.search.feature_index import build_feature_index
+from artpipe.search.calibration import LEAST_POINTS, Calibration, open_calibration
+from artpipe.search.feature_index import FeatureUpdate, build_feature_index
 from artpipe.search.feature_table import FeatureTable
-from artpipe.search.local_features import Agreement, LocalFeatures, agreements, describe
+from artpipe.search.geometry import Agreement, best_agreement
+from artpipe.search.local_features import LocalFeatures, describe, grey_picture
 from artpipe.search.queries import Encoded
 from artpipe.search.rephotograph import KINDS, rephotograph
-from artpipe.search.same_painting import LEAST_INLIERS, NoFeatureIndexError, false_positive_rate, least_inliers
-from artpipe.search.visual_words import open_visual_words
+from artpipe.search.same_painting import NoFeatureIndexError
+from artpipe.search.vocabulary import open_vocabulary
 
 WORKS = [f"p/painter/work{n}" for n in range(6)]
 
@@ -85,7 +87,7 @@ def test_a_painting_is_known_again_however_it_was_photographed(collection: Colle
     match = collection.same_painting(rephotograph(painting(4), kind, seed=7))
     assert match
     assert match.artwork_id == WORKS[4]
-    assert match.inliers >= LEAST_INLIERS
+    assert match.inliers >= LEAST_POINTS
     assert match.false_positive_rate == pytest.approx(1 / 49, abs=1e-3)  # none of the 48 strangers had as many
 
 
@@ -93,16 +95,15 @@ def test_a_painting_is_known_again_however_it_was_photographed(collection: Colle
 def test_a_painting_that_is_not_held_is_not_taken_for_another(collection: Collection, kind: str):
     match = collection.same_painting(rephotograph(painting(99), kind, seed=7))
     assert not match
-    assert match.inliers < LEAST_INLIERS
+    assert match.inliers < LEAST_POINTS
 
 
 def test_the_corners_say_which_part_of_the_painting_is_seen(collection: Collection):
     part = painting(2).crop((100, 60, 300, 200))
     match = collection.same_painting(part)
     assert match.corners is not None
-    scale = 240 / 240  # the stored picture keeps its size
-    np.testing.assert_allclose(match.corners[0], np.array([100, 60]) * scale, atol=4)
-    np.testing.assert_allclose(match.corners[2], np.array([300, 200]) * scale, atol=4)
+    np.testing.assert_allclose(match.corners[0], (100 / 320, 60 / 240), atol=0.02)
+    np.testing.assert_allclose(match.corners[2], (300 / 320, 200 / 240), atol=0.02)
 
 
 def test_a_held_work_is_asked_for_by_its_id(collection: Collection):
@@ -117,50 +118,75 @@ def test_a_bare_wall_agrees_with_nothing(collection: Collection):
 def test_pictures_that_were_not_described_say_what_to_do(tmp_path: Path):
     lake = DataLake(tmp_path / "lake")
     hold(lake, {"a/b/c": 1, "a/b/d": 2})
-    with pytest.raises(NoFeatureIndexError, match="set ARTPIPE_SAME_PAINTING=true"):
+    with pytest.raises(NoFeatureIndexError, match="2 of the 2 pictures are not described"):
         Collection(lake, BlindModel()).same_painting(painting(1))
 
 
 def test_only_new_and_changed_pictures_are_described_again(tmp_path: Path):
     lake = DataLake(tmp_path / "lake")
     hold(lake, {"a/b/c": 1, "a/b/d": 2, "a/b/e": 3})
-    assert build_feature_index(lake)["described_now"] == 3
-    assert build_feature_index(lake)["described_now"] == 0
+    assert build_feature_index(lake, photographs=4).described == 3
+    assert build_feature_index(lake, photographs=4).described == 0
     EmbeddingTable(lake).remove(["a/b/e"])
     hold(lake, {"a/b/c": 1, "a/b/d": 9, "a/b/f": 4})
-    told = build_feature_index(lake)
-    assert (told["described"], told["described_now"]) == (3, 2)
+    with pytest.raises(NoFeatureIndexError, match="2 of the 3"):
+        Collection(lake, BlindModel()).same_painting(painting(9))
+    done = build_feature_index(lake, photographs=4)
+    assert (done.described, done.dropped) == (2, 1)
     assert set(FeatureTable(lake).read(["a/b/c", "a/b/d", "a/b/e", "a/b/f"])) == {"a/b/c", "a/b/d", "a/b/f"}
     assert Collection(lake, BlindModel()).same_painting(painting(9)).artwork_id == "a/b/d"
 
 
-def test_words_of_other_pictures_are_not_used(lake: DataLake):
-    assert open_visual_words(lake, "another version") is None
+def test_words_and_threshold_are_kept_until_the_collection_outgrew_them(tmp_path: Path):
+    lake = DataLake(tmp_path / "lake")
+    held = {f"a/b/{n}": n for n in range(4)}
+    hold(lake, held)
+    assert build_feature_index(lake, photographs=4).has_learnt_words
+    learnt = open_vocabulary(lake)
+    assert learnt
+    hold(lake, held | {"a/b/4": 4})
+    done = build_feature_index(lake, photographs=4)
+    assert done == FeatureUpdate(1, 0, has_learnt_words=False, has_calibrated=False, least_points=done.least_points)
+    hold(lake, held | {"a/b/4": 4, "a/b/5": 5})
+    done = build_feature_index(lake, photographs=4)
+    assert (done.has_learnt_words, done.has_calibrated) == (False, True)  # 2 of 4 changed since the threshold
+    measured = open_calibration(lake)
+    assert measured
+    assert (measured.pictures, measured.changed, measured.vocabulary_id) == (6, 0, learnt.id)
+    hold(lake, {f"a/b/{n}": n for n in range(17)})
+    assert build_feature_index(lake, photographs=4).has_learnt_words
+
+
+def agreement(photograph: Image.Image, held: LocalFeatures) -> Agreement:
+    grey = grey_picture(jpeg(photograph), 400)
+    return best_agreement(grey, describe(grey, 600), {"held": held})[1]
 
 
 def test_a_mirrored_picture_is_not_the_same(lake: DataLake):
     held = FeatureTable(lake).read([WORKS[0]])[WORKS[0]]
-    straight = describe(jpeg(painting(0)), 600)
-    assert agreements(straight, [held], (320, 240))[0].inliers > 50
-    flipped = describe(jpeg(painting(0).transpose(Image.Transpose.FLIP_LEFT_RIGHT)), 600)
-    assert agreements(flipped, [held], (320, 240))[0].inliers < LEAST_INLIERS
+    assert agreement(painting(0), held).points > 50
+    assert agreement(painting(0).transpose(Image.Transpose.FLIP_LEFT_RIGHT), held).points < LEAST_POINTS
 
 
-def test_many_points_on_one_spot_are_one_piece_of_evidence():
-    rng = np.random.default_rng(0)
-    descriptors = rng.integers(0, 255, (40, 128), dtype=np.uint8)
-    spot = LocalFeatures(np.full((40, 2), 50, dtype=np.float32), descriptors)
-    spread = LocalFeatures(rng.uniform(0, 200, (40, 2)).astype(np.float32), descriptors)
-    whole, none = agreements(spread, [spread, spot], (200, 200))
-    assert whole.inliers >= 35
-    assert none.inliers <= 1
-    assert agreements(LocalFeatures(spread.points[:3], descriptors[:3]), [spread], (9, 9)) == [Agreement(0)]
-    assert agreements(spread, [], (9, 9)) == []
+def test_many_points_on_one_spot_are_one_piece_of_evidence(lake: DataLake):
+    held = FeatureTable(lake).read([WORKS[0]])[WORKS[0]]
+    once = held.take(np.arange(1))
+    often = held.take(np.zeros(40, dtype=int))
+    assert agreement(painting(0), once).points == agreement(painting(0), often).points <= 1
+
+
+def test_the_picture_that_agrees_most_is_named_and_without_any_none_is(lake: DataLake):
+    held = FeatureTable(lake).read(WORKS)
+    grey = grey_picture(jpeg(painting(3)), 400)
+    asked = describe(grey, 600)
+    assert best_agreement(grey, asked, held)[0] == WORKS[3]
+    assert best_agreement(grey, asked, {}) == (None, Agreement(0))
+    assert best_agreement(grey, asked.take(np.arange(2)), held) == (None, Agreement(0))
 
 
 def test_more_agreeing_points_are_never_less_certain_and_never_impossible():
-    strangers = np.sort(np.random.default_rng(0).poisson(5, 300)).astype(np.int32)
-    rates = [false_positive_rate(count, strangers) for count in range(60)]
+    strangers = sorted(np.random.default_rng(0).poisson(5, 300).tolist())
+    rates = [Calibration(strangers, "words", 9).false_positive_rate(count) for count in range(60)]
     assert rates[0] == 1
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] == pytest.approx(1 / 301, abs=1e-4)
@@ -169,11 +195,11 @@ def test_more_agreeing_points_are_never_less_certain_and_never_impossible():
 @pytest.mark.parametrize(
     ("strangers", "expected"),
     [
-        ([], LEAST_INLIERS),
-        ([2] * 50, LEAST_INLIERS),
+        ([], LEAST_POINTS),
+        ([2] * 50, LEAST_POINTS),
         ([2] * 98 + [30, 40], 31),
         ([20] * 50, 21),
     ],
 )
 def test_the_threshold_lets_one_stranger_in_a_hundred_pass(strangers: list[int], expected: int):
-    assert least_inliers(np.array(strangers, dtype=np.int32)) == expected
+    assert Calibration(strangers, "words", 9).least_points == expected
