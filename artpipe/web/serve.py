@@ -9,6 +9,7 @@ from collections.abc import Callable
 from artpipe.errors import ArtpipeError
 from artpipe.lake import DataLake
 from artpipe.web.config import WebConfig
+from artpipe.web.standing import Standing
 
 
 class PortTakenError(ArtpipeError):
@@ -32,6 +33,7 @@ def serve(
     host: str,
     port: int,
     device: str = "auto",
+    standing: Standing | None = None,
     opens_browser: bool = False,
     tell: Callable[[str], None] = print,
 ) -> None:
@@ -43,6 +45,7 @@ def serve(
         host: the address to listen at.
         port: 0 takes a free one.
         device: where the model runs.
+        standing: what tells what is stale.
         opens_browser: whether to open the first page.
         tell: where the lines for people go.
 
@@ -54,7 +57,7 @@ def serve(
 
     from artpipe.web.app import create_app
 
-    app = create_app(lake, config, device=device)
+    app = create_app(lake, config, device=device, standing=standing)
     listening = _listening(host, port)
     address = f"http://{host if ':' not in host else f'[{host}]'}:{listening.getsockname()[1]}"
     tell(f"The collection is at {address} (Ctrl-C ends it).")
