@@ -124,7 +124,7 @@ def test_filters_narrow_the_results_and_can_be_taken_away(page: Page):
 
 def test_hits_steer_the_search_and_it_keeps_an_address(page: Page):
     page.goto("/search?words=durer")
-    page.get_by_role("link", name="More works like this: Colour no. 5", exact=True).click()
+    page.get_by_role("link", name="More like this: Colour no. 5", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Looks like “Colour no. 5”, with “durer”")
     page.get_by_role("link", name="words: durer").click()
     page.get_by_role("link", name="Less like this: Colour no. 4", exact=True).click()

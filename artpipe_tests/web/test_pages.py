@@ -80,7 +80,7 @@ def test_taking_the_last_example_away_takes_what_it_should_not_be_like_with_it(c
     page = client.get(
         "/search", params={"like": "d/durer/work001", "unlike": "m/moon/work050", "type": "portrait"}
     ).text
-    assert 'href="/search?type=portrait" rel="nofollow">Remove' in page
+    assert 'href="/search?type=portrait" rel="nofollow" aria-label="Remove Colour no. 1">' in page
 
 
 def test_filters_narrow_the_works_like_one(client: TestClient):
