@@ -180,6 +180,7 @@ def serve(
     """Serve the collection as web pages and as a JSON API, until Ctrl-C."""
     from artpipe.lake import DataLake
     from artpipe.web.serve import serve as serve_web
+    from artpipe.web.standing import Standing, ask_artpipe_status
 
     settings = settings_in_force()
     serve_web(
@@ -188,6 +189,7 @@ def serve(
         host=host,
         port=port,
         device=settings.device,
+        standing=Standing(ask_artpipe_status),
         opens_browser=opens_browser,
         tell=lambda line: typer.echo(line, err=True),
     )

@@ -103,7 +103,7 @@ class Settings(BaseSettings):
         le=1024,
         description="side of the square that the network sees; default: by `recipe`, sample gallery 128",
     )
-    embedding_dimensions: int = Field(default=512, ge=8, le=4096, description="length of a vector")
+    embedding_dimensions: int = Field(default=256, ge=8, le=4096, description="length of a vector")
     epochs: int | None = Field(default=None, ge=1, description="most epochs to train; early stopping may end sooner")
     batch_size: int | None = Field(
         default=None, ge=2, description="images a training step; default: by `backbone_weights`"

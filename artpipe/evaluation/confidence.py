@@ -77,7 +77,7 @@ def measure_confidence(
     truth = np.array([column.get(label, -1) for label in labels if label is not None])
     right = kept.argmax(axis=1) == truth
     before = measure_calibration(uncalibrated(kept, temperature).max(axis=1), right)
-    thresholds = sorted({*THRESHOLDS, *([abstain_below] if abstain_below > 0 else [])})
+    thresholds: list[float] = sorted({*THRESHOLDS, *([abstain_below] if abstain_below > 0 else [])})
     return ConfidenceScores(
         task,
         split,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 IMAGENET = "imagenet"
 NO_WEIGHTS = "none"
 
-DIMENSIONS = 512
+DIMENSIONS = 256
 """Usual length of a vector."""
 
 # Settings of the machine and not of the model: the same model may be trained with other values of these. Which model

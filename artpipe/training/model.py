@@ -97,8 +97,9 @@ class MultiTaskClassifier(nn.Module):
 
     def judge(self, features: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """What `forward` gives, from the backbone's features (N, pooled), which may have been kept."""
-        vectors: Tensor = self.projection(self.dropout(self.norm(features)))
-        heard: Tensor = self.dropout(functional.gelu(vectors))
+        # What the heads hear is what search compares: neighbours share more labels than before the GELU.
+        vectors = functional.gelu(self.projection(self.dropout(self.norm(features))))
+        heard: Tensor = self.dropout(vectors)
         return vectors, {task: head(heard) for task, head in zip(self.tasks, self.heads, strict=True)}
 
     def without_backbone(self) -> "MultiTaskClassifier":

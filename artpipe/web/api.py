@@ -1,5 +1,6 @@
 """The JSON API: the same answers as the pages, for programs."""
 
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -7,7 +8,9 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from artpipe.search.predictions import sure_tasks
+from artpipe.web.downloads import KINDS, Download, as_csv, as_parquet, as_sheet
 from artpipe.web.questions import PAGE_SIZE, Question
+from artpipe.web.results import heading
 from artpipe.web.state import TheWeb, Web
 from artpipe.web.uploads import FIELD
 
@@ -64,6 +67,23 @@ class Likeness(BaseModel):
     usual_up_to: float | None = Field(description="the distance that 99 of 100 held-out works do not exceed")
 
 
+class SamePainting(BaseModel):
+    """Whether the picture shows a very painting of the collection."""
+
+    artwork_id: str | None = Field(description="the painting; null where the collection does not hold it")
+    certainty: float = Field(
+        description="1 less the share of pictures of paintings that are not held which agree as well with one that is"
+    )
+
+
+class Suggested(BaseModel):
+    """Something to search for."""
+
+    text: str
+    kind: str = Field(description="`artist`, `style`, `type` or `title`")
+    works: int = Field(description="how many works have it")
+
+
 class SearchAnswer(BaseModel):
     """A page of results."""
 
@@ -77,7 +97,10 @@ class SearchAnswer(BaseModel):
     predictions: dict[str, list[Guess]] | None = None
     is_sure: dict[str, bool] | None = Field(default=None, description="whether the first label of a task is sure")
     likeness: Likeness | None = None
-    same_painting: str | None = Field(default=None, description="the work that the picture shows, where decided")
+    same_painting: SamePainting | None = Field(
+        default=None, description="null where the pictures of the collection are not described for comparison"
+    )
+    note: str = Field(description="what of the words the works hold, where it is not every word as it is")
 
 
 class Predicted(BaseModel):
@@ -127,6 +150,7 @@ _PICTURE: dict[str, Any] = {
         },
     }
 }
+_FILE: dict[str, Any] = {"content": {kind.split(";")[0]: {} for kind in KINDS.values()}}
 Asked = Annotated[Question, Depends(Question.of)]
 Size = Annotated[int, Query(ge=1, le=100, description="works on a page")]
 
@@ -140,12 +164,25 @@ def search(web: TheWeb, question: Asked, size: Size = PAGE_SIZE) -> SearchAnswer
 @router.post("/search", openapi_extra=_PICTURE, responses=REFUSALS)
 async def search_by_picture(web: TheWeb, request: Request, question: Asked, size: Size = PAGE_SIZE) -> SearchAnswer:
     """Works that look like the picture that is sent. Nothing of it is kept."""
-    from dataclasses import replace
-
     from starlette.concurrency import run_in_threadpool
 
     seen, token, _ = await web.look_at(request)
-    return await run_in_threadpool(_answer, web, replace(question, image=token, like=None), seen, size)
+    return await run_in_threadpool(_answer, web, replace(question, image=token), seen, size)
+
+
+@router.get(
+    "/search/{file}",
+    response_class=Response,
+    responses={200: _FILE, **{k: REFUSALS[k] for k in (404, 422, 429)}},
+)
+def download(web: TheWeb, question: Asked, file: Download, size: Size = PAGE_SIZE) -> Response:
+    """What `/api/search` finds, to take away: all hits as CSV or Parquet, or a contact sheet of the page as JPEG."""
+    catalogue, seen = web.catalogue, web.seen(question)
+    if file == "sheet.jpg":
+        data = as_sheet(catalogue, catalogue.search(question, seen, size), heading(question, catalogue))
+    else:
+        data = (as_csv if file == "hits.csv" else as_parquet)(catalogue.every(question, seen))
+    return Response(data, headers={"Content-Disposition": f'attachment; filename="{file}"'}, media_type=KINDS[file])
 
 
 @router.get("/artworks/{artwork_id:path}", responses={k: REFUSALS[k] for k in (404, 422, 429)})
@@ -170,9 +207,9 @@ async def predict(web: TheWeb, request: Request) -> Predicted:
 
 
 @router.get("/suggest", responses={k: REFUSALS[k] for k in (422, 429)})
-def suggest(web: TheWeb, beginning: Annotated[str, Query(max_length=100)] = "") -> list[str]:
-    """Artists and titles that somebody who typed this may mean."""
-    return web.catalogue.suggest(beginning)
+def suggest(web: TheWeb, beginning: Annotated[str, Query(max_length=100)] = "") -> list[Suggested]:
+    """Artists, titles, styles and types that somebody who typed this may mean, the most useful first."""
+    return [Suggested(text=one.text, kind=one.kind, works=one.works) for one in web.catalogue.suggest(beginning)]
 
 
 @router.get("/healthz")
@@ -212,7 +249,8 @@ def _answer(web: TheWeb, question: Question, seen: "SeenPicture | None", size: i
         predictions=_guesses(seen) if seen else None,
         is_sure=sure_tasks(seen.best, web.config.abstain_below) if seen else None,
         likeness=_likeness(web, seen) if seen else None,
-        same_painting=seen.match if seen else None,
+        same_painting=SamePainting(**asdict(seen.verdict)) if seen and seen.verdict else None,
+        note=found.note,
     )
 
 

@@ -3,6 +3,7 @@
 `create_app` is all that a server needs; `artpipe.web.serve` starts one.
 """
 
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from artpipe.lake import DataLake
 from artpipe.search.collection import UnknownArtworkError
 from artpipe.search.filters import UnknownFilterValueError
 from artpipe.search.predictions import stored_short_side_px
+from artpipe.search.text import NoTextIndexError
 from artpipe.web import api, files, pages
 from artpipe.web.config import WebConfig
 from artpipe.web.decoding import DecodingLimits, DecodingWorkers, UploadRefusedError
@@ -28,12 +30,15 @@ from artpipe.web.live import LiveCatalogue
 from artpipe.web.map_data import NoMapError
 from artpipe.web.metrics import Measured, Metrics
 from artpipe.web.shown import UnknownArtistError
+from artpipe.web.standing import Standing
 from artpipe.web.state import HERE, Web, web_of
 
 if TYPE_CHECKING:
     from artpipe.search.queries import PictureEncoder
 
-_NOT_FOUND = (UnknownArtworkError, UnknownArtistError, UnknownFilterValueError, NoMapError)
+_NOT_FOUND = (UnknownArtworkError, UnknownArtistError, UnknownFilterValueError, NoMapError, NoTextIndexError)
+_ASK_AFTER_S = 10.0
+"""What is stale is asked when the model has been loaded: both take a processor for seconds."""
 
 
 def create_app(
@@ -42,6 +47,7 @@ def create_app(
     *,
     device: str = "auto",
     encoder: "PictureEncoder | None" = None,
+    standing: Standing | None = None,
 ) -> FastAPI:
     """The app over a lake.
 
@@ -50,19 +56,26 @@ def create_app(
         config: how strangers are treated.
         device: where the model runs.
         encoder: another model than the lake's own; for tests.
+        standing: what tells what is stale; nothing is said of it by default.
 
     Raises:
         LakeMissingError, NothingEmbeddedError: there is nothing to serve yet.
     """
     config = config or WebConfig()
     limits = DecodingLimits(stored_short_side_px(lake), config.decode_seconds)
-    web = Web(lake, LiveCatalogue(lake, device, encoder), DecodingWorkers(limits), config, Metrics())
+    web = Web(lake, LiveCatalogue(lake, device, encoder), DecodingWorkers(limits), config, Metrics(), standing)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         web.live.start()
         web.decoding.warm()
+        asking = threading.Timer(_ASK_AFTER_S, standing.latest) if standing else None
+        if asking:
+            asking.daemon = True
+            asking.start()
         yield
+        if asking:
+            asking.cancel()
         web.live.stop()
         web.decoding.close()
 

@@ -12,19 +12,29 @@ import numpy as np
 import polars as pl
 
 from artpipe.catalog.schema import CLASSES
+from artpipe.embedding.table import EmbeddingTable
 from artpipe.search.collection import Collection, UnknownArtworkError
 from artpipe.search.filters import FilterColumns, SearchFilter, folded
 from artpipe.search.framing import HIT_METADATA
 from artpipe.search.novelty import Novelty
-from artpipe.web.questions import LABEL_FILTERS, PAGE_SIZE, Question
+from artpipe.search.queries import UnusableQueryError
+from artpipe.search.ranking import LARGEST_K
+from artpipe.search.same_painting import NoFeatureIndexError
+from artpipe.search.text import NoTextIndexError, TextSearch
+from artpipe.web.questions import LABEL_FILTERS, PAGE_SIZE, Question, UnusableQuestionError
+from artpipe.web.tokens import Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from artpipe.search.hits import Hits
+    from artpipe.search.suggestions import Suggestion
     from artpipe.web.tokens import SeenPicture
 
 MAX_RANKED = 480
 """How far down the list of works alike one may leaf: beyond, likeness says nothing any more."""
+_HOW, _EXACTLY = "full-text index: ", "every word"
+"""How `Collection.find` says that the works hold the words as they are."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,7 @@ class Found:
         page: which page this is, from 1.
         facets: for each filter its labels and how many works would be found with them, in the order of time.
         milliseconds: what it took.
+        note: what of the words the works hold, where it is not every word as it is; else empty.
     """
 
     works: list[dict[str, Any]]
@@ -44,11 +55,20 @@ class Found:
     page: int
     facets: dict[str, list[tuple[str, int]]]
     milliseconds: float
+    note: str = ""
 
     @property
     def pages(self) -> int:
         """How many pages there are, at least one."""
         return max(1, -(-self.total // PAGE_SIZE))
+
+
+@dataclass(frozen=True)
+class _Holding:
+    """Which works hold the words, bool (N,), and how loosely the words had to be taken."""
+
+    mask: "NDArray[np.bool_]"
+    note: str = ""
 
 
 class Catalogue:
@@ -79,8 +99,8 @@ class Catalogue:
 
     def warm(self) -> None:
         """Read what the first visitor would wait for."""
-        _ = self.collection.index, self._folded, self.artists
-        self.collection.similar(str(self.works["artwork_id"][0]), k=1)
+        _ = self.artists, self.has_words, self.can_compare
+        self.collection.warm_up()
 
     def search(self, question: Question, seen: "SeenPicture | None" = None, size: int = PAGE_SIZE) -> Found:
         """Answer a question.
@@ -91,20 +111,23 @@ class Catalogue:
             size: works on a page.
 
         Raises:
-            UnknownArtworkError: the work to compare with is not in the collection.
+            UnknownArtworkError: a work to compare with is not in the collection.
             UnknownFilterValueError: no work has a label that the filter asks for.
+            NoTextIndexError: words are asked for and were not indexed yet.
         """
         began = time.perf_counter()
-        wanted = self._with_words(question.words)
-        mask = question.where.mask(self._columns) & wanted
-        facets = self._facets(question.where, wanted)
+        holding = self._holding(question)
+        mask = question.where.mask(self._columns) & holding.mask
+        facets = self._facets(question.where, holding.mask)
         first = (question.page - 1) * size
-        if question.is_by_picture:
-            page, total = self._ranked(question, seen, mask, first, size)
-        else:
-            positions = np.flatnonzero(mask)
-            page, total = self._hits[positions[first : first + size]], len(positions)
-        return Found(page.to_dicts(), total, question.page, facets, (time.perf_counter() - began) * 1e3)
+        page, total = self._page(question, seen, mask, first, size)
+        spent_ms = (time.perf_counter() - began) * 1e3
+        return Found(page.to_dicts(), total, question.page, facets, spent_ms, holding.note)
+
+    def every(self, question: Question, seen: "SeenPicture | None" = None) -> pl.DataFrame:
+        """All works that answer a question, in their order; raises as `search` does."""
+        mask = question.where.mask(self._columns) & self._holding(question).mask
+        return self._page(question, seen, mask, 0, len(self))[0]
 
     def get(self, artwork_id: str) -> dict[str, Any]:
         """Everything known of one work.
@@ -118,7 +141,7 @@ class Catalogue:
 
     def neighbours(self, artwork_id: str, k: int) -> list[dict[str, Any]]:
         """The k works most like one, other pictures of itself left out."""
-        return self._told(self.collection.similar(artwork_id, k, include_same_work=False).to_polars()).to_dicts()
+        return self._told(self.collection.similar(artwork_id, k, include_same_work=False)).to_dicts()
 
     def pictures_of_the_same_work(self, work: dict[str, Any]) -> list[dict[str, Any]]:
         """Details and other photographs of a work."""
@@ -132,13 +155,10 @@ class Catalogue:
         found = self._hits.filter(pl.col("artist_id") == artist_id)
         return found.sort("year_from", "title", "artwork_id", nulls_last=True).to_dicts()
 
-    def several(self, artwork_ids: list[str]) -> list[dict[str, Any]]:
-        """What is known of those of these works that the collection holds."""
-        return self._hits.filter(pl.col("artwork_id").is_in(artwork_ids)).to_dicts()
-
     def some(self, count: int) -> list[dict[str, Any]]:
         """Works to begin with: spread over the collection by a hash, the same from visit to visit."""
-        return self._hits.filter(pl.col("work_id") == pl.col("artwork_id"))[self._spread(count)].to_dicts()
+        main = self._hits.filter(pl.col("work_id") == pl.col("artwork_id"))
+        return main.sort("jpeg_sha256", "artwork_id").head(count).to_dicts()
 
     @cached_property
     def artists(self) -> list[dict[str, Any]]:
@@ -148,51 +168,100 @@ class Catalogue:
         initial = pl.col("artist").map_elements(lambda name: folded(name)[:1].upper(), return_dtype=pl.String)
         return counted.with_columns(initial=initial).sort("artist", "artist_id").to_dicts()
 
-    def same_painting(self, jpeg: bytes, seen: "SeenPicture") -> tuple[str, float] | None:  # noqa: ARG002
-        """The work that a picture shows and how sure that is, where it can be decided; None where it cannot."""
-        return None
+    @cached_property
+    def has_words(self) -> bool:
+        """Whether words can be searched."""
+        try:
+            self.collection.find("a", 1)
+        except NoTextIndexError:
+            return False
+        return True
 
     def novelty(self, seen: "SeenPicture") -> Novelty:
         """How far an uploaded picture is from every work."""
         return self.collection.novelty(seen.vector)
 
-    def suggest(self, beginning: str, count: int = 8) -> list[str]:
-        """Artists and titles that a visitor who typed this may mean."""
-        wanted = folded(beginning.strip())
-        if len(wanted) < 2:
-            return []
-        artists = [str(one["artist"]) for one in self.artists if wanted in folded(str(one["artist"]))]
-        titles = self.works.filter(self._folded.str.contains(wanted, literal=True))["title"].drop_nulls().unique()
-        found = [title for title in titles.sort() if wanted in folded(title)]
-        return [*artists[: count // 2], *found][:count]
+    @cached_property
+    def can_compare(self) -> bool:
+        """Whether it can be decided that a picture shows a very painting: the collection is described for that."""
+        try:
+            self.collection.same_painting(b"")
+        except NoFeatureIndexError:
+            return False
+        except UnusableQueryError:  # everything was there but a picture
+            return True
+        return True
 
-    def _with_words(self, words: str | None) -> "NDArray[np.bool_]":
-        mask = np.ones(self.works.height, dtype=np.bool_)
-        for word in folded(words or "").split():
-            mask &= self._folded.str.contains(word, literal=True).to_numpy()
-        return mask
+    def same_painting(self, jpeg: bytes) -> Verdict | None:
+        """Whether a picture shows a very painting of the collection; None where that cannot be decided here."""
+        if not self.can_compare:
+            return None
+        match = self.collection.same_painting(jpeg)
+        return Verdict(match.artwork_id, 1 - match.false_positive_rate) if match.is_same else Verdict(None)
 
-    def _ranked(
+    def suggest(self, typed: str) -> "list[Suggestion]":
+        """Artists, titles, styles and types that a visitor who typed this may mean."""
+        return self.collection.suggest(typed)
+
+    def labels_called(self, words: str) -> "list[Suggestion]":
+        """The styles and types that are called just so, for those who typed one as words."""
+        wanted = folded(words.strip())
+        found = self.collection.suggest(words)
+        return [one for one in found if one.kind in LABEL_FILTERS and folded(one.text) == wanted]
+
+    def _page(
         self, question: Question, seen: "SeenPicture | None", mask: "NDArray[np.bool_]", first: int, size: int
     ) -> tuple[pl.DataFrame, int]:
-        count = int(mask.sum())
-        if seen is not None:
-            query: Any = seen.vector
-        else:
-            # `similar` would also take the path of a file, which is nothing for a visitor to name.
-            query = self.get(question.like or "")["artwork_id"]
-            count -= bool(mask[self.works["artwork_id"].index_of(query)])
-        total = min(count, MAX_RANKED)
-        wanted = min(first + size, total)
-        # With words, how many of the nearest works have them is known only when all are ranked.
-        k = self.works.height if question.words else max(1, wanted)
-        hits = self.collection.similar(query, k, question.where)
-        if question.words:
-            hits = hits.join(self._hits.filter(mask).select("artwork_id"), on="artwork_id", how="semi")
-        return self._told(hits[first:wanted]), total
+        """The works from the `first` best on, at most `size`, and how many there are."""
+        if question.is_by_picture:
+            return self._alike(question, seen, mask, first, size)
+        if question.unlike:
+            raise UnusableQuestionError("it is not said what the works should be like; name one with `like`.")
+        total = int(mask.sum())
+        if question.words is None:
+            return self._hits[np.flatnonzero(mask)[first : first + size]], total
+        # No more than there are: `find` would go on with works that hold the words less well.
+        k = min(size, total - first, LARGEST_K - first)
+        if k < 1:
+            return self._hits.clear(), total
+        return self._told(self.collection.find(question.words, k, question.where, offset=first)), total
 
-    def _told(self, hits: pl.DataFrame) -> pl.DataFrame:
-        ranked = hits.select("artwork_id", "similarity")
+    def _alike(
+        self, question: Question, seen: "SeenPicture | None", mask: "NDArray[np.bool_]", first: int, size: int
+    ) -> tuple[pl.DataFrame, int]:
+        # `like` would also take the path of a file, which is nothing for a visitor to name: `get` knows ids alone.
+        liked, unlike = ([self.get(one)["artwork_id"] for one in ids] for ids in (question.like, question.unlike))
+        examples = self.works["artwork_id"].is_in(liked + unlike).to_numpy()
+        total = min(int((mask & ~examples).sum()), MAX_RANKED)
+        k = min(size, total - first)
+        if k < 1:
+            return self._hits.clear(), total
+        queries = liked if seen is None else [seen.vector, *liked]
+        hits = self.collection.like(queries, k, question.where, unlike=unlike, text=question.words, offset=first)
+        return self._told(hits), total
+
+    def _holding(self, question: Question) -> _Holding:
+        """Works that hold every word; where none does every word nearly so; and for words alone, some of them."""
+        if question.words is None:
+            return _Holding(np.ones(len(self), dtype=np.bool_))
+        held = self._text.holding(question.words, len(self))
+        if held.any():
+            how = self.collection.find(question.words, 1).explanation.how.removeprefix(_HOW)
+            return _Holding(held, "" if how == _EXACTLY else how)
+        if question.is_by_picture:
+            return _Holding(held)
+        found = self.collection.find(question.words, min(len(self), LARGEST_K))
+        how = found.explanation.how.removeprefix(_HOW) if len(found) else ""
+        return _Holding(self.works["artwork_id"].is_in(found["artwork_id"].implode()).to_numpy(), how)
+
+    @cached_property
+    def _text(self) -> TextSearch:
+        version = self.version or EmbeddingTable(self.collection.lake).version or 0
+        places = {name: position for position, name in enumerate(self.works["artwork_id"])}
+        return TextSearch(self.collection.lake, version, places)
+
+    def _told(self, hits: "Hits") -> pl.DataFrame:
+        ranked = hits.select(pl.col("artwork_id"), pl.col("^similarity$"))
         return ranked.join(self._hits, on="artwork_id", how="left", maintain_order="left")
 
     def _facets(self, where: SearchFilter, wanted: "NDArray[np.bool_]") -> dict[str, list[tuple[str, int]]]:
@@ -207,14 +276,3 @@ class Catalogue:
             labels = sorted(range(len(coded.words)), key=lambda i: (place.get(coded.words[i], len(place)), i))
             found[name] = [(coded.words[i], int(counts[i])) for i in labels if counts[i]]
         return found
-
-    @cached_property
-    def _folded(self) -> pl.Series:
-        told = pl.concat_str(pl.col("title").fill_null(""), pl.lit("\n"), pl.col("artist").fill_null(""))
-        plain = told.str.normalize("NFKD").str.replace_all(r"\p{M}", "").str.to_lowercase()
-        return self.works.select(plain.alias("folded")).to_series()
-
-    def _spread(self, count: int) -> list[int]:
-        main = self._hits.filter(pl.col("work_id") == pl.col("artwork_id"))
-        order = main.with_row_index().sort("jpeg_sha256", "artwork_id")["index"]
-        return order.head(count).to_list()

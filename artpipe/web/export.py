@@ -80,8 +80,9 @@ class _Site:
                 self.picture(artwork_id)
                 step.advance(1)
         artists = list(self.artists())
-        self.page("artists.html", "artists.html", **artists_page(self.catalogue, "", all_at_once=True))
-        self.page("collection.html", "collection.html", **collection_page(self.lake, self.catalogue))
+        self.page("artists.html", "artists.html", **artists_page(self.catalogue, all_at_once=True))
+        figures = collection_page(self.lake, self.catalogue)
+        self.page("collection.html", "collection.html", **figures, asks=False, answer=None)
         self.write_map()
         works = [work for work in self.catalogue.some(BEGIN_WITH) if work["artwork_id"] not in left_out]
         self.page("index.html", "site.html", works=works)

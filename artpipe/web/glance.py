@@ -2,14 +2,14 @@
 
 import io
 import json
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from artpipe.catalog.schema import TASKS
 from artpipe.lake import DataLake
+from artpipe.lineage import Lineage
 from artpipe.search.index import read_card
 from artpipe.training.served import served_model_id
 
@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     from artpipe.web.catalogue import Catalogue
 
 SPLIT_NAMES = {"test": "works it never saw", "unseen_artists": "artists it never saw", "validation": "validation"}
-_FILES = {
-    "catalogue read": "tables/artworks.parquet",
-    "model trained": "models/served.json",
-    "model evaluated": "reports/evaluation/report.json",
-    "search index built": "index/card.json",
-    "map drawn": "tables/art_map.parquet",
+_STEPS = {
+    "gallery asked": "raw_catalog",
+    "catalogue read": "artworks",
+    "pictures fetched": "images",
+    "model trained": "classifier",
+    "model evaluated": "evaluation_report",
+    "works embedded": "embeddings",
+    "search index built": "search_index",
+    "words indexed": "text_index",
+    "map drawn": "art_map",
 }
+"""What visitors are told of, and the asset whose record says when it was made."""
 
 
 def evaluation(lake: DataLake) -> dict[str, Any] | None:
@@ -80,18 +85,15 @@ def model_story(lake: DataLake) -> dict[str, Any] | None:
 
 
 def refreshed(lake: DataLake) -> list[tuple[str, datetime]]:
-    """When each part was last written, the latest first; empty in an object store."""
-    if not lake.is_local:
-        return []
-    root = Path(str(lake.root))
-    parts = [(name, root / file) for name, file in _FILES.items()]
-    parts.append(("works embedded", root / "lance" / "embeddings.lance" / "_versions"))
-    times = [(name, datetime.fromtimestamp(path.stat().st_mtime, UTC)) for name, path in parts if path.exists()]
+    """When each part was last made, the latest first; parts that were never made, or are being made, are left out."""
+    lineage = Lineage(lake)
+    records = [(step, lineage.read(asset)) for step, asset in _STEPS.items()]
+    times = [(step, datetime.fromisoformat(record.made_at)) for step, record in records if record]
     return sorted(times, key=lambda part: part[1], reverse=True)
 
 
 def behind(lake: DataLake, catalogue: "Catalogue") -> list[str]:
-    """What no longer fits together, with the asset to materialise; empty where everything does."""
+    """What of the served parts does not fit together, with the asset to make; empty where everything does."""
     from artpipe.embedding.table import content_version
 
     told: list[str] = []
@@ -104,6 +106,8 @@ def behind(lake: DataLake, catalogue: "Catalogue") -> list[str]:
     report = evaluation(lake)
     if report is not None and report["model_id"] != served:
         told.append("The evaluation is of an earlier model (evaluation_report).")
+    if not catalogue.has_words:
+        told.append("The words are not indexed yet and cannot be searched (text_index).")
     missing = _works_without_a_place(lake, catalogue)
     if missing:
         told.append(f"{missing:,} works have no place on the map yet (art_map).")

@@ -20,7 +20,7 @@ class Links(Protocol):
     def work(self, artwork_id: str) -> str: ...  # noqa: D102
     def image(self, work: dict[str, Any], width_px: int) -> str: ...  # noqa: D102
     def artist(self, artist_id: str) -> str: ...  # noqa: D102
-    def artists(self, initial: str = "") -> str: ...  # noqa: D102
+    def artists(self, initial: str = "", page: int = 1) -> str: ...  # noqa: D102
     def search(self, question: Question | None = None, **asked: Any) -> str: ...  # noqa: D102
     def map(self, artwork_id: str = "") -> str: ...  # noqa: D102
     def map_points(self) -> str: ...  # noqa: D102
@@ -56,9 +56,10 @@ class ServedLinks:
         """An artist's page."""
         return f"/artists/{quote(artist_id)}"
 
-    def artists(self, initial: str = "") -> str:
-        """The list of artists, or of those with an initial."""
-        return "/artists" + (f"?initial={quote(initial)}" if initial else "")
+    def artists(self, initial: str = "", page: int = 1) -> str:
+        """The list of artists, or a page of those with an initial."""
+        asked = ({"initial": initial} if initial else {}) | ({"page": page} if page > 1 else {})
+        return "/artists" + (f"?{urlencode(asked)}" if asked else "")
 
     def search(self, question: Question | None = None, **asked: Any) -> str:
         """The answer to a question."""
@@ -117,7 +118,7 @@ class ExportedLinks:
         """An artist's page."""
         return self._to(f"artists/{artist_id}.html")
 
-    def artists(self, initial: str = "") -> str:
+    def artists(self, initial: str = "", page: int = 1) -> str:  # noqa: ARG002 - one file holds them all
         """The list of artists, at an initial."""
         return self._to("artists.html") + (f"#{initial}" if initial else "")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.errors import ArtpipeError
 from artpipe.lake import DataLake
+from artpipe.lineage import Lineage
 from artpipe.search.collection import Collection
 from artpipe.training.served import served_model_id
 from artpipe.web.catalogue import Catalogue
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 5.0
+_MADE_BESIDE = ("search_index", "text_index", "local_features")
+"""Assets that are opened with the table; one that is made anew later than the table is taken up as well."""
 
 
 @dataclass
@@ -136,7 +139,7 @@ class LiveCatalogue:
         self._device = device
         self._given_encoder = encoder
         self._stop = threading.Event()
-        self._version = EmbeddingTable(lake).version
+        self._state = self._state_of_the_lake()
         self._model: WarmingModel | None = None
         self._serving = self._opened()
 
@@ -157,19 +160,19 @@ class LiveCatalogue:
 
     def look(self) -> bool:
         """Take up a newer version if there is a complete one; whether it did."""
-        version = EmbeddingTable(self.lake).version
-        if version == self._version:
+        state = self._state_of_the_lake()
+        if state == self._state:
             return False
         found = Collection.open(self.lake, encoder=self._given_encoder, device=self._device)
         served = served_model_id(self.lake)
         if len(found.model_ids) > 1 or (self._given_encoder is None and found.model_ids[0] != served):
             return False
-        self._version = version
+        self._state = state
         serving = self._opened()
         serving[0].warm()
         serving[1].loaded()
         self._serving = serving
-        logger.info("serving version %s of the collection, %d works", version, len(serving[0]))
+        logger.info("serving version %s of the collection, %d works", state[0], len(serving[0]))
         return True
 
     def _follow(self, first: Catalogue) -> None:
@@ -190,9 +193,12 @@ class LiveCatalogue:
         model_id = peek.model_ids[0]
         if self._model is None or self._model.model_id != model_id:
             self._model = WarmingModel(self._loader(model_id), model_id)
-        return Catalogue(
-            Collection.open(self.lake, encoder=self._model, device=self._device), self._version
-        ), self._model
+        found = Collection.open(self.lake, encoder=self._model, device=self._device)
+        return Catalogue(found, self._state[0]), self._model
+
+    def _state_of_the_lake(self) -> tuple[int | None, dict[str, str]]:
+        """The version of the table, and those of what is opened with it."""
+        return EmbeddingTable(self.lake).version, Lineage(self.lake).versions(_MADE_BESIDE)
 
     def _loader(self, model_id: str) -> "Callable[[], PictureEncoder]":
         given = self._given_encoder

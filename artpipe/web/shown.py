@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from artpipe.web.map_data import MapData
 
 NEIGHBOURS = 12
-MANY_ARTISTS = 400
+MANY_ARTISTS = 300
+"""Artists on a page; more are shown one initial at a time."""
 
 
 class UnknownArtistError(ArtpipeError):
@@ -83,23 +84,33 @@ def artist_page(lake: DataLake, catalogue: "Catalogue", artist_id: str, page: in
     }  # fmt: skip
 
 
-def artists_page(catalogue: "Catalogue", initial: str, *, all_at_once: bool = False) -> dict[str, Any]:
-    """The artists by initial: all of them where they are few, else those of one initial."""
+def artists_page(
+    catalogue: "Catalogue", initial: str = "", page: int = 1, *, all_at_once: bool = False
+) -> dict[str, Any]:
+    """The artists by initial: all of them where they are few, else a page of those of one initial."""
     artists = catalogue.artists
     initials = list(dict.fromkeys(str(one["initial"]) for one in artists))
     wanted = initial.upper() if initial.upper() in initials else ""
     if not wanted and len(artists) > MANY_ARTISTS and not all_at_once:
         wanted = initials[0]
-    shown = [
-        (one, [artist for artist in artists if artist["initial"] == one])
-        for one in initials
-        if not wanted or one == wanted
-    ]
-    return {"count": len(artists), "initials": initials, "initial": wanted, "shown": shown}
+    if wanted:
+        artists = [one for one in artists if one["initial"] == wanted]
+    pages = 1 if all_at_once else max(1, -(-len(artists) // MANY_ARTISTS))
+    if pages > 1:
+        artists = artists[(page - 1) * MANY_ARTISTS : page * MANY_ARTISTS]
+    shown = [(one, [artist for artist in artists if artist["initial"] == one]) for one in initials]
+    return {
+        "count": len(catalogue.artists),
+        "initials": initials,
+        "initial": wanted,
+        "shown": [(one, named) for one, named in shown if named],
+        "page": page,
+        "pages": pages,
+    }
 
 
 def collection_page(lake: DataLake, catalogue: "Catalogue") -> dict[str, Any]:
-    """Counts, coverage, the model's story and figures, what was last refreshed and what is behind."""
+    """Counts, coverage, the model's story and figures, what was last refreshed and what does not fit together."""
     facets = catalogue.search(Question(), size=1).facets
     spread = {}
     for name in TASKS:
@@ -120,6 +131,7 @@ def collection_page(lake: DataLake, catalogue: "Catalogue") -> dict[str, Any]:
         "refreshed": refreshed(lake),
         "behind": behind(lake, catalogue),
         "outcomes": image_outcomes(lake),
+        "compares": catalogue.can_compare,
     }
 
 

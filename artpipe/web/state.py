@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from artpipe.web.live import LiveCatalogue, WarmingModel
     from artpipe.web.metrics import Metrics
     from artpipe.web.questions import Question
+    from artpipe.web.standing import Standing
 
 HERE = Path(__file__).parent
 
@@ -40,6 +42,7 @@ class Web:
     decoding: DecodingWorkers
     config: WebConfig
     metrics: "Metrics"
+    standing: "Standing | None" = None
     links: Links = field(default_factory=lambda: ServedLinks(__version__))
     _map: "tuple[object, MapData] | None" = None
     _map_lock: threading.Lock = field(default_factory=threading.Lock)
@@ -132,11 +135,17 @@ def page_templates() -> "Environment":
     found.filters["web_address"] = web_address
     found.filters["percent"] = _percent
     found.filters["thousands"] = _thousands
+    found.filters["moment"] = _moment
     return found
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
+
+
+def _moment(when: datetime) -> str:
+    utc = when.astimezone(UTC)
+    return f"{utc.day} {utc:%b %Y, %H:%M}"
 
 
 def _thousands(number: int) -> str:
@@ -145,10 +154,7 @@ def _thousands(number: int) -> str:
 
 def _seen(catalogue: "Catalogue", model: "WarmingModel", jpeg: bytes) -> tuple[SeenPicture, str]:
     labels = model.labels
-    seen = seen_picture(model.encode([jpeg]), labels)
-    decided = catalogue.same_painting(jpeg, seen)
-    if decided is not None:
-        seen = SeenPicture(seen.vector, seen.best, *decided)
+    seen = seen_picture(model.encode([jpeg]), labels, catalogue.same_painting(jpeg))
     return seen, token_of(seen, model.model_id, labels)
 
 

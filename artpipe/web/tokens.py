@@ -24,13 +24,32 @@ if TYPE_CHECKING:
     from artpipe.search.queries import Encoded
 
 LABELS_A_TASK = 3
-_FORMAT = 1
-_HEAD = struct.Struct("<B8sHB")  # format, model, length of the vector, length of the match
+_FORMAT = 2
+_HEAD = struct.Struct("<B8sHBB")  # format, model, length of the vector, whether it was compared, length of the match
 _NO_LABEL = 255
+_LONGEST_MATCH = 255
 
 
 class UnusableTokenError(ArtpipeError):
     """The address of a picture's results is cut short, changed, or of a model that is no longer served."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a picture shows a very painting of the collection.
+
+    Attributes:
+        artwork_id: the work; None where the collection does not hold it.
+        certainty: 1 less the share of pictures of paintings that are not held which agree as well with one that is.
+    """
+
+    artwork_id: str | None
+    certainty: float = 0.0
+
+    @property
+    def one_in(self) -> int:
+        """Of how many pictures of paintings that are not held one at most would agree as well."""
+        return int(1 / max(1 - self.certainty, 1e-9))
 
 
 @dataclass(frozen=True)
@@ -40,17 +59,15 @@ class SeenPicture:
     Attributes:
         vector: float32 (D,), of length 1.
         best: for each task (label, probability), most likely first.
-        match: the work of the collection that the picture shows, where that was decided.
-        match_certainty: how sure that is, 0 to 1.
+        verdict: whether it shows a very painting of the collection; None where that cannot be decided.
     """
 
     vector: "NDArray[np.float32]"
     best: dict[str, list[tuple[str, float]]]
-    match: str | None = None
-    match_certainty: float = 0.0
+    verdict: Verdict | None = None
 
 
-def seen_picture(encoded: "Encoded", labels: Mapping[str, list[str]]) -> SeenPicture:
+def seen_picture(encoded: "Encoded", labels: Mapping[str, list[str]], verdict: Verdict | None = None) -> SeenPicture:
     """The first picture of a batch as the model saw it."""
     best: dict[str, list[tuple[str, float]]] = {}
     for task in TASKS:
@@ -58,7 +75,7 @@ def seen_picture(encoded: "Encoded", labels: Mapping[str, list[str]]) -> SeenPic
             chances = encoded.probabilities[task][0]
             order = np.argsort(-chances, kind="stable")[:LABELS_A_TASK]
             best[task] = [(labels[task][place], float(chances[place])) for place in order]
-    return SeenPicture(encoded.vectors[0], best)
+    return SeenPicture(encoded.vectors[0], best, verdict)
 
 
 def token_of(seen: SeenPicture, model_id: str, labels: Mapping[str, list[str]]) -> str:
@@ -70,9 +87,11 @@ def token_of(seen: SeenPicture, model_id: str, labels: Mapping[str, list[str]]) 
         for label, probability in told:
             chances += bytes([labels[task].index(label), round(probability * 255)])
         chances += bytes([_NO_LABEL, 0]) * (LABELS_A_TASK - len(told))
-    match = (seen.match or "").encode()[:255]
-    head = _HEAD.pack(_FORMAT, _model_mark(model_id), len(steps), len(match))
-    body = head + steps.tobytes() + bytes(chances) + match + bytes([round(seen.match_certainty * 255)])
+    verdict = seen.verdict or Verdict(None)
+    match = (verdict.artwork_id or "").encode()[:_LONGEST_MATCH]
+    head = _HEAD.pack(_FORMAT, _model_mark(model_id), len(steps), seen.verdict is not None, len(match))
+    # Rounded down, so that an address never tells more than was measured.
+    body = head + steps.tobytes() + bytes(chances) + match + bytes([int(verdict.certainty * 255)])
     return base64.urlsafe_b64encode(body + struct.pack("<I", zlib.crc32(body))).rstrip(b"=").decode()
 
 
@@ -86,7 +105,7 @@ def read_token(token: str, model_id: str, labels: Mapping[str, list[str]]) -> Se
     try:
         data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         body, (check,) = data[:-4], struct.unpack("<I", data[-4:])
-        made_as, mark, length, match_length = _HEAD.unpack(body[: _HEAD.size])
+        made_as, mark, length, was_compared, match_length = _HEAD.unpack(body[: _HEAD.size])
     except (binascii.Error, ValueError, struct.error) as error:
         raise damaged from error
     size = _HEAD.size + length + len(TASKS) * LABELS_A_TASK * 2 + match_length + 1
@@ -112,7 +131,8 @@ def read_token(token: str, model_id: str, labels: Mapping[str, list[str]]) -> Se
     if strength == 0:
         raise damaged
     told = {task: pairs for task, pairs in best.items() if pairs}
-    return SeenPicture(steps / np.float32(strength), told, match, body[-1] / 255)
+    verdict = Verdict(match, body[-1] / 255) if was_compared else None
+    return SeenPicture(steps / np.float32(strength), told, verdict)
 
 
 def _model_mark(model_id: str) -> bytes:

@@ -187,7 +187,7 @@ HEAD: Mapping[str, HeadVariant] = {
     "the last level alone": HeadVariant(own_level_alone=True),
     "no projection, linear heads": HeadVariant(kind=LinearClassifier),
     "vectors of 128": HeadVariant({"dimensions": 128}),
-    "vectors of 256": HeadVariant({"dimensions": 256}),
+    "vectors of 512": HeadVariant({"dimensions": 512}),
     "vectors of 1024": HeadVariant({"dimensions": 1024}),
     "one view": HeadVariant(views=1),
     "dropout 0.1": HeadVariant({"dropout": 0.1}),

@@ -12,6 +12,7 @@ ADDRESSES = {
     "search": "/",
     "results": "/search?words=colour",
     "like": "/search?like=d%2Fdurer%2Fwork001&style=Baroque",
+    "like several": "/search?like=d%2Fdurer%2Fwork001&like=d%2Fdurer%2Fwork002&unlike=m%2Fmoon%2Fwork050",
     "no result": "/search?words=qwerty",
     "painting": "/works/d/durer/work001",
     "artist": "/artists/d/durer",
@@ -121,6 +122,28 @@ def test_filters_narrow_the_results_and_can_be_taken_away(page: Page):
     expect(page.get_by_role("status").first).to_contain_text("32 most alike")
 
 
+def test_hits_steer_the_search_and_it_keeps_an_address(page: Page):
+    page.goto("/search?words=durer")
+    page.get_by_role("link", name="More like this: Colour no. 5", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Looks like “Colour no. 5”, with “durer”")
+    page.get_by_role("link", name="words: durer").click()
+    page.get_by_role("link", name="Less like this: Colour no. 4", exact=True).click()
+    expect(page.locator(".examples .title")).to_have_text(["Colour no. 5", "Colour no. 4"])
+    assert page.url.endswith("/search?like=d%2Fdurer%2Fwork005&unlike=d%2Fdurer%2Fwork004")
+    assert "Colour no. 4" not in titles(page)
+    page.get_by_role("link", name="Remove Colour no. 4").click()
+    assert "Colour no. 4" in titles(page)
+
+
+def test_hits_are_taken_along(page: Page):
+    page.goto("/search?words=moon")
+    page.get_by_text("Take them along").click()
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="All as CSV").click()
+    assert saved.value.suggested_filename == "hits.csv"
+    assert len(saved.value.path().read_text(encoding="utf-8-sig").splitlines()) == 21
+
+
 def test_results_are_leafed_through(page: Page):
     page.goto("/search?words=colour")
     first = titles(page)
@@ -184,4 +207,4 @@ def test_the_keyboard_alone_leads_from_the_start_to_a_painting(page: Page):
 def test_typing_suggests_artists_and_titles(page: Page):
     page.goto("/")
     page.get_by_label("Or search by words").press_sequentially("dur")
-    page.locator("#suggestions option[value='DÜRER, Albrecht']").wait_for(state="attached")
+    page.locator("#s-words option[value='DÜRER, Albrecht']").wait_for(state="attached")

@@ -21,7 +21,7 @@ TINY = "test_efficientnet"  # timm's own model for tests
 def test_features_and_one_set_of_logits_for_each_task():
     model, spec = build_model("mobilenet_v3_small", CLASSES, 32)
     features, logits = model.eval()(torch.zeros(2, 3, 32, 32))
-    assert features.shape == (2, 512)
+    assert features.shape == (2, 256)
     assert {task: tuple(each.shape) for task, each in logits.items()} == {"style": (2, 3), "type": (2, 2)}
     assert (spec.size, spec.mean) == (32, (0.485, 0.456, 0.406))
 

@@ -17,6 +17,7 @@ from artpipe.embedding.table import EmbeddingTable
 from artpipe.io import write_parquet
 from artpipe.lake import DataLake, write_whole
 from artpipe.search.queries import Encoded
+from artpipe.search.text import build_text_index
 from artpipe.web.app import create_app
 from artpipe.web.config import WebConfig
 
@@ -72,6 +73,7 @@ def write_works(lake: DataLake, count: int, model_id: str = MODEL) -> None:
             "period": ["1450-1550"] * count,
             "type": [["portrait", "landscape"][i % 2] for i in range(count)],
             "school": ["German"] * count,
+            "technique": [["Oil on canvas", "Oil on copper, 12 x 9 cm"][i % 4 == 1] for i in range(count)],
             "page_url": [
                 f"https://gallery.example/{one}.html" if i else "javascript:alert(1)" for i, one in enumerate(ids)
             ],
@@ -84,6 +86,7 @@ def write_works(lake: DataLake, count: int, model_id: str = MODEL) -> None:
     jpegs = [picture(colour) for colour in colours]
     rows = rows.with_columns(jpeg_sha256=pl.col("artwork_id"), vector=vectors)
     EmbeddingTable(lake).upsert(rows)
+    build_text_index(lake)
     stored = pl.DataFrame({"artwork_id": ids, "jpeg": jpegs, "status": "fetched", "short_side_px": 48})
     lake.connect().create_table("images", data=stored.to_arrow(), mode="overwrite")
     write_whole(lake.served_model, json.dumps({"model_id": model_id}).encode())
@@ -136,7 +139,7 @@ def picture_of() -> Callable[..., bytes]:
     return picture
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def works_written() -> Callable[..., None]:
     return write_works
 
@@ -144,3 +147,8 @@ def works_written() -> Callable[..., None]:
 @pytest.fixture
 def colour_model() -> ColourModel:
     return ColourModel()
+
+
+@pytest.fixture(scope="session")
+def colour_model_class() -> type[ColourModel]:
+    return ColourModel

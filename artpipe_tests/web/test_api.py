@@ -1,5 +1,9 @@
+import io
+
+import polars as pl
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
 from artpipe.lake import DataLake
@@ -48,10 +52,84 @@ def test_a_work_tells_everything_known_of_it(client: TestClient):
     assert client.get("/api/artworks/d/durer/none").status_code == 404
 
 
-def test_somebody_who_types_is_shown_artists_and_titles(client: TestClient):
-    assert "DÜRER, Albrecht" in client.get("/api/suggest", params={"beginning": "dur"}).json()
-    assert client.get("/api/suggest", params={"beginning": "cafe"}).json() == ["A Café <at> Night & Day"]
-    assert client.get("/api/suggest", params={"beginning": "x"}).json() == []
+def test_somebody_who_types_is_shown_artists_titles_and_styles(client: TestClient):
+    def suggested(beginning: str) -> list[dict]:
+        return client.get("/api/suggest", params={"beginning": beginning}).json()
+
+    assert suggested("dur") == [{"text": "DÜRER, Albrecht", "kind": "artist", "works": 20}]
+    assert [one["text"] for one in suggested("cafe")] == ["A Café <at> Night & Day"]
+    assert suggested("baro") == [{"text": "Baroque", "kind": "style", "works": 20}]
+    assert suggested("x") == []
+
+
+def ids_of(answer) -> list[str]:
+    return [hit["artwork_id"] for hit in answer.json()["hits"]]
+
+
+def test_works_like_several_and_unlike_others_are_none_of_those_named(client: TestClient):
+    def found(**asked: list[str]) -> list[str]:
+        return ids_of(client.get("/api/search", params={**asked, "size": 60}))
+
+    like, unlike = ["d/durer/work005", "d/durer/work009"], ["d/durer/work004"]
+    between, away = found(like=like), found(like=like, unlike=unlike)
+    assert between[0] == "d/durer/work007"
+    assert len(away) == 57
+    assert not {*like, *unlike} & set(away)
+    assert away.index("d/durer/work003") > between.index("d/durer/work003")
+
+
+def test_works_can_be_like_a_picture_and_unlike_a_work(client: TestClient, picture_of):
+    sent = client.post("/api/search", params={"size": 60}, files={"picture": ("p", picture_of((100, 30, 200)))})
+    away = {"image": sent.json()["image"], "unlike": ids_of(sent)[0], "size": 60}
+    turned = client.get("/api/search", params=away)
+    assert turned.json()["total"] == 59
+    assert ids_of(turned) != ids_of(sent)[1:]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"unlike": "d/durer/work001"}, "not said what the works should be like"),
+        ({"like": ["d/durer/work001"], "unlike": ["d/durer/work001"]}, "named as like and as unlike"),
+        ({"like": [f"d/durer/work{i:03}" for i in range(13)]}, "at most 12"),
+    ],
+)
+def test_examples_that_say_nothing_are_a_clear_refusal(client: TestClient, asked: dict, told: str):
+    answer = client.get("/api/search", params=asked)
+    assert answer.status_code == 422
+    assert told in answer.json()["detail"]
+
+
+def test_all_hits_can_be_taken_along_as_a_table(client: TestClient):
+    asked = {"words": "moon", "type": "portrait", "page": 2}
+    sent = client.get("/api/search/hits.csv", params=asked)
+    assert sent.headers["content-disposition"] == 'attachment; filename="hits.csv"'
+    told = pl.read_csv(io.BytesIO(sent.content))
+    typed = pl.read_parquet(io.BytesIO(client.get("/api/search/hits.parquet", params=asked).content))
+    assert told["artwork_id"].to_list() == typed["artwork_id"].to_list()
+    assert told.height == 10
+    assert set(told["artist"]) == {"MOON, Invented"}
+    alike = client.get("/api/search/hits.csv", params={"like": "d/durer/work001"})
+    assert pl.read_csv(io.BytesIO(alike.content))["similarity"].is_sorted(descending=True)
+
+
+def test_the_pictures_of_a_page_can_be_taken_along_as_a_sheet(client: TestClient):
+    few, many = (client.get("/api/search/sheet.jpg", params={"like": "d/durer/work001", "size": n}) for n in (2, 12))
+    assert few.headers["content-type"] == "image/jpeg"
+    sizes = [Image.open(io.BytesIO(sheet.content)).size for sheet in (few, many)]
+    assert sizes[0][0] < sizes[1][0]
+    assert sizes[0][1] < sizes[1][1]
+
+
+def test_words_that_nobody_spells_so_are_taken_loosely_and_said_to_be(client: TestClient):
+    exact, nearly, some = (
+        client.get("/api/search", params={"words": words}).json() for words in ("Dürer", "durrer", "durer qwertyuiop")
+    )
+    assert (exact["total"], exact["note"]) == (20, "")
+    assert (nearly["total"], nearly["note"]) == (20, "every word, or one spelt nearly so")
+    assert some["total"] == 20
+    assert some["note"].startswith("some of the words")
+    assert sum(nearly["facets"]["style"].values()) == 20
 
 
 def test_a_prediction_says_how_sure_it_is_and_how_far_the_picture_is_from_the_collection(

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 
 from artpipe.web.app import create_app
 
-OPERATIONS = 7
+OPERATIONS = 8
 
 
 def asked_of(operation: Any, checks: list[Callable[..., Any]]) -> Callable[[], None]:

@@ -4,7 +4,7 @@ from fastapi.testclient import TestClient
 from artpipe.web.app import create_app
 from artpipe.web.config import WebConfig
 from artpipe.web.guard import RateLimit
-from artpipe.web.serve import is_loopback
+from artpipe.web.serve import is_loopback, serve
 
 
 @pytest.mark.parametrize("address", ["/", "/nowhere", "/static/artpipe.css", "/api/healthz", "/images/none.jpg"])
@@ -61,3 +61,18 @@ def test_pictures_beyond_those_that_may_wait_are_asked_to_come_again(own_lake, c
 )
 def test_loopback_is_told_from_wider_addresses(host: str, expected: bool):
     assert is_loopback(host) is expected
+
+
+def test_a_server_leaves_each_visitor_one_thread_of_the_linear_algebra(own_lake, monkeypatch: pytest.MonkeyPatch):
+    import uvicorn
+    from threadpoolctl import threadpool_info
+
+    threads: list[int] = []
+
+    def run(_: uvicorn.Server, sockets: list) -> None:
+        threads.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        sockets[0].close()
+
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    serve(own_lake, WebConfig(), host="127.0.0.1", port=0, device="cpu", tell=lambda _: None)
+    assert set(threads) == {1}

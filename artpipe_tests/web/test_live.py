@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake import DataLake, write_whole
+from artpipe.lineage import Lineage, Origin
 from artpipe.search.collection import NothingEmbeddedError
 from artpipe.web.app import create_app
 from artpipe.web.live import LiveCatalogue, WarmingModel
@@ -23,6 +24,17 @@ def test_a_new_version_takes_the_place_of_the_old_one_whole(own_lake, colour_mod
     after, _ = live.now
     assert (len(before), len(after)) == (12, 10)
     assert len(before.neighbours("d/durer/work000", 3)) == 3
+
+
+def test_an_index_that_is_made_later_than_its_table_is_taken_up_as_well(own_lake, colour_model):
+    live = LiveCatalogue(own_lake, encoder=colour_model)
+    before, _ = live.now
+    lineage = Lineage(own_lake)
+    lineage.begin("search_index", Origin("1", {}))
+    lineage.complete("search_index", "v1")
+    assert live.look()
+    assert live.now[0] is not before
+    assert not live.look()
 
 
 def test_a_table_that_is_being_filled_by_another_model_is_left_alone(own_lake, colour_model):

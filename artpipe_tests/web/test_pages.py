@@ -52,6 +52,37 @@ def test_filters_show_how_many_works_each_choice_would_leave(client: TestClient)
     assert "type: portrait" in page
 
 
+def test_the_technique_is_a_filter_like_others(client: TestClient):
+    page = client.get("/search", params={"technique": "copper", "type": "landscape"}).text
+    assert "15 works." in page
+    assert "Rococo (5)" in page
+    assert "technique: copper" in page
+
+
+def test_a_style_that_is_typed_as_words_leads_to_its_works(client: TestClient):
+    page = client.get("/search", params={"words": "baroque"}).text
+    assert 'Baroque is also a style: <a href="/search?style=Baroque">its 20 works</a>' in page
+
+
+def test_each_hit_offers_more_and_less_like_it_at_an_address(client: TestClient):
+    page = client.get("/search", params={"words": "moon"}).text
+    assert "like=m%2Fmoon%2Fwork040" in page
+    assert "unlike=" not in page
+    page = client.get(
+        "/search", params={"like": ["d/durer/work001", "d/durer/work002"], "unlike": "m/moon/work050"}
+    ).text
+    assert "Looks like these 2 works" in page
+    assert 'href="/search?like=d%2Fdurer%2Fwork002&amp;unlike=m%2Fmoon%2Fwork050"' in page
+    assert "The 57 most alike" in page
+
+
+def test_taking_the_last_example_away_takes_what_it_should_not_be_like_with_it(client: TestClient):
+    page = client.get(
+        "/search", params={"like": "d/durer/work001", "unlike": "m/moon/work050", "type": "portrait"}
+    ).text
+    assert 'href="/search?type=portrait" rel="nofollow" aria-label="Remove Colour no. 1">' in page
+
+
 def test_filters_narrow_the_works_like_one(client: TestClient):
     page = client.get("/search", params={"like": "d/durer/work001", "style": "rococo", "year_from": "1530"}).text
     assert "The 11 most alike" in page
@@ -120,7 +151,7 @@ def test_the_collection_tells_its_figures_and_what_is_behind(client: TestClient)
     assert "<strong>60</strong> works" in page
     assert "works it never saw" in page
     assert "80 %" in page
-    assert "Nothing: table, model, index and map belong together." in page
+    assert "Table, model, index and map belong together." in page
 
 
 @pytest.mark.parametrize(

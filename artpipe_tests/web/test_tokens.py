@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artpipe.web.tokens import SeenPicture, UnusableTokenError, read_token, token_of
+from artpipe.web.tokens import SeenPicture, UnusableTokenError, Verdict, read_token, token_of
 
 LABELS = {"style": ["Baroque", "Rococo"], "period": ["1450-1550"], "type": ["portrait", "genre", "study", "other"]}
 
@@ -11,7 +13,7 @@ LABELS = {"style": ["Baroque", "Rococo"], "period": ["1450-1550"], "type": ["por
 def seen(dimension: int = 576, seed: int = 0) -> SeenPicture:
     vector = np.random.default_rng(seed).normal(size=dimension).astype(np.float32)
     best = {"style": [("Rococo", 0.75), ("Baroque", 0.25)], "type": [("study", 0.5), ("genre", 0.3), ("other", 0.1)]}
-    return SeenPicture(vector / np.linalg.norm(vector), best, "d/dürer/hare", 0.98)
+    return SeenPicture(vector / np.linalg.norm(vector), best, Verdict("d/dürer/hare", 0.9967))
 
 
 @pytest.mark.parametrize("dimension", [3, 576, 1280])
@@ -22,7 +24,15 @@ def test_a_token_brings_back_what_the_model_saw(dimension: int):
     assert np.linalg.norm(back.vector) == pytest.approx(1, abs=1e-5)
     assert [label for label, _ in back.best["type"]] == ["study", "genre", "other"]
     assert back.best["style"][0][1] == pytest.approx(0.75, abs=0.01)
-    assert (back.match, round(back.match_certainty, 2)) == ("d/dürer/hare", 0.98)
+    assert back.verdict is not None
+    assert back.verdict.artwork_id == "d/dürer/hare"
+    assert 0.99 < back.verdict.certainty <= 0.9967
+
+
+@pytest.mark.parametrize("verdict", [None, Verdict(None)])
+def test_a_token_tells_what_is_not_held_from_what_was_not_compared(verdict: Verdict | None):
+    picture = replace(seen(), verdict=verdict)
+    assert read_token(token_of(picture, "model", LABELS), "model", LABELS).verdict == verdict
 
 
 def test_a_token_fits_into_an_address():

@@ -74,19 +74,20 @@ for (const form of document.querySelectorAll('[data-filters]')) {
   });
 }
 
-const box = document.getElementById('words');
-const list = document.getElementById('suggestions');
-if (box && list) {
+// Suggestions while somebody types: artists alone where the field says so, else of every kind.
+for (const box of document.querySelectorAll('[data-suggest]')) {
   let timer = 0;
   box.addEventListener('input', () => {
     clearTimeout(timer);
     timer = setTimeout(async () => {
       if (box.value.trim().length < 2) return;
-      const answer = await fetch('/api/suggest?' + new URLSearchParams({ beginning: box.value }));
-      if (!answer.ok) return;
-      list.replaceChildren(...(await answer.json()).map((text) => {
+      const answer = await fetch('/api/suggest?' + new URLSearchParams({ beginning: box.value })).catch(() => null);
+      if (!answer?.ok) return;
+      const wanted = (await answer.json()).filter((one) => !box.dataset.suggest || one.kind === box.dataset.suggest);
+      box.list.replaceChildren(...wanted.map((one) => {
         const option = document.createElement('option');
-        option.value = text;
+        option.value = one.text;
+        option.label = `${one.text} (${one.kind}, ${one.works})`;
         return option;
       }));
     }, 150);

@@ -1,0 +1,47 @@
+"""The works that answer a question, to take away: a table of all of them, or a sheet of the pictures of a page."""
+
+import io
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from artpipe.web.catalogue import Catalogue, Found
+
+Download = Literal["hits.csv", "hits.parquet", "sheet.jpg"]
+KINDS: dict[Download, str] = {
+    "hits.csv": "text/csv; charset=utf-8",
+    "hits.parquet": "application/vnd.apache.parquet",
+    "sheet.jpg": "image/jpeg",
+}
+_COLUMNS = 6
+_QUALITY = 88
+_INTERNAL = ("jpeg_sha256", "work_id", "artist_id")
+
+
+def as_csv(works: "pl.DataFrame") -> bytes:
+    """UTF-8 with a byte-order mark, so that spreadsheets read the accents."""
+    out = io.BytesIO()
+    works.drop(_INTERNAL).write_csv(out, include_bom=True)
+    return out.getvalue()
+
+
+def as_parquet(works: "pl.DataFrame") -> bytes:
+    """The same columns, typed."""
+    out = io.BytesIO()
+    works.drop(_INTERNAL).write_parquet(out)
+    return out.getvalue()
+
+
+def as_sheet(catalogue: "Catalogue", found: "Found", title: str) -> bytes:
+    """A JPEG of the pictures of a page of results, with their captions."""
+    from PIL import Image
+
+    from artpipe.evaluation.sheets import contact_sheet
+
+    pictures = catalogue.collection.images([str(work["artwork_id"]) for work in found.works])
+    jpegs = [pictures.get(str(work["artwork_id"])) for work in found.works]
+    out = io.BytesIO()
+    with Image.open(io.BytesIO(contact_sheet(found.works, jpegs, _COLUMNS, title))) as sheet:
+        sheet.save(out, "JPEG", quality=_QUALITY)
+    return out.getvalue()

@@ -1,0 +1,84 @@
+"""What the page of results shows: what was asked, how it was understood, what answers it and what leads on."""
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from artpipe.errors import ArtpipeError
+from artpipe.lake import DataLake
+from artpipe.search.filters import UnknownFilterValueError
+from artpipe.search.text import NoTextIndexError
+from artpipe.web.catalogue import Catalogue, Found
+from artpipe.web.glance import held_out_accuracy
+from artpipe.web.questions import Question
+
+if TYPE_CHECKING:
+    from artpipe.web.links import Links
+    from artpipe.web.tokens import SeenPicture
+
+_NO_WORDS = "Words cannot be searched here yet; pictures and filters can."
+
+
+def results_page(
+    lake: DataLake, catalogue: Catalogue, question: Question, seen: "SeenPicture | None", links: "Links"
+) -> dict[str, Any]:
+    """The answer to a question; a filter that no work passes is an empty answer with its reason.
+
+    Raises:
+        UnknownArtworkError: a work to compare with is not in the collection.
+        UnusableQuestionError: the question contradicts itself.
+    """
+    found, reason = _found(catalogue, question, seen)
+    marked = urlencode({"works": "|".join(str(work["artwork_id"]) for work in found.works)})
+    verdict = seen.verdict if seen else None
+    held = verdict.artwork_id if verdict else None
+    return {
+        "question": question,
+        "seen": seen,
+        "verdict": verdict,
+        "match": catalogue.get(held) if held is not None and held in catalogue else None,
+        "liked": [catalogue.get(one) for one in question.like],
+        "unlike": [catalogue.get(one) for one in question.unlike],
+        "found": found,
+        "facets": found.facets,
+        "reason": reason,
+        "labels": catalogue.labels_called(question.words) if question.words else [],
+        "accuracy": held_out_accuracy(lake) if seen else {},
+        "heading": heading(question, catalogue),
+        "on_map": f"{links.map()}#{marked}" if found.works and lake.table("art_map").exists() else "",
+    }
+
+
+def heading(question: Question, catalogue: Catalogue) -> str:
+    """What was asked, in a few words.
+
+    Raises:
+        UnknownArtworkError: a work to compare with is not in the collection.
+    """
+    if question.image is not None:
+        start = "Looks like your picture" + (" and more" if question.like else "")
+    elif len(question.like) == 1:
+        start = f"Looks like “{catalogue.get(question.like[0])['title'] or 'this work'}”"
+    elif question.like:
+        start = f"Looks like these {len(question.like)} works"
+    else:
+        return f"“{question.words}”" if question.words else "All works" if not question.filters else "Works"
+    return start + (f", with “{question.words}”" if question.words else "")
+
+
+def _found(catalogue: Catalogue, question: Question, seen: "SeenPicture | None") -> tuple[Found, str]:
+    try:
+        return catalogue.search(question, seen), ""
+    except UnknownFilterValueError as error:
+        reason, wider = _sentence(error), question.without(*question.filters)
+    except NoTextIndexError:
+        reason, wider = _NO_WORDS, question.without_words()
+    try:
+        facets = catalogue.search(wider, seen).facets
+    except NoTextIndexError:
+        facets = catalogue.search(wider.without_words(), seen).facets
+    return Found([], 0, 1, facets, 0.0), reason
+
+
+def _sentence(error: ArtpipeError) -> str:
+    text = str(error)
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,53 @@
+"""Pages stay small when the collection is large."""
+
+import numpy as np
+import polars as pl
+import pytest
+from fastapi.testclient import TestClient
+
+from artpipe.embedding.table import EmbeddingTable
+from artpipe.lake import DataLake
+from artpipe.web.app import create_app
+
+WORKS, ARTISTS = 50_000, 12_000
+LIMIT = 100_000
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory, colour_model_class) -> TestClient:
+    number = np.arange(WORKS)
+    artist_id = [f"b/artist{n % ARTISTS:05}" for n in number]
+    rows = pl.DataFrame(
+        {
+            "artwork_id": [f"{who}/a-rather-long-name-{n:05}" for who, n in zip(artist_id, number, strict=True)],
+            "artist_id": artist_id,
+            "artist": [f"BREUGHEL-VAN-SOMEWHERE, Jan the {n % ARTISTS}th" for n in number],
+            "title": [f"Landscape with Saint Christopher and a Mill, no. {n}" for n in number],
+            "style": np.array(["Baroque", "Rococo", "Realism"])[number % 3],
+            "type": "landscape",
+            "model_id": colour_model_class.model_id,
+            "jpeg_sha256": [f"{n:064x}" for n in number],
+            "vector": np.eye(3, dtype=np.float32)[number % 3],
+        }
+    )  # fmt: skip
+    lake = DataLake(tmp_path_factory.mktemp("large") / "lake")
+    EmbeddingTable(lake).upsert(rows.with_columns(work_id=pl.col("artwork_id")))
+    return TestClient(create_app(lake, encoder=colour_model_class()))
+
+
+PAGES = ["/", "/search", "/search?style=Baroque&page=600", "/artists", "/artists?initial=B&page=40", "/collection"]
+
+
+@pytest.mark.parametrize("page", [*PAGES, "/artists/b/artist00001"])
+def test_no_page_of_a_large_collection_is_large(large: TestClient, page: str):
+    answer = large.get(page)
+    assert answer.status_code == 200
+    assert len(answer.content) < LIMIT
+
+
+def test_the_pages_of_an_initial_show_each_artist_once(large: TestClient):
+    seen: list[str] = []
+    for page in range(1, 41):
+        text = large.get("/artists", params={"initial": "B", "page": page}).text
+        seen += [part.split('"')[0] for part in text.split('<li><a href="/artists/')[1:]]
+    assert len(seen) == len(set(seen)) == ARTISTS
