@@ -8,7 +8,7 @@ the columns of `overrides/same_work.csv`, so that a person can join the works be
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -126,7 +126,6 @@ def confirm(
     candidates: pl.DataFrame,
     hashes: Mapping[str, str | None],
     images: "JpegSource",
-    known_points: Mapping[tuple[str, str], int] | None = None,
 ) -> pl.DataFrame:
     """Ask the two witnesses about each candidate.
 
@@ -134,14 +133,12 @@ def confirm(
         candidates: `held_out`, `taught`, `split`, `similarity`.
         hashes: the perceptual hash of each artwork.
         images: the stored JPEGs.
-        known_points: points in common of pairs that were compared before.
 
     Returns:
         Table `PAIRS`.
     """
     pairs = list(candidates.select("held_out", "taught").iter_rows())
-    known = known_points or {}
-    points = dict(known) | _points(sorted(set(pairs) - known.keys()), images)
+    points = _points(pairs, images)
     bits = [_bits(hashes.get(left), hashes.get(right)) for left, right in pairs]
     verdicts = [verdict(each, points[pair]) for each, pair in zip(bits, pairs, strict=True)]
     return candidates.with_columns(
@@ -183,16 +180,15 @@ def same_work_csv(confirmed: pl.DataFrame, by: str, at: str) -> bytes:
     return out.getvalue().encode()
 
 
-def _points(pairs: Iterable[tuple[str, str]], images: "JpegSource") -> dict[tuple[str, str], int]:
+def _points(pairs: Sequence[tuple[str, str]], images: "JpegSource") -> dict[tuple[str, str], int]:
     """The points in common of each pair; OpenCV computes outside Python's lock, so a thread for each core helps."""
     from artpipe.evaluation.geometry import common_points, points_of
 
-    wanted = list(pairs)
-    names = sorted({name for pair in wanted for name in pair})
+    names = sorted({name for pair in pairs for name in pair})
     with ThreadPoolExecutor() as pool:
         points = dict(zip(names, pool.map(points_of, images.jpegs(names)), strict=True))
-        found = list(pool.map(lambda pair: common_points(points[pair[0]], points[pair[1]]), wanted))
-    return dict(zip(wanted, found, strict=True))
+        found = list(pool.map(lambda pair: common_points(points[pair[0]], points[pair[1]]), pairs))
+    return dict(zip(pairs, found, strict=True))
 
 
 def _bits(left: str | None, right: str | None) -> int | None:
