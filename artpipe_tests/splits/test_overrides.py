@@ -64,7 +64,7 @@ def test_what_a_spreadsheet_saves_is_read(files):
         ("b/one,period,1550", "line 3: '1550' is no period; the closest: 1550-1650, 1450-1550"),
         (",style,Rococo", "line 3: it names no artwork_id"),
         ("b/one,style,Rococo,,,yesterday", "line 3: at 'yesterday' is no date; write one such as 2026-11-01"),
-        ("b/one,style,Rococo,anna,signed, dated,2026-11-01", "line 3 has 7 values for 6 columns; put a text .* quotes"),
+        ("b/one,style,Rococo,anna,signed, dated,2026-11-01", "line 3 has 7 values for 6 columns; put a text .*quotes"),
         ('b/one,style,"Rococo" x', "line 3 is no CSV"),
     ],
 )
