@@ -12,7 +12,7 @@ from artpipe.evaluation.label_noise import (
 )
 from artpipe.training.labels import UNKNOWN
 
-QUICK = HeadConfig(hidden=32, epochs=12, batch_size=64)
+QUICK = HeadConfig(hidden=32, epochs=40)
 CLASSES, DIMENSIONS = 4, 12
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from artpipe.evaluation.label_noise import HeadConfig
 from artpipe.evaluation.suspects import SUSPECTS, find_suspects, suspects_sheet
 
-QUICK = HeadConfig(hidden=32, epochs=30, batch_size=16)
+QUICK = HeadConfig(hidden=32, epochs=100)
 TYPES = ("portrait", "landscape", "genre")
 NOBODY = pl.DataFrame(schema={"artwork_id": pl.String, "task": pl.String})
 
