@@ -41,10 +41,10 @@ def intervals_of_means(
         sums, rows = np.split(rng.multinomial(works, even) @ by_work, 2)
         means[i] = np.divide(sums, rows, out=np.full_like(sums, np.nan), where=rows > 0)
     found: list[Interval | None] = []
-    is_measured: list[bool] = np.any(has, axis=0).tolist()
-    for column, measured in zip(means.T, is_measured, strict=True):
-        low, high = np.nanquantile(column, (0.025, 0.975)) if measured else (0, 0)
-        found.append((float(low), float(high)) if measured else None)
+    for column in means.T:
+        measured = column[~np.isnan(column)]
+        low, high = np.quantile(measured, (0.025, 0.975)) if len(measured) else (0, 0)
+        found.append((float(low), float(high)) if len(measured) else None)
     return found
 
 

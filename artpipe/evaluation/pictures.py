@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 QUERIES = 2
 """Works of each held-out split whose neighbours are drawn."""
 _MOST_PAIRS = 24
+_TILE_PX = 250
 
 
 def evaluation_pictures(
@@ -59,7 +60,9 @@ def _mistakes(measured: "Measurement", task: str, works: dict[str, dict[str, Any
     found = worst_mistakes(measured.rows, measured.answers.probabilities[task], measured.classes[task], task)
     captions = [mistake_captions(works.get(each["artwork_id"], {}), each) for each in found.iter_rows(named=True)]
     title = f"{task.capitalize()}: the most confident mistakes on works the model never saw"
-    return captioned_sheet(_jpegs(found["artwork_id"].to_list(), images), captions, columns=6, title=title)
+    return captioned_sheet(
+        _jpegs(found["artwork_id"].to_list(), images), captions, columns=6, title=title, tile_px=_TILE_PX
+    )
 
 
 def _neighbours(
@@ -88,7 +91,7 @@ def _leaks(pairs: pl.DataFrame, works: dict[str, dict[str, Any]], images: "JpegS
             names.append(name)
             captions.append((str(work.get("artist") or "?"), str(work.get("title") or "?"), f"{said} · {name}"))
     title = "Held-out works (left of each pair) of which another picture (right) was taught"
-    return captioned_sheet(_jpegs(names, images), captions, columns=6, title=title)
+    return captioned_sheet(_jpegs(names, images), captions, columns=6, title=title, tile_px=_TILE_PX)
 
 
 def _jpegs(names: Sequence[str], images: "JpegSource") -> list[bytes | None]:
