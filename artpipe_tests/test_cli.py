@@ -140,6 +140,27 @@ def test_bad_input_is_one_message_on_stderr_and_exit_code_2(arguments: list[str]
     assert message in re.sub(r"[\s│]+", " ", failure(run(*arguments, "--json")))
 
 
+@pytest.mark.usefixtures("lake")
+def test_an_unsure_label_and_a_picture_unlike_the_collection_are_told(monkeypatch: pytest.MonkeyPatch):
+    from artpipe.search import Collection
+    from artpipe.search.novelty import Novelty
+    from artpipe.search.predictions import Prediction
+
+    best = {"style": [("Baroque", 0.41), ("Rococo", 0.4)], "type": [("portrait", 0.93)]}
+    answers = [
+        Prediction(name, best, {"style": False, "type": True}, Novelty(0.9, distance, 2.0))
+        for name, distance in (("far.jpg", 3.0), ("near.jpg", 1.0))
+    ]
+    monkeypatch.setattr(Collection, "predict", lambda *_: answers)
+    told = re.sub(r"[\s│]+", " ", run("predict", "far.jpg", "near.jpg").stdout)
+    assert "unsure (best guess Baroque 41%)" in told
+    assert "portrait 93%" in told
+    assert told.count("unlike anything in the collection") == 1
+    first, second = json.loads(run("predict", "far.jpg", "near.jpg", "--json").stdout)
+    assert first["is_sure"] == {"style": False, "type": True}
+    assert (first["is_unlike_collection"], second["is_unlike_collection"]) == (True, False)
+
+
 def test_a_search_before_anything_was_embedded_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ARTPIPE_LAKE", str(tmp_path / "lake"))
     assert "there is no data lake" in failure(run("search", "a/b/c"))

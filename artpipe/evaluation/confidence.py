@@ -77,12 +77,12 @@ def measure_confidence(
     truth = np.array([column.get(label, -1) for label in labels if label is not None])
     right = kept.argmax(axis=1) == truth
     before = measure_calibration(uncalibrated(kept, temperature).max(axis=1), right)
-    thresholds: list[float] = sorted({*THRESHOLDS, *([abstain_below] if abstain_below > 0 else [])})
+    thresholds = {*THRESHOLDS, abstain_below} if abstain_below > 0 else set(THRESHOLDS)
     return ConfidenceScores(
         task,
         split,
         before.expected_error if before else None,
-        tuple(selective_accuracy(kept.max(axis=1), right, threshold) for threshold in thresholds),
+        tuple(selective_accuracy(kept.max(axis=1), right, threshold) for threshold in sorted(thresholds)),
     )
 
 

@@ -78,7 +78,8 @@ def build_feature_index(
     words.update(vocabulary)
     measured = open_calibration(lake)
     calibration = measured and replace(measured, changed=measured.changed + described + dropped)
-    if has_calibrated := calibration is None or not calibration.holds(vocabulary.id):
+    has_calibrated = calibration is None or not calibration.holds(vocabulary.id)
+    if calibration is None or has_calibrated:
         work_of = {name: work or name for name, work in works.select("artwork_id", "work_id").iter_rows()}
         calibration = calibrate(
             VisualWords.of(vocabulary, words.all()), features, StoredPictures(lake), work_of, photographs

@@ -1,6 +1,6 @@
 """A Lance table whose rows say what they were made from, so that only new and changed ones are made again."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,8 @@ class KeyedTable:
         if dataset is None or (artwork_ids is not None and not artwork_ids):
             return
         wanted = None if artwork_ids is None else pc.field("artwork_id").isin(list(artwork_ids))
-        yield from dataset.to_batches(filter=wanted, batch_size=_ROWS_A_BATCH)
+        batches: Iterable[pa.RecordBatch] = dataset.to_batches(filter=wanted, batch_size=_ROWS_A_BATCH)
+        yield from batches
 
     def upsert(self, keys: Mapping[str, str], columns: Mapping[str, Sequence[bytes]]) -> None:
         """Write rows in place of those of the same works.

