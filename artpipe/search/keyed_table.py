@@ -9,7 +9,6 @@ from artpipe.table_versions import compact_when_scattered, drop_old_versions
 
 if TYPE_CHECKING:
     import lance
-    import pyarrow as pa
 
 _ROWS_A_BATCH = 512
 _IDS_A_DELETE = 500
@@ -36,7 +35,7 @@ class KeyedTable:
         rows = dataset.to_table(columns=["artwork_id", "key"])
         return dict(zip(rows["artwork_id"].to_pylist(), rows["key"].to_pylist(), strict=True))
 
-    def batches(self, artwork_ids: Sequence[str] | None = None) -> "Generator[pa.RecordBatch]":
+    def batches(self, artwork_ids: Sequence[str] | None = None) -> "Generator[Any]":
         """The rows of some works, or of all; works that have none are left out."""
         import pyarrow.compute as pc
 
@@ -44,7 +43,7 @@ class KeyedTable:
         if dataset is None or (artwork_ids is not None and not artwork_ids):
             return
         wanted = None if artwork_ids is None else pc.field("artwork_id").isin(list(artwork_ids))
-        batches: Iterable[pa.RecordBatch] = dataset.to_batches(filter=wanted, batch_size=_ROWS_A_BATCH)
+        batches: Iterable[Any] = dataset.to_batches(filter=wanted, batch_size=_ROWS_A_BATCH)
         yield from batches
 
     def upsert(self, keys: Mapping[str, str], columns: Mapping[str, Sequence[bytes]]) -> None:
