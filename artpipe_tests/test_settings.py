@@ -125,7 +125,7 @@ def test_a_weights_file_counts_by_its_content(tmp_path: Path):
 
 def test_what_a_person_corrects_makes_stale_what_it_shapes_and_no_other(tmp_path: Path):
     held = code_versions(lake=str(tmp_path))
-    for name, stale in (("labels", {"splits"}), ("same_work", {"splits"})):
+    for name, stale in (("labels", {"splits", "suspect_labels"}), ("same_work", {"splits"})):
         before = code_versions(lake=str(tmp_path))
         (tmp_path / "overrides").mkdir(exist_ok=True)
         (tmp_path / "overrides" / f"{name}.csv").write_text("said by a person")
