@@ -94,8 +94,9 @@ def test_an_unknown_model_is_answered_with_the_closest_or_with_all(lake):
 
 def test_a_removed_model_is_gone_with_what_the_cache_knew_of_it(lake):
     one, other = save(lake, 1), save(lake, 2, seed=1)
-    cached = lake.cache("inference") / f"{one}.parquet"
-    cached.write_bytes(b"vectors")
+    cached = lake.cache("inference") / one
+    cached.mkdir()
+    (cached / "000000.parquet").write_bytes(b"vectors")
     remove_model(lake, one)
     assert [model.model_id for model in saved_models(lake)] == [other]
     assert not lake.model(one).exists()
