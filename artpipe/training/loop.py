@@ -298,7 +298,7 @@ class _Run:
             spent_s = time.perf_counter() - started
             take_note(started, spent_s, loss, LEARNING_RATE, recipe.head_epochs * len(self.train_rows))
         left = (recipe.epochs - self._epochs_done(state)) * len(self.train_rows)
-        with progress.track("train", left, "images") as step:
+        with (progress if left else SilentProgress()).track("train", left, "images") as step:
             while not (ended := self._end(state)):
                 started = time.perf_counter()
                 batches.epoch = self._epochs_done(state)
