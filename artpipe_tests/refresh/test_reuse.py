@@ -28,6 +28,6 @@ def test_what_would_come_out_as_it_is_does_no_work_and_loads_no_network(upkeep):
     settings = upkeep.settings().model_dump_json()
     done = subprocess.run([sys.executable, "-c", AGAIN, settings], capture_output=True, text=True, check=True)
     told = json.loads(done.stdout.splitlines()[-1])
-    assert len(told["made"]) == 19
+    assert len(told["made"]) == 22
     assert set(told["made"]) - set(told["reused"]) == {"raw_artists", "raw_catalog"}
     assert (told["work"], told["torch"]) == (0, False)

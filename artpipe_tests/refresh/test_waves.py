@@ -69,7 +69,7 @@ def test_force_runs_everything_selected_at_once():
 @pytest.mark.parametrize(
     ("select", "names"),
     [
-        (None, 19),
+        (None, 22),
         ("images", {"images"}),
         ("search_index, artists", {"search_index", "artists"}),
         ("vectors", {"embeddings", "vectors"}),

@@ -144,6 +144,7 @@ def test_twelve_pictures_without_validation_train_all_epochs(draw, lake):
     assert card.ended == "all epochs, without validation rows to stop by"
     assert card.best_epoch == 2
     assert card.metrics == {"validation_accuracy": {}, "validation_loss": None, "calibration": {}}
+    assert card.temperatures == {}
 
 
 def test_training_stops_when_validation_no_longer_gains(draw, lake):
