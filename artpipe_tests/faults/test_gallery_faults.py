@@ -36,7 +36,7 @@ def unwell_gallery(shared_gallery: Path) -> Iterator[str]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
         yield server.stdout.readline().strip()
-        server.terminate()
+        server.kill()
 
 
 @pytest.mark.shared
