@@ -9,7 +9,6 @@ from artpipe.table_versions import compact_when_scattered, drop_old_versions
 
 if TYPE_CHECKING:
     import lance
-    import pyarrow as pa
 
 _ROWS_A_BATCH = 512
 _IDS_A_DELETE = 500
@@ -36,8 +35,8 @@ class KeyedTable:
         rows = dataset.to_table(columns=["artwork_id", "key"])
         return dict(zip(rows["artwork_id"].to_pylist(), rows["key"].to_pylist(), strict=True))
 
-    def batches(self, artwork_ids: Sequence[str] | None = None) -> "Generator[pa.RecordBatch]":
-        """The rows of some works, or of all; works that have none are left out."""
+    def batches(self, artwork_ids: Sequence[str] | None = None) -> Generator[Any]:
+        """Record batches of the rows of some works, or of all; works that have none are left out."""
         import pyarrow.compute as pc
 
         dataset = self._dataset()
