@@ -20,7 +20,7 @@ from artpipe.search.local_features import ANGLE, DIAMETER, Grey, LocalFeatures, 
 
 _RATIO = 0.88
 _MOST_PAIRS = 120
-_POSES_TRIED = 4
+_POSES_TRIED = 3
 _LEAST_SUPPORT = 3
 _WITHIN = 0.06
 """How far from its guessed place a supporting point may lie, in longer sides: a guess knows of no perspective."""
