@@ -77,16 +77,19 @@ def build_feature_index(
         save_vocabulary(lake, vocabulary)
     words.update(vocabulary)
     measured = open_calibration(lake)
-    calibration = measured and replace(measured, changed=measured.changed + described + dropped)
-    has_calibrated = calibration is None or not calibration.holds(vocabulary.id)
-    if calibration is None or has_calibrated:
+    if measured:
+        measured = replace(measured, changed=measured.changed + described + dropped)
+    if measured and measured.holds(vocabulary.id):
+        calibration = measured
+    else:
         work_of = {name: work or name for name, work in works.select("artwork_id", "work_id").iter_rows()}
         calibration = calibrate(
             VisualWords.of(vocabulary, words.all()), features, StoredPictures(lake), work_of, photographs
         )
-    if calibration != measured:
-        save_calibration(lake, calibration)
-    return FeatureUpdate(described, dropped, vocabulary is not known, has_calibrated, calibration.least_points)
+    save_calibration(lake, calibration)
+    return FeatureUpdate(
+        described, dropped, vocabulary is not known, calibration is not measured, calibration.least_points
+    )
 
 
 def open_feature_index(lake: DataLake, pictures: dict[str, str]) -> FeatureIndex:

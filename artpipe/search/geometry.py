@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 from artpipe.search.local_features import ANGLE, DIAMETER, Grey, LocalFeatures, Rows, X, Y, describe_all, describe_at
 
 _RATIO = 0.88
-_MOST_PAIRS = 200
-_POSES_TRIED = 4
+_MOST_PAIRS = 120
+_POSES_TRIED = 3
 _LEAST_SUPPORT = 3
 _WITHIN = 0.06
 """How far from its guessed place a supporting point may lie, in longer sides: a guess knows of no perspective."""
-_WITHIN_ANGLE = np.deg2rad(30)
+_WITHIN_ANGLE = 30
 _WITHIN_SCALE = np.log(1.7)
 _STRAIGHTENED_PX = 14.0
-_STRAIGHTENED_ANGLE = np.deg2rad(35)
+_STRAIGHTENED_ANGLE = 35
 _STRAIGHTENED_SCALE = np.log(1.8)
 _NEAR, _ALIKE = 380.0**2, 220.0**2
 """Squared distances of descriptors. Where a photograph is laid over a picture that it does not show, one place in a
@@ -102,14 +102,14 @@ def _pose(name: str, asked: LocalFeatures, held: LocalFeatures, squares: Rows) -
         return None
     seen, kept = asked.points[at], held.points[to]
     scale = kept[:, DIAMETER] / seen[:, DIAMETER]
-    turn = np.deg2rad(kept[:, ANGLE] - seen[:, ANGLE])
+    turn = kept[:, ANGLE] - seen[:, ANGLE]
     # As complex numbers: a guess multiplies by `factor`, which turns and scales, and adds `shift`.
     seen_at, kept_at = seen[:, X] + 1j * seen[:, Y], kept[:, X] + 1j * kept[:, Y]
-    factor = scale * np.exp(1j * turn)
+    factor = scale * np.exp(1j * np.deg2rad(turn))
     shift = kept_at - factor * seen_at
     off = np.abs(factor[:, None] * seen_at + shift[:, None] - kept_at)
     off_scale = np.abs(np.subtract.outer(np.log(scale), np.log(scale)))
-    off_angle = np.abs(np.angle(np.exp(1j * np.subtract.outer(turn, turn))))
+    off_angle = _apart(turn[:, None], turn)
     within_px = _WITHIN * max(held.width_px, held.height_px)
     supports = (off < within_px) & (off_scale < _WITHIN_SCALE) & (off_angle < _WITHIN_ANGLE)
     best = int(supports.sum(axis=1).argmax())
@@ -167,7 +167,7 @@ def _corrected(straight: Grey, mask: Grey, held: LocalFeatures) -> Matrix | None
         return None
     one, other = found.points[:, None], held.points[None]
     off = np.hypot(one[..., X] - other[..., X], one[..., Y] - other[..., Y])
-    off_angle = np.abs(np.angle(np.exp(1j * np.deg2rad(one[..., ANGLE] - other[..., ANGLE]))))
+    off_angle = _apart(one[..., ANGLE], other[..., ANGLE])
     off_scale = np.abs(np.log(one[..., DIAMETER] / other[..., DIAMETER]))
     nearby = (off < _STRAIGHTENED_PX) & (off_angle < _STRAIGHTENED_ANGLE) & (off_scale < _STRAIGHTENED_SCALE)
     squares = np.where(nearby, _squares(found.descriptors, held.descriptors), np.inf)
@@ -191,7 +191,16 @@ def _plane(seen: Rows, kept: Rows, within_px: float) -> Matrix | None:
 def _squares(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> Rows:
     """The squared distances of all descriptors, (N, M)."""
     a, b = one.astype(np.float32), other.astype(np.float32)
-    return np.maximum((a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * (a @ b.T), 0)
+    squares = (-2 * a) @ b.T
+    # In place: these are the largest arrays of a query.
+    squares += (b * b).sum(axis=1)
+    squares += (a * a).sum(axis=1)[:, None]
+    return np.maximum(squares, 0, out=squares)
+
+
+def _apart(one: Rows, other: Rows) -> Rows:
+    """Between angles in degrees, from 0 to 180."""
+    return np.abs((one - other + 180) % 360 - 180)
 
 
 def _pairs(squares: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

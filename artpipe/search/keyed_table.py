@@ -1,6 +1,6 @@
 """A Lance table whose rows say what they were made from, so that only new and changed ones are made again."""
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -35,16 +35,15 @@ class KeyedTable:
         rows = dataset.to_table(columns=["artwork_id", "key"])
         return dict(zip(rows["artwork_id"].to_pylist(), rows["key"].to_pylist(), strict=True))
 
-    def batches(self, artwork_ids: Sequence[str] | None = None) -> "Generator[Any]":
-        """The rows of some works, or of all; works that have none are left out."""
+    def batches(self, artwork_ids: Sequence[str] | None = None) -> Generator[Any]:
+        """Record batches of the rows of some works, or of all; works that have none are left out."""
         import pyarrow.compute as pc
 
         dataset = self._dataset()
         if dataset is None or (artwork_ids is not None and not artwork_ids):
             return
         wanted = None if artwork_ids is None else pc.field("artwork_id").isin(list(artwork_ids))
-        batches: Iterable[Any] = dataset.to_batches(filter=wanted, batch_size=_ROWS_A_BATCH)
-        yield from batches
+        yield from dataset.to_batches(filter=wanted, batch_size=_ROWS_A_BATCH)
 
     def upsert(self, keys: Mapping[str, str], columns: Mapping[str, Sequence[bytes]]) -> None:
         """Write rows in place of those of the same works.

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 STORED_POINTS = 250
-STORED_SHORT_SIDE_PX = 256
+STORED_SHORT_SIDE_PX = 224
 QUERY_POINTS = 800
 QUERY_SHORT_SIDE_PX = 400
 DESCRIPTOR_LENGTH = 128
@@ -70,7 +70,7 @@ def describe_stored(jpeg: bytes) -> LocalFeatures:
 
 def describe(grey: Grey, most_points: int) -> LocalFeatures:
     """The strongest points of a picture, half of them coarse where there are so many; none when it is bare."""
-    sift = _sift(_CONTRAST)
+    sift = _sift()
     found: Sequence[Any] = sift.detect(grey, None)
     strength = np.array([point.response for point in found], dtype=np.float32)
     is_coarse = np.array([point.size > _COARSE_PX for point in found], dtype=np.bool_)
@@ -83,8 +83,8 @@ def describe(grey: Grey, most_points: int) -> LocalFeatures:
 
 
 def describe_all(grey: Grey, mask: Grey) -> LocalFeatures:
-    """Every point of a picture, faint ones too, where the mask is not 0."""
-    sift = _sift(_CONTRAST / 2)
+    """Every point of a picture where the mask is not 0."""
+    sift = _sift()
     return _described(sift, grey, sift.detect(grey, mask))
 
 
@@ -96,13 +96,13 @@ def describe_at(grey: Grey, points: Rows) -> NDArray[np.uint8]:
         cv2.KeyPoint(float(x), float(y), float(size), float(angle), 0, int(octave))
         for x, y, size, angle, octave in points
     ]
-    return _described(_sift(_CONTRAST), grey, given).descriptors
+    return _described(_sift(), grey, given).descriptors
 
 
-def _sift(contrast: float) -> Any:
+def _sift() -> Any:
     import cv2
 
-    return cv2.SIFT.create(nfeatures=0, contrastThreshold=contrast)
+    return cv2.SIFT.create(nfeatures=0, contrastThreshold=_CONTRAST)
 
 
 def _described(sift: Any, grey: Grey, found: Sequence[Any]) -> LocalFeatures:

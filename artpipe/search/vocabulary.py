@@ -9,7 +9,6 @@ import io
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ OUTGROWN = 4
 _SIGNS = 64
 _MOST_BRANCHES = 128
 _FEATURES_A_WORD = 100
-_TRAINING_FEATURES = 200_000
+_TRAINING_FEATURES = 120_000
 _ROUNDS = 6
 _SEED = 0
 _CHUNK = 16_384
@@ -102,9 +101,9 @@ def open_vocabulary(lake: DataLake) -> Vocabulary | None:
     """The words of a lake; None when there are none that can be read."""
     try:
         with np.load(io.BytesIO(lake.index(FILE).read_bytes()), allow_pickle=False) as kept:
-            held: dict[str, Any] = {name: kept[name] for name in kept.files}
-        pictures = int(held.pop("pictures"))
-        return Vocabulary(**held, pictures=pictures)
+            rows: dict[str, Rows] = {name: kept[name] for name in kept.files}
+        pictures = int(rows.pop("pictures"))
+        return Vocabulary(**rows, pictures=pictures)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

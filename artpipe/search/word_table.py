@@ -5,7 +5,6 @@ first asked for a painting.
 """
 
 from collections.abc import Generator
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,6 @@ from artpipe.search.vocabulary import Vocabulary
 
 VISUAL_WORDS_TABLE = "visual_words"
 _CHUNK = 512
-_TYPES = {"words": np.uint16, "signs": np.uint64, "turns": np.uint8, "scales": np.uint8}
 
 
 def word_key(vocabulary: Vocabulary, jpeg_sha256: str) -> str:
@@ -65,9 +63,14 @@ class WordTable:
     def all(self) -> "Generator[tuple[str, WordsOfWork]]":
         """Every work with its words."""
         for batch in self._table.batches():
-            columns = [batch[name].to_pylist() for name in ("artwork_id", *_TYPES)]
-            for name, *packed in zip(*columns, strict=True):
-                arrays: list[Any] = [
-                    np.frombuffer(data, kind) for data, kind in zip(packed, _TYPES.values(), strict=True)
-                ]
-                yield name, WordsOfWork(*arrays)
+            columns = [batch[name].to_pylist() for name in ("artwork_id", "words", "signs", "turns", "scales")]
+            for name, words, signs, turns, scales in zip(*columns, strict=True):
+                yield (
+                    name,
+                    WordsOfWork(
+                        np.frombuffer(words, np.uint16),
+                        np.frombuffer(signs, np.uint64),
+                        np.frombuffer(turns, np.uint8),
+                        np.frombuffer(scales, np.uint8),
+                    ),
+                )

@@ -157,6 +157,16 @@ def test_words_and_threshold_are_kept_until_the_collection_outgrew_them(tmp_path
     assert build_feature_index(lake, photographs=4).has_learnt_words
 
 
+def test_a_painting_that_hangs_twice_is_no_stranger_to_itself(tmp_path: Path):
+    lake = DataLake(tmp_path / "lake")
+    hold(lake, {"a/b/c": 1, "a/b/again": 1})
+    build_feature_index(lake, photographs=8)
+    measured = open_calibration(lake)
+    assert measured
+    assert len(measured.strangers) < 8
+    assert measured.least_points == LEAST_POINTS
+
+
 def agreement(photograph: Image.Image, held: LocalFeatures) -> Agreement:
     grey = grey_picture(jpeg(photograph), 400)
     return best_agreement(grey, describe(grey, 600), {"held": held})[1]
