@@ -74,7 +74,10 @@ def test_force_runs_everything_selected_at_once():
         ("search_index, artists", {"search_index", "artists"}),
         ("vectors", {"embeddings", "vectors"}),
         ("evaluation_report+", {"evaluation_report"}),
-        ("classifier+", {"classifier", "served_model", "evaluation_report", "embeddings", "vectors", *SEARCHED}),
+        (
+            "classifier+",
+            {"classifier", "served_model", "evaluation_report", "suspect_labels", "embeddings", "vectors", *SEARCHED},
+        ),
         ("+wanted_images", {"raw_catalog", "raw_artists", "artists", *CATALOG, "wanted_images"}),
         ('key:"images" or key:"splits"', {"images", "splits"}),
     ],
