@@ -141,7 +141,7 @@ def local_features(
     lake: dg.ResourceParam[DataLake],
     lineage: dg.ResourceParam[Lineage],
 ) -> dg.MaterializeResult[Any]:
-    """What `Collection.same_painting` compares: the points of every picture, and how many of them must agree.
+    """What `Collection.same_painting` compares: the points of every picture, and what share of them must agree.
 
     Only new and changed pictures are described. `ARTPIPE_SAME_PAINTING=false` leaves it out of the graph.
     """

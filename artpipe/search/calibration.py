@@ -1,4 +1,4 @@
-"""How many points a photograph of a painting that is not held agrees in: measured on the collection itself.
+"""In how many points a photograph of a painting that is not held agrees: measured on the collection itself.
 
 What a few agreeing points prove depends on the collection: painters repeat themselves, and a drawn gallery repeats its
 figures. So works are photographed anew by `rephotograph.py`, each is hidden from the collection with all pictures of
@@ -20,7 +20,7 @@ import numpy as np
 
 from artpipe.lake import DataLake, write_whole
 from artpipe.search.feature_table import FeatureTable
-from artpipe.search.geometry import best_agreement
+from artpipe.search.geometry import Agreement, best_agreement
 from artpipe.search.local_features import (
     QUERY_POINTS,
     QUERY_SHORT_SIDE_PX,
@@ -43,7 +43,8 @@ CANDIDATES_BY_VOTES = 60
 FALSE_POSITIVES = 0.01
 """The rate at which a picture of a painting that is not held may be taken for one that is."""
 LEAST_POINTS = 8
-"""Fewer agreeing points than these never decide, however few strangers were tried."""
+LEAST_SHARE = 0.03
+"""Fewer agreeing points than these never decide, and no smaller share does, however few strangers were tried."""
 DRIFT = 0.25
 PHOTOGRAPHS = 100
 _HIDDEN = 4
@@ -56,30 +57,34 @@ class Calibration:
     """What strangers agree in.
 
     Attributes:
-        strangers: the agreeing points of each stranger, ascending.
+        shares: `Agreement.share` of each stranger, ascending; 0 where it agrees in too few points to decide.
         vocabulary_id: of the words that found them.
         pictures: how many the collection held.
         changed: how many pictures were described or dropped since.
     """
 
-    strangers: list[int]
+    shares: list[float]
     vocabulary_id: str
     pictures: int
     changed: int = 0
 
-    @property
-    def least_points(self) -> int:
-        """The least number of agreeing points that at most one stranger in a hundred has."""
-        tolerated = int(FALSE_POSITIVES * len(self.strangers))
-        return max(LEAST_POINTS, self.strangers[-1 - tolerated] + 1) if self.strangers else LEAST_POINTS
+    def is_enough(self, agreed: Agreement) -> bool:
+        """Whether at most one stranger in a hundred agrees so far."""
+        return agreed.points >= LEAST_POINTS and agreed.share >= self.least_share
 
-    def false_positive_rate(self, points: int) -> float:
-        """How often a picture of a painting that is not held agrees in at least so many points.
+    @property
+    def least_share(self) -> float:
+        """The least share of agreeing points that at most one stranger in a hundred has."""
+        tolerated = int(FALSE_POSITIVES * len(self.shares))
+        return max(LEAST_SHARE, float(np.nextafter(self.shares[-1 - tolerated], 1))) if self.shares else LEAST_SHARE
+
+    def false_positive_rate(self, share: float) -> float:
+        """How often a picture of a painting that is not held agrees in at least such a share of points.
 
         One more than was seen is assumed, so that what never happened in 100 trials is not called impossible.
         """
-        as_many = sum(count >= points for count in self.strangers)
-        return round((as_many + 1) / (len(self.strangers) + 1), 4)
+        as_many = sum(other >= share for other in self.shares)
+        return round((as_many + 1) / (len(self.shares) + 1), 4)
 
     def holds(self, vocabulary_id: str) -> bool:
         """Whether it may still be believed."""
@@ -108,7 +113,7 @@ def calibrate(
 
     kinds = list(KINDS)
 
-    def tried(number: int, name: str, jpeg: bytes) -> int | None:
+    def tried(number: int, name: str, jpeg: bytes) -> float | None:
         with Image.open(io.BytesIO(jpeg)) as picture:
             photograph = rephotograph(picture, kinds[number % len(kinds)], seed + number)
         grey = grey_picture(stored_form(photograph, QUERY_SHORT_SIDE_PX), QUERY_SHORT_SIDE_PX)
@@ -116,8 +121,9 @@ def calibrate(
         voted = words.vote(asked, _HIDDEN * CANDIDATES_BY_VOTES)
         others = [other for other in voted if work_of.get(other) != work_of[name]][:CANDIDATES_BY_VOTES]
         found, agreed = best_agreement(grey, asked, features.read(others))
-        is_twice = agreed.points >= LEAST_POINTS and found is not None and _shows(jpeg, features.read([found]))
-        return None if is_twice else agreed.points
+        if found is None or agreed.points < LEAST_POINTS:
+            return 0.0
+        return None if _shows(jpeg, features.read([found])) else agreed.share
 
     names = sorted(name for name in words.ids if name in work_of)
     wanted = min(most, len(names) * len(kinds))
@@ -127,8 +133,8 @@ def calibrate(
     jpegs = pictures.read([name for _, name in asked])
     with ThreadPoolExecutor(cpu_count()) as pool:
         trials = [pool.submit(tried, number, name, jpegs[name]) for number, name in asked if name in jpegs]
-    points = (trial.result() for trial in trials)
-    return Calibration(sorted(count for count in points if count is not None), words.vocabulary.id, len(words.ids))
+    shares = (trial.result() for trial in trials)
+    return Calibration(sorted(share for share in shares if share is not None), words.vocabulary.id, len(words.ids))
 
 
 def _shows(jpeg: bytes, held: Mapping[str, LocalFeatures]) -> bool:

@@ -304,7 +304,7 @@ class Collection:
             image: a picture in any form that `similar` takes; an `artwork_id` asks with that work's stored picture.
 
         Returns:
-            a `Match`, true where the painting is held, with the rate of false positives at as many agreeing points.
+            a `Match`, true where the painting is held, with the rate of false positives at such an agreement.
 
         Raises:
             NoFeatureIndexError: the pictures were not described yet.

@@ -39,7 +39,7 @@ class FeatureIndex:
     Attributes:
         words: find the works that share features with it.
         features: of those works.
-        calibration: how many points decide.
+        calibration: how much agreement decides.
     """
 
     words: VisualWords
@@ -55,7 +55,7 @@ class FeatureUpdate:
     dropped: int
     has_learnt_words: bool
     has_calibrated: bool
-    least_points: int
+    least_share: float
 
 
 def build_feature_index(
@@ -88,7 +88,7 @@ def build_feature_index(
         )
     save_calibration(lake, calibration)
     return FeatureUpdate(
-        described, dropped, vocabulary is not known, calibration is not measured, calibration.least_points
+        described, dropped, vocabulary is not known, calibration is not measured, calibration.least_share
     )
 
 

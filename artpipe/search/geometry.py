@@ -3,7 +3,8 @@
 Few of a bad photograph's points are found again by themselves, but a few are enough to guess how the picture lies in
 it: each pair of points has a place, a size and an angle, and so makes a guess of its own that others support. The best
 guesses are tried: the photograph is straightened, its points are looked for again where they must be, and at last it is
-compared with the held picture at every one of the held points. A right guess makes a hundred agree, a wrong one none.
+compared with the held picture at every one of the held points. A right guess makes most of them agree, a wrong one
+none; of pictures that share a figure those on the figure agree and the others do not, so their share is what counts.
 
 Sources: Philbin, Chum, Isard, Sivic and Zisserman, Object retrieval with large vocabularies and fast spatial matching
 (2007), the guess from one pair; Barath, Noskova, Ivashechkin and Matas, MAGSAC++ (2020), the plane.
@@ -34,6 +35,7 @@ _NEAR, _ALIKE = 380.0**2, 220.0**2
 hundred is nearer than 245**2; where it shows it, half of them are, however bad it is."""
 _PLANE_PX = 3.0
 _EDGE_PX = 4
+_DEVIATIONS = 2.0
 _SMALLEST_SCALE, _LARGEST_SCALE = 0.05, 20.0
 
 Matrix = NDArray[np.float64]
@@ -45,11 +47,14 @@ class Agreement:
 
     Attributes:
         points: places of the held picture at which the photograph, laid over it, looks the same.
+        share: of the places that the photograph covers, how many look the same at the least: the lower end of the 95 %
+            interval, so that three of four say less than thirty of forty.
         corners: float32 (4, 2), where the corners of the photograph lie in the held picture, in shares of its width and
             height; None without agreement.
     """
 
     points: int
+    share: float = 0.0
     corners: Rows | None = None
 
 
@@ -80,7 +85,7 @@ def best_agreement(
     """
     poses = sorted(_poses(asked, held), key=lambda pose: -pose.support)[:_POSES_TRIED]
     found = [(pose.name, _laid_over(photograph, pose.matrix, held[pose.name])) for pose in poses]
-    best = max(found, key=lambda one: one[1].points, default=None)
+    best = max(found, key=lambda one: one[1].share, default=None)
     return best if best and best[1].points else (None, Agreement(0))
 
 
@@ -144,8 +149,18 @@ def _laid_over(photograph: Grey, matrix: Matrix, held: LocalFeatures) -> Agreeme
     seen = held.take(mask[y, x] > 0)
     apart = describe_at(straight, seen.points).astype(np.float32) - seen.descriptors
     alike = (apart * apart).sum(axis=1) < _ALIKE
-    shares = corners / np.array([held.width_px, held.height_px], dtype=np.float32)
-    return Agreement(_places(seen.points[alike]), shares.astype(np.float32))
+    points = _places(seen.points[alike])
+    scaled = corners / np.array([held.width_px, held.height_px])
+    return Agreement(points, _at_least(points, len(seen.points)), scaled.astype(np.float32))
+
+
+def _at_least(found: int, among: int) -> float:
+    """The lower end of Wilson's interval for a share; 0 where there is none."""
+    if not found:
+        return 0.0
+    share, unsure = found / among, _DEVIATIONS**2 / among
+    spread = _DEVIATIONS * np.sqrt(share * (1 - share) / among + unsure / (4 * among))
+    return float((share + unsure / 2 - spread) / (1 + unsure))
 
 
 def _straightened(photograph: Grey, matrix: Matrix, held: LocalFeatures) -> tuple[Grey, Grey]:

@@ -1,8 +1,8 @@
 """Does the collection hold this very painting? Candidates by votes of local features and by likeness, then geometry.
 
-The decision counts the points that agree when the photograph is laid over a held picture. How many are enough is
-measured on the collection itself, by `calibration.py`: at most one photograph in a hundred of paintings that are not
-held may have so many.
+The decision looks at what share of the points agrees when the photograph is laid over a held picture. How large it must
+be is measured on the collection itself, by `calibration.py`: at most one photograph in a hundred of paintings that are
+not held may have so large a one.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Match:
         artwork_id: the work that it is, or comes nearest to being; None when no candidate agrees at all.
         is_same: whether it is taken for that very painting; a `Match` is true where this is.
         inliers: points that agree.
-        false_positive_rate: how often a picture of a painting that is not in the collection gets as many.
+        false_positive_rate: how often a picture of a painting that is not in the collection agrees as far.
         corners: float32 (4, 2), where the corners of the asked picture lie in the held one, in shares of its width and
             height; None without agreement.
         candidates: how many works were compared.
@@ -62,9 +62,9 @@ def same_painting(jpeg: bytes, by_likeness: Sequence[str], index: FeatureIndex) 
     artwork_id, agreed = best_agreement(grey, asked, held)
     return Match(
         artwork_id,
-        agreed.points >= index.calibration.least_points,
+        index.calibration.is_enough(agreed),
         agreed.points,
-        index.calibration.false_positive_rate(agreed.points),
+        index.calibration.false_positive_rate(agreed.share),
         agreed.corners,
         len(held),
     )

@@ -18,7 +18,7 @@ from PIL import Image
 
 from artpipe.search import Collection
 from artpipe.search import same_painting as sp
-from artpipe.search.calibration import CANDIDATES_BY_VOTES
+from artpipe.search.calibration import CANDIDATES_BY_VOTES, LEAST_POINTS
 from artpipe.search.geometry import best_agreement
 from artpipe.search.local_features import QUERY_POINTS, QUERY_SHORT_SIDE_PX, describe, grey_picture
 from artpipe.search.nearest import Vector
@@ -36,7 +36,7 @@ class Seen:
     is_stranger: bool
     similarity: float
     is_right_by_likeness: bool
-    inliers: int
+    agreed: float
     is_right_by_geometry: bool
     is_voted_for: bool
     is_alike: bool
@@ -87,7 +87,7 @@ class Bench:
             is_stranger=work in self.strangers,
             similarity=float(similarities[near[0]]),
             is_right_by_likeness=self.work_of[alike[0]] == work,
-            inliers=agreed.points,
+            agreed=agreed.share if agreed.points >= LEAST_POINTS else 0.0,
             is_right_by_geometry=best is not None and self.work_of[best] == work,
             is_voted_for=any(self.work_of[v] == work for v in votes),
             is_alike=any(self.work_of[a] == work for a in alike),
@@ -115,34 +115,34 @@ def measured(lake: str, queries: int, seed: int) -> dict[str, object]:
         seen[kind] = [bench.look(*one) for one in zip(asked, taken, vectors, strict=True)]
     unknown = [one for group in seen.values() for one in group if one.is_stranger]
     least_similarity = threshold([one.similarity for one in unknown])
-    least_inliers = threshold([float(one.inliers) for one in unknown])
+    least_share = threshold([one.agreed for one in unknown])
 
     def share(kind: str, passes: str) -> float:
         known = [one for one in seen[kind] if not one.is_stranger]
         right = {
             "before": lambda one: one.is_right_by_likeness and one.similarity >= least_similarity,
-            "after": lambda one: one.is_right_by_geometry and one.inliers >= least_inliers,
+            "after": lambda one: one.is_right_by_geometry and one.agreed >= least_share,
             "voted": lambda one: one.is_voted_for,
             "alike": lambda one: one.is_alike,
             "candidate": lambda one: one.is_voted_for or one.is_alike,
         }[passes]
         return round(sum(map(right, known)) / len(known), 3)
 
-    counts = [one.inliers for one in unknown]
+    shares = [one.agreed for one in unknown]
     return {
         "what": "same_painting",
         "works": len(bench.ids),
         "strangers_asked": len(unknown),
         "least_similarity": round(least_similarity, 4),
-        "least_inliers": int(np.ceil(least_inliers)),
-        "least_inliers_of_the_index": bench.compared.calibration.least_points,
+        "least_share": round(least_share, 4),
+        "least_share_of_the_index": round(bench.compared.calibration.least_share, 4),
         "recall_at_1_percent_false_positives": {
             kind: {"before": share(kind, "before"), "after": share(kind, "after")} for kind in KINDS
         },
         "candidates": {kind: {way: share(kind, way) for way in ("voted", "alike", "candidate")} for kind in KINDS},
-        "false_positive_rate_at_inliers": {
-            n: round(float(np.mean([count >= n for count in counts])), 4) for n in (6, 7, 8, 9, 10, 12, 15, 20)
-        },
+        "false_positive_rate_of_the_index": round(
+            float(np.mean([share >= bench.compared.calibration.least_share for share in shares])), 4
+        ),
         "cpu_ms": {
             f"p{part}": round(float(np.percentile([one.cpu_ms for group in seen.values() for one in group], part)), 1)
             for part in (50, 95)

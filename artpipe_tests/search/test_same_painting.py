@@ -13,7 +13,7 @@ from PIL import Image
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake import DataLake, write_whole
 from artpipe.search import Collection
-from artpipe.search.calibration import LEAST_POINTS, Calibration, open_calibration
+from artpipe.search.calibration import LEAST_POINTS, LEAST_SHARE, Calibration, open_calibration
 from artpipe.search.feature_index import FeatureUpdate, build_feature_index
 from artpipe.search.feature_table import FeatureTable
 from artpipe.search.geometry import Agreement, best_agreement
@@ -73,7 +73,7 @@ def hold(lake: DataLake, seeds: dict[str, int]) -> None:
 def lake(tmp_path_factory: pytest.TempPathFactory) -> DataLake:
     lake = DataLake(tmp_path_factory.mktemp("same") / "lake")
     hold(lake, {name: seed for seed, name in enumerate(WORKS)})
-    build_feature_index(lake)
+    build_feature_index(lake, photographs=24)
     return lake
 
 
@@ -88,7 +88,7 @@ def test_a_painting_is_known_again_however_it_was_photographed(collection: Colle
     assert match
     assert match.artwork_id == WORKS[4]
     assert match.inliers >= LEAST_POINTS
-    assert match.false_positive_rate == pytest.approx(1 / 49, abs=1e-3)  # none of the 48 strangers had as many
+    assert match.false_positive_rate == pytest.approx(1 / 25, abs=1e-3)  # none of the 24 strangers agreed so far
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -146,7 +146,7 @@ def test_words_and_threshold_are_kept_until_the_collection_outgrew_them(tmp_path
     assert learnt
     hold(lake, held | {"a/b/4": 4})
     done = build_feature_index(lake, photographs=4)
-    assert done == FeatureUpdate(1, 0, has_learnt_words=False, has_calibrated=False, least_points=done.least_points)
+    assert done == FeatureUpdate(1, 0, has_learnt_words=False, has_calibrated=False, least_share=done.least_share)
     hold(lake, held | {"a/b/4": 4, "a/b/5": 5})
     done = build_feature_index(lake, photographs=4)
     assert (done.has_learnt_words, done.has_calibrated) == (False, True)  # 2 of 4 changed since the threshold
@@ -163,8 +163,8 @@ def test_a_painting_that_hangs_twice_is_no_stranger_to_itself(tmp_path: Path):
     build_feature_index(lake, photographs=8)
     measured = open_calibration(lake)
     assert measured
-    assert len(measured.strangers) < 8
-    assert measured.least_points == LEAST_POINTS
+    assert len(measured.shares) < 8
+    assert measured.least_share == LEAST_SHARE
 
 
 def agreement(photograph: Image.Image, held: LocalFeatures) -> Agreement:
@@ -194,22 +194,31 @@ def test_the_picture_that_agrees_most_is_named_and_without_any_none_is(lake: Dat
     assert best_agreement(grey, asked.take(np.arange(2)), held) == (None, Agreement(0))
 
 
-def test_more_agreeing_points_are_never_less_certain_and_never_impossible():
-    strangers = sorted(np.random.default_rng(0).poisson(5, 300).tolist())
-    rates = [Calibration(strangers, "words", 9).false_positive_rate(count) for count in range(60)]
+def test_three_of_four_points_say_less_than_thirty_of_forty(lake: DataLake):
+    held = FeatureTable(lake).read([WORKS[0]])[WORKS[0]]
+    few, many = (agreement(painting(0), held.take(np.arange(0, 250, step))).share for step in (60, 6))
+    assert 0 < few < many < 1
+
+
+def test_further_agreement_is_never_less_certain_and_never_impossible():
+    shares = sorted(np.random.default_rng(0).beta(2, 30, 300).tolist())
+    rates = [Calibration(shares, "words", 9).false_positive_rate(share) for share in np.linspace(0, 1, 60)]
     assert rates[0] == 1
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] == pytest.approx(1 / 301, abs=1e-4)
 
 
 @pytest.mark.parametrize(
-    ("strangers", "expected"),
+    ("shares", "refused", "taken"),
     [
-        ([], LEAST_POINTS),
-        ([2] * 50, LEAST_POINTS),
-        ([2] * 98 + [30, 40], 31),
-        ([20] * 50, 21),
+        ([], LEAST_SHARE - 0.01, LEAST_SHARE),
+        ([0.01] * 50, LEAST_SHARE - 0.01, LEAST_SHARE),
+        ([0.01] * 98 + [0.3, 0.4], 0.3, 0.31),
+        ([0.2] * 50, 0.2, 0.21),
     ],
 )
-def test_the_threshold_lets_one_stranger_in_a_hundred_pass(strangers: list[int], expected: int):
-    assert Calibration(strangers, "words", 9).least_points == expected
+def test_the_threshold_lets_one_stranger_in_a_hundred_pass(shares: list[float], refused: float, taken: float):
+    measured = Calibration(shares, "words", 9)
+    assert not measured.is_enough(Agreement(100, refused))
+    assert measured.is_enough(Agreement(100, taken))
+    assert not measured.is_enough(Agreement(LEAST_POINTS - 1, taken))
