@@ -148,8 +148,8 @@ class Settings(BaseSettings):
     )
     same_painting: bool = Field(
         default=True,
-        description="make `local_features`, so that `Collection.same_painting` answers: 40 kB a picture, and "
-        "about 10 s for a thousand new ones on two idle cores",
+        description="make `local_features`, so that `Collection.same_painting` answers: 40 kB a picture, "
+        "about a minute for a first thousand on two cores, then in proportion to what changed",
     )
     allow_url_queries: bool = Field(
         default=False, description="whether a search may fetch its picture from a public web address"

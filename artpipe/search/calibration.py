@@ -46,7 +46,8 @@ LEAST_POINTS = 8
 LEAST_SHARE = 0.03
 """Fewer agreeing points than these never decide, and no smaller share does, however few strangers were tried."""
 DRIFT = 0.25
-PHOTOGRAPHS = 100
+PHOTOGRAPHS = 120
+"""A few more than a hundred, so that one in a hundred can be told although some are left out."""
 _HIDDEN = 4
 _TWICE = 0.5
 """The share of a picture's points from which on another stored picture is one of the same painting."""
@@ -81,7 +82,7 @@ class Calibration:
     def false_positive_rate(self, share: float) -> float:
         """How often a picture of a painting that is not held agrees in at least such a share of points.
 
-        One more than was seen is assumed, so that what never happened in 100 trials is not called impossible.
+        One more than was seen is assumed, so that what never happened in 120 trials is not called impossible.
         """
         as_many = sum(other >= share for other in self.shares)
         return round((as_many + 1) / (len(self.shares) + 1), 4)
