@@ -29,7 +29,7 @@ from artpipe.progress import Progress, SilentProgress, Step
 from artpipe.training.checkpoint import LoadedModel, ModelCard, RunCheckpoint, save_model
 from artpipe.training.config import TrainingConfig, fingerprint
 from artpipe.training.dataset import ArtDataset, EpochBatches, PixelBatch, loader_workers, make_loader
-from artpipe.training.features import features_in_order, features_of
+from artpipe.training.features import features_in_order, features_of, maker
 from artpipe.training.head import LEARNING_RATE, train_head
 from artpipe.training.labels import UNKNOWN, Labels
 from artpipe.training.loss import MultiTaskLoss, class_weights, period_targets
@@ -118,7 +118,8 @@ def train_classifier(
         on_epoch: called after an epoch's checkpoint is written.
         version: what the card calls the training set; by default `training_set_version` of the rows given.
         start: begin with this model's weights if it has the config's backbone and sees pictures in the same way.
-        features: the table `features` of this backbone and these pictures; by default it is made here, if needed.
+        features: the table `features`; what is needed is computed here where it is of another backbone or size, or
+            lacks a picture.
 
     Raises:
         NothingToTrainError: fewer than two training rows, or no label among them.
@@ -313,7 +314,8 @@ class _Run:
     def _train_head(self, known: pl.DataFrame | None, progress: Progress) -> float:
         """Fit the head on the backbone's features of the training rows; the loss it came to."""
         keys = [self.keys[row] for row in self.train_rows]
-        if known is None or not known.height:
+        made_by = maker(self.config.backbone, self.card.weights_source, self.config.image_px)
+        if known is None or not set(keys) <= set(known.filter(pl.col("made_by") == made_by)["jpeg_sha256"]):
             unique = sorted(set(keys))
             known = features_of(
                 looking_part(self.model), self.card.transform, self.cache, unique, self.device, progress

@@ -71,6 +71,15 @@ def test_a_backbone_that_knows_nothing_is_not_asked(draw, lake, config):
     assert (update.table.height, update.computed, update.width, store.asked) == (0, 0, 0, 0)
 
 
+def test_kept_features_of_another_size_or_of_fewer_pictures_teach_nothing(draw, lake, config):
+    training_set, store = draw(36)
+    fresh = train_classifier(training_set, store, lake, config).card.model_id
+    other = update_features(training_set, None, store, lake, replace(config, image_px=48)).table
+    fewer = update_features(training_set.tail(20), None, store, lake, config).table
+    for kept in (other, fewer):
+        assert train_classifier(training_set, store, lake, config, features=kept).card.model_id == fresh
+
+
 def test_kept_features_train_the_very_model_that_fresh_ones_do(draw, lake, config):
     training_set, store = draw(36)
     kept = update_features(training_set, None, store, lake, config).table
