@@ -155,13 +155,15 @@ def _fixed_vectors(
     """Vectors of pictures to judge their labels by, float32 (N, D), and how many had to be computed.
 
     Features of a backbone that never saw these labels: a model that learned a wrong label by heart puts the picture
-    among those of the wrong class, and so hides it. The served model's own vectors only where there are no features.
+    among those of the wrong class, and so hides it. The served model's own vectors only where some
+    have no features.
     """
     from artpipe.embedding.inference import InferenceCache
     from artpipe.training.features import features_in_order
     from artpipe.training.served import served_card
 
-    if features.height:
-        return features_in_order(features, rows["jpeg_sha256"].to_list())[0].float().numpy(), 0
+    keys: list[str] = rows["jpeg_sha256"].to_list()
+    if features.height and set(keys) <= set(features["jpeg_sha256"]):
+        return features_in_order(features, keys)[0].float().numpy(), 0
     found = InferenceCache(lake, served_card(lake), settings.device).infer(rows, store, progress_of(context))
     return found.vectors, found.computed
