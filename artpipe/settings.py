@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     recipe: Literal["probe", "finetune", "best"] = Field(
         default="finetune",
         description="`probe` trains a head on a frozen backbone, minutes on a laptop; `finetune` then all but its "
-        "lowest levels; `best` everything, longer and at 288 px, for a GPU",
+        "lowest levels, and keeps what it was beside it; `best` the same, longer and at 288 px, for a GPU",
     )
     train_image_px: int | None = Field(
         default=None,

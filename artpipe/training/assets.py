@@ -96,7 +96,7 @@ def features(
     )
 
 
-@dg.asset(group_name=GROUP, kinds={"pytorch"}, code_version="2", io_manager_key="model", owners=["team:artpipe"])
+@dg.asset(group_name=GROUP, kinds={"pytorch"}, code_version="3", io_manager_key="model", owners=["team:artpipe"])
 def classifier(
     context: dg.AssetExecutionContext,
     config: RunConfig,

@@ -133,6 +133,23 @@ class MultiLevelBackbone(nn.Module):
         return order[: end + 1]
 
 
+class TwoBackbones(nn.Module):
+    """A network as it was before it learned, and beside it what it became.
+
+    Args:
+        before: maps (N, 3, S, S) to (N, features).
+        after: the same kind of network.
+    """
+
+    def __init__(self, before: nn.Module, after: nn.Module) -> None:
+        super().__init__()
+        self.before, self.after = before, after
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Pooled features, (N, 2 * features), first as it was and then as it became."""
+        return torch.cat([self.before(pixels), self.after(pixels)], dim=1)
+
+
 def _holds_weights(module: nn.Module) -> bool:
     """Whether it has weights or statistics of its own, and not only of its parts."""
     return any(True for _ in (*module.parameters(recurse=False), *module.buffers(recurse=False)))

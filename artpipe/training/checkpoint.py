@@ -83,6 +83,11 @@ class ModelCard:
         """Whether the backbone is as it began, so that kept features of it serve this model too."""
         return bool(self.config.get("head_epochs")) and self.best_epoch == 1 and not self.config.get("warm_start")
 
+    @property
+    def is_twofold(self) -> bool:
+        """Whether it is two networks side by side."""
+        return bool(self.config.get("keeps_start"))
+
     def story(self) -> dict[str, Any]:
         """The part of the card that the model's identity depends on: nothing of speed, dates or library versions."""
         names = (
@@ -226,7 +231,9 @@ def load_model(folder: UPath | Path) -> LoadedModel:
             )
         counts = {task: len(names) for task, names in card.classes.items()}
         with torch.random.fork_rng(devices=[]):
-            model, _ = build_model(card.backbone, counts, card.transform.size, card.features)
+            model, _ = build_model(
+                card.backbone, counts, card.transform.size, card.features, is_twofold=card.is_twofold
+            )
         model.load_state_dict(tensors_from_bytes(weights))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise CorruptModelError(

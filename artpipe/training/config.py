@@ -45,6 +45,8 @@ class Recipe:
     """Decay of the moving average of the weights that is kept; 0 keeps the weights of the epoch itself."""
     views: int = 1
     """2 also looks at each picture's mirror image outside training, and takes the mean."""
+    keeps_start: bool = False
+    """Whether the backbone as it was, with its head, judges beside what it became: half of the vector is of each."""
 
 
 # Batches of 32: at 224 px a CPU steps through them 1.4 times as fast, image for image, as through batches of 64.
@@ -61,7 +63,7 @@ FROM_SCRATCH = Recipe(
 )
 FINETUNE = Recipe(
     head_epochs=20,
-    epochs=5,
+    epochs=8,
     learning_rate=1e-3,
     backbone_rate_share=0.3,
     frozen_levels=3,
@@ -69,9 +71,10 @@ FINETUNE = Recipe(
     batch_size=32,
     crop_area_from=0.4,
     average_decay=0.99,
+    keeps_start=True,
 )
-PROBE = replace(FINETUNE, epochs=0, views=2)
-BEST = replace(FINETUNE, epochs=12, frozen_levels=0, patience=12, average_decay=0.998, views=2)
+PROBE = replace(FINETUNE, epochs=0, views=2, keeps_start=False)
+BEST = replace(FINETUNE, epochs=12, patience=12, views=2)
 _RECIPES: Mapping[RecipeName, Recipe] = {"probe": PROBE, "finetune": FINETUNE, "best": BEST}
 _IMAGE_PX: Mapping[RecipeName, int] = {"probe": 288, "finetune": 224, "best": 288}
 
@@ -148,6 +151,16 @@ class TrainingConfig:
         for name in ("dropout", "label_smoothing", "warmup_share"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, and must be at least 0 and below 1")
+        if self.dimensions % 2 and self.weights != NO_WEIGHTS and self.is_twofold:
+            raise ValueError(
+                f"dimensions is {self.dimensions}, and must be even: half of a vector is of the backbone as it was, "
+                "half of what it became; set ARTPIPE_EMBEDDING_DIMENSIONS to an even number, or ARTPIPE_RECIPE=probe"
+            )
+
+    @property
+    def is_twofold(self) -> bool:
+        """Whether the trained model is two networks side by side; see `side_by_side.py`."""
+        return self.recipe.keeps_start
 
     @property
     def recipe(self) -> Recipe:
@@ -158,9 +171,10 @@ class TrainingConfig:
             for name in ("epochs", "learning_rate", "patience", "batch_size")
             if (value := getattr(self, name)) is not None and (name != "epochs" or base.epochs)
         }
-        if self.started_from:  # its head has learned already
-            chosen["head_epochs"] = 0
-        return replace(base, **{**chosen, **self.recipe_changes})
+        if self.started_from and (self.weights == NO_WEIGHTS or not base.keeps_start):
+            chosen["head_epochs"] = 0  # its head has learned already
+        told = replace(base, **{**chosen, **self.recipe_changes})
+        return told if told.epochs and told.head_epochs else replace(told, keeps_start=False)
 
     def story(self) -> dict[str, Any]:
         """Everything that decides what the trained weights are, with the recipe filled in and no path of this machine.

@@ -5,10 +5,9 @@ learns from the pictures at once. Only `train` rows fit weights and only `valida
 rows are not looked at here.
 """
 
-import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, cast
@@ -36,18 +35,22 @@ from artpipe.training.loss import MultiTaskLoss, class_weights, period_targets
 from artpipe.training.memory import reused_memory
 from artpipe.training.model import (
     MultiTaskClassifier,
+    WeightsSource,
+    build_backbone,
     build_model,
     choose_device,
     load_backbone_weights,
     looking_part,
 )
 from artpipe.training.pixels import JpegSource, PixelCache
+from artpipe.training.run_state import Epoch, RunState
+from artpipe.training.side_by_side import head_upon, side_by_side
 from artpipe.training.step import make_optimizer, set_learning_rate, train_step
 from artpipe.training.temperature import FittedTemperature, calibrate
 from artpipe.training.transforms import Augmentation, Normalise, mirrored
 from artpipe.training.warm_start import can_start_from, start_from
 
-LOOP_VERSION = 2
+LOOP_VERSION = 3
 """Raised when the same config would train other weights, so that no checkpoint of older code is resumed."""
 
 NORM_MOMENTUM = 0.1
@@ -61,29 +64,6 @@ class NothingToTrainError(ArtpipeError):
 
 class DivergedError(ArtpipeError):
     """The loss stopped being a number."""
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch came to. Validation values are None where there are no validation rows."""
-
-    epoch: int
-    """Counted from 1; the head's training on cached features, where there is one, is the first."""
-    train_loss: float
-    validation_loss: float | None
-    accuracy: dict[str, float]
-    """Share of validation rows with a known label whose first guess is right, by task."""
-    learning_rate: float
-    seconds: float
-    images_per_s: float
-
-    @property
-    def score(self) -> tuple[float, float]:
-        """What the best epoch has most of: mean accuracy over the tasks, then a low validation loss."""
-        return (
-            sum(self.accuracy.values()) / max(len(self.accuracy), 1),
-            -(self.validation_loss if self.validation_loss is not None else math.inf),
-        )
 
 
 @dataclass(frozen=True)
@@ -160,6 +140,9 @@ class _Run:
     labels: Labels
     device: torch.device
     model: MultiTaskClassifier
+    before: MultiTaskClassifier | None
+    """The backbone as it was, with a head of its own, where it is to judge beside what it becomes."""
+    before_source: WeightsSource
     frozen: list[nn.Module]
     average: AveragedModel | None
     card: ModelCard
@@ -172,6 +155,8 @@ class _Run:
     used: pl.DataFrame
     artwork_ids: list[str]
     keys: list[str]
+    before_says: list[dict[str, Tensor]] = field(default_factory=list[dict[str, Tensor]])
+    """What the backbone as it was makes of each batch of validation rows."""
 
     @classmethod
     def prepared(
@@ -184,12 +169,18 @@ class _Run:
     ) -> "_Run":
         """Build the network and its optimizer; what can be wrong with the settings comes to light here."""
         counts = {task: len(names) for task, names in labels.classes.items()}
-        model, transform = build_model(config.backbone, counts, config.image_px, config.dimensions, config.dropout)
+        dimensions = config.dimensions // 2 if config.is_twofold else config.dimensions
+        model, transform = build_model(config.backbone, counts, config.image_px, dimensions, config.dropout)
         if start is not None and can_start_from(start.card, config, transform):
             source = start_from(model, labels, start)
             config = replace(config, started_from=source.model_id)
         else:
             source = load_backbone_weights(looking_part(model), config.backbone, config.weights)
+        before, before_source = None, source
+        if config.is_twofold:
+            looking, _ = build_backbone(config.backbone, config.image_px)
+            before_source = load_backbone_weights(looking, config.backbone, config.weights)
+            before = head_upon(looking, model).eval()
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = NORM_MOMENTUM
@@ -216,7 +207,7 @@ class _Run:
             classes=labels.classes,
             transform=transform,
             backbone=config.backbone,
-            features=model.features,
+            features=config.dimensions,
             weights_source=source,
             training_set_version="",
             seed=config.seed,
@@ -230,6 +221,8 @@ class _Run:
             labels=labels,
             device=device,
             model=model,
+            before=before if before is None else before.to(device, memory_format=torch.channels_last),  # pyright: ignore[reportCallIssue]
+            before_source=before_source,
             frozen=frozen,
             average=average,
             card=card,
@@ -265,7 +258,7 @@ class _Run:
         # As much of the story as decides the weights, the file that they start from included.
         name = fingerprint(LOOP_VERSION, data_version, self.config.story(), self.card.weights_source.story())
         checkpoint = RunCheckpoint(self.lake, name)
-        state = _State.resumed(checkpoint, self)
+        state = self._resumed(checkpoint)
         resumed_after = len(state.history)
 
         batches = EpochBatches(len(self.train_rows), recipe.batch_size, seed=self.config.seed)
@@ -288,8 +281,9 @@ class _Run:
                 seconds=round(time.perf_counter() - started, 3),
                 images_per_s=round(looked_at / spent_s, 2),
             )
-            state.add(record, self.judged)
-            checkpoint.save(state.to_save(self))
+            is_before = self.before is not None and not state.history
+            state.add(record, self.judged, may_be_kept=not is_before)
+            checkpoint.save(self._to_save(state))
             if on_epoch:
                 on_epoch(record)
 
@@ -305,8 +299,9 @@ class _Run:
                 batches.epoch = self._epochs_done(state)
                 train_loss, rate = self._epoch(loader, batches, normalise, step)
                 take_note(started, time.perf_counter() - started, train_loss, rate, len(self.train_rows))
-        temperatures = self._temperatures(state, validation, normalise)
-        card, folder = self._save(state, data_version, ended, temperatures)
+        kept = self._kept(state)
+        temperatures = self._temperatures(kept, validation, normalise)
+        card, folder = self._save(kept, state, data_version, ended, temperatures)
         if not self.config.keep_checkpoint:
             checkpoint.remove()
         return TrainedModel(card, folder, resumed_after)
@@ -314,20 +309,21 @@ class _Run:
     def _train_head(self, known: pl.DataFrame | None, progress: Progress) -> float:
         """Fit the head on the backbone's features of the training rows; the loss it came to."""
         keys = [self.keys[row] for row in self.train_rows]
-        made_by = maker(self.config.backbone, self.card.weights_source, self.config.image_px)
+        first = self.model if self.before is None else self.before
+        made_by = maker(self.config.backbone, self.before_source, self.config.image_px)
         if known is None or not set(keys) <= set(known.filter(pl.col("made_by") == made_by)["jpeg_sha256"]):
             unique = sorted(set(keys))
-            known = features_of(
-                looking_part(self.model), self.card.transform, self.cache, unique, self.device, progress
-            )
+            known = features_of(looking_part(first), self.card.transform, self.cache, unique, self.device, progress)
         seen = features_in_order(known, keys)
         labels = torch.from_numpy(self.encoded[self.train_rows])
-        loss = train_head(self.model, seen, labels, self.loss, self.config.recipe.head_epochs)
+        loss = train_head(first, seen, labels, self.loss, self.config.recipe.head_epochs)
+        if not self.config.started_from:
+            self.model.load_state_dict(first.state_dict())
         if self.average is not None:
             self.average.module.load_state_dict(self.model.state_dict())
         return loss
 
-    def _epochs_done(self, state: "_State") -> int:
+    def _epochs_done(self, state: RunState) -> int:
         """Passes over the pictures; the head's own training is none."""
         return len(state.history) - bool(self.config.recipe.head_epochs)
 
@@ -335,7 +331,7 @@ class _Run:
         cached = self.cache.rows(self.keys)
         return ArtDataset(self.cache, cached[rows], self.encoded[rows], augmentation, self.config.seed)
 
-    def _end(self, state: "_State") -> str:
+    def _end(self, state: RunState) -> str:
         """Why training is over; empty while it is not."""
         recipe = self.config.recipe
         done = self._epochs_done(state)
@@ -345,7 +341,7 @@ class _Run:
             return "all epochs, without validation rows to stop by" if done >= recipe.epochs else ""
         if done >= recipe.epochs:
             return "all epochs"
-        if len(state.history) - state.best_epoch >= recipe.patience:
+        if state.best_epoch and len(state.history) - state.best_epoch >= recipe.patience:
             return f"no better validation accuracy for {recipe.patience} epochs"
         return ""
 
@@ -393,13 +389,17 @@ class _Run:
         if not len(self.validation_rows):
             return None, {}
         network = self.judged.eval()
+        if self.before is not None and not self.before_says:
+            self.before_says = self._said_by(self.before, loader, normalise)
         losses: list[float] = []
         right: list[NDArray[np.bool_]] = []
         known: list[NDArray[np.bool_]] = []
         with torch.no_grad():  # and not inference_mode: training writes to the same input buffer again
-            for batch in loader:
+            for number, batch in enumerate(loader):
                 truth = batch.labels.to(self.device)
                 _, logits = network(normalise(batch.squares))
+                if self.before_says:
+                    logits = {task: (logits[task] + self.before_says[number][task]) / 2 for task in logits}
                 losses.append(float(self.loss(logits, truth)) * len(truth))
                 guess = torch.stack([logits[task].argmax(1) for task in self.labels.tasks], dim=1)
                 right.append((guess == truth).cpu().numpy())
@@ -412,88 +412,86 @@ class _Run:
         }
         return sum(losses) / len(rights), accuracy
 
+    def _said_by(
+        self, network: MultiTaskClassifier, loader: "DataLoader[PixelBatch]", normalise: Normalise, views: int = 1
+    ) -> list[dict[str, Tensor]]:
+        """The logits of each batch, the mean over the views."""
+        said: list[dict[str, Tensor]] = []
+        with torch.no_grad():
+            for batch in loader:
+                seen = [batch.squares, mirrored(batch.squares)][:views]
+                judged = [network(normalise(view))[1] for view in seen]
+                said.append({task: torch.stack([one[task] for one in judged]).mean(0) for task in judged[0]})
+        return said
+
+    def _kept(self, state: RunState) -> MultiTaskClassifier:
+        """The best network, beside what it was where that is wanted; in evaluation mode."""
+        self.model.load_state_dict(state.best_weights)
+        self.model.eval()
+        return self.model if self.before is None else side_by_side(self.before, self.model)
+
     def _temperatures(
-        self, state: "_State", loader: "DataLoader[PixelBatch]", normalise: Normalise
+        self, kept: MultiTaskClassifier, loader: "DataLoader[PixelBatch]", normalise: Normalise
     ) -> dict[str, FittedTemperature]:
         """What each task's logits are to be divided by, fitted on the validation rows as the kept weights see them."""
         if not len(self.validation_rows):
             return {}
-        self.model.load_state_dict(state.best_weights)
-        self.model.eval()
-        seen: list[dict[str, Tensor]] = []
-        with torch.no_grad():
-            for batch in loader:
-                views = [batch.squares, mirrored(batch.squares)][: self.config.recipe.views]
-                judged = [self.model(normalise(view))[1] for view in views]
-                seen.append({task: torch.stack([one[task] for one in judged]).mean(0).cpu() for task in judged[0]})
+        said = self._said_by(kept, loader, normalise, self.config.recipe.views)
         truth = self.encoded[self.validation_rows]
         return {
-            task: calibrate(torch.cat([logits[task] for logits in seen]).numpy(), truth[:, column])
+            task: calibrate(torch.cat([logits[task] for logits in said]).cpu().numpy(), truth[:, column])
             for column, task in enumerate(self.labels.tasks)
         }
 
     def _save(
-        self, state: "_State", data_version: str, ended: str, temperatures: dict[str, FittedTemperature]
+        self,
+        kept: MultiTaskClassifier,
+        state: RunState,
+        data_version: str,
+        ended: str,
+        temperatures: dict[str, FittedTemperature],
     ) -> tuple[ModelCard, UPath]:
-        kept = state.history[state.best_epoch - 1]
+        best = state.history[state.best_epoch - 1]
         card = replace(
             self.card,
             training_set_version=data_version,
             history=tuple(asdict(epoch) for epoch in state.history),
             temperatures={task: fitted.temperature for task, fitted in temperatures.items()},
             metrics={
-                "validation_accuracy": kept.accuracy,
-                "validation_loss": kept.validation_loss,
+                "validation_accuracy": best.accuracy,
+                "validation_loss": best.validation_loss,
                 "calibration": {task: asdict(fitted) for task, fitted in temperatures.items()},
             },
-            best_epoch=kept.epoch,
+            best_epoch=best.epoch,
             ended=ended,
             trained_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
-        return save_model(self.lake, state.best_weights, card, self.used)
+        return save_model(self.lake, kept.state_dict(), card, self.used)
 
-
-@dataclass
-class _State:
-    """How far a run has come, beside what is in the network and the optimizer."""
-
-    history: list[Epoch]
-    best_epoch: int
-    best_weights: dict[str, Tensor]
-
-    @classmethod
-    def resumed(cls, checkpoint: RunCheckpoint, run: _Run) -> "_State":
-        """The state of a killed run, put back into the network and the optimizer, or a fresh one."""
+    def _resumed(self, checkpoint: RunCheckpoint) -> RunState:
+        """The state of a killed run, put back into the networks and the optimizer, or a fresh one."""
         held = checkpoint.load()
         if held is None:
-            return cls([], 0, {})
-        run.model.load_state_dict(held["model"])
-        run.optimizer.load_state_dict(held["optimizer"])
-        if run.average is not None:
-            run.average.load_state_dict(held["average"])
+            return RunState()
+        for module, name in ((self.model, "model"), (self.before, "before"), (self.average, "average")):
+            if module is not None:
+                module.load_state_dict(held[name])
+        self.optimizer.load_state_dict(held["optimizer"])
         torch.set_rng_state(held["rng"])
-        if run.device.type == "cuda" and held["cuda_rng"] is not None:
+        if self.device.type == "cuda" and held["cuda_rng"] is not None:
             torch.cuda.set_rng_state(held["cuda_rng"])
-        history = [Epoch(**epoch) for epoch in held["history"]]
-        return cls(history, held["best_epoch"], held["best_weights"])
+        return RunState([Epoch(**epoch) for epoch in held["history"]], held["best_epoch"], held["best_weights"])
 
-    def add(self, record: Epoch, model: nn.Module) -> None:
-        """Take note of an epoch, and of its weights where it is the best so far or there is nothing to judge it by."""
-        best = self.history[self.best_epoch - 1] if self.best_epoch else None
-        self.history.append(record)
-        if best is None or record.validation_loss is None or record.score > best.score:
-            self.best_epoch = record.epoch
-            self.best_weights = {key: value.detach().cpu().clone() for key, value in model.state_dict().items()}
-
-    def to_save(self, run: _Run) -> dict[str, Any]:
+    def _to_save(self, state: RunState) -> dict[str, Any]:
         """What a checkpoint holds."""
         return {
-            "model": run.model.state_dict(),
-            "optimizer": run.optimizer.state_dict(),
-            "average": run.average.state_dict() if run.average is not None else None,
+            "model": self.model.state_dict(),
+            "before": self.before.state_dict() if self.before is not None else None,
+            "average": self.average.state_dict() if self.average is not None else None,
+            "optimizer": self.optimizer.state_dict(),
             "rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state() if run.device.type == "cuda" else None,
-            "history": [asdict(epoch) for epoch in self.history],
-            "best_epoch": self.best_epoch,
-            "best_weights": self.best_weights,
+            "cuda_rng": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
+            "history": [asdict(epoch) for epoch in state.history],
+            "best_epoch": state.best_epoch,
+            "best_weights": state.best_weights,
         }

@@ -17,6 +17,7 @@ from artpipe.training.backbones import (
     CLASSIFIER_NAMES,
     BackboneInputError,
     MultiLevelBackbone,
+    TwoBackbones,
     find_levels,
     is_torchvision,
     named_body,
@@ -27,7 +28,8 @@ from artpipe.training.transforms import TransformSpec
 HEAD_DEVIATION = 0.01
 """Spread of a head's first weights: small, so that every class is as likely as any other at the start."""
 
-_BACKBONE = "backbone.body."
+_BACKBONES = ("backbone.body.", "backbone.after.body.")
+"""Where a model of ours keeps the network that learned."""
 
 
 class WeightsUnavailableError(ArtpipeError):
@@ -111,15 +113,34 @@ class MultiTaskClassifier(nn.Module):
             self.backbone = held
 
     @property
+    def class_counts(self) -> dict[str, int]:
+        """How many classes each task has."""
+        return {task: len(head.get_parameter("bias")) for task, head in zip(self.tasks, self.heads, strict=True)}
+
+    @property
     def top(self) -> nn.ModuleList:
         """Everything above the backbone that learns."""
         return nn.ModuleList([self.projection, *self.heads])
 
 
 def build_model(
-    backbone: str, classes: Mapping[str, int], image_px: int, dimensions: int = DIMENSIONS, dropout: float = 0.0
+    backbone: str,
+    classes: Mapping[str, int],
+    image_px: int,
+    dimensions: int = DIMENSIONS,
+    dropout: float = 0.0,
+    *,
+    is_twofold: bool = False,
 ) -> tuple[MultiTaskClassifier, TransformSpec]:
     """A classifier with random weights, and how its input is made.
+
+    Args:
+        backbone: its name.
+        classes: how many classes each task has.
+        image_px: side of the square that it sees.
+        dimensions: length of a vector.
+        dropout: as for `MultiTaskClassifier`.
+        is_twofold: whether it looks with two networks of that name, as `side_by_side` joins them.
 
     Raises:
         UnknownBackboneError: no such model; the message suggests close names.
@@ -128,6 +149,9 @@ def build_model(
     looking, transform = build_backbone(backbone, image_px)
     with torch.inference_mode():
         pooled = looking(torch.zeros(1, 3, image_px, image_px)).shape[-1]
+    if is_twofold:
+        both = TwoBackbones(looking, copy.deepcopy(looking))
+        return MultiTaskClassifier(both, 2 * pooled, classes, dimensions, dropout), transform
     return MultiTaskClassifier(looking, pooled, classes, dimensions, dropout), transform
 
 
@@ -231,7 +255,12 @@ def _not_weights(path: Path, error: Exception) -> WeightsMismatchError:
 def _fill(body: nn.Module, state: dict[str, Tensor], backbone: str, told: str) -> None:
     wanted = body.state_dict()
     # A model that artpipe trained is a fine start too: its backbone is named so.
-    ours = {key.removeprefix(_BACKBONE): value for key, value in state.items() if key.startswith(_BACKBONE)}
+    ours = {
+        key.removeprefix(prefix): value
+        for prefix in _BACKBONES
+        for key, value in state.items()
+        if key.startswith(prefix)
+    }
     given = ours or {key: value for key, value in state.items() if key.partition(".")[0] not in CLASSIFIER_NAMES}
     missing = sorted(key for key in wanted if key not in given and not key.endswith("num_batches_tracked"))
     foreign = sorted(given.keys() - wanted.keys())

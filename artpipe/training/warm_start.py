@@ -1,5 +1,7 @@
 """Beginning where another model ended: the same backbone, and of each head the classes that both know."""
 
+from dataclasses import replace
+
 import torch
 
 from artpipe.lake import DataLake
@@ -8,6 +10,7 @@ from artpipe.training.config import TrainingConfig
 from artpipe.training.labels import Labels
 from artpipe.training.model import MultiTaskClassifier, WeightsSource
 from artpipe.training.served import served_model_id
+from artpipe.training.side_by_side import later_one
 from artpipe.training.transforms import TransformSpec
 
 
@@ -24,7 +27,13 @@ def model_to_start_from(lake: DataLake) -> LoadedModel | None:
 
 def can_start_from(card: ModelCard, config: TrainingConfig, transform: TransformSpec) -> bool:
     """Whether a model's weights mean the same here: same backbone, same length of a vector, same look at pictures."""
-    return (card.backbone, card.features, card.transform) == (config.backbone, config.dimensions, transform)
+    warm = replace(config, started_from=card.model_id)
+    return bool(warm.recipe.epochs) and (card.backbone, card.features, card.is_twofold, card.transform) == (
+        config.backbone,
+        config.dimensions,
+        warm.is_twofold,
+        transform,
+    )
 
 
 def start_from(model: MultiTaskClassifier, labels: Labels, start: LoadedModel) -> WeightsSource:
@@ -35,10 +44,11 @@ def start_from(model: MultiTaskClassifier, labels: Labels, start: LoadedModel) -
         labels: its classes.
         start: a model for which `can_start_from` holds.
     """
+    learned = later_one(start.model)
     for name in ("backbone", "norm", "projection"):
-        model.get_submodule(name).load_state_dict(start.model.get_submodule(name).state_dict())
+        model.get_submodule(name).load_state_dict(learned.get_submodule(name).state_dict())
     known = start.card.classes
-    trained = dict(zip(start.model.tasks, start.model.heads, strict=True))
+    trained = dict(zip(learned.tasks, learned.heads, strict=True))
     with torch.no_grad():
         for task, head in zip(model.tasks, model.heads, strict=True):
             shared = [name for name in labels.classes[task] if name in known.get(task, ())]

@@ -52,6 +52,20 @@ def test_a_value_out_of_range_is_refused(wrong):
         TrainingConfig(**wrong)
 
 
+def test_only_what_had_learned_before_is_kept_beside_what_it_becomes():
+    assert TrainingConfig(weights="imagenet").is_twofold
+    assert not TrainingConfig(weights="imagenet", recipe_name="probe").is_twofold
+    assert not TrainingConfig(weights="none").is_twofold
+    assert not TrainingConfig(weights="none", started_from="a model").is_twofold
+    assert not TrainingConfig(weights="imagenet", recipe_changes={"head_epochs": 0}).is_twofold
+
+
+def test_a_vector_of_two_networks_has_an_even_length():
+    with pytest.raises(ValueError, match="ARTPIPE_EMBEDDING_DIMENSIONS"):
+        TrainingConfig(weights="imagenet", dimensions=255)
+    assert TrainingConfig(weights="imagenet", recipe_name="probe", dimensions=255).dimensions == 255
+
+
 def test_the_config_is_light_to_import():
     script = "import artpipe.training.config, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

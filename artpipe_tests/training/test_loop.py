@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 import torch
 
+from artpipe.embedding.embedder import Embedder, Predictions
 from artpipe.training import loop
 from artpipe.training.checkpoint import load_model
 from artpipe.training.config import TrainingConfig
@@ -290,3 +291,30 @@ def test_a_killed_fine_tuning_ends_at_the_same_weights(draw, tmp_path, from_file
     resumed = train_classifier(training_set, store, lake, config)
     assert resumed.resumed_after_epoch == 2
     assert resumed.card.model_id == whole.card.model_id
+
+
+def test_the_network_as_it_was_judges_beside_what_it_became(draw, lake, from_file):
+    training_set, store = draw(60)
+    epochs: list[Epoch] = []
+    trained = train_classifier(training_set, store, lake, from_file, on_epoch=epochs.append)
+    loaded = load_model(trained.folder)
+    given = torch.load(from_file.weights, weights_only=True)
+    before = loaded.model.backbone.before.body.state_dict()
+    after = loaded.model.backbone.after.body.state_dict()
+    assert all(torch.equal(value, before[key]) for key, value in given.items())
+    assert any(not torch.equal(value, after[key]) for key, value in given.items())
+    assert [epoch.epoch for epoch in epochs] == [1, 2, 3]
+    assert trained.card.best_epoch in (2, 3), "the head alone is half of the model, and not all of it"
+    assert not trained.card.is_head_alone
+    assert loaded.model.features == trained.card.features == from_file.dimensions
+
+
+def test_the_validation_of_two_networks_is_that_of_the_saved_model(draw, lake, from_file):
+    training_set, store = draw(60)
+    card = train_classifier(training_set, store, lake, from_file).card
+    rows = training_set.filter(pl.col("split") == "validation")
+    embedder = Embedder.of(load_model(lake.model(card.model_id)), "cpu", "float32")
+    embedder.card = replace(embedder.card, config={**card.config, "views": 1})  # as it is validated
+    found = Predictions.joined(embedder.embed_jpegs(store.jpegs(rows["artwork_id"].to_list())))
+    truth = np.array([card.classes["type"].index(name) for name in rows["type"]])
+    assert (found.probabilities["type"].argmax(1) == truth).mean() == card.metrics["validation_accuracy"]["type"]

@@ -8,7 +8,7 @@ from artpipe.training.checkpoint import ModelCard, load_learned, load_model, sav
 from artpipe.training.config import FINETUNE, TrainingConfig
 from artpipe.training.labels import Labels
 from artpipe.training.loop import train_classifier
-from artpipe.training.model import WeightsSource, build_model
+from artpipe.training.model import WeightsSource, build_backbone, build_model
 from artpipe.training.served import serve_model
 from artpipe.training.transforms import TransformSpec
 from artpipe.training.warm_start import can_start_from, model_to_start_from, start_from
@@ -95,3 +95,25 @@ def test_a_damaged_served_model_is_not_started_from(lake):
     serve_model(lake, served)
     (lake.model(served) / "model.safetensors").write_bytes(b"damaged")
     assert model_to_start_from(lake) is None
+
+
+def test_two_networks_side_by_side_are_started_from_by_the_one_that_learned(draw, lake, tmp_path):
+    training_set, store = draw(36)
+    torch.manual_seed(0)
+    looking, _ = build_backbone(TINY, 32)
+    torch.save(looking.body.state_dict(), tmp_path / "weights.pth")
+    config = replace(QUICK, weights=str(tmp_path / "weights.pth"))
+    first = train_classifier(training_set, store, lake, config)
+    start = load_model(first.folder)
+    second = train_classifier(training_set, store, lake, replace(config, learning_rate=1e-12), start=start)
+    assert second.card.weights_source.model_id == first.card.model_id
+    held = load_model(second.folder).model.backbone
+    learned, given = start.model.backbone.after.body.state_dict(), torch.load(config.weights, weights_only=True)
+    assert torch.equal(held.after.body.state_dict()["conv_stem.weight"], learned["conv_stem.weight"])
+    assert all(torch.equal(value, held.before.body.state_dict()[key]) for key, value in given.items())
+
+
+def test_a_probe_starts_from_no_model(lake):
+    card = saved(lake, {"type": ("portrait",)}).card
+    probe = replace(QUICK, weights="imagenet", recipe_name="probe", epochs=None)
+    assert not can_start_from(card, probe, card.transform)
