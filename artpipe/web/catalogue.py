@@ -192,11 +192,16 @@ class Catalogue:
             return True
         return True
 
-    def same_painting(self, jpeg: bytes) -> Verdict | None:
-        """Whether a picture shows a very painting of the collection; None where that cannot be decided here."""
+    def same_painting(self, jpeg: bytes, vector: "NDArray[np.float32]") -> Verdict | None:
+        """Whether a picture shows a very painting of the collection; None where that cannot be decided here.
+
+        Args:
+            jpeg: the picture.
+            vector: what the model sees in it.
+        """
         if not self.can_compare:
             return None
-        match = self.collection.same_painting(jpeg)
+        match = self.collection.same_painting(jpeg, vector)
         return Verdict(match.artwork_id, 1 - match.false_positive_rate) if match.is_same else Verdict(None)
 
     def suggest(self, typed: str) -> "list[Suggestion]":
