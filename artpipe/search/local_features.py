@@ -109,7 +109,8 @@ def _sift() -> Any:
 
 
 def _described(sift: Any, grey: Grey, found: Sequence[Any]) -> LocalFeatures:
-    return _features(grey, *(sift.compute(grey, found) if found else ((), None)))
+    kept, histograms = sift.compute(grey, found) if found else ([], None)
+    return _features(grey, kept, histograms)
 
 
 def _features(grey: Grey, found: Sequence[Any], histograms: Any) -> LocalFeatures:

@@ -98,7 +98,7 @@ class Bench:
         decided = looked(index.calibration.is_enough)
         cpu_ms = (time.process_time() - began) * 1e3
         is_taken = index.calibration.is_enough(decided.agreed)
-        all_compared = looked()
+        all_compared = looked() if is_taken else decided
         best, agreed = all_compared.artwork_id, all_compared.agreed
         voted = index.words.vote(describe(grey, QUERY_POINTS), 4 * BY_VOTES)
         votes = [self.work_of[one] for one in voted if not self.is_stranger(one)][:BY_VOTES]
