@@ -181,6 +181,10 @@ class Catalogue:
         """How far an uploaded picture is from every work."""
         return self.collection.novelty(seen.vector)
 
+    def novelty_of(self, artwork_id: str) -> Novelty:
+        """How far a work is from every other one."""
+        return self.collection.novelty(artwork_id)
+
     @cached_property
     def can_compare(self) -> bool:
         """Whether it can be decided that a picture shows a very painting: the collection is described for that."""
