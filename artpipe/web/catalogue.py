@@ -140,8 +140,9 @@ class Catalogue:
         return self.collection.get(artwork_id)
 
     def neighbours(self, artwork_id: str, k: int) -> list[dict[str, Any]]:
-        """The k works most like one, other pictures of itself left out."""
-        return self._told(self.collection.similar(artwork_id, k, include_same_work=False)).to_dicts()
+        """The k works most like one, a picture of each, other pictures of itself left out."""
+        alike = self.collection.similar(artwork_id, k, distinct="work", include_same_work=False)
+        return self._told(alike).to_dicts()
 
     def pictures_of_the_same_work(self, work: dict[str, Any]) -> list[dict[str, Any]]:
         """Details and other photographs of a work."""

@@ -53,7 +53,7 @@ def results_page(
         "verdict": verdict,
         # Which painting it shows is known better than how far its looks are from the others'.
         "is_unlike": seen is not None and held is None and bool(catalogue.novelty(seen).is_unlike_collection),
-        "match": catalogue.get(held) if held is not None and held in catalogue else None,
+        "match": _painting(catalogue, held) if held is not None and held in catalogue else None,
         "liked": [catalogue.get(one) for one in question.like],
         "unlike": [catalogue.get(one) for one in question.unlike],
         "found": found,
@@ -81,6 +81,12 @@ def heading(question: Question, catalogue: Catalogue) -> str:
     else:
         return f"“{question.words}”" if question.words else "All works" if not question.filters else "Works"
     return start + (f", with “{question.words}”" if question.words else "")
+
+
+def _painting(catalogue: Catalogue, artwork_id: str) -> dict[str, Any]:
+    """The painting that a picture shows: the work as a whole, where the picture is a detail of it."""
+    work = catalogue.get(artwork_id)
+    return catalogue.get(work["work_id"]) if work["work_id"] in catalogue else work
 
 
 def _found(catalogue: Catalogue, question: Question, seen: "SeenPicture | None") -> tuple[Found, str]:

@@ -129,7 +129,7 @@ def collection_page(lake: DataLake, catalogue: "Catalogue") -> dict[str, Any]:
         ("works", len(catalogue)),
         ("artists", len(catalogue.artists)),
         ("schools", len(facets["school"])),
-        ("paintings behind them", catalogue.works["work_id"].n_unique()),
+        ("different paintings", catalogue.works["work_id"].n_unique()),
     ]
     return {
         "counts": counts,
