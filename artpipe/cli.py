@@ -202,7 +202,9 @@ def export_site(folder: Annotated[Path, typer.Argument(help="Where to write; new
     from artpipe.progress import TerminalProgress
     from artpipe.web.export import export_site as write_site
 
-    done = write_site(DataLake(settings_in_force().lake_root), folder, TerminalProgress())
+    settings = settings_in_force()
+    lake = DataLake(settings.lake_root)
+    done = write_site(lake, folder, TerminalProgress(), abstain_below=settings.abstain_below)
     left_out = f" ({len(done.left_out)} works with unusable ids are left out)" if done.left_out else ""
     people().print(f"{done.works:,} works and {done.artists:,} artists are in {folder}{left_out}: open index.html.")
 

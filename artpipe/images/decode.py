@@ -72,25 +72,15 @@ def decode_artwork(data: bytes, short_side_px: int, max_pixels: int = MAX_PIXELS
     """
     image = _opened(data, max_pixels)
     with _damage_told():
-        size = image.size
-        is_jpeg = image.format == "JPEG"
-        orientation = _orientation(image) if is_jpeg else 1
-        keeps_bytes = (
-            is_jpeg
-            and image.mode == "RGB"
-            and orientation == 1
-            and min(size) <= short_side_px
-            and len(data) <= max(3 * image.width * image.height, _LEAST_BYTES_LIMIT)
-            and _is_srgb(image.info.get("icc_profile"))
-        )
-        if is_jpeg and not keeps_bytes:
-            # libjpeg halves while it decodes; twice the wanted size leaves the last step to a better filter.
-            image.draft(None, (2 * short_side_px, 2 * short_side_px))
-        upright = _upright_rgb(image)
-        # A draft is smaller than its original; other formats may be turned while they are loaded.
-        width_px, height_px = upright.size if not is_jpeg else size[::-1] if orientation >= 5 else size
-        jpeg = data if keeps_bytes else _stored(upright, short_side_px)
-        return DecodedImage(jpeg, width_px, height_px, perceptual_hash(upright), hashlib.sha256(data).hexdigest())
+        jpeg, upright, size = _stored_form(image, data, short_side_px)
+        return DecodedImage(jpeg, *size, perceptual_hash(upright), hashlib.sha256(data).hexdigest())
+
+
+def stored_jpeg(data: bytes, short_side_px: int, max_pixels: int = MAX_PIXELS) -> bytes:
+    """The JPEG of `decode_artwork` alone, for pictures that people ask with; raises as it does."""
+    image = _opened(data, max_pixels)
+    with _damage_told():
+        return _stored_form(image, data, short_side_px)[0]
 
 
 def open_image(source: "str | Path | bytes | Image", max_pixels: int = MAX_PIXELS) -> "Image":
@@ -227,6 +217,31 @@ def _eight_bit(image: "Image") -> "Image":
     values = np.nan_to_num(np.asarray(image, dtype=np.float32))
     is_wide = image.mode.startswith("I;16") or values.max() > 255
     return PIL.Image.fromarray((values / (257.0 if is_wide else 1.0)).round().clip(0, 255).astype(np.uint8))
+
+
+def _stored_form(image: "Image", data: bytes, short_side_px: int) -> "tuple[bytes, Image, tuple[int, int]]":
+    """The JPEG, the picture that it was made from, and the size of the original, upright."""
+    size = image.size
+    is_jpeg = image.format == "JPEG"
+    orientation = _orientation(image) if is_jpeg else 1
+    keeps_bytes = (
+        is_jpeg
+        and image.mode == "RGB"
+        and orientation == 1
+        and min(size) <= short_side_px
+        and len(data) <= max(3 * image.width * image.height, _LEAST_BYTES_LIMIT)
+        and _is_srgb(image.info.get("icc_profile"))
+    )
+    if is_jpeg and not keeps_bytes:
+        # libjpeg halves while it decodes, which costs a third of the better filter that takes the last step; half
+        # as much again as is wanted is left to that. A photograph of 1600 x 1200 pixels takes 12 ms instead of 30.
+        side_px = short_side_px + short_side_px // 2
+        image.draft(None, (side_px, side_px))
+    upright = _upright_rgb(image)
+    # A draft is smaller than its original; other formats may be turned while they are loaded.
+    width_px, height_px = upright.size if not is_jpeg else size[::-1] if orientation >= 5 else size
+    jpeg = data if keeps_bytes else _stored(upright, short_side_px)
+    return jpeg, upright, (width_px, height_px)
 
 
 def _stored(image: "Image", short_side_px: int) -> bytes:

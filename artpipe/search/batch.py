@@ -7,6 +7,7 @@ follow are taken for all queries together, which is what makes a batch faster th
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from os import cpu_count
 
 import numpy as np
@@ -28,6 +29,7 @@ from artpipe.search.nearest import (
 # A small product is meant to stay in the processor's cache; a large table should still not be read for a few queries.
 _LARGEST_PRODUCT_BYTES = 16 * 1024 * 1024
 _FEWEST_QUERIES = 32
+_PARTS_A_THREAD = 8
 _NO_ROW = np.iinfo(np.int32).min
 
 
@@ -72,12 +74,11 @@ def _by_floats(vectors: Vector, queries: Vector, k: Sequence[int], kept: Positio
 
 def _by_bytes(scan: ByteScan, queries: Vector, k: Sequence[int], allowed: Mask | None) -> list[Neighbours]:
     codes, slack = scan.rounded(queries)
-    products = _products(scan.codes, codes, allowed)
-    # What fewer than the deepest need is among what that one needs.
-    thresholds = kth_best_of_groups(products, max(k)) - np.ceil(slack).astype(np.int32)
-    rows, askers = np.divmod(np.flatnonzero(products >= np.maximum(thresholds, _NO_ROW + 1)), len(queries))
-    order = np.argsort(askers, kind="stable")
-    candidates = np.split(rows[order], np.cumsum(np.bincount(askers, minlength=len(queries)))[:-1])
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        products = _products(pool, scan.codes, codes, allowed)
+        # What fewer than the deepest need is among what that one needs.
+        thresholds = kth_best_of_groups(products, max(k)) - np.ceil(slack).astype(np.int32)
+        candidates = _reaching(pool, products, np.maximum(thresholds, _NO_ROW + 1))
     how = "one product of bytes for all queries, best rows compared in full"
     found: list[Neighbours] = []
     for query, wanted, near in zip(queries, k, candidates, strict=True):
@@ -87,20 +88,39 @@ def _by_bytes(scan: ByteScan, queries: Vector, k: Sequence[int], allowed: Mask |
     return found
 
 
-def _products(codes: NDArray[np.int8], queries: NDArray[np.int8], allowed: Mask | None) -> NDArray[np.int32]:
+def _products(
+    pool: ThreadPoolExecutor, codes: NDArray[np.int8], queries: NDArray[np.int8], allowed: Mask | None
+) -> NDArray[np.int32]:
     """The product of every row's bytes with every query's, int32 (N, Q); of rows that are not allowed, the least."""
     import numkong
 
     packed = numkong.dots_pack(queries)
     products = numkong.empty((len(codes), len(queries)), dtype="int32")
     seen = np.asarray(products)
-    bounds = np.linspace(0, len(codes), (cpu_count() or 1) + 1, dtype=int).tolist()
 
-    def multiply(first: int, last: int) -> None:
-        numkong.dots_packed(codes, packed, out=products, start_row=first, end_row=last)
+    def multiply(part: slice) -> None:
+        numkong.dots_packed(codes, packed, out=products, start_row=part.start, end_row=part.stop)
         if allowed is not None:
-            seen[first:last][~allowed[first:last]] = _NO_ROW
+            seen[part][~allowed[part]] = _NO_ROW
 
-    with ThreadPoolExecutor(len(bounds) - 1) as pool:
-        list(pool.map(multiply, bounds[:-1], bounds[1:]))
+    list(pool.map(multiply, _parts(len(codes))))
     return seen
+
+
+def _reaching(pool: ThreadPoolExecutor, products: NDArray[np.int32], least: NDArray[np.int32]) -> list[Positions]:
+    """For each query the rows whose products reach its threshold, ascending."""
+
+    def reach(part: slice) -> NDArray[np.int64]:
+        return np.flatnonzero(products[part] >= least) + part.start * len(least)
+
+    reached = np.concatenate(list(pool.map(reach, _parts(len(products)))))
+    rows, askers = np.divmod(reached, len(least))
+    order = np.argsort(askers, kind="stable")
+    return np.split(rows[order], np.cumsum(np.bincount(askers, minlength=len(least)))[:-1])
+
+
+def _parts(rows: int) -> list[slice]:
+    """Several for each thread, so that none waits long for another whose processor is busy with something else."""
+    count = _PARTS_A_THREAD * (cpu_count() or 1)
+    bounds = np.linspace(0, rows, count + 1, dtype=int).tolist()
+    return [slice(first, last) for first, last in pairwise(bounds)]

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from artpipe.lake import DataLake, write_whole
+from artpipe.search.candidates import look_for
 from artpipe.search.feature_table import FeatureTable
 from artpipe.search.geometry import Agreement, best_agreement
 from artpipe.search.local_features import (
-    QUERY_POINTS,
     QUERY_SHORT_SIDE_PX,
+    SENT_SHORT_SIDE_PX,
     STORED_POINTS,
     STORED_SHORT_SIDE_PX,
     LocalFeatures,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FILE = "same_painting.json"
-CANDIDATES_BY_VOTES = 60
 FALSE_POSITIVES = 0.01
 """The rate at which a picture of a painting that is not held may be taken for one that is."""
 LEAST_POINTS = 8
@@ -48,7 +48,6 @@ LEAST_SHARE = 0.03
 DRIFT = 0.25
 PHOTOGRAPHS = 120
 """A few more than a hundred, so that one in a hundred can be told although some are left out."""
-_HIDDEN = 4
 _TWICE = 0.5
 """The share of a picture's points from which on another stored picture is one of the same painting."""
 
@@ -117,11 +116,9 @@ def calibrate(
     def tried(number: int, name: str, jpeg: bytes) -> float | None:
         with Image.open(io.BytesIO(jpeg)) as picture:
             photograph = rephotograph(picture, kinds[number % len(kinds)], seed + number)
-        grey = grey_picture(stored_form(photograph, QUERY_SHORT_SIDE_PX), QUERY_SHORT_SIDE_PX)
-        asked = describe(grey, QUERY_POINTS)
-        voted = words.vote(asked, _HIDDEN * CANDIDATES_BY_VOTES)
-        others = [other for other in voted if work_of.get(other) != work_of[name]][:CANDIDATES_BY_VOTES]
-        found, agreed = best_agreement(grey, asked, features.read(others))
+        grey = grey_picture(stored_form(photograph, SENT_SHORT_SIDE_PX), QUERY_SHORT_SIDE_PX)
+        looked = look_for(grey, words, features, is_hidden=lambda other: work_of.get(other) == work_of[name])
+        found, agreed = looked.artwork_id, looked.agreed
         if found is None or agreed.points < LEAST_POINTS:
             return 0.0
         return None if _shows(jpeg, features.read([found])) else agreed.share
@@ -141,7 +138,7 @@ def calibrate(
 def _shows(jpeg: bytes, held: Mapping[str, LocalFeatures]) -> bool:
     """Whether a stored picture, itself and not a photograph of it, shows nearly all of another."""
     grey = grey_picture(jpeg, STORED_SHORT_SIDE_PX)
-    agreed = best_agreement(grey, describe(grey, STORED_POINTS), held)[1].points
+    agreed = best_agreement(grey, describe(grey, STORED_POINTS), [held])[1].points
     return agreed > _TWICE * max(len(features.points) for features in held.values())
 
 

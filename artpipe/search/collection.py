@@ -26,7 +26,7 @@ from artpipe.search.framing import Framing
 from artpipe.search.groups import Distinct
 from artpipe.search.hits import Explanation, Hits
 from artpipe.search.index import ServedIndex, open_index
-from artpipe.search.local_features import QUERY_SHORT_SIDE_PX
+from artpipe.search.local_features import SENT_SHORT_SIDE_PX
 from artpipe.search.novelty import CANDIDATES, Novelty, NoveltyScale, open_scale
 from artpipe.search.pictures import StoredPictures
 from artpipe.search.predictions import Prediction, predict_pictures, stored_short_side_px
@@ -297,11 +297,14 @@ class Collection:
             suggestions = self._suggestions
         return suggestions.of(typed, count)
 
-    def same_painting(self, image: "str | Path | bytes | Image | NDArray[Any]") -> Match:
+    def same_painting(
+        self, image: "str | Path | bytes | Image | NDArray[Any]", vector: "Vector | None" = None
+    ) -> Match:
         """Whether the collection holds this very painting, seen whole or in a detail, from aside, framed or badly lit.
 
         Args:
             image: a picture in any form that `similar` takes; an `artwork_id` asks with that work's stored picture.
+            vector: what the model sees in it, where that is known already.
 
         Returns:
             a `Match`, true where the painting is held, with the rate of false positives at such an agreement.
@@ -315,7 +318,9 @@ class Collection:
             image = self.image(image)
         with self._lock:
             index = self._feature_index
-        return same_painting(self._resolver.picture(image, QUERY_SHORT_SIDE_PX), self._alike(image), index)
+        refuse_mismatch(self.model_ids, None if self._given_encoder else self._served)
+        asked = image if vector is None else vector
+        return same_painting(self._resolver.picture(image, SENT_SHORT_SIDE_PX), lambda: self._alike(asked), index)
 
     def warm_up(self) -> None:
         """Load what the first query would wait for: the vectors, the index and the suggestions; for services."""

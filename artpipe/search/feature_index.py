@@ -13,7 +13,7 @@ from artpipe.errors import ArtpipeError
 from artpipe.lake import DataLake
 from artpipe.progress import Progress
 from artpipe.search.calibration import PHOTOGRAPHS, Calibration, calibrate, open_calibration, save_calibration
-from artpipe.search.feature_table import FeatureTable
+from artpipe.search.feature_table import FeatureTable, KeptFeatures
 from artpipe.search.pictures import StoredPictures
 from artpipe.search.visual_words import VisualWords
 from artpipe.search.vocabulary import (
@@ -43,7 +43,7 @@ class FeatureIndex:
     """
 
     words: VisualWords
-    features: FeatureTable
+    features: KeptFeatures
     calibration: Calibration
 
 
@@ -115,7 +115,7 @@ def open_feature_index(lake: DataLake, pictures: dict[str, str]) -> FeatureIndex
         )
     # Pictures that the collection does not hold, because it is opened as of another time, have no vote.
     found = ((name, one) for name, one in words.all() if name in pictures)
-    return FeatureIndex(VisualWords.of(vocabulary, found), FeatureTable(lake), calibration)
+    return FeatureIndex(VisualWords.of(vocabulary, found), KeptFeatures(FeatureTable(lake)), calibration)
 
 
 def _learnt(features: FeatureTable, pictures: int) -> Vocabulary:

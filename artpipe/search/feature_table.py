@@ -4,9 +4,12 @@ Rows say which stored JPEG they were made from, so that only new and changed pic
 `word_table.py` are made from it, and `same_painting.py` reads the rows of its candidates.
 """
 
+import threading
+from collections import OrderedDict
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,9 +25,21 @@ _RECIPE = "sift-2"
 """Changes when pictures must be described anew, because `describe_stored` does so differently."""
 
 
+KEPT = 1500
+"""Pictures whose features stay in memory with those who ask often: 60 MB."""
+
+
 def feature_key(jpeg_sha256: str) -> str:
     """What the features of a picture are made from."""
     return f"{_RECIPE}:{jpeg_sha256}"
+
+
+class Features(Protocol):
+    """Something that gives the local features of works."""
+
+    def read(self, artwork_ids: Sequence[str]) -> dict[str, LocalFeatures]:
+        """The features of some works in their order; works that have none are left out."""
+        ...
 
 
 class FeatureTable:
@@ -79,21 +94,56 @@ class FeatureTable:
 
     def read(self, artwork_ids: Sequence[str]) -> dict[str, LocalFeatures]:
         """The features of some works in their order; works that have none are left out."""
-        found = dict(self.all(artwork_ids))
+        rows = self._table.take(artwork_ids)
+        found = {} if rows is None else dict(_features(rows))
         return {name: found[name] for name in dict.fromkeys(artwork_ids) if name in found}
 
-    def all(self, artwork_ids: Sequence[str] | None = None) -> "Generator[tuple[str, LocalFeatures]]":
-        """The works with their features, in the table's order; only some of them where ids are given."""
-        for batch in self._table.batches(artwork_ids):
-            columns = [batch[name].to_pylist() for name in ("artwork_id", "points", "descriptors", "size_px")]
-            for name, points, descriptors, size in zip(*columns, strict=True):
-                width, height = np.frombuffer(size, dtype=np.int32)
-                yield (
-                    name,
-                    LocalFeatures(
-                        np.frombuffer(points, dtype=np.float32).reshape(-1, POINT_LENGTH),
-                        np.frombuffer(descriptors, dtype=np.uint8).reshape(-1, DESCRIPTOR_LENGTH),
-                        int(width),
-                        int(height),
-                    ),
-                )
+    def all(self) -> "Generator[tuple[str, LocalFeatures]]":
+        """The works with their features, in the table's order."""
+        for batch in self._table.batches():
+            yield from _features(batch)
+
+
+class KeptFeatures:
+    """The features of a table for those who ask often: those asked for last stay in memory.
+
+    Args:
+        table: where they are read.
+        most: how many pictures' stay.
+    """
+
+    def __init__(self, table: FeatureTable, most: int = KEPT) -> None:
+        self._table = table
+        self._most = most
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, LocalFeatures] = OrderedDict()
+
+    def read(self, artwork_ids: Sequence[str]) -> dict[str, LocalFeatures]:
+        """The features of some works in their order; works that have none are left out."""
+        with self._lock:
+            found = {name: self._kept[name] for name in artwork_ids if name in self._kept}
+        missing = [name for name in artwork_ids if name not in found]
+        if missing:
+            found |= self._table.read(missing)
+        with self._lock:
+            for name, features in found.items():
+                self._kept[name] = features
+                self._kept.move_to_end(name)
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return {name: found[name] for name in dict.fromkeys(artwork_ids) if name in found}
+
+
+def _features(rows: Any) -> Generator[tuple[str, LocalFeatures]]:
+    columns = [rows[name].to_pylist() for name in ("artwork_id", "points", "descriptors", "size_px")]
+    for name, points, descriptors, size in zip(*columns, strict=True):
+        width, height = np.frombuffer(size, dtype=np.int32)
+        yield (
+            name,
+            LocalFeatures(
+                np.frombuffer(points, dtype=np.float32).reshape(-1, POINT_LENGTH),
+                np.frombuffer(descriptors, dtype=np.uint8).reshape(-1, DESCRIPTOR_LENGTH),
+                int(width),
+                int(height),
+            ),
+        )

@@ -9,6 +9,8 @@ from typing import Any
 
 import polars as pl
 
+from artpipe.search.spreadsheet import spreadsheet_csv
+
 Pictures = Callable[[Sequence[str]], dict[str, bytes]]
 
 SHOWN_IN_A_NOTEBOOK = 24
@@ -85,9 +87,13 @@ class Hits:
         return self.frame.to_arrow()
 
     def to_csv(self, path: str | Path) -> Path:
-        """Write the hits as CSV, in UTF-8 with a byte-order mark, so that spreadsheets read the accents."""
+        """Write the hits as CSV for spreadsheets: UTF-8 with a byte-order mark, so that they read the accents.
+
+        A text that begins with `=`, `+`, `-`, `@` or a tab is written behind an apostrophe, since a spreadsheet would
+        run it as a formula. `to_parquet` writes every text as it is.
+        """
         path = Path(path)
-        self.frame.write_csv(path, include_bom=True)
+        path.write_bytes(spreadsheet_csv(self.frame))
         return path
 
     def to_parquet(self, path: str | Path) -> Path:

@@ -1,5 +1,6 @@
 """A Lance table whose rows say what they were made from, so that only new and changed ones are made again."""
 
+import threading
 from collections.abc import Generator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ class KeyedTable:
     def __init__(self, lake: DataLake, name: str) -> None:
         self._lake = lake
         self._name = name
+        self._lock = threading.Lock()
+        self._places: tuple[int, dict[str, int]] | None = None
 
     def keys(self) -> dict[str, str]:
         """What each row was made from."""
@@ -35,15 +38,26 @@ class KeyedTable:
         rows = dataset.to_table(columns=["artwork_id", "key"])
         return dict(zip(rows["artwork_id"].to_pylist(), rows["key"].to_pylist(), strict=True))
 
-    def batches(self, artwork_ids: Sequence[str] | None = None) -> Generator[Any]:
-        """Record batches of the rows of some works, or of all; works that have none are left out."""
-        import pyarrow.compute as pc
-
+    def batches(self) -> Generator[Any]:
+        """Record batches of all rows."""
         dataset = self._dataset()
-        if dataset is None or (artwork_ids is not None and not artwork_ids):
-            return
-        wanted = None if artwork_ids is None else pc.field("artwork_id").isin(list(artwork_ids))
-        yield from dataset.to_batches(filter=wanted, batch_size=_ROWS_A_BATCH)
+        if dataset is not None:
+            yield from dataset.to_batches(batch_size=_ROWS_A_BATCH)
+
+    def take(self, artwork_ids: Sequence[str]) -> Any:
+        """The rows of some works as an Arrow table, in any order; works that have none are left out.
+
+        Where each row lies is kept, as long as the table stays the same: to look for it costs more than to read it.
+        """
+        dataset = self._dataset()
+        if dataset is None or not artwork_ids:
+            return None
+        with self._lock:
+            if self._places is None or self._places[0] != dataset.version:
+                names = dataset.to_table(columns=["artwork_id"])["artwork_id"].to_pylist()
+                self._places = dataset.version, {name: place for place, name in enumerate(names)}
+            place_of = self._places[1]
+        return dataset.take([place_of[name] for name in dict.fromkeys(artwork_ids) if name in place_of])
 
     def upsert(self, keys: Mapping[str, str], columns: Mapping[str, Sequence[bytes]]) -> None:
         """Write rows in place of those of the same works.

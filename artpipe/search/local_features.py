@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 STORED_POINTS = 250
 STORED_SHORT_SIDE_PX = 224
-QUERY_POINTS = 800
-QUERY_SHORT_SIDE_PX = 400
+SENT_SHORT_SIDE_PX = 400
+"""What a picture that is asked with is stored as; it is no smaller than what the collection stores."""
+QUERY_SHORT_SIDE_PX = 256
+"""What its points are looked for in."""
 DESCRIPTOR_LENGTH = 128
 POINT_LENGTH = 5
 X, Y, DIAMETER, ANGLE, OCTAVE = range(POINT_LENGTH)
@@ -84,8 +86,9 @@ def describe(grey: Grey, most_points: int) -> LocalFeatures:
 
 def describe_all(grey: Grey, mask: Grey) -> LocalFeatures:
     """Every point of a picture where the mask is not 0."""
-    sift = _sift()
-    return _described(sift, grey, sift.detect(grey, mask))
+    # Together: what is found twice as fine, and half as fine, and so on, need not be computed again to describe it.
+    found, histograms = _sift().detectAndCompute(grey, mask)
+    return _features(grey, found, histograms)
 
 
 def describe_at(grey: Grey, points: Rows) -> NDArray[np.uint8]:
@@ -106,12 +109,16 @@ def _sift() -> Any:
 
 
 def _described(sift: Any, grey: Grey, found: Sequence[Any]) -> LocalFeatures:
+    kept, histograms = sift.compute(grey, found) if found else ([], None)
+    return _features(grey, kept, histograms)
+
+
+def _features(grey: Grey, found: Sequence[Any], histograms: Any) -> LocalFeatures:
     height, width = grey.shape
     if not found:
         none = np.empty((0, DESCRIPTOR_LENGTH), np.uint8)
         return LocalFeatures(np.empty((0, POINT_LENGTH), np.float32), none, width, height)
-    kept, histograms = sift.compute(grey, found)
-    points = [(*point.pt, point.size, point.angle, point.octave) for point in kept]
+    points = [(*point.pt, point.size, point.angle, point.octave) for point in found]
     shares = histograms / np.maximum(histograms.sum(axis=1, keepdims=True), 1e-9)
     # The largest root of a share is 1, but nearly all lie below 1/2: twice as fine steps for those.
     descriptors = np.minimum(np.rint(np.sqrt(shares) * 510), 255).astype(np.uint8)

@@ -112,11 +112,11 @@ def stored_form(picture: "Path | bytes | Image | NDArray[Any]", short_side_px: i
     Raises:
         UnusableQueryError: there is no such file, or it is no picture that can be read.
     """
-    from artpipe.images.decode import decode_artwork
+    from artpipe.images.decode import stored_jpeg
 
     name = str(picture) if isinstance(picture, Path) else "the picture"
     try:
-        return decode_artwork(_data_of(picture), short_side_px).jpeg
+        return stored_jpeg(_data_of(picture), short_side_px)
     except ArtpipeError as error:
         if isinstance(error, UnusableQueryError):
             raise

@@ -5,14 +5,13 @@ be is measured on the collection itself, by `calibration.py`: at most one photog
 not held may have so large a one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from artpipe.search.calibration import CANDIDATES_BY_VOTES
+from artpipe.search.candidates import look_for
 from artpipe.search.feature_index import FeatureIndex, NoFeatureIndexError
-from artpipe.search.geometry import best_agreement
-from artpipe.search.local_features import QUERY_POINTS, QUERY_SHORT_SIDE_PX, describe, grey_picture
+from artpipe.search.local_features import QUERY_SHORT_SIDE_PX, grey_picture
 
 if TYPE_CHECKING:
     from artpipe.search.local_features import Rows
@@ -33,7 +32,7 @@ class Match:
         false_positive_rate: how often a picture of a painting that is not in the collection agrees as far.
         corners: float32 (4, 2), where the corners of the asked picture lie in the held one, in shares of its width and
             height; None without agreement.
-        candidates: how many works were compared.
+        candidates: how many works were compared before it was decided.
     """
 
     artwork_id: str | None
@@ -47,24 +46,22 @@ class Match:
         return self.is_same
 
 
-def same_painting(jpeg: bytes, by_likeness: Sequence[str], index: FeatureIndex) -> Match:
+def same_painting(jpeg: bytes, by_likeness: Callable[[], Sequence[str]], index: FeatureIndex) -> Match:
     """Decide for one picture.
 
     Args:
         jpeg: the picture.
-        by_likeness: works whose vectors are near.
+        by_likeness: gives works whose vectors are near; asked only where the votes alone do not decide.
         index: of the collection.
     """
+    calibration = index.calibration
     grey = grey_picture(jpeg, QUERY_SHORT_SIDE_PX)
-    asked = describe(grey, QUERY_POINTS)
-    names = [*index.words.vote(asked, CANDIDATES_BY_VOTES), *by_likeness]
-    held = index.features.read(names)
-    artwork_id, agreed = best_agreement(grey, asked, held)
+    found = look_for(grey, index.words, index.features, by_likeness, is_enough=calibration.is_enough)
     return Match(
-        artwork_id,
-        index.calibration.is_enough(agreed),
-        agreed.points,
-        index.calibration.false_positive_rate(agreed.share),
-        agreed.corners,
-        len(held),
+        found.artwork_id,
+        calibration.is_enough(found.agreed),
+        found.agreed.points,
+        calibration.false_positive_rate(found.agreed.share),
+        found.agreed.corners,
+        found.compared,
     )

@@ -140,8 +140,9 @@ class Catalogue:
         return self.collection.get(artwork_id)
 
     def neighbours(self, artwork_id: str, k: int) -> list[dict[str, Any]]:
-        """The k works most like one, other pictures of itself left out."""
-        return self._told(self.collection.similar(artwork_id, k, include_same_work=False)).to_dicts()
+        """The k works most like one, a picture of each, other pictures of itself left out."""
+        alike = self.collection.similar(artwork_id, k, distinct="work", include_same_work=False)
+        return self._told(alike).to_dicts()
 
     def pictures_of_the_same_work(self, work: dict[str, Any]) -> list[dict[str, Any]]:
         """Details and other photographs of a work."""
@@ -181,6 +182,10 @@ class Catalogue:
         """How far an uploaded picture is from every work."""
         return self.collection.novelty(seen.vector)
 
+    def novelty_of(self, artwork_id: str) -> Novelty:
+        """How far a work is from every other one."""
+        return self.collection.novelty(artwork_id)
+
     @cached_property
     def can_compare(self) -> bool:
         """Whether it can be decided that a picture shows a very painting: the collection is described for that."""
@@ -192,11 +197,16 @@ class Catalogue:
             return True
         return True
 
-    def same_painting(self, jpeg: bytes) -> Verdict | None:
-        """Whether a picture shows a very painting of the collection; None where that cannot be decided here."""
+    def same_painting(self, jpeg: bytes, vector: "NDArray[np.float32]") -> Verdict | None:
+        """Whether a picture shows a very painting of the collection; None where that cannot be decided here.
+
+        Args:
+            jpeg: the picture.
+            vector: what the model sees in it.
+        """
         if not self.can_compare:
             return None
-        match = self.collection.same_painting(jpeg)
+        match = self.collection.same_painting(jpeg, vector)
         return Verdict(match.artwork_id, 1 - match.false_positive_rate) if match.is_same else Verdict(None)
 
     def suggest(self, typed: str) -> "list[Suggestion]":

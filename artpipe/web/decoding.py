@@ -180,7 +180,7 @@ def open_stranger(data: bytes, short_side_px: int) -> bytes:
     Raises:
         UploadRefusedError: it cannot be used; the message says why and what to do.
     """
-    from artpipe.images.decode import NotAnImageError, TooManyPixelsError, decode_artwork
+    from artpipe.images.decode import NotAnImageError, TooManyPixelsError, stored_jpeg
 
     size = _announced_size(data)
     if size is not None and (min(size) < LEAST_SIDE_PX or max(size) > min(size) * LONGEST_TO_SHORTEST):
@@ -189,7 +189,7 @@ def open_stranger(data: bytes, short_side_px: int) -> bytes:
             f"give one of at least {LEAST_SIDE_PX} pixels a side."
         )
     try:
-        return decode_artwork(data, short_side_px, MAX_PIXELS).jpeg
+        return stored_jpeg(data, short_side_px, MAX_PIXELS)
     except TooManyPixelsError as error:
         raise UploadRefusedError(str(error), 413) from error
     except NotAnImageError as error:

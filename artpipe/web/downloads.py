@@ -20,14 +20,14 @@ _INTERNAL = ("jpeg_sha256", "work_id", "artist_id")
 
 
 def as_csv(works: "pl.DataFrame") -> bytes:
-    """UTF-8 with a byte-order mark, so that spreadsheets read the accents."""
-    out = io.BytesIO()
-    works.drop(_INTERNAL).write_csv(out, include_bom=True)
-    return out.getvalue()
+    """For spreadsheets: accents are read, and no title is run as a formula (see `spreadsheet_csv`)."""
+    from artpipe.search.spreadsheet import spreadsheet_csv
+
+    return spreadsheet_csv(works.drop(_INTERNAL))
 
 
 def as_parquet(works: "pl.DataFrame") -> bytes:
-    """The same columns, typed."""
+    """The same columns, typed, and every text as it is."""
     out = io.BytesIO()
     works.drop(_INTERNAL).write_parquet(out)
     return out.getvalue()

@@ -39,13 +39,16 @@ class ExportedSite:
     left_out: list[str]
 
 
-def export_site(lake: DataLake, folder: Path, progress: Progress | None = None) -> ExportedSite:
+def export_site(
+    lake: DataLake, folder: Path, progress: Progress | None = None, *, abstain_below: float = 0.5
+) -> ExportedSite:
     """Write the collection as a folder of pages that need no server.
 
     Args:
         lake: what is written down.
         folder: new, empty, or an earlier export, which is replaced.
         progress: told of each work.
+        abstain_below: a label that is less probable is told as unsure.
 
     Raises:
         OccupiedFolderError: the folder holds something else.
@@ -54,7 +57,7 @@ def export_site(lake: DataLake, folder: Path, progress: Progress | None = None) 
     if folder.exists() and any(folder.iterdir()) and not (folder / _MARK).exists():
         raise OccupiedFolderError(f"{folder} is not empty and no earlier export; name a new folder.")
     catalogue = Catalogue(Collection.open(lake))
-    site = _Site(lake, catalogue, read_map(lake, catalogue), folder)
+    site = _Site(lake, catalogue, read_map(lake, catalogue), folder, abstain_below)
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
@@ -64,8 +67,11 @@ def export_site(lake: DataLake, folder: Path, progress: Progress | None = None) 
 
 
 class _Site:
-    def __init__(self, lake: DataLake, catalogue: Catalogue, drawn: MapData, folder: Path) -> None:
+    def __init__(
+        self, lake: DataLake, catalogue: Catalogue, drawn: MapData, folder: Path, abstain_below: float
+    ) -> None:
         self.lake, self.catalogue, self.map, self.folder = lake, catalogue, drawn, folder
+        self.abstain_below = abstain_below
         self.templates = page_templates()
         self.pictures = Pictures(lake)
 
@@ -76,7 +82,8 @@ class _Site:
         wanted = [one for one in ids if _SAFE_ID.fullmatch(one)]
         with progress.track("export", len(wanted), "works") as step:
             for artwork_id in wanted:
-                self.page(f"works/{artwork_id}.html", "work.html", **work_page(self.lake, self.catalogue, artwork_id))
+                shown = work_page(self.lake, self.catalogue, artwork_id, self.abstain_below)
+                self.page(f"works/{artwork_id}.html", "work.html", **shown)
                 self.picture(artwork_id)
                 step.advance(1)
         artists = list(self.artists())

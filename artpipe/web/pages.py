@@ -26,7 +26,8 @@ def results(web: TheWeb, question: Annotated[Question, Depends(Question.of)]) ->
     """The answer to a question; each has this address to share."""
     catalogue = web.catalogue
     seen = web.seen(question)
-    return HTMLResponse(web.render("results.html", **results_page(web.lake, catalogue, question, seen, web.links)))
+    shown = results_page(web.lake, catalogue, question, seen, web.links, web.config.abstain_below)
+    return HTMLResponse(web.render("results.html", **shown))
 
 
 @router.post("/search")
@@ -42,7 +43,8 @@ async def upload(web: TheWeb, request: Request) -> Response:
 @router.get("/works/{artwork_id:path}")
 def work(web: TheWeb, artwork_id: str) -> HTMLResponse:
     """A painting's page."""
-    return HTMLResponse(web.render("work.html", **work_page(web.lake, web.catalogue, artwork_id)))
+    shown = work_page(web.lake, web.catalogue, artwork_id, web.config.abstain_below)
+    return HTMLResponse(web.render("work.html", **shown))
 
 
 @router.get("/artists")

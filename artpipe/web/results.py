@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from artpipe.errors import ArtpipeError
 from artpipe.lake import DataLake
 from artpipe.search.filters import UnknownFilterValueError
+from artpipe.search.predictions import sure_tasks
 from artpipe.search.text import NoTextIndexError
 from artpipe.web.catalogue import Catalogue, Found
 from artpipe.web.glance import held_out_accuracy
@@ -19,9 +20,22 @@ _NO_WORDS = "Words cannot be searched here yet; pictures and filters can."
 
 
 def results_page(
-    lake: DataLake, catalogue: Catalogue, question: Question, seen: "SeenPicture | None", links: "Links"
+    lake: DataLake,
+    catalogue: Catalogue,
+    question: Question,
+    seen: "SeenPicture | None",
+    links: "Links",
+    abstain_below: float,
 ) -> dict[str, Any]:
     """The answer to a question; a filter that no work passes is an empty answer with its reason.
+
+    Args:
+        lake: what is served.
+        catalogue: its works.
+        question: what is asked.
+        seen: the picture that its token stands for.
+        links: where the page's links lead.
+        abstain_below: a label that is less probable is told as unsure.
 
     Raises:
         UnknownArtworkError: a work to compare with is not in the collection.
@@ -34,8 +48,12 @@ def results_page(
     return {
         "question": question,
         "seen": seen,
+        "is_sure": sure_tasks(seen.best, abstain_below) if seen else {},
+        "abstain_below": abstain_below,
         "verdict": verdict,
-        "match": catalogue.get(held) if held is not None and held in catalogue else None,
+        # Which painting it shows is known better than how far its looks are from the others'.
+        "is_unlike": seen is not None and held is None and bool(catalogue.novelty(seen).is_unlike_collection),
+        "match": _painting(catalogue, held) if held is not None and held in catalogue else None,
         "liked": [catalogue.get(one) for one in question.like],
         "unlike": [catalogue.get(one) for one in question.unlike],
         "found": found,
@@ -63,6 +81,12 @@ def heading(question: Question, catalogue: Catalogue) -> str:
     else:
         return f"“{question.words}”" if question.words else "All works" if not question.filters else "Works"
     return start + (f", with “{question.words}”" if question.words else "")
+
+
+def _painting(catalogue: Catalogue, artwork_id: str) -> dict[str, Any]:
+    """The painting that a picture shows: the work as a whole, where the picture is a detail of it."""
+    work = catalogue.get(artwork_id)
+    return catalogue.get(work["work_id"]) if work["work_id"] in catalogue else work
 
 
 def _found(catalogue: Catalogue, question: Question, seen: "SeenPicture | None") -> tuple[Found, str]:

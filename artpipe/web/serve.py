@@ -53,6 +53,7 @@ def serve(
         LakeMissingError, NothingEmbeddedError: there is nothing to serve yet.
         PortTakenError: the port cannot be had.
     """
+    import cv2
     import uvicorn
     from threadpoolctl import threadpool_limits
 
@@ -71,6 +72,7 @@ def serve(
     settings = uvicorn.Config(app, log_level="warning", server_header=False, proxy_headers=False)
     # Visitors share the processors already: with two threads a product on two busy cores, an upload that is compared
     # with its candidates takes 267 ms of processor time, most of it waiting for each other, and 127 ms with one.
+    cv2.setNumThreads(1)
     with threadpool_limits(1, user_api="blas"):
         uvicorn.Server(settings).run(sockets=[listening])
 

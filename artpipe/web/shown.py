@@ -33,8 +33,14 @@ class UnknownArtistError(ArtpipeError):
     """The collection has no work of this artist."""
 
 
-def work_page(lake: DataLake, catalogue: "Catalogue", artwork_id: str) -> dict[str, Any]:
+def work_page(lake: DataLake, catalogue: "Catalogue", artwork_id: str, abstain_below: float) -> dict[str, Any]:
     """A painting: what is known, what the model takes it for, what is like it, what changed.
+
+    Args:
+        lake: where the works are.
+        catalogue: the works.
+        artwork_id: of the painting.
+        abstain_below: a label that is less probable is told as unsure.
 
     Raises:
         UnknownArtworkError: no artwork has this id.
@@ -45,7 +51,8 @@ def work_page(lake: DataLake, catalogue: "Catalogue", artwork_id: str) -> dict[s
             "task": task,
             "catalogue": work[task],
             "label": work[f"predicted_{task}"],
-            "probability": work[f"predicted_{task}_probability"],
+            "probability": (probability := work[f"predicted_{task}_probability"]),
+            "is_sure": probability is None or probability >= abstain_below,
         }
         for task in TASKS
         if work[f"predicted_{task}"] is not None
@@ -53,6 +60,8 @@ def work_page(lake: DataLake, catalogue: "Catalogue", artwork_id: str) -> dict[s
     return {
         "work": work,
         "guesses": guesses,
+        "abstain_below": abstain_below,
+        "stands_apart": bool(catalogue.novelty_of(artwork_id).is_unlike_collection),
         "accuracy": held_out_accuracy(lake),
         "same_work": catalogue.pictures_of_the_same_work(work),
         "neighbours": catalogue.neighbours(artwork_id, NEIGHBOURS),
@@ -120,7 +129,7 @@ def collection_page(lake: DataLake, catalogue: "Catalogue") -> dict[str, Any]:
         ("works", len(catalogue)),
         ("artists", len(catalogue.artists)),
         ("schools", len(facets["school"])),
-        ("paintings behind them", catalogue.works["work_id"].n_unique()),
+        ("different paintings", catalogue.works["work_id"].n_unique()),
     ]
     return {
         "counts": counts,

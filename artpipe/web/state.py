@@ -154,7 +154,8 @@ def _thousands(number: int) -> str:
 
 def _seen(catalogue: "Catalogue", model: "WarmingModel", jpeg: bytes) -> tuple[SeenPicture, str]:
     labels = model.labels
-    seen = seen_picture(model.encode([jpeg]), labels, catalogue.same_painting(jpeg))
+    encoded = model.encode([jpeg])
+    seen = seen_picture(encoded, labels, catalogue.same_painting(jpeg, encoded.vectors[0]))
     return seen, token_of(seen, model.model_id, labels)
 
 

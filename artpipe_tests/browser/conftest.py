@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from artpipe.lake import DataLake
+from artpipe.search.novelty import NoveltyScale, save_scale
 from artpipe.web.app import create_app
+from artpipe.web.config import WebConfig
 
 # The lake and the model of the API's tests serve here as well.
 _spec = importlib.util.spec_from_file_location("web_fixtures", Path(__file__).parents[1] / "web" / "conftest.py")
@@ -32,6 +35,7 @@ PATIENCE_MS = 30_000
 def served_lake(tmp_path_factory: pytest.TempPathFactory) -> DataLake:
     lake = DataLake(tmp_path_factory.mktemp("browser") / "lake")
     _web.fill(lake)
+    save_scale(lake, NoveltyScale(_web.MODEL, np.eye(3, dtype=np.float32), usual_up_to=0.3, pictures=40))
     return lake
 
 
@@ -39,7 +43,11 @@ def served_lake(tmp_path_factory: pytest.TempPathFactory) -> DataLake:
 def address(served_lake: DataLake) -> Iterator[str]:
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(served_lake, encoder=_web.ColourModel()), log_level="warning"))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(served_lake, WebConfig(abstain_below=0.8), encoder=_web.ColourModel()), log_level="warning"
+        )
+    )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     while not server.started:
@@ -88,4 +96,12 @@ def page(context_with: Callable[..., BrowserContext]) -> Page:
 def red_picture(tmp_path: Path) -> Path:
     path = tmp_path / "red.jpg"
     path.write_bytes(_web.picture((228, 77, 78), (300, 200)))
+    return path
+
+
+@pytest.fixture
+def grey_picture(tmp_path: Path) -> Path:
+    """Far from every colour of the lake."""
+    path = tmp_path / "grey.jpg"
+    path.write_bytes(_web.picture((128, 128, 128), (300, 200)))
     return path

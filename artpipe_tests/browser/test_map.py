@@ -56,6 +56,23 @@ def test_the_lasso_lists_what_is_inside(atlas: Page):
     assert len(listed(atlas)) < 60
 
 
+def test_on_a_phone_what_is_inside_the_lasso_comes_into_view(context_with: Callable[..., BrowserContext]):
+    page = context_with(viewport={"width": 390, "height": 844}).new_page()
+    page.goto("/map")
+    page.locator("[data-ready=yes]").wait_for()
+    x, y = place(page, "Colour no. 20")
+    page.get_by_role("button", name="Lasso").click()
+    page.mouse.move(x, y)
+    expect(page.locator(".pointed")).to_be_visible()
+    page.mouse.move(x - 12, y - 12)
+    page.mouse.down()
+    expect(page.locator(".pointed")).to_be_hidden()
+    for dx, dy in ((12, -12), (12, 12), (-12, 12)):
+        page.mouse.move(x + dx, y + dy, steps=4)
+    page.mouse.up()
+    expect(page.locator(".listed h2")).to_be_in_viewport()
+
+
 def test_words_mark_what_is_called_that(atlas: Page):
     atlas.get_by_label("Find on the map").fill("cafe")
     atlas.get_by_role("button", name="Find").click()

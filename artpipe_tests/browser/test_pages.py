@@ -35,14 +35,17 @@ def wait_for_map(page: Page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_on_any_page(
-    context_with: Callable[..., BrowserContext], scheme: str, red_picture: Path
+    context_with: Callable[..., BrowserContext], scheme: str, red_picture: Path, grey_picture: Path
 ):
     page = context_with(color_scheme=scheme).new_page()
-    page.goto("/")
-    page.set_input_files("input[type=file]", red_picture)
-    page.wait_for_url("**/search?image=*")
+    addresses = dict(ADDRESSES)
+    for picture in (red_picture, grey_picture):
+        page.goto("/")
+        page.set_input_files("input[type=file]", picture)
+        page.wait_for_url("**/search?image=*")
+        addresses[f"results of {picture.name}"] = page.url
     found: list[str] = []
-    for name, address in {**ADDRESSES, "results of a picture": page.url}.items():
+    for name, address in addresses.items():
         page.goto(address)
         if name == "map":
             wait_for_map(page)
@@ -58,6 +61,28 @@ def test_no_page_is_wider_than_a_phone(context_with: Callable[..., BrowserContex
     page = context_with(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True).new_page()
     page.goto(ADDRESSES[name])
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize("name", ["results", "like several", "painting"])
+def test_a_title_without_a_space_is_no_wider_than_a_phone(context_with: Callable[..., BrowserContext], name: str):
+    page = context_with(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True).new_page()
+    page.goto(ADDRESSES[name])
+    page.evaluate("for (const one of document.querySelectorAll('h1, .title, .by')) one.textContent = 'Ö'.repeat(150)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_picture_unlike_the_collection_is_said_to_be_even_to_whom_its_address_is_sent(
+    page: Page, context_with: Callable[..., BrowserContext], grey_picture: Path
+):
+    page.goto("/")
+    page.set_input_files("input[type=file]", grey_picture)
+    page.wait_for_url("**/search?image=*")
+    stranger = context_with(viewport={"width": 390, "height": 844}).new_page()
+    stranger.goto(page.url)
+    for one in (page, stranger):
+        expect(one.get_by_role("heading", name="Unlike anything in this collection")).to_be_visible()
+        expect(one.locator(".guesses .unsure")).to_have_count(2)
+    assert stranger.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_a_picture_that_is_chosen_leads_to_its_results(page: Page, red_picture: Path):

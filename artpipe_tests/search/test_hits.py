@@ -62,6 +62,13 @@ def test_hits_are_saved_as_tables(hits: Hits, tmp_path: Path):
     assert pl.read_parquet(hits.to_parquet(tmp_path / "hits.parquet")).equals(FRAME)
 
 
+def test_a_title_that_looks_like_a_formula_is_no_formula_in_csv(hits: Hits, tmp_path: Path):
+    titles = ["=HYPERLINK(0)", "-2+3"]
+    hits.frame = FRAME.with_columns(title=pl.Series(titles))
+    assert pl.read_csv(hits.to_csv(tmp_path / "hits.csv"))["title"].to_list() == ["'=HYPERLINK(0)", "'-2+3"]
+    assert pl.read_parquet(hits.to_parquet(tmp_path / "hits.parquet"))["title"].to_list() == titles
+
+
 def test_a_contact_sheet_shows_every_hit_even_one_without_a_picture(hits: Hits, tmp_path: Path):
     with Image.open(hits.contact_sheet(tmp_path / "sheet.png", columns=2, title="Two works")) as sheet:
         colours = {colour for _, colour in sheet.convert("RGB").getcolors(1 << 20) or []}

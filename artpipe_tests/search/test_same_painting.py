@@ -169,7 +169,7 @@ def test_a_painting_that_hangs_twice_is_no_stranger_to_itself(tmp_path: Path):
 
 def agreement(photograph: Image.Image, held: LocalFeatures) -> Agreement:
     grey = grey_picture(jpeg(photograph), 400)
-    return best_agreement(grey, describe(grey, 600), {"held": held})[1]
+    return best_agreement(grey, describe(grey, 600), [{"held": held}])[1]
 
 
 def test_a_mirrored_picture_is_not_the_same(lake: DataLake):
@@ -189,9 +189,9 @@ def test_the_picture_that_agrees_most_is_named_and_without_any_none_is(lake: Dat
     held = FeatureTable(lake).read(WORKS)
     grey = grey_picture(jpeg(painting(3)), 400)
     asked = describe(grey, 600)
-    assert best_agreement(grey, asked, held)[0] == WORKS[3]
-    assert best_agreement(grey, asked, {}) == (None, Agreement(0))
-    assert best_agreement(grey, asked.take(np.arange(2)), held) == (None, Agreement(0))
+    assert best_agreement(grey, asked, [held])[0] == WORKS[3]
+    assert best_agreement(grey, asked, [{}]) == (None, Agreement(0))
+    assert best_agreement(grey, asked.take(np.arange(2)), [held]) == (None, Agreement(0))
 
 
 def test_three_of_four_points_say_less_than_thirty_of_forty(lake: DataLake):

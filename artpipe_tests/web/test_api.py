@@ -6,6 +6,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
+from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake import DataLake
 from artpipe.web.app import create_app
 from artpipe.web.config import WebConfig
@@ -111,6 +112,17 @@ def test_all_hits_can_be_taken_along_as_a_table(client: TestClient):
     assert set(told["artist"]) == {"MOON, Invented"}
     alike = client.get("/api/search/hits.csv", params={"like": "d/durer/work001"})
     assert pl.read_csv(io.BytesIO(alike.content))["similarity"].is_sorted(descending=True)
+
+
+def test_a_table_for_spreadsheets_holds_no_formula(own_lake: DataLake, colour_model):
+    table = EmbeddingTable(own_lake)
+    first = table.read().with_columns(vector=table.vectors()[1]).head(1)
+    table.upsert(first.with_columns(title=pl.lit("=1+1"), location=pl.lit("@cmd")))
+    with TestClient(create_app(own_lake, encoder=colour_model)) as client:
+        sent = pl.read_csv(io.BytesIO(client.get("/api/search/hits.csv").content))
+        typed = pl.read_parquet(io.BytesIO(client.get("/api/search/hits.parquet").content))
+    assert ("'=1+1", "'@cmd") in sent.select("title", "location").rows()
+    assert ("=1+1", "@cmd") in typed.select("title", "location").rows()
 
 
 def test_the_pictures_of_a_page_can_be_taken_along_as_a_sheet(client: TestClient):

@@ -1,13 +1,33 @@
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from artpipe.lake import DataLake
+from artpipe.search.novelty import NoveltyScale, save_scale
+from artpipe.web.app import create_app
+from artpipe.web.config import WebConfig
+from artpipe.web.tokens import SeenPicture, Verdict, token_of
+
+UNLIKE = "Unlike anything in this collection"
 PAGES = ["/", "/search", "/works/d/durer/work001", "/artists", "/artists/d/durer", "/collection", "/map", "/api"]
 
 
 def upload(client: TestClient, data: bytes, accept: str = "text/html"):
     return client.post("/search", files={"picture": ("p.jpg", data)}, headers={"accept": accept})
+
+
+def measured(lake: DataLake, model_id: str, usual_up_to: float) -> None:
+    """Says of a lake of colours what distance is usual in it."""
+    save_scale(lake, NoveltyScale(model_id, np.eye(3, dtype=np.float32), usual_up_to, 40))
+
+
+def seen_as(artwork_id: str | None, model) -> str:
+    """The token of a grey picture that was compared with the collection."""
+    vector = np.full(3, 3**-0.5, dtype=np.float32)
+    best = {"style": [("Baroque", 0.9)]}
+    return token_of(SeenPicture(vector, best, Verdict(artwork_id, 0.99)), model.model_id, model.labels)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -101,7 +121,8 @@ def test_a_long_answer_has_pages_that_together_show_each_work_once(client: TestC
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ({"words": "qwerty"}, "No work has all of this."),
+        ({"words": "qwerty"}, "No title, artist or technique holds these words."),
+        ({"words": "qwerty", "style": "Baroque"}, "No work has all of this."),
         ({"style": "Cubism"}, "No work has the style"),
         ({"artist": "Nobody"}, "No artist of the collection"),
         ({"page": 99}, "There is no such page"),
@@ -127,6 +148,63 @@ def test_a_painting_s_page_sets_the_model_beside_the_catalogue(client: TestClien
     assert "https://gallery.example/d/durer/work001.html" in page
     assert "2026-03-04" in page
     assert page.count('<li class="hung">') == 12
+
+
+def test_a_guess_that_is_not_likely_enough_is_called_unsure(web_lake: DataLake, colour_model, picture_of):
+    with TestClient(create_app(web_lake, WebConfig(abstain_below=0.8), encoder=colour_model)) as client:
+        results = upload(client, picture_of((228, 60, 97))).text
+        assert '<dt>type <span class="unsure">unsure</span>' in results
+        assert '<dt>style <span class="unsure">' not in results
+        assert "No guess reaches 80 %" in results
+        work = client.get("/works/d/durer/work001").text
+        assert '50 % <span class="unsure">unsure</span>' in work
+        assert "less likely than 80 %" in work
+
+
+def test_nothing_is_called_unsure_where_every_guess_is_likely_enough(client: TestClient, picture_of):
+    results = client.get(upload(client, picture_of((228, 60, 97))).headers["location"]).text
+    assert "Taken for" in results
+    assert "unsure" not in results + client.get("/works/d/durer/work001").text
+
+
+def test_whoever_opens_the_results_of_a_picture_is_told_that_it_is_unlike_the_collection(
+    own_lake: DataLake, colour_model, picture_of
+):
+    measured(own_lake, colour_model.model_id, usual_up_to=0.3)
+    with TestClient(create_app(own_lake, encoder=colour_model), follow_redirects=False) as client:
+        grey, red = (upload(client, picture_of(colour)).headers["location"] for colour in ((128,) * 3, (228, 78, 78)))
+    with TestClient(create_app(own_lake, encoder=colour_model)) as stranger:
+        assert UNLIKE in stranger.get(grey).text
+        assert "caution" in stranger.get(f"{grey}&style=Rococo&page=2").text
+        assert UNLIKE not in stranger.get(red).text
+
+
+def test_a_painting_that_is_held_is_not_called_unlike_the_collection(own_lake: DataLake, colour_model):
+    measured(own_lake, colour_model.model_id, usual_up_to=0.0)
+    with TestClient(create_app(own_lake, encoder=colour_model)) as client:
+        held, not_held = (client.get("/search", params={"image": seen_as(who, colour_model)}).text for who in (
+            "d/durer/work001", None
+        ))  # fmt: skip
+    assert "In the collection" in held
+    assert UNLIKE not in held
+    assert UNLIKE in not_held
+    assert "Nor was this very painting found" in not_held
+
+
+def test_a_picture_of_a_detail_is_told_to_show_the_painting(client: TestClient, colour_model):
+    page = client.get("/search", params={"image": seen_as("m/moon/work059", colour_model)}).text
+    assert 'class="match" href="/works/m/moon/work058"' in page
+    assert '<a href="/works/m/moon/work058">Colour no. 58</a></h2>' in page
+
+
+@pytest.mark.parametrize(("usual_up_to", "stands_apart"), [(0.1, True), (0.5, False)])
+def test_a_painting_unlike_every_other_is_said_to_be(
+    own_lake: DataLake, colour_model, usual_up_to: float, stands_apart: bool
+):
+    measured(own_lake, colour_model.model_id, usual_up_to)
+    with TestClient(create_app(own_lake, encoder=colour_model)) as client:
+        page = client.get("/works/d/durer/work001").text
+    assert ("Unlike any other work here" in page) == stands_apart
 
 
 def test_other_pictures_of_a_work_are_shown_apart_from_what_is_like_it(client: TestClient):

@@ -271,6 +271,7 @@ function list(found, title, focus = false) {
   listed.querySelector('h2').textContent = title + more;
   listed.querySelector('ol').replaceChildren(...items);
   listed.hidden = false;
+  listed.querySelector('h2').scrollIntoView({ block: 'nearest' }); // on a phone it is below the map
   if (focus) listed.querySelector('h2').focus();
 }
 
@@ -337,7 +338,7 @@ canvas.addEventListener('pointerdown', (event) => {
   touches.set(event.pointerId, at(event));
   dragged = 0;
   spread = 0;
-  if (touches.size === 1 && (lassoing || event.shiftKey)) lasso = [at(event)];
+  if (touches.size === 1 && (lassoing || event.shiftKey)) { lasso = [at(event)]; point(-1); }
   if (touches.size > 1) lasso = null;
 });
 canvas.addEventListener('pointermove', (event) => {

@@ -32,7 +32,8 @@ async function send(form, file) {
     }
     location.assign(told.address);
   } catch (error) {
-    problem.textContent = error.message === 'Failed to fetch' ? 'The server does not answer; try again.' : error.message;
+    const told = error.message === 'Failed to fetch' ? 'The server does not answer; try again.' : error.message;
+    problem.textContent = told.charAt(0).toUpperCase() + told.slice(1);
     problem.hidden = false;
     working.hidden = true;
   }
