@@ -17,7 +17,7 @@ from artpipe.tables import DataFrame
 GROUP = "evaluation"
 
 
-@dg.asset(group_name=GROUP, kinds={"numpy"}, code_version="2", deps=["served_model"], owners=["team:artpipe"])
+@dg.asset(group_name=GROUP, kinds={"numpy"}, code_version="3", deps=["served_model"], owners=["team:artpipe"])
 def evaluation_report(
     context: dg.AssetExecutionContext,
     config: RunConfig,

@@ -162,7 +162,7 @@ def _leaks(report: "EvaluationReport") -> str:
         [
             (
                 each["held_out"], each["taught"], split_title(each["split"]), f"{each['similarity']:.2f}",
-                str(each["points"]), "-" if each["bits"] is None else str(each["bits"]), each["verdict"],
+                percent(each["share"]), "-" if each["bits"] is None else str(each["bits"]), each["verdict"],
             )
             for each in found.iter_rows(named=True)
         ],

@@ -82,12 +82,12 @@ def test_without_taught_or_held_out_pictures_there_is_nothing_to_compare():
 
 
 @pytest.mark.parametrize(
-    ("bits", "points", "said"),
-    [(30, 18, SAME_PICTURE), (6, 0, SAME_PICTURE), (14, 10, VERSION), (16, 17, None), (14, 9, None),
-     (None, 17, None), (None, 18, SAME_PICTURE)],
+    ("bits", "share", "said"),
+    [(30, 0.5, SAME_PICTURE), (0, 0.0, None), (10, 0.1, VERSION), (12, 0.4, None), (10, 0.09, None),
+     (None, 0.4, None), (None, 0.5, SAME_PICTURE)],
 )  # fmt: skip
-def test_the_witnesses_must_agree_or_one_of_them_be_sure(bits, points, said):
-    assert verdict(bits, points) == said
+def test_the_points_must_agree_by_half_or_the_hash_with_them(bits, share, said):
+    assert verdict(bits, share) == said
 
 
 class Stored:
@@ -122,11 +122,11 @@ def test_a_second_photograph_is_confirmed_and_another_painting_is_not():
     hashes = {name: perceptual_hash(picture) for name, picture in pictures.items()}
     found = confirm(candidates, hashes, Stored({name: jpeg(picture) for name, picture in pictures.items()}))
     assert found["verdict"].to_list() == [SAME_PICTURE, None]
-    assert found["points"][0] > 18 > found["points"][1]
+    assert found["share"][0] > 0.5 > 0.1 > found["share"][1]
 
 
 def leak(held_out: str, taught: str, said: str | None = SAME_PICTURE) -> Leaks:
-    pair = (held_out, taught, "test", 0.91, 12, 40, said)
+    pair = (held_out, taught, "test", 0.91, 12, 40, 0.7, said)
     return Leaks(0.5, pl.DataFrame([pair], schema=PAIRS, orient="row"))
 
 
@@ -149,5 +149,5 @@ def test_the_suggestions_have_the_columns_of_the_overrides_and_say_why():
         "model 3fa9",
         "2026-01-02",
     )
-    assert lines[0]["reason"] == "the same picture: similarity 0.91, 40 points in common, 12 bits apart"
+    assert lines[0]["reason"] == "the same picture: similarity 0.91, 70% of the points in common, 12 bits apart"
     assert same_work_csv(leak("b", "a", None).confirmed, "m", "t").decode() == ",".join(SUGGESTED) + "\n"

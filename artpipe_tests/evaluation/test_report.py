@@ -123,12 +123,12 @@ def test_classes_and_years_stand_in_the_report_by_split():
 
 
 def test_what_leaked_is_listed_with_the_figures_without_it():
-    pair = ("test0", "train0", "test", 0.9, 12, 40, SAME_PICTURE)
+    pair = ("test0", "train0", "test", 0.9, 12, 40, 0.7, SAME_PICTURE)
     report = evaluated(rows_of(train=9, test=5))
     (clean,) = [scores for scores in report.classification if (scores.task, scores.split) == ("style", "test")]
     leaks = Leaks(0.5, pl.DataFrame([pair], schema=PAIRS, orient="row"))
     told = replace(report, leaks=leaks, without_leaks=(replace(clean, at_1=0.25),))
-    assert "| test0 | train0 | test | 0.90 | 40 | 12 | the same picture |" in told.to_markdown()
+    assert "| test0 | train0 | test | 0.90 | 70.0 % | 12 | the same picture |" in told.to_markdown()
     assert "| test | style | 60.0 % | 25.0 % |" in told.to_markdown()
     found = json.loads(json.dumps(told.to_dict(), allow_nan=False))["leaks"]
     assert (found["candidates"], found["confirmed"][0]["taught"], found["without"][0]["at_1"]) == (1, "train0", 0.25)
