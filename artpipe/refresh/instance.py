@@ -16,11 +16,14 @@ DAGSTER_YAML = resources.files("artpipe") / "dagster.yaml"
 
 
 def dagster_home(settings: Settings) -> Path:
-    """The folder of the Dagster instance: `DAGSTER_HOME` where it is set, else one inside the lake, made if needed."""
+    """The folder of the Dagster instance: `DAGSTER_HOME` where it is set, else one inside the lake; made if needed."""
     if settings.dagster_home is not None:
-        return Path(settings.dagster_home).expanduser().absolute()
-    home = DataLake(settings.lake_root).local_folder("dagster").absolute()
-    if not (home / "dagster.yaml").exists():
+        home = Path(settings.dagster_home).expanduser().absolute()
+        is_ready = home.exists()  # what somebody set up is left as it is
+    else:
+        home = DataLake(settings.lake_root).local_folder("dagster").absolute()
+        is_ready = (home / "dagster.yaml").exists()
+    if not is_ready:
         from upath import UPath
 
         write_whole(UPath(home / "dagster.yaml"), DAGSTER_YAML.read_bytes())

@@ -297,6 +297,7 @@ class HeadBench:
 
 NETWORK: Mapping[str, Mapping[str, Any]] = {
     "as it is": {},
+    "alone, without what it was": {"recipe_changes": {"keeps_start": False}},
     "no head first": {"recipe_changes": {"head_epochs": 0}},
     "weights of the last epoch, no average": {"recipe_changes": {"average_decay": 0.0}},
     "every level learns": {"recipe_changes": {"frozen_levels": 0}},
