@@ -318,3 +318,11 @@ def test_the_validation_of_two_networks_is_that_of_the_saved_model(draw, lake, f
     found = Predictions.joined(embedder.embed_jpegs(store.jpegs(rows["artwork_id"].to_list())))
     truth = np.array([card.classes["type"].index(name) for name in rows["type"]])
     assert (found.probabilities["type"].argmax(1) == truth).mean() == card.metrics["validation_accuracy"]["type"]
+
+
+def test_twelve_pictures_without_validation_are_fine_tuned_too(draw, lake, from_file):
+    training_set, store = draw(12, None)
+    trained = train_classifier(training_set, store, lake, from_file)
+    assert trained.card.ended == "all epochs, without validation rows to stop by"
+    assert trained.card.best_epoch == 3, "the head, and two passes over the pictures"
+    assert load_model(trained.folder).card.is_twofold
