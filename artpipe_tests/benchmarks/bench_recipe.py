@@ -180,6 +180,8 @@ class HeadVariant:
     views: int = 2
     extra: Literal["", "artist", "resample", "year ranges"] = ""
     image_px: int | None = None
+    taught: float = 1.0
+    """Share of the training works that are taught, in as many steps as all of them would be."""
 
 
 HEAD: Mapping[str, HeadVariant] = {
@@ -205,6 +207,8 @@ HEAD: Mapping[str, HeadVariant] = {
     "pictures of 160 px": HeadVariant(image_px=160),
     "pictures of 288 px": HeadVariant(image_px=288),
     "pictures of 384 px": HeadVariant(image_px=384),
+    "half of the training works": HeadVariant(taught=0.5),
+    "a quarter of them": HeadVariant(taught=0.25),
 }
 
 
@@ -249,11 +253,14 @@ class HeadBench:
             labels = torch.cat([labels, torch.arange(len(labels))[:, None]], dim=1)
         if variant.extra == "resample":
             rows = self.resampled(seed)
+        if variant.taught < 1:
+            rows = self.some(variant.taught, seed)
         if variant.kind is LinearClassifier:
             model: MultiTaskClassifier = LinearClassifier(features.shape[2], classes, config.dropout)
         else:
             model = variant.kind(nn.Identity(), features.shape[2], classes, config.dimensions, config.dropout)
-        train_head(model, features[:, rows], labels[rows], loss_of, config.recipe.head_epochs)
+        epochs = round(config.recipe.head_epochs / variant.taught)
+        train_head(model, features[:, rows], labels[rows], loss_of, epochs)
         with torch.inference_mode():
             seen = [model.judge(view.float())[1] for view in features]
         return bench.score(
@@ -282,6 +289,13 @@ class HeadBench:
                 within = np.array([max(0, min(last + 1, after) - max(first, start)) for start, after in bounds])
                 shares[row] = within / within.sum() if within.sum() else shares[row]
         return torch.from_numpy(shares.astype(np.float32))
+
+    def some(self, share: float, seed: int) -> np.ndarray:
+        """The training rows of some of the works."""
+        works = self.bench.rows["work_id"].fill_null(self.bench.rows["artwork_id"]).to_numpy()[self.bench.train]
+        names = np.unique(works)
+        kept = np.random.default_rng(seed).choice(names, int(share * len(names)), replace=False)
+        return self.bench.train[np.isin(works, kept)]
 
     def resampled(self, seed: int) -> np.ndarray:
         """Training rows drawn with replacement, rare classes of any task the more often."""
