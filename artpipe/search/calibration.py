@@ -5,7 +5,8 @@ figures. So works are photographed anew by `rephotograph.py`, each is hidden fro
 its work, and the best agreement with any other work is kept. A painting that the collection holds twice without knowing
 is no stranger to itself: such pairs are left out.
 
-It is measured again when the words were learnt anew, or more than `DRIFT` of the pictures changed.
+It is measured again when the words were learnt anew, when photographs are compared otherwise, or when more than `DRIFT`
+of the pictures changed.
 """
 
 import io
@@ -46,6 +47,8 @@ LEAST_POINTS = 8
 LEAST_SHARE = 0.03
 """Fewer agreeing points than these never decide, and no smaller share does, however few strangers were tried."""
 DRIFT = 0.25
+_RULE = "first-enough-1"
+"""Changes when photographs are compared otherwise: a threshold holds only for the way in which it was measured."""
 PHOTOGRAPHS = 120
 """A few more than a hundred, so that one in a hundred can be told although some are left out."""
 _TWICE = 0.5
@@ -61,12 +64,14 @@ class Calibration:
         vocabulary_id: of the words that found them.
         pictures: how many the collection held.
         changed: how many pictures were described or dropped since.
+        rule: how they were compared.
     """
 
     shares: list[float]
     vocabulary_id: str
     pictures: int
     changed: int = 0
+    rule: str = _RULE
 
     def is_enough(self, agreed: Agreement) -> bool:
         """Whether at most one stranger in a hundred agrees so far."""
@@ -88,7 +93,8 @@ class Calibration:
 
     def holds(self, vocabulary_id: str) -> bool:
         """Whether it may still be believed."""
-        return self.vocabulary_id == vocabulary_id and self.changed <= DRIFT * self.pictures
+        fits = (self.vocabulary_id, self.rule) == (vocabulary_id, _RULE)
+        return fits and self.changed <= DRIFT * self.pictures
 
 
 def calibrate(
@@ -145,7 +151,7 @@ def _shows(jpeg: bytes, held: Mapping[str, LocalFeatures]) -> bool:
 def open_calibration(lake: DataLake) -> Calibration | None:
     """What was measured in a lake; None where nothing was that can be read."""
     try:
-        return Calibration(**json.loads(lake.index(FILE).read_bytes()))
+        return Calibration(**{"rule": ""} | json.loads(lake.index(FILE).read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
 

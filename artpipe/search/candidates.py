@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BY_VOTES = 60
 FIRST = 3
 """So many are compared before the others are even read: a photograph that is not badly spoilt has its work first."""
-QUERY_POINTS = 800
+QUERY_POINTS = 500
 _VOTES_FOR_HIDDEN = 4
 
 

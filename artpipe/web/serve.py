@@ -70,8 +70,8 @@ def serve(
         threading.Timer(0.5, webbrowser.open, (address,)).start()
     # Addresses that a proxy claims to speak for are not believed: anybody could claim any.
     settings = uvicorn.Config(app, log_level="warning", server_header=False, proxy_headers=False)
-    # Visitors share the processors already: with two threads a product on two busy cores, an upload that is compared
-    # with its candidates takes 267 ms of processor time, most of it waiting for each other, and 127 ms with one.
+    # Visitors share the processors already: threads of one product, or of one picture, that wait for each other on busy
+    # cores take at least twice the processor time that one thread takes.
     cv2.setNumThreads(1)
     with threadpool_limits(1, user_api="blas"):
         uvicorn.Server(settings).run(sockets=[listening])

@@ -13,6 +13,7 @@ from artpipe.images.decode import (
     UnreadableImageError,
     decode_artwork,
     open_image,
+    stored_jpeg,
 )
 
 RED = (200, 30, 40)
@@ -36,6 +37,12 @@ def test_a_large_picture_is_made_small_with_its_proportions():
     decoded = decode_artwork(saved(Image.new("RGB", (600, 400), RED)), 100)
     assert Image.open(io.BytesIO(decoded.jpeg)).size == (150, 100)
     assert (decoded.width_px, decoded.height_px) == (600, 400)
+
+
+def test_a_picture_that_is_asked_with_looks_as_it_would_be_stored():
+    ramp = Image.linear_gradient("L").resize((900, 700)).convert("RGB")
+    for data in (saved(ramp), saved(ramp, "PNG"), saved(ramp.resize((90, 80)))):
+        assert stored_jpeg(data, 100) == decode_artwork(data, 100).jpeg
 
 
 def test_a_small_plain_jpeg_keeps_its_bytes():

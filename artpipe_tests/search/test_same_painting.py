@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,9 @@ from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake import DataLake, write_whole
 from artpipe.search import Collection
 from artpipe.search.calibration import LEAST_POINTS, LEAST_SHARE, Calibration, open_calibration
+from artpipe.search.candidates import FIRST
 from artpipe.search.feature_index import FeatureUpdate, build_feature_index
-from artpipe.search.feature_table import FeatureTable
+from artpipe.search.feature_table import FeatureTable, KeptFeatures
 from artpipe.search.geometry import Agreement, best_agreement
 from artpipe.search.local_features import LocalFeatures, describe, grey_picture
 from artpipe.search.queries import Encoded
@@ -192,6 +193,62 @@ def test_the_picture_that_agrees_most_is_named_and_without_any_none_is(lake: Dat
     assert best_agreement(grey, asked, [held])[0] == WORKS[3]
     assert best_agreement(grey, asked, [{}]) == (None, Agreement(0))
     assert best_agreement(grey, asked.take(np.arange(2)), [held]) == (None, Agreement(0))
+
+
+def test_the_first_picture_that_agrees_enough_ends_the_search(lake: DataLake):
+    held = FeatureTable(lake).read(WORKS)
+    asked_for: list[str] = []
+
+    def groups() -> Iterator[dict[str, LocalFeatures]]:
+        for name in (WORKS[2], WORKS[3], WORKS[4]):
+            asked_for.append(name)
+            yield {name: held[name]}
+
+    grey = grey_picture(jpeg(painting(3)), 400)
+    found, _ = best_agreement(grey, describe(grey, 600), groups(), lambda one: one.share > 0.5)
+    assert (found, asked_for) == (WORKS[3], [WORKS[2], WORKS[3]])
+
+
+class ForgettingModel(BlindModel):
+    """Must not be asked."""
+
+    def encode(self, jpegs: Sequence[bytes]) -> Encoded:
+        raise AssertionError(f"{len(jpegs)} pictures were embedded")
+
+
+def test_a_picture_is_embedded_only_where_votes_do_not_decide_and_its_vector_is_not_known(lake: DataLake):
+    collection = Collection(lake, ForgettingModel())
+    found = collection.same_painting(painting(2))
+    assert (found.artwork_id, found.candidates) == (WORKS[2], FIRST)
+    with pytest.raises(AssertionError, match="1 pictures were embedded"):
+        collection.same_painting(painting(99))
+    unknown = collection.same_painting(painting(99), np.float32([1, 0]))
+    assert (bool(unknown), unknown.candidates) == (False, len(WORKS))
+
+
+def test_features_that_were_read_are_kept_until_others_take_their_place(lake: DataLake):
+    read: list[str] = []
+
+    class Noted(FeatureTable):
+        def read(self, artwork_ids: Sequence[str]) -> dict[str, LocalFeatures]:
+            read.extend(artwork_ids)
+            return super().read(artwork_ids)
+
+    kept = KeptFeatures(Noted(lake), most=2)
+    for asked in ([WORKS[0], WORKS[1]], [WORKS[1], "nobody", WORKS[0]], [WORKS[2]], [WORKS[0], WORKS[1]]):
+        assert list(kept.read(asked)) == [name for name in asked if name in WORKS]
+    assert read == [WORKS[0], WORKS[1], "nobody", WORKS[2], WORKS[1]]
+
+
+def test_a_threshold_that_was_measured_in_another_way_is_measured_anew(tmp_path: Path):
+    lake = DataLake(tmp_path / "lake")
+    hold(lake, {"a/b/c": 1, "a/b/d": 2})
+    build_feature_index(lake, photographs=4)
+    told = json.loads(lake.index("same_painting.json").read_bytes())
+    del told["rule"]
+    write_whole(lake.index("same_painting.json"), json.dumps(told).encode())
+    assert build_feature_index(lake, photographs=4).has_calibrated
+    assert not build_feature_index(lake, photographs=4).has_calibrated
 
 
 def test_three_of_four_points_say_less_than_thirty_of_forty(lake: DataLake):

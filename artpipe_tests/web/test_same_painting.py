@@ -35,7 +35,7 @@ def comparing(tmp_path_factory: pytest.TempPathFactory, works_written, colour_mo
     jpegs = [blots(n) for n in range(len(ids))]
     stored = pl.DataFrame({"artwork_id": ids, "jpeg": jpegs, "status": "fetched", "short_side_px": 240})
     lake.connect().create_table("images", data=stored.to_arrow(), mode="overwrite")
-    build_feature_index(lake)
+    build_feature_index(lake, photographs=16)
     return TestClient(create_app(lake, encoder=colour_model_class()), follow_redirects=True)
 
 
