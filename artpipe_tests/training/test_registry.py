@@ -25,7 +25,7 @@ CONFIG = TrainingConfig(backbone=TINY, weights="none", image_px=32)
 
 def save(lake, day: int, *, seed: int = 0, version: str = "v1", config: TrainingConfig = CONFIG, **told: object) -> str:
     torch.manual_seed(seed)
-    model, transform = build_model(TINY, {"type": 1}, 32)
+    model, transform = build_model(TINY, {"type": 1}, 32, is_twofold=config.is_twofold)
     card = ModelCard(
         {"type": ("portrait",)}, transform, TINY, model.features,
         told.pop("source", WeightsSource("none", None)), version, seed, config.story(),
