@@ -77,6 +77,7 @@ class InferenceCache:
     def _computed(self, missing: pl.DataFrame, images: "JpegSource", progress: Progress) -> pl.DataFrame:
         from artpipe.embedding.embedder import Embedder, Predictions
         from artpipe.training.checkpoint import load_model
+        from artpipe.training.memory import reused_memory
         from artpipe.training.pixels import PixelCache
 
         embedder = Embedder.of(load_model(self.lake.model(self.card.model_id)), self.device)
@@ -88,7 +89,8 @@ class InferenceCache:
         pixels = PixelCache(self.lake.cache("pixels"), embedder.image_px)
         keys: list[str] = missing["jpeg_sha256"].to_list()
         pixels.ensure(missing["artwork_id"].to_list(), keys, images, progress)
-        found = Predictions.joined(embedder.embed_cached(pixels, keys, progress=progress))
+        with reused_memory():
+            found = Predictions.joined(embedder.embed_cached(pixels, keys, progress=progress))
         looked = self._table(keys, found)
         return looked if judged is None else pl.concat([judged, looked])
 

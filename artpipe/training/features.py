@@ -122,6 +122,7 @@ def update_features(
         config: the backbone, its weights, and the size it sees.
         progress: told of each picture decoded or looked at.
     """
+    from artpipe.training.memory import reused_memory
     from artpipe.training.model import build_backbone, choose_device, load_backbone_weights
     from artpipe.training.pixels import PixelCache
 
@@ -139,7 +140,8 @@ def update_features(
         cache = PixelCache(lake.cache("pixels"), config.image_px)
         new: list[str] = missing["jpeg_sha256"].to_list()
         cache.ensure(missing["artwork_id"].to_list(), new, images, progress)
-        found = features_of(looking, transform, cache, new, choose_device(config.device), progress)
+        with reused_memory():
+            found = features_of(looking, transform, cache, new, choose_device(config.device), progress)
         looked.append(found.select(pl.lit(made_by).alias("made_by"), "jpeg_sha256", "features"))
     table = pl.concat(looked).filter(pl.col("jpeg_sha256").is_in(keys)).sort("jpeg_sha256")
     return FeaturesUpdate(table, fingerprint(made_by, keys), missing.height)

@@ -2,7 +2,8 @@
 
 Activations are tens of megabytes. glibc asks the kernel for each block of that size and returns it when it is freed,
 so that every training step pays for fresh, zeroed pages: on two cores, MobileNetV3-small at 224 px and batches of 64
-steps 1.5 times as fast without that, batches of 32 1.15 times.
+steps 1.5 times as fast without that, batches of 32 1.15 times, and `tf_efficientnet_lite0` looks at pictures of 288 px
+1.6 to 1.8 times as fast.
 """
 
 import ctypes
