@@ -1,8 +1,9 @@
 """Two networks as one: a backbone as it was, with its head, beside what both became when they learned together.
 
 What millions of other pictures taught is partly forgotten while a few thousand paintings are learned, and the two err
-in different places: their mean is right more often than either. They are kept as one model, whose vector holds the
-vectors of both and whose heads give the mean of their logits.
+in different places. At 224 px their mean was right more often than either on validation works, and as often as the
+better one on test works; at 96 px, where the network as it was sees little, it was right less often. They are kept as
+one model, whose vector holds the vectors of both and whose heads give the mean of their logits.
 
 Sources: Wortsman et al., Robust fine-tuning of zero-shot models (arXiv:2109.01903), ensembles in output space; Zhang et
 al., Side-tuning (arXiv:1912.13503).
