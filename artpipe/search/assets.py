@@ -134,7 +134,7 @@ def text_index(
     )
 
 
-@dg.asset(group_name=GROUP, kinds={"opencv", "lancedb"}, code_version="3", deps=["vectors"], owners=["team:artpipe"])
+@dg.asset(group_name=GROUP, kinds={"opencv", "lancedb"}, code_version="4", deps=["vectors"], owners=["team:artpipe"])
 def local_features(
     context: dg.AssetExecutionContext,
     config: RunConfig,

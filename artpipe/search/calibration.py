@@ -47,10 +47,12 @@ LEAST_POINTS = 8
 LEAST_SHARE = 0.03
 """Fewer agreeing points than these never decide, and no smaller share does, however few strangers were tried."""
 DRIFT = 0.25
-_RULE = "first-enough-1"
+_RULE = "by-votes-1"
 """Changes when photographs are compared otherwise: a threshold holds only for the way in which it was measured."""
-PHOTOGRAPHS = 120
+LEAST_PHOTOGRAPHS = 120
 """A few more than a hundred, so that one in a hundred can be told although some are left out."""
+_MOST_PHOTOGRAPHS = 500
+_WORKS_A_PHOTOGRAPH = 10
 _TWICE = 0.5
 """The share of a picture's points from which on another stored picture is one of the same painting."""
 
@@ -79,8 +81,13 @@ class Calibration:
 
     @property
     def least_share(self) -> float:
-        """The least share of agreeing points that at most one stranger in a hundred has."""
-        tolerated = int(FALSE_POSITIVES * len(self.shares))
+        """The least share of agreeing points at which `false_positive_rate` is one in a hundred.
+
+        Fewer strangers than 99 prove no such rate; then the largest of their shares must be passed.
+        """
+        # One more stranger is counted than was seen, as `false_positive_rate` does: above the largest of n shares lies
+        # the next stranger's once in n + 1.
+        tolerated = max(int(FALSE_POSITIVES * (len(self.shares) + 1)) - 1, 0)
         return max(LEAST_SHARE, float(np.nextafter(self.shares[-1 - tolerated], 1))) if self.shares else LEAST_SHARE
 
     def false_positive_rate(self, share: float) -> float:
@@ -95,6 +102,15 @@ class Calibration:
         """Whether it may still be believed."""
         fits = (self.vocabulary_id, self.rule) == (vocabulary_id, _RULE)
         return fits and self.changed <= DRIFT * self.pictures
+
+
+def photographs_of(works: int) -> int:
+    """How many to try: more for a larger collection, where they cost little beside describing it.
+
+    Of a few hundred strangers some may pass. So the threshold does not hang on the one whose picture is after all to be
+    seen in another, on the wall of a painted room.
+    """
+    return min(max(LEAST_PHOTOGRAPHS, works // _WORKS_A_PHOTOGRAPH), _MOST_PHOTOGRAPHS)
 
 
 def calibrate(

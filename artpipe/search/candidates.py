@@ -1,10 +1,10 @@
-"""Looks for a photograph's painting among the works that may be it: those voted for first, then those that look alike.
+"""Looks for a photograph's painting among the works that its local features vote for.
 
 `same_painting.py` decides by what is found here and `calibration.py` measures how far strangers get by the very same
 way, so that what one means by "enough" is what the other measured.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,6 @@ def look_for(
     photograph: Grey,
     words: VisualWords,
     features: "Features",
-    by_likeness: Callable[[], Sequence[str]] = tuple,
     *,
     is_enough: Callable[[Agreement], bool] = never,
     is_hidden: Callable[[str], bool] | None = None,
@@ -52,7 +51,6 @@ def look_for(
         photograph: in grey.
         words: vote for works.
         features: of the works.
-        by_likeness: gives works whose vectors are near; asked only where the first candidates are not enough.
         is_enough: ends the search; by default all candidates are compared, and the best one is told.
         is_hidden: works that are passed over, as if the collection did not hold them.
     """
@@ -67,7 +65,7 @@ def look_for(
         first = features.read(voted[:FIRST])
         compared += len(first)
         yield first
-        others = features.read([name for name in (*voted[FIRST:], *by_likeness()) if name not in first])
+        others = features.read(voted[FIRST:])
         compared += len(others)
         yield others
 

@@ -33,7 +33,7 @@ from artpipe.search.predictions import Prediction, predict_pictures, stored_shor
 from artpipe.search.queries import PictureEncoder, refuse_mismatch, unit_vector
 from artpipe.search.ranking import Ranking, SearchOptions, Target, Wanted
 from artpipe.search.resolve import Asked, Resolver, UnknownArtworkError
-from artpipe.search.same_painting import CANDIDATES_BY_LIKENESS, Match, same_painting
+from artpipe.search.same_painting import Match, same_painting
 from artpipe.search.suggestions import Suggestion, Suggestions
 from artpipe.search.text import TextSearch
 from artpipe.table_versions import NoSuchVersionError, table_versions, version_as_of
@@ -297,14 +297,13 @@ class Collection:
             suggestions = self._suggestions
         return suggestions.of(typed, count)
 
-    def same_painting(
-        self, image: "str | Path | bytes | Image | NDArray[Any]", vector: "Vector | None" = None
-    ) -> Match:
+    def same_painting(self, image: "str | Path | bytes | Image | NDArray[Any]") -> Match:
         """Whether the collection holds this very painting, seen whole or in a detail, from aside, framed or badly lit.
+
+        No model is asked: points of the picture vote for works, and decide by how they lie in them.
 
         Args:
             image: a picture in any form that `similar` takes; an `artwork_id` asks with that work's stored picture.
-            vector: what the model sees in it, where that is known already.
 
         Returns:
             a `Match`, true where the painting is held, with the rate of false positives at such an agreement.
@@ -312,15 +311,12 @@ class Collection:
         Raises:
             NoFeatureIndexError: the pictures were not described yet.
             UnusableQueryError: it is no readable picture.
-            ModelMismatchError: the table was built by another model than the served one.
         """
         if isinstance(image, str) and image in self:
             image = self.image(image)
         with self._lock:
             index = self._feature_index
-        refuse_mismatch(self.model_ids, None if self._given_encoder else self._served)
-        asked = image if vector is None else vector
-        return same_painting(self._resolver.picture(image, SENT_SHORT_SIDE_PX), lambda: self._alike(asked), index)
+        return same_painting(self._resolver.picture(image, SENT_SHORT_SIDE_PX), index)
 
     def warm_up(self) -> None:
         """Load what the first query would wait for: the vectors, the index and the suggestions; for services."""
@@ -397,10 +393,6 @@ class Collection:
         if scale is None:
             return Novelty(similarity)
         return Novelty(similarity, scale.distance(asked.vector, self._vectors[nearest.positions]), scale.usual_up_to)
-
-    def _alike(self, image: "str | Path | bytes | Image | NDArray[Any]") -> list[str]:
-        """The works whose vectors are nearest, as candidates for being the same."""
-        return self.similar(image, CANDIDATES_BY_LIKENESS)["artwork_id"].to_list()
 
     def _answered(self, target: Callable[[], Target], wanted: Wanted) -> Hits:
         """Rank, frame and time a single query."""

@@ -12,7 +12,7 @@ from artpipe.embedding.table import EmbeddingTable
 from artpipe.errors import ArtpipeError
 from artpipe.lake import DataLake
 from artpipe.progress import Progress
-from artpipe.search.calibration import PHOTOGRAPHS, Calibration, calibrate, open_calibration, save_calibration
+from artpipe.search.calibration import Calibration, calibrate, open_calibration, photographs_of, save_calibration
 from artpipe.search.feature_table import FeatureTable, KeptFeatures
 from artpipe.search.pictures import StoredPictures
 from artpipe.search.visual_words import VisualWords
@@ -59,14 +59,14 @@ class FeatureUpdate:
 
 
 def build_feature_index(
-    lake: DataLake, progress: Progress | None = None, photographs: int = PHOTOGRAPHS
+    lake: DataLake, progress: Progress | None = None, photographs: int | None = None
 ) -> FeatureUpdate:
     """Describe every embedded picture that is new or changed, and learn and calibrate anew what fits no more.
 
     Args:
         lake: of the collection.
         progress: whom to tell.
-        photographs: how many the threshold is measured on.
+        photographs: how many the threshold is measured on; by default as many as suit the collection.
     """
     works = EmbeddingTable(lake).read(["artwork_id", "work_id", "jpeg_sha256"])
     features, words = FeatureTable(lake), WordTable(lake)
@@ -84,7 +84,11 @@ def build_feature_index(
     else:
         work_of = {name: work or name for name, work in works.select("artwork_id", "work_id").iter_rows()}
         calibration = calibrate(
-            VisualWords.of(vocabulary, words.all()), features, StoredPictures(lake), work_of, photographs
+            VisualWords.of(vocabulary, words.all()),
+            features,
+            StoredPictures(lake),
+            work_of,
+            photographs_of(works.height) if photographs is None else photographs,
         )
     save_calibration(lake, calibration)
     return FeatureUpdate(

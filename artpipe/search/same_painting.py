@@ -1,11 +1,10 @@
-"""Does the collection hold this very painting? Candidates by votes of local features and by likeness, then geometry.
+"""Does the collection hold this very painting? Candidates by votes of local features, then geometry.
 
 The decision looks at what share of the points agrees when the photograph is laid over a held picture. How large it must
 be is measured on the collection itself, by `calibration.py`: at most one photograph in a hundred of paintings that are
 not held may have so large a one.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,9 +15,7 @@ from artpipe.search.local_features import QUERY_SHORT_SIDE_PX, grey_picture
 if TYPE_CHECKING:
     from artpipe.search.local_features import Rows
 
-__all__ = ["CANDIDATES_BY_LIKENESS", "Match", "NoFeatureIndexError", "same_painting"]
-
-CANDIDATES_BY_LIKENESS = 10
+__all__ = ["Match", "NoFeatureIndexError", "same_painting"]
 
 
 @dataclass(frozen=True)
@@ -46,17 +43,16 @@ class Match:
         return self.is_same
 
 
-def same_painting(jpeg: bytes, by_likeness: Callable[[], Sequence[str]], index: FeatureIndex) -> Match:
+def same_painting(jpeg: bytes, index: FeatureIndex) -> Match:
     """Decide for one picture.
 
     Args:
         jpeg: the picture.
-        by_likeness: gives works whose vectors are near; asked only where the votes alone do not decide.
         index: of the collection.
     """
     calibration = index.calibration
     grey = grey_picture(jpeg, QUERY_SHORT_SIDE_PX)
-    found = look_for(grey, index.words, index.features, by_likeness, is_enough=calibration.is_enough)
+    found = look_for(grey, index.words, index.features, is_enough=calibration.is_enough)
     return Match(
         found.artwork_id,
         calibration.is_enough(found.agreed),

@@ -197,16 +197,11 @@ class Catalogue:
             return True
         return True
 
-    def same_painting(self, jpeg: bytes, vector: "NDArray[np.float32]") -> Verdict | None:
-        """Whether a picture shows a very painting of the collection; None where that cannot be decided here.
-
-        Args:
-            jpeg: the picture.
-            vector: what the model sees in it.
-        """
+    def same_painting(self, jpeg: bytes) -> Verdict | None:
+        """Whether a picture shows a very painting of the collection; None where that cannot be decided here."""
         if not self.can_compare:
             return None
-        match = self.collection.same_painting(jpeg, vector)
+        match = self.collection.same_painting(jpeg)
         return Verdict(match.artwork_id, 1 - match.false_positive_rate) if match.is_same else Verdict(None)
 
     def suggest(self, typed: str) -> "list[Suggestion]":

@@ -155,7 +155,7 @@ def _thousands(number: int) -> str:
 def _seen(catalogue: "Catalogue", model: "WarmingModel", jpeg: bytes) -> tuple[SeenPicture, str]:
     labels = model.labels
     encoded = model.encode([jpeg])
-    seen = seen_picture(encoded, labels, catalogue.same_painting(jpeg, encoded.vectors[0]))
+    seen = seen_picture(encoded, labels, catalogue.same_painting(jpeg))
     return seen, token_of(seen, model.model_id, labels)
 
 

@@ -20,7 +20,6 @@ import numpy as np
 from PIL import Image
 
 from artpipe.search import Collection
-from artpipe.search import same_painting as sp
 from artpipe.search.calibration import LEAST_POINTS
 from artpipe.search.candidates import BY_VOTES, FIRST, QUERY_POINTS, Looked, look_for
 from artpipe.search.geometry import Agreement, never
@@ -37,6 +36,8 @@ FALSE_POSITIVES = 0.01
 class Seen:
     """One photograph: what each way made of it."""
 
+    work: str
+    taken_for: str | None
     is_stranger: bool
     similarity: float
     is_right_by_likeness: bool
@@ -46,7 +47,6 @@ class Seen:
     is_taken_rightly: bool
     is_among_the_first: bool
     is_voted_for: bool
-    is_alike: bool
     cpu_ms: float
 
 
@@ -83,17 +83,14 @@ class Bench:
 
     def look(self, name: str, data: bytes, vector: Vector) -> Seen:
         similarities = np.where(self.is_held, self.collection._vectors @ vector, -1)
-        near = np.argsort(-similarities)[: sp.CANDIDATES_BY_LIKENESS]
-        alike = [self.ids[row] for row in near]
+        nearest = int(np.argmax(similarities))
         sent = stored_form(data, SENT_SHORT_SIDE_PX)
         index = self.compared
         began = time.process_time()
         grey = grey_picture(sent, QUERY_SHORT_SIDE_PX)
 
         def looked(is_enough: Callable[[Agreement], bool] = never) -> Looked:
-            return look_for(
-                grey, index.words, index.features, lambda: alike, is_enough=is_enough, is_hidden=self.is_stranger
-            )
+            return look_for(grey, index.words, index.features, is_enough=is_enough, is_hidden=self.is_stranger)
 
         decided = looked(index.calibration.is_enough)
         cpu_ms = (time.process_time() - began) * 1e3
@@ -104,16 +101,17 @@ class Bench:
         votes = [self.work_of[one] for one in voted if not self.is_stranger(one)][:BY_VOTES]
         work = self.work_of[name]
         return Seen(
+            work=work,
+            taken_for=decided.artwork_id if is_taken else None,
             is_stranger=work in self.strangers,
-            similarity=float(similarities[near[0]]),
-            is_right_by_likeness=self.work_of[alike[0]] == work,
+            similarity=float(similarities[nearest]),
+            is_right_by_likeness=self.work_of[self.ids[nearest]] == work,
             agreed=agreed.share if agreed.points >= LEAST_POINTS else 0.0,
             is_right_by_geometry=best is not None and self.work_of[best] == work,
             is_taken=is_taken,
             is_taken_rightly=is_taken and decided.artwork_id is not None and self.work_of[decided.artwork_id] == work,
             is_among_the_first=work in votes[:FIRST],
             is_voted_for=work in votes,
-            is_alike=any(self.work_of[a] == work for a in alike),
             cpu_ms=cpu_ms,
         )
 
@@ -148,8 +146,6 @@ def measured(lake: str, queries: int, seed: int) -> dict[str, object]:
             "by the index": lambda one: one.is_taken_rightly,
             "first": lambda one: one.is_among_the_first,
             "voted": lambda one: one.is_voted_for,
-            "alike": lambda one: one.is_alike,
-            "candidate": lambda one: one.is_voted_for or one.is_alike,
         }[passes]
         return round(sum(map(right, known)) / len(known), 3)
 
@@ -165,10 +161,10 @@ def measured(lake: str, queries: int, seed: int) -> dict[str, object]:
             kind: {"before": share(kind, "before"), "after": share(kind, "after")} for kind in KINDS
         },
         "recall_of_the_index": {kind: share(kind, "by the index") for kind in KINDS},
+        "strangers_taken_by_the_index": sum(one.is_taken for one in unknown),
+        "taken_for": sorted({f"{one.work} -> {one.taken_for}" for one in unknown if one.is_taken}),
         "false_positive_rate_of_the_index": round(float(np.mean([one.is_taken for one in unknown])), 4),
-        "candidates": {
-            kind: {way: share(kind, way) for way in ("first", "voted", "alike", "candidate")} for kind in KINDS
-        },
+        "candidates": {kind: {way: share(kind, way) for way in ("first", "voted")} for kind in KINDS},
         "cpu_ms": {
             who: {f"p{part}": round(float(np.percentile([one.cpu_ms for one in group], part)), 1) for part in (50, 95)}
             for who, group in {"held": known, "strangers": unknown}.items()

@@ -13,7 +13,14 @@ from PIL import Image
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake import DataLake, write_whole
 from artpipe.search import Collection
-from artpipe.search.calibration import LEAST_POINTS, LEAST_SHARE, Calibration, open_calibration
+from artpipe.search.calibration import (
+    LEAST_PHOTOGRAPHS,
+    LEAST_POINTS,
+    LEAST_SHARE,
+    Calibration,
+    open_calibration,
+    photographs_of,
+)
 from artpipe.search.candidates import FIRST
 from artpipe.search.feature_index import FeatureUpdate, build_feature_index
 from artpipe.search.feature_table import FeatureTable, KeptFeatures
@@ -158,6 +165,19 @@ def test_words_and_threshold_are_kept_until_the_collection_outgrew_them(tmp_path
     assert build_feature_index(lake, photographs=4).has_learnt_words
 
 
+def test_the_stated_rate_holds_for_strangers_who_were_not_asked():
+    rng = np.random.default_rng(3)
+    passed: list[float] = []
+    for _ in range(400):
+        measured = Calibration(np.sort(rng.beta(2, 30, LEAST_PHOTOGRAPHS)).tolist(), "words", 9)
+        passed.append(np.mean(rng.beta(2, 30, 200) >= measured.least_share))
+    assert 0.004 < np.mean(passed) < 0.0105
+
+
+def test_more_photographs_are_tried_for_a_larger_collection_but_never_without_end():
+    assert [photographs_of(works) for works in (0, 888, 4444, 50_000)] == [120, 120, 444, 500]
+
+
 def test_a_painting_that_hangs_twice_is_no_stranger_to_itself(tmp_path: Path):
     lake = DataLake(tmp_path / "lake")
     hold(lake, {"a/b/c": 1, "a/b/again": 1})
@@ -216,13 +236,11 @@ class ForgettingModel(BlindModel):
         raise AssertionError(f"{len(jpegs)} pictures were embedded")
 
 
-def test_a_picture_is_embedded_only_where_votes_do_not_decide_and_its_vector_is_not_known(lake: DataLake):
+def test_no_model_is_asked_and_the_first_votes_may_decide(lake: DataLake):
     collection = Collection(lake, ForgettingModel())
     found = collection.same_painting(painting(2))
     assert (found.artwork_id, found.candidates) == (WORKS[2], FIRST)
-    with pytest.raises(AssertionError, match="1 pictures were embedded"):
-        collection.same_painting(painting(99))
-    unknown = collection.same_painting(painting(99), np.float32([1, 0]))
+    unknown = collection.same_painting(painting(99))
     assert (bool(unknown), unknown.candidates) == (False, len(WORKS))
 
 
@@ -270,7 +288,8 @@ def test_further_agreement_is_never_less_certain_and_never_impossible():
     [
         ([], LEAST_SHARE - 0.01, LEAST_SHARE),
         ([0.01] * 50, LEAST_SHARE - 0.01, LEAST_SHARE),
-        ([0.01] * 98 + [0.3, 0.4], 0.3, 0.31),
+        ([0.01] * 97 + [0.3, 0.4], 0.4, 0.41),
+        ([0.01] * 197 + [0.3, 0.4], 0.3, 0.31),
         ([0.2] * 50, 0.2, 0.21),
     ],
 )
