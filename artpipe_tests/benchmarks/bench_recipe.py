@@ -12,6 +12,7 @@ import argparse
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -26,7 +27,7 @@ from artpipe.images.store import ImageStore
 from artpipe.lake import DataLake
 from artpipe.training.checkpoint import load_model
 from artpipe.training.config import TrainingConfig
-from artpipe.training.features import features_in_order, features_of
+from artpipe.training.features import features_in_order, features_of, update_features
 from artpipe.training.head import train_head
 from artpipe.training.labels import UNKNOWN, Labels
 from artpipe.training.loop import train_classifier
@@ -68,6 +69,11 @@ class Bench:
         split = self.rows["split"].to_numpy()
         self.train = np.flatnonzero(split == "train")
         self.held_out = {name: np.flatnonzero(split == name) for name in SPLITS}
+
+    @cached_property
+    def features(self) -> pl.DataFrame:
+        """Of the backbone as it is before it learns, made once for all runs."""
+        return update_features(self.rows, None, self.store, self.lake, self.config).table
 
     def score(self, probabilities: Mapping[str, np.ndarray]) -> Score:
         """Measure predictions of all rows."""
@@ -312,19 +318,19 @@ class HeadBench:
 NETWORK: Mapping[str, Mapping[str, Any]] = {
     "as it is": {},
     "alone, without what it was": {"recipe_changes": {"keeps_start": False}},
-    "no head first": {"recipe_changes": {"head_epochs": 0}},
-    "weights of the last epoch, no average": {"recipe_changes": {"average_decay": 0.0}},
     "every level learns": {"recipe_changes": {"frozen_levels": 0}},
     "backbone at the head's rate": {"recipe_changes": {"backbone_rate_share": 1.0}},
     "whole pictures, no crops": {"recipe_changes": {"crop_area_from": 1.0}},
+    "weights of the last epoch, no average": {"recipe_changes": {"average_decay": 0.0}},
     "two views when it is used": {"recipe_changes": {"views": 2}},
+    "no head first": {"recipe_changes": {"head_epochs": 0}},
 }
 
 
 def run_network(bench: Bench, changes: Mapping[str, Any], seed: int) -> Score:
     """Fine-tune one network, and measure it."""
     config = replace(bench.config, seed=seed, **changes)
-    trained = train_classifier(bench.table, bench.store, bench.lake, config)
+    trained = train_classifier(bench.table, bench.store, bench.lake, config, features=bench.features)
     embedder = Embedder.of(load_model(trained.folder))
     cache = PixelCache(bench.lake.cache("pixels"), config.image_px)
     cache.ensure(bench.rows["artwork_id"].to_list(), bench.keys, bench.store)
