@@ -98,7 +98,9 @@ class SearchAnswer(BaseModel):
     is_sure: dict[str, bool] | None = Field(default=None, description="whether the first label of a task is sure")
     likeness: Likeness | None = None
     same_painting: SamePainting | None = Field(
-        default=None, description="null where the pictures of the collection are not described for comparison"
+        default=None,
+        description="null where the pictures of the collection are not described for comparison, or this one was not "
+        "compared with them: `/api/predict` does not",
     )
     note: str = Field(description="what of the words the works hold, where it is not every word as it is")
 
@@ -158,7 +160,8 @@ Size = Annotated[int, Query(ge=1, le=100, description="works on a page")]
 @router.get("/search", responses={k: REFUSALS[k] for k in (404, 422, 429)})
 def search(web: TheWeb, question: Asked, size: Size = PAGE_SIZE) -> SearchAnswer:
     """Works by words, by filters, or by likeness to a work or to a picture that was sent before."""
-    return _answer(web, question, web.seen(question), size)
+    question, seen = web.settled(question)
+    return _answer(web, question, seen, size)
 
 
 @router.post("/search", openapi_extra=_PICTURE, responses=REFUSALS)
@@ -166,7 +169,7 @@ async def search_by_picture(web: TheWeb, request: Request, question: Asked, size
     """Works that look like the picture that is sent. Nothing of it is kept."""
     from starlette.concurrency import run_in_threadpool
 
-    seen, token, _ = await web.look_at(request)
+    seen, token, _ = await web.look_at(request, "now")
     return await run_in_threadpool(_answer, web, replace(question, image=token), seen, size)
 
 
@@ -196,7 +199,7 @@ async def predict(web: TheWeb, request: Request) -> Predicted:
     """What the model takes a picture for. Nothing of it is kept."""
     from starlette.concurrency import run_in_threadpool
 
-    seen, token, _ = await web.look_at(request)
+    seen, token, _ = await web.look_at(request, "never")
     return Predicted(
         model_id=web.live.now[1].model_id,
         predictions=_guesses(seen),

@@ -78,6 +78,7 @@ def create_app(
             asking.cancel()
         web.live.stop()
         web.decoding.close()
+        web.comparisons.close()
 
     # FastAPI's own documentation pages load scripts from elsewhere; /api is ours.
     app = FastAPI(

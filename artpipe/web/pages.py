@@ -1,12 +1,14 @@
 """The pages: search, a painting, an artist, the map, the collection at a glance."""
 
+from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
 
 from artpipe.web.questions import MAX_PAGE, PAGE_SIZE, Question
-from artpipe.web.results import results_page
+from artpipe.web.results import results_page, verdict_shown
 from artpipe.web.shown import artist_page, artists_page, collection_page, map_page, work_page
 from artpipe.web.state import TheWeb
 
@@ -24,18 +26,36 @@ def home(web: TheWeb) -> HTMLResponse:
 @router.get("/search")
 def results(web: TheWeb, question: Annotated[Question, Depends(Question.of)]) -> HTMLResponse:
     """The answer to a question; each has this address to share."""
-    catalogue = web.catalogue
-    seen = web.seen(question)
-    shown = results_page(web.lake, catalogue, question, seen, web.links, web.config.abstain_below)
+    question, seen = web.settled(question)
+    is_comparing = seen is not None and seen.is_undecided and web.is_comparing(question.image or "")
+    shown = results_page(
+        web.lake, web.catalogue, question, seen, web.links, web.config.abstain_below, is_comparing=is_comparing
+    )
     return HTMLResponse(web.render("results.html", **shown))
+
+
+@router.get("/search/verdict")
+async def verdict(web: TheWeb, question: Annotated[Question, Depends(Question.of)]) -> JSONResponse:
+    """Whether a picture that was sent shows a very painting, once it was compared: for the page of its results."""
+    seen = web.seen(question)
+    if seen is None or question.image is None:
+        raise HTTPException(422, "name the picture by its token.")
+    seen, token = await web.decided(seen, question.image)
+    shown = await run_in_threadpool(verdict_shown, web.catalogue, seen)
+    told = web.render("verdict.html", question=replace(question, image=token), **shown)
+    return JSONResponse({"token": token, "html": told.strip()}, headers={"Cache-Control": "no-store"})
 
 
 @router.post("/search")
 async def upload(web: TheWeb, request: Request) -> Response:
-    """Look at a visitor's picture, and lead to its results; a script is told their address instead."""
-    _, token, _ = await web.look_at(request)
+    """Look at a visitor's picture, and lead to its results; a script is told their address instead.
+
+    A script asks for the verdict apart, and need not wait for it here.
+    """
+    is_script = "application/json" in request.headers.get("accept", "")
+    _, token, _ = await web.look_at(request, "later" if is_script else "now")
     address = web.links.search(Question(image=token))
-    if "application/json" in request.headers.get("accept", ""):
+    if is_script:
         return JSONResponse({"address": address, "token": token})
     return RedirectResponse(address, status_code=303)
 

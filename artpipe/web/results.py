@@ -26,6 +26,8 @@ def results_page(
     seen: "SeenPicture | None",
     links: "Links",
     abstain_below: float,
+    *,
+    is_comparing: bool = False,
 ) -> dict[str, Any]:
     """The answer to a question; a filter that no work passes is an empty answer with its reason.
 
@@ -36,6 +38,7 @@ def results_page(
         seen: the picture that its token stands for.
         links: where the page's links lead.
         abstain_below: a label that is less probable is told as unsure.
+        is_comparing: whether a verdict on the picture, where it has none yet, will come.
 
     Raises:
         UnknownArtworkError: a work to compare with is not in the collection.
@@ -43,17 +46,11 @@ def results_page(
     """
     found, reason = _found(catalogue, question, seen)
     marked = urlencode({"works": "|".join(str(work["artwork_id"]) for work in found.works)})
-    verdict = seen.verdict if seen else None
-    held = verdict.artwork_id if verdict else None
-    return {
+    return verdict_shown(catalogue, seen, is_comparing=is_comparing) | {
         "question": question,
         "seen": seen,
         "is_sure": sure_tasks(seen.best, abstain_below) if seen else {},
         "abstain_below": abstain_below,
-        "verdict": verdict,
-        # Which painting it shows is known better than how far its looks are from the others'.
-        "is_unlike": seen is not None and held is None and bool(catalogue.novelty(seen).is_unlike_collection),
-        "match": _painting(catalogue, held) if held is not None and held in catalogue else None,
         "liked": [catalogue.get(one) for one in question.like],
         "unlike": [catalogue.get(one) for one in question.unlike],
         "found": found,
@@ -63,6 +60,24 @@ def results_page(
         "accuracy": held_out_accuracy(lake) if seen else {},
         "heading": heading(question, catalogue),
         "on_map": f"{links.map()}#{marked}" if found.works and lake.table("art_map").exists() else "",
+    }
+
+
+def verdict_shown(catalogue: Catalogue, seen: "SeenPicture | None", *, is_comparing: bool = False) -> dict[str, Any]:
+    """Whether a picture shows a very painting of the collection, or is unlike all of them."""
+    verdict = seen.verdict if seen else None
+    held = verdict.artwork_id if verdict else None
+    is_undecided = seen is not None and seen.is_undecided
+    # Which painting it shows is known better than how far its looks are from the others'.
+    is_unlike = False
+    if seen is not None and held is None and not (is_undecided and is_comparing):
+        is_unlike = bool(catalogue.novelty(seen).is_unlike_collection)
+    return {
+        "verdict": verdict,
+        "match": _painting(catalogue, held) if held is not None and held in catalogue else None,
+        "is_undecided": is_undecided,
+        "is_comparing": is_undecided and is_comparing,
+        "is_unlike": is_unlike,
     }
 
 

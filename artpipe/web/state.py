@@ -2,23 +2,24 @@
 
 import asyncio
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
 from artpipe import __version__
 from artpipe.lake import DataLake
+from artpipe.web.comparisons import Comparisons
 from artpipe.web.config import WebConfig
 from artpipe.web.decoding import DecodingWorkers, UploadRefusedError
 from artpipe.web.links import Links, ServedLinks, web_address
 from artpipe.web.map_data import MapData, read_map
 from artpipe.web.pictures import Pictures
-from artpipe.web.tokens import SeenPicture, read_token, seen_picture, token_of
+from artpipe.web.tokens import SeenPicture, Verdict, read_token, seen_picture, token_of
 from artpipe.web.uploads import read_picture
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 
+Compares = Literal["now", "later", "never"]
+"""When it is found out whether a picture shows a very painting: before it is answered, after, or not at all."""
+
 
 @dataclass
 class Web:
@@ -43,6 +47,7 @@ class Web:
     config: WebConfig
     metrics: "Metrics"
     standing: "Standing | None" = None
+    comparisons: Comparisons = field(default_factory=Comparisons)
     links: Links = field(default_factory=lambda: ServedLinks(__version__))
     _map: "tuple[object, MapData] | None" = None
     _map_lock: threading.Lock = field(default_factory=threading.Lock)
@@ -63,13 +68,17 @@ class Web:
         """The pages' templates."""
         return page_templates()
 
-    async def look_at(self, request: Request) -> tuple[SeenPicture, str, dict[str, str]]:
+    async def look_at(self, request: Request, compares: Compares) -> tuple[SeenPicture, str, dict[str, str]]:
         """The picture that a request sends: what the model sees in it, its token, and the form's other fields.
+
+        Args:
+            request: holds the picture.
+            compares: "later" gives a token whose `verdict` is asked for apart.
 
         Raises:
             UploadRefusedError: it cannot be used.
         """
-        if self._waiting >= self.config.waiting_uploads:
+        if self._waiting + self.comparisons.waiting >= self.config.waiting_uploads:
             self.metrics.uploads.labels("busy").inc()
             raise UploadRefusedError("many pictures are being looked at; try again in a few seconds.", 503)
         self._waiting += 1
@@ -78,7 +87,11 @@ class Web:
             jpeg = await run_in_threadpool(self.decoding.decode, data)
             del data
             catalogue, model = self.live.now
-            seen, token = await run_in_threadpool(_seen, catalogue, model, jpeg)
+            seen, token = await run_in_threadpool(_seen, model, jpeg, catalogue.can_compare and compares != "never")
+            if seen.is_undecided:
+                self.comparisons.begin(token, partial(catalogue.same_painting, jpeg))
+                if compares == "now":
+                    seen, token = await self.decided(seen, token)
         except UploadRefusedError:
             self.metrics.uploads.labels("refused").inc()
             raise
@@ -100,6 +113,37 @@ class Web:
             return None
         _, model = self.live.now
         return read_token(question.image, model.model_id, model.labels)
+
+    async def decided(self, seen: SeenPicture, token: str) -> tuple[SeenPicture, str]:
+        """The same picture and its token once it was compared; as they were where nothing is known of that here."""
+        begun = self.comparisons.of(token) if seen.is_undecided else None
+        if begun is None:
+            return seen, token
+        # Shielded, since others may wait for the same comparison when this visitor leaves.
+        verdict = await asyncio.shield(asyncio.wrap_future(begun))
+        return self._with_verdict(seen, verdict)
+
+    def settled(self, question: "Question") -> "tuple[Question, SeenPicture | None]":
+        """A question and its picture, with what came of comparing it where that is known by now.
+
+        Raises:
+            UnusableTokenError: the token is damaged, or another model saw the picture.
+        """
+        seen = self.seen(question)
+        begun = self.comparisons.of(question.image) if question.image and seen and seen.is_undecided else None
+        if seen is None or begun is None or not begun.done():
+            return question, seen
+        seen, token = self._with_verdict(seen, begun.result())
+        return replace(question, image=token), seen
+
+    def is_comparing(self, token: str) -> bool:
+        """Whether it is being found out if a picture shows a very painting."""
+        return self.comparisons.of(token) is not None
+
+    def _with_verdict(self, seen: SeenPicture, verdict: Verdict | None) -> tuple[SeenPicture, str]:
+        _, model = self.live.now
+        seen = replace(seen, verdict=verdict, is_undecided=False)
+        return seen, token_of(seen, model.model_id, model.labels)
 
     def map(self) -> MapData:
         """The map of the version in service, packed once.
@@ -152,10 +196,9 @@ def _thousands(number: int) -> str:
     return f"{number:,}"
 
 
-def _seen(catalogue: "Catalogue", model: "WarmingModel", jpeg: bytes) -> tuple[SeenPicture, str]:
+def _seen(model: "WarmingModel", jpeg: bytes, is_undecided: bool) -> tuple[SeenPicture, str]:
     labels = model.labels
-    encoded = model.encode([jpeg])
-    seen = seen_picture(encoded, labels, catalogue.same_painting(jpeg))
+    seen = replace(seen_picture(model.encode([jpeg]), labels), is_undecided=is_undecided)
     return seen, token_of(seen, model.model_id, labels)
 
 

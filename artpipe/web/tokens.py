@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 LABELS_A_TASK = 3
 _FORMAT = 2
-_HEAD = struct.Struct("<B8sHBB")  # format, model, length of the vector, whether it was compared, length of the match
+_HEAD = struct.Struct("<B8sHBB")  # format, model, length of the vector, what came of comparing it, length of the match
+_NOT_COMPARED, _COMPARED, _UNDECIDED = range(3)
 _NO_LABEL = 255
 _LONGEST_MATCH = 255
 
@@ -60,14 +61,16 @@ class SeenPicture:
         vector: float32 (D,), of length 1.
         best: for each task (label, probability), most likely first.
         verdict: whether it shows a very painting of the collection; None where that cannot be decided.
+        is_undecided: whether the verdict comes later.
     """
 
     vector: "NDArray[np.float32]"
     best: dict[str, list[tuple[str, float]]]
     verdict: Verdict | None = None
+    is_undecided: bool = False
 
 
-def seen_picture(encoded: "Encoded", labels: Mapping[str, list[str]], verdict: Verdict | None = None) -> SeenPicture:
+def seen_picture(encoded: "Encoded", labels: Mapping[str, list[str]]) -> SeenPicture:
     """The first picture of a batch as the model saw it."""
     best: dict[str, list[tuple[str, float]]] = {}
     for task in TASKS:
@@ -75,7 +78,7 @@ def seen_picture(encoded: "Encoded", labels: Mapping[str, list[str]], verdict: V
             chances = encoded.probabilities[task][0]
             order = np.argsort(-chances, kind="stable")[:LABELS_A_TASK]
             best[task] = [(labels[task][place], float(chances[place])) for place in order]
-    return SeenPicture(encoded.vectors[0], best, verdict)
+    return SeenPicture(encoded.vectors[0], best)
 
 
 def token_of(seen: SeenPicture, model_id: str, labels: Mapping[str, list[str]]) -> str:
@@ -89,7 +92,8 @@ def token_of(seen: SeenPicture, model_id: str, labels: Mapping[str, list[str]]) 
         chances += bytes([_NO_LABEL, 0]) * (LABELS_A_TASK - len(told))
     verdict = seen.verdict or Verdict(None)
     match = (verdict.artwork_id or "").encode()[:_LONGEST_MATCH]
-    head = _HEAD.pack(_FORMAT, _model_mark(model_id), len(steps), seen.verdict is not None, len(match))
+    compared = _UNDECIDED if seen.is_undecided else _NOT_COMPARED if seen.verdict is None else _COMPARED
+    head = _HEAD.pack(_FORMAT, _model_mark(model_id), len(steps), compared, len(match))
     # Rounded down, so that an address never tells more than was measured.
     body = head + steps.tobytes() + bytes(chances) + match + bytes([int(verdict.certainty * 255)])
     return base64.urlsafe_b64encode(body + struct.pack("<I", zlib.crc32(body))).rstrip(b"=").decode()
@@ -105,7 +109,7 @@ def read_token(token: str, model_id: str, labels: Mapping[str, list[str]]) -> Se
     try:
         data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         body, (check,) = data[:-4], struct.unpack("<I", data[-4:])
-        made_as, mark, length, was_compared, match_length = _HEAD.unpack(body[: _HEAD.size])
+        made_as, mark, length, compared, match_length = _HEAD.unpack(body[: _HEAD.size])
     except (binascii.Error, ValueError, struct.error) as error:
         raise damaged from error
     size = _HEAD.size + length + len(TASKS) * LABELS_A_TASK * 2 + match_length + 1
@@ -131,8 +135,8 @@ def read_token(token: str, model_id: str, labels: Mapping[str, list[str]]) -> Se
     if strength == 0:
         raise damaged
     told = {task: pairs for task, pairs in best.items() if pairs}
-    verdict = Verdict(match, body[-1] / 255) if was_compared else None
-    return SeenPicture(steps / np.float32(strength), told, verdict)
+    verdict = Verdict(match, body[-1] / 255) if compared == _COMPARED else None
+    return SeenPicture(steps / np.float32(strength), told, verdict, compared == _UNDECIDED)
 
 
 def _model_mark(model_id: str) -> bytes:

@@ -2,8 +2,10 @@
 
     python artpipe_tests/benchmarks/bench_web.py data_lake/sample --users 8 --seconds 20
 
-Every visitor sends a photograph (1600 px, an angle, noise), follows the redirect and reads the page of results, again
-and again. Prints one JSON line: percentiles in milliseconds, errors, and the server's memory before and after.
+Every visitor sends a photograph (1600 px, an angle, noise) as the page's script does, reads the page of results, then
+waits for the verdict on the very painting, and begins again without a pause. With `--no-script` a form is sent, which
+waits for the verdict and is led to a page with all of it. Prints one JSON line: percentiles in milliseconds from the
+upload to the whole page of results and to the verdict, errors, and the server's memory before and after.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +29,7 @@ from artpipe.images.store import ImageStore
 from artpipe.lake import DataLake
 
 PHOTO_PX = 1600
+COMPARING = re.compile(r'data-comparing="([^"]+)"')
 STARTED = re.compile(r"(http://127\.0\.0\.1:\d+)")
 
 
@@ -75,20 +79,75 @@ def processor_s(process: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def visit(address: str, photos: list[bytes], until: float, took_ms: list[float], errors: list[str]) -> None:
+@dataclass
+class Seen:
+    """What the visitors met with, in milliseconds from the upload."""
+
+    results_ms: list[float] = field(default_factory=list[float])
+    verdict_ms: list[float] = field(default_factory=list[float])
+    errors: list[str] = field(default_factory=list[str])
+
+
+class LostError(Exception):
+    """A visitor did not get what they came for."""
+
+
+def visit(address: str, photos: list[bytes], until: float, seen: Seen, has_script: bool, seed: int) -> None:
     """One visitor."""
-    session = requests.Session()
+    session, chance = requests.Session(), np.random.default_rng(seed)
     while time.monotonic() < until:
+        photo = slightly_other(chance.choice(np.array(photos, dtype=object)), chance)
         began = time.perf_counter()
         try:
-            answer = session.post(f"{address}/search", files={"picture": ("p.jpg", random.choice(photos))}, timeout=60)
-            if answer.status_code != 200 or "Looks like your picture" not in answer.text:
-                errors.append(f"status {answer.status_code}")
-                continue
-        except requests.RequestException as error:
-            errors.append(type(error).__name__)
-            continue
-        took_ms.append((time.perf_counter() - began) * 1e3)
+            token = results_of(session, address, photo, has_script)
+            seen.results_ms.append((time.perf_counter() - began) * 1e3)
+            if token:
+                read_verdict(session, address, token)
+            seen.verdict_ms.append((time.perf_counter() - began) * 1e3)
+        except (requests.RequestException, LostError) as error:
+            seen.errors.append(repr(error))
+
+
+def slightly_other(photo: bytes, chance: np.random.Generator) -> bytes:
+    """The same photograph as another file, so that it is no picture that was compared before."""
+    image = Image.open(io.BytesIO(photo))
+    left, top = chance.integers(0, 60, 2).tolist()
+    out = io.BytesIO()
+    image.crop((left, top, image.width, image.height)).save(out, "JPEG", quality=80)
+    return out.getvalue()
+
+
+def results_of(session: requests.Session, address: str, photo: bytes, has_script: bool) -> str:
+    """Send a photograph and read the page of its results; the token to ask for the verdict with, if it comes apart.
+
+    Raises:
+        LostError: there was no such page.
+    """
+    accept = "application/json" if has_script else "text/html"
+    files = {"picture": ("p.jpg", photo)}
+    answer = session.post(f"{address}/search", files=files, headers={"Accept": accept}, timeout=60)
+    if has_script and answer.status_code == 200:
+        answer = session.get(address + answer.json()["address"], timeout=60)
+    if answer.status_code != 200 or "Looks like your picture" not in answer.text:
+        raise LostError(f"status {answer.status_code}")
+    comparing = COMPARING.search(answer.text)
+    return comparing[1] if comparing else ""
+
+
+def read_verdict(session: requests.Session, address: str, token: str) -> None:
+    """Wait for the verdict.
+
+    Raises:
+        LostError: there was none.
+    """
+    told = session.get(f"{address}/search/verdict", params={"image": token}, timeout=60)
+    if told.status_code != 200 or "was not found out" in told.json()["html"]:
+        raise LostError(f"verdict {told.status_code}")
+
+
+def percentiles(took_ms: list[float]) -> dict[str, float]:
+    """The middle and the high end."""
+    return {f"p{share}": round(float(np.percentile(took_ms, share)), 1) for share in (50, 95)}
 
 
 def started_server(lake: str) -> tuple[subprocess.Popen[str], str, float]:
@@ -119,17 +178,17 @@ def main() -> None:
     asked.add_argument("lake")
     asked.add_argument("--users", type=int, default=8)
     asked.add_argument("--seconds", type=float, default=20.0)
+    asked.add_argument("--no-script", action="store_true")
     options = asked.parse_args()
     photos = photographs(DataLake(options.lake), 24)
     server, address, start_s = started_server(options.lake)
-    took_ms: list[float] = []
-    errors: list[str] = []
+    seen, has_script = Seen(), not options.no_script
     try:
-        visit(address, photos, time.monotonic() + 3, [], errors)  # warm
+        visit(address, photos, time.monotonic() + 3, Seen(), has_script, options.users)  # warm
         before, processor_before = memory_mb(server.pid), processor_s(server.pid)
         until = time.monotonic() + options.seconds
-        arguments = (address, photos, until, took_ms, errors)
-        visitors = [threading.Thread(target=visit, args=arguments) for _ in range(options.users)]
+        arguments = [(address, photos, until, seen, has_script, number) for number in range(options.users)]
+        visitors = [threading.Thread(target=visit, args=each) for each in arguments]
         for visitor in visitors:
             visitor.start()
         for visitor in visitors:
@@ -138,16 +197,16 @@ def main() -> None:
     finally:
         server.terminate()
         server.wait()
-    middle, high = (round(float(np.percentile(took_ms, share)), 1) for share in (50, 95))
     told = {
         "users": options.users,
         "seconds": options.seconds,
-        "uploads": len(took_ms),
-        "p50_ms": middle,
-        "p95_ms": high,
-        "errors": errors[:5],
-        "error_count": len(errors),
-        "processor_ms_an_upload": round(processor / max(1, len(took_ms)) * 1e3, 1),
+        "has_script": has_script,
+        "uploads": len(seen.verdict_ms),
+        "results_ms": percentiles(seen.results_ms),
+        "verdict_ms": percentiles(seen.verdict_ms),
+        "errors": seen.errors[:5],
+        "error_count": len(seen.errors),
+        "processor_ms_an_upload": round(processor / max(1, len(seen.verdict_ms)) * 1e3, 1),
         "memory_mb_before": before,
         "memory_mb_after": after,
         "start_s": round(start_s, 2),

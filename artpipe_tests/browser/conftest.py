@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -39,15 +40,13 @@ def served_lake(tmp_path_factory: pytest.TempPathFactory) -> DataLake:
     return lake
 
 
-@pytest.fixture(scope="session")
-def address(served_lake: DataLake) -> Iterator[str]:
+@contextmanager
+def serving(lake: DataLake, config: WebConfig) -> Iterator[str]:
+    """The app over a lake, in a thread; its address."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(served_lake, WebConfig(abstain_below=0.8), encoder=_web.ColourModel()), log_level="warning"
-        )
-    )
+    app = create_app(lake, config, encoder=_web.ColourModel())
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     while not server.started:
@@ -55,6 +54,28 @@ def address(served_lake: DataLake) -> Iterator[str]:
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture(scope="session")
+def address(served_lake: DataLake) -> Iterator[str]:
+    with serving(served_lake, WebConfig(abstain_below=0.8)) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def described_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of a collection whose pictures are described, so that a very painting is known again."""
+    lake = DataLake(tmp_path_factory.mktemp("described") / "lake")
+    _web.write_described_works(lake, 6)
+    with serving(lake, WebConfig()) as address:
+        yield address
+
+
+@pytest.fixture
+def held_up() -> Iterator[threading.Event]:
+    """Comparisons wait until this is set."""
+    with _web.comparisons_held_up() as may_go_on:
+        yield may_go_on
 
 
 # Not for the whole session: Playwright's event loop runs in this thread until it is closed, and others need one too.
@@ -75,7 +96,7 @@ def context_with(browser: Browser, address: str) -> Iterator[Callable[..., Brows
     errors: list[str] = []
 
     def make(**options: object) -> BrowserContext:
-        context = browser.new_context(base_url=address, **options)
+        context = browser.new_context(**{"base_url": address, **options})
         context.set_default_timeout(PATIENCE_MS)
         context.on("weberror", lambda error: errors.append(str(error.error)))
         made.append(context)
@@ -96,6 +117,21 @@ def page(context_with: Callable[..., BrowserContext]) -> Page:
 def red_picture(tmp_path: Path) -> Path:
     path = tmp_path / "red.jpg"
     path.write_bytes(_web.picture((228, 77, 78), (300, 200)))
+    return path
+
+
+@pytest.fixture
+def held_picture(tmp_path: Path) -> Path:
+    """A picture of the described collection."""
+    path = tmp_path / "held.jpg"
+    path.write_bytes(_web.blots(0))
+    return path
+
+
+@pytest.fixture
+def another_held_picture(tmp_path: Path) -> Path:
+    path = tmp_path / "another.jpg"
+    path.write_bytes(_web.blots(1))
     return path
 
 

@@ -2,7 +2,9 @@
 
 import io
 import json
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,10 +18,13 @@ from artpipe.embedding.mapping import update_map
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.io import write_parquet
 from artpipe.lake import DataLake, write_whole
+from artpipe.search.feature_index import build_feature_index
 from artpipe.search.queries import Encoded
 from artpipe.search.text import build_text_index
 from artpipe.web.app import create_app
+from artpipe.web.catalogue import Catalogue
 from artpipe.web.config import WebConfig
+from artpipe.web.tokens import Verdict
 
 MODEL = "3fa9c0de"
 STYLES = ["Renaissance", "Baroque", "Rococo", "Realism"]
@@ -46,6 +51,19 @@ def picture(colour: tuple[int, int, int], size: tuple[int, int] = (64, 48), kind
     packed = io.BytesIO()
     Image.new("RGB", size, colour).save(packed, kind, **options)
     return packed.getvalue()
+
+
+def blots(seed: int) -> bytes:
+    """A picture with points of its own."""
+    rng = np.random.default_rng(seed)
+    layers = [
+        np.asarray(Image.fromarray(rng.integers(0, 255, (n, n * 4 // 3, 3), dtype=np.uint8)).resize((320, 240)))
+        for n in (6, 15, 40)
+    ]
+    out = io.BytesIO()
+    mixed = 0.5 * layers[0] + 0.3 * layers[1] + 0.2 * layers[2]
+    Image.fromarray(mixed.astype(np.uint8)).save(out, "JPEG", quality=92)
+    return out.getvalue()
 
 
 def colour_of(i: int, count: int) -> tuple[int, int, int]:
@@ -92,6 +110,38 @@ def write_works(lake: DataLake, count: int, model_id: str = MODEL) -> None:
     write_whole(lake.served_model, json.dumps({"model_id": model_id}).encode())
     embedded = EmbeddingTable(lake)
     write_parquet(lake.table("art_map"), update_map(embedded.read(), embedded.vectors()[1], None).table)
+
+
+def write_described_works(lake: DataLake, count: int) -> None:
+    """The same with pictures that have points, described for comparison."""
+    write_works(lake, count)
+    ids = EmbeddingTable(lake).read(["artwork_id"])["artwork_id"].to_list()
+    jpegs = [blots(n) for n in range(len(ids))]
+    stored = pl.DataFrame({"artwork_id": ids, "jpeg": jpegs, "status": "fetched", "short_side_px": 240})
+    lake.connect().create_table("images", data=stored.to_arrow(), mode="overwrite")
+    build_feature_index(lake, photographs=16)
+
+
+@contextmanager
+def comparisons_held_up() -> Iterator[threading.Event]:
+    """Comparisons wait until the event is set."""
+    may_go_on = threading.Event()
+    compare = Catalogue.same_painting
+
+    def waits(self: Catalogue, jpeg: bytes) -> Verdict | None:
+        assert may_go_on.wait(60)
+        return compare(self, jpeg)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Catalogue, "same_painting", waits)
+        yield may_go_on
+        may_go_on.set()
+
+
+@pytest.fixture
+def held_up() -> Iterator[threading.Event]:
+    with comparisons_held_up() as may_go_on:
+        yield may_go_on
 
 
 def fill(lake: DataLake, count: int = 60) -> None:
@@ -142,6 +192,16 @@ def picture_of() -> Callable[..., bytes]:
 @pytest.fixture(scope="session")
 def works_written() -> Callable[..., None]:
     return write_works
+
+
+@pytest.fixture(scope="session")
+def described_works_written() -> Callable[..., None]:
+    return write_described_works
+
+
+@pytest.fixture(scope="session", name="blots")
+def blots_of() -> Callable[[int], bytes]:
+    return blots
 
 
 @pytest.fixture

@@ -1,45 +1,37 @@
 """Whether a visitor's picture shows a painting of the collection, from the upload to the page and the API."""
 
-import io
+import threading
 
-import numpy as np
-import polars as pl
 import pytest
 from fastapi.testclient import TestClient
-from PIL import Image
 
-from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake import DataLake
-from artpipe.search.feature_index import build_feature_index
 from artpipe.web.app import create_app
-
-
-def blots(seed: int) -> bytes:
-    """A picture with points of its own."""
-    rng = np.random.default_rng(seed)
-    layers = [
-        np.asarray(Image.fromarray(rng.integers(0, 255, (n, n * 4 // 3, 3), dtype=np.uint8)).resize((320, 240)))
-        for n in (6, 15, 40)
-    ]
-    out = io.BytesIO()
-    mixed = 0.5 * layers[0] + 0.3 * layers[1] + 0.2 * layers[2]
-    Image.fromarray(mixed.astype(np.uint8)).save(out, "JPEG", quality=92)
-    return out.getvalue()
+from artpipe.web.comparisons import Comparisons
+from artpipe.web.config import WebConfig
+from artpipe.web.tokens import Verdict
 
 
 @pytest.fixture(scope="module")
-def comparing(tmp_path_factory: pytest.TempPathFactory, works_written, colour_model_class) -> TestClient:
+def described(tmp_path_factory: pytest.TempPathFactory, described_works_written) -> DataLake:
     lake = DataLake(tmp_path_factory.mktemp("comparing") / "lake")
-    works_written(lake, 6)
-    ids = EmbeddingTable(lake).read(["artwork_id"])["artwork_id"].to_list()
-    jpegs = [blots(n) for n in range(len(ids))]
-    stored = pl.DataFrame({"artwork_id": ids, "jpeg": jpegs, "status": "fetched", "short_side_px": 240})
-    lake.connect().create_table("images", data=stored.to_arrow(), mode="overwrite")
-    build_feature_index(lake, photographs=16)
-    return TestClient(create_app(lake, encoder=colour_model_class()), follow_redirects=True)
+    described_works_written(lake, 6)
+    return lake
 
 
-def test_a_painting_that_is_held_is_named_on_the_page_and_in_the_api(comparing: TestClient):
+@pytest.fixture(scope="module")
+def comparing(described: DataLake, colour_model_class) -> TestClient:
+    return TestClient(create_app(described, encoder=colour_model_class()), follow_redirects=True)
+
+
+def sent_by_a_script(client: TestClient, jpeg: bytes) -> str:
+    """The token of the results."""
+    answer = client.post("/search", files={"picture": ("p", jpeg)}, headers={"Accept": "application/json"})
+    assert answer.status_code == 200
+    return answer.json()["token"]
+
+
+def test_a_painting_that_is_held_is_named_on_the_page_and_in_the_api(comparing: TestClient, blots):
     sent = comparing.post("/api/search", files={"picture": ("p", blots(0))}).json()
     assert sent["same_painting"]["artwork_id"] == "d/durer/work000"
     assert 0.9 < sent["same_painting"]["certainty"] < 1
@@ -48,17 +40,99 @@ def test_a_painting_that_is_held_is_named_on_the_page_and_in_the_api(comparing: 
     assert '<a href="/works/d/durer/work000">A Café &lt;at&gt; Night &amp; Day</a>' in page
 
 
-def test_a_painting_that_is_not_held_is_said_not_to_be(comparing: TestClient):
+def test_a_painting_that_is_not_held_is_said_not_to_be(comparing: TestClient, blots):
     sent = comparing.post("/api/search", files={"picture": ("p", blots(99))}).json()
     assert sent["same_painting"] == {"artwork_id": None, "certainty": 0.0}
     page = comparing.get("/search", params={"image": sent["image"]}).text
     assert "was not found in the collection" in page
 
 
-def test_where_pictures_are_not_described_only_the_glance_page_says_so(client: TestClient):
+def test_where_pictures_are_not_described_only_the_glance_page_says_so(client: TestClient, blots):
     sent = client.post("/api/search", files={"picture": ("p", blots(0))}).json()
     assert sent["same_painting"] is None
     page = client.get("/search", params={"image": sent["image"]}).text
     assert 'class="verdict' not in page
     assert "ARTPIPE_SAME_PAINTING" not in page
     assert "ARTPIPE_SAME_PAINTING" in client.get("/collection").text
+
+
+def test_a_script_gets_the_results_first_and_the_verdict_apart(comparing: TestClient, held_up: threading.Event, blots):
+    token = sent_by_a_script(comparing, blots(1))
+    page = comparing.get("/search", params={"image": token}).text
+    assert "Looks like your picture" in page
+    assert f'role="status" data-comparing="{token}"' in page
+    assert "point by point" in page
+    assert comparing.get("/api/search", params={"image": token}).json()["same_painting"] is None
+    held_up.set()
+    told = comparing.get("/search/verdict", params={"image": token})
+    assert told.headers["cache-control"] == "no-store"
+    assert "In the collection" in told.json()["html"]
+    assert '<a href="/works/d/durer/work001">' in told.json()["html"]
+    decided = told.json()["token"]
+    assert decided != token
+    for asked in (token, decided):
+        page = comparing.get("/search", params={"image": asked}).text
+        assert "In the collection" in page
+        assert "data-comparing" not in page
+        assert f"image={decided}" in page  # links lead on with what is known by now
+        assert f"image={token}" not in page
+
+
+def test_a_form_without_a_script_waits_for_the_verdict(comparing: TestClient, blots):
+    page = comparing.post("/search", files={"picture": ("p", blots(99))}, headers={"Accept": "text/html"})
+    assert "was not found in the collection" in page.text
+    assert "data-comparing" not in page.text
+
+
+@pytest.mark.usefixtures("held_up")
+def test_a_verdict_that_was_never_given_is_not_waited_for(
+    described: DataLake, comparing: TestClient, colour_model_class, blots
+):
+    token = sent_by_a_script(comparing, blots(2))
+    elsewhere = TestClient(create_app(described, encoder=colour_model_class()))
+    page = elsewhere.get("/search", params={"image": token}).text
+    assert "was not found out" in page
+    assert "data-comparing" not in page
+    told = elsewhere.get("/search/verdict", params={"image": token}).json()
+    assert told["token"] == token
+    assert "was not found out" in told["html"]
+
+
+def test_a_verdict_is_asked_for_by_a_token(comparing: TestClient):
+    assert comparing.get("/search/verdict").status_code == 422
+    assert comparing.get("/search/verdict", params={"image": "AAAA"}).status_code == 422
+
+
+@pytest.mark.usefixtures("held_up")
+def test_pictures_that_wait_to_be_compared_count_among_those_that_may_wait(
+    described: DataLake, colour_model_class, blots
+):
+    busy = TestClient(create_app(described, WebConfig(waiting_uploads=2), encoder=colour_model_class()))
+    for seed in (3, 4):
+        sent_by_a_script(busy, blots(seed))
+    answer = busy.post("/search", files={"picture": ("p", blots(5))}, headers={"Accept": "application/json"})
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "5"
+
+
+def test_a_picture_is_compared_once_however_often_it_is_sent():
+    comparisons, asked = Comparisons(), []
+    first = comparisons.begin("token", lambda: asked.append(1))
+    assert comparisons.begin("token", lambda: asked.append(2)) is first
+    assert first.result(30) is None
+    assert asked == [1]
+    comparisons.close()
+
+
+def test_old_comparisons_are_forgotten_and_a_failure_decides_nothing(caplog: pytest.LogCaptureFixture):
+    comparisons = Comparisons(most_remembered=2)
+    assert comparisons.begin("a", lambda: 1 / 0).result(30) is None
+    assert "could not be compared" in caplog.text
+    for token in ("b", "c"):
+        comparisons.begin(token, lambda: Verdict("w", 0.9))
+    assert comparisons.of("a") is None
+    found = comparisons.of("c")
+    assert found is not None
+    assert found.result(30) == Verdict("w", 0.9)
+    assert comparisons.waiting == 0
+    comparisons.close()

@@ -29,6 +29,14 @@ def test_a_token_brings_back_what_the_model_saw(dimension: int):
     assert 0.99 < back.verdict.certainty <= 0.9967
 
 
+def test_a_token_may_stand_for_a_picture_that_is_still_compared():
+    picture = replace(seen(), verdict=None, is_undecided=True)
+    back = read_token(token_of(picture, "model", LABELS), "model", LABELS)
+    assert back.is_undecided
+    assert back.verdict is None
+    assert not read_token(token_of(seen(), "model", LABELS), "model", LABELS).is_undecided
+
+
 @pytest.mark.parametrize("verdict", [None, Verdict(None)])
 def test_a_token_tells_what_is_not_held_from_what_was_not_compared(verdict: Verdict | None):
     picture = replace(seen(), verdict=verdict)

@@ -25,8 +25,8 @@ async function send(form, file) {
     const body = new FormData();
     body.append('picture', file);
     const answer = await fetch('/search', { method: 'POST', body, headers: { Accept: 'application/json' } });
-    const told = await answer.json();
-    if (!answer.ok) throw new Error(told.detail || 'The picture could not be looked at.');
+    const told = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(told.detail || 'The server failed to look at the picture; try again.');
     if (copy) {
       try { sessionStorage.setItem(KEEP + told.token, copy); } catch { /* a full storage only loses the preview */ }
     }
@@ -65,8 +65,34 @@ window.addEventListener('pageshow', () => {
 });
 
 for (const image of document.querySelectorAll('[data-preview]')) {
-  const copy = sessionStorage.getItem(KEEP + image.dataset.preview);
+  const asked = new URLSearchParams(location.search).get('image');
+  const now = image.dataset.preview;
+  if (asked !== now) takeToken(asked, now); // the verdict was there before the page was
+  const copy = sessionStorage.getItem(KEEP + now);
   if (copy) { image.src = copy; image.hidden = false; }
+}
+
+// Whether it is a very painting of the collection comes after the results, and with it the address that says so.
+for (const told of document.querySelectorAll('[data-comparing]')) {
+  const token = told.dataset.comparing;
+  fetch('/search/verdict?' + new URLSearchParams({ image: token })).then(async (answer) => {
+    if (!answer.ok) throw new Error(answer.statusText);
+    const found = await answer.json();
+    if (found.html) told.innerHTML = found.html; else told.remove();
+    takeToken(token, found.token);
+  }).catch(() => {
+    told.querySelector('.comparing').textContent = 'The server does not answer; load the page again to know.';
+  });
+}
+
+function takeToken(old, now) {
+  for (const link of document.querySelectorAll('a[href*="image="]')) link.href = link.href.replaceAll(old, now);
+  for (const field of document.querySelectorAll('input[name=image]')) if (field.value === old) field.value = now;
+  const copy = sessionStorage.getItem(KEEP + old);
+  if (copy) {
+    try { sessionStorage.setItem(KEEP + now, copy); } catch { /* a full storage only loses the preview */ }
+  }
+  history.replaceState(history.state, '', location.href.replaceAll(old, now));
 }
 
 for (const form of document.querySelectorAll('[data-filters]')) {

@@ -1,0 +1,85 @@
+"""Whether a picture shows a very painting of the collection: told after its results, in a real browser."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, Page, expect
+
+PHONE = {"width": 360, "height": 740}
+
+
+@pytest.fixture
+def visitor(context_with: Callable[..., BrowserContext], described_address: str) -> Page:
+    return context_with(base_url=described_address, viewport=PHONE).new_page()
+
+
+def serious(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [one["id"] for one in found if one["impact"] in ("serious", "critical")]
+
+
+def test_the_verdict_comes_after_the_results_and_with_it_an_address_that_tells_it(
+    visitor: Page,
+    context_with: Callable[..., BrowserContext],
+    described_address: str,
+    held_picture: Path,
+    held_up: threading.Event,
+):
+    visitor.goto("/")
+    visitor.set_input_files("input[type=file]", held_picture)
+    expect(visitor.get_by_role("heading", name="Is it a painting of this collection?")).to_be_visible()
+    expect(visitor.locator(".wall .hung").first).to_be_visible()
+    expect(visitor.locator("img.preview")).to_be_visible()
+    assert serious(visitor) == []
+    before = visitor.url
+    held_up.set()
+    expect(visitor.locator(".verdict.held .kicker")).to_have_text("In the collection")
+    expect(visitor.locator(".told")).to_have_attribute("role", "status")
+    assert serious(visitor) == []
+    assert visitor.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert visitor.url != before
+    token = before.partition("image=")[2]
+    assert token not in visitor.content().replace(f'data-comparing="{token}"', "").replace(
+        f'data-preview="{token}"', ""
+    )
+    visitor.reload()
+    expect(visitor.locator(".verdict.held")).to_be_visible()
+    expect(visitor.locator("[data-comparing]")).to_have_count(0)
+    expect(visitor.locator("img.preview")).to_be_visible()
+    stranger = context_with(base_url=described_address).new_page()
+    stranger.goto(visitor.url)
+    expect(stranger.locator(".verdict.held")).to_be_visible()
+    expect(stranger.locator("img.preview")).to_be_hidden()
+
+
+def test_a_verdict_that_is_there_before_the_page_is_told_at_once(visitor: Page, held_picture: Path):
+    for _ in range(2):
+        visitor.goto("/")
+        visitor.set_input_files("input[type=file]", held_picture)
+        expect(visitor.locator(".verdict.held")).to_be_visible()
+        expect(visitor.locator("img.preview")).to_be_visible()
+        assert visitor.locator("img.preview").get_attribute("data-preview") in visitor.url
+
+
+def test_without_a_script_the_verdict_is_waited_for(
+    context_with: Callable[..., BrowserContext], described_address: str, held_picture: Path
+):
+    page = context_with(base_url=described_address, java_script_enabled=False).new_page()
+    page.goto("/")
+    page.set_input_files("input[type=file]", held_picture)
+    page.get_by_role("button", name="Look for it").click()
+    expect(page.locator(".verdict.held")).to_be_visible()
+
+
+@pytest.mark.usefixtures("held_up")
+def test_a_verdict_that_cannot_be_fetched_says_what_to_do(visitor: Page, another_held_picture: Path):
+    visitor.route("**/search/verdict?*", lambda route: route.abort())
+    visitor.goto("/")
+    visitor.set_input_files("input[type=file]", another_held_picture)
+    expect(visitor.locator(".verdict .comparing")).to_have_text(
+        "The server does not answer; load the page again to know."
+    )
+    expect(visitor.locator(".wall .hung").first).to_be_visible()
