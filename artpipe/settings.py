@@ -324,6 +324,12 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _vector_has_two_halves(self) -> "Settings":
+        if self.embedding_dimensions % 2:
+            self.training_config()  # refuses it where a vector is of two networks
+        return self
+
     def web_config(self) -> "WebConfig":
         """How visitors of the web app are treated."""
         from artpipe.web.config import WebConfig

@@ -104,6 +104,13 @@ def test_a_probe_of_a_backbone_without_weights_is_refused():
     assert Settings(recipe="probe", backbone_weights="imagenet").training_config().recipe.epochs == 0
 
 
+def test_a_vector_that_cannot_be_halved_is_refused_where_two_networks_share_it():
+    with pytest.raises(ValidationError, match="ARTPIPE_EMBEDDING_DIMENSIONS to an even number"):
+        Settings(embedding_dimensions=255, backbone_weights="imagenet")
+    for unshared in ({"recipe": "probe", "backbone_weights": "imagenet"}, {"backbone_weights": "none"}):
+        assert Settings(embedding_dimensions=255, **unshared).embedding_dimensions == 255
+
+
 def code_versions(**changed: object) -> dict[str, str | None]:
     graph = build_definitions(Settings(**changed)).resolve_asset_graph()
     return {key.to_user_string(): graph.get(key).code_version for key in graph.get_all_asset_keys()}
