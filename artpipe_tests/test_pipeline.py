@@ -1,5 +1,6 @@
 """The whole graph on a small sample gallery, over real HTTP, with a real Dagster instance."""
 
+import codecs
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,6 +87,11 @@ def test_every_usable_image_is_embedded_once_as_a_unit_vector_by_the_served_mode
     assert rows["model_id"].unique().to_list() == [json.loads(pipeline.lake.served_model.read_text())["model_id"]]
     lengths = rows["vector"].to_numpy() ** 2
     assert lengths.sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_tables_for_people_open_in_a_spreadsheet_and_run_nothing(pipeline: Pipeline):
+    for name in ("labels/suspects.csv", "splits/corrections.csv"):
+        assert pipeline.lake.report(name).read_bytes().startswith(codecs.BOM_UTF8)
 
 
 def test_the_report_tells_held_out_splits_apart(pipeline: Pipeline):

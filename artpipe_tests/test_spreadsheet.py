@@ -4,7 +4,7 @@ import io
 import polars as pl
 import pytest
 
-from artpipe.search.spreadsheet import spreadsheet_csv
+from artpipe.spreadsheet import spreadsheet_csv
 
 
 def cells(frame: pl.DataFrame) -> list[list[str]]:

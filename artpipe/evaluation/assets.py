@@ -12,6 +12,7 @@ from artpipe.lineage import Lineage
 from artpipe.resources import progress_of
 from artpipe.reuse import REUSED, RunConfig, reused
 from artpipe.settings import Settings
+from artpipe.spreadsheet import spreadsheet_csv
 from artpipe.tables import DataFrame
 
 GROUP = "evaluation"
@@ -124,7 +125,7 @@ def suspect_labels(
     vectors, images_embedded = _fixed_vectors(rows, features, store, context, lake, settings)
     reviewed = said.select("artwork_id", "task")
     suspects, noise = find_suspects(rows, vectors, artworks, reviewed, HeadConfig(seed=settings.seed))
-    write_whole(lake.report("labels/suspects.csv"), suspects.write_csv().encode())
+    write_whole(lake.report("labels/suspects.csv"), spreadsheet_csv(suspects))
     sheets: dict[str, Any] = {}
     for task in TASKS:
         shown = suspects.filter(task=task).head(SHEET_ROWS)

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from artpipe.search.spreadsheet import spreadsheet_csv
+from artpipe.spreadsheet import spreadsheet_csv
 
 Pictures = Callable[[Sequence[str]], dict[str, bytes]]
 

@@ -9,6 +9,7 @@ from artpipe.lake import DataLake, write_whole
 from artpipe.lineage import Lineage
 from artpipe.reuse import CHANGES, RunConfig, reused
 from artpipe.settings import Settings
+from artpipe.spreadsheet import spreadsheet_csv
 from artpipe.tables import DataFrame
 
 GROUP = "splits"
@@ -42,7 +43,7 @@ def splits(
     for remark in overrides.remarks:
         context.log.warning(remark)
     corrections = told_corrections(artworks, overrides.labels)
-    write_whole(lake.report("splits/corrections.csv"), corrections.write_csv().encode())
+    write_whole(lake.report("splits/corrections.csv"), spreadsheet_csv(corrections))
     # What was one work stays one work under its old name, so that growth of the catalogue moves nobody.
     previous = read_parquet_if_there(lake, "splits")
     works = group_works(artworks, images, previous, overrides.same_work)

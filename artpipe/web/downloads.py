@@ -21,7 +21,7 @@ _INTERNAL = ("jpeg_sha256", "work_id", "artist_id")
 
 def as_csv(works: "pl.DataFrame") -> bytes:
     """For spreadsheets: accents are read, and no title is run as a formula (see `spreadsheet_csv`)."""
-    from artpipe.search.spreadsheet import spreadsheet_csv
+    from artpipe.spreadsheet import spreadsheet_csv
 
     return spreadsheet_csv(works.drop(_INTERNAL))
 
