@@ -233,6 +233,17 @@ def gallery_serve(
 
 
 @app.command()
+def summarise(
+    reports: Annotated[list[Path], typer.Argument(help="The reports/evaluation/report.json of each run.")],
+) -> None:
+    """Mean and spread of every figure over several runs, such as those of several seeds, as a Markdown table."""
+    from artpipe.evaluation.summary import read_reports
+    from artpipe.evaluation.summary import summarise as as_one
+
+    typer.echo(as_one(read_reports(reports)), nl=False)
+
+
+@app.command()
 def info(as_json: AsJson = False) -> None:
     """Show the settings in force, what the lake holds, the model, the index and the versions."""
     from artpipe.lake import DataLake

@@ -287,3 +287,13 @@ def test_serve_says_when_its_port_is_taken():
 def test_an_export_into_a_folder_with_something_in_it_is_refused(tmp_path: Path):
     (tmp_path / "thesis.txt").write_text("mine")
     assert "name a new folder" in failure(run("export-site", str(tmp_path)))
+
+
+def test_reports_of_several_runs_become_one_table(tmp_path: Path):
+    assert "reports/evaluation/report.json of each run" in failure(run("summarise", str(tmp_path / "nothing.json")))
+    for name, recall in (("a", 0.5), ("b", 0.7)):
+        told = {"splits": {}, "rephotographs": {"glare": {"recall": recall}}}
+        (tmp_path / name).write_text(json.dumps(told))
+    answer = run("summarise", str(tmp_path / "a"), str(tmp_path / "b"))
+    assert answer.exit_code == 0
+    assert "| held out | photographed: glare | found first | 60.0 % | 14.1 % | 50.0 % | 70.0 % |" in answer.stdout

@@ -1,6 +1,8 @@
 """Several evaluation reports as one: the mean of each figure and how far the seeds are apart."""
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +36,26 @@ def summarise(reports: Sequence[Report]) -> str:
     lines = [(*key, *_cells(key[-1], [other[key] for other in told])) for key in shared]
     head = ("split", "of", "figure", f"mean of {len(reports)}", "standard deviation", "lowest", "highest")
     return table(head, lines) + "\n"
+
+
+def read_reports(paths: Sequence[Path]) -> list[Report]:
+    """The reports in these files.
+
+    Raises:
+        NothingToSummariseError: a file cannot be read, or holds something else.
+    """
+    reports: list[Report] = []
+    for path in paths:
+        try:
+            report = json.loads(path.read_bytes())
+            figures(report)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise NothingToSummariseError(
+                f"{path} is no evaluation report that can be read ({type(error).__name__}); give the "
+                "reports/evaluation/report.json of each run."
+            ) from error
+        reports.append(report)
+    return reports
 
 
 def figures(report: Report) -> dict[tuple[str, str, str], float]:

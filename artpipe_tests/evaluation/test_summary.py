@@ -1,8 +1,11 @@
 """Reports of several seeds as one table."""
 
+import json
+from pathlib import Path
+
 import pytest
 
-from artpipe.evaluation.summary import NothingToSummariseError, figures, summarise
+from artpipe.evaluation.summary import NothingToSummariseError, figures, read_reports, summarise
 
 
 def report(at_1: float | None, years: float | None = 40.0) -> dict:
@@ -39,3 +42,16 @@ def test_a_figure_that_one_report_lacks_is_left_out():
     assert "| style | @1 |" not in told
     assert "years" not in told
     assert ("unseen artists", "style", "@1") not in figures(report(None))
+
+
+def test_reports_are_read_and_anything_else_is_refused_by_its_name(tmp_path: Path):
+    paths = [tmp_path / f"{n}.json" for n in range(2)]
+    for path, at_1 in zip(paths, (0.5, 0.7), strict=True):
+        path.write_text(json.dumps(report(at_1)))
+    assert summarise(read_reports(paths)) == summarise([report(0.5), report(0.7)])
+    for name, content in (("none.json", None), ("list.json", "[]"), ("other.json", "{}"), ("cut.json", '{"splits": {')):
+        path = tmp_path / name
+        if content is not None:
+            path.write_text(content)
+        with pytest.raises(NothingToSummariseError, match=name):
+            read_reports([path])
