@@ -5,7 +5,7 @@
 Every visitor sends a photograph (1600 px, an angle, noise) as the page's script does, reads the page of results, then
 waits for the verdict on the very painting, and begins again without a pause. With `--no-script` a form is sent, which
 waits for the verdict and is led to a page with all of it. Prints one JSON line: percentiles in milliseconds from the
-upload to the whole page of results and to the verdict, errors, and the server's memory before and after.
+upload to the whole page of results and to the verdict, errors, and the server's memory before and after each quarter.
 """
 
 import argparse
@@ -191,9 +191,13 @@ def main() -> None:
         visitors = [threading.Thread(target=visit, args=each) for each in arguments]
         for visitor in visitors:
             visitor.start()
+        memory: list[float] = [before]
+        for quarter in range(1, 5):
+            time.sleep(max(0.0, until - options.seconds * (1 - quarter / 4) - time.monotonic()))
+            memory.append(memory_mb(server.pid))
         for visitor in visitors:
             visitor.join()
-        after, processor = memory_mb(server.pid), processor_s(server.pid) - processor_before
+        processor = processor_s(server.pid) - processor_before
     finally:
         server.terminate()
         server.wait()
@@ -207,8 +211,7 @@ def main() -> None:
         "errors": seen.errors[:5],
         "error_count": len(seen.errors),
         "processor_ms_an_upload": round(processor / max(1, len(seen.verdict_ms)) * 1e3, 1),
-        "memory_mb_before": before,
-        "memory_mb_after": after,
+        "memory_mb_by_quarters": memory,
         "start_s": round(start_s, 2),
         "photo_kb": round(sum(map(len, photos)) / len(photos) / 1e3),
     }
