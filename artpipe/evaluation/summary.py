@@ -49,7 +49,7 @@ def read_reports(paths: Sequence[Path]) -> list[Report]:
         try:
             report = json.loads(path.read_bytes())
             figures(report)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise NothingToSummariseError(
                 f"{path} is no evaluation report that can be read ({type(error).__name__}); give the "
                 "reports/evaluation/report.json of each run."

@@ -22,7 +22,7 @@ import numpy as np
 from artpipe.lake import DataLake, write_whole
 from artpipe.search.candidates import look_for
 from artpipe.search.feature_table import FeatureTable
-from artpipe.search.geometry import Agreement, best_agreement
+from artpipe.search.geometry import LEAST_POINTS, Agreement, best_agreement
 from artpipe.search.local_features import (
     QUERY_SHORT_SIDE_PX,
     SENT_SHORT_SIDE_PX,
@@ -43,9 +43,8 @@ if TYPE_CHECKING:
 FILE = "same_painting.json"
 FALSE_POSITIVES = 0.01
 """The rate at which a picture of a painting that is not held may be taken for one that is."""
-LEAST_POINTS = 8
 LEAST_SHARE = 0.03
-"""Fewer agreeing points than these never decide, and no smaller share does, however few strangers were tried."""
+"""No smaller share decides, however few strangers were tried."""
 DRIFT = 0.25
 _RULE = "by-votes-1"
 """Changes when photographs are compared otherwise: a threshold holds only for the way in which it was measured."""

@@ -27,6 +27,8 @@ from artpipe.search.local_features import ANGLE, DIAMETER, Grey, LocalFeatures, 
 _RATIO = 0.88
 _MOST_PAIRS = 120
 _POSES_TRIED = 3
+LEAST_POINTS = 8
+"""Fewer agreeing points decide nothing, whatever their share is."""
 _LEAST_SUPPORT = 3
 _WORTH_CORRECTING = 5
 """Places that must agree before a guess is corrected: wrong ones seldom have so many, right ones many more."""
@@ -112,7 +114,7 @@ def best_agreement(
                 found[pose.name] = _laid_over(photograph, pose.matrix, pose.held, is_enough)
                 if is_enough(found[pose.name]):
                     return pose.name, found[pose.name]
-    best = max(found, key=lambda name: found[name].share, default=None)
+    best = max(found, key=lambda name: (found[name].points >= LEAST_POINTS, found[name].share), default=None)
     return (best, found[best]) if best is not None and found[best].points else (None, Agreement(0))
 
 

@@ -100,7 +100,7 @@ class SearchAnswer(BaseModel):
     same_painting: SamePainting | None = Field(
         default=None,
         description="null where the pictures of the collection are not described for comparison, or this one was not "
-        "compared with them: `/api/predict` does not",
+        "compared with them: `/api/predict` does not, and a page shows its results before that is done",
     )
     note: str = Field(description="what of the words the works hold, where it is not every word as it is")
 

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_UNCOUNTED = ("/static/", "/images/", "/api/healthz")
+_UNCOUNTED = ("/static/", "/images/", "/api/healthz", "/search/verdict")
+"""What a page asks for by itself."""
 _MOST_CLIENTS = 10_000
 
 
@@ -81,7 +82,8 @@ class RateLimit:
             return
         told = f"too many requests from {client or 'this address'}; wait {wait_s} seconds and go on."
         headers = {"Retry-After": str(wait_s)}
-        is_api = scope["path"].startswith("/api/")
+        accepts = Headers(scope=scope).get("accept", "")
+        is_api = scope["path"].startswith("/api/") or "application/json" in accepts
         refusal = (
             JSONResponse({"detail": told}, 429, headers) if is_api else PlainTextResponse(told + "\n", 429, headers)
         )

@@ -27,7 +27,7 @@ def home(web: TheWeb) -> HTMLResponse:
 def results(web: TheWeb, question: Annotated[Question, Depends(Question.of)]) -> HTMLResponse:
     """The answer to a question; each has this address to share."""
     question, seen = web.settled(question)
-    is_comparing = seen is not None and seen.is_undecided and web.is_comparing(question.image or "")
+    is_comparing = question.image is not None and web.comparisons.is_known(question.image)
     shown = results_page(
         web.lake, web.catalogue, question, seen, web.links, web.config.abstain_below, is_comparing=is_comparing
     )
@@ -37,7 +37,7 @@ def results(web: TheWeb, question: Annotated[Question, Depends(Question.of)]) ->
 @router.get("/search/verdict")
 async def verdict(web: TheWeb, question: Annotated[Question, Depends(Question.of)]) -> JSONResponse:
     """Whether a picture that was sent shows a very painting, once it was compared: for the page of its results."""
-    seen = web.seen(question)
+    seen = await run_in_threadpool(web.seen, question)
     if seen is None or question.image is None:
         raise HTTPException(422, "name the picture by its token.")
     seen, token = await web.decided(seen, question.image)

@@ -13,20 +13,20 @@ from starlette.concurrency import run_in_threadpool
 
 from artpipe import __version__
 from artpipe.lake import DataLake
-from artpipe.web.comparisons import Comparisons
+from artpipe.web.comparisons import ComparisonFailedError, Comparisons
 from artpipe.web.config import WebConfig
 from artpipe.web.decoding import DecodingWorkers, UploadRefusedError
 from artpipe.web.links import Links, ServedLinks, web_address
 from artpipe.web.map_data import MapData, read_map
 from artpipe.web.pictures import Pictures
-from artpipe.web.tokens import SeenPicture, Verdict, read_token, seen_picture, token_of
+from artpipe.web.tokens import SeenPicture, read_token, seen_picture, token_of, with_verdict
 from artpipe.web.uploads import read_picture
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
     from artpipe.web.catalogue import Catalogue
-    from artpipe.web.live import LiveCatalogue, WarmingModel
+    from artpipe.web.live import LiveCatalogue
     from artpipe.web.metrics import Metrics
     from artpipe.web.questions import Question
     from artpipe.web.standing import Standing
@@ -86,12 +86,8 @@ class Web:
             data, fields = await read_picture(request, self.config.upload_bytes)
             jpeg = await run_in_threadpool(self.decoding.decode, data)
             del data
-            catalogue, model = self.live.now
-            seen, token = await run_in_threadpool(_seen, model, jpeg, catalogue.can_compare and compares != "never")
-            if seen.is_undecided:
-                self.comparisons.begin(token, partial(catalogue.same_painting, jpeg))
-                if compares == "now":
-                    seen, token = await self.decided(seen, token)
+            seen, token = await run_in_threadpool(self._look, jpeg, compares)
+            del jpeg
         except UploadRefusedError:
             self.metrics.uploads.labels("refused").inc()
             raise
@@ -101,6 +97,8 @@ class Web:
         finally:
             self._waiting -= 1
         self.metrics.uploads.labels("looked at").inc()
+        if compares == "now":
+            seen, token = await self.decided(seen, token)
         return seen, token, fields
 
     def seen(self, question: "Question") -> SeenPicture | None:
@@ -115,13 +113,14 @@ class Web:
         return read_token(question.image, model.model_id, model.labels)
 
     async def decided(self, seen: SeenPicture, token: str) -> tuple[SeenPicture, str]:
-        """The same picture and its token once it was compared; as they were where nothing is known of that here."""
-        begun = self.comparisons.of(token) if seen.is_undecided else None
-        if begun is None:
+        """The same picture and its token once it was compared; as they were where nothing comes of that here."""
+        if not seen.is_undecided:
             return seen, token
-        # Shielded, since others may wait for the same comparison when this visitor leaves.
-        verdict = await asyncio.shield(asyncio.wrap_future(begun))
-        return self._with_verdict(seen, verdict)
+        try:
+            verdict = await self.comparisons.verdict(token)
+        except ComparisonFailedError:
+            return seen, token
+        return replace(seen, verdict=verdict, is_undecided=False), with_verdict(token, verdict)
 
     def settled(self, question: "Question") -> "tuple[Question, SeenPicture | None]":
         """A question and its picture, with what came of comparing it where that is known by now.
@@ -130,20 +129,25 @@ class Web:
             UnusableTokenError: the token is damaged, or another model saw the picture.
         """
         seen = self.seen(question)
-        begun = self.comparisons.of(question.image) if question.image and seen and seen.is_undecided else None
-        if seen is None or begun is None or not begun.done():
+        if question.image is None or seen is None or not seen.is_undecided:
             return question, seen
-        seen, token = self._with_verdict(seen, begun.result())
-        return replace(question, image=token), seen
-
-    def is_comparing(self, token: str) -> bool:
-        """Whether it is being found out if a picture shows a very painting."""
-        return self.comparisons.of(token) is not None
-
-    def _with_verdict(self, seen: SeenPicture, verdict: Verdict | None) -> tuple[SeenPicture, str]:
-        _, model = self.live.now
+        try:
+            verdict = self.comparisons.told(question.image)
+        except ComparisonFailedError:
+            return question, seen
         seen = replace(seen, verdict=verdict, is_undecided=False)
-        return seen, token_of(seen, model.model_id, model.labels)
+        return replace(question, image=with_verdict(question.image, verdict)), seen
+
+    def _look(self, jpeg: bytes, compares: Compares) -> tuple[SeenPicture, str]:
+        """What the model sees in a picture, and its token; comparing it is begun."""
+        catalogue, model = self.live.now
+        labels = model.labels
+        is_undecided = compares != "never" and catalogue.can_compare
+        seen = replace(seen_picture(model.encode([jpeg]), labels), is_undecided=is_undecided)
+        token = token_of(seen, model.model_id, labels)
+        if is_undecided:
+            self.comparisons.begin(token, catalogue, partial(catalogue.same_painting, jpeg))
+        return seen, token
 
     def map(self) -> MapData:
         """The map of the version in service, packed once.
@@ -194,12 +198,6 @@ def _moment(when: datetime) -> str:
 
 def _thousands(number: int) -> str:
     return f"{number:,}"
-
-
-def _seen(model: "WarmingModel", jpeg: bytes, is_undecided: bool) -> tuple[SeenPicture, str]:
-    labels = model.labels
-    seen = replace(seen_picture(model.encode([jpeg]), labels), is_undecided=is_undecided)
-    return seen, token_of(seen, model.model_id, labels)
 
 
 def web_of(request: Request) -> Web:

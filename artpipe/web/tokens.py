@@ -28,6 +28,7 @@ _FORMAT = 2
 _HEAD = struct.Struct("<B8sHBB")  # format, model, length of the vector, what came of comparing it, length of the match
 _NOT_COMPARED, _COMPARED, _UNDECIDED = range(3)
 _NO_LABEL = 255
+_DAMAGED = "this address of a picture's results is incomplete; copy the whole of it again."
 _LONGEST_MATCH = 255
 
 
@@ -90,13 +91,56 @@ def token_of(seen: SeenPicture, model_id: str, labels: Mapping[str, list[str]]) 
         for label, probability in told:
             chances += bytes([labels[task].index(label), round(probability * 255)])
         chances += bytes([_NO_LABEL, 0]) * (LABELS_A_TASK - len(told))
-    verdict = seen.verdict or Verdict(None)
-    match = (verdict.artwork_id or "").encode()[:_LONGEST_MATCH]
     compared = _UNDECIDED if seen.is_undecided else _NOT_COMPARED if seen.verdict is None else _COMPARED
-    head = _HEAD.pack(_FORMAT, _model_mark(model_id), len(steps), compared, len(match))
+    return _packed(_model_mark(model_id), steps.tobytes(), bytes(chances), compared, seen.verdict)
+
+
+def with_verdict(token: str, verdict: Verdict | None) -> str:
+    """The token of the same picture once it was compared; None where nothing can be said of that.
+
+    Raises:
+        UnusableTokenError: it is damaged.
+    """
+    parts = _unpacked(token)
+    compared = _NOT_COMPARED if verdict is None else _COMPARED
+    return _packed(parts.mark, parts.steps, parts.chances, compared, verdict)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a token is made of."""
+
+    mark: bytes
+    steps: bytes
+    chances: bytes
+    compared: int
+    match: bytes
+    certainty: int
+
+
+def _packed(mark: bytes, steps: bytes, chances: bytes, compared: int, verdict: Verdict | None) -> str:
+    verdict = verdict or Verdict(None)
+    match = (verdict.artwork_id or "").encode()[:_LONGEST_MATCH]
+    head = _HEAD.pack(_FORMAT, mark, len(steps), compared, len(match))
     # Rounded down, so that an address never tells more than was measured.
-    body = head + steps.tobytes() + bytes(chances) + match + bytes([int(verdict.certainty * 255)])
+    body = head + steps + chances + match + bytes([int(verdict.certainty * 255)])
     return base64.urlsafe_b64encode(body + struct.pack("<I", zlib.crc32(body))).rstrip(b"=").decode()
+
+
+def _unpacked(token: str) -> _Parts:
+    damaged = UnusableTokenError(_DAMAGED)
+    try:
+        data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        body, (check,) = data[:-4], struct.unpack("<I", data[-4:])
+        made_as, mark, length, compared, match_length = _HEAD.unpack(body[: _HEAD.size])
+    except (binascii.Error, ValueError, struct.error) as error:
+        raise damaged from error
+    chances_at = _HEAD.size + length
+    match_at = chances_at + len(TASKS) * LABELS_A_TASK * 2
+    if zlib.crc32(body) != check or made_as != _FORMAT or len(body) != match_at + match_length + 1:
+        raise damaged
+    steps, chances, match = body[_HEAD.size : chances_at], body[chances_at:match_at], body[match_at:-1]
+    return _Parts(mark, steps, chances, compared, match, body[-1])
 
 
 def read_token(token: str, model_id: str, labels: Mapping[str, list[str]]) -> SeenPicture:
@@ -105,38 +149,28 @@ def read_token(token: str, model_id: str, labels: Mapping[str, list[str]]) -> Se
     Raises:
         UnusableTokenError: it is damaged, or another model saw the picture.
     """
-    damaged = UnusableTokenError("this address of a picture's results is incomplete; copy the whole of it again.")
-    try:
-        data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        body, (check,) = data[:-4], struct.unpack("<I", data[-4:])
-        made_as, mark, length, compared, match_length = _HEAD.unpack(body[: _HEAD.size])
-    except (binascii.Error, ValueError, struct.error) as error:
-        raise damaged from error
-    size = _HEAD.size + length + len(TASKS) * LABELS_A_TASK * 2 + match_length + 1
-    if zlib.crc32(body) != check or made_as != _FORMAT or len(body) != size:
-        raise damaged
-    if mark != _model_mark(model_id):
+    parts = _unpacked(token)
+    if parts.mark != _model_mark(model_id):
         raise UnusableTokenError(
             "the model has been trained again since this picture was looked at; choose the picture once more."
         )
-    steps = np.frombuffer(body, np.int8, length, _HEAD.size).astype(np.float32)
-    at = _HEAD.size + length
+    steps = np.frombuffer(parts.steps, np.int8).astype(np.float32)
     best: dict[str, list[tuple[str, float]]] = {}
-    for task in TASKS:
-        pairs = [(body[at + 2 * i], body[at + 2 * i + 1]) for i in range(LABELS_A_TASK)]
+    for number, task in enumerate(TASKS):
+        told = parts.chances[2 * LABELS_A_TASK * number :][: 2 * LABELS_A_TASK]
         names = labels.get(task, [])
+        pairs = zip(told[::2], told[1::2], strict=True)
         best[task] = [(names[label], chance / 255) for label, chance in pairs if label < len(names)]
-        at += 2 * LABELS_A_TASK
     try:
-        match = body[at : at + match_length].decode() or None
+        match = parts.match.decode() or None
     except UnicodeDecodeError as error:
-        raise damaged from error
+        raise UnusableTokenError(_DAMAGED) from error
     strength = float(np.linalg.norm(steps))
     if strength == 0:
-        raise damaged
-    told = {task: pairs for task, pairs in best.items() if pairs}
-    verdict = Verdict(match, body[-1] / 255) if compared == _COMPARED else None
-    return SeenPicture(steps / np.float32(strength), told, verdict, compared == _UNDECIDED)
+        raise UnusableTokenError(_DAMAGED)
+    known = {task: pairs for task, pairs in best.items() if pairs}
+    verdict = Verdict(match, parts.certainty / 255) if parts.compared == _COMPARED else None
+    return SeenPicture(steps / np.float32(strength), known, verdict, parts.compared == _UNDECIDED)
 
 
 def _model_mark(model_id: str) -> bytes:

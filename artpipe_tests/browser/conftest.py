@@ -63,11 +63,16 @@ def address(served_lake: DataLake) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def described_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Of a collection whose pictures are described, so that a very painting is known again."""
+def described_lake(tmp_path_factory: pytest.TempPathFactory) -> DataLake:
+    """Its pictures are described, so that a very painting is known again."""
     lake = DataLake(tmp_path_factory.mktemp("described") / "lake")
     _web.write_described_works(lake, 6)
-    with serving(lake, WebConfig()) as address:
+    return lake
+
+
+@pytest.fixture
+def described_address(described_lake: DataLake) -> Iterator[str]:
+    with serving(described_lake, WebConfig()) as address:
         yield address
 
 
@@ -125,13 +130,6 @@ def held_picture(tmp_path: Path) -> Path:
     """A picture of the described collection."""
     path = tmp_path / "held.jpg"
     path.write_bytes(_web.blots(0))
-    return path
-
-
-@pytest.fixture
-def another_held_picture(tmp_path: Path) -> Path:
-    path = tmp_path / "another.jpg"
-    path.write_bytes(_web.blots(1))
     return path
 
 

@@ -42,9 +42,7 @@ def test_the_verdict_comes_after_the_results_and_with_it_an_address_that_tells_i
     assert visitor.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert visitor.url != before
     token = before.partition("image=")[2]
-    assert token not in visitor.content().replace(f'data-comparing="{token}"', "").replace(
-        f'data-preview="{token}"', ""
-    )
+    assert token not in visitor.content().replace(f'data-comparing="{token}"', "")
     visitor.reload()
     expect(visitor.locator(".verdict.held")).to_be_visible()
     expect(visitor.locator("[data-comparing]")).to_have_count(0)
@@ -75,11 +73,27 @@ def test_without_a_script_the_verdict_is_waited_for(
 
 
 @pytest.mark.usefixtures("held_up")
-def test_a_verdict_that_cannot_be_fetched_says_what_to_do(visitor: Page, another_held_picture: Path):
+def test_a_verdict_that_cannot_be_fetched_says_what_to_do(visitor: Page, held_picture: Path):
     visitor.route("**/search/verdict?*", lambda route: route.abort())
     visitor.goto("/")
-    visitor.set_input_files("input[type=file]", another_held_picture)
-    expect(visitor.locator(".verdict .comparing")).to_have_text(
-        "The server does not answer; load the page again to know."
-    )
+    visitor.set_input_files("input[type=file]", held_picture)
+    expect(visitor.locator(".verdict .comparing")).to_have_text("The server does not answer; load the page again.")
     expect(visitor.locator(".wall .hung").first).to_be_visible()
+
+
+@pytest.mark.usefixtures("held_up")
+@pytest.mark.parametrize(("status", "told"), [(422, "The model was changed."), (500, "The server failed")])
+def test_a_verdict_that_is_refused_says_why(visitor: Page, held_picture: Path, status: int, told: str):
+    body = '{"detail": "the model was changed."}' if status == 422 else "Internal Server Error"
+    visitor.route("**/search/verdict?*", lambda route: route.fulfill(status=status, body=body))
+    visitor.goto("/")
+    visitor.set_input_files("input[type=file]", held_picture)
+    expect(visitor.locator(".verdict .comparing")).to_contain_text(told)
+
+
+def test_a_browser_that_keeps_nothing_gets_its_verdict(visitor: Page, held_picture: Path):
+    visitor.add_init_script("Object.defineProperty(window, 'sessionStorage', { get() { throw new Error('no'); } })")
+    visitor.goto("/")
+    visitor.set_input_files("input[type=file]", held_picture)
+    expect(visitor.locator(".verdict.held")).to_be_visible()
+    expect(visitor.locator("img.preview")).to_be_hidden()

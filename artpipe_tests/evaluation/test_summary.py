@@ -49,7 +49,13 @@ def test_reports_are_read_and_anything_else_is_refused_by_its_name(tmp_path: Pat
     for path, at_1 in zip(paths, (0.5, 0.7), strict=True):
         path.write_text(json.dumps(report(at_1)))
     assert summarise(read_reports(paths)) == summarise([report(0.5), report(0.7)])
-    for name, content in (("none.json", None), ("list.json", "[]"), ("other.json", "{}"), ("cut.json", '{"splits": {')):
+    for name, content in (
+        ("none.json", None),
+        ("list.json", "[]"),
+        ("other.json", "{}"),
+        ("kind.json", '{"splits": []}'),
+        ("cut.json", '{"splits": {'),
+    ):
         path = tmp_path / name
         if content is not None:
             path.write_text(content)

@@ -46,6 +46,9 @@ def test_the_limit_spares_pictures_and_says_when_to_come_again(own_lake, colour_
         assert refused.status_code == 429
         assert int(refused.headers["retry-after"]) >= 1
         assert "too many requests" in refused.json()["detail"]
+        told_to_a_script = client.get("/", headers={"Accept": "application/json"})
+        assert "too many requests" in told_to_a_script.json()["detail"]
+        assert client.get("/search/verdict").status_code == 422  # a page asks by itself, and is not counted
 
 
 def test_pictures_beyond_those_that_may_wait_are_asked_to_come_again(own_lake, colour_model, picture_of):

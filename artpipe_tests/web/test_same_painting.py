@@ -1,15 +1,20 @@
 """Whether a visitor's picture shows a painting of the collection, from the upload to the page and the API."""
 
+import asyncio
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
 from artpipe.lake import DataLake
 from artpipe.web.app import create_app
-from artpipe.web.comparisons import Comparisons
+from artpipe.web.catalogue import Catalogue
+from artpipe.web.comparisons import ComparisonFailedError, Comparisons
 from artpipe.web.config import WebConfig
-from artpipe.web.tokens import Verdict
+from artpipe.web.tokens import SeenPicture, UnusableTokenError, Verdict, read_token, token_of, with_verdict
 
 
 @pytest.fixture(scope="module")
@@ -115,24 +120,93 @@ def test_pictures_that_wait_to_be_compared_count_among_those_that_may_wait(
     assert answer.headers["retry-after"] == "5"
 
 
-def test_a_picture_is_compared_once_however_often_it_is_sent():
-    comparisons, asked = Comparisons(), []
-    first = comparisons.begin("token", lambda: asked.append(1))
-    assert comparisons.begin("token", lambda: asked.append(2)) is first
-    assert first.result(30) is None
-    assert asked == [1]
+class Works:
+    """Something to compare with."""
+
+
+def test_a_picture_is_compared_once_with_a_collection_however_often_it_is_sent():
+    comparisons, works, asked = Comparisons(), Works(), []
+
+    def told(collection: Works, answer: Verdict) -> Verdict | None:
+        comparisons.begin("token", collection, lambda: asked.append(answer) or answer)
+        return asyncio.run(comparisons.verdict("token"))
+
+    assert told(works, Verdict(None)) == told(works, Verdict("not asked")) == Verdict(None)
+    assert told(Works(), Verdict("new")) == Verdict("new")  # a later state of the collection may hold it
+    assert asked == [Verdict(None), Verdict("new")]
     comparisons.close()
 
 
-def test_old_comparisons_are_forgotten_and_a_failure_decides_nothing(caplog: pytest.LogCaptureFixture):
-    comparisons = Comparisons(most_remembered=2)
-    assert comparisons.begin("a", lambda: 1 / 0).result(30) is None
-    assert "could not be compared" in caplog.text
-    for token in ("b", "c"):
-        comparisons.begin(token, lambda: Verdict("w", 0.9))
-    assert comparisons.of("a") is None
-    found = comparisons.of("c")
-    assert found is not None
-    assert found.result(30) == Verdict("w", 0.9)
-    assert comparisons.waiting == 0
+def test_old_comparisons_are_forgotten():
+    comparisons, works = Comparisons(most_remembered=2), Works()
+    for token in ("a", "b", "c"):
+        comparisons.begin(token, works, lambda: Verdict("w", 0.9))
+    assert not comparisons.is_known("a")
+    with pytest.raises(ComparisonFailedError):
+        comparisons.told("a")
+    assert asyncio.run(comparisons.verdict("c")) == comparisons.told("c") == Verdict("w", 0.9)
     comparisons.close()
+
+
+def test_a_visitor_who_leaves_does_not_end_a_comparison_that_others_wait_for():
+    comparisons, works, may_go_on = Comparisons(), Works(), threading.Event()
+    comparisons.begin("first", works, lambda: may_go_on.wait(30) and None)
+    comparisons.begin("token", works, lambda: Verdict("w", 0.9))
+
+    async def leave_and_stay() -> Verdict | None:
+        leaving = asyncio.create_task(comparisons.verdict("token"))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        assert leaving.cancelled()
+        may_go_on.set()
+        return await comparisons.verdict("token")
+
+    assert asyncio.run(leave_and_stay()) == Verdict("w", 0.9)
+    comparisons.close()
+
+
+def test_a_comparison_that_fails_says_so_and_is_begun_anew_when_the_picture_comes_again(
+    comparing: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, blots
+):
+    with monkeypatch.context() as failing:
+        failing.setattr(Catalogue, "same_painting", lambda *_: 1 / 0)
+        token = sent_by_a_script(comparing, blots(4))
+        told = comparing.get("/search/verdict", params={"image": token}).json()
+        assert "was not found out" in told["html"]
+        assert told["token"] == token
+        assert "could not be compared" in caplog.text
+        sent = comparing.post("/api/search", files={"picture": ("p", blots(4))})
+        assert (sent.status_code, sent.json()["same_painting"]) == (200, None)
+        page = comparing.post("/search", files={"picture": ("p", blots(4))}, headers={"Accept": "text/html"}).text
+        assert "was not found out" in page
+        assert "data-comparing" not in page
+    token = sent_by_a_script(comparing, blots(4))
+    assert "In the collection" in comparing.get("/search/verdict", params={"image": token}).json()["html"]
+
+
+def test_places_are_not_taken_twice_by_who_waits_for_a_verdict(
+    described: DataLake, colour_model_class, held_up: threading.Event, blots
+):
+    app = create_app(described, WebConfig(waiting_uploads=2), encoder=colour_model_class())
+    client = TestClient(app)
+    with ThreadPoolExecutor() as pool:
+        waits = pool.submit(client.post, "/api/search", files={"picture": ("p", blots(5))})
+        while not app.state.web.comparisons.waiting:
+            time.sleep(0.01)
+        sent_by_a_script(client, blots(3))
+        held_up.set()
+        assert waits.result(60).json()["same_painting"]["artwork_id"] is not None
+
+
+def test_a_verdict_that_comes_after_the_model_was_changed_keeps_the_picture_s_own_model():
+    model = {"style": ["Baroque"]}
+    picture = SeenPicture(np.float32([0.6, 0.8]), {"style": [("Baroque", 1.0)]}, is_undecided=True)
+    decided = with_verdict(token_of(picture, "old", model), Verdict("a/b/c", 0.9))
+    seen = read_token(decided, "old", model)
+    assert seen.verdict is not None
+    assert (seen.verdict.artwork_id, seen.is_undecided) == ("a/b/c", False)
+    np.testing.assert_allclose(seen.vector, picture.vector, atol=0.01)
+    assert seen.best == picture.best
+    with pytest.raises(UnusableTokenError, match="trained again"):
+        read_token(decided, "new", model)

@@ -65,33 +65,44 @@ window.addEventListener('pageshow', () => {
 });
 
 for (const image of document.querySelectorAll('[data-preview]')) {
-  const asked = new URLSearchParams(location.search).get('image');
-  const now = image.dataset.preview;
-  if (asked !== now) takeToken(asked, now); // the verdict was there before the page was
-  const copy = sessionStorage.getItem(KEEP + now);
+  takeToken(new URLSearchParams(location.search).get('image'), image.dataset.preview); // the verdict may be there already
+  const copy = keptCopy(image.dataset.preview);
   if (copy) { image.src = copy; image.hidden = false; }
 }
 
-// Whether it is a very painting of the collection comes after the results, and with it the address that says so.
-for (const told of document.querySelectorAll('[data-comparing]')) {
-  const token = told.dataset.comparing;
-  fetch('/search/verdict?' + new URLSearchParams({ image: token })).then(async (answer) => {
-    if (!answer.ok) throw new Error(answer.statusText);
-    const found = await answer.json();
-    if (found.html) told.innerHTML = found.html; else told.remove();
-    takeToken(token, found.token);
-  }).catch(() => {
-    told.querySelector('.comparing').textContent = 'The server does not answer; load the page again to know.';
-  });
+function keptCopy(token) {
+  try { return sessionStorage.getItem(KEEP + token); } catch { return null; } // storage may be forbidden
 }
 
+// Whether it is a very painting of the collection comes after the results, and with it the address that says so.
+for (const told of document.querySelectorAll('[data-comparing]')) tellVerdict(told);
+
+async function tellVerdict(told) {
+  const token = told.dataset.comparing;
+  const address = '/search/verdict?' + new URLSearchParams({ image: token });
+  try {
+    const answer = await fetch(address, { headers: { Accept: 'application/json' } });
+    const found = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(found.detail || 'The server failed to compare the picture; load the page again.');
+    if (found.html) told.innerHTML = found.html; else told.remove();
+    takeToken(token, found.token);
+  } catch (error) {
+    const text = error.message === 'Failed to fetch' ? 'The server does not answer; load the page again.' : error.message;
+    const place = told.querySelector('.comparing');
+    if (place) place.textContent = text.charAt(0).toUpperCase() + text.slice(1);
+  }
+}
+
+// The address, links, forms and preview of a picture go on under another token for it.
 function takeToken(old, now) {
-  for (const link of document.querySelectorAll('a[href*="image="]')) link.href = link.href.replaceAll(old, now);
-  for (const field of document.querySelectorAll('input[name=image]')) if (field.value === old) field.value = now;
-  const copy = sessionStorage.getItem(KEEP + old);
+  if (!old || !now || old === now) return;
+  const copy = keptCopy(old);
   if (copy) {
     try { sessionStorage.setItem(KEEP + now, copy); } catch { /* a full storage only loses the preview */ }
   }
+  for (const link of document.querySelectorAll('a[href*="image="]')) link.href = link.href.replaceAll(old, now);
+  for (const field of document.querySelectorAll('input[name=image]')) if (field.value === old) field.value = now;
+  for (const image of document.querySelectorAll('[data-preview]')) image.dataset.preview = now;
   history.replaceState(history.state, '', location.href.replaceAll(old, now));
 }
 
