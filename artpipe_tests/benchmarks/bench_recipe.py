@@ -319,7 +319,7 @@ NETWORK: Mapping[str, Mapping[str, Any]] = {
     "as it is": {},
     "alone, without what it was": {"recipe_changes": {"keeps_start": False}},
     "every level learns": {"recipe_changes": {"frozen_levels": 0}},
-    "backbone at the head's rate": {"recipe_changes": {"backbone_rate_share": 1.0}},
+    "backbone at 0.3 of the head's rate": {"recipe_changes": {"backbone_rate_share": 0.3}},
     "whole pictures, no crops": {"recipe_changes": {"crop_area_from": 1.0}},
     "weights of the last epoch, no average": {"recipe_changes": {"average_decay": 0.0}},
     "two views when it is used": {"recipe_changes": {"views": 2}},

@@ -10,13 +10,14 @@ upload to the whole page of results and to the verdict, errors, and the server's
 
 import argparse
 import io
+import itertools
 import json
-import random
 import re
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,24 +30,28 @@ from artpipe.images.store import ImageStore
 from artpipe.lake import DataLake
 
 PHOTO_PX = 1600
+WORKS = 24
+MOST_A_SECOND = 25
 COMPARING = re.compile(r'data-comparing="([^"]+)"')
 STARTED = re.compile(r"(http://127\.0\.0\.1:\d+)")
 
 
 def photographs(lake: DataLake, count: int) -> list[bytes]:
-    """Stored pictures as a phone would take them."""
-    store, chance = ImageStore(lake), random.Random(0)
-    ids = EmbeddingTable(lake).read(["artwork_id"])["artwork_id"].sample(count, seed=0).to_list()
-    found: list[bytes] = []
+    """Stored pictures as a phone would take them, each a little otherwise, so that none was compared before."""
+    store, chance = ImageStore(lake), np.random.default_rng(0)
+    ids = EmbeddingTable(lake).read(["artwork_id"])["artwork_id"].sample(WORKS, seed=0).to_list()
+    shown: list[Image.Image] = []
     for jpeg in store.jpegs(ids):
         image = Image.open(io.BytesIO(jpeg)).convert("RGB")
         image = image.resize((PHOTO_PX, PHOTO_PX * image.height // image.width))
         image = image.rotate(chance.uniform(-4, 4), expand=True, fillcolor=(120, 110, 100))
-        noisy = np.asarray(image, dtype=np.int16) + np.random.default_rng(0).normal(
-            0, 4, (image.height, image.width, 1)
-        )
-        out = io.BytesIO()
-        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(out, "JPEG", quality=80)
+        noisy = np.asarray(image, dtype=np.int16) + chance.normal(0, 4, (image.height, image.width, 1))
+        shown.append(Image.fromarray(noisy.clip(0, 255).astype(np.uint8)))
+    found: list[bytes] = []
+    for number in range(count):
+        image, out = shown[number % len(shown)], io.BytesIO()
+        left, top = chance.integers(0, 90, 2).tolist()
+        image.crop((left, top, image.width, image.height)).save(out, "JPEG", quality=80)
         found.append(out.getvalue())
     return found
 
@@ -92,11 +97,11 @@ class LostError(Exception):
     """A visitor did not get what they came for."""
 
 
-def visit(address: str, photos: list[bytes], until: float, seen: Seen, has_script: bool, seed: int) -> None:
+def visit(address: str, photos: Iterator[bytes], until: float, seen: Seen, has_script: bool) -> None:
     """One visitor."""
-    session, chance = requests.Session(), np.random.default_rng(seed)
+    session = requests.Session()
     while time.monotonic() < until:
-        photo = slightly_other(chance.choice(np.array(photos, dtype=object)), chance)
+        photo = next(photos)
         began = time.perf_counter()
         try:
             token = results_of(session, address, photo, has_script)
@@ -106,15 +111,6 @@ def visit(address: str, photos: list[bytes], until: float, seen: Seen, has_scrip
             seen.verdict_ms.append((time.perf_counter() - began) * 1e3)
         except (requests.RequestException, LostError) as error:
             seen.errors.append(repr(error))
-
-
-def slightly_other(photo: bytes, chance: np.random.Generator) -> bytes:
-    """The same photograph as another file, so that it is no picture that was compared before."""
-    image = Image.open(io.BytesIO(photo))
-    left, top = chance.integers(0, 60, 2).tolist()
-    out = io.BytesIO()
-    image.crop((left, top, image.width, image.height)).save(out, "JPEG", quality=80)
-    return out.getvalue()
 
 
 def results_of(session: requests.Session, address: str, photo: bytes, has_script: bool) -> str:
@@ -180,15 +176,16 @@ def main() -> None:
     asked.add_argument("--seconds", type=float, default=20.0)
     asked.add_argument("--no-script", action="store_true")
     options = asked.parse_args()
-    photos = photographs(DataLake(options.lake), 24)
+    taken = photographs(DataLake(options.lake), round(MOST_A_SECOND * (options.seconds + 3)))
+    photos = itertools.cycle(taken)
     server, address, start_s = started_server(options.lake)
     seen, has_script = Seen(), not options.no_script
     try:
-        visit(address, photos, time.monotonic() + 3, Seen(), has_script, options.users)  # warm
+        visit(address, photos, time.monotonic() + 3, Seen(), has_script)  # warm
         before, processor_before = memory_mb(server.pid), processor_s(server.pid)
         until = time.monotonic() + options.seconds
-        arguments = [(address, photos, until, seen, has_script, number) for number in range(options.users)]
-        visitors = [threading.Thread(target=visit, args=each) for each in arguments]
+        arguments = (address, photos, until, seen, has_script)
+        visitors = [threading.Thread(target=visit, args=arguments) for _ in range(options.users)]
         for visitor in visitors:
             visitor.start()
         memory: list[float] = [before]
@@ -213,7 +210,7 @@ def main() -> None:
         "processor_ms_an_upload": round(processor / max(1, len(seen.verdict_ms)) * 1e3, 1),
         "memory_mb_by_quarters": memory,
         "start_s": round(start_s, 2),
-        "photo_kb": round(sum(map(len, photos)) / len(photos) / 1e3),
+        "photo_kb": round(sum(map(len, taken)) / len(taken) / 1e3),
     }
     sys.stdout.write(json.dumps(told) + "\n")
 
