@@ -6,7 +6,7 @@ almost nothing and may miss a neighbour. `index.py` measures which one a table i
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from os import cpu_count
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -29,8 +29,8 @@ _LARGEST_BYTE = 127
 _SMALLEST = 1e-12
 _OUT_OF_REACH = np.float32(1e30)
 """No product of bytes comes near; to take it away costs a quarter of writing to the rows that a filter leaves out."""
-# A smaller table is scanned in about the time that a thread may wait to be started.
-_ROWS_WORTH_A_THREAD = 50_000
+# Fewer are scanned in about the time that another thread takes to wake.
+_ROWS_WORTH_A_THREAD = 8_000
 # Rows gathered at random cost about twenty times as much as the same rows in a scan of bytes (0.5 against 0.028 us
 # for 576 numbers, measured), so a filter that leaves fewer than one row in twenty is answered by gathering them.
 GATHER_SHARE = 1 / 20
@@ -149,13 +149,25 @@ class ByteScan:
         """The product of one query's bytes with every row's."""
         import numkong
 
+        def of(part: NDArray[np.int8]) -> Vector:
+            return np.asarray(numkong.cdist(code, part, "dot", out_dtype="f32"))[0]
+
+        first, *others = self._parts
+        begun = [_helpers().submit(of, part) for part in others]
+        found = of(first)
+        return np.concatenate([found, *(one.result() for one in begun)]) if begun else found
+
+    @cached_property
+    def _parts(self) -> list[NDArray[np.int8]]:
+        """The codes, one part for each thread that is worth waking."""
         threads = min(cpu_count() or 1, len(self.codes) // _ROWS_WORTH_A_THREAD)
-        if threads < 2:
-            return np.asarray(numkong.cdist(code, self.codes, "dot", out_dtype="f32"))[0]
-        parts = np.array_split(self.codes, threads)
-        with ThreadPoolExecutor(threads) as pool:
-            products = pool.map(lambda part: numkong.cdist(code, part, "dot", out_dtype="f32"), parts)
-            return np.concatenate([np.asarray(product)[0] for product in products])
+        return np.array_split(self.codes, max(1, threads))
+
+
+@cache
+def _helpers() -> ThreadPoolExecutor:
+    """Threads that scan beside the one that asks; kept, since starting them takes as long as a small scan."""
+    return ThreadPoolExecutor(max(1, (cpu_count() or 1) - 1), thread_name_prefix="artpipe-scan")
 
 
 class HnswGraph:
