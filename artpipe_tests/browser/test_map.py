@@ -34,6 +34,14 @@ def listed(page: Page) -> list[str]:
     return page.locator(".listed a").all_inner_texts()
 
 
+def wait_for_rest(page: Page) -> None:
+    """The view moves no more, and the address tells it."""
+    seen: list[str] = []
+    while len(seen) < 2 or seen[-1] != seen[-2]:
+        page.wait_for_timeout(600)
+        seen.append(page.evaluate("[location.hash, scale, left, top_].join()"))
+
+
 def test_a_click_on_a_point_opens_the_work(atlas: Page):
     x, y = place(atlas, "Colour no. 7")
     atlas.mouse.move(x, y)
@@ -101,6 +109,7 @@ def test_what_is_in_view_has_an_address(atlas: Page):
     for _ in range(3):
         atlas.get_by_role("button", name="Zoom in").click()
     atlas.wait_for_url(re.compile("#.*by=period"))
+    wait_for_rest(atlas)
     view = "[Math.round(scale * 1e4), Math.round(left), Math.round(top_), by]"
     before = atlas.evaluate(view)
     atlas.goto("/")
