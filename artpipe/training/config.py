@@ -33,7 +33,7 @@ class Recipe:
     """Passes over the pictures that the whole network learns from; 0 leaves the backbone as it is."""
     learning_rate: float
     backbone_rate_share: float
-    """The backbone's learning rate as a share of the head's; below 1 where it starts from trained weights."""
+    """The backbone's learning rate as a share of the head's."""
     frozen_levels: int
     """Lowest levels of the backbone that stay as they are: edges and colours need no second lesson, and cost most."""
     patience: int

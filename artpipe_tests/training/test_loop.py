@@ -205,9 +205,11 @@ def test_a_broken_loss_changes_no_weights():
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
 
-def test_a_trained_backbone_learns_slower_than_the_heads_and_norms_do_not_decay():
+def test_a_backbone_may_learn_slower_than_the_heads_and_norms_do_not_decay():
     model, _ = build_model("test_efficientnet", {"type": 3}, 32)
-    config = TrainingConfig(backbone="test_efficientnet", weights="imagenet", image_px=32)
+    usual = TrainingConfig(backbone="test_efficientnet", weights="imagenet", image_px=32)
+    assert {group["lr"] for group in make_optimizer(model, usual).param_groups} == {1e-3}
+    config = replace(usual, recipe_changes={"backbone_rate_share": 0.3})
     groups = make_optimizer(model, config).param_groups
     assert sorted({group["lr"] for group in groups}) == pytest.approx([3e-4, 1e-3])
     decayed = {id(each) for group in groups if group["weight_decay"] for each in group["params"]}
