@@ -89,7 +89,7 @@ def test_every_usable_image_is_embedded_once_as_a_unit_vector_by_the_served_mode
     assert lengths.sum(axis=1) == pytest.approx(1, abs=1e-5)
 
 
-def test_tables_for_people_open_in_a_spreadsheet_and_run_nothing(pipeline: Pipeline):
+def test_tables_for_people_are_written_for_spreadsheets(pipeline: Pipeline):
     for name in ("labels/suspects.csv", "splits/corrections.csv"):
         assert pipeline.lake.report(name).read_bytes().startswith(codecs.BOM_UTF8)
 

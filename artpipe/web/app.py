@@ -25,7 +25,7 @@ from artpipe.search.text import NoTextIndexError
 from artpipe.web import api, files, pages
 from artpipe.web.config import WebConfig
 from artpipe.web.decoding import DecodingLimits, DecodingWorkers, UploadRefusedError
-from artpipe.web.guard import RateLimit, SecurityHeaders
+from artpipe.web.guard import RateLimit, SecurityHeaders, wants_json
 from artpipe.web.live import LiveCatalogue
 from artpipe.web.map_data import NoMapError
 from artpipe.web.metrics import Measured, Metrics
@@ -119,8 +119,7 @@ def _told(request: Request, error: Exception) -> Response:
     else:
         text = told = str(error)
     headers = {"Retry-After": "5"} if status == 503 else dict(getattr(error, "headers", None) or {})
-    wants_json = request.url.path.startswith("/api/") or "application/json" in request.headers.get("accept", "")
-    if wants_json:
+    if wants_json(request.scope):
         return JSONResponse({"detail": told}, status, headers)
     page = web_of(request).render(
         "message.html",

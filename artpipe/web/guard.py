@@ -38,6 +38,11 @@ _UNCOUNTED = ("/static/", "/images/", "/api/healthz", "/search/verdict")
 _MOST_CLIENTS = 10_000
 
 
+def wants_json(scope: "Scope") -> bool:
+    """Whether a program or a page's script asks, and not a person."""
+    return scope["path"].startswith("/api/") or "application/json" in Headers(scope=scope).get("accept", "")
+
+
 class SecurityHeaders:
     """Adds the headers to every answer, errors too."""
 
@@ -82,10 +87,10 @@ class RateLimit:
             return
         told = f"too many requests from {client or 'this address'}; wait {wait_s} seconds and go on."
         headers = {"Retry-After": str(wait_s)}
-        accepts = Headers(scope=scope).get("accept", "")
-        is_api = scope["path"].startswith("/api/") or "application/json" in accepts
         refusal = (
-            JSONResponse({"detail": told}, 429, headers) if is_api else PlainTextResponse(told + "\n", 429, headers)
+            JSONResponse({"detail": told}, 429, headers)
+            if wants_json(scope)
+            else PlainTextResponse(told + "\n", 429, headers)
         )
         await refusal(scope, receive, send)
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from artpipe.web.guard import wants_json
 from artpipe.web.questions import MAX_PAGE, PAGE_SIZE, Question
 from artpipe.web.results import results_page, verdict_shown
 from artpipe.web.shown import artist_page, artists_page, collection_page, map_page, work_page
@@ -52,7 +53,7 @@ async def upload(web: TheWeb, request: Request) -> Response:
 
     A script asks for the verdict apart, and need not wait for it here.
     """
-    is_script = "application/json" in request.headers.get("accept", "")
+    is_script = wants_json(request.scope)
     _, token, _ = await web.look_at(request, "later" if is_script else "now")
     address = web.links.search(Question(image=token))
     if is_script:
