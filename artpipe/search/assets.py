@@ -17,7 +17,7 @@ from artpipe.tables import DataFrame
 GROUP = "search"
 
 
-@dg.asset(group_name=GROUP, kinds={"numpy", "usearch"}, code_version="1", deps=["vectors"], owners=["team:artpipe"])
+@dg.asset(group_name=GROUP, kinds={"numpy", "usearch"}, code_version="2", deps=["vectors"], owners=["team:artpipe"])
 def search_index(
     context: dg.AssetExecutionContext,
     config: RunConfig,

@@ -6,9 +6,8 @@ follow are taken for all queries together, which is what makes a batch faster th
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
-from os import cpu_count
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +22,17 @@ from artpipe.search.nearest import (
     Positions,
     Vector,
     best_of,
-    kth_best_of_groups,
+    in_parts,
+    maxima_of_groups,
 )
 
 # A small product is meant to stay in the processor's cache; a large table should still not be read for a few queries.
 _LARGEST_PRODUCT_BYTES = 16 * 1024 * 1024
 _FEWEST_QUERIES = 32
 _PARTS_A_THREAD = 8
+# The k-th best is sought among the maxima of groups, what reaches it in smaller ones: fewer rows to look at.
+_SMALL_GROUP = 16
+_SMALL_GROUPS = GROUP // _SMALL_GROUP
 _NO_ROW = np.iinfo(np.int32).min
 
 
@@ -74,53 +77,76 @@ def _by_floats(vectors: Vector, queries: Vector, k: Sequence[int], kept: Positio
 
 def _by_bytes(scan: ByteScan, queries: Vector, k: Sequence[int], allowed: Mask | None) -> list[Neighbours]:
     codes, slack = scan.rounded(queries)
-    with ThreadPoolExecutor(cpu_count()) as pool:
-        products = _products(pool, scan.codes, codes, allowed)
-        # What fewer than the deepest need is among what that one needs.
-        thresholds = kth_best_of_groups(products, max(k)) - np.ceil(slack).astype(np.int32)
-        candidates = _reaching(pool, products, np.maximum(thresholds, _NO_ROW + 1))
+    products = _Products.of(scan.codes, codes, allowed)
+    # What fewer than the deepest need is among what that one needs.
+    rows, askers = products.reaching(np.ceil(products.kth_best(max(k)) - slack).astype(np.int32))
+    similarities = np.vecdot(scan.vectors[rows], queries[askers])
+    order = np.lexsort((rows, -similarities, askers))
+    rows, similarities = rows[order], similarities[order]
+    ends = np.cumsum(np.bincount(askers, minlength=len(queries)))
     how = "one product of bytes for all queries, best rows compared in full"
     found: list[Neighbours] = []
-    for query, wanted, near in zip(queries, k, candidates, strict=True):
-        similarities = scan.vectors[near] @ query
-        best = np.lexsort((near, -similarities))[:wanted]
-        found.append(Neighbours(near[best], similarities[best], len(products), how))
+    for first, end, wanted in zip((0, *ends), ends, k, strict=False):
+        best = slice(first, min(end, first + wanted))
+        found.append(Neighbours(rows[best], similarities[best], len(scan.codes), how))
     return found
 
 
-def _products(
-    pool: ThreadPoolExecutor, codes: NDArray[np.int8], queries: NDArray[np.int8], allowed: Mask | None
-) -> NDArray[np.int32]:
-    """The product of every row's bytes with every query's, int32 (N, Q); of rows that are not allowed, the least."""
-    import numkong
+@dataclass(frozen=True)
+class _Products:
+    """The product of every row's bytes with every query's, and where the large ones are.
 
-    packed = numkong.dots_pack(queries)
-    products = numkong.empty((len(codes), len(queries)), dtype="int32")
-    seen = np.asarray(products)
+    Attributes:
+        values: int32 (N, Q); of rows that are not allowed, the least number there is.
+        largest: int32 (N // GROUP * _SMALL_GROUPS, Q), the largest product of each small group of rows.
+        first: int64 (len(largest),), the first row of each small group.
+        stride: int64 (len(largest),), how far its rows lie apart.
+    """
 
-    def multiply(part: slice) -> None:
-        numkong.dots_packed(codes, packed, out=products, start_row=part.start, end_row=part.stop)
-        if allowed is not None:
-            seen[part][~allowed[part]] = _NO_ROW
+    values: NDArray[np.int32]
+    largest: NDArray[np.int32]
+    first: Positions
+    stride: Positions
 
-    list(pool.map(multiply, _parts(len(codes))))
-    return seen
+    @classmethod
+    def of(cls, codes: NDArray[np.int8], queries: NDArray[np.int8], allowed: Mask | None) -> Self:
+        """Multiply the bytes of the table's rows, int8 (N, D), with those of the queries, int8 (Q, D)."""
+        import numkong
 
+        packed = numkong.dots_pack(queries)
+        products = numkong.empty((len(codes), len(queries)), dtype="int32")
+        values = np.asarray(products)
+        largest = np.empty((len(codes) // GROUP * _SMALL_GROUPS, len(queries)), dtype=np.int32)
 
-def _reaching(pool: ThreadPoolExecutor, products: NDArray[np.int32], least: NDArray[np.int32]) -> list[Positions]:
-    """For each query the rows whose products reach its threshold, ascending."""
+        def multiply(part: slice) -> None:
+            numkong.dots_packed(codes, packed, out=products, start_row=part.start, end_row=part.stop)
+            if allowed is not None:
+                values[part][~allowed[part]] = _NO_ROW
+            grouped = (part.stop - part.start) // GROUP * GROUP  # now, while they are in the cache of this processor
+            if grouped:
+                groups = slice(part.start // _SMALL_GROUP, (part.start + grouped) // _SMALL_GROUP)
+                largest[groups] = maxima_of_groups(values[part][:grouped], _SMALL_GROUP)
 
-    def reach(part: slice) -> NDArray[np.int64]:
-        return np.flatnonzero(products[part] >= least) + part.start * len(least)
+        parts = in_parts(len(codes), multiply, _PARTS_A_THREAD, step=GROUP)
+        counts = [(part.stop - part.start) // GROUP * _SMALL_GROUPS for part in parts]
+        first = [part.start + np.arange(count) for part, count in zip(parts, counts, strict=True)]
+        return cls(values, largest, np.concatenate(first), np.repeat(counts, counts))
 
-    reached = np.concatenate(list(pool.map(reach, _parts(len(products)))))
-    rows, askers = np.divmod(reached, len(least))
-    order = np.argsort(askers, kind="stable")
-    return np.split(rows[order], np.cumsum(np.bincount(askers, minlength=len(least)))[:-1])
+    def kth_best(self, k: int) -> NDArray[np.int32]:
+        """For each query a product that at least k rows reach and few others do, int32 (Q,)."""
+        maxima = self.largest.reshape(-1, _SMALL_GROUPS, self.largest.shape[1]).max(axis=1)
+        return np.partition(maxima, len(maxima) - k, axis=0)[len(maxima) - k]
 
+    def reaching(self, least: NDArray[np.int32]) -> tuple[Positions, Positions]:
+        """The allowed rows that reach what a query asks, int32 (Q,), and the query that each does it for.
 
-def _parts(rows: int) -> list[slice]:
-    """Several for each thread, so that none waits long for another whose processor is busy with something else."""
-    count = _PARTS_A_THREAD * (cpu_count() or 1)
-    bounds = np.linspace(0, rows, count + 1, dtype=int).tolist()
-    return [slice(first, last) for first, last in pairwise(bounds)]
+        Only groups whose largest product does are looked into, which leaves out nearly all of the rows.
+        """
+        least = np.maximum(least, _NO_ROW + 1)
+        near, askers = np.nonzero(self.largest >= least)
+        members = self.first[near] + self.stride[near] * np.arange(_SMALL_GROUP)[:, None]
+        reaching = self.values[members, askers] >= least[askers]
+        rest = len(self.largest) * _SMALL_GROUP
+        rest_rows, rest_askers = np.nonzero(self.values[rest:] >= least)
+        rows = np.concatenate([members[reaching], rest_rows + rest])
+        return rows, np.concatenate([np.broadcast_to(askers, members.shape)[reaching], rest_askers])

@@ -1,23 +1,26 @@
 """The search index: which way of finding neighbours a table is served by, chosen by measurement, and its card.
 
-`build_index` tries every way on the table's own vectors and keeps the fastest that finds at least 99 of 100 true
-neighbours. The card beside it says what was tried, and which vectors it belongs to: an index over other vectors is
-refused, and the collection is searched exactly instead. `index_update.py` follows the table's smaller changes.
+`build_index` tries the ways that suit a table of its size on the table's own vectors, and keeps the fastest that finds
+at least 99 of 100 true neighbours. The card beside it says what was tried, and which vectors it belongs to: an index
+over other vectors is refused, and the collection is searched exactly instead. `index_update.py` follows the table's
+smaller changes.
 """
 
 import hashlib
 import json
 import logging
+import math
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from artpipe.lake import DataLake, write_whole
+from artpipe.search.bit_scan import BitScan
 from artpipe.search.nearest import ByteScan, ExactProduct, HnswGraph, Keys, NearestVectors, Vector, build_graph
+from artpipe.search.trials import Bar, Trial, found_by, least_effort, measured, sampled_queries
 
 if TYPE_CHECKING:
     from usearch.index import Index
@@ -25,37 +28,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CARD = "card.json"
-NEIGHBOURS_COMPARED = 10
 WORTH_AN_INDEX = 10_000
 """Rows from which other ways than the exact product are tried; below, it takes well under a millisecond."""
-WORTH_A_GRAPH = 100_000
-"""Rows from which a graph is tried too. A scan of bytes misses nothing and took under a millisecond of 32,000 x 576,
-where a graph took 10 to 158 s to build and answered in half the time at best."""
+WORTH_BITS = 100_000
+"""Rows from which a scan of bits is tried. A scan of bytes misses nothing, and takes under a millisecond of 32,000 x
+576."""
+WORTH_A_GRAPH = 2_000_000
+"""Rows from which a graph is tried too. Of a million it took over half an hour to build, on two cores, where a scan of
+bits answers in about ten milliseconds."""
 
 _KEYS = ".keys"
+_COMPARED_SHARES = (1 / 2000, 1 / 1000, 1 / 500, 1 / 250, 1 / 125, 1 / 60)
 _EXPANSIONS = (32, 64, 128, 256, 512)
 _PROBES = (8, 16, 32, 64)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One way of searching, measured on this table.
-
-    Attributes:
-        kind: `exact`, `byte_scan`, `hnsw`, or a LanceDB index for comparison.
-        parameters: what it was tuned to.
-        recall_at_10: share of the ten true neighbours that it found, over the sampled queries.
-        ms_per_query: median milliseconds of one query.
-        build_s: seconds to build it.
-        can_serve: whether it may be chosen; the LanceDB indexes are measured for comparison only.
-    """
-
-    kind: str
-    parameters: dict[str, Any]
-    recall_at_10: float
-    ms_per_query: float
-    build_s: float
-    can_serve: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,7 +48,7 @@ class IndexCard:
     """What is served, why, and which vectors it belongs to.
 
     Attributes:
-        kind: `exact`, `byte_scan` or `hnsw`.
+        kind: `exact`, `byte_scan`, `bit_scan` or `hnsw`.
         parameters: what it was tuned to.
         model_id: the model that made the vectors.
         content_version: `artpipe.embedding.table.content_version` of the table.
@@ -120,7 +105,7 @@ class ServedIndex:
     @property
     def exact(self) -> NearestVectors:
         """What finds the true neighbours of the same vectors."""
-        return self.nearest.scan if isinstance(self.nearest, HnswGraph) else self.nearest
+        return self.nearest.scan if isinstance(self.nearest, BitScan | HnswGraph) else self.nearest
 
 
 def build_index(
@@ -131,6 +116,7 @@ def build_index(
     model_id: str,
     content_version: str,
     min_rows: int = WORTH_AN_INDEX,
+    min_bit_rows: int = WORTH_BITS,
     min_graph_rows: int = WORTH_A_GRAPH,
     min_recall: float = 0.99,
     compare_lancedb: bool = False,
@@ -150,6 +136,7 @@ def build_index(
         model_id: the model that made the vectors.
         content_version: what `artpipe.embedding.table.content_version` says of the table.
         min_rows: below this number of rows the exact product is used without trials.
+        min_bit_rows: below this number of rows no scan of bits is tried.
         min_graph_rows: below this number of rows no graph is tried.
         min_recall: the recall@10 that an approximate index must reach.
         compare_lancedb: also measure LanceDB's own indexes, in a temporary folder; it doubles the time.
@@ -169,20 +156,19 @@ def build_index(
     graph, keys = None, None
     if len(asked):
         truth = found_by(exact, asked)
-        trials.append(_trial(exact, asked, truth, {}, 0.0))
+        trials.append(measured(exact, asked, truth, {}, 0.0))
     if truth is not None and len(vectors) >= min_rows:
         began = time.perf_counter()
-        scan = ByteScan(vectors)
-        trials.append(_trial(scan, asked, truth, {}, time.perf_counter() - began))
+        trials.append(measured(ByteScan(vectors), asked, truth, {}, time.perf_counter() - began))
+        bar = Bar(asked, truth, min_recall, min(trial.ms_per_query for trial in trials))
+        if len(vectors) >= min_bit_rows:
+            trials.append(_tuned_bits(vectors, bar))
         if len(vectors) >= min_graph_rows:
-            exact_ms = min(trial.ms_per_query for trial in trials)
-            began = time.perf_counter()
             keys = row_keys(ids, vectors)
+            began = time.perf_counter()
             graph = build_graph(vectors, keys)
             build_s = time.perf_counter() - began
-            trials.append(
-                _tuned_graph(HnswGraph(vectors, graph, keys), graph, asked, truth, min_recall, exact_ms, build_s)
-            )
+            trials.append(_tuned_graph(HnswGraph(vectors, graph, keys), graph, bar, build_s))
         if compare_lancedb:
             from artpipe.search.lancedb_trials import lancedb_trials
 
@@ -209,6 +195,28 @@ def build_index(
     return card
 
 
+def _tuned_bits(vectors: Vector, bar: Bar) -> Trial:
+    began = time.perf_counter()
+    bits = BitScan(vectors, 0)
+    build_s = time.perf_counter() - began
+    efforts = [math.ceil(share * len(vectors)) for share in _COMPARED_SHARES]
+    least_effort(bits, efforts, partial(setattr, bits, "compared"), bar)
+    asked, truth = bar.judging
+    return measured(bits, asked, truth, {"compared": bits.compared, "bits": bits.bits}, build_s)
+
+
+def _tuned_graph(nearest: HnswGraph, graph: "Index", bar: Bar, build_s: float) -> Trial:
+    least_effort(nearest, _EXPANSIONS, partial(setattr, graph, "expansion_search"), bar)
+    asked, truth = bar.judging
+    parameters = {
+        "expansion_search": int(graph.expansion_search),
+        "expansion_add": int(graph.expansion_add),
+        "connectivity": int(graph.connectivity),
+        "dtype": "f16",
+    }
+    return measured(nearest, asked, truth, parameters, build_s)
+
+
 def open_index(vectors: Vector, lake: DataLake, *, model_id: str, content_version: str) -> ServedIndex:
     """The index that was built for these vectors, or an exact search that says why not.
 
@@ -221,13 +229,10 @@ def open_index(vectors: Vector, lake: DataLake, *, model_id: str, content_versio
     card = read_card(lake)
     note = _why_refused(card, len(vectors), model_id, content_version)
     if card is not None and not note:
-        if card.kind == HnswGraph.kind:
-            loaded = load_graph(lake, card)
-            if loaded is not None:
-                return ServedIndex(HnswGraph(vectors, *loaded), card)
-            note = f'the index file {card.file} cannot be read; materialize "search_index"'
-        else:
-            return ServedIndex(ByteScan(vectors) if card.kind == ByteScan.kind else ExactProduct(vectors), card)
+        nearest = _as_on_the_card(card, vectors, lake)
+        if nearest is not None:
+            return ServedIndex(nearest, card)
+        note = f'the index {card.file or card.kind} cannot be read; materialize "search_index"'
     logger.info("searching exactly: %s", note)
     exact = ByteScan(vectors) if len(vectors) >= WORTH_AN_INDEX else ExactProduct(vectors)
     return ServedIndex(exact, None, note)
@@ -241,6 +246,15 @@ def read_card(lake: DataLake) -> IndexCard | None:
         return IndexCard(**content, trials=trials)
     except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _as_on_the_card(card: IndexCard, vectors: Vector, lake: DataLake) -> NearestVectors | None:
+    if card.kind == HnswGraph.kind:
+        loaded = load_graph(lake, card)
+        return HnswGraph(vectors, *loaded) if loaded is not None else None
+    if card.kind == BitScan.kind:
+        return load_bits(card, vectors)
+    return ByteScan(vectors) if card.kind == ByteScan.kind else ExactProduct(vectors)
 
 
 def _why_refused(card: IndexCard | None, rows: int, model_id: str, content_version: str) -> str:
@@ -289,6 +303,12 @@ def load_graph(lake: DataLake, card: IndexCard) -> "tuple[Index, Keys] | None":
     return graph, keys
 
 
+def load_bits(card: IndexCard, vectors: Vector) -> BitScan | None:
+    """The scan of bits that a card tells of, over these vectors; None if it does not tell enough."""
+    compared = card.parameters.get("compared")
+    return BitScan(vectors, compared) if isinstance(compared, int) and compared > 0 else None
+
+
 def save_index(lake: DataLake, card: IndexCard, graph: "Index | None" = None, keys: Keys | None = None) -> None:
     """The graph first, then the card that names it, then the graphs that no card names any more."""
     named: set[str] = set()
@@ -301,82 +321,6 @@ def save_index(lake: DataLake, card: IndexCard, graph: "Index | None" = None, ke
     for old in lake.index(CARD).parent.glob("hnsw-*"):
         if old.name not in named:
             old.unlink(missing_ok=True)
-
-
-def sampled_queries(vectors: Vector, count: int, seed: int) -> Vector:
-    """Rows with noise of a third to the whole of their length: like a re-photograph at best, a stranger at worst."""
-    rng = np.random.default_rng(seed)
-    if not len(vectors):
-        return vectors
-    rows = vectors[rng.choice(len(vectors), size=min(count, len(vectors)), replace=False)]
-    noise = rng.standard_normal(rows.shape)
-    noise *= rng.uniform(0.3, 1.0, size=(len(rows), 1)) / np.linalg.norm(noise, axis=1, keepdims=True)
-    noisy = rows + noise
-    return (noisy / np.linalg.norm(noisy, axis=1, keepdims=True)).astype(np.float32)
-
-
-def found_by(nearest: NearestVectors, asked: Vector) -> list[NDArray[np.int64]]:
-    """The ten neighbours that each query finds."""
-    return [nearest.search(query, NEIGHBOURS_COMPARED).positions for query in asked]
-
-
-def recall(found: list[NDArray[np.int64]], truth: list[NDArray[np.int64]]) -> float:
-    """The share of true neighbours that were found."""
-    hits = sum(len(np.intersect1d(a, b)) for a, b in zip(found, truth, strict=True))
-    return hits / max(sum(len(b) for b in truth), 1)
-
-
-def median_ms(ask: Callable[[Vector], object], asked: Vector) -> float:
-    """The median milliseconds of one query, one after another."""
-    ask(asked[0])
-    spent: list[float] = []
-    for query in asked:
-        began = time.perf_counter()
-        ask(query)
-        spent.append(time.perf_counter() - began)
-    return float(np.median(spent)) * 1e3
-
-
-def _trial(
-    nearest: NearestVectors, asked: Vector, truth: list[NDArray[np.int64]], parameters: dict[str, Any], build_s: float
-) -> Trial:
-    return Trial(
-        kind=nearest.kind,
-        parameters=parameters,
-        recall_at_10=round(recall(found_by(nearest, asked), truth), 4),
-        ms_per_query=round(median_ms(lambda query: nearest.search(query, NEIGHBOURS_COMPARED), asked), 4),
-        build_s=round(build_s, 3),
-    )
-
-
-def _tuned_graph(
-    nearest: HnswGraph,
-    graph: "Index",
-    asked: Vector,
-    truth: list[NDArray[np.int64]],
-    min_recall: float,
-    exact_ms: float,
-    build_s: float,
-) -> Trial:
-    """Explore more of the graph until recall is reached, or until an exact search would be done sooner.
-
-    One half of the queries sets the exploration, the other half gives the recall and time on the card.
-    """
-    setting, held_out = slice(0, len(asked) // 2), slice(len(asked) // 2, None)
-    with_margin = (1 + min_recall) / 2
-    expansion = _EXPANSIONS[0]
-    for expansion in _EXPANSIONS:
-        graph.expansion_search = expansion
-        tried = _trial(nearest, asked[setting], truth[setting], {}, 0.0)
-        if tried.recall_at_10 >= with_margin or tried.ms_per_query > exact_ms:
-            break
-    parameters = {
-        "expansion_search": expansion,
-        "expansion_add": int(graph.expansion_add),
-        "connectivity": int(graph.connectivity),
-        "dtype": "f16",
-    }
-    return _trial(nearest, asked[held_out], truth[held_out], parameters, build_s)
 
 
 def _chosen(trials: list[Trial], min_recall: float) -> Trial | None:

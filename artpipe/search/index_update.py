@@ -1,8 +1,9 @@
 """The search index after the table has changed: brought up to date where that is as good as building it anew.
 
-A graph takes new vectors and gives up old ones at the cost of a few searches each. It is kept while it still finds the
-wanted share of neighbours on freshly sampled queries. An exact search has nothing to bring up to date. Which way of
-searching is the fastest is measured again when a quarter of the vectors came or went, or another model made them.
+A graph takes new vectors and gives up old ones at the cost of a few searches each. It is kept, as a scan of bits is,
+while it still finds the wanted share of neighbours of sampled queries. An exact search has nothing to bring up to date.
+Which way of searching is the fastest is measured again when a quarter of the vectors came or went, or another model
+made them.
 """
 
 import time
@@ -11,24 +12,23 @@ from dataclasses import replace
 import numpy as np
 
 from artpipe.lake import DataLake
+from artpipe.search.bit_scan import BitScan
 from artpipe.search.index import (
-    NEIGHBOURS_COMPARED,
     WORTH_A_GRAPH,
     WORTH_AN_INDEX,
+    WORTH_BITS,
     IndexCard,
     build_index,
-    found_by,
     graph_file,
+    load_bits,
     load_graph,
-    median_ms,
     open_index,
     read_card,
-    recall,
     row_keys,
-    sampled_queries,
     save_index,
 )
-from artpipe.search.nearest import ByteScan, HnswGraph, Vector
+from artpipe.search.nearest import HnswGraph, Vector
+from artpipe.search.trials import Trial, found_by, measured, sampled_queries
 
 NEW_TRIALS_AFTER = 0.25
 """Share of vectors that may come or go before all ways of searching are measured again."""
@@ -42,6 +42,7 @@ def update_index(
     model_id: str,
     content_version: str,
     min_rows: int = WORTH_AN_INDEX,
+    min_bit_rows: int = WORTH_BITS,
     min_graph_rows: int = WORTH_A_GRAPH,
     min_recall: float = 0.99,
     queries: int = 200,
@@ -58,13 +59,13 @@ def update_index(
     if len(ids) != len(vectors):
         raise ValueError(f"{len(vectors)} vectors for {len(ids)} ids")
     card = read_card(lake)
-    why = _why_new_trials(card, len(vectors), model_id, min_rows, min_recall)
+    why = _why_new_trials(card, len(vectors), model_id, min_rows, min_bit_rows, min_recall)
     if card is not None and not why:
         if card.content_version == content_version:
             held = open_index(vectors, lake, model_id=model_id, content_version=content_version).card
             if held is not None:
                 return held
-        if card.kind != HnswGraph.kind:
+        if card.kind not in (HnswGraph.kind, BitScan.kind):
             followed = replace(
                 card,
                 content_version=content_version,
@@ -74,7 +75,11 @@ def update_index(
             )
             save_index(lake, followed)
             return followed
-        updated = _updated(card, vectors, ids, lake, content_version, min_recall, queries, seed)
+        asked = sampled_queries(vectors, queries, seed)
+        if card.kind == BitScan.kind:
+            updated = _bits_measured_again(card, vectors, lake, content_version, min_recall, asked)
+        else:
+            updated = _graph_updated(card, vectors, ids, lake, content_version, min_recall, asked)
         if isinstance(updated, IndexCard):
             return updated
         why = updated
@@ -85,6 +90,7 @@ def update_index(
         model_id=model_id,
         content_version=content_version,
         min_rows=min_rows,
+        min_bit_rows=min_bit_rows,
         min_graph_rows=min_graph_rows,
         min_recall=min_recall,
         queries=queries,
@@ -93,7 +99,9 @@ def update_index(
     )
 
 
-def _why_new_trials(card: IndexCard | None, rows: int, model_id: str, min_rows: int, min_recall: float) -> str:
+def _why_new_trials(
+    card: IndexCard | None, rows: int, model_id: str, min_rows: int, min_bit_rows: int, min_recall: float
+) -> str:
     if card is None:
         return "there was no index"
     if card.model_id != model_id:
@@ -104,18 +112,36 @@ def _why_new_trials(card: IndexCard | None, rows: int, model_id: str, min_rows: 
         return f"the table has {rows:,} rows, the trials were made with {card.rows_at_trials:,}"
     if card.rows_at_trials < min_rows <= rows:
         return f"the table has reached {min_rows:,} rows"
+    if rows >= max(min_rows, min_bit_rows) and all(trial.kind != BitScan.kind for trial in card.trials):
+        return f"a scan of bits has not been tried for {rows:,} rows"
     return ""
 
 
-def _updated(
+def _bits_measured_again(
+    card: IndexCard, vectors: Vector, lake: DataLake, content_version: str, min_recall: float, asked: Vector
+) -> IndexCard | str:
+    """The card of a scan of these vectors' bits, saved, or why that will not do."""
+    started = time.perf_counter()
+    nearest = load_bits(card, vectors)
+    if nearest is None:
+        return "the card does not say how many rows to compare"
+    found = measured(nearest, asked, found_by(nearest.scan, asked), {}, 0.0)
+    if found.recall_at_10 < min_recall:
+        return f"with {len(vectors):,} vectors the recall of the bit scan was {found.recall_at_10:.4f}"
+    why = f"the bit scan still finds enough; {card.rows:,} vectors before, {len(vectors):,} now"
+    updated = _followed(card, len(vectors), content_version, found, started, why)
+    save_index(lake, updated)
+    return updated
+
+
+def _graph_updated(
     card: IndexCard,
     vectors: Vector,
     ids: list[str],
     lake: DataLake,
     content_version: str,
     min_recall: float,
-    queries: int,
-    seed: int,
+    asked: Vector,
 ) -> IndexCard | str:
     """The card of the graph brought up to date and saved, or why that will not do."""
     started = time.perf_counter()
@@ -137,23 +163,30 @@ def _updated(
     if len(graph) != len(ids):
         return f"the graph held {len(graph):,} vectors after the update, the table {len(ids):,}"
     nearest = HnswGraph(vectors, graph, keys)
-    asked = sampled_queries(vectors, queries, seed)
-    found = round(recall(found_by(nearest, asked), found_by(ByteScan(vectors), asked)), 4)
-    if found < min_recall:
-        return f"after {added:,} added and {removed:,} removed vectors the graph's recall was {found:.4f}"
+    found = measured(nearest, asked, found_by(nearest.scan, asked), {}, 0.0)
+    if found.recall_at_10 < min_recall:
+        return f"after {added:,} added and {removed:,} removed vectors the graph's recall was {found.recall_at_10:.4f}"
+    why = f"brought up to date: {added:,} vectors added, {removed:,} removed"
     updated = replace(
-        card,
-        content_version=content_version,
-        rows=len(ids),
-        recall_at_10=found,
-        ms_per_query=round(median_ms(lambda query: nearest.search(query, NEIGHBOURS_COMPARED), asked), 4),
-        seconds_to_build=round(time.perf_counter() - started, 3),
+        _followed(card, len(ids), content_version, found, started, why),
         file=graph_file(content_version),
-        why=f"brought up to date: {added:,} vectors added, {removed:,} removed",
         changed_since_trials=changed,
-        updated_from=card.content_version,
         added=added,
         removed=removed,
     )
     save_index(lake, updated, graph, keys)
     return updated
+
+
+def _followed(card: IndexCard, rows: int, content_version: str, found: Trial, started: float, why: str) -> IndexCard:
+    """The card as it is for the table now."""
+    return replace(
+        card,
+        content_version=content_version,
+        rows=rows,
+        recall_at_10=found.recall_at_10,
+        ms_per_query=found.ms_per_query,
+        seconds_to_build=round(time.perf_counter() - started, 3),
+        why=why,
+        updated_from=card.content_version,
+    )

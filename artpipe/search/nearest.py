@@ -1,9 +1,12 @@
-"""Three ways to find the nearest of many unit vectors in memory; all give exact similarities for what they find.
+"""Ways to find the nearest of many unit vectors in memory; all give exact similarities for what they find.
 
-`ExactProduct` multiplies everything, `ByteScan` reads a quarter of the memory and is exact too, `HnswGraph` reads
-almost nothing and may miss a neighbour. `index.py` measures which one a table is served by.
+`ExactProduct` multiplies everything, `ByteScan` reads a quarter of the memory and is exact too, `BitScan`
+(`bit_scan.py`) reads a thirty-second and `HnswGraph` almost nothing, and both may miss a neighbour. `index.py` measures
+which one a table is served by.
 """
 
+from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -27,8 +30,9 @@ GROUP = 64
 _ROUNDING_DEVIATIONS = 6.0
 _LARGEST_BYTE = 127
 _SMALLEST = 1e-12
-_OUT_OF_REACH = np.float32(1e30)
-"""No product of bytes comes near; to take it away costs a quarter of writing to the rows that a filter leaves out."""
+OUT_OF_REACH = np.float32(1e30)
+"""No product of bytes or count of bits comes near; to take it away costs a quarter of writing to the rows that a filter
+leaves out."""
 # Fewer are scanned in about the time that another thread takes to wake.
 _ROWS_WORTH_A_THREAD = 8_000
 # Rows gathered at random cost about twenty times as much as the same rows in a scan of bytes (0.5 against 0.028 us
@@ -88,7 +92,7 @@ class ExactProduct:
             similarities = self.vectors @ query
             best = best_of(similarities, k)
             return Neighbours(best, similarities[best], len(similarities), "exact product with every vector")
-        return _among(self.vectors, np.flatnonzero(allowed), query, k, "exact product with the filtered vectors")
+        return among(self.vectors, np.flatnonzero(allowed), query, k, "exact product with the filtered vectors")
 
 
 class ByteScan:
@@ -118,19 +122,19 @@ class ByteScan:
         """The k nearest rows, exactly."""
         rows = len(self.vectors)
         if allowed is not None and np.count_nonzero(allowed) <= max(rows * GATHER_SHARE, k):
-            return _among(self.vectors, np.flatnonzero(allowed), query, k, "exact product with the filtered vectors")
+            return among(self.vectors, np.flatnonzero(allowed), query, k, "exact product with the filtered vectors")
         if k * GROUP >= rows:
             return ExactProduct(self.vectors).search(query, k, allowed)
         code, slack = self.rounded(query[None])
         products = self._products(code)
         if allowed is not None:
-            products -= ~allowed * _OUT_OF_REACH
+            products -= ~allowed * OUT_OF_REACH
         threshold = kth_best_of_groups(products, k) - slack[0]
         candidates = np.flatnonzero(products >= threshold)
         if len(candidates) > rows // 8:  # nearly all rows alike: one product is cheaper than gathering them
             return ExactProduct(self.vectors).search(query, k, allowed)
         passing = "every vector" if allowed is None else "every vector, the filter applied"
-        found = _among(self.vectors, candidates, query, k, f"byte scan of {passing}, best rows compared in full")
+        found = among(self.vectors, candidates, query, k, f"byte scan of {passing}, best rows compared in full")
         return Neighbours(found.positions, found.similarities, rows, found.how)
 
     def rounded(self, queries: Vector) -> tuple[NDArray[np.int8], Vector]:
@@ -149,19 +153,46 @@ class ByteScan:
         """The product of one query's bytes with every row's."""
         import numkong
 
-        def of(part: NDArray[np.int8]) -> Vector:
-            return np.asarray(numkong.cdist(code, part, "dot", out_dtype="f32"))[0]
+        products = np.empty(len(self.codes), dtype=np.float32)
 
-        first, *others = self._parts
-        begun = [_helpers().submit(of, part) for part in others]
-        found = of(first)
-        return np.concatenate([found, *(one.result() for one in begun)]) if begun else found
+        def multiply(part: slice) -> None:
+            numkong.cdist(code, self.codes[part], "dot", out_dtype="f32", out=products[None, part])
 
-    @cached_property
-    def _parts(self) -> list[NDArray[np.int8]]:
-        """The codes, one part for each thread that is worth waking."""
-        threads = min(cpu_count() or 1, len(self.codes) // _ROWS_WORTH_A_THREAD)
-        return np.array_split(self.codes, max(1, threads))
+        in_parts(len(products), multiply)
+        return products
+
+
+def in_parts(rows: int, work: Callable[[slice], None], parts_a_thread: int = 1, step: int = 1) -> list[slice]:
+    """Do some work on all rows, shared among as many threads as are worth waking.
+
+    Args:
+        rows: how many there are.
+        work: what to do with a part of them; any thread may do any part.
+        parts_a_thread: with several, none waits long for another whose processor is busy with something else.
+        step: every part begins at a multiple of it.
+
+    Returns:
+        The parts, in the order of the rows; none of them is empty.
+    """
+    threads = max(1, min(cpu_count() or 1, rows // _ROWS_WORTH_A_THREAD))
+    length = max(step, -(-rows // (threads * parts_a_thread * step)) * step)
+    parts = [slice(first, min(first + length, rows)) for first in range(0, rows, length)]
+    waiting = deque(parts)
+
+    def take() -> None:
+        while waiting:
+            try:
+                part = waiting.popleft()
+            except IndexError:  # another thread was faster
+                return
+            work(part)
+
+    helping = [_helpers().submit(take) for _ in range(threads - 1)]
+    take()
+    for helper in helping:
+        if not helper.cancel():  # one that has not begun is busy for another query
+            helper.result()
+    return parts
 
 
 @cache
@@ -202,7 +233,7 @@ class HnswGraph:
             return self.scan.search(query, k, allowed)
         matches = self._graph.search(query, wanted, threads=1)
         candidates = np.sort(self._positions(matches.keys))
-        found = _among(self.vectors, candidates, query, k, "HNSW graph, best rows compared in full")
+        found = among(self.vectors, candidates, query, k, "HNSW graph, best rows compared in full")
         return Neighbours(found.positions, found.similarities, explored, found.how)
 
     def _positions(self, keys: Keys) -> Positions:
@@ -231,9 +262,10 @@ def build_graph(vectors: Vector, keys: Keys | None = None, connectivity: int = 1
     return graph
 
 
-def _among(vectors: Vector, candidates: Positions, query: Vector, k: int, how: str) -> Neighbours:
+def among(vectors: Vector, candidates: Positions, query: Vector, k: int, how: str) -> Neighbours:
     """The k nearest of the candidates, exactly; candidates ascend."""
-    similarities = vectors[candidates] @ query
+    # Not a matrix product: that wakes a thread of the BLAS for a few rows, which then spins beside the next scan.
+    similarities = np.vecdot(vectors[candidates], query)
     best = best_of(similarities, k)
     return Neighbours(candidates[best], similarities[best], len(candidates), how)
 
@@ -254,16 +286,22 @@ def _at_most_kth_best(values: Vector, k: int) -> float:
     return float(kth_best_of_groups(values, k))
 
 
-def kth_best_of_groups(values: "NDArray[_Number]", k: int) -> "NDArray[_Number]":
+def kth_best_of_groups(values: "NDArray[_Number]", k: int, group: int = GROUP) -> "NDArray[_Number]":
     """For each column, a value that at least k of the rows reach and few others do.
 
     The k-th largest of the maxima of groups is such a bound, and costs a small part of partitioning all values. The
     rows of a group lie far apart: a filter often leaves one stretch of the table, which must not fall into few groups.
 
     Args:
-        values: (N, ...), with at least k * GROUP rows.
+        values: (N, ...), with at least k * group rows.
         k: how many rows must reach it.
+        group: rows of a group; the more, the fewer maxima and the looser the bound.
     """
-    groups = len(values) // GROUP
-    maxima = values[: groups * GROUP].reshape(GROUP, groups, *values.shape[1:]).max(axis=0)
-    return np.partition(maxima, groups - k, axis=0)[groups - k]
+    maxima = maxima_of_groups(values, group)
+    return np.partition(maxima, len(maxima) - k, axis=0)[len(maxima) - k]
+
+
+def maxima_of_groups(values: "NDArray[_Number]", group: int = GROUP) -> "NDArray[_Number]":
+    """The largest value of each group and column: row n is in group n modulo N // group, the last few rows in none."""
+    groups = len(values) // group
+    return values[: groups * group].reshape(group, groups, *values.shape[1:]).max(axis=0)

@@ -2,7 +2,7 @@ import numkong
 import numpy as np
 import pytest
 
-from artpipe.search import batch
+from artpipe.search import batch, nearest
 from artpipe.search.batch import search_each
 from artpipe.search.nearest import ByteScan, ExactProduct, Vector
 
@@ -30,6 +30,20 @@ def test_a_batch_finds_what_each_query_finds_alone(
         alone = ExactProduct(vectors).search(query, k, allowed)
         assert found.positions.tolist() == alone.positions.tolist()
         np.testing.assert_allclose(found.similarities, alone.similarities, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [640, 641, 703, 5999])
+@pytest.mark.parametrize("kept", [None, slice(0, 300), slice(-300, None), slice(3, None, 11)])
+def test_rows_at_the_end_of_parts_and_groups_are_found(monkeypatch: pytest.MonkeyPatch, rows: int, kept: slice | None):
+    monkeypatch.setattr(nearest, "_ROWS_WORTH_A_THREAD", 100)
+    monkeypatch.setattr(nearest, "cpu_count", lambda: 3)
+    vectors, allowed = GAUSSIAN[:rows], None
+    if kept is not None:
+        allowed = np.zeros(rows, dtype=bool)
+        allowed[kept] = True
+    queries = unit(vectors[-40:] + 0.1 * RNG.standard_normal((40, 40)))
+    for query, found in zip(queries, search_each(ByteScan(vectors), queries, [4] * 40, allowed), strict=True):
+        assert found.positions.tolist() == ExactProduct(vectors).search(query, 4, allowed).positions.tolist()
 
 
 def test_a_filter_that_leaves_one_stretch_of_the_table_is_answered_too():

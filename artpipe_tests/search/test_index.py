@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from artpipe.lake import DataLake
+from artpipe.search.bit_scan import BitScan
 from artpipe.search.index import CARD, build_index, graph_file, open_index, read_card, row_keys, save_index
 from artpipe.search.nearest import ByteScan, ExactProduct, HnswGraph, Vector, build_graph
 
@@ -15,6 +16,11 @@ def vectors(rows: int, dimension: int = 24, seed: int = 0) -> Vector:
     centres = rng.standard_normal((20, dimension))
     found = centres[rng.integers(0, 20, rows)] + 0.4 * rng.standard_normal((rows, dimension))
     return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+
+
+def without_structure(rows: int, dimension: int) -> Vector:
+    data = np.random.default_rng(0).standard_normal((rows, dimension)).astype(np.float32)
+    return data / np.linalg.norm(data, axis=1, keepdims=True)
 
 
 def ids(rows: int) -> list[str]:
@@ -68,15 +74,48 @@ def test_a_table_that_is_scanned_in_no_time_is_not_given_a_graph(lake: DataLake)
 
 
 def test_a_graph_that_misses_neighbours_is_not_chosen(lake: DataLake):
-    rng = np.random.default_rng(0)
-    data = rng.standard_normal((3000, 256)).astype(np.float32)
-    data /= np.linalg.norm(data, axis=1, keepdims=True)
+    data = without_structure(3000, 256)
     card = build_index(
         data, ids(3000), lake, model_id="m", content_version="v", min_rows=100, min_graph_rows=100, queries=40
     )
     graph = next(trial for trial in card.trials if trial.kind == "hnsw")
     assert graph.recall_at_10 < 0.99
     assert card.kind != "hnsw"
+
+
+def test_a_very_large_table_is_tried_by_its_bits_too(lake: DataLake):
+    options = {"model_id": "m", "content_version": "v", "min_rows": 100, "queries": 40}
+    card = build_index(vectors(3000), ids(3000), lake, min_bit_rows=3000, **options)  # pyright: ignore[reportArgumentType]
+    assert [trial.kind for trial in card.trials] == ["exact", "byte_scan", "bit_scan"]
+    bits = card.trials[-1]
+    assert bits.parameters["bits"] == 512
+    assert 1 < bits.parameters["compared"] <= 50
+    card = build_index(vectors(2999), ids(2999), lake, min_bit_rows=3000, **options)  # pyright: ignore[reportArgumentType]
+    assert [trial.kind for trial in card.trials] == ["exact", "byte_scan"]
+
+
+def test_a_scan_of_bits_that_misses_neighbours_is_not_chosen(lake: DataLake):
+    data = without_structure(3000, 256)
+    options = {"model_id": "m", "content_version": "v", "min_rows": 100, "queries": 40}
+    card = build_index(data, ids(3000), lake, min_bit_rows=100, **options)  # pyright: ignore[reportArgumentType]
+    assert card.trials[-1].recall_at_10 < 0.99
+    assert card.kind != "bit_scan"
+
+
+def test_a_scan_of_bits_is_opened_as_its_card_says(lake: DataLake):
+    data = vectors(3000)
+    card = build_index(data, ids(3000), lake, model_id="m", content_version="v", min_rows=100, queries=40)
+    card = replace(card, kind="bit_scan", parameters={"compared": 60, "bits": 512})
+    save_index(lake, card)
+    served = open_index(data, lake, model_id="m", content_version="v")
+    assert isinstance(served.nearest, BitScan)
+    assert (served.nearest.compared, served.card, served.note) == (60, card, "")
+    assert served.nearest.search(data[3], 1).positions.tolist() == [3]
+    assert isinstance(served.exact, ByteScan)
+    save_index(lake, replace(card, parameters={}))
+    served = open_index(data, lake, model_id="m", content_version="v")
+    assert isinstance(served.nearest, ExactProduct)
+    assert served.note == 'the index bit_scan cannot be read; materialize "search_index"'
 
 
 def test_lancedb_is_measured_but_never_chosen(lake: DataLake):

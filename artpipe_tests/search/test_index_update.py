@@ -11,7 +11,14 @@ from artpipe.search.index import CARD, IndexCard, Trial, open_index, read_card
 from artpipe.search.index_update import update_index
 from artpipe.search.nearest import HnswGraph, Vector
 
-OPTIONS = {"model_id": "m", "min_rows": 200, "min_graph_rows": 200, "queries": 30, "min_recall": 0.8}
+OPTIONS = {
+    "model_id": "m",
+    "min_rows": 200,
+    "min_bit_rows": 200,
+    "min_graph_rows": 200,
+    "queries": 30,
+    "min_recall": 0.8,
+}
 
 
 def vectors(rows: int, dimension: int = 24, seed: int = 0) -> Vector:
@@ -94,7 +101,7 @@ def test_a_graph_whose_recall_has_fallen_is_built_anew(lake: DataLake, monkeypat
     choose(monkeypatch, "hnsw")
     data = vectors(401)
     update(lake, data[:400], np.arange(400), "v1")
-    monkeypatch.setattr("artpipe.search.index_update.recall", lambda *_: 0.79)
+    monkeypatch.setattr("artpipe.search.trials.recall", lambda *_: 0.79)
     card = update(lake, data, np.arange(401), "v2")
     assert card.why == "after 1 added and 0 removed vectors the graph's recall was 0.7900"
     assert (card.updated_from, card.rows_at_trials, card.changed_since_trials) == (None, 401, 0)
@@ -108,7 +115,7 @@ REASONS = {
 }
 
 
-@pytest.mark.parametrize("kind", ["hnsw", "byte_scan"])
+@pytest.mark.parametrize("kind", ["hnsw", "bit_scan", "byte_scan"])
 @pytest.mark.parametrize(("changed", "rows", "why"), REASONS.values(), ids=REASONS)
 def test_the_trials_are_made_anew(
     lake: DataLake, monkeypatch: pytest.MonkeyPatch, changed: dict[str, object], rows: int, why: str, kind: str
@@ -144,11 +151,40 @@ def test_an_exact_search_follows_without_trials(lake: DataLake, monkeypatch: pyt
     assert (served.nearest.kind, served.note) == (kind, "")
 
 
+def test_a_scan_of_bits_follows_while_it_finds_enough(lake: DataLake, monkeypatch: pytest.MonkeyPatch):
+    choose(monkeypatch, "bit_scan")
+    data = vectors(440)
+    first = update(lake, data[:400], np.arange(400), "v1")
+    with monkeypatch.context() as patched:
+        patched.setattr("artpipe.search.index_update.build_index", None)  # a trial would call it
+        card = update(lake, data, np.arange(440), "v2")
+    assert (card.rows, card.content_version, card.updated_from) == (440, "v2", "v1")
+    assert (card.parameters, card.trials) == (first.parameters, first.trials)
+    assert card.why == "the bit scan still finds enough; 400 vectors before, 440 now"
+    assert read_card(lake) == card
+    served = open_index(data, lake, model_id="m", content_version="v2")
+    assert (served.nearest.kind, served.note) == ("bit_scan", "")
+    monkeypatch.setattr("artpipe.search.trials.recall", lambda *_: 0.79)
+    card = update(lake, data[:430], np.arange(430), "v3")
+    assert card.why == "with 430 vectors the recall of the bit scan was 0.7900"
+    assert (card.updated_from, card.rows_at_trials) == (None, 430)
+
+
 def test_a_table_that_becomes_large_enough_is_tried(lake: DataLake):
     data = vectors(210)
     assert len(update(lake, data[:190], np.arange(190), "v1").trials) == 1
     card = update(lake, data, np.arange(210), "v2")
-    assert (card.why, len(card.trials)) == ("the table has reached 200 rows", 3)
+    assert (card.why, len(card.trials)) == ("the table has reached 200 rows", 4)
+
+
+def test_a_table_that_was_never_tried_by_its_bits_is_tried_anew(lake: DataLake, monkeypatch: pytest.MonkeyPatch):
+    choose(monkeypatch, "byte_scan")
+    data = vectors(400)
+    update(lake, data, np.arange(400), "v1", min_bit_rows=401)
+    assert update(lake, data, np.arange(400), "v1", min_bit_rows=401).why == "there was no index"
+    card = update(lake, data, np.arange(400), "v1", min_bit_rows=400)
+    assert card.why == "a scan of bits has not been tried for 400 rows"
+    assert update(lake, data, np.arange(400), "v1", min_bit_rows=400) == card
 
 
 @pytest.mark.parametrize("damage", ["graph", "keys"])

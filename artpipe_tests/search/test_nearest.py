@@ -1,10 +1,13 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artpipe.search import nearest
-from artpipe.search.nearest import ByteScan, ExactProduct, HnswGraph, Vector, build_graph
+from artpipe.search.nearest import ByteScan, ExactProduct, HnswGraph, Vector, build_graph, in_parts
 
 
 def unit(rows: np.ndarray) -> Vector:
@@ -75,6 +78,43 @@ def test_a_scan_shared_by_threads_finds_the_same(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(nearest, "cpu_count", lambda: 3)
     for query, found in zip(QUERIES, alone, strict=True):
         assert ByteScan(VECTORS).search(query, 10).positions.tolist() == found.positions.tolist()
+
+
+@pytest.mark.parametrize(("rows", "parts_a_thread", "step"), [(1, 1, 1), (699, 1, 1), (3000, 8, 64), (2999, 3, 700)])
+def test_every_row_is_in_one_part_however_many_threads_take_them(
+    monkeypatch: pytest.MonkeyPatch, rows: int, parts_a_thread: int, step: int
+):
+    monkeypatch.setattr(nearest, "_ROWS_WORTH_A_THREAD", 700)
+    monkeypatch.setattr(nearest, "cpu_count", lambda: 3)
+    seen = np.zeros(rows, dtype=int)
+
+    def count(part: slice) -> None:
+        seen[part] += 1
+
+    parts = in_parts(rows, count, parts_a_thread, step)
+    assert (seen == 1).all()
+    assert [part.start for part in parts] == [0, *(part.stop for part in parts[:-1])]
+    assert all(part.start % step == 0 for part in parts)
+
+
+def test_a_query_does_not_wait_for_threads_that_are_busy_with_others(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(nearest, "_ROWS_WORTH_A_THREAD", 700)
+    monkeypatch.setattr(nearest, "cpu_count", lambda: 3)
+    done = threading.Event()
+    with ThreadPoolExecutor(1) as busy:
+        monkeypatch.setattr(nearest, "_helpers", lambda: busy)
+        busy.submit(done.wait, 60)
+        found = ByteScan(VECTORS).search(QUERIES[0], 10).positions.tolist()
+        done.set()
+    assert found == brute_force(VECTORS, QUERIES[0], 10)
+
+
+def test_a_failure_of_any_part_is_told():
+    def fail(part: slice) -> None:
+        raise ArithmeticError(part)
+
+    with pytest.raises(ArithmeticError):
+        in_parts(100, fail)
 
 
 def test_one_row_of_a_single_large_number_leaves_the_others_exact():
