@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from artpipe.lake import DataLake, write_whole
 from artpipe.progress import clock_text
-from artpipe.refresh.instance import ui_command
+from artpipe.refresh.instance import artpipe_command, ui_command
 from artpipe.refresh.waves import RefreshOptions, refresh
 from artpipe.settings import Settings
 
@@ -40,9 +40,14 @@ def run_demo(settings: Settings, console: "Console") -> None:
     lake = DataLake(settings.lake_root)
     _tell_accuracy(lake, console)
     _tell_neighbours(lake, console)
-    console.print("\nThe run in the Dagster UI (then open http://127.0.0.1:3000):")
-    console.print(f"  {ui_command(settings)}", soft_wrap=True, highlight=False)
-    console.print("Search with a picture of your own: [bold].venv/bin/artpipe search PICTURE.jpg[/]")
+    console.print()
+    for what, command in {
+        "The collection as a web page (it tells its address)": artpipe_command(settings, "serve"),
+        "The run in the Dagster UI (then open http://127.0.0.1:3000)": ui_command(settings),
+        "A search with a picture of your own": artpipe_command(settings, "search", "PICTURE.jpg"),
+    }.items():
+        console.print(f"{what}:")
+        console.print(f"  {command}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _tell_accuracy(lake: DataLake, console: "Console") -> None:

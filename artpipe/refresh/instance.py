@@ -40,11 +40,21 @@ def open_instance(settings: Settings) -> Generator[dg.DagsterInstance]:
 def ui_command(settings: Settings) -> str:
     """The one line that opens the Dagster UI on the runs of this lake."""
     workspace = Path(__file__).resolve().parents[2] / "workspace.yaml"
-    dagster = Path(sys.executable).with_name("dagster")
     where = ["-w", str(workspace)] if workspace.exists() else ["-m", "artpipe.definitions"]
-    variables = [f"DAGSTER_HOME={shlex.quote(str(dagster_home(settings)))}"]
+    home = f"DAGSTER_HOME={shlex.quote(str(dagster_home(settings)))}"
+    return f"{home} {_command(settings, 'dagster', 'dev', *where)}"
+
+
+def artpipe_command(settings: Settings, *arguments: str) -> str:
+    """The line that runs an `artpipe` command on this lake."""
+    return _command(settings, "artpipe", *arguments)
+
+
+def _command(settings: Settings, program: str, *arguments: str) -> str:
+    variables: list[str] = []
     if settings.lake is not None:
         variables.append(f"ARTPIPE_LAKE={shlex.quote(settings.lake)}")
     if not settings.is_sample:
         variables.append(f"ARTPIPE_GALLERY={shlex.quote(settings.gallery)}")
-    return " ".join([*variables, shlex.join([str(dagster), "dev", *where])])
+    path = Path(sys.executable).with_name(program)
+    return " ".join([*variables, shlex.join([str(path), *arguments])])
