@@ -16,6 +16,7 @@ from artpipe.search.nearest import (
     GATHER_SHARE,
     GROUP,
     ByteScan,
+    ExactProduct,
     Mask,
     NearestVectors,
     Neighbours,
@@ -79,16 +80,16 @@ def _by_bytes(scan: ByteScan, queries: Vector, k: Sequence[int], allowed: Mask |
     codes, slack = scan.rounded(queries)
     products = _Products.of(scan.codes, codes, allowed)
     # What fewer than the deepest need is among what that one needs.
-    rows, askers = products.reaching(np.ceil(products.kth_best(max(k)) - slack).astype(np.int32))
-    similarities = np.vecdot(scan.vectors[rows], queries[askers])
-    order = np.lexsort((rows, -similarities, askers))
-    rows, similarities = rows[order], similarities[order]
-    ends = np.cumsum(np.bincount(askers, minlength=len(queries)))
+    candidates = products.reaching(np.ceil(products.kth_best(max(k)) - slack).astype(np.int32))
     how = "one product of bytes for all queries, best rows compared in full"
     found: list[Neighbours] = []
-    for first, end, wanted in zip((0, *ends), ends, k, strict=False):
-        best = slice(first, min(end, first + wanted))
-        found.append(Neighbours(rows[best], similarities[best], len(scan.codes), how))
+    for query, wanted, near in zip(queries, k, candidates, strict=True):
+        if near is None or len(near) > len(scan.codes) // 8:  # one product is cheaper than gathering as many rows
+            found.append(ExactProduct(scan.vectors).search(query, wanted, allowed))
+            continue
+        similarities = np.vecdot(scan.vectors[near], query)
+        best = np.lexsort((near, -similarities))[:wanted]
+        found.append(Neighbours(near[best], similarities[best], len(scan.codes), how))
     return found
 
 
@@ -137,16 +138,22 @@ class _Products:
         maxima = self.largest.reshape(-1, _SMALL_GROUPS, self.largest.shape[1]).max(axis=1)
         return np.partition(maxima, len(maxima) - k, axis=0)[len(maxima) - k]
 
-    def reaching(self, least: NDArray[np.int32]) -> tuple[Positions, Positions]:
-        """The allowed rows that reach what a query asks, int32 (Q,), and the query that each does it for.
+    def reaching(self, least: NDArray[np.int32]) -> list[Positions | None]:
+        """For each query the allowed rows that reach what it asks, int32 (Q,); None where every second group holds one.
 
         Only groups whose largest product does are looked into, which leaves out nearly all of the rows.
         """
         least = np.maximum(least, _NO_ROW + 1)
-        near, askers = np.nonzero(self.largest >= least)
+        holds_one = self.largest >= least
+        is_crowded = np.count_nonzero(holds_one, axis=0) > len(self.largest) // 2
+        holds_one[:, is_crowded] = False
+        near, askers = np.nonzero(holds_one)
         members = self.first[near] + self.stride[near] * np.arange(_SMALL_GROUP)[:, None]
         reaching = self.values[members, askers] >= least[askers]
         rest = len(self.largest) * _SMALL_GROUP
-        rest_rows, rest_askers = np.nonzero(self.values[rest:] >= least)
+        rest_rows, rest_askers = np.nonzero((self.values[rest:] >= least) & ~is_crowded)
         rows = np.concatenate([members[reaching], rest_rows + rest])
-        return rows, np.concatenate([np.broadcast_to(askers, members.shape)[reaching], rest_askers])
+        askers = np.concatenate([np.broadcast_to(askers, members.shape)[reaching], rest_askers])
+        ends = np.cumsum(np.bincount(askers, minlength=len(least)))[:-1]
+        each = np.split(rows[np.argsort(askers, kind="stable")], ends)
+        return [None if crowded else one for one, crowded in zip(each, is_crowded, strict=True)]

@@ -1,13 +1,12 @@
-"""The nearest of very many vectors by a few hundred bits of each, the most promising ones compared in full."""
+"""The nearest of very many vectors by a bit for each of many directions; what may be among them is compared in full."""
 
-import math
+import threading
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from artpipe.search.nearest import (
-    GATHER_SHARE,
     OUT_OF_REACH,
     ByteScan,
     Mask,
@@ -20,29 +19,32 @@ from artpipe.search.nearest import (
 
 Bits = NDArray[np.uint8]
 
-TUNED_FOR = 10
-"""Neighbours that `compared` rows are enough for; more of them need more rows."""
-FEWEST_BITS = 512
+_FEWEST_BITS = 1024
+"""Counting as many takes hardly longer than counting half of them, and leaves fewer rows to compare."""
+_DEVIATIONS = 2.5
 _SEED = 0
 _CHUNK = 8192
-# Small groups: thousands of rows are sought, and their bound must not let several times as many pass.
+_FIRST_LOOK = 1 / 2000
+_ROWS_A_NEIGHBOUR = 8
+# More rows than this are gathered and compared in about the time in which a scan of bytes has read all of them.
+_GATHER_SHARE = 1 / 60
+# Small groups: hundreds of rows are sought, and their bound must not let several times as many pass.
 _GROUP = 16
 
 
 class BitScan:
-    """Rows ranked by how many bits they share with the query; the best of them are compared in full.
+    """A count of differing bits with every row, then an exact product with every row that could be among the best.
 
-    A bit tells on which side of a random hyperplane through the middle of the table a vector lies. Two vectors differ
-    in a share of their bits that is the angle between them over pi, give or take 0.5 / sqrt(bits), so that the nearest
-    rows are among those that differ least. How many must be compared to find nearly all of them depends on the table:
-    few where neighbours stand out, too many where all rows are about as far. `build_index` measures it.
+    A bit tells on which side of a random hyperplane a vector lies. The share of bits in which two vectors differ is the
+    angle between them over pi, with a deviation of at most 0.5 / sqrt(bits). The rows that differ least are compared in
+    full first. The k-th best of them bounds the angle of whatever else may belong to the answer: every row within 2.5
+    deviations of that bound is compared, too. So each search is as good as the next, whatever a filter leaves and
+    however unlike the table a query is: of neighbours as far as the k-th, one in 160 is missed, of nearer ones fewer.
 
-    A filter leaves fewer rows to choose from, of which as many are compared. Searches too deep for that, and those
-    that must be exact, are answered by a `ByteScan`.
+    Where too many rows lie within the bound, since none stands out, a `ByteScan` answers, exactly.
 
     Args:
         vectors: float32 (N, D), each of length 1.
-        compared: how many rows are compared in full to find `TUNED_FOR`.
 
     Source: Charikar, "Similarity estimation techniques from rounding algorithms", STOC 2002; hyperplanes orthogonal to
     each other: Ji et al., "Super-bit locality-sensitive hashing", NIPS 2012.
@@ -50,65 +52,88 @@ class BitScan:
 
     kind = "bit_scan"
 
-    def __init__(self, vectors: Vector, compared: int) -> None:
+    def __init__(self, vectors: Vector) -> None:
         self.vectors = vectors
-        self.compared = compared
-        rows, dimension = vectors.shape
-        self._middle = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
-        self._normals = _normals(dimension, -(-max(dimension, FEWEST_BITS) // 8) * 8)
-        self.codes = np.empty((rows, self._normals.shape[1] // 8), dtype=np.uint8)
-        for first in range(0, rows, _CHUNK):  # a chunk at a time, to keep the float copies small
-            chunk = slice(first, first + _CHUNK)
-            self.codes[chunk] = self._bits(vectors[chunk])
-
-    @cached_property
-    def scan(self) -> ByteScan:
-        """The exact search over the same vectors, made when it is first needed."""
-        return ByteScan(self.vectors)
+        self.bits = -(-max(vectors.shape[1], _FEWEST_BITS) // 8) * 8
+        self._lock = threading.Lock()
 
     @property
-    def bits(self) -> int:
-        """How many bits stand for a row."""
-        return self._normals.shape[1]
+    def scan(self) -> ByteScan:
+        """The exact search over the same vectors, made when it is first needed."""
+        with self._lock:
+            return self._scan
+
+    @property
+    def codes(self) -> Bits:
+        """The bits of every row, uint8 (N, bits / 8), made when they are first needed."""
+        with self._lock:
+            return self._codes
 
     def search(self, query: Vector, k: int, allowed: Mask | None = None) -> Neighbours:
-        """The k nearest rows; one may be missed, at the rate that the index card states."""
+        """The k nearest rows; a few of the farthest of them may be missed."""
         rows = len(self.vectors)
-        compared = math.ceil(max(self.compared, TUNED_FOR) * max(1.0, k / TUNED_FOR))
-        if allowed is not None and np.count_nonzero(allowed) <= max(rows * GATHER_SHARE, compared):
+        most = int(rows * _GATHER_SHARE)
+        if allowed is not None and np.count_nonzero(allowed) <= max(most, k):
             return among(self.vectors, np.flatnonzero(allowed), query, k, "exact product with the filtered vectors")
-        if compared * 2 * _GROUP > rows:
+        sought = max(int(rows * _FIRST_LOOK), _ROWS_A_NEIGHBOUR * k)
+        if sought > most:
             return self.scan.search(query, k, allowed)
-        shared = self._shared(self._bits(query[None]))
+        shared = self._shared(query)
         if allowed is not None:
             shared -= ~allowed * OUT_OF_REACH
-        candidates = np.flatnonzero(shared >= kth_best_of_groups(shared, compared, _GROUP))
-        if len(candidates) > rows // 8:  # the bits do not tell these rows apart
-            return self.scan.search(query, k, allowed)
-        passing = "every vector" if allowed is None else "every vector, the filter applied"
-        found = among(self.vectors, candidates, query, k, f"bit scan of {passing}, best rows compared in full")
-        return Neighbours(found.positions, found.similarities, rows, found.how)
+        least = kth_best_of_groups(shared, sought, _GROUP)
+        how = f"bit scan of every vector{'' if allowed is None else ', the filter applied'}, best rows compared in full"
+        for _ in range(2):
+            candidates = np.flatnonzero(shared >= least)
+            if len(candidates) > most:
+                break
+            found = among(self.vectors, candidates, query, k, how)
+            needed = self._least_shared(found.similarities[-1])
+            if needed >= least:
+                return Neighbours(found.positions, found.similarities, rows, how)
+            least = needed
+        return self.scan.search(query, k, allowed)
 
-    def _bits(self, vectors: Vector) -> Bits:
-        return np.packbits((vectors - self._middle) @ self._normals > 0, axis=1)
+    def _least_shared(self, similarity: np.float32) -> float:
+        """How many bits, as `_shared` counts them, a row of this similarity shares in all but one case of 160."""
+        share = float(np.arccos(np.clip(similarity, -1, 1))) / np.pi
+        return -self.bits * share - _DEVIATIONS * np.sqrt(self.bits * share * (1 - share))
 
-    def _shared(self, code: Bits) -> Vector:
+    def _shared(self, query: Vector) -> Vector:
         """For every row, less the more bits it has unlike the query's."""
         import numkong
 
-        shared = np.empty(len(self.codes), dtype=np.float32)
+        codes = self.codes
+        # Not a matrix product: for one query that may wake a thread of the BLAS, which then spins beside the scan.
+        code = np.packbits(np.vecdot(self._normals, query) > 0)[None]
+        shared = np.empty(len(codes), dtype=np.float32)
 
         def count(part: slice) -> None:
             differing = shared[part]
-            numkong.cdist(code, self.codes[part], "hamming", dtype="uint1", out_dtype="f32", out=differing[None])
+            numkong.cdist(code, codes[part], "hamming", dtype="uint1", out_dtype="f32", out=differing[None])
             np.negative(differing, out=differing)
 
         in_parts(len(shared), count)
         return shared
 
+    @cached_property
+    def _scan(self) -> ByteScan:
+        return ByteScan(self.vectors)
 
-def _normals(dimension: int, bits: int) -> Vector:
-    """Random directions, float32 (D, bits), the same ones each time; orthogonal by as many as there can be."""
-    rng = np.random.default_rng(_SEED)
-    turns = [np.linalg.qr(rng.standard_normal((dimension, dimension)))[0] for _ in range(-(-bits // dimension))]
-    return np.concatenate(turns, axis=1)[:, :bits].astype(np.float32)
+    @cached_property
+    def _codes(self) -> Bits:
+        codes = np.empty((len(self.vectors), self.bits // 8), dtype=np.uint8)
+        for first in range(0, len(codes), _CHUNK):  # a chunk at a time, to keep the products small
+            chunk = slice(first, first + _CHUNK)
+            codes[chunk] = np.packbits(self.vectors[chunk] @ self._normals.T > 0, axis=1)
+        return codes
+
+    @cached_property
+    def _normals(self) -> Vector:
+        """Random directions, float32 (bits, D), the same ones each time; orthogonal by as many as there can be."""
+        dimension = self.vectors.shape[1]
+        rng = np.random.default_rng(_SEED)
+        turns = [
+            np.linalg.qr(rng.standard_normal((dimension, dimension)))[0] for _ in range(-(-self.bits // dimension))
+        ]
+        return np.concatenate(turns)[: self.bits].astype(np.float32)

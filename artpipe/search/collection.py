@@ -204,7 +204,8 @@ class Collection:
             text: words that a work must hold in its title, artist or technique to be returned; where none holds them
                 as they are, nearly the same words count. The order stays that of similarity.
             distinct: `"work"` or `"artist"`: at most one hit of each.
-            exact: compare every vector, instead of asking the index that was chosen.
+            exact: compare every vector, instead of asking the index that was chosen, which from 100,000 works on may
+                miss a few.
             offset: how many of the best to pass over: page n of k hits begins at (n - 1) * k.
             include_same_work: whether details and other photographs of the queried artwork may be returned; the
                 queried artwork itself never is.

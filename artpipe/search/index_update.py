@@ -1,9 +1,9 @@
 """The search index after the table has changed: brought up to date where that is as good as building it anew.
 
-A graph takes new vectors and gives up old ones at the cost of a few searches each. It is kept, as a scan of bits is,
-while it still finds the wanted share of neighbours of sampled queries. An exact search has nothing to bring up to date.
-Which way of searching is the fastest is measured again when a quarter of the vectors came or went, or another model
-made them.
+A graph takes new vectors and gives up old ones at the cost of a few searches each. It is kept while it still finds the
+wanted share of neighbours of sampled queries. A scan has nothing to bring up to date. Which way of searching is the
+fastest is measured again when the table has grown or shrunk by a quarter, when a graph has followed as many changes, or
+when another model made the vectors.
 """
 
 import time
@@ -20,7 +20,6 @@ from artpipe.search.index import (
     IndexCard,
     build_index,
     graph_file,
-    load_bits,
     load_graph,
     open_index,
     read_card,
@@ -28,7 +27,7 @@ from artpipe.search.index import (
     save_index,
 )
 from artpipe.search.nearest import HnswGraph, Vector
-from artpipe.search.trials import Trial, found_by, measured, sampled_queries
+from artpipe.search.trials import found_by, measured, sampled_queries
 
 NEW_TRIALS_AFTER = 0.25
 """Share of vectors that may come or go before all ways of searching are measured again."""
@@ -65,21 +64,17 @@ def update_index(
             held = open_index(vectors, lake, model_id=model_id, content_version=content_version).card
             if held is not None:
                 return held
-        if card.kind not in (HnswGraph.kind, BitScan.kind):
+        if card.kind != HnswGraph.kind:
             followed = replace(
                 card,
                 content_version=content_version,
                 rows=len(vectors),
                 updated_from=card.content_version,
-                why=f"an exact search has nothing to update; {card.rows:,} vectors before, {len(vectors):,} now",
+                why=f"a scan has nothing to update; {card.rows:,} vectors before, {len(vectors):,} now",
             )
             save_index(lake, followed)
             return followed
-        asked = sampled_queries(vectors, queries, seed)
-        if card.kind == BitScan.kind:
-            updated = _bits_measured_again(card, vectors, lake, content_version, min_recall, asked)
-        else:
-            updated = _graph_updated(card, vectors, ids, lake, content_version, min_recall, asked)
+        updated = _updated(card, vectors, ids, lake, content_version, min_recall, queries, seed)
         if isinstance(updated, IndexCard):
             return updated
         why = updated
@@ -117,31 +112,15 @@ def _why_new_trials(
     return ""
 
 
-def _bits_measured_again(
-    card: IndexCard, vectors: Vector, lake: DataLake, content_version: str, min_recall: float, asked: Vector
-) -> IndexCard | str:
-    """The card of a scan of these vectors' bits, saved, or why that will not do."""
-    started = time.perf_counter()
-    nearest = load_bits(card, vectors)
-    if nearest is None:
-        return "the card does not say how many rows to compare"
-    found = measured(nearest, asked, found_by(nearest.scan, asked), {}, 0.0)
-    if found.recall_at_10 < min_recall:
-        return f"with {len(vectors):,} vectors the recall of the bit scan was {found.recall_at_10:.4f}"
-    why = f"the bit scan still finds enough; {card.rows:,} vectors before, {len(vectors):,} now"
-    updated = _followed(card, len(vectors), content_version, found, started, why)
-    save_index(lake, updated)
-    return updated
-
-
-def _graph_updated(
+def _updated(
     card: IndexCard,
     vectors: Vector,
     ids: list[str],
     lake: DataLake,
     content_version: str,
     min_recall: float,
-    asked: Vector,
+    queries: int,
+    seed: int,
 ) -> IndexCard | str:
     """The card of the graph brought up to date and saved, or why that will not do."""
     started = time.perf_counter()
@@ -163,30 +142,23 @@ def _graph_updated(
     if len(graph) != len(ids):
         return f"the graph held {len(graph):,} vectors after the update, the table {len(ids):,}"
     nearest = HnswGraph(vectors, graph, keys)
+    asked = sampled_queries(vectors, queries, seed)
     found = measured(nearest, asked, found_by(nearest.scan, asked), {}, 0.0)
     if found.recall_at_10 < min_recall:
         return f"after {added:,} added and {removed:,} removed vectors the graph's recall was {found.recall_at_10:.4f}"
-    why = f"brought up to date: {added:,} vectors added, {removed:,} removed"
     updated = replace(
-        _followed(card, len(ids), content_version, found, started, why),
+        card,
+        content_version=content_version,
+        rows=len(ids),
+        recall_at_10=found.recall_at_10,
+        ms_per_query=found.ms_per_query,
+        seconds_to_build=round(time.perf_counter() - started, 3),
         file=graph_file(content_version),
+        why=f"brought up to date: {added:,} vectors added, {removed:,} removed",
         changed_since_trials=changed,
+        updated_from=card.content_version,
         added=added,
         removed=removed,
     )
     save_index(lake, updated, graph, keys)
     return updated
-
-
-def _followed(card: IndexCard, rows: int, content_version: str, found: Trial, started: float, why: str) -> IndexCard:
-    """The card as it is for the table now."""
-    return replace(
-        card,
-        content_version=content_version,
-        rows=rows,
-        recall_at_10=found.recall_at_10,
-        ms_per_query=found.ms_per_query,
-        seconds_to_build=round(time.perf_counter() - started, 3),
-        why=why,
-        updated_from=card.content_version,
-    )

@@ -1,10 +1,11 @@
 """Ways to find the nearest of many unit vectors in memory; all give exact similarities for what they find.
 
-`ExactProduct` multiplies everything, `ByteScan` reads a quarter of the memory and is exact too, `BitScan`
-(`bit_scan.py`) reads a thirty-second and `HnswGraph` almost nothing, and both may miss a neighbour. `index.py` measures
-which one a table is served by.
+`ExactProduct` multiplies everything, `ByteScan` reads a quarter of the memory and is exact too. `BitScan`, in
+`bit_scan.py`, reads less still and `HnswGraph` almost nothing, and both may miss a neighbour. `index.py` measures which
+one a table is served by.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -180,18 +181,21 @@ def in_parts(rows: int, work: Callable[[slice], None], parts_a_thread: int = 1, 
     waiting = deque(parts)
 
     def take() -> None:
-        while waiting:
+        while True:
             try:
                 part = waiting.popleft()
-            except IndexError:  # another thread was faster
+            except IndexError:
                 return
             work(part)
 
     helping = [_helpers().submit(take) for _ in range(threads - 1)]
-    take()
-    for helper in helping:
-        if not helper.cancel():  # one that has not begun is busy for another query
-            helper.result()
+    try:
+        take()
+    finally:
+        waiting.clear()  # after a failure nobody goes on with it
+        begun = [helper for helper in helping if not helper.cancel()]  # the others are busy for other queries
+    for helper in begun:
+        helper.result()
     return parts
 
 
@@ -217,12 +221,18 @@ class HnswGraph:
     def __init__(self, vectors: Vector, graph: "Index", keys: Keys | None = None) -> None:
         self.vectors = vectors
         self._graph = graph
+        self._lock = threading.Lock()
         self._rows = None if keys is None else np.argsort(keys)
         self._sorted_keys = None if keys is None else keys[self._rows]
 
-    @cached_property
+    @property
     def scan(self) -> "ByteScan":
         """The exact search over the same vectors, made when it is first needed."""
+        with self._lock:
+            return self._scan
+
+    @cached_property
+    def _scan(self) -> "ByteScan":
         return ByteScan(self.vectors)
 
     def search(self, query: Vector, k: int, allowed: Mask | None = None) -> Neighbours:

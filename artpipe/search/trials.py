@@ -1,7 +1,7 @@
 """How well and how fast a way of searching finds the neighbours of sampled queries."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,50 +79,3 @@ def measured(
         ms_per_query=round(median_ms(lambda query: nearest.search(query, NEIGHBOURS_COMPARED), asked), 4),
         build_s=round(build_s, 3),
     )
-
-
-@dataclass(frozen=True)
-class Bar:
-    """What an approximate search must reach; one half of the queries sets its effort, the other half judges it.
-
-    Attributes:
-        asked: float32 (Q, D), the queries.
-        truth: the true neighbours of each.
-        min_recall: the recall@10 to be reached.
-        exact_ms: the time that an exact search takes.
-    """
-
-    asked: Vector
-    truth: list[NDArray[np.int64]]
-    min_recall: float
-    exact_ms: float
-
-    @property
-    def setting(self) -> tuple[Vector, list[NDArray[np.int64]]]:
-        """The queries by which the effort is set, and their true neighbours."""
-        half = len(self.asked) // 2
-        return self.asked[:half], self.truth[:half]
-
-    @property
-    def judging(self) -> tuple[Vector, list[NDArray[np.int64]]]:
-        """The queries by which the result is judged, and their true neighbours."""
-        half = len(self.asked) // 2
-        return self.asked[half:], self.truth[half:]
-
-
-def least_effort(nearest: NearestVectors, efforts: Sequence[int], spend: Callable[[int], None], bar: Bar) -> None:
-    """Spend more until half of the allowed misses are to spare, or until an exact search would be done sooner.
-
-    Args:
-        nearest: an approximate search.
-        efforts: what may be spent on a query, ascending.
-        spend: makes the search spend so much; the last call holds.
-        bar: what must be reached.
-    """
-    with_margin = (1 + bar.min_recall) / 2
-    asked, truth = bar.setting
-    for effort in efforts:
-        spend(effort)
-        tried = measured(nearest, asked, truth, {}, 0.0)
-        if tried.recall_at_10 >= with_margin or tried.ms_per_query > bar.exact_ms:
-            return

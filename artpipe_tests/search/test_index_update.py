@@ -138,8 +138,8 @@ def test_many_small_changes_add_up_to_new_trials(lake: DataLake, monkeypatch: py
     assert update(lake, data, np.arange(400), "v3").why == "120 vectors changed since the trials were made with 400"
 
 
-@pytest.mark.parametrize("kind", ["exact", "byte_scan"])
-def test_an_exact_search_follows_without_trials(lake: DataLake, monkeypatch: pytest.MonkeyPatch, kind: str):
+@pytest.mark.parametrize("kind", ["exact", "byte_scan", "bit_scan"])
+def test_a_scan_follows_without_trials(lake: DataLake, monkeypatch: pytest.MonkeyPatch, kind: str):
     choose(monkeypatch, kind)
     data = vectors(440)
     first = update(lake, data[:400], np.arange(400), "v1")
@@ -149,25 +149,6 @@ def test_an_exact_search_follows_without_trials(lake: DataLake, monkeypatch: pyt
     assert (card.trials, card.kind) == (first.trials, kind)
     served = open_index(data, lake, model_id="m", content_version="v2")
     assert (served.nearest.kind, served.note) == (kind, "")
-
-
-def test_a_scan_of_bits_follows_while_it_finds_enough(lake: DataLake, monkeypatch: pytest.MonkeyPatch):
-    choose(monkeypatch, "bit_scan")
-    data = vectors(440)
-    first = update(lake, data[:400], np.arange(400), "v1")
-    with monkeypatch.context() as patched:
-        patched.setattr("artpipe.search.index_update.build_index", None)  # a trial would call it
-        card = update(lake, data, np.arange(440), "v2")
-    assert (card.rows, card.content_version, card.updated_from) == (440, "v2", "v1")
-    assert (card.parameters, card.trials) == (first.parameters, first.trials)
-    assert card.why == "the bit scan still finds enough; 400 vectors before, 440 now"
-    assert read_card(lake) == card
-    served = open_index(data, lake, model_id="m", content_version="v2")
-    assert (served.nearest.kind, served.note) == ("bit_scan", "")
-    monkeypatch.setattr("artpipe.search.trials.recall", lambda *_: 0.79)
-    card = update(lake, data[:430], np.arange(430), "v3")
-    assert card.why == "with 430 vectors the recall of the bit scan was 0.7900"
-    assert (card.updated_from, card.rows_at_trials) == (None, 430)
 
 
 def test_a_table_that_becomes_large_enough_is_tried(lake: DataLake):

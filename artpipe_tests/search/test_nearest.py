@@ -100,21 +100,36 @@ def test_every_row_is_in_one_part_however_many_threads_take_them(
 def test_a_query_does_not_wait_for_threads_that_are_busy_with_others(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(nearest, "_ROWS_WORTH_A_THREAD", 700)
     monkeypatch.setattr(nearest, "cpu_count", lambda: 3)
-    done = threading.Event()
+    answered = threading.Event()
     with ThreadPoolExecutor(1) as busy:
         monkeypatch.setattr(nearest, "_helpers", lambda: busy)
-        busy.submit(done.wait, 60)
+        was_answered = busy.submit(answered.wait, 20)
         found = ByteScan(VECTORS).search(QUERIES[0], 10).positions.tolist()
-        done.set()
+        answered.set()
+        assert was_answered.result()
     assert found == brute_force(VECTORS, QUERIES[0], 10)
 
 
-def test_a_failure_of_any_part_is_told():
-    def fail(part: slice) -> None:
-        raise ArithmeticError(part)
+@pytest.mark.parametrize("fails_here", [True, False])
+def test_a_failure_of_any_part_is_told_and_ends_the_work(monkeypatch: pytest.MonkeyPatch, fails_here: bool):
+    monkeypatch.setattr(nearest, "_ROWS_WORTH_A_THREAD", 10)
+    monkeypatch.setattr(nearest, "cpu_count", lambda: 2)
+    here, both_at_work, done = threading.get_ident(), threading.Barrier(2), list[slice]()
 
-    with pytest.raises(ArithmeticError):
-        in_parts(100, fail)
+    def work(part: slice) -> None:
+        if not done:
+            both_at_work.wait(10)
+        done.append(part)
+        if (threading.get_ident() == here) == fails_here:
+            raise ArithmeticError("failed")
+
+    with pytest.raises(ArithmeticError, match="failed"):
+        in_parts(1000, work, parts_a_thread=50)
+    assert len(done) <= 100
+    if fails_here:
+        count = len(done)
+        ByteScan(VECTORS).search(QUERIES[0], 1)
+        assert len(done) == count
 
 
 def test_one_row_of_a_single_large_number_leaves_the_others_exact():
