@@ -155,7 +155,7 @@ def test_a_guess_that_is_not_likely_enough_is_called_unsure(web_lake: DataLake, 
         results = upload(client, picture_of((228, 60, 97))).text
         assert '<dt>type <span class="unsure">unsure</span>' in results
         assert '<dt>style <span class="unsure">' not in results
-        assert "No guess reaches 80 %" in results
+        assert "means that no guess reaches 80 %" in results
         work = client.get("/works/d/durer/work001").text
         assert '50 % <span class="unsure">unsure</span>' in work
         assert "less likely than 80 %" in work
