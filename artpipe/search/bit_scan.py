@@ -84,10 +84,10 @@ class BitScan:
         least = kth_best_of_groups(shared, sought, _GROUP)
         how = f"bit scan of every vector{'' if allowed is None else ', the filter applied'}, best rows compared in full"
         for _ in range(2):
-            candidates = np.flatnonzero(shared >= least)
-            if len(candidates) > most:
+            may_be_near = shared >= least
+            if np.count_nonzero(may_be_near) > most:
                 break
-            found = among(self.vectors, candidates, query, k, how)
+            found = among(self.vectors, np.flatnonzero(may_be_near), query, k, how)
             needed = self._least_shared(found.similarities[-1])
             if needed >= least:
                 return Neighbours(found.positions, found.similarities, rows, how)
