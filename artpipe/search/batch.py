@@ -80,7 +80,8 @@ def _by_bytes(scan: ByteScan, queries: Vector, k: Sequence[int], allowed: Mask |
     codes, slack = scan.rounded(queries)
     products = _Products.of(scan.codes, codes, allowed)
     # What fewer than the deepest need is among what that one needs.
-    candidates = products.reaching(np.ceil(products.kth_best(max(k)) - slack).astype(np.int32))
+    least = np.maximum(np.ceil(products.kth_best(max(k)) - slack.astype(np.float64)), _NO_ROW + 1)
+    candidates = products.reaching(least.astype(np.int32))
     how = "one product of bytes for all queries, best rows compared in full"
     found: list[Neighbours] = []
     for query, wanted, near in zip(queries, k, candidates, strict=True):
@@ -139,11 +140,10 @@ class _Products:
         return np.partition(maxima, len(maxima) - k, axis=0)[len(maxima) - k]
 
     def reaching(self, least: NDArray[np.int32]) -> list[Positions | None]:
-        """For each query the allowed rows that reach what it asks, int32 (Q,); None where every second group holds one.
+        """For each query the rows that reach what it asks, int32 (Q,); None where every second group holds one.
 
         Only groups whose largest product does are looked into, which leaves out nearly all of the rows.
         """
-        least = np.maximum(least, _NO_ROW + 1)
         holds_one = self.largest >= least
         is_crowded = np.count_nonzero(holds_one, axis=0) > len(self.largest) // 2
         holds_one[:, is_crowded] = False

@@ -1,5 +1,6 @@
 """The nearest of very many vectors by a bit for each of many directions; what may be among them is compared in full."""
 
+import math
 import threading
 from functools import cached_property
 
@@ -38,8 +39,9 @@ class BitScan:
     A bit tells on which side of a random hyperplane a vector lies. The share of bits in which two vectors differ is the
     angle between them over pi, with a deviation of at most 0.5 / sqrt(bits). The rows that differ least are compared in
     full first. The k-th best of them bounds the angle of whatever else may belong to the answer: every row within 2.5
-    deviations of that bound is compared, too. So each search is as good as the next, whatever a filter leaves and
-    however unlike the table a query is: of neighbours as far as the k-th, one in 160 is missed, of nearer ones fewer.
+    deviations of that bound is compared, too. So a search is as good whatever a filter leaves and however unlike the
+    table its query is: over all queries, of neighbours as far as the k-th about one in 160 is missed, of nearer ones
+    fewer. Queries of one neighbourhood share their misses, since the hyperplanes are always the same.
 
     Where too many rows lie within the bound, since none stands out, a `ByteScan` answers, exactly.
 
@@ -54,7 +56,7 @@ class BitScan:
 
     def __init__(self, vectors: Vector) -> None:
         self.vectors = vectors
-        self.bits = -(-max(vectors.shape[1], _FEWEST_BITS) // 8) * 8
+        self.bits = bits_for(vectors.shape[1])
         self._lock = threading.Lock()
 
     @property
@@ -73,7 +75,7 @@ class BitScan:
         """The k nearest rows; a few of the farthest of them may be missed."""
         rows = len(self.vectors)
         most = int(rows * _GATHER_SHARE)
-        if allowed is not None and np.count_nonzero(allowed) <= max(most, k):
+        if allowed is not None and np.count_nonzero(allowed) <= most:
             return among(self.vectors, np.flatnonzero(allowed), query, k, "exact product with the filtered vectors")
         sought = max(int(rows * _FIRST_LOOK), _ROWS_A_NEIGHBOUR * k)
         if sought > most:
@@ -88,16 +90,21 @@ class BitScan:
             if np.count_nonzero(may_be_near) > most:
                 break
             found = among(self.vectors, np.flatnonzero(may_be_near), query, k, how)
-            needed = self._least_shared(found.similarities[-1])
+            needed = self._least_shared(float(found.similarities[-1]))
             if needed >= least:
                 return Neighbours(found.positions, found.similarities, rows, how)
             least = needed
         return self.scan.search(query, k, allowed)
 
-    def _least_shared(self, similarity: np.float32) -> float:
-        """How many bits, as `_shared` counts them, a row of this similarity shares in all but one case of 160."""
-        share = float(np.arccos(np.clip(similarity, -1, 1))) / np.pi
-        return -self.bits * share - _DEVIATIONS * np.sqrt(self.bits * share * (1 - share))
+    def _least_shared(self, similarity: float) -> float:
+        """How many bits, as `_shared` counts them, a row of this similarity shares in all but one case of 160.
+
+        The number of differing bits is binomial, and skewed where few differ: its quantile is by the expansion of
+        Cornish and Fisher (1938).
+        """
+        share = math.acos(min(max(similarity, -1.0), 1.0)) / math.pi
+        skew = (_DEVIATIONS**2 - 1) * (1 - 2 * share) / 6
+        return -self.bits * share - _DEVIATIONS * math.sqrt(self.bits * share * (1 - share)) - skew
 
     def _shared(self, query: Vector) -> Vector:
         """For every row, less the more bits it has unlike the query's."""
@@ -137,3 +144,8 @@ class BitScan:
             np.linalg.qr(rng.standard_normal((dimension, dimension)))[0] for _ in range(-(-self.bits // dimension))
         ]
         return np.concatenate(turns)[: self.bits].astype(np.float32)
+
+
+def bits_for(dimension: int) -> int:
+    """How many bits stand for a vector of so many numbers."""
+    return -(-max(dimension, _FEWEST_BITS) // 8) * 8

@@ -20,6 +20,7 @@ from artpipe.search.index import (
     IndexCard,
     build_index,
     graph_file,
+    is_of_these_bits,
     load_graph,
     open_index,
     read_card,
@@ -109,6 +110,8 @@ def _why_new_trials(
         return f"the table has reached {min_rows:,} rows"
     if rows >= max(min_rows, min_bit_rows) and all(trial.kind != BitScan.kind for trial in card.trials):
         return f"a scan of bits has not been tried for {rows:,} rows"
+    if card.kind == BitScan.kind and not is_of_these_bits(card):
+        return "the scan of bits was of another version"
     return ""
 
 

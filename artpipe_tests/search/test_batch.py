@@ -107,3 +107,10 @@ def test_vectors_that_are_much_alike_are_not_gathered_for_all_queries_at_once(
     assert max(gathered, default=0) <= len(vectors) // 8
     for query, found in zip(queries, answers, strict=True):
         np.testing.assert_allclose(found.similarities, np.sort(vectors @ query)[::-1][:10], atol=1e-6)
+
+
+def test_a_query_of_no_direction_is_answered_without_a_warning():
+    queries = np.stack([GAUSSIAN[3], np.zeros(40, dtype=np.float32)])
+    found = search_each(ByteScan(GAUSSIAN), queries, [5, 5])
+    assert found[0].positions[0] == 3
+    assert found[1].positions.tolist() == [0, 1, 2, 3, 4]

@@ -52,6 +52,21 @@ def test_what_is_found_has_its_exact_similarity_and_comes_best_first():
         assert found.scanned == len(VECTORS)
 
 
+def test_every_row_finds_itself_though_rounding_may_take_its_similarity_beyond_one():
+    assert (np.vecdot(VECTORS, VECTORS) > 1).any()
+    assert all(SCAN.search(VECTORS[row], 1).similarities[0] >= 1 - 1e-6 for row in range(3000))
+
+
+@pytest.mark.parametrize("share", [0.005, 0.02, 0.1, 0.3])
+def test_of_rows_as_far_as_the_bound_one_in_160_lies_beyond_it(share: float):
+    nearest_rows = VECTORS[:3000]
+    aside = RNG.standard_normal(nearest_rows.shape)
+    aside = unit(aside - np.vecdot(aside, nearest_rows)[:, None] * nearest_rows)
+    queries = unit(np.cos(np.pi * share) * nearest_rows + np.sin(np.pi * share) * aside)
+    differing = np.count_nonzero((queries @ SCAN._normals.T > 0) != (nearest_rows @ SCAN._normals.T > 0), axis=1)
+    assert np.mean(-differing < SCAN._least_shared(float(np.cos(np.pi * share)))) < 2 / 160
+
+
 def test_the_bits_in_which_two_differ_tell_the_angle_between_them():
     counts = np.array([-SCAN._shared(query) for query in QUERIES])
     expected = SCAN.bits * np.arccos(np.clip(QUERIES @ VECTORS.T, -1, 1)) / np.pi

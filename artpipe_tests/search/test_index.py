@@ -124,6 +124,10 @@ def test_a_scan_of_bits_is_opened_as_its_card_says(lake: DataLake):
     assert (served.card, served.note) == (card, "")
     assert served.nearest.search(data[3], 1).positions.tolist() == [3]
     assert isinstance(served.exact, ByteScan)
+    save_index(lake, replace(card, parameters={"bits": 512}))
+    served = open_index(data, lake, model_id="m", content_version="v")
+    assert isinstance(served.nearest, ExactProduct)
+    assert served.note == 'the index bit_scan cannot be read; materialize "search_index"'
 
 
 def test_lancedb_is_measured_but_never_chosen(lake: DataLake):

@@ -1,5 +1,6 @@
 """The index follows a table that grows, shrinks and changes, and is built anew where following is not good enough."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from artpipe.lake import DataLake
 from artpipe.search import index
-from artpipe.search.index import CARD, IndexCard, Trial, open_index, read_card
+from artpipe.search.index import CARD, IndexCard, Trial, open_index, read_card, save_index
 from artpipe.search.index_update import update_index
 from artpipe.search.nearest import HnswGraph, Vector
 
@@ -166,6 +167,15 @@ def test_a_table_that_was_never_tried_by_its_bits_is_tried_anew(lake: DataLake, 
     card = update(lake, data, np.arange(400), "v1", min_bit_rows=400)
     assert card.why == "a scan of bits has not been tried for 400 rows"
     assert update(lake, data, np.arange(400), "v1", min_bit_rows=400) == card
+
+
+def test_a_scan_of_other_bits_is_tried_anew(lake: DataLake, monkeypatch: pytest.MonkeyPatch):
+    choose(monkeypatch, "bit_scan")
+    data = vectors(400)
+    card = update(lake, data, np.arange(400), "v1")
+    save_index(lake, replace(card, parameters={"bits": 512}))
+    card = update(lake, data, np.arange(400), "v1")
+    assert (card.why, card.parameters) == ("the scan of bits was of another version", {"bits": 1024})
 
 
 @pytest.mark.parametrize("damage", ["graph", "keys"])

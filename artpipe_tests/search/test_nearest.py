@@ -114,22 +114,27 @@ def test_a_query_does_not_wait_for_threads_that_are_busy_with_others(monkeypatch
 def test_a_failure_of_any_part_is_told_and_ends_the_work(monkeypatch: pytest.MonkeyPatch, fails_here: bool):
     monkeypatch.setattr(nearest, "_ROWS_WORTH_A_THREAD", 10)
     monkeypatch.setattr(nearest, "cpu_count", lambda: 2)
-    here, both_at_work, done = threading.get_ident(), threading.Barrier(2), list[slice]()
+    here, both_at_work, told = threading.get_ident(), threading.Barrier(2), threading.Event()
+    done: list[slice] = []
 
     def work(part: slice) -> None:
-        if not done:
+        is_here = threading.get_ident() == here
+        if len(done) < 2:
+            done.append(part)
             both_at_work.wait(10)
-        done.append(part)
-        if (threading.get_ident() == here) == fails_here:
+        else:
+            done.append(part)
+        if is_here == fails_here:
             raise ArithmeticError("failed")
+        if fails_here:
+            told.wait(10)  # the helper is still at its first part when the failure is told
 
-    with pytest.raises(ArithmeticError, match="failed"):
-        in_parts(1000, work, parts_a_thread=50)
-    assert len(done) <= 100
-    if fails_here:
-        count = len(done)
-        ByteScan(VECTORS).search(QUERIES[0], 1)
-        assert len(done) == count
+    with ThreadPoolExecutor(1) as helper:
+        monkeypatch.setattr(nearest, "_helpers", lambda: helper)
+        with pytest.raises(ArithmeticError, match="failed"):
+            in_parts(1000, work, parts_a_thread=50)
+        told.set()
+    assert len(done) == (2 if fails_here else 100)
 
 
 def test_one_row_of_a_single_large_number_leaves_the_others_exact():

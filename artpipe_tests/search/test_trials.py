@@ -1,6 +1,9 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from artpipe.search import trials
 from artpipe.search.nearest import ExactProduct, Mask, Neighbours, Vector
 from artpipe.search.trials import found_by, measured, median_ms, recall, sampled_queries
 
@@ -42,7 +45,13 @@ def test_queries_are_rows_with_noise_and_the_same_for_a_seed():
     assert len(sampled_queries(VECTORS[:0], 200, seed=1)) == 0
 
 
-def test_every_query_is_timed_after_one_that_is_not():
-    asked: list[float] = []
-    assert median_ms(lambda query: asked.append(float(query[0])), VECTORS[:7]) == pytest.approx(0, abs=1)
+def test_every_query_is_timed_after_one_that_is_not(monkeypatch: pytest.MonkeyPatch):
+    clock, asked = [0.0], list[float]()
+
+    def ask(query: Vector) -> None:
+        clock[0] += 5.0 if not asked else 0.001 * len(asked)
+        asked.append(float(query[0]))
+
+    monkeypatch.setattr(trials, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    assert median_ms(ask, VECTORS[:7]) == pytest.approx(4.0)
     assert asked == [VECTORS[0, 0], *VECTORS[:7, 0]]
