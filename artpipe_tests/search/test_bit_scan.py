@@ -60,7 +60,7 @@ def test_every_row_finds_itself_though_rounding_may_take_its_similarity_beyond_o
 @pytest.mark.parametrize("share", [0.005, 0.02, 0.1, 0.3])
 def test_of_rows_as_far_as_the_bound_one_in_160_lies_beyond_it(share: float):
     nearest_rows = VECTORS[:3000]
-    aside = RNG.standard_normal(nearest_rows.shape)
+    aside = np.random.default_rng(4).standard_normal(nearest_rows.shape)
     aside = unit(aside - np.vecdot(aside, nearest_rows)[:, None] * nearest_rows)
     queries = unit(np.cos(np.pi * share) * nearest_rows + np.sin(np.pi * share) * aside)
     differing = np.count_nonzero((queries @ SCAN._normals.T > 0) != (nearest_rows @ SCAN._normals.T > 0), axis=1)
