@@ -40,6 +40,11 @@ def run_demo(settings: Settings, console: "Console") -> None:
     lake = DataLake(settings.lake_root)
     _tell_accuracy(lake, console)
     _tell_neighbours(lake, console)
+    _tell_next_steps(settings, console)
+
+
+def _tell_next_steps(settings: Settings, console: "Console") -> None:
+    """The lines that open what was made, each whole."""
     console.print()
     for what, command in {
         "The collection as a web page (it tells its address)": artpipe_command(settings, "serve"),

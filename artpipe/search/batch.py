@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from artpipe.search.nearest import (
     GATHER_SHARE,
     GROUP,
+    MOST_GATHERED,
     ByteScan,
     ExactProduct,
     Mask,
@@ -24,6 +25,7 @@ from artpipe.search.nearest import (
     Vector,
     best_of,
     in_parts,
+    kth_largest,
     maxima_of_groups,
 )
 
@@ -85,7 +87,7 @@ def _by_bytes(scan: ByteScan, queries: Vector, k: Sequence[int], allowed: Mask |
     how = "one product of bytes for all queries, best rows compared in full"
     found: list[Neighbours] = []
     for query, wanted, near in zip(queries, k, candidates, strict=True):
-        if near is None or len(near) > len(scan.codes) // 8:  # one product is cheaper than gathering as many rows
+        if near is None or len(near) > len(scan.codes) * MOST_GATHERED:
             found.append(ExactProduct(scan.vectors).search(query, wanted, allowed))
             continue
         similarities = np.vecdot(scan.vectors[near], query)
@@ -137,7 +139,7 @@ class _Products:
     def kth_best(self, k: int) -> NDArray[np.int32]:
         """For each query a product that at least k rows reach and few others do, int32 (Q,)."""
         maxima = self.largest.reshape(-1, _SMALL_GROUPS, self.largest.shape[1]).max(axis=1)
-        return np.partition(maxima, len(maxima) - k, axis=0)[len(maxima) - k]
+        return kth_largest(maxima, k)
 
     def reaching(self, least: NDArray[np.int32]) -> list[Positions | None]:
         """For each query the rows that reach what it asks, int32 (Q,); None where every second group holds one.

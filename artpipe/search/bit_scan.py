@@ -1,7 +1,6 @@
 """The nearest of very many vectors by a bit for each of many directions; what may be among them is compared in full."""
 
 import math
-import threading
 from functools import cached_property
 
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 
 from artpipe.search.nearest import (
     OUT_OF_REACH,
-    ByteScan,
+    Approximate,
     Mask,
     Neighbours,
     Vector,
@@ -33,7 +32,7 @@ _GATHER_SHARE = 1 / 60
 _GROUP = 16
 
 
-class BitScan:
+class BitScan(Approximate):
     """A count of differing bits with every row, then an exact product with every row that could be among the best.
 
     A bit tells on which side of a random hyperplane a vector lies. The share of bits in which two vectors differ is the
@@ -55,15 +54,8 @@ class BitScan:
     kind = "bit_scan"
 
     def __init__(self, vectors: Vector) -> None:
-        self.vectors = vectors
+        super().__init__(vectors)
         self.bits = bits_for(vectors.shape[1])
-        self._lock = threading.Lock()
-
-    @property
-    def scan(self) -> ByteScan:
-        """The exact search over the same vectors, made when it is first needed."""
-        with self._lock:
-            return self._scan
 
     @property
     def codes(self) -> Bits:
@@ -122,10 +114,6 @@ class BitScan:
 
         in_parts(len(shared), count)
         return shared
-
-    @cached_property
-    def _scan(self) -> ByteScan:
-        return ByteScan(self.vectors)
 
     @cached_property
     def _codes(self) -> Bits:

@@ -18,6 +18,7 @@ import numpy as np
 from artpipe.lake import DataLake, write_whole
 from artpipe.search.bit_scan import BitScan, bits_for
 from artpipe.search.nearest import (
+    Approximate,
     ByteScan,
     ExactProduct,
     HnswGraph,
@@ -111,7 +112,7 @@ class ServedIndex:
     @property
     def exact(self) -> NearestVectors:
         """What finds the true neighbours of the same vectors."""
-        return self.nearest.scan if isinstance(self.nearest, BitScan | HnswGraph) else self.nearest
+        return self.nearest.scan if isinstance(self.nearest, Approximate) else self.nearest
 
 
 def build_index(

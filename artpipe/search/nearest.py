@@ -39,6 +39,8 @@ _ROWS_WORTH_A_THREAD = 8_000
 # Rows gathered at random cost about twenty times as much as the same rows in a scan of bytes (0.5 against 0.028 us
 # for 576 numbers, measured), so a filter that leaves fewer than one row in twenty is answered by gathering them.
 GATHER_SHARE = 1 / 20
+MOST_GATHERED = 1 / 8
+"""Share of the rows from which a product with all of them is cheaper than gathering those that may be near."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class ByteScan:
             products -= ~allowed * OUT_OF_REACH
         threshold = kth_best_of_groups(products, k) - slack[0]
         candidates = np.flatnonzero(products >= threshold)
-        if len(candidates) > rows // 8:  # nearly all rows alike: one product is cheaper than gathering them
+        if len(candidates) > rows * MOST_GATHERED:  # the rows are nearly alike
             return ExactProduct(self.vectors).search(query, k, allowed)
         passing = "every vector" if allowed is None else "every vector, the filter applied"
         found = among(self.vectors, candidates, query, k, f"byte scan of {passing}, best rows compared in full")
@@ -205,7 +207,29 @@ def _helpers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max(1, (cpu_count() or 1) - 1), thread_name_prefix="artpipe-scan")
 
 
-class HnswGraph:
+class Approximate:
+    """What the approximate ways share: the exact search that answers where they should not.
+
+    Args:
+        vectors: float32 (N, D), each of length 1.
+    """
+
+    def __init__(self, vectors: Vector) -> None:
+        self.vectors = vectors
+        self._lock = threading.Lock()
+
+    @property
+    def scan(self) -> ByteScan:
+        """The exact search over the same vectors, made when it is first needed."""
+        with self._lock:
+            return self._scan
+
+    @cached_property
+    def _scan(self) -> ByteScan:
+        return ByteScan(self.vectors)
+
+
+class HnswGraph(Approximate):
     """A usearch HNSW graph over half-precision vectors; what it finds is compared again in full.
 
     Filtered searches, and those that ask for more than the graph explores, are answered exactly by a `ByteScan`.
@@ -219,21 +243,10 @@ class HnswGraph:
     kind = "hnsw"
 
     def __init__(self, vectors: Vector, graph: "Index", keys: Keys | None = None) -> None:
-        self.vectors = vectors
+        super().__init__(vectors)
         self._graph = graph
-        self._lock = threading.Lock()
         self._rows = None if keys is None else np.argsort(keys)
         self._sorted_keys = None if keys is None else keys[self._rows]
-
-    @property
-    def scan(self) -> "ByteScan":
-        """The exact search over the same vectors, made when it is first needed."""
-        with self._lock:
-            return self._scan
-
-    @cached_property
-    def _scan(self) -> "ByteScan":
-        return ByteScan(self.vectors)
 
     def search(self, query: Vector, k: int, allowed: Mask | None = None) -> Neighbours:
         """The k nearest rows; without a filter one may be missed, at the rate that the index card states."""
@@ -292,26 +305,30 @@ def _at_most_kth_best(values: Vector, k: int) -> float:
     if k >= len(values):
         return -np.inf
     if len(values) <= 2 * k * GROUP:
-        return float(np.partition(values, len(values) - k)[len(values) - k])
-    return float(kth_best_of_groups(values, k))
+        return float(kth_largest(values, k))
+    return kth_best_of_groups(values, k)
 
 
-def kth_best_of_groups(values: "NDArray[_Number]", k: int, group: int = GROUP) -> "NDArray[_Number]":
-    """For each column, a value that at least k of the rows reach and few others do.
+def kth_best_of_groups(values: Vector, k: int, group: int = GROUP) -> float:
+    """A value that at least k of the values reach and few others do.
 
     The k-th largest of the maxima of groups is such a bound, and costs a small part of partitioning all values. The
     rows of a group lie far apart: a filter often leaves one stretch of the table, which must not fall into few groups.
 
     Args:
-        values: (N, ...), with at least k * group rows.
-        k: how many rows must reach it.
-        group: rows of a group; the more, the fewer maxima and the looser the bound.
+        values: (N,), at least k * group of them.
+        k: how many must reach it.
+        group: values of a group; the more, the fewer maxima and the looser the bound.
     """
-    maxima = maxima_of_groups(values, group)
-    return np.partition(maxima, len(maxima) - k, axis=0)[len(maxima) - k]
+    return float(kth_largest(maxima_of_groups(values, group), k))
 
 
-def maxima_of_groups(values: "NDArray[_Number]", group: int = GROUP) -> "NDArray[_Number]":
+def kth_largest(values: "NDArray[_Number]", k: int) -> "NDArray[_Number]":
+    """The k-th largest value of each column."""
+    return np.partition(values, len(values) - k, axis=0)[len(values) - k]
+
+
+def maxima_of_groups(values: "NDArray[_Number]", group: int) -> "NDArray[_Number]":
     """The largest value of each group and column: row n is in group n modulo N // group, the last few rows in none."""
     groups = len(values) // group
     return values[: groups * group].reshape(group, groups, *values.shape[1:]).max(axis=0)

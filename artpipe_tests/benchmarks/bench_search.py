@@ -103,6 +103,12 @@ def gaussian(rows: int, dimension: int, rng: np.random.Generator) -> Matrix:
     return unit(rng.standard_normal((rows, dimension)))
 
 
+def noise_for(queries: int, dimension: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """What turns rows into queries: a third to the whole of their length."""
+    noise = rng.standard_normal((queries, dimension))
+    return noise * rng.uniform(0.3, 1.0, (queries, 1)) / np.linalg.norm(noise, axis=1, keepdims=True)
+
+
 def table_rows(vectors: Matrix, rng: np.random.Generator, first: int = 0) -> pl.DataFrame:
     """Invented works around the vectors, numbered from `first`; `school` names the share of works that have it."""
     numbers = range(first, first + len(vectors))
@@ -183,8 +189,7 @@ def batch_of(collection: Collection, asked: Matrix) -> dict[str, float]:
 
 
 def measured(vectors: Matrix, queries: int, rng: np.random.Generator, *, lancedb: bool) -> dict[str, object]:
-    noise = rng.standard_normal((queries, vectors.shape[1]))
-    noise *= rng.uniform(0.3, 1.0, (queries, 1)) / np.linalg.norm(noise, axis=1, keepdims=True)
+    noise = noise_for(queries, vectors.shape[1], rng)
     asked = unit(vectors[rng.integers(0, len(vectors), queries)] + noise)
     with tempfile.TemporaryDirectory() as name:
         lake = DataLake(name)
@@ -256,8 +261,7 @@ def million(rows: int, dimension: int, queries: int, kind: Callable[[int, np.ran
             "trials": {t.kind: [t.ms_per_query, t.recall_at_10, t.build_s] for t in card.trials},
         }
         for share, where in MILLION_FILTERS.items():
-            noise = rng.standard_normal((queries, dimension))
-            noise *= rng.uniform(0.3, 1.0, (queries, 1)) / np.linalg.norm(noise, axis=1, keepdims=True)
+            noise = noise_for(queries, dimension, rng)
             asked = unit(vectors[rng.choice(np.flatnonzero(is_baroque), queries)] + noise)
             told[share] = beside_the_product(collection, vectors, asked, where)
         return told

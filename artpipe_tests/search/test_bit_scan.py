@@ -181,7 +181,7 @@ def test_what_several_first_queries_need_is_made_once(monkeypatch: pytest.Monkey
             made.append(1)
             super().__init__(vectors)
 
-    monkeypatch.setattr(bit_scan, "ByteScan", Counted)
+    monkeypatch.setattr(nearest, "ByteScan", Counted)
     scan = BitScan(VECTORS)
 
     def ask(query: Vector) -> list[int]:
