@@ -14,24 +14,24 @@ import artpipe.embedding.assets
 import artpipe.embedding.checks
 import artpipe.evaluation.assets
 import artpipe.evaluation.checks
-import artpipe.gallery.assets
 import artpipe.images.assets
 import artpipe.images.checks
 import artpipe.search.assets
 import artpipe.search.checks
+import artpipe.sources.assets
 import artpipe.splits.assets
 import artpipe.splits.checks
 import artpipe.training.assets
 import artpipe.training.checks
-from artpipe.automation import automated, automation_sensors, rescrape_schedule
-from artpipe.io import LanceIOManager, ModelIOManager, ParquetIOManager
-from artpipe.lake import DataLake
-from artpipe.lineage import Lineage, code_version
-from artpipe.resources import GalleryResource
+from artpipe.lake.paths import DataLake
+from artpipe.orchestration.automation import automated, automation_sensors, rescrape_schedule
+from artpipe.orchestration.io import LanceIOManager, ModelIOManager, ParquetIOManager
+from artpipe.orchestration.lineage import Lineage, code_version
+from artpipe.orchestration.resources import GalleryResource
 from artpipe.settings import Settings
 
 ASSET_MODULES = (
-    artpipe.gallery.assets,
+    artpipe.sources.assets,
     artpipe.catalog.assets,
     artpipe.images.assets,
     artpipe.splits.assets,

@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from artpipe import __version__
 from artpipe.cron import cron_problem
-from artpipe.lake import DataLake, file_at
+from artpipe.lake.paths import DataLake, file_at
 
 if TYPE_CHECKING:
     from artpipe.images.wanted import HarvestConfig

@@ -10,6 +10,14 @@ from typing import Any
 
 import pytest
 
+from artpipe.lake.paths import DataLake
+
+pytest_plugins = (
+    "artpipe_tests.fixtures.drawn_pictures",
+    "artpipe_tests.fixtures.loopback_gallery",
+    "artpipe_tests.fixtures.practice_gallery",
+)
+
 NO_SKIPS = os.environ.get("NO_SKIPS") == "1"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -30,6 +38,12 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         if name.startswith("ARTPIPE_") or name == "DAGSTER_HOME":
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> DataLake:
+    """An empty lake."""
+    return DataLake(tmp_path / "lake")
 
 
 class FakeWebhook(http.server.ThreadingHTTPServer):

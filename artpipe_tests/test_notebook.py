@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from artpipe.embedding.table import EmbeddingTable
-from artpipe.lake import DataLake
-from artpipe.search.feature_index import build_feature_index
+from artpipe.lake.paths import DataLake
+from artpipe.models.served import serve_model
+from artpipe.recognition.feature_index import build_feature_index
 from artpipe.search.served_model import load_served_model
 from artpipe.search.text import build_text_index
-from artpipe.training.served import serve_model
 
 NOTEBOOK = files("artpipe") / "notebooks" / "collection.ipynb"
 WORKS = 9
@@ -37,8 +37,8 @@ def painting(seed: int) -> bytes:
 
 @pytest.fixture
 def lake(tmp_path: Path) -> DataLake:
-    from artpipe.training.checkpoint import ModelCard, save_model
-    from artpipe.training.model import WeightsSource, build_model
+    from artpipe.models.checkpoint import ModelCard, save_model
+    from artpipe.models.network import WeightsSource, build_model
 
     classes = {"style": ("Baroque", "Rococo"), "period": ("1550-1650", "1650-1750"), "type": ("genre", "portrait")}
     model, transform = build_model("mobilenet_v3_small", {task: len(names) for task, names in classes.items()}, 64)

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from artpipe.definitions import build_definitions
-from artpipe.io import read_parquet
-from artpipe.lake import DataLake
+from artpipe.lake.parquet import read_table
+from artpipe.lake.paths import DataLake
 from artpipe.settings import Settings
 
 SMALL = {"sample_artworks": 120, "train_image_px": 32, "epochs": 2, "batch_size": 16}
@@ -71,7 +71,7 @@ def test_every_blocking_check_passes(pipeline: Pipeline):
 def test_every_painting_of_the_catalogue_has_an_outcome(pipeline: Pipeline):
     from artpipe.images.store import ImageStore
 
-    paintings = read_parquet(pipeline.lake, "artworks").filter(form="painting")
+    paintings = read_table(pipeline.lake, "artworks").filter(form="painting")
     outcomes = ImageStore(pipeline.lake).outcomes()
     assert set(outcomes["artwork_id"]) == set(paintings["artwork_id"])
     assert {"fetched", "gone"} <= set(outcomes["status"])
@@ -81,7 +81,7 @@ def test_every_usable_image_is_embedded_once_as_a_unit_vector_by_the_served_mode
     import lancedb
 
     rows = pl.from_arrow(lancedb.connect(pipeline.lake.lance_uri).open_table("embeddings").to_arrow())
-    splits = read_parquet(pipeline.lake, "splits")
+    splits = read_table(pipeline.lake, "splits")
     assert isinstance(rows, pl.DataFrame)
     assert sorted(rows["artwork_id"]) == sorted(splits["artwork_id"])
     assert rows["model_id"].unique().to_list() == [json.loads(pipeline.lake.served_model.read_text())["model_id"]]
@@ -118,7 +118,7 @@ def test_a_search_finds_the_query_s_neighbours(pipeline: Pipeline):
     from artpipe.search import Collection
 
     collection = Collection.open(pipeline.lake)
-    query = read_parquet(pipeline.lake, "splits")["artwork_id"][0]
+    query = read_table(pipeline.lake, "splits")["artwork_id"][0]
     hits = collection.similar(query, k=10)
     assert hits.height == 10
     assert query not in hits["artwork_id"]

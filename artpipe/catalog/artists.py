@@ -13,8 +13,8 @@ import polars as pl
 from lxml import etree, html
 
 from artpipe.catalog.lives import parse_life
-from artpipe.catalog.schema import ARTISTS, STYLES
 from artpipe.errors import ArtpipeError
+from artpipe.schema import ARTISTS, STYLES
 
 
 class NotAnArtistListError(ArtpipeError):

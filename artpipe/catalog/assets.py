@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from artpipe.io import read_parquet_if_there, recorded
-from artpipe.lake import DataLake
-from artpipe.lineage import Lineage
-from artpipe.reuse import CHANGES, RunConfig, reused
-from artpipe.tables import DataFrame
+from artpipe.lake.parquet import read_table_if_exists
+from artpipe.lake.paths import DataLake
+from artpipe.orchestration.frames import DataFrame
+from artpipe.orchestration.io import recorded
+from artpipe.orchestration.lineage import Lineage
+from artpipe.orchestration.reuse import CHANGES, RunConfig, reused
 
 if TYPE_CHECKING:
     import polars as pl
@@ -99,7 +100,7 @@ def cleaned_catalog(
     cleaned = clean_artworks(parsed, artists)
     works = cleaned.artworks
     context.log.info(f"catalogue: {parsed.format}; {works.height:,} rows read, {cleaned.quarantine.height:,} set aside")
-    before, history = read_parquet_if_there(lake, "artworks"), read_parquet_if_there(lake, "catalog_changes")
+    before, history = read_table_if_exists(lake, "artworks"), read_table_if_exists(lake, "catalog_changes")
     changes = diff_artworks(before, works, datetime.now(UTC), history)
     summary = first_summary(works) if before is None else summarize_changes(changes)
     context.log.info(f"since the last scrape: {in_words(summary)}")

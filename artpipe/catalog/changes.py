@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from artpipe.catalog.schema import CATALOG_CHANGES
+from artpipe.schema import CATALOG_CHANGES
 
 LABELS = ("style", "type")
 EXAMPLES = 10

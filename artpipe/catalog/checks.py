@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from artpipe.tables import DataFrame
+from artpipe.orchestration.frames import DataFrame
 
 STYLED_SHARE = 0.95
 
@@ -12,7 +12,7 @@ def artworks_have_one_row_each(artworks: DataFrame) -> dg.AssetCheckResult:
     """No `artwork_id` twice, none empty, and the columns are those of the schema."""
     import polars as pl
 
-    from artpipe.catalog.schema import ARTWORKS
+    from artpipe.schema import ARTWORKS
 
     repeated = artworks.filter(pl.col("artwork_id").is_duplicated() | pl.col("artwork_id").is_null())
     return dg.AssetCheckResult(

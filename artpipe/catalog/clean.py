@@ -13,8 +13,8 @@ from artpipe.catalog.artists import normalized_name, repaired_text
 from artpipe.catalog.dates import ParsedDate, parse_date
 from artpipe.catalog.lives import Life, parse_life, readings_within
 from artpipe.catalog.parse import AS_BROWSERS_DO, COLUMNS, MAX_RAW_CHARS, ParsedCatalog
-from artpipe.catalog.schema import ARTWORKS, QUARANTINE, STYLES, TYPES
-from artpipe.gallery.site import IMAGES, PAGES
+from artpipe.catalog.site import IMAGES, PAGES
+from artpipe.schema import ARTWORKS, QUARANTINE, STYLES, TYPES
 
 CIRCA_SLACK_YEARS = 5  # "c. 1620" of an artist who died in 1618 is no contradiction
 # Site, and id; two addresses of the real catalogue end in `..html`.

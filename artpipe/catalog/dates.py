@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import polars as pl
 
-from artpipe.catalog.schema import PERIOD_BOUNDS, PERIODS
+from artpipe.schema import PERIOD_BOUNDS, PERIODS
 
 LATEST_YEAR = 2100
 USUAL_SPAN_YEARS = 60  # a range written without its hyphen, or across a century, is read only up to this length

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from artpipe.catalog.dates import parse_date
-from artpipe.catalog.schema import TYPES
+from artpipe.schema import TYPES
 
 MAX_EXTRA_FIELDS = 3
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from artpipe.catalog.mending import field_mender
-from artpipe.catalog.schema import QUARANTINE
 from artpipe.errors import ArtpipeError
+from artpipe.schema import QUARANTINE
 
 COLUMNS = (
     "author",

@@ -5,13 +5,14 @@ from typing import Any
 
 import dagster as dg
 
-from artpipe.io import content_version, read_parquet_if_there, recorded, save_picture, table_metadata
-from artpipe.lake import DataLake
-from artpipe.lineage import Lineage
-from artpipe.resources import progress_of
-from artpipe.reuse import CHANGES, REUSED, RunConfig, begin, reused
+from artpipe.lake.parquet import content_hash, read_table_if_exists
+from artpipe.lake.paths import DataLake
+from artpipe.orchestration.frames import DataFrame
+from artpipe.orchestration.io import recorded, save_picture, table_metadata
+from artpipe.orchestration.lineage import Lineage
+from artpipe.orchestration.resources import progress_of
+from artpipe.orchestration.reuse import CHANGES, REUSED, RunConfig, begin, reused
 from artpipe.settings import Settings
-from artpipe.tables import DataFrame
 
 GROUP = "embedding"
 
@@ -50,14 +51,13 @@ def embedded_images(
     import polars as pl
 
     from artpipe.embedding.inference import InferenceCache, embedding_rows
-    from artpipe.embedding.table import METADATA, EmbeddingTable
-    from artpipe.embedding.table import content_version as vectors_version
+    from artpipe.embedding.table import METADATA, EmbeddingTable, vectors_version
     from artpipe.images.store import ImageStore
 
     if held := reused(context, lineage, config):
         yield from held
         return
-    from artpipe.training.served import served_card
+    from artpipe.models.served import served_card
 
     served_model = served_card(lake)
     store, table = ImageStore(lake), EmbeddingTable(lake)
@@ -77,7 +77,7 @@ def embedded_images(
     if not plan.is_empty:
         table.optimize(settings.keep_versions_for)
     rows = table.read()
-    for asset, version in (("embeddings", content_version(rows)), ("vectors", vectors_version(rows))):
+    for asset, version in (("embeddings", content_hash(rows)), ("vectors", vectors_version(rows))):
         lineage.complete(asset, version)
         yield dg.MaterializeResult(
             asset_key=asset,
@@ -119,15 +119,15 @@ def art_map(
         begin(context, lineage)
     elif held := reused(context, lineage, config):
         return held[0]
-    from artpipe.embedding.map_picture import map_picture
     from artpipe.embedding.mapping import update_map
     from artpipe.embedding.table import EmbeddingTable
+    from artpipe.figures.map_picture import map_picture
 
     embedded = EmbeddingTable(lake)
     version = embedded.version
     works = embedded.read(["artwork_id", "jpeg_sha256", "model_id", "style"], version=version)
     _, vectors = embedded.vectors(version)
-    before = read_parquet_if_there(lake, "art_map")
+    before = read_table_if_exists(lake, "art_map")
     update = update_map(works, vectors, before, anew=config.lay_out_anew, seed=settings.seed)
     labelled = update.table.with_columns(works["style"])
     picture = map_picture(labelled, f"{works.height:,} works, placed by looks and coloured by style")

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from artpipe.lake import DataLake
-from artpipe.tables import DataFrame
+from artpipe.lake.paths import DataLake
+from artpipe.orchestration.frames import DataFrame
 
 
 @dg.asset_check(asset="embeddings", blocking=True, additional_ins={"splits": dg.AssetIn("splits")})
@@ -20,7 +20,7 @@ def every_usable_image_is_embedded_once(embeddings: DataFrame, splits: DataFrame
 @dg.asset_check(asset="embeddings", blocking=True)
 def one_model_made_every_vector(embeddings: DataFrame, lake: dg.ResourceParam[DataLake]) -> dg.AssetCheckResult:
     """All rows name the served model: vectors of two models cannot be compared."""
-    from artpipe.training.served import served_model_id
+    from artpipe.models.served import served_model_id
 
     models = embeddings["model_id"].unique().sort().to_list()
     served = served_model_id(lake)

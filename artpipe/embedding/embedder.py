@@ -13,17 +13,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from artpipe.images.pixels import Pixels, decode_square, decoding_threads
+from artpipe.models.checkpoint import LoadedModel, ModelCard
+from artpipe.models.inference_form import Precision, inference_form
+from artpipe.models.network import MultiTaskClassifier, choose_device
+from artpipe.models.transforms import Normalise, mirrored
 from artpipe.progress import Progress, SilentProgress
-from artpipe.training.checkpoint import LoadedModel, ModelCard
-from artpipe.training.inference_form import Precision, inference_form
-from artpipe.training.model import MultiTaskClassifier, choose_device
-from artpipe.training.pixels import Pixels, decode_square, decoding_threads
-from artpipe.training.transforms import Normalise, mirrored
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    from artpipe.training.pixels import PixelCache
+    from artpipe.images.pixels import PixelCache
 
 BATCH_SIZE = 64
 

@@ -13,15 +13,15 @@ import numpy as np
 import polars as pl
 
 from artpipe.embedding.table import PREDICTIONS, VECTOR
-from artpipe.lake import DataLake, write_whole
+from artpipe.lake.paths import DataLake, write_whole
 from artpipe.progress import Progress, SilentProgress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from artpipe.embedding.embedder import Embedder, Predictions
-    from artpipe.training.checkpoint import ModelCard
-    from artpipe.training.pixels import JpegSource
+    from artpipe.images.pixels import JpegSource
+    from artpipe.models.checkpoint import ModelCard
 
 MOST_PARTS = 32
 """So many files of results are read quickly; more are written anew as one."""
@@ -76,9 +76,9 @@ class InferenceCache:
 
     def _computed(self, missing: pl.DataFrame, images: "JpegSource", progress: Progress) -> pl.DataFrame:
         from artpipe.embedding.embedder import Embedder, Predictions
-        from artpipe.training.checkpoint import load_model
+        from artpipe.images.pixels import PixelCache
+        from artpipe.models.checkpoint import load_model
         from artpipe.training.memory import reused_memory
-        from artpipe.training.pixels import PixelCache
 
         embedder = Embedder.of(load_model(self.lake.model(self.card.model_id)), self.device)
         judged = self._judged_by_features(missing["jpeg_sha256"], embedder)

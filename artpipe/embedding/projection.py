@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from artpipe.search.batch import search_each
-from artpipe.search.nearest import ByteScan
+from artpipe.vectors.batch import search_each
+from artpipe.vectors.nearest import ByteScan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import polars as pl
 
-from artpipe.catalog.schema import TASKS
-from artpipe.lake import EMBEDDINGS_TABLE, DataLake
-from artpipe.table_versions import BETWEEN, TableVersion, compact_when_scattered, drop_old_versions, table_versions
+from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
+from artpipe.lake.versions import BETWEEN, TableVersion, compact_when_scattered, drop_old_versions, table_versions
+from artpipe.schema import TASKS
 
 if TYPE_CHECKING:
     import lance
@@ -263,7 +263,7 @@ class EmbeddingTable:
         return self.lake.connect().open_table(EMBEDDINGS_TABLE)
 
 
-def content_version(rows: pl.DataFrame) -> str:
+def vectors_version(rows: pl.DataFrame) -> str:
     """A hash of which vectors a table holds: of every id with the image and the model its vector came from.
 
     Titles and other metadata do not enter, so that an index over the vectors outlives a change of title.

@@ -6,14 +6,15 @@ from typing import Any
 
 import dagster as dg
 
-from artpipe.io import content_version, recorded, save_picture
-from artpipe.lake import DataLake, write_whole
-from artpipe.lineage import Lineage
-from artpipe.resources import progress_of
-from artpipe.reuse import REUSED, RunConfig, reused
+from artpipe.lake.parquet import content_hash
+from artpipe.lake.paths import DataLake, write_whole
+from artpipe.lake.spreadsheet import spreadsheet_csv
+from artpipe.orchestration.frames import DataFrame
+from artpipe.orchestration.io import recorded, save_picture
+from artpipe.orchestration.lineage import Lineage
+from artpipe.orchestration.resources import progress_of
+from artpipe.orchestration.reuse import REUSED, RunConfig, reused
 from artpipe.settings import Settings
-from artpipe.spreadsheet import spreadsheet_csv
-from artpipe.tables import DataFrame
 
 GROUP = "evaluation"
 
@@ -34,13 +35,13 @@ def evaluation_report(
 
     if held := reused(context, lineage, config):
         return held[0]
-    from artpipe.catalog.schema import TASKS
     from artpipe.evaluation.leaks import PAIRS, same_work_csv
     from artpipe.evaluation.measure import measure_model
     from artpipe.evaluation.pictures import evaluation_pictures
     from artpipe.evaluation.report import EVALUATED_SPLITS
     from artpipe.images.store import ImageStore
-    from artpipe.training.served import served_card
+    from artpipe.models.served import served_card
+    from artpipe.schema import TASKS
 
     served_model, images = served_card(lake), ImageStore(lake)
     measured = measure_model(
@@ -72,7 +73,7 @@ def evaluation_report(
         for task in TASKS
         if (value := report.scores(task, split).at_1) is not None
     }
-    version = content_version(pl.DataFrame({"report": [json.dumps(report.to_dict())]}))
+    version = content_hash(pl.DataFrame({"report": [json.dumps(report.to_dict())]}))
     lineage.complete("evaluation_report", version)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(version),
@@ -111,10 +112,10 @@ def suspect_labels(
 
     if held := reused(context, lineage, config):
         return held[0]
-    from artpipe.catalog.schema import TASKS
     from artpipe.evaluation.label_noise import HeadConfig
     from artpipe.evaluation.suspects import SHEET_ROWS, find_suspects, suspects_sheet
     from artpipe.images.store import ImageStore
+    from artpipe.schema import TASKS
     from artpipe.splits.corrections import correct_labels
     from artpipe.splits.overrides import read_overrides
 
@@ -160,8 +161,8 @@ def _fixed_vectors(
     have no features.
     """
     from artpipe.embedding.inference import InferenceCache
+    from artpipe.models.served import served_card
     from artpipe.training.features import features_in_order
-    from artpipe.training.served import served_card
 
     keys: list[str] = rows["jpeg_sha256"].to_list()
     if features.height and set(keys) <= set(features["jpeg_sha256"]):

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from artpipe.catalog.schema import TASKS
 from artpipe.evaluation.bootstrap import RESAMPLES, Interval, interval_of_mean
 from artpipe.evaluation.comparison import TEST_SPLITS, Answers, is_right
+from artpipe.schema import TASKS
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import json
 
 import dagster as dg
 
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 
 
 @dg.asset_check(asset="evaluation_report")

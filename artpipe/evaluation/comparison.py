@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from artpipe.catalog.schema import TASKS
 from artpipe.evaluation.bootstrap import RESAMPLES
+from artpipe.schema import TASKS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from artpipe.lake import DataLake
+    from artpipe.images.pixels import JpegSource
+    from artpipe.lake.paths import DataLake
+    from artpipe.models.checkpoint import ModelCard
     from artpipe.progress import Progress
-    from artpipe.training.checkpoint import ModelCard
-    from artpipe.training.pixels import JpegSource
 
 TEST_SPLITS = ("test", "unseen_artists")
 
@@ -244,7 +244,7 @@ def compare_on_test_works(
         CorruptModelError: one of the models is damaged.
     """
     from artpipe.embedding.inference import InferenceCache
-    from artpipe.training.checkpoint import load_learned
+    from artpipe.models.checkpoint import load_learned
 
     records = {card.model_id: load_learned(lake.model(card.model_id)) for card in (candidate, served)}
     is_test = pl.col("split").is_in(TEST_SPLITS)

@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from artpipe.models.labels import UNKNOWN
+from artpipe.models.network import MultiTaskClassifier
 from artpipe.training.head import train_head
-from artpipe.training.labels import UNKNOWN
 from artpipe.training.loss import MultiTaskLoss
-from artpipe.training.model import MultiTaskClassifier
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ from artpipe.splits.near_duplicates import hash_values
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from artpipe.search.geometry import Agreement
-    from artpipe.search.local_features import Grey
-    from artpipe.training.pixels import JpegSource
+    from artpipe.images.pixels import JpegSource
+    from artpipe.recognition.geometry import Agreement
+    from artpipe.recognition.local_features import Grey
 
 MOST_CANDIDATES = 200
 NEIGHBOURS = 3
@@ -194,8 +194,8 @@ def _agreements(pairs: Sequence[tuple[str, str]], images: "JpegSource") -> dict[
 
     OpenCV computes outside Python's lock, so a thread for each core helps.
     """
-    from artpipe.search.geometry import best_agreement
-    from artpipe.search.local_features import STORED_POINTS, STORED_SHORT_SIDE_PX, describe, grey_picture
+    from artpipe.recognition.geometry import best_agreement
+    from artpipe.recognition.local_features import STORED_POINTS, STORED_SHORT_SIDE_PX, describe, grey_picture
 
     names = sorted({name for pair in pairs for name in pair})
 

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from artpipe.catalog.schema import TASKS
 from artpipe.evaluation.changes import Changes, measure_changes
 from artpipe.evaluation.classification import TaskScores, score_split
 from artpipe.evaluation.comparison import TEST_SPLITS, Answers, learned_by_neither
 from artpipe.evaluation.leaks import Leaks, confirm, find_candidates, without_leaks
 from artpipe.evaluation.rephotographs import score_rephotographs
 from artpipe.evaluation.report import EVALUATED_SPLITS, EvaluationReport, evaluate, rows_to_measure
+from artpipe.schema import TASKS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from artpipe.embedding.inference import Inferred
     from artpipe.images.store import ImageStore
-    from artpipe.lake import DataLake
+    from artpipe.lake.paths import DataLake
+    from artpipe.models.checkpoint import ModelCard
     from artpipe.progress import Progress
-    from artpipe.training.checkpoint import ModelCard
 
 
 @dataclass(frozen=True)
@@ -156,8 +156,8 @@ def _changes(
 ) -> tuple[Changes | None, int]:
     """The model served before beside this one, and how many pictures ran through a network for it; None without one."""
     from artpipe.embedding.inference import InferenceCache
-    from artpipe.training.checkpoint import CorruptModelError, load_card, load_learned
-    from artpipe.training.served import read_pointer
+    from artpipe.models.checkpoint import CorruptModelError, load_card, load_learned
+    from artpipe.models.served import read_pointer
 
     previous = read_pointer(lake).previous
     if previous is None:

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from artpipe.catalog.schema import TASKS
 from artpipe.evaluation.mistakes import mistake_captions, worst_mistakes
-from artpipe.evaluation.plots import confusion_picture, reliability_picture
 from artpipe.evaluation.report import EVALUATED_SPLITS
 from artpipe.evaluation.retrieval import NEIGHBOURS, nearest
-from artpipe.evaluation.sheets import captioned_sheet, neighbour_sheet
+from artpipe.figures.plots import confusion_picture, reliability_picture
+from artpipe.figures.sheets import captioned_sheet, neighbour_sheet
+from artpipe.schema import TASKS
 
 if TYPE_CHECKING:
     from artpipe.evaluation.measure import Measurement
-    from artpipe.training.pixels import JpegSource
+    from artpipe.images.pixels import JpegSource
 
 QUERIES = 2
 """Works of each held-out split whose neighbours are drawn."""

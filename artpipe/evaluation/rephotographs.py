@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from artpipe.embedding.inference import Inferred
-    from artpipe.training.pixels import JpegSource
+    from artpipe.images.pixels import JpegSource
 
 MOST_WORKS = 120
 SHARE_OF_WORKS = 0.25
@@ -106,7 +106,7 @@ def score_rephotographs(
     Returns:
         The scores of each kind, none where nothing is held out, and how many photographs ran through the model.
     """
-    from artpipe.search.rephotograph import KINDS
+    from artpipe.recognition.rephotograph import KINDS
 
     works = sampled_works(rows, most)
     if works.is_empty():
@@ -142,7 +142,7 @@ def score_rephotographs(
 def _photograph(jpeg: bytes, kind: str, name: str) -> bytes:
     from PIL import Image
 
-    from artpipe.search.rephotograph import rephotograph
+    from artpipe.recognition.rephotograph import rephotograph
 
     out = io.BytesIO()
     with Image.open(io.BytesIO(jpeg)) as picture:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from artpipe.catalog.schema import TASKS
 from artpipe.evaluation.changes import Changes
 from artpipe.evaluation.classes import class_scores
 from artpipe.evaluation.classification import TaskScores, majority_class, score_split
@@ -20,6 +19,7 @@ from artpipe.evaluation.leaks import Leaks
 from artpipe.evaluation.rephotographs import RephotographScores
 from artpipe.evaluation.retrieval import NEIGHBOURS, RetrievalScores, score_retrieval
 from artpipe.evaluation.years import YearScores, score_years
+from artpipe.schema import TASKS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from artpipe.evaluation.label_noise import HeadConfig, Noise, find_noise, judgeable, out_of_sample_probabilities
-from artpipe.evaluation.sheets import contact_sheet
-from artpipe.training.labels import Labels
+from artpipe.figures.sheets import contact_sheet
+from artpipe.models.labels import Labels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

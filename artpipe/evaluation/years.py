@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from artpipe.catalog.schema import period_middle
 from artpipe.evaluation.bootstrap import RESAMPLES, Interval, intervals_of_means
+from artpipe.schema import period_middle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from artpipe.io import content_version, read_parquet, recorded, save_picture, table_metadata
-from artpipe.lake import DataLake
-from artpipe.lineage import Lineage
-from artpipe.resources import GALLERY_POOL, GalleryResource, progress_of
-from artpipe.reuse import CHANGES, REUSED, RunConfig, begin, reused
+from artpipe.lake.parquet import content_hash, read_table
+from artpipe.lake.paths import DataLake
+from artpipe.orchestration.frames import DataFrame
+from artpipe.orchestration.io import recorded, save_picture, table_metadata
+from artpipe.orchestration.lineage import Lineage
+from artpipe.orchestration.resources import GALLERY_POOL, GalleryResource, progress_of
+from artpipe.orchestration.reuse import CHANGES, REUSED, RunConfig, begin, reused
 from artpipe.settings import Settings
-from artpipe.tables import DataFrame
 
 if TYPE_CHECKING:
     from artpipe.images.store import ImageStore
@@ -105,18 +106,18 @@ def images_version(outcomes: DataFrame) -> str:
     import polars as pl
 
     held = pl.when(pl.col("status") == "unchanged").then(pl.lit("fetched")).otherwise(pl.col("status"))
-    return content_version(outcomes.with_columns(status=held), ignore=NOT_CONTENT)
+    return content_hash(outcomes.with_columns(status=held), ignore=NOT_CONTENT)
 
 
 def _sample_sheet(lake: DataLake, store: "ImageStore", outcomes: DataFrame) -> dg.MarkdownMetadataValue:
     """A few held images, spread over the collection, as one picture."""
     import polars as pl
 
-    from artpipe.catalog.schema import HELD
-    from artpipe.evaluation.sheets import contact_sheet
+    from artpipe.figures.sheets import contact_sheet
+    from artpipe.schema import HELD
 
     # Its captions are all that is read of the artworks here, and a changed title is no reason to look at images again.
-    artworks = read_parquet(lake, "artworks")
+    artworks = read_table(lake, "artworks")
     held = outcomes.filter(pl.col("status").is_in(HELD)).select("artwork_id").sort("artwork_id")
     shown = held.gather_every(max(1, held.height // SHEET_PICTURES)).head(SHEET_PICTURES)
     rows = shown.join(artworks, on="artwork_id", maintain_order="left").to_dicts()

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from artpipe.tables import DataFrame
+from artpipe.orchestration.frames import DataFrame
 
 HELD_SHARE = 0.9
 
@@ -25,7 +25,7 @@ def most_images_are_held(images: DataFrame) -> dg.AssetCheckResult:
     """At least 90 % of the images that are wanted are held; the rest say why not."""
     import polars as pl
 
-    from artpipe.catalog.schema import HELD, WITHDRAWN
+    from artpipe.schema import HELD, WITHDRAWN
 
     held = images.filter(pl.col("status").is_in(HELD)).height
     share = held / max(images.filter(pl.col("status") != WITHDRAWN).height, 1)

@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 
-from artpipe.catalog.schema import HELD
-from artpipe.gallery.outcome import Outcome, Request, Response
+from artpipe.crawler.outcome import Outcome, Request, Response
 from artpipe.images.decode import (
     NotAnImageError,
     TooManyPixelsError,
@@ -34,9 +33,10 @@ from artpipe.images.decode import (
 from artpipe.images.store import ImageStore
 from artpipe.images.wanted import HarvestConfig, due, withdraw
 from artpipe.progress import Progress, SilentProgress
+from artpipe.schema import HELD
 
 if TYPE_CHECKING:
-    from artpipe.gallery.client import GalleryClient
+    from artpipe.crawler.client import GalleryClient
 
 BATCH_ROWS = 256
 BATCH_S = 10.0

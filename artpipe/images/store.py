@@ -14,8 +14,8 @@ import polars as pl
 import pyarrow as pa
 
 from artpipe.errors import ArtpipeError
-from artpipe.lake import IMAGES_TABLE, DataLake
-from artpipe.table_versions import BETWEEN, compact_when_scattered, drop_old_versions
+from artpipe.lake.paths import IMAGES_TABLE, DataLake
+from artpipe.lake.versions import BETWEEN, compact_when_scattered, drop_old_versions
 
 if TYPE_CHECKING:
     import lance

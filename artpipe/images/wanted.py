@@ -11,8 +11,8 @@ from hashlib import blake2b
 
 import polars as pl
 
-from artpipe.catalog.schema import HELD, WITHDRAWN
 from artpipe.images.store import ImageStore
+from artpipe.schema import HELD, WITHDRAWN
 
 NEVER, FAILED, BACK, SIZE, AGE = "never asked", "failed before", "wanted again", "other size wanted", "answer is old"
 WHY_DUE = (NEVER, FAILED, BACK, SIZE, AGE)

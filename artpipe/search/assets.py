@@ -6,13 +6,13 @@ from typing import Any
 
 import dagster as dg
 
-from artpipe.io import markdown_table
-from artpipe.lake import DataLake
-from artpipe.lineage import Lineage
-from artpipe.resources import progress_of
-from artpipe.reuse import REUSED, RunConfig, reused
+from artpipe.lake.paths import DataLake
+from artpipe.orchestration.frames import DataFrame
+from artpipe.orchestration.io import markdown_table
+from artpipe.orchestration.lineage import Lineage
+from artpipe.orchestration.resources import progress_of
+from artpipe.orchestration.reuse import REUSED, RunConfig, reused
 from artpipe.settings import Settings
-from artpipe.tables import DataFrame
 
 GROUP = "search"
 
@@ -31,7 +31,7 @@ def search_index(
     """
     import polars as pl
 
-    from artpipe.embedding.table import EmbeddingTable, content_version
+    from artpipe.embedding.table import EmbeddingTable, vectors_version
     from artpipe.search.collection import NothingEmbeddedError
     from artpipe.search.index_update import update_index
 
@@ -41,7 +41,7 @@ def search_index(
     rows = table.read(["artwork_id", "jpeg_sha256", "model_id"])
     if rows.is_empty():
         raise NothingEmbeddedError(f'nothing is embedded in {lake.root} yet; materialize "embeddings".')
-    version, model_id = content_version(rows), str(rows["model_id"][0])
+    version, model_id = vectors_version(rows), str(rows["model_id"][0])
     ids, vectors = table.vectors()
     card = update_index(
         vectors,
@@ -84,7 +84,7 @@ def novelty_scale(
     """How far from the collection is too far for a work of its kind: what "unlike anything in it" is told by."""
     import polars as pl
 
-    from artpipe.embedding.table import EmbeddingTable, content_version
+    from artpipe.embedding.table import EmbeddingTable, vectors_version
     from artpipe.search.collection import NothingEmbeddedError
     from artpipe.search.novelty import measure_scale, save_scale
 
@@ -100,7 +100,7 @@ def novelty_scale(
     work_ids = dealt["work_id"].fill_null(dealt["artwork_id"]).to_numpy()
     scale = measure_scale(table.vectors(version)[1], work_ids, is_held_out, str(rows["model_id"][0]))
     save_scale(lake, scale)
-    told = f"{scale.usual_up_to} {scale.pictures} {content_version(rows)}"
+    told = f"{scale.usual_up_to} {scale.pictures} {vectors_version(rows)}"
     data_version = hashlib.sha256(told.encode()).hexdigest()[:16]
     lineage.complete("novelty_scale", data_version)
     usual = {} if scale.usual_up_to is None else {"usual_up_to": scale.usual_up_to}
@@ -119,14 +119,15 @@ def text_index(
 ) -> dg.MaterializeResult[Any]:
     """The words of titles, artists and techniques, so that works are found by them; only what is new is added."""
     from artpipe.embedding.table import EmbeddingTable
-    from artpipe.io import content_version
     from artpipe.search.text import WEIGHTS, build_text_index
 
     if held := reused(context, lineage, config):
         return held[0]
     covered = build_text_index(lake)
     words = EmbeddingTable(lake).read(["artwork_id", *WEIGHTS])
-    version = content_version(words)
+    from artpipe.lake.parquet import content_hash
+
+    version = content_hash(words)
     lineage.complete("text_index", version)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(version),
@@ -146,14 +147,15 @@ def local_features(
     Only new and changed pictures are described. `ARTPIPE_SAME_PAINTING=false` leaves it out of the graph.
     """
     from artpipe.embedding.table import EmbeddingTable
-    from artpipe.io import content_version
-    from artpipe.search.feature_index import build_feature_index
+    from artpipe.recognition.feature_index import build_feature_index
 
     if held := reused(context, lineage, config):
         return held[0]
     done = build_feature_index(lake, progress_of(context))
     pictures = EmbeddingTable(lake).read(["artwork_id", "jpeg_sha256"])
-    version = content_version(pictures)
+    from artpipe.lake.parquet import content_hash
+
+    version = content_hash(pictures)
     lineage.complete("local_features", version)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(version),

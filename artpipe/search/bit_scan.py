@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from artpipe.search.nearest import (
+from artpipe.vectors.nearest import (
     OUT_OF_REACH,
     Approximate,
     Mask,

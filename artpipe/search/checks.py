@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 
 
 @dg.asset_check(asset="search_index")
@@ -18,11 +18,11 @@ def the_index_finds_the_true_neighbours(lake: dg.ResourceParam[DataLake]) -> dg.
 @dg.asset_check(asset="search_index", blocking=True)
 def the_index_belongs_to_the_table(lake: dg.ResourceParam[DataLake]) -> dg.AssetCheckResult:
     """The index was built over exactly the vectors that the table holds now."""
-    from artpipe.embedding.table import EmbeddingTable, content_version
+    from artpipe.embedding.table import EmbeddingTable, vectors_version
     from artpipe.search.index import read_card
 
     card = read_card(lake)
-    version = content_version(EmbeddingTable(lake).read(["artwork_id", "jpeg_sha256", "model_id"]))
+    version = vectors_version(EmbeddingTable(lake).read(["artwork_id", "jpeg_sha256", "model_id"]))
     return dg.AssetCheckResult(
         passed=card is not None and card.content_version == version,
         metadata={"index_of": card.content_version if card else "none", "table": version},

@@ -17,33 +17,33 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from numpy.typing import NDArray
 
-from artpipe.embedding.table import EmbeddingTable, content_version
+from artpipe.embedding.table import EmbeddingTable, vectors_version
 from artpipe.errors import ArtpipeError
-from artpipe.lake import IMAGES_TABLE, DataLake
-from artpipe.search.feature_index import FeatureIndex, open_feature_index
+from artpipe.images.pictures import StoredPictures
+from artpipe.lake.paths import IMAGES_TABLE, DataLake
+from artpipe.lake.versions import NoSuchVersionError, table_versions, version_as_of
+from artpipe.models.served import served_model_id
+from artpipe.recognition.feature_index import FeatureIndex, open_feature_index
+from artpipe.recognition.local_features import SENT_SHORT_SIDE_PX
+from artpipe.recognition.same_painting import Match, same_painting
 from artpipe.search.filters import SearchFilter
 from artpipe.search.framing import Framing
 from artpipe.search.groups import Distinct
 from artpipe.search.hits import Explanation, Hits
 from artpipe.search.index import ServedIndex, open_index
-from artpipe.search.local_features import SENT_SHORT_SIDE_PX
 from artpipe.search.novelty import CANDIDATES, Novelty, NoveltyScale, open_scale
-from artpipe.search.pictures import StoredPictures
 from artpipe.search.predictions import Prediction, predict_pictures, stored_short_side_px
 from artpipe.search.queries import PictureEncoder, refuse_mismatch, unit_vector
 from artpipe.search.ranking import Ranking, SearchOptions, Target, Wanted
 from artpipe.search.resolve import Asked, Resolver, UnknownArtworkError
-from artpipe.search.same_painting import Match, same_painting
 from artpipe.search.suggestions import Suggestion, Suggestions
 from artpipe.search.text import TextSearch
-from artpipe.table_versions import NoSuchVersionError, table_versions, version_as_of
-from artpipe.training.served import served_model_id
 
 if TYPE_CHECKING:
     import polars as pl
     from PIL.Image import Image
 
-    from artpipe.search.nearest import Vector
+    from artpipe.vectors.nearest import Vector
 
 AsOf = int | str | date | datetime
 """A version of the table, or a date."""
@@ -433,7 +433,7 @@ class Collection:
 
     @cached_property
     def _index(self) -> ServedIndex:
-        version = content_version(self.works)
+        version = vectors_version(self.works)
         served = open_index(self._matrix, self.lake, model_id=self.model_ids[0], content_version=version)
         if self._past and served.note:
             return replace(served, note=f"opened as of {self._past.date:%Y-%m-%d %H:%M} UTC, and searched exactly")

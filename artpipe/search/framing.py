@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from artpipe.embedding.table import PREDICTIONS
 from artpipe.search.hits import Explanation, Hits, Pictures
 from artpipe.search.index import ServedIndex
-from artpipe.search.nearest import Neighbours
 from artpipe.search.text import TextMatches
+from artpipe.vectors.nearest import Neighbours
 
 HIT_METADATA = (
     "artist",

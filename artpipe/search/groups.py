@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from artpipe.search.nearest import Neighbours
+from artpipe.vectors.nearest import Neighbours
 
 Distinct = Literal["work", "artist"]
 COLUMN_OF: dict[Distinct, str] = {"work": "work_id", "artist": "artist_id"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from artpipe.spreadsheet import spreadsheet_csv
+from artpipe.lake.spreadsheet import spreadsheet_csv
 
 Pictures = Callable[[Sequence[str]], dict[str, bytes]]
 
@@ -110,7 +110,7 @@ class Hits:
             columns: pictures in a line.
             title: written above.
         """
-        from artpipe.evaluation.sheets import contact_sheet
+        from artpipe.figures.sheets import contact_sheet
 
         path = Path(path)
         jpegs = self._pictures(self.frame["artwork_id"].to_list())
@@ -153,7 +153,7 @@ def _told(row: dict[str, Any], name: str) -> str:
 
 def _data_uri(jpeg: bytes | None) -> str:
     """A thumbnail as an address that holds its own bytes; empty where there is no readable picture."""
-    from artpipe.search.pictures import thumbnail
+    from artpipe.images.pictures import thumbnail
 
     if jpeg is None:
         return ""

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from artpipe.lake import DataLake, write_whole
+from artpipe.lake.paths import DataLake, write_whole
 from artpipe.search.bit_scan import BitScan, bits_for
-from artpipe.search.nearest import (
+from artpipe.search.trials import Trial, found_by, measured, sampled_queries
+from artpipe.vectors.nearest import (
     Approximate,
     ByteScan,
     ExactProduct,
@@ -28,7 +29,6 @@ from artpipe.search.nearest import (
     Vector,
     build_graph,
 )
-from artpipe.search.trials import Trial, found_by, measured, sampled_queries
 
 if TYPE_CHECKING:
     from usearch.index import Index

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 from artpipe.search.bit_scan import BitScan
 from artpipe.search.index import (
     WORTH_A_GRAPH,
@@ -27,8 +27,8 @@ from artpipe.search.index import (
     row_keys,
     save_index,
 )
-from artpipe.search.nearest import HnswGraph, Vector
 from artpipe.search.trials import found_by, measured, sampled_queries
+from artpipe.vectors.nearest import HnswGraph, Vector
 
 NEW_TRIALS_AFTER = 0.25
 """Share of vectors that may come or go before all ways of searching are measured again."""

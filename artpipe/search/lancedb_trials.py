@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from artpipe.search.nearest import Vector
 from artpipe.search.trials import NEIGHBOURS_COMPARED, Trial, median_ms, recall
+from artpipe.vectors.nearest import Vector
 
 _WAIT = timedelta(minutes=30)
 _REFINE = 8

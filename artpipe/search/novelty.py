@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from artpipe.lake import DataLake, write_whole
+from artpipe.lake.paths import DataLake, write_whole
 
 if TYPE_CHECKING:
-    from artpipe.search.nearest import Vector
+    from artpipe.vectors.nearest import Vector
 
 SCALE_FILE = "novelty.npz"
 FLAGGED_SHARE = 0.01

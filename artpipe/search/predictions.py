@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from artpipe.catalog.schema import HELD, TASKS
-from artpipe.lake import IMAGES_TABLE, DataLake
+from artpipe.lake.paths import IMAGES_TABLE, DataLake
+from artpipe.schema import HELD, TASKS
 from artpipe.search.novelty import Novelty
 from artpipe.search.queries import PictureEncoder, stored_form
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from artpipe.search.nearest import Vector
+    from artpipe.vectors.nearest import Vector
 
 BEST_LABELS = 3
 _DEFAULT_SHORT_SIDE_PX = 320

@@ -18,7 +18,7 @@ from artpipe.errors import ArtpipeError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from artpipe.search.nearest import Vector
+    from artpipe.vectors.nearest import Vector
 
 
 class ModelMismatchError(ArtpipeError):

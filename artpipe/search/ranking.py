@@ -13,13 +13,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from artpipe.search.batch import search_each
 from artpipe.search.filters import FilterColumns, Mask, SearchFilter
 from artpipe.search.groups import COLUMN_OF, Distinct, group_codes, spread
 from artpipe.search.index import ServedIndex
-from artpipe.search.nearest import Neighbours, Vector
 from artpipe.search.resolve import Asked
 from artpipe.search.text import TextMatches, TextSearch
+from artpipe.vectors.batch import search_each
+from artpipe.vectors.nearest import Neighbours, Vector
 
 LARGEST_K = 100_000
 _UNLIKE_WEIGHT = 0.5

@@ -20,7 +20,7 @@ from artpipe.search.remote import fetch_picture, is_url
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from artpipe.search.nearest import Vector
+    from artpipe.vectors.nearest import Vector
 
 _PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".avif", ".heic")
 

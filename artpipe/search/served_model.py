@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from artpipe.embedding.embedder import Embedder, Predictions
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
+from artpipe.models.checkpoint import load_model
+from artpipe.models.served import NoModelError, served_card
 from artpipe.search.queries import Encoded
-from artpipe.training.checkpoint import load_model
-from artpipe.training.served import NoModelError, served_card
 
 
 @dataclass(frozen=True)

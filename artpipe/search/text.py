@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artpipe.errors import ArtpipeError
-from artpipe.lake import EMBEDDINGS_TABLE, DataLake
+from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
 from artpipe.search.filters import Mask, folded
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from artpipe.search.nearest import NearestVectors, Vector
+from artpipe.vectors.nearest import NearestVectors, Vector
 
 NEIGHBOURS_COMPARED = 10
 

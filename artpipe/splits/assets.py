@@ -4,13 +4,14 @@ from typing import Any
 
 import dagster as dg
 
-from artpipe.io import markdown_table, read_parquet_if_there, recorded, save_picture
-from artpipe.lake import DataLake, write_whole
-from artpipe.lineage import Lineage
-from artpipe.reuse import CHANGES, RunConfig, reused
+from artpipe.lake.parquet import read_table_if_exists
+from artpipe.lake.paths import DataLake, write_whole
+from artpipe.lake.spreadsheet import spreadsheet_csv
+from artpipe.orchestration.frames import DataFrame
+from artpipe.orchestration.io import markdown_table, recorded, save_picture
+from artpipe.orchestration.lineage import Lineage
+from artpipe.orchestration.reuse import CHANGES, RunConfig, reused
 from artpipe.settings import Settings
-from artpipe.spreadsheet import spreadsheet_csv
-from artpipe.tables import DataFrame
 
 GROUP = "splits"
 
@@ -37,7 +38,7 @@ def splits(
 
     if held := reused(context, lineage, config):
         return held[0]
-    from artpipe.evaluation.plots import class_balance_picture
+    from artpipe.figures.plots import class_balance_picture
 
     overrides = read_overrides(settings.override_files, artworks["artwork_id"])
     for remark in overrides.remarks:
@@ -45,7 +46,7 @@ def splits(
     corrections = told_corrections(artworks, overrides.labels)
     write_whole(lake.report("splits/corrections.csv"), spreadsheet_csv(corrections))
     # What was one work stays one work under its old name, so that growth of the catalogue moves nobody.
-    previous = read_parquet_if_there(lake, "splits")
+    previous = read_table_if_exists(lake, "splits")
     works = group_works(artworks, images, previous, overrides.same_work)
     table = correct_labels(assign_splits(works, artworks, images, settings.split_config()), overrides.labels)
     balance = class_balance(table)

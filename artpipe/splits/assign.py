@@ -9,8 +9,8 @@ from hashlib import blake2b
 
 import polars as pl
 
-from artpipe.catalog.schema import HELD, SPLITS
 from artpipe.errors import ArtpipeError
+from artpipe.schema import HELD, SPLITS
 
 SPLIT_NAMES = ("train", "validation", "test", "unseen_artists")
 HELD_OUT = ("validation", "test", "unseen_artists")

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from artpipe.catalog.schema import TASKS
+from artpipe.schema import TASKS
 from artpipe.splits.assign import catalogue_labels
 
 

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from artpipe.catalog.schema import HELD, TASKS
+from artpipe.schema import HELD, TASKS
 from artpipe.splits.assign import HELD_OUT, SPLIT_NAMES
 
 

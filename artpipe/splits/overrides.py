@@ -13,9 +13,9 @@ from datetime import datetime
 
 import polars as pl
 
-from artpipe.catalog.schema import CLASSES, TASKS
 from artpipe.errors import ArtpipeError
-from artpipe.lake import file_at, write_whole
+from artpipe.lake.paths import file_at, write_whole
+from artpipe.schema import CLASSES, TASKS
 
 LABELS = pl.Schema(dict.fromkeys(("artwork_id", "task", "label", "by", "reason", "at"), pl.String()))
 """One row is what a person says an artwork's label is; null where the label is unknown, to them and to us."""

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import polars as pl
 
-from artpipe.catalog.schema import HELD
+from artpipe.schema import HELD
 
 # The order in which the splits of merged works win: what a model may have been trained on is never called unseen.
 SPLIT_PRECEDENCE = ("train", "validation", "test", "unseen_artists")

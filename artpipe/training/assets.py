@@ -5,17 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from artpipe.io import read_parquet, read_parquet_if_there, recorded, save_picture
-from artpipe.lake import DataLake
-from artpipe.lineage import Lineage
-from artpipe.resources import progress_of
-from artpipe.reuse import CHANGES, REUSED, RunConfig, begin, reused
+from artpipe.lake.parquet import read_table, read_table_if_exists
+from artpipe.lake.paths import DataLake
+from artpipe.orchestration.frames import DataFrame
+from artpipe.orchestration.io import recorded, save_picture
+from artpipe.orchestration.lineage import Lineage
+from artpipe.orchestration.resources import progress_of
+from artpipe.orchestration.reuse import CHANGES, REUSED, RunConfig, begin, reused
 from artpipe.settings import Settings
-from artpipe.tables import DataFrame
 
 if TYPE_CHECKING:
-    from artpipe.training.checkpoint import ModelCard
-    from artpipe.training.choice import Choice
+    from artpipe.models.checkpoint import ModelCard
+    from artpipe.serving.choice import Choice
 else:
     ModelCard = Any  # the card's own module loads torch, and Dagster looks at annotations
 
@@ -41,7 +42,7 @@ def training_set(
 
     if held := reused(context, lineage, config):
         return held[0]
-    before = read_parquet_if_there(lake, "training_set")
+    before = read_table_if_exists(lake, "training_set")
     frozen = freeze(splits, before, settings.retrain_drift, config.force)
     context.log.info(f"{'thawed' if frozen.thawed else 'kept'}: {frozen.reason}")
     return recorded(
@@ -77,7 +78,7 @@ def features(
     from artpipe.images.store import ImageStore
     from artpipe.training.features import update_features
 
-    before = None if config.force else read_parquet_if_there(lake, "features")
+    before = None if config.force else read_table_if_exists(lake, "features")
     store = ImageStore(lake)
     update = update_features(
         store.held(training_set), before, store, lake, settings.training_config(), progress_of(context)
@@ -113,10 +114,10 @@ def classifier(
     """
     if held := reused(context, lineage, config):
         return held[0]
-    from artpipe.evaluation.plots import training_curves_picture
+    from artpipe.figures.plots import training_curves_picture
     from artpipe.images.store import ImageStore
+    from artpipe.models.registry import trained_before
     from artpipe.training.loop import train_classifier, training_set_version
-    from artpipe.training.registry import trained_before
     from artpipe.training.warm_start import model_to_start_from
 
     wanted, version = settings.training_config(), training_set_version(training_set)
@@ -194,11 +195,11 @@ def served_model(
         return
     from artpipe.evaluation.comparison import Comparison, compare_on_test_works
     from artpipe.images.store import ImageStore
-    from artpipe.training.choice import choose_served, remove_old_models
+    from artpipe.serving.choice import choose_served, remove_old_models
 
     def compare(challenger: ModelCard, served: ModelCard) -> Comparison:
         store = ImageStore(lake)
-        rows = store.held(read_parquet(lake, "training_set"))
+        rows = store.held(read_table(lake, "training_set"))
         return compare_on_test_works(
             lake, challenger, served, rows, store, settings.device, settings.seed, progress_of(context)
         )
@@ -218,8 +219,8 @@ def served_model(
 
 def _last_decision(lake: DataLake) -> dg.AssetCheckResult:
     """The check as it came out when the candidate was last decided on."""
-    from artpipe.training.registry import candidate_id
-    from artpipe.training.served import read_pointer
+    from artpipe.models.registry import candidate_id
+    from artpipe.models.served import read_pointer
 
     pointer, candidate = read_pointer(lake), candidate_id(lake) or "the candidate"
     declined = pointer.declined.get(candidate)

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from artpipe.io import markdown_table
-from artpipe.tables import DataFrame
+from artpipe.orchestration.frames import DataFrame
+from artpipe.orchestration.io import markdown_table
 
 
 @dg.asset_check(asset="training_set", additional_ins={"splits": dg.AssetIn("splits")})

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from artpipe.training.pixels import PixelCache
-from artpipe.training.transforms import Augmentation, crop_and_flip
+from artpipe.images.pixels import PixelCache
+from artpipe.models.transforms import Augmentation, crop_and_flip
 
 MAX_LOADER_WORKERS = 8
 

@@ -14,15 +14,15 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
+from artpipe.models.inference_form import inference_form
+from artpipe.models.transforms import Normalise, TransformSpec, mirrored
 from artpipe.progress import Progress, SilentProgress
 from artpipe.training.config import NO_WEIGHTS, TrainingConfig, fingerprint
-from artpipe.training.inference_form import inference_form
-from artpipe.training.transforms import Normalise, TransformSpec, mirrored
 
 if TYPE_CHECKING:
-    from artpipe.training.model import MultiLevelBackbone, WeightsSource
-    from artpipe.training.pixels import JpegSource, PixelCache
+    from artpipe.images.pixels import JpegSource, PixelCache
+    from artpipe.models.network import MultiLevelBackbone, WeightsSource
 
 FEATURES_VERSION = 1
 """Raised when the same backbone would give other features of the same picture."""
@@ -122,9 +122,9 @@ def update_features(
         config: the backbone, its weights, and the size it sees.
         progress: told of each picture decoded or looked at.
     """
+    from artpipe.images.pixels import PixelCache
+    from artpipe.models.network import build_backbone, choose_device, load_backbone_weights
     from artpipe.training.memory import reused_memory
-    from artpipe.training.model import build_backbone, choose_device, load_backbone_weights
-    from artpipe.training.pixels import PixelCache
 
     wanted = rows.unique("jpeg_sha256").sort("jpeg_sha256")
     if config.weights == NO_WEIGHTS or not wanted.height:

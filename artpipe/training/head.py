@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import OneCycleLR
 
+from artpipe.models.network import MultiTaskClassifier
 from artpipe.training.loss import MultiTaskLoss
-from artpipe.training.model import MultiTaskClassifier
 
 BATCH_SIZE = 128
 LEARNING_RATE = 2e-3

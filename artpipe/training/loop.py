@@ -21,19 +21,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from upath import UPath
 
-from artpipe.catalog.schema import TASKS
 from artpipe.errors import ArtpipeError
-from artpipe.lake import DataLake
-from artpipe.progress import Progress, SilentProgress, Step
-from artpipe.training.checkpoint import LoadedModel, ModelCard, RunCheckpoint, save_model
-from artpipe.training.config import TrainingConfig, fingerprint
-from artpipe.training.dataset import ArtDataset, EpochBatches, PixelBatch, loader_workers, make_loader
-from artpipe.training.features import features_in_order, features_of, maker
-from artpipe.training.head import LEARNING_RATE, train_head
-from artpipe.training.labels import UNKNOWN, Labels
-from artpipe.training.loss import MultiTaskLoss, class_weights, period_targets
-from artpipe.training.memory import reused_memory
-from artpipe.training.model import (
+from artpipe.images.pixels import JpegSource, PixelCache
+from artpipe.lake.paths import DataLake
+from artpipe.models.checkpoint import LoadedModel, ModelCard, RunCheckpoint, save_model
+from artpipe.models.ensemble import head_upon, side_by_side
+from artpipe.models.labels import UNKNOWN, Labels
+from artpipe.models.network import (
     MultiTaskClassifier,
     WeightsSource,
     build_backbone,
@@ -42,12 +36,18 @@ from artpipe.training.model import (
     load_backbone_weights,
     looking_part,
 )
-from artpipe.training.pixels import JpegSource, PixelCache
+from artpipe.models.transforms import Augmentation, Normalise, mirrored
+from artpipe.progress import Progress, SilentProgress, Step
+from artpipe.schema import TASKS
+from artpipe.training.config import TrainingConfig, fingerprint
+from artpipe.training.dataset import ArtDataset, EpochBatches, PixelBatch, loader_workers, make_loader
+from artpipe.training.features import features_in_order, features_of, maker
+from artpipe.training.head import LEARNING_RATE, train_head
+from artpipe.training.loss import MultiTaskLoss, class_weights, period_targets
+from artpipe.training.memory import reused_memory
 from artpipe.training.run_state import Epoch, RunState
-from artpipe.training.side_by_side import head_upon, side_by_side
 from artpipe.training.step import make_optimizer, set_learning_rate, train_step
 from artpipe.training.temperature import FittedTemperature, calibrate
-from artpipe.training.transforms import Augmentation, Normalise, mirrored
 from artpipe.training.warm_start import can_start_from, start_from
 
 LOOP_VERSION = 3

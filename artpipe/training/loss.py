@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from artpipe.catalog.schema import period_middle
-from artpipe.training.labels import UNKNOWN
+from artpipe.models.labels import UNKNOWN
+from artpipe.schema import period_middle
 
 MAX_CLASS_WEIGHT = 10.0
 

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from artpipe.models.network import MultiTaskClassifier
+from artpipe.models.transforms import Normalise
 from artpipe.training.config import TrainingConfig
 from artpipe.training.dataset import PixelBatch
 from artpipe.training.loss import MultiTaskLoss
-from artpipe.training.model import MultiTaskClassifier
-from artpipe.training.transforms import Normalise
 
 ADAM_BETAS = (0.9, 0.99)
 

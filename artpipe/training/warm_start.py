@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import torch
 
-from artpipe.lake import DataLake
-from artpipe.training.checkpoint import CorruptModelError, LoadedModel, ModelCard, load_model
+from artpipe.lake.paths import DataLake
+from artpipe.models.checkpoint import CorruptModelError, LoadedModel, ModelCard, load_model
+from artpipe.models.ensemble import later_one
+from artpipe.models.labels import Labels
+from artpipe.models.network import MultiTaskClassifier, WeightsSource
+from artpipe.models.served import served_model_id
+from artpipe.models.transforms import TransformSpec
 from artpipe.training.config import TrainingConfig
-from artpipe.training.labels import Labels
-from artpipe.training.model import MultiTaskClassifier, WeightsSource
-from artpipe.training.served import served_model_id
-from artpipe.training.side_by_side import later_one
-from artpipe.training.transforms import TransformSpec
 
 
 def model_to_start_from(lake: DataLake) -> LoadedModel | None:

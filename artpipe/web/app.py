@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from artpipe import __version__
 from artpipe.errors import ArtpipeError
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 from artpipe.search.collection import UnknownArtworkError
 from artpipe.search.filters import UnknownFilterValueError
 from artpipe.search.predictions import stored_short_side_px

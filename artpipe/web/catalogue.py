@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from artpipe.catalog.schema import CLASSES
 from artpipe.embedding.table import EmbeddingTable
+from artpipe.recognition.same_painting import NoFeatureIndexError
+from artpipe.schema import CLASSES
 from artpipe.search.collection import Collection, UnknownArtworkError
 from artpipe.search.filters import FilterColumns, SearchFilter, folded
 from artpipe.search.framing import HIT_METADATA
 from artpipe.search.novelty import Novelty
 from artpipe.search.queries import UnusableQueryError
 from artpipe.search.ranking import LARGEST_K
-from artpipe.search.same_painting import NoFeatureIndexError
 from artpipe.search.text import NoTextIndexError, TextSearch
 from artpipe.web.questions import LABEL_FILTERS, PAGE_SIZE, Question, UnusableQuestionError
 from artpipe.web.tokens import Verdict

@@ -21,7 +21,7 @@ _INTERNAL = ("jpeg_sha256", "work_id", "artist_id")
 
 def as_csv(works: "pl.DataFrame") -> bytes:
     """For spreadsheets: accents are read, and no title is run as a formula (see `spreadsheet_csv`)."""
-    from artpipe.spreadsheet import spreadsheet_csv
+    from artpipe.lake.spreadsheet import spreadsheet_csv
 
     return spreadsheet_csv(works.drop(_INTERNAL))
 
@@ -37,7 +37,7 @@ def as_sheet(catalogue: "Catalogue", found: "Found", title: str) -> bytes:
     """A JPEG of the pictures of a page of results, with their captions."""
     from PIL import Image
 
-    from artpipe.evaluation.sheets import contact_sheet
+    from artpipe.figures.sheets import contact_sheet
 
     pictures = catalogue.collection.images([str(work["artwork_id"]) for work in found.works])
     jpegs = [pictures.get(str(work["artwork_id"])) for work in found.works]

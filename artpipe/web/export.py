@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from artpipe.errors import ArtpipeError
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 from artpipe.progress import Progress, SilentProgress
 from artpipe.search.collection import Collection, UnknownArtworkError
 from artpipe.web.catalogue import Catalogue

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from artpipe.catalog.schema import TASKS
-from artpipe.lake import DataLake
-from artpipe.lineage import Lineage
+from artpipe.lake.paths import DataLake
+from artpipe.models.served import served_model_id
+from artpipe.orchestration.lineage import Lineage
+from artpipe.schema import TASKS
 from artpipe.search.index import read_card
-from artpipe.training.served import served_model_id
 
 if TYPE_CHECKING:
     from artpipe.web.catalogue import Catalogue
@@ -94,14 +94,14 @@ def refreshed(lake: DataLake) -> list[tuple[str, datetime]]:
 
 def behind(lake: DataLake, catalogue: "Catalogue") -> list[str]:
     """What of the served parts does not fit together, with the asset to make; empty where everything does."""
-    from artpipe.embedding.table import content_version
+    from artpipe.embedding.table import vectors_version
 
     told: list[str] = []
     served = served_model_id(lake)
     if served is not None and catalogue.collection.model_ids != [served]:
         told.append("The works were embedded by an earlier model than the one in service (embeddings).")
     card = read_card(lake)
-    if card is not None and card.content_version != content_version(catalogue.works):
+    if card is not None and card.content_version != vectors_version(catalogue.works):
         told.append("The search index was built over other vectors; works are compared one by one (search_index).")
     report = evaluation(lake)
     if report is not None and report["model_id"] != served:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.errors import ArtpipeError
-from artpipe.lake import DataLake
-from artpipe.lineage import Lineage
+from artpipe.lake.paths import DataLake
+from artpipe.models.served import served_model_id
+from artpipe.orchestration.lineage import Lineage
 from artpipe.search.collection import Collection
-from artpipe.training.served import served_model_id
 from artpipe.web.catalogue import Catalogue
 
 if TYPE_CHECKING:
@@ -209,8 +209,8 @@ class LiveCatalogue:
             import torch
 
             from artpipe.embedding.embedder import Embedder
+            from artpipe.models.checkpoint import load_model
             from artpipe.search.served_model import ServedModel
-            from artpipe.training.checkpoint import load_model
 
             # A few pictures at a time leave nothing to share out: with two threads on two busy cores one picture takes
             # 112 ms of processor time, most of it spent on waiting for each other, and 9 ms with one.

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from artpipe.catalog.schema import TASKS
-from artpipe.embedding.map_picture import CLASS_COLOURS
 from artpipe.errors import ArtpipeError
-from artpipe.lake import DataLake
+from artpipe.figures.map_picture import CLASS_COLOURS
+from artpipe.lake.paths import DataLake
+from artpipe.schema import TASKS
 
 if TYPE_CHECKING:
     from artpipe.web.catalogue import Catalogue

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from artpipe.images.store import ImageStore, MissingImageError
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 from artpipe.search.collection import UnknownArtworkError
 
 WIDTHS = (160, 320, 640)

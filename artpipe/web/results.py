@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from artpipe.errors import ArtpipeError
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 from artpipe.search.filters import UnknownFilterValueError
 from artpipe.search.predictions import sure_tasks
 from artpipe.search.text import NoTextIndexError

@@ -7,7 +7,7 @@ import webbrowser
 from collections.abc import Callable
 
 from artpipe.errors import ArtpipeError
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 from artpipe.web.config import WebConfig
 from artpipe.web.standing import Standing
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from artpipe.catalog.schema import TASKS
 from artpipe.errors import ArtpipeError
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
+from artpipe.schema import TASKS
 from artpipe.web.glance import (
     SPLIT_NAMES,
     behind,

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from artpipe.catalog.schema import TASKS
 from artpipe.errors import ArtpipeError
+from artpipe.schema import TASKS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -23,9 +23,9 @@ from types import ModuleType
 import torch
 
 from artpipe.embedding.embedder import BATCH_SIZE, Embedder, Predictions
-from artpipe.training.checkpoint import ModelCard
-from artpipe.training.model import WeightsSource, build_model
-from artpipe.training.pixels import PixelCache
+from artpipe.images.pixels import PixelCache
+from artpipe.models.checkpoint import ModelCard
+from artpipe.models.network import WeightsSource, build_model
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import polars as pl
 
-from artpipe.gallery.client import ClientConfig, GalleryClient
-from artpipe.gallery.site import ORIGINAL_SITE
+from artpipe.catalog.site import ORIGINAL_SITE
+from artpipe.crawler.client import ClientConfig, GalleryClient
 from artpipe.images.fetch import harvest
 from artpipe.images.store import ImageStore
 from artpipe.images.wanted import HarvestConfig
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 

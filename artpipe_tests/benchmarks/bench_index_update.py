@@ -15,7 +15,7 @@ import time
 import numpy as np
 from bench_search import clustered  # pyright: ignore[reportMissingImports]
 
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 from artpipe.search import index
 from artpipe.search.index_update import update_index
 

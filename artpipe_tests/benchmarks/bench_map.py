@@ -24,7 +24,7 @@ from sklearn.manifold import trustworthiness
 
 from artpipe.embedding.projection import lay_out, place
 from artpipe.embedding.table import EmbeddingTable
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 from artpipe.web.map_data import map_data
 
 NEIGHBOURS = 10

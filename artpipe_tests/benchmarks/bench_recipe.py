@@ -21,20 +21,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from artpipe.catalog.schema import period_bounds, period_middle
 from artpipe.embedding.embedder import Embedder, Predictions
+from artpipe.images.pixels import PixelCache
 from artpipe.images.store import ImageStore
-from artpipe.lake import DataLake
-from artpipe.training.checkpoint import load_model
+from artpipe.lake.paths import DataLake
+from artpipe.models.checkpoint import load_model
+from artpipe.models.labels import UNKNOWN, Labels
+from artpipe.models.network import MultiTaskClassifier, build_backbone, choose_device, load_backbone_weights
+from artpipe.schema import period_bounds, period_middle
 from artpipe.training.config import TrainingConfig
 from artpipe.training.features import features_in_order, features_of, update_features
 from artpipe.training.head import train_head
-from artpipe.training.labels import UNKNOWN, Labels
 from artpipe.training.loop import train_classifier
 from artpipe.training.loss import MultiTaskLoss, class_weights, period_targets
 from artpipe.training.memory import reused_memory
-from artpipe.training.model import MultiTaskClassifier, build_backbone, choose_device, load_backbone_weights
-from artpipe.training.pixels import PixelCache
 
 VECTORS = "vectors"
 SPLITS = ("validation", "test", "unseen_artists")

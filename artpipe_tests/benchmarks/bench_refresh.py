@@ -28,11 +28,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from artpipe.gallery.client import ClientConfig, GalleryClient
-from artpipe.gallery.outcome import Request
+from artpipe.crawler.client import ClientConfig, GalleryClient
+from artpipe.crawler.outcome import Request
 from artpipe.images.store import ImageStore
-from artpipe.lake import DataLake
-from artpipe.refresh.waves import RefreshOptions, RefreshReport, refresh
+from artpipe.lake.paths import DataLake
+from artpipe.orchestration.runner import RefreshOptions, RefreshReport, refresh
 from artpipe.settings import Settings
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -55,9 +55,9 @@ def served(site: Path) -> Iterator[str]:
 def conditional_requests_s(lake: DataLake, url: str) -> tuple[int, float]:
     """The number and the seconds of a conditional request for every held image."""
     rows = ImageStore(lake).outcomes().filter(status="fetched")
-    from artpipe.io import read_parquet
+    from artpipe.lake.parquet import read_table
 
-    rows = rows.join(read_parquet(lake, "wanted_images"), on="artwork_id")
+    rows = rows.join(read_table(lake, "wanted_images"), on="artwork_id")
     requests = [Request(r["image_url"], r["etag"], r["last_modified"]) for r in rows.iter_rows(named=True)]
     config = ClientConfig(base_url=url, concurrency=CONCURRENCY)
     began = time.perf_counter()
@@ -123,7 +123,7 @@ def main() -> None:
             revalidated = run(revalidate_after_days=0)
             environment = {f"ARTPIPE_{name.upper()}": str(value) for name, value in settings.items() if value}
             began = time.perf_counter()
-            command = [sys.executable, "-m", "artpipe.cli", "status", "--json"]
+            command = [sys.executable, "-m", "artpipe.cli.main", "status", "--json"]
             subprocess.run(command, env={"PATH": "", **environment}, check=True, stdout=subprocess.DEVNULL)
             status_s = time.perf_counter() - began
             add_painting(site)

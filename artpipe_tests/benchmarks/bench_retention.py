@@ -18,13 +18,13 @@ from pathlib import Path
 
 import polars as pl
 
-from artpipe.gallery.outcome import Outcome, Request, RequestCounts, Response
+from artpipe.crawler.outcome import Outcome, Request, RequestCounts, Response
 from artpipe.images import fetch
 from artpipe.images.decode import DecodedImage
 from artpipe.images.store import ImageStore
 from artpipe.images.wanted import HarvestConfig
-from artpipe.lake import DataLake
-from artpipe.table_versions import table_versions
+from artpipe.lake.paths import DataLake
+from artpipe.lake.versions import table_versions
 
 JPEG_BYTES = 30_000
 

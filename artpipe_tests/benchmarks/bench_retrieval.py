@@ -22,15 +22,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from artpipe.evaluation.retrieval import score_retrieval
-from artpipe.lake import DataLake
-from artpipe.search.rephotograph import rephotograph
+from artpipe.images.pixels import image_square
+from artpipe.lake.paths import DataLake
+from artpipe.models.inference_form import inference_form
+from artpipe.models.network import MultiTaskClassifier, build_backbone, load_backbone_weights
+from artpipe.models.transforms import Normalise
+from artpipe.recognition.rephotograph import rephotograph
 from artpipe.training.config import TrainingConfig
 from artpipe.training.features import BATCH_SIZE
 from artpipe.training.head import train_head
-from artpipe.training.inference_form import inference_form
-from artpipe.training.model import MultiTaskClassifier, build_backbone, load_backbone_weights
-from artpipe.training.pixels import image_square
-from artpipe.training.transforms import Normalise
 
 DISTORTIONS = ("perspective", "colour cast", "glare", "frame", "jpeg 30", "detail")
 BY = {"style": "style", "type": "type", "artist": "artist_id"}

@@ -19,14 +19,14 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from artpipe.recognition.calibration import LEAST_POINTS
+from artpipe.recognition.candidates import BY_VOTES, FIRST, QUERY_POINTS, Looked, look_for
+from artpipe.recognition.geometry import Agreement, never
+from artpipe.recognition.local_features import QUERY_SHORT_SIDE_PX, SENT_SHORT_SIDE_PX, describe, grey_picture
+from artpipe.recognition.rephotograph import KINDS, rephotograph
 from artpipe.search import Collection
-from artpipe.search.calibration import LEAST_POINTS
-from artpipe.search.candidates import BY_VOTES, FIRST, QUERY_POINTS, Looked, look_for
-from artpipe.search.geometry import Agreement, never
-from artpipe.search.local_features import QUERY_SHORT_SIDE_PX, SENT_SHORT_SIDE_PX, describe, grey_picture
-from artpipe.search.nearest import Vector
 from artpipe.search.queries import stored_form, unit_vector
-from artpipe.search.rephotograph import KINDS, rephotograph
+from artpipe.vectors.nearest import Vector
 
 STRANGERS = 0.1
 FALSE_POSITIVES = 0.01

@@ -31,8 +31,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from artpipe.embedding.table import EmbeddingTable, content_version
-from artpipe.lake import DataLake
+from artpipe.embedding.table import EmbeddingTable, vectors_version
+from artpipe.lake.paths import DataLake
 from artpipe.search import Collection, SearchFilter
 from artpipe.search.filters import FilterColumns
 from artpipe.search.index import build_index
@@ -196,7 +196,7 @@ def measured(vectors: Matrix, queries: int, rng: np.random.Generator, *, lancedb
         table = EmbeddingTable(lake)
         table.upsert(table_rows(vectors, rng))
         ids, stored = table.vectors()
-        version = content_version(table.read(["artwork_id", "jpeg_sha256", "model_id"]))
+        version = vectors_version(table.read(["artwork_id", "jpeg_sha256", "model_id"]))
         card = build_index(stored, ids, lake, model_id="bench", content_version=version, compare_lancedb=lancedb)
         began = time.perf_counter()
         collection = Collection.open(lake, device="cpu")
@@ -248,7 +248,7 @@ def million(rows: int, dimension: int, queries: int, kind: Callable[[int, np.ran
             style = np.where(cluster % 2 == 0, "Baroque", "Rococo")
             table.upsert(table_rows(part, rng, first).with_columns(style=pl.Series(style)))
         ids, vectors = table.vectors()
-        version = content_version(table.read(["artwork_id", "jpeg_sha256", "model_id"]))
+        version = vectors_version(table.read(["artwork_id", "jpeg_sha256", "model_id"]))
         card = build_index(vectors, ids, lake, model_id="bench", content_version=version)
         del vectors, ids
         collection = Collection.open(lake, device="cpu")

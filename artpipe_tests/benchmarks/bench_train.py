@@ -21,15 +21,15 @@ from pathlib import Path
 import polars as pl
 import torch
 
-from artpipe.catalog.schema import PERIODS, SPLITS, STYLES, TYPES
-from artpipe.lake import DataLake
+from artpipe.images.pixels import decode_square
+from artpipe.lake.paths import DataLake
+from artpipe.models.network import build_model
+from artpipe.models.transforms import eval_transform
+from artpipe.schema import PERIODS, SPLITS, STYLES, TYPES
 from artpipe.training.config import TrainingConfig
 from artpipe.training.loop import Epoch, train_classifier
 from artpipe.training.loss import MultiTaskLoss
-from artpipe.training.model import build_model
-from artpipe.training.pixels import decode_square
 from artpipe.training.step import make_optimizer
-from artpipe.training.transforms import eval_transform
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 

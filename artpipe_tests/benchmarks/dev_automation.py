@@ -24,12 +24,12 @@ from pathlib import Path
 
 import dagster as dg
 
+from artpipe.catalog.site import CATALOG_PATH
 from artpipe.definitions import build_definitions
-from artpipe.gallery.sample.plan import plan_gallery
-from artpipe.gallery.sample.server import serve
-from artpipe.gallery.sample.site import catalog_text, image_path, write_sample_site, zipped
-from artpipe.gallery.site import CATALOG_PATH
-from artpipe.refresh.staleness import stale_states
+from artpipe.orchestration.staleness import stale_states
+from artpipe.sample_gallery.plan import plan_gallery
+from artpipe.sample_gallery.server import serve
+from artpipe.sample_gallery.site import catalog_text, image_path, write_sample_site, zipped
 from artpipe.settings import Settings
 
 ARTWORKS = 80
@@ -68,7 +68,8 @@ class Dev:
         self.settings = Settings(gallery=gallery_url, lake=str(folder / "lake"))
         self.home = folder / "dagster_home"
         self.home.mkdir()
-        (self.home / "dagster.yaml").write_bytes((resources.files("artpipe") / "dagster.yaml").read_bytes())
+        sample = resources.files("artpipe.orchestration") / "dagster.yaml"
+        (self.home / "dagster.yaml").write_bytes(sample.read_bytes())
         self.log = folder / "dagster_dev.log"
         self._environment = {
             **os.environ,

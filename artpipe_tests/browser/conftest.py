@@ -1,6 +1,5 @@
 """A real browser, and the app served to it over loopback on a drawn lake of coloured pictures."""
 
-import importlib.util
 import shutil
 import socket
 import threading
@@ -14,17 +13,11 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 from artpipe.search.novelty import NoveltyScale, save_scale
 from artpipe.web.app import create_app
 from artpipe.web.config import WebConfig
-
-# The lake and the model of the API's tests serve here as well.
-_spec = importlib.util.spec_from_file_location("web_fixtures", Path(__file__).parents[1] / "web" / "conftest.py")
-assert _spec is not None
-assert _spec.loader is not None
-_web = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_web)
+from artpipe_tests.web import conftest as web_fixtures
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -35,8 +28,8 @@ PATIENCE_MS = 30_000
 @pytest.fixture(scope="session")
 def served_lake(tmp_path_factory: pytest.TempPathFactory) -> DataLake:
     lake = DataLake(tmp_path_factory.mktemp("browser") / "lake")
-    _web.fill(lake)
-    save_scale(lake, NoveltyScale(_web.MODEL, np.eye(3, dtype=np.float32), usual_up_to=0.3, pictures=40))
+    web_fixtures.fill(lake)
+    save_scale(lake, NoveltyScale(web_fixtures.MODEL, np.eye(3, dtype=np.float32), usual_up_to=0.3, pictures=40))
     return lake
 
 
@@ -45,7 +38,7 @@ def serving(lake: DataLake, config: WebConfig) -> Iterator[str]:
     """The app over a lake, in a thread; its address."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    app = create_app(lake, config, encoder=_web.ColourModel())
+    app = create_app(lake, config, encoder=web_fixtures.ColourModel())
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
@@ -66,7 +59,7 @@ def address(served_lake: DataLake) -> Iterator[str]:
 def described_lake(tmp_path_factory: pytest.TempPathFactory) -> DataLake:
     """Its pictures are described, so that a very painting is known again."""
     lake = DataLake(tmp_path_factory.mktemp("described") / "lake")
-    _web.write_described_works(lake, 6)
+    web_fixtures.write_described_works(lake, 6)
     return lake
 
 
@@ -79,7 +72,7 @@ def described_address(described_lake: DataLake) -> Iterator[str]:
 @pytest.fixture
 def held_up() -> Iterator[threading.Event]:
     """Comparisons wait until this is set."""
-    with _web.comparisons_held_up() as may_go_on:
+    with web_fixtures.comparisons_held_up() as may_go_on:
         yield may_go_on
 
 
@@ -121,7 +114,7 @@ def page(context_with: Callable[..., BrowserContext]) -> Page:
 @pytest.fixture
 def red_picture(tmp_path: Path) -> Path:
     path = tmp_path / "red.jpg"
-    path.write_bytes(_web.picture((228, 77, 78), (300, 200)))
+    path.write_bytes(web_fixtures.picture((228, 77, 78), (300, 200)))
     return path
 
 
@@ -129,7 +122,7 @@ def red_picture(tmp_path: Path) -> Path:
 def held_picture(tmp_path: Path) -> Path:
     """A picture of the described collection."""
     path = tmp_path / "held.jpg"
-    path.write_bytes(_web.blots(0))
+    path.write_bytes(web_fixtures.blots(0))
     return path
 
 
@@ -137,5 +130,5 @@ def held_picture(tmp_path: Path) -> Path:
 def grey_picture(tmp_path: Path) -> Path:
     """Far from every colour of the lake."""
     path = tmp_path / "grey.jpg"
-    path.write_bytes(_web.picture((128, 128, 128), (300, 200)))
+    path.write_bytes(web_fixtures.picture((128, 128, 128), (300, 200)))
     return path

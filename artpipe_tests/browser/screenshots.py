@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from artpipe.images.store import ImageStore
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 from artpipe.web.app import create_app
 
 SIZE = {"width": 1240, "height": 780}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 from artpipe.web.export import export_site
 
 # Where a work stands on the screen, found as the page itself finds it.

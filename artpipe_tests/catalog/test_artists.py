@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from artpipe.catalog.artists import NotAnArtistListError, folder_of, normalized_name, parse_artist_list
-from artpipe.catalog.schema import ARTISTS
+from artpipe.schema import ARTISTS
 
 
 def cells(*texts: str) -> str:

@@ -17,7 +17,7 @@ from artpipe.catalog.changes import (
     in_words,
     summarize_changes,
 )
-from artpipe.catalog.schema import ARTWORKS, CATALOG_CHANGES
+from artpipe.schema import ARTWORKS, CATALOG_CHANGES
 
 THEN = datetime(2026, 3, 1, tzinfo=UTC)
 LATER = THEN + timedelta(days=7)

@@ -12,8 +12,8 @@ import pytest
 from artpipe.catalog.artists import parse_artist_list
 from artpipe.catalog.clean import CleanedCatalog, clean_artworks
 from artpipe.catalog.parse import COLUMNS, parse_catalog
-from artpipe.catalog.schema import ARTISTS, ARTWORKS, QUARANTINE, STYLES, TYPES
-from artpipe.gallery.site import artwork_id_of, image_url_of
+from artpipe.catalog.site import artwork_id_of, image_url_of
+from artpipe.schema import ARTISTS, ARTWORKS, QUARANTINE, STYLES, TYPES
 
 SITE = "https://site.example"
 

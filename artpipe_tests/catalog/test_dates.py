@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from artpipe.catalog.dates import parse_date, period_expr, period_label
-from artpipe.catalog.schema import PERIODS, YEAR_PRECISIONS
+from artpipe.schema import PERIODS, YEAR_PRECISIONS
 
 DATE_LIKE = st.text(alphabet=list("0123456789 -/.,;()?'scabefortnuyhdl\u2013%"), max_size=30)
 

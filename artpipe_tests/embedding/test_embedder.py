@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 from artpipe.embedding.embedder import Embedder, Predictions
-from artpipe.training.checkpoint import ModelCard
-from artpipe.training.inference_form import multiplies_bfloat16
-from artpipe.training.model import MultiTaskClassifier, WeightsSource, build_model
-from artpipe.training.pixels import PixelCache, decode_square
+from artpipe.images.pixels import PixelCache, decode_square
+from artpipe.models.checkpoint import ModelCard
+from artpipe.models.inference_form import multiplies_bfloat16
+from artpipe.models.network import MultiTaskClassifier, WeightsSource, build_model
 
 CLASSES = {"style": ("Baroque", "Rococo", "Realism"), "type": ("portrait", "landscape")}
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from artpipe.embedding.inference import InferenceCache, Inferred, embedding_rows
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 
 CLASSES = {"style": ("Baroque", "Rococo"), "type": ("genre", "portrait", "study")}
 

@@ -2,9 +2,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from artpipe.embedding.map_picture import CLASS_COLOURS, map_picture
 from artpipe.embedding.mapping import ART_MAP, update_map
 from artpipe.embedding.projection import align, lay_out, nearest_known, place
+from artpipe.figures.map_picture import CLASS_COLOURS, map_picture
 
 
 def islands(count: int = 4, each: int = 30, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from artpipe.embedding.table import EmbeddingTable, content_version
-from artpipe.lake import DataLake
+from artpipe.embedding.table import EmbeddingTable, vectors_version
+from artpipe.lake.paths import DataLake
 
 MODEL = "3fa9"
 
@@ -118,7 +118,7 @@ def test_vectors_of_another_length_are_known_as_such_in_a_process_that_loaded_us
     table.upsert(rows("a/one", dimension=4))
     code = (
         "import usearch.index, numpy, polars; from artpipe.embedding.table import EmbeddingTable; "
-        "from artpipe.lake import DataLake; "
+        "from artpipe.lake.paths import DataLake; "
         "row = {'artwork_id': ['a/one'], 'model_id': '81c0', 'jpeg_sha256': 's1'}; "
         f"table = EmbeddingTable(DataLake({str(table.lake.root)!r})); "
         "table.upsert(polars.DataFrame(row).with_columns(vector=numpy.eye(1, 6, dtype='float32')))"
@@ -154,8 +154,8 @@ def test_compaction_keeps_every_row(table: EmbeddingTable):
 def test_the_content_version_follows_images_and_models_but_not_titles(table: EmbeddingTable):
     keys = ["artwork_id", "jpeg_sha256", "model_id"]
     table.upsert(rows("a", "b"))
-    version = content_version(table.read(keys))
+    version = vectors_version(table.read(keys))
     table.update_metadata(pl.DataFrame({"artwork_id": ["a"], "title": ["New"]}))
-    assert content_version(table.read(keys).reverse()) == version
+    assert vectors_version(table.read(keys).reverse()) == version
     table.upsert(rows("a", jpeg_sha256="s2"))
-    assert content_version(table.read(keys)) != version
+    assert vectors_version(table.read(keys)) != version

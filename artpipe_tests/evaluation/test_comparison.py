@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from artpipe.catalog.schema import SPLITS
 from artpipe.evaluation.classification import score_split
 from artpipe.evaluation.comparison import Answers, compare, learned_by_neither
+from artpipe.schema import SPLITS
 
 CLASSES = {"style": ("Baroque", "Rococo"), "type": ("portrait", "landscape")}
 

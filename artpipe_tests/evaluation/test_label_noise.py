@@ -10,7 +10,7 @@ from artpipe.evaluation.label_noise import (
     out_of_sample_probabilities,
     work_folds,
 )
-from artpipe.training.labels import UNKNOWN
+from artpipe.models.labels import UNKNOWN
 
 QUICK = HeadConfig(hidden=32, epochs=40)
 CLASSES, DIMENSIONS = 4, 12

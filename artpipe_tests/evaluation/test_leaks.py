@@ -21,7 +21,7 @@ from artpipe.evaluation.leaks import (
     without_leaks,
 )
 from artpipe.images.fingerprint import perceptual_hash
-from artpipe.search.rephotograph import rephotograph
+from artpipe.recognition.rephotograph import rephotograph
 
 
 def rows(*told: tuple[str, str, str | None, str]) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import pytest
 from artpipe.evaluation.checks import no_held_out_work_was_taught
 from artpipe.evaluation.measure import own_years
 from artpipe.evaluation.pictures import queries
-from artpipe.lake import DataLake, write_whole
+from artpipe.lake.paths import DataLake, write_whole
 
 
 def test_a_work_s_year_is_the_middle_of_its_own_years_and_nothing_its_artist_s():

@@ -8,14 +8,14 @@ import pytest
 from PIL import Image
 
 from artpipe.evaluation.classification import score_split
-from artpipe.evaluation.plots import (
+from artpipe.figures.plots import (
     class_balance_picture,
     class_order,
     confusion_picture,
     reliability_picture,
     training_curves_picture,
 )
-from artpipe.evaluation.sheets import GREEN, PLAIN, contact_sheet, neighbour_sheet
+from artpipe.figures.sheets import GREEN, PLAIN, contact_sheet, neighbour_sheet
 
 
 def opened(png: bytes) -> Image.Image:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from artpipe.embedding.inference import Inferred
 from artpipe.evaluation.rephotographs import MOST_WORKS, Rephotographs, sampled_works, score_rephotographs
-from artpipe.search.rephotograph import KINDS
+from artpipe.recognition.rephotograph import KINDS
 
 
 def rows(held_out: int, taught: int = 8) -> pl.DataFrame:

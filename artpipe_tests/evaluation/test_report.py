@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from artpipe.catalog.schema import SPLITS, TASKS
 from artpipe.evaluation.changes import Change, Changes
 from artpipe.evaluation.leaks import PAIRS, SAME_PICTURE, Leaks
 from artpipe.evaluation.rephotographs import RephotographScores
 from artpipe.evaluation.report import SEEN, evaluate
+from artpipe.schema import SPLITS, TASKS
 
 CLASSES = {"style": ("Baroque", "Rococo"), "period": ("1550-1650",), "type": ()}
 

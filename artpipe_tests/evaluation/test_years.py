@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from artpipe.catalog.schema import period_middle
 from artpipe.evaluation.years import score_years
+from artpipe.schema import period_middle
 
 CLASSES = ("1350-1450", "1450-1550", "1550-1650")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from artpipe.gallery.client import ClientConfig, GalleryClient, Outcome, Request
+from artpipe.crawler.client import ClientConfig, GalleryClient, Outcome, Request
 
 IMAGES = 60
 

@@ -17,11 +17,11 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from artpipe.gallery.client import ClientConfig, GalleryClient
+from artpipe.crawler.client import ClientConfig, GalleryClient
 from artpipe.images.fetch import harvest
 from artpipe.images.store import ImageStore
 from artpipe.images.wanted import HarvestConfig
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 
 IMAGES = 120
 BATCH = 20
@@ -33,10 +33,10 @@ import resource, sys
 from datetime import UTC, datetime
 import polars as pl
 from artpipe.errors import ArtpipeError
-from artpipe.gallery.client import ClientConfig, GalleryClient
+from artpipe.crawler.client import ClientConfig, GalleryClient
 from artpipe.images import fetch
 from artpipe.images.store import ImageStore
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 
 lake, works, url = sys.argv[1:4]
 batch, largest_file, days = map(int, sys.argv[4:7])

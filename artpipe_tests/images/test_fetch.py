@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from artpipe.catalog.schema import ARTWORKS
-from artpipe.gallery.outcome import Outcome, Request, RequestCounts, Response
+from artpipe.crawler.outcome import Outcome, Request, RequestCounts, Response
 from artpipe.images.fetch import harvest
 from artpipe.images.store import ImageStore
 from artpipe.images.wanted import HarvestConfig, due
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
+from artpipe.schema import ARTWORKS
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 WEEK = timedelta(days=7)

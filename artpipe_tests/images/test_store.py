@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from artpipe.images.store import IMAGES_SCHEMA, ImageStore, MissingImageError, StoreWriteError
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 
 THEN, NOW = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from artpipe.catalog.schema import ARTWORKS
 from artpipe.images.store import ImageStore
 from artpipe.images.wanted import (
     AGE,
@@ -19,7 +18,8 @@ from artpipe.images.wanted import (
     wanted_artworks,
     withdraw,
 )
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
+from artpipe.schema import ARTWORKS
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from artpipe.embedding.table import EmbeddingTable
-from artpipe.lake import DataLake, write_whole
+from artpipe.lake.paths import DataLake, write_whole
 from artpipe.search.queries import Encoded
 
 MODEL = "3fa9"

@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from artpipe.search import bit_scan, nearest
+from artpipe.search import bit_scan
 from artpipe.search.bit_scan import BitScan
-from artpipe.search.nearest import ByteScan, ExactProduct, Mask, Vector
+from artpipe.vectors import nearest
+from artpipe.vectors.nearest import ByteScan, ExactProduct, Mask, Vector
 
 BITS = "bit scan"
 BYTES = "byte scan"

@@ -9,14 +9,14 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from artpipe.embedding.table import EmbeddingTable, content_version
-from artpipe.lake import DataLake
+from artpipe.embedding.table import EmbeddingTable, vectors_version
+from artpipe.lake.paths import DataLake
 from artpipe.search import Collection, SearchFilter
 from artpipe.search.collection import LakeMissingError, NothingEmbeddedError, UnknownArtworkError
 from artpipe.search.hits import Hits
 from artpipe.search.index import ServedIndex, build_index
-from artpipe.search.nearest import HnswGraph, build_graph
 from artpipe.search.queries import ModelMismatchError, PictureEncoder, UnusableQueryError
+from artpipe.vectors.nearest import HnswGraph, build_graph
 
 PictureOf = Callable[[tuple[int, int, int]], bytes]
 RED = (200, 30, 30)
@@ -292,7 +292,7 @@ def test_explain_names_the_index_and_why_the_built_one_is_not_used(lake: DataLak
     table = EmbeddingTable(lake)
     found, vectors = table.vectors()
     assert "no index was built" in Collection.open(lake).explain("d/durer/hare").note
-    version = content_version(table.read(["artwork_id", "jpeg_sha256", "model_id"]))
+    version = vectors_version(table.read(["artwork_id", "jpeg_sha256", "model_id"]))
     build_index(vectors, found, lake, model_id="3fa9", content_version=version)
     told = Collection.open(lake).explain("d/durer/hare")
     assert (told.index, told.note, told.rows, told.rows_scanned) == ("exact", "", 5, 5)

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 from artpipe.search import index, trials
 from artpipe.search.bit_scan import BitScan
 from artpipe.search.index import (
@@ -17,8 +17,8 @@ from artpipe.search.index import (
     row_keys,
     save_index,
 )
-from artpipe.search.nearest import ByteScan, ExactProduct, HnswGraph, Vector, build_graph
 from artpipe.search.trials import Trial
+from artpipe.vectors.nearest import ByteScan, ExactProduct, HnswGraph, Vector, build_graph
 
 
 def vectors(rows: int, dimension: int = 24, seed: int = 0) -> Vector:

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 from artpipe.search import index
 from artpipe.search.index import CARD, IndexCard, Trial, open_index, read_card, save_index
 from artpipe.search.index_update import update_index
-from artpipe.search.nearest import HnswGraph, Vector
+from artpipe.vectors.nearest import HnswGraph, Vector
 
 OPTIONS = {
     "model_id": "m",

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from artpipe.embedding.table import EmbeddingTable
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
+from artpipe.recognition.rephotograph import rephotograph
 from artpipe.search import Collection
 from artpipe.search.novelty import SCALE_FILE, Novelty, measure_scale, open_scale, save_scale
 from artpipe.search.queries import Encoded
-from artpipe.search.rephotograph import rephotograph
 
 
 def on_sphere(rows: np.ndarray) -> np.ndarray:

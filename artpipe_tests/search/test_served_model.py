@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from artpipe.embedding.table import EmbeddingTable
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
+from artpipe.models.served import NoModelError, serve_model
 from artpipe.search import Collection
 from artpipe.search.served_model import load_served_model
-from artpipe.training.served import NoModelError, serve_model
 
 
 def drawn(seed: int) -> bytes:
@@ -25,8 +25,8 @@ def drawn(seed: int) -> bytes:
 
 @pytest.fixture
 def lake(tmp_path: Path) -> DataLake:
-    from artpipe.training.checkpoint import ModelCard, save_model
-    from artpipe.training.model import WeightsSource, build_model
+    from artpipe.models.checkpoint import ModelCard, save_model
+    from artpipe.models.network import WeightsSource, build_model
 
     classes = {
         "style": ("Baroque", "Rococo"),

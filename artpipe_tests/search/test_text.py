@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 
 from artpipe.embedding.table import EmbeddingTable
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 from artpipe.search import Collection, SearchFilter
 from artpipe.search.text import NoTextIndexError, build_text_index, words_of
 

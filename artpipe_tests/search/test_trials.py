@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from artpipe.search import trials
-from artpipe.search.nearest import ExactProduct, Mask, Neighbours, Vector
 from artpipe.search.trials import found_by, measured, median_ms, recall, sampled_queries
+from artpipe.vectors.nearest import ExactProduct, Mask, Neighbours, Vector
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.standard_normal((500, 32)).astype(np.float32)

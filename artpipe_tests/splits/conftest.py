@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from artpipe.catalog.schema import ARTWORKS
+from artpipe.schema import ARTWORKS
 
 IMAGES = pl.Schema(
     {

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from artpipe.catalog.schema import SPLITS
+from artpipe.schema import SPLITS
 from artpipe.splits.assign import SplitConfig, SplitSharesError, assign_splits, share_of, split_counts
 from artpipe.splits.leaks import (
     class_balance,

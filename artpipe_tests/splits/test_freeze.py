@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from artpipe.catalog.schema import SPLITS
+from artpipe.schema import SPLITS
 from artpipe.splits.freeze import freeze
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from artpipe.images.pixels import PixelCache
+from artpipe.models.transforms import Augmentation
 from artpipe.training.dataset import ArtDataset, EpochBatches, loader_workers, make_loader
-from artpipe.training.pixels import PixelCache
-from artpipe.training.transforms import Augmentation
 
 
 def dataset(draw, tmp_path, augmentation: Augmentation | None) -> ArtDataset:

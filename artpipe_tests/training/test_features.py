@@ -8,10 +8,10 @@ import torch
 
 from artpipe.embedding.embedder import Embedder
 from artpipe.embedding.inference import InferenceCache
+from artpipe.models.network import build_backbone
 from artpipe.training.config import TrainingConfig
 from artpipe.training.features import VIEWS, features_in_order, update_features
 from artpipe.training.loop import train_classifier
-from artpipe.training.model import build_backbone
 
 TINY = "test_efficientnet"
 

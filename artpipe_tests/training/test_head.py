@@ -1,8 +1,8 @@
 import torch
 
+from artpipe.models.network import MultiTaskClassifier
 from artpipe.training.head import train_head
 from artpipe.training.loss import MultiTaskLoss
-from artpipe.training.model import MultiTaskClassifier
 
 
 def planted(count: int, views: int = 2) -> tuple[torch.Tensor, torch.Tensor]:

@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from artpipe.embedding.embedder import Embedder, Predictions
+from artpipe.images.pixels import decode_square
+from artpipe.models.checkpoint import load_model
+from artpipe.models.network import build_backbone, build_model
+from artpipe.models.transforms import Normalise
 from artpipe.training import loop
-from artpipe.training.checkpoint import load_model
 from artpipe.training.config import TrainingConfig
 from artpipe.training.dataset import PixelBatch
 from artpipe.training.loop import DivergedError, Epoch, NothingToTrainError, train_classifier, training_set_version
 from artpipe.training.loss import MultiTaskLoss
-from artpipe.training.model import build_backbone, build_model
-from artpipe.training.pixels import decode_square
 from artpipe.training.step import make_optimizer, set_learning_rate, train_step
-from artpipe.training.transforms import Normalise
 
 QUICK = TrainingConfig(
     backbone="test_efficientnet", weights="none", image_px=32, epochs=2, batch_size=16, device="cpu", loader_workers=0
@@ -93,7 +93,7 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another(draw, lake)
 
 
 def test_a_killed_run_ends_at_the_same_weights(draw, tmp_path):
-    from artpipe.lake import DataLake
+    from artpipe.lake.paths import DataLake
 
     training_set, store = draw(36)
     config = replace(QUICK, epochs=3)
@@ -277,7 +277,7 @@ def test_the_average_of_the_weights_is_what_is_kept(draw, lake, from_file):
 
 
 def test_a_killed_fine_tuning_ends_at_the_same_weights(draw, tmp_path, from_file):
-    from artpipe.lake import DataLake
+    from artpipe.lake.paths import DataLake
 
     training_set, store = draw(36)
     config = replace(from_file, epochs=3)

@@ -4,13 +4,13 @@ import polars as pl
 import pytest
 import torch
 
-from artpipe.training.checkpoint import ModelCard, load_learned, load_model, save_model
+from artpipe.models.checkpoint import ModelCard, load_learned, load_model, save_model
+from artpipe.models.labels import Labels
+from artpipe.models.network import WeightsSource, build_backbone, build_model
+from artpipe.models.served import serve_model
+from artpipe.models.transforms import TransformSpec
 from artpipe.training.config import FINETUNE, TrainingConfig
-from artpipe.training.labels import Labels
 from artpipe.training.loop import train_classifier
-from artpipe.training.model import WeightsSource, build_backbone, build_model
-from artpipe.training.served import serve_model
-from artpipe.training.transforms import TransformSpec
 from artpipe.training.warm_start import can_start_from, model_to_start_from, start_from
 
 TINY = "test_efficientnet"

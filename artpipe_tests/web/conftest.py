@@ -16,9 +16,9 @@ from PIL import Image
 
 from artpipe.embedding.mapping import update_map
 from artpipe.embedding.table import EmbeddingTable
-from artpipe.io import write_parquet
-from artpipe.lake import DataLake, write_whole
-from artpipe.search.feature_index import build_feature_index
+from artpipe.lake.parquet import write_table
+from artpipe.lake.paths import DataLake, write_whole
+from artpipe.recognition.feature_index import build_feature_index
 from artpipe.search.queries import Encoded
 from artpipe.search.text import build_text_index
 from artpipe.web.app import create_app
@@ -109,7 +109,7 @@ def write_works(lake: DataLake, count: int, model_id: str = MODEL) -> None:
     lake.connect().create_table("images", data=stored.to_arrow(), mode="overwrite")
     write_whole(lake.served_model, json.dumps({"model_id": model_id}).encode())
     embedded = EmbeddingTable(lake)
-    write_parquet(lake.table("art_map"), update_map(embedded.read(), embedded.vectors()[1], None).table)
+    write_table(lake.table("art_map"), update_map(embedded.read(), embedded.vectors()[1], None).table)
 
 
 def write_described_works(lake: DataLake, count: int) -> None:
@@ -156,7 +156,7 @@ def fill(lake: DataLake, count: int = 60) -> None:
             "after": ["Colour no. 1"],
         }
     )
-    write_parquet(lake.table("catalog_changes"), changes)
+    write_table(lake.table("catalog_changes"), changes)
     scores = {"n": 40, "at_1": 0.8, "at_1_interval": [0.7, 0.9], "at_3": 0.95, "macro_f1": 0.75, "majority_floor": 0.2}
     report = {"model_id": MODEL, "rows": {"test": 40}, "splits": {"test": {"classification": {"style": scores}}}}
     write_whole(lake.report("evaluation/report.json"), json.dumps(report).encode())

@@ -7,7 +7,7 @@ from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
 from artpipe.embedding.table import EmbeddingTable
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 from artpipe.web.app import create_app
 from artpipe.web.config import WebConfig
 

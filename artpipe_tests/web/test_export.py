@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from artpipe.embedding.table import EmbeddingTable
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 from artpipe.web.export import _SAFE_ID, OccupiedFolderError, export_site
 
 LINKS = re.compile(r'(?:href|src)="([^"#?]+)')

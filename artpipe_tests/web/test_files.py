@@ -7,7 +7,7 @@ import polars as pl
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from artpipe.catalog.schema import PERIODS, STYLES, TYPES
+from artpipe.schema import PERIODS, STYLES, TYPES
 from artpipe.web.map_data import map_data
 from artpipe.web.pictures import smaller
 

@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from artpipe.embedding.table import EmbeddingTable
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 from artpipe.web.app import create_app
 
 WORKS, ARTISTS = 50_000, 12_000

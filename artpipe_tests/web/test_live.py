@@ -8,8 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from artpipe.embedding.table import EmbeddingTable
-from artpipe.lake import DataLake, write_whole
-from artpipe.lineage import Lineage, Origin
+from artpipe.lake.paths import DataLake, write_whole
+from artpipe.orchestration.lineage import Lineage, Origin
 from artpipe.search.collection import NothingEmbeddedError
 from artpipe.web.app import create_app
 from artpipe.web.live import LiveCatalogue, WarmingModel

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 from artpipe.search.novelty import NoveltyScale, save_scale
 from artpipe.web.app import create_app
 from artpipe.web.config import WebConfig

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from artpipe.lake import DataLake
+from artpipe.lake.paths import DataLake
 from artpipe.web.app import create_app
 from artpipe.web.catalogue import Catalogue
 from artpipe.web.comparisons import ComparisonFailedError, Comparisons

@@ -1,0 +1,114 @@
+"""The demonstration: the whole graph on the gallery in use, then a painting and its ten nearest neighbours."""
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+from artpipe.lake.paths import DataLake, write_whole
+from artpipe.orchestration.instance import artpipe_command, ui_command
+from artpipe.orchestration.runner import RefreshOptions, refresh
+from artpipe.progress import clock_text
+from artpipe.settings import Settings
+
+if TYPE_CHECKING:
+    import polars as pl
+    from rich.console import Console
+
+NEIGHBOURS = 10
+
+
+def run_demo(settings: Settings, console: "Console") -> None:
+    """Run everything and show a search hit.
+
+    Args:
+        settings: which gallery, which lake.
+        console: where the story is told.
+
+    Raises:
+        ArtpipeError: a step failed in a way that has a next step.
+    """
+    started = time.monotonic()
+    gallery = "the sample gallery, drawn here" if settings.is_sample else settings.gallery
+    console.print(f"[bold]artpipe[/] runs its whole graph on {gallery}; the lake is [cyan]{settings.lake_root}[/].")
+    run = refresh(settings, RefreshOptions(), console)
+    console.print(
+        f"  {len(run.ran)} assets in {clock_text(time.monotonic() - started)}, "
+        f"{run.passed_checks} checks passed"
+        + (f", {len(run.failed_checks)} did not" if run.failed_checks else "")
+        + ".\n"
+    )
+    lake = DataLake(settings.lake_root)
+    _tell_accuracy(lake, console)
+    _tell_neighbours(lake, console)
+    _tell_next_steps(settings, console)
+
+
+def _tell_next_steps(settings: Settings, console: "Console") -> None:
+    """The lines that open what was made, each whole."""
+    console.print()
+    for what, command in {
+        "The collection as a web page (it tells its address)": artpipe_command(settings, "serve"),
+        "The run in the Dagster UI (then open http://127.0.0.1:3000)": ui_command(settings),
+        "A search with a picture of your own": artpipe_command(settings, "search", "PICTURE.jpg"),
+    }.items():
+        console.print(f"{what}:")
+        console.print(f"  {command}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _tell_accuracy(lake: DataLake, console: "Console") -> None:
+    """The held-out accuracy, as a table."""
+    from rich.table import Table
+
+    report = json.loads(lake.report("evaluation/report.json").read_bytes())
+    table = Table(
+        title="Accuracy on works the model never saw (top 1 / top 3, and always guessing the commonest class)"
+    )
+    table.add_column("")
+    names = {"test": "unseen works", "unseen_artists": "unseen artists"}
+    for split, name in names.items():
+        table.add_column(f"{name} (n = {report['splits'][split]['rows']:,})", justify="right")
+    for task in ("style", "period", "type"):
+        table.add_row(task, *(_accuracy_text(report["splits"][split]["classification"][task]) for split in names))
+    console.print(table)
+
+
+def _accuracy_text(scores: dict[str, float | None]) -> str:
+    if scores["at_1"] is None:
+        return "no labels"
+    return f"{scores['at_1']:.1%} / {scores['at_3']:.1%}  ({scores['majority_floor']:.1%})"
+
+
+def _tell_neighbours(lake: DataLake, console: "Console") -> None:
+    """A painting of the test split and its nearest neighbours: a table here, a contact sheet in the lake."""
+    from rich.table import Table
+
+    from artpipe.figures.sheets import neighbour_sheet
+    from artpipe.search import Collection
+
+    collection = Collection.open(lake)
+    query = collection.get(_query_of(lake))
+    hits = collection.similar(str(query["artwork_id"]), k=NEIGHBOURS)
+    table = Table(title=f"The ten nearest neighbours of {query['artist']}: {query['title']} ({query['style']})")
+    for name in ("", "cosine", "artist", "title", "date", "style", "type"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    for hit in hits.iter_rows(named=True):
+        shown = (hit["artist"], hit["title"], hit["date_text"], hit["style"], hit["type"])
+        table.add_row(str(hit["rank"]), f"{hit['similarity']:.3f}", *(value or "" for value in shown))
+    console.print(table)
+    rows = [query, *hits.iter_rows(named=True)]
+    sheet = neighbour_sheet(
+        rows,
+        [collection.image(str(row["artwork_id"])) for row in rows],
+        title=f"{query['artist']}: {query['title']}, and its ten nearest neighbours",
+    )
+    path = lake.report("demo/neighbours.png")
+    write_whole(path, sheet)
+    console.print(f"The same as a picture: [cyan]{path}[/]")
+
+
+def _query_of(lake: DataLake) -> str:
+    """A test work that nobody picked by hand: the first of a fixed order by hash."""
+    from artpipe.lake.parquet import read_table
+
+    splits: pl.DataFrame = read_table(lake, "splits")
+    return str(splits.filter(split="test").sort("jpeg_sha256")["artwork_id"][0])

@@ -1,0 +1,110 @@
+"""The commands about models: `artpipe models`, `artpipe models promote` and `artpipe models rollback`."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from artpipe.cli.terminal import AsJson, people, print_json, settings_in_force
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.table import Table
+
+    from artpipe.models.stories import ModelStory
+
+app = typer.Typer(invoke_without_command=True, help="The trained models: which is served, why, and changing that.")
+
+_STATES = {
+    "served": "served",
+    "candidate": "a candidate",
+    "declined": "declined",
+    "served before": "an earlier one",
+    "kept": "kept beside",
+}
+_MARKS = {"served": "[green]served[/]", "candidate": "[cyan]candidate[/]", "declined": "[yellow]declined[/]"}
+
+
+@app.callback()
+def models(context: typer.Context, as_json: AsJson = False) -> None:
+    """List every saved model with its story, the last trained first, or change which one is served."""
+    if context.invoked_subcommand is not None:
+        return
+    from artpipe.lake.paths import DataLake
+    from artpipe.models.stories import model_stories
+
+    lake = DataLake(settings_in_force().lake_root)
+    stories = model_stories(lake)
+    if as_json:
+        print_json([story.to_dict() for story in stories])
+    elif stories:
+        console = people(stderr=False)
+        console.print(_table(stories))
+        for story in stories:
+            console.print(f"{story.model_id} is {_STATES[story.state]}: {story.why}", markup=False, highlight=False)
+    else:
+        people().print(f"No model was trained in {lake.root} yet; run `artpipe refresh`.", markup=False)
+
+
+@app.command()
+def promote(model_id: Annotated[str, typer.Argument(help="The id of a saved model.")], as_json: AsJson = False) -> None:
+    """Serve this model, whatever its comparison with the served one says."""
+    from artpipe.serving.promotion import promote as run_promote
+
+    has_moved = run_promote(settings_in_force(), model_id)
+    _tell(model_id, has_moved=has_moved, as_json=as_json)
+
+
+@app.command()
+def rollback(as_json: AsJson = False) -> None:
+    """Serve the model that was served before the present one."""
+    from artpipe.serving.promotion import roll_back
+
+    _tell(roll_back(settings_in_force()), has_moved=True, as_json=as_json)
+
+
+def _tell(model_id: str, *, has_moved: bool, as_json: bool) -> None:
+    from artpipe.lake.paths import DataLake
+    from artpipe.models.served import read_pointer
+
+    now = read_pointer(DataLake(settings_in_force().lake_root)).now
+    reason = now.reason if now else ""
+    if as_json:
+        print_json({"served": model_id, "changed": has_moved, "reason": reason})
+    elif has_moved:
+        people().print(f"{model_id} is served: {reason}.", markup=False)
+        people().print("Next: `artpipe refresh`, which embeds the collection with it.", markup=False)
+    else:
+        people().print(f"{model_id} is served already: nothing was changed.", markup=False)
+
+
+def _table(stories: "list[ModelStory]") -> "Table":
+    from rich.markup import escape
+    from rich.table import Column, Table
+
+    names = ("is", "trained", "backbone, start", "learned", "validation @1", "test @1")
+    table = Table(Column("model", no_wrap=True), *names)
+    for story in stories:
+        mark = _MARKS.get(story.state, story.state)
+        if story.is_candidate and story.state != "candidate":
+            mark += "\ncandidate"
+        table.add_row(
+            story.model_id,
+            mark,
+            _when(story.trained_at),
+            escape(f"{story.backbone}\n{story.start}"),
+            ("-" if story.training_rows is None else f"{story.training_rows:,} rows") + f"\n{story.epochs} epochs",
+            _shares(story.validation_at_1),
+            "-" if story.test_at_1 is None else _shares(story.test_at_1),
+        )
+    return table
+
+
+def _shares(values: "Mapping[str, Any]") -> str:
+    return "\n".join(f"{task} {value:.1%}" for task, value in values.items()) or "-"
+
+
+def _when(iso: str) -> str:
+    from datetime import datetime
+
+    return f"{datetime.fromisoformat(iso).astimezone():%Y-%m-%d\n%H:%M}" if iso else "-"

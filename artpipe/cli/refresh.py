@@ -1,0 +1,86 @@
+"""The commands that bring a lake up to date and say what is stale: `artpipe refresh` and `artpipe status`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from artpipe.cli.terminal import AsJson, people, print_json, settings_in_force
+
+if TYPE_CHECKING:
+    from artpipe.orchestration.runner import RefreshReport
+
+Select = Annotated[
+    str | None,
+    typer.Option(
+        help="Only these assets: `images`, `images+` (and all below), `artists,splits`, or Dagster's own syntax."
+    ),
+]
+
+
+def refresh(
+    select: Select = None,
+    force: Annotated[bool, typer.Option("--force", help="Run everything selected and make it anew.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and run nothing.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait for another refresh of this lake, or end at once.")
+    ] = True,
+    webserver: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Run through the queue of the Dagster webserver at this address."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the collection up to date: run what is stale or missing, and nothing else."""
+    from artpipe.orchestration.runner import RefreshOptions
+    from artpipe.orchestration.runner import refresh as run_refresh
+
+    settings, console = settings_in_force(), people()
+    if dry_run:
+        status(select, force, as_json=as_json)
+        return
+    options = RefreshOptions(select=select, force=force, wait=wait, webserver=webserver)
+    report = run_refresh(settings, options, console)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        console.print(refresh_told(report), highlight=False)
+
+
+def status(
+    select: Select = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Show what a refresh with --force would run.", hidden=True)
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is fresh, stale or missing, why, and what a refresh would run."""
+    from artpipe.orchestration.outlook import outlook, outlook_table
+
+    found = outlook(settings_in_force(), select, force=force)
+    if as_json:
+        print_json(found.to_dict())
+        return
+    console = people(stderr=False)
+    console.print(outlook_table(found))
+    console.print(found.summary, highlight=False)
+
+
+def refresh_told(report: "RefreshReport") -> str:
+    """What a refresh did, in a few words."""
+    from artpipe.progress import clock_text
+
+    work = report.work
+    told = [
+        f"{work['requests']:,} requests ({work['not_modified']:,} not modified)" if work["requests"] else "",
+        f"{work['images_fetched']:,} images fetched" if work["images_fetched"] else "",
+        f"{work['images_embedded']:,} embedded" if work["images_embedded"] else "",
+        f"{work['rows_updated']:,} rows described anew" if work["rows_updated"] else "",
+    ]
+    done = ", ".join(part for part in told if part) or "no work was needed"
+    checks = f"{report.passed_checks} checks passed"
+    if report.failed_checks:
+        checks += f", [yellow]{len(report.failed_checks)} did not[/]"
+    return (
+        f"  {len(report.ran)} assets ran and {len(report.skipped)} were fresh, in {clock_text(report.seconds)}: "
+        f"{done}; {checks}."
+    )

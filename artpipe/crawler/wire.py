@@ -1,0 +1,254 @@
+"""One request on the wire: sent over a kept connection, its body read whole, within time and size.
+
+Nothing here retries, follows redirects or judges a status; `client.py` does.
+"""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from artpipe.crawler.limits import is_loopback
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response
+    from requests.adapters import HTTPAdapter
+
+CHUNK_BYTES = 128 * 1024
+KEPT_OPEN_BYTES = 64 * 1024
+"""An unwanted body up to this size is read to its end, so that its connection can be used again."""
+
+
+class TransferError(Exception):
+    """A request got no whole answer.
+
+    Args:
+        message: what happened.
+        may_pass: whether the same request may succeed a little later.
+    """
+
+    def __init__(self, message: str, *, may_pass: bool = True) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
+
+
+class BodyTooLargeError(Exception):
+    """A body is larger than allowed; it was not read to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer. The body is read for status 200 alone."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class _Route:
+    """What all requests to one origin share, worked out once: it costs as much as a small request itself."""
+
+    prepared: "PreparedRequest"
+    options: dict[str, Any]
+
+
+class Wire:
+    """A pool of kept connections to a few hosts; threads may share it.
+
+    Args:
+        user_agent: sent with every request.
+        connections: how many connections to a host are kept open.
+        connect_timeout_s: for a connection to come about.
+        read_timeout_s: for the next piece of an answer.
+        total_timeout_s: for an answer as a whole; the read in progress when it runs out may end it later.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        user_agent: str,
+        connections: int,
+        connect_timeout_s: float,
+        read_timeout_s: float,
+        total_timeout_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        import requests
+
+        self._timeouts = (connect_timeout_s, min(read_timeout_s, total_timeout_s))
+        self._total_timeout_s, self._clock = total_timeout_s, clock
+        self._waiting: dict[int, socket.socket] = {}
+        self._adapter = _watched_adapter(connections, self._waiting)
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = user_agent
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, self._adapter)
+        self._routes: dict[tuple[str, str], _Route] = {}
+
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+        self._session.close()
+
+    def abandon(self, threads: Iterable[int]) -> None:
+        """Cut the connections on which these threads (by ident) await an answer, so that they stop waiting."""
+        for thread in threads:
+            if (waiting := self._waiting.get(thread)) is not None:
+                # The socket may just have been closed by its own thread, which is as good.
+                with contextlib.suppress(OSError):
+                    waiting.shutdown(socket.SHUT_RDWR)
+
+    def send(self, url: str, headers: Mapping[str, str], max_body_bytes: int) -> Answer:
+        """Ask for one address.
+
+        Args:
+            url: http or https, quoted or not.
+            headers: sent beside the usual ones.
+            max_body_bytes: the largest body to accept.
+
+        Raises:
+            TransferError: no connection, no answer in time, or a body that ended early.
+            BodyTooLargeError: the body is larger than `max_body_bytes`.
+        """
+        from requests.exceptions import RequestException
+        from urllib3.exceptions import HTTPError
+
+        deadline = self._clock() + self._total_timeout_s
+        try:
+            request, options = self._request(url, headers)
+            # Session.send would read the body of a redirect without a ceiling, and doubles the cost of a request.
+            response = self._adapter.send(request, stream=True, timeout=self._timeouts, **options)
+            # Closing gives the connection back; before the body's end it also cuts it.
+            with response:
+                body = self._body(response, max_body_bytes, deadline)
+        except ValueError as error:
+            # Both libraries say so of an address or a header that can never be sent.
+            raise TransferError(f"{url!r} cannot be asked for: {error}", may_pass=False) from error
+        except (RequestException, HTTPError, OSError) as error:
+            raise TransferError(self._plain(error)) from error
+        finally:
+            self._waiting.pop(threading.get_ident(), None)
+        return Answer(response.status_code, response.headers, body)
+
+    def _request(self, url: str, headers: Mapping[str, str]) -> "tuple[PreparedRequest, dict[str, Any]]":
+        from requests.utils import requote_uri
+
+        parts = urlsplit(url)
+        route = self._routes.get((parts.scheme, parts.netloc))
+        if route is None:
+            route = self._routes[parts.scheme, parts.netloc] = self._route(f"{parts.scheme}://{parts.netloc}/")
+        request = route.prepared.copy()
+        query = f"?{parts.query}" if parts.query else ""
+        request.url = f"{route.prepared.url}{requote_uri(parts.path.removeprefix('/') + query)}"
+        request.headers.update(headers)
+        return request, route.options
+
+    def _route(self, origin: str) -> _Route:
+        import requests
+
+        prepared = self._session.prepare_request(requests.Request("GET", origin))
+        options = dict(self._session.merge_environment_settings(origin, {}, None, None, None))
+        if is_loopback(urlsplit(origin).hostname or ""):
+            options["proxies"] = {}
+        return _Route(prepared, {name: options[name] for name in ("proxies", "verify", "cert")})
+
+    def _body(self, response: "Response", max_body_bytes: int, deadline: float) -> bytes:
+        """Read the body of a 200 whole, and as much of any other as keeps its connection in use."""
+        raw = response.raw
+        announced = raw.length_remaining
+        if response.status_code != 200:
+            if announced is not None and announced <= KEPT_OPEN_BYTES:
+                while raw.read1(CHUNK_BYTES, decode_content=False):
+                    self._check_time(deadline)
+            return b""
+        if announced is not None and announced > max_body_bytes:
+            raise BodyTooLargeError(f"the body is {announced:,} bytes long; at most {max_body_bytes:,} are accepted")
+        pieces: list[bytes] = []
+        size = 0
+        # read1 returns with what has come; read would wait for a full piece, however slowly it trickles in.
+        while piece := raw.read1(CHUNK_BYTES, decode_content=True):
+            pieces.append(piece)
+            size += len(piece)
+            if size > max_body_bytes:
+                raise BodyTooLargeError(f"the body is longer than the {max_body_bytes:,} bytes that are accepted")
+            self._check_time(deadline)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _check_time(self, deadline: float) -> None:
+        if self._clock() > deadline:
+            raise TransferError(f"the answer was not complete within {self._total_timeout_s:g} s")
+
+    def _plain(self, error: Exception) -> str:
+        """What went wrong on the wire, in words; the libraries' own wrap one cause in three layers."""
+        from requests.exceptions import ConnectTimeout, ReadTimeout
+        from urllib3.exceptions import IncompleteRead, ReadTimeoutError
+
+        connect_s, read_s = self._timeouts
+        if isinstance(error, ConnectTimeout):
+            return f"no connection within {connect_s:g} s"
+        if isinstance(error, ReadTimeout | ReadTimeoutError | TimeoutError):
+            return f"nothing came for {read_s:g} s"
+        cause: BaseException | None = error
+        innermost: BaseException = error
+        while cause is not None:
+            innermost = cause
+            if isinstance(cause, IncompleteRead):
+                return f"the body ended {cause.expected:,} bytes early"
+            if isinstance(cause, socket.gaierror):
+                return "the host's name cannot be resolved"
+            if isinstance(cause, OSError) and cause.strerror:
+                return cause.strerror.lower()
+            cause = cause.__cause__ or cause.__context__
+        return str(innermost) or type(innermost).__name__
+
+
+def _watched_adapter(connections: int, waiting: dict[int, socket.socket]) -> "HTTPAdapter":
+    """A transport whose `waiting` says which thread awaits an answer on which socket."""
+    from requests.adapters import HTTPAdapter
+    from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+
+    class WatchedConnection(HTTPConnection):
+        def getresponse(self) -> Any:
+            waiting[threading.get_ident()] = _open(self.sock)
+            answer = super().getresponse()
+            _acknowledge(self.sock)
+            return answer
+
+    class WatchedSecureConnection(HTTPSConnection):
+        def getresponse(self) -> Any:
+            waiting[threading.get_ident()] = _open(self.sock)
+            answer = super().getresponse()
+            _acknowledge(self.sock)
+            return answer
+
+    class WatchedPool(HTTPConnectionPool):
+        ConnectionCls = cast("Any", WatchedConnection)
+
+    class WatchedSecurePool(HTTPSConnectionPool):
+        ConnectionCls = cast("Any", WatchedSecureConnection)
+
+    adapter = HTTPAdapter(pool_connections=16, pool_maxsize=connections)
+    adapter.poolmanager.pool_classes_by_scheme = {"http": WatchedPool, "https": WatchedSecurePool}
+    return adapter
+
+
+def _open(sock: socket.socket | None) -> socket.socket:
+    if sock is None:
+        raise ConnectionError("the connection was closed before an answer came")
+    return sock
+
+
+def _acknowledge(sock: socket.socket | None) -> None:
+    """Tell the server at once that the headers have come.
+
+    A server that writes headers and body apart holds the body back until the headers are acknowledged (Nagle), and on
+    a kept connection we would take 40 ms to do so (delayed ACK): 22 requests a second instead of hundreds.
+    """
+    if sock is not None and hasattr(socket, "TCP_QUICKACK"):
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)

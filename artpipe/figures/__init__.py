@@ -1,0 +1,1 @@
+"""Every picture and plot that is drawn for people. Each function returns PNG bytes."""

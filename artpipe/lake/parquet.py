@@ -1,0 +1,66 @@
+"""Tables of the lake as Parquet files, and the hash of what a table holds.
+
+A file is written whole or not at all. The hash depends on content alone: the order of rows and columns, the layout of
+files and the time of the run do not count.
+"""
+
+import hashlib
+import io
+from typing import TYPE_CHECKING
+
+from artpipe.errors import ArtpipeError
+from artpipe.lake.paths import DataLake, write_whole
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class MissingTableError(ArtpipeError):
+    """A table that was never made is asked for."""
+
+
+def content_hash(table: "pl.DataFrame", ignore: tuple[str, ...] = ()) -> str:
+    """A hash of the rows of a table, whatever their order and the order of their columns.
+
+    Args:
+        table: any frame whose columns can be written as JSON.
+        ignore: columns that say when or how, not what, such as `fetched_at`.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    columns = sorted(set(table.columns) - set(ignore))
+    schema = ",".join(f"{name}:{table.schema[name]}" for name in columns)
+    lines = table.select(columns).write_ndjson().encode().splitlines()
+    digest = hashlib.blake2b(schema.encode(), digest_size=8)
+    for line in sorted(lines):
+        digest.update(line + b"\n")
+    return digest.hexdigest()
+
+
+def write_table(path: object, table: "pl.DataFrame") -> None:
+    """Write a frame as a Parquet file, whole or not at all."""
+    from upath import UPath
+
+    buffer = io.BytesIO()
+    table.write_parquet(buffer, compression="zstd")
+    write_whole(UPath(str(path)), buffer.getvalue())
+
+
+def read_table(lake: DataLake, name: str) -> "pl.DataFrame":
+    """Read a table of the lake.
+
+    Raises:
+        MissingTableError: it is not there yet.
+    """
+    import polars as pl
+
+    path = lake.table(name)
+    if not path.exists():
+        raise MissingTableError(f"the table {name!r} is not in {lake.root}; materialize `{name}` first.")
+    return pl.read_parquet(io.BytesIO(path.read_bytes()))
+
+
+def read_table_if_exists(lake: DataLake, name: str) -> "pl.DataFrame | None":
+    """Read a table of the lake; None where it was never made."""
+    return read_table(lake, name) if lake.table(name).exists() else None

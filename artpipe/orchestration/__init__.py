@@ -1,0 +1,1 @@
+"""How assets are made and kept current: reuse, lineage, IO managers, what is stale, the runner, automation, alerts."""

@@ -1,0 +1,60 @@
+"""The Dagster instance that remembers a lake's runs, and the line that opens the Dagster UI on it."""
+
+import shlex
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+import dagster as dg
+
+from artpipe.lake.paths import DataLake, write_whole
+from artpipe.settings import Settings
+
+DAGSTER_YAML = resources.files("artpipe.orchestration") / "dagster.yaml"
+
+
+def dagster_home(settings: Settings) -> Path:
+    """The folder of the Dagster instance: `DAGSTER_HOME` where it is set, else one inside the lake; made if needed."""
+    if settings.dagster_home is not None:
+        home = Path(settings.dagster_home).expanduser().absolute()
+        is_ready = home.exists()  # what somebody set up is left as it is
+    else:
+        home = DataLake(settings.lake_root).local_folder("dagster").absolute()
+        is_ready = (home / "dagster.yaml").exists()
+    if not is_ready:
+        from upath import UPath
+
+        write_whole(UPath(home / "dagster.yaml"), DAGSTER_YAML.read_bytes())
+    return home
+
+
+@contextmanager
+def open_instance(settings: Settings) -> Generator[dg.DagsterInstance]:
+    """The Dagster instance that remembers what was run on this lake."""
+    with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
+        yield instance
+
+
+def ui_command(settings: Settings) -> str:
+    """The one line that opens the Dagster UI on the runs of this lake."""
+    workspace = Path(__file__).resolve().parents[2] / "workspace.yaml"
+    where = ["-w", str(workspace)] if workspace.exists() else ["-m", "artpipe.definitions"]
+    home = f"DAGSTER_HOME={shlex.quote(str(dagster_home(settings)))}"
+    return f"{home} {_command(settings, 'dagster', 'dev', *where)}"
+
+
+def artpipe_command(settings: Settings, *arguments: str) -> str:
+    """The line that runs an `artpipe` command on this lake."""
+    return _command(settings, "artpipe", *arguments)
+
+
+def _command(settings: Settings, program: str, *arguments: str) -> str:
+    variables: list[str] = []
+    if settings.lake is not None:
+        variables.append(f"ARTPIPE_LAKE={shlex.quote(settings.lake)}")
+    if not settings.is_sample:
+        variables.append(f"ARTPIPE_GALLERY={shlex.quote(settings.gallery)}")
+    path = Path(sys.executable).with_name(program)
+    return " ".join([*variables, shlex.join([str(path), *arguments])])

@@ -1,0 +1,139 @@
+"""What a refresh would do now, told before it does it."""
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from artpipe.lake.paths import DataLake
+from artpipe.orchestration.instance import open_instance
+from artpipe.orchestration.runner import selected_assets
+from artpipe.orchestration.staleness import AssetState, ancestors, asset_states
+from artpipe.progress import clock_text
+from artpipe.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+WouldRun = Literal["yes", "if inputs change", "no"]
+_COLOURS = {"fresh": "green", "stale": "yellow", "missing": "red"}
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """One asset in the outlook."""
+
+    state: AssetState
+    would_run: WouldRun
+
+    @property
+    def why(self) -> str:
+        """Why it is not fresh, or what is asked all the same."""
+        if self.state.reasons:
+            return "; ".join(self.state.reasons)
+        if self.state.due:
+            return self.state.due
+        return "asked at every refresh" if self.state.is_root else ""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """The state of every asset, and what a refresh would run."""
+
+    lake: str
+    forecasts: list[Forecast]
+
+    @property
+    def estimated_s(self) -> float:
+        """What the assets that would run in any case took the last time."""
+        return self._seconds("yes")
+
+    @property
+    def most_s(self) -> float:
+        """What a refresh would take if everything below changed too, by the last times."""
+        return self._seconds("yes", "if inputs change")
+
+    def _seconds(self, *answers: WouldRun) -> float:
+        steps = {one.state.step: one.state.seconds or 0.0 for one in self.forecasts if one.would_run in answers}
+        return sum(steps.values())
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether everything that would run has run before, so that its time is known."""
+        return all(one.state.seconds is not None for one in self.forecasts if one.would_run == "yes")
+
+    @property
+    def summary(self) -> str:
+        """The outlook in one line."""
+        certain = [one for one in self.forecasts if one.would_run == "yes"]
+        waiting = [one for one in certain if one.state.status != "fresh"]
+        if not waiting and not any(one.state.due for one in certain):
+            lead = "Everything is fresh. `artpipe refresh` would ask the gallery whether that still holds"
+        else:
+            lead = f"`artpipe refresh` would run {len(certain)} of {len(self.forecasts)} assets"
+        if not self.is_estimated:
+            return f"{lead}; how long that takes is not known before a first run."
+        return f"{lead}: about {clock_text(self.estimated_s)}, at most {clock_text(self.most_s)} by past runs."
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "lake": self.lake,
+            "assets": [
+                {
+                    **{name: value for name, value in asdict(one.state).items() if name != "made_at"},
+                    "made_at": one.state.made_at.isoformat(timespec="seconds") if one.state.made_at else None,
+                    "why": one.why,
+                    "would_run": one.would_run,
+                }
+                for one in self.forecasts
+            ],
+            "estimated_s": round(self.estimated_s, 2) if self.is_estimated else None,
+            "most_s": round(self.most_s, 2) if self.is_estimated else None,
+        }
+
+
+def outlook(settings: Settings, select: str | None = None, *, force: bool = False) -> Outlook:
+    """What a refresh of these settings would do now; nothing is run or changed.
+
+    Args:
+        settings: which lake and how.
+        select: a Dagster asset selection; everything where it is None.
+        force: as for a refresh that makes everything selected anew.
+
+    Raises:
+        LakeMissingError: there is no lake yet.
+        UnknownAssetError: the selection matches nothing.
+    """
+    from artpipe.definitions import build_definitions
+
+    lake = DataLake(settings.lake_root)
+    graph = build_definitions(settings).resolve_asset_graph()
+    selected = selected_assets(graph, select)
+    with open_instance(settings) as instance:
+        states = asset_states(graph, instance, settings)
+    certain = {name for name in selected if force or states[name].must_run}
+
+    def would_run(name: str) -> WouldRun:
+        if name in certain:
+            return "yes"
+        return "if inputs change" if name in selected and ancestors(states, name) & certain else "no"
+
+    return Outlook(str(lake.root), [Forecast(state, would_run(name)) for name, state in states.items()])
+
+
+def outlook_table(found: Outlook) -> "Table":
+    """The outlook for people."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("asset", "is", "why", "would run", "last took", "made", title=f"The lake {escape(found.lake)}")
+    for one in found.forecasts:
+        state = one.state
+        table.add_row(
+            state.asset,
+            f"[{_COLOURS[state.status]}]{state.status}[/]",
+            escape(one.why),
+            one.would_run,
+            "" if state.seconds is None else clock_text(state.seconds),
+            "" if state.made_at is None else f"{state.made_at.astimezone():%Y-%m-%d %H:%M}",
+        )
+    return table

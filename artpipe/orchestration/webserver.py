@@ -1,0 +1,79 @@
+"""Runs a wave of a refresh through a running Dagster webserver, so that its queue and its limits apply."""
+
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import dagster as dg
+
+from artpipe.errors import ArtpipeError
+
+if TYPE_CHECKING:
+    from artpipe.orchestration.lines import AssetLines
+
+POLL_S = 0.5
+_JOB = "__ASSET_JOB"
+_ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+
+
+class WebserverError(ArtpipeError):
+    """The webserver did not take or finish a run."""
+
+
+def run_through(
+    address: str,
+    assets: list[str],
+    run_config: dict[str, Any],
+    tags: dict[str, str],
+    instance: dg.DagsterInstance,
+    lines: "AssetLines",
+) -> str:
+    """Submit a run and wait for its end, telling its events as they come.
+
+    Args:
+        address: of the webserver, such as `http://127.0.0.1:3000`.
+        assets: names of the assets to materialise.
+        run_config: of the run.
+        tags: of the run.
+        instance: the instance that the webserver uses too.
+        lines: told of each event.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        WebserverError: the webserver is not there, does not know the assets, uses another instance, or the run failed.
+    """
+    import requests
+    from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
+
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise WebserverError(f"{address!r} is not the address of a webserver; give one like http://127.0.0.1:3000.")
+    try:
+        client = DagsterGraphQLClient(parts.hostname, parts.port, use_https=parts.scheme == "https")
+        run_id = client.submit_job_execution(_JOB, run_config=run_config, tags=tags, asset_selection=assets)
+    except (DagsterGraphQLClientError, requests.RequestException) as error:
+        raise WebserverError(
+            f"the webserver at {address} did not take the run ({error}); is `dagster dev` running there, on this "
+            "project?"
+        ) from error
+    cursor: str | None = None
+    while True:
+        run = instance.get_run_by_id(run_id)
+        if run is None:
+            raise WebserverError(
+                f"the webserver at {address} keeps its runs elsewhere; set DAGSTER_HOME to the folder that it uses."
+            )
+        found = instance.get_records_for_run(run_id, cursor=cursor)
+        cursor = found.cursor
+        for record in found.records:
+            entry = record.event_log_entry
+            if entry.dagster_event is not None:
+                lines.tell(entry.dagster_event, entry.timestamp)
+        if run.status in _ENDED and not found.records:
+            break
+        time.sleep(POLL_S)
+    if run.status is not dg.DagsterRunStatus.SUCCESS:
+        raise WebserverError(f"run {run_id} ended as {run.status.value}; see {address}/runs/{run_id}.")
+    return run_id

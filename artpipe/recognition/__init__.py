@@ -1,0 +1,1 @@
+"""Whether a photograph shows this very painting: local features, visual words, geometry."""

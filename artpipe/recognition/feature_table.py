@@ -1,0 +1,149 @@
+"""The `local_features` table: one row is a searchable picture with its points and their descriptors, about 37 kB.
+
+Rows say which stored JPEG they were made from, so that only new and changed pictures are described again. The words of
+`word_table.py` are made from it, and `same_painting.py` reads the rows of its candidates.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
+from typing import Any, Protocol
+
+import numpy as np
+
+from artpipe.images.pictures import StoredPictures
+from artpipe.lake.keyed_table import KeyedTable
+from artpipe.lake.paths import DataLake
+from artpipe.progress import Progress, SilentProgress
+from artpipe.recognition.local_features import DESCRIPTOR_LENGTH, POINT_LENGTH, LocalFeatures, describe_stored
+
+LOCAL_FEATURES_TABLE = "local_features"
+_CHUNK = 512
+_RECIPE = "sift-2"
+"""Changes when pictures must be described anew, because `describe_stored` does so differently."""
+
+
+KEPT = 1500
+"""Pictures whose features stay in memory with those who ask often: 60 MB."""
+
+
+def feature_key(jpeg_sha256: str) -> str:
+    """What the features of a picture are made from."""
+    return f"{_RECIPE}:{jpeg_sha256}"
+
+
+class Features(Protocol):
+    """Something that gives the local features of works."""
+
+    def read(self, artwork_ids: Sequence[str]) -> dict[str, LocalFeatures]:
+        """The features of some works in their order; works that have none are left out."""
+        ...
+
+
+class FeatureTable:
+    """The local features of a lake's pictures. Reading never creates or changes anything."""
+
+    def __init__(self, lake: DataLake) -> None:
+        self._lake = lake
+        self._table = KeyedTable(lake, LOCAL_FEATURES_TABLE)
+
+    def update(self, pictures: Mapping[str, str], progress: Progress | None = None) -> tuple[int, int]:
+        """Describe the pictures that are new or changed, and drop those that are gone.
+
+        A killed run goes on where it stopped.
+
+        Args:
+            pictures: the `jpeg_sha256` of every work that is to be described.
+            progress: whom to tell.
+
+        Returns:
+            how many were described, and how many dropped.
+        """
+        keys = {name: feature_key(sha256) for name, sha256 in pictures.items()}
+        held = self._table.keys()
+        missing = [name for name, key in keys.items() if held.get(name) != key]
+        gone = sorted(held.keys() - keys.keys())
+        stored = StoredPictures(self._lake)
+        with (
+            ThreadPoolExecutor(cpu_count()) as pool,
+            (progress or SilentProgress()).track("local features", len(missing), "images") as step,
+        ):
+            for first in range(0, len(missing), _CHUNK):
+                chunk = missing[first : first + _CHUNK]
+                jpegs = stored.read(chunk)
+                found = list(pool.map(describe_stored, [jpegs.get(name, b"") for name in chunk]))
+                self._table.upsert(
+                    {name: keys[name] for name in chunk},
+                    {
+                        "points": [one.points.tobytes() for one in found],
+                        "descriptors": [one.descriptors.tobytes() for one in found],
+                        "size_px": [np.array([one.width_px, one.height_px], np.int32).tobytes() for one in found],
+                    },
+                )
+                step.advance(len(chunk))
+        self._table.remove(gone)
+        if missing or gone:
+            self._table.tidy()
+        return len(missing), len(gone)
+
+    def keys(self) -> dict[str, str]:
+        """What the features of each work were made from."""
+        return self._table.keys()
+
+    def read(self, artwork_ids: Sequence[str]) -> dict[str, LocalFeatures]:
+        """The features of some works in their order; works that have none are left out."""
+        rows = self._table.take(artwork_ids)
+        found = {} if rows is None else dict(_features(rows))
+        return {name: found[name] for name in dict.fromkeys(artwork_ids) if name in found}
+
+    def all(self) -> "Generator[tuple[str, LocalFeatures]]":
+        """The works with their features, in the table's order."""
+        for batch in self._table.batches():
+            yield from _features(batch)
+
+
+class KeptFeatures:
+    """The features of a table for those who ask often: those asked for last stay in memory.
+
+    Args:
+        table: where they are read.
+        most: how many pictures' stay.
+    """
+
+    def __init__(self, table: FeatureTable, most: int = KEPT) -> None:
+        self._table = table
+        self._most = most
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, LocalFeatures] = OrderedDict()
+
+    def read(self, artwork_ids: Sequence[str]) -> dict[str, LocalFeatures]:
+        """The features of some works in their order; works that have none are left out."""
+        with self._lock:
+            found = {name: self._kept[name] for name in artwork_ids if name in self._kept}
+        missing = [name for name in artwork_ids if name not in found]
+        if missing:
+            found |= self._table.read(missing)
+        with self._lock:
+            for name, features in found.items():
+                self._kept[name] = features
+                self._kept.move_to_end(name)
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return {name: found[name] for name in dict.fromkeys(artwork_ids) if name in found}
+
+
+def _features(rows: Any) -> Generator[tuple[str, LocalFeatures]]:
+    columns = [rows[name].to_pylist() for name in ("artwork_id", "points", "descriptors", "size_px")]
+    for name, points, descriptors, size in zip(*columns, strict=True):
+        width, height = np.frombuffer(size, dtype=np.int32)
+        yield (
+            name,
+            LocalFeatures(
+                np.frombuffer(points, dtype=np.float32).reshape(-1, POINT_LENGTH),
+                np.frombuffer(descriptors, dtype=np.uint8).reshape(-1, DESCRIPTOR_LENGTH),
+                int(width),
+                int(height),
+            ),
+        )

@@ -1,0 +1,170 @@
+"""The visual words of a collection: two levels of k-means over local features, and 64 signs that tell features apart.
+
+Words are learnt once and kept while the collection grows, so that a new picture costs what one picture costs: only when
+there are `OUTGROWN` times as many pictures as the words were learnt from are they learnt anew.
+"""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artpipe.lake.paths import DataLake, write_whole
+from artpipe.recognition.local_features import DESCRIPTOR_LENGTH
+
+FILE = "visual_words.npz"
+OUTGROWN = 4
+_SIGNS = 64
+_MOST_BRANCHES = 128
+_FEATURES_A_WORD = 100
+_TRAINING_FEATURES = 120_000
+_ROUNDS = 6
+_SEED = 0
+_CHUNK = 16_384
+
+Rows = NDArray[np.float32]
+Descriptors = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Words, and where the signs of each change.
+
+    Attributes:
+        coarse: float32 (B, 128), the first level of the words.
+        fine: float32 (B, B, 128), the second level below each.
+        projection: float32 (128, 64), onto the directions whose signs are kept.
+        medians: float32 (B * B, 64), where the signs change.
+        pictures: how many the collection held when they were learnt.
+    """
+
+    coarse: Rows
+    fine: Rows
+    projection: Rows
+    medians: Rows
+    pictures: int
+
+    @property
+    def count(self) -> int:
+        """How many words there are."""
+        return len(self.medians)
+
+    @cached_property
+    def id(self) -> str:
+        """A hash of the words."""
+        return hashlib.sha256(self.fine.tobytes() + self.medians.tobytes()).hexdigest()[:16]
+
+    def fits(self, pictures: int) -> bool:
+        """Whether it will do for a collection of so many pictures."""
+        return self.pictures <= OUTGROWN * pictures and pictures <= OUTGROWN * self.pictures
+
+    def words(self, descriptors: Descriptors, count: int) -> NDArray[np.int64]:
+        """The nearest words below the nearest branch of the first level, int64 (N, count), the nearest first."""
+        rows = descriptors.astype(np.float32)
+        return _words(rows, self.coarse, self.fine, min(count, len(self.coarse)))
+
+    def signs(self, descriptors: Descriptors, words: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """The signs, uint64 (N,), that descriptors have in these words."""
+        projected = descriptors.astype(np.float32) @ self.projection
+        return np.packbits(projected > self.medians[words], axis=1).view(np.uint64)[:, 0]
+
+
+def training_share(features: int) -> float:
+    """The share of a collection's features that words are learnt from."""
+    return min(1.0, _TRAINING_FEATURES / max(1, features))
+
+
+def learn_vocabulary(sample: Descriptors, features: int, pictures: int) -> Vocabulary:
+    """Learn words.
+
+    Args:
+        sample: uint8 (N, 128), descriptors to learn from.
+        features: how many the whole collection has.
+        pictures: how many the collection has.
+    """
+    rng = np.random.default_rng(_SEED)
+    training = np.concatenate([sample, np.zeros((1, DESCRIPTOR_LENGTH), np.uint8)]).astype(np.float32)
+    branches = int(np.clip(np.sqrt(features / _FEATURES_A_WORD), 1, _MOST_BRANCHES))
+    coarse = _k_means(training, branches, rng)
+    nearest = _nearest(training, coarse, 1)[:, 0]
+    fine = np.stack([_k_means(training[nearest == branch], branches, rng) for branch in range(branches)])
+    projection = np.linalg.qr(rng.standard_normal((DESCRIPTOR_LENGTH, DESCRIPTOR_LENGTH)))[0][:, :_SIGNS]
+    projection = np.ascontiguousarray(projection, dtype=np.float32)
+    return Vocabulary(coarse, fine, projection, _medians(training, coarse, fine, projection), pictures)
+
+
+def open_vocabulary(lake: DataLake) -> Vocabulary | None:
+    """The words of a lake; None when there are none that can be read."""
+    try:
+        with np.load(io.BytesIO(lake.index(FILE).read_bytes()), allow_pickle=False) as kept:
+            rows: dict[str, Rows] = {name: kept[name] for name in kept.files}
+        pictures = int(rows.pop("pictures"))
+        return Vocabulary(**rows, pictures=pictures)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def save_vocabulary(lake: DataLake, vocabulary: Vocabulary) -> None:
+    """Keep the words in the lake."""
+    packed = io.BytesIO()
+    np.savez(
+        packed,
+        coarse=vocabulary.coarse,
+        fine=vocabulary.fine,
+        projection=vocabulary.projection,
+        medians=vocabulary.medians,
+        pictures=np.array(vocabulary.pictures),
+    )
+    write_whole(lake.index(FILE), packed.getvalue())
+
+
+def _k_means(rows: Rows, count: int, rng: np.random.Generator) -> Rows:
+    """`count` centres; the last ones stand apart from everything where there are too few rows."""
+    centres = np.full((count, rows.shape[1]), 1e4, dtype=np.float32)
+    if len(rows) <= count:
+        centres[: len(rows)] = rows
+        return centres
+    centres[:] = rows[rng.choice(len(rows), count, replace=False)]
+    for _ in range(_ROUNDS):
+        nearest = _nearest(rows, centres, 1)[:, 0]
+        order = np.argsort(nearest, kind="stable")
+        held, starts, sizes = np.unique(nearest[order], return_index=True, return_counts=True)
+        centres[held] = np.add.reduceat(rows[order], starts, axis=0) / sizes[:, None]
+    return centres
+
+
+def _medians(training: Rows, coarse: Rows, fine: Rows, projection: Rows) -> Rows:
+    words = _words(training, coarse, fine, 1)[:, 0]
+    projected = training @ projection
+    order = np.argsort(words, kind="stable")
+    starts = np.searchsorted(words[order], np.arange(len(coarse) ** 2 + 1))
+    medians = np.tile(np.median(projected, axis=0), (len(coarse) ** 2, 1)).astype(np.float32)
+    for word, (first, last) in enumerate(pairwise(starts)):
+        if last - first > 8:
+            medians[word] = np.median(projected[order[first:last]], axis=0)
+    return medians
+
+
+def _words(rows: Rows, coarse: Rows, fine: Rows, count: int) -> NDArray[np.int64]:
+    """The nearest words below the nearest branch, (N, count)."""
+    branches = _nearest(rows, coarse, 1)[:, 0]
+    words = np.empty((len(rows), count), dtype=np.int64)
+    for branch in np.unique(branches):
+        at = np.flatnonzero(branches == branch)
+        words[at] = branch * len(coarse) + _nearest(rows[at], fine[branch], count)
+    return words
+
+
+def _nearest(rows: Rows, centres: Rows, count: int) -> NDArray[np.int64]:
+    """The nearest centres, int64 (N, count), the nearest first."""
+    squares = (centres * centres).sum(axis=1)
+    found = np.empty((len(rows), count), dtype=np.int64)
+    for first in range(0, len(rows), _CHUNK):
+        chunk = slice(first, first + _CHUNK)
+        distances = squares[None] - 2 * (rows[chunk] @ centres.T)
+        found[chunk] = distances.argmin(axis=1)[:, None] if count == 1 else np.argsort(distances, axis=1)[:, :count]
+    return found

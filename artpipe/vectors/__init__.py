@@ -1,0 +1,1 @@
+"""Nearest neighbours of unit vectors in memory, exact."""

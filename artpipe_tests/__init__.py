@@ -1,0 +1,1 @@
+"""Tests of artpipe; the tree mirrors the package."""

@@ -1,0 +1,413 @@
+"""What a gallery sees of us, and what comes of each kind of answer."""
+
+import gzip
+import random
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from email.utils import formatdate
+
+import pytest
+
+from artpipe.crawler.client import ClientConfig, GalleryClient, GalleryUnreachableError, Outcome, Request, RequestCounts
+from artpipe.errors import ArtpipeError
+
+SITE = "https://www.wga.hu"
+
+
+def test_a_request_goes_to_the_same_path_below_the_base_url(gallery, config, reply):
+    gallery.on("/mirror/of/art/a.jpg", reply(200, b"pixels"))
+    gallery.on("/mirror/of/cgi-bin/artist.cgi?from=0&letter=-", reply(200, b"list"))
+    with GalleryClient(replace(config, base_url=f"{gallery.url}/mirror/of/")) as client:
+        assert client.get(f"{SITE}/art/a.jpg").body == b"pixels"
+        assert client.get(f"{SITE}/cgi-bin/artist.cgi?from=0&letter=-").body == b"list"
+
+
+def test_a_path_with_spaces_and_accents_is_quoted(gallery, config, reply):
+    gallery.on("/art/d%C3%BCrer/a%20b.jpg", reply(200, b"hare"))
+    with GalleryClient(config) as client:
+        assert client.get(f"{SITE}/art/dürer/a b.jpg").body == b"hare"
+
+
+def test_every_request_says_who_asks(gallery, config):
+    with GalleryClient(config) as client:
+        client.get(f"{SITE}/art/a.jpg")
+    assert [headers["user-agent"] for headers in gallery.headers] == ["artpipe/0.1.0 (+curator@example.org)"] * 2
+
+
+def test_a_connection_is_used_again_even_after_an_error_page(gallery, config, reply):
+    gallery.on("/a.jpg", reply(200, b"a" * 300_000))
+    with GalleryClient(config) as client:
+        for path in ("/a.jpg", "/gone.jpg", "/a.jpg"):
+            client.get(path)
+    assert len(gallery.connections) == 1
+
+
+def test_a_whole_body_comes_with_what_it_is_known_by(gallery, config, reply):
+    headers = {"ETag": '"1"', "Last-Modified": "Tue, 01 Jan 2030 00:00:00 GMT", "Content-Type": "image/jpeg"}
+    gallery.on("/a.jpg", reply(200, b"x" * 500_000, headers))
+    with GalleryClient(config) as client:
+        got = client.get("/a.jpg")
+        assert client.counts == RequestCounts(requests=2, bodies=1, bytes=500_000)
+    assert (got.outcome, got.status, got.tries) == (Outcome.OK, 200, 1)
+    assert (got.etag, got.last_modified, got.content_type) == ('"1"', headers["Last-Modified"], "image/jpeg")
+    assert got.body == b"x" * 500_000
+
+
+def test_an_unchanged_thing_is_not_sent_again(gallery, config, reply):
+    gallery.on("/a.jpg", reply(304))
+    with GalleryClient(config) as client:
+        got = client.get("/a.jpg", etag='"1"', last_modified="Tue, 01 Jan 2030 00:00:00 GMT")
+        assert client.counts.not_modified == 1
+    assert (got.outcome, got.etag, got.body) == (Outcome.NOT_MODIFIED, '"1"', b"")
+    assert gallery.headers[-1]["if-none-match"] == '"1"'
+    assert gallery.headers[-1]["if-modified-since"] == "Tue, 01 Jan 2030 00:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (404, Outcome.GONE),
+        (410, Outcome.GONE),
+        (401, Outcome.REFUSED),
+        (403, Outcome.REFUSED),
+        (451, Outcome.REFUSED),
+        (400, Outcome.FAILED),
+        (304, Outcome.FAILED),
+        (501, Outcome.FAILED),
+    ],
+)
+def test_an_answer_that_will_not_change_is_asked_for_once(gallery, config, reply, status, outcome):
+    gallery.on("/a.jpg", reply(status))
+    with GalleryClient(config) as client:
+        got = client.get("/a.jpg")
+    assert (got.outcome, got.status, got.tries) == (outcome, status, 1)
+    assert str(status) in str(got.error)
+    assert gallery.asked("/a.jpg") == 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_failure_that_may_pass_is_tried_again(gallery, config, reply, status):
+    gallery.on("/a.jpg", reply(status), reply(status), reply(200, b"at last"))
+    with GalleryClient(config) as client:
+        got = client.get("/a.jpg")
+        assert client.counts.retries == 2
+    assert (got.outcome, got.body, got.tries) == (Outcome.OK, b"at last", 3)
+
+
+def test_tries_end_and_the_pauses_between_them_grow(gallery, config, reply, fake_time):
+    class Late(random.Random):
+        def random(self) -> float:
+            return 1.0
+
+    gallery.on("/a.jpg", reply(500))
+    with GalleryClient(replace(config, backoff_s=0.5), fake_time.clock, fake_time.sleep, Late()) as client:
+        got = client.get("/a.jpg")
+    assert (got.outcome, got.status, got.tries) == (Outcome.FAILED, 500, 4)
+    assert fake_time.slept == [0.5, 1.0, 2.0]
+
+
+def test_a_truncated_body_is_noticed_and_asked_for_again(gallery, config, reply, saying):
+    cut = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 400)
+    gallery.on("/a.jpg", cut, reply(200, b"whole"))
+    gallery.on("/b.jpg", cut)
+    with GalleryClient(config) as client:
+        assert client.get("/a.jpg").body == b"whole"
+        never = client.get("/b.jpg")
+    assert (never.outcome, never.error, never.tries) == (Outcome.FAILED, "the body ended 600 bytes early", 4)
+
+
+def test_a_dropped_connection_is_tried_again(gallery, config, reply, saying):
+    gallery.on("/a.jpg", saying(b""), reply(200, b"whole"))
+    with GalleryClient(config) as client:
+        assert client.get("/a.jpg").body == b"whole"
+
+
+def test_a_body_that_stalls_ends_in_a_failure(gallery, config, saying):
+    gallery.on("/a.jpg", saying(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nxxx", stall=True))
+    with GalleryClient(replace(config, read_timeout_s=0.1, max_tries=2)) as client:
+        got = client.get("/a.jpg")
+    assert (got.outcome, got.error, got.tries) == (Outcome.FAILED, "nothing came for 0.1 s", 2)
+
+
+def test_a_body_that_trickles_in_for_too_long_ends_in_a_failure(gallery, config, reply):
+    def trickle(handler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while not gallery.ended.wait(0.02):
+            handler.wfile.write(b"x")
+
+    gallery.on("/a.jpg", reply(say=trickle))
+    with GalleryClient(replace(config, read_timeout_s=5, total_timeout_s=0.2, max_tries=1)) as client:
+        got = client.get("/a.jpg")
+    assert (got.outcome, got.error) == (Outcome.FAILED, "the answer was not complete within 0.2 s")
+
+
+def test_a_body_announced_as_too_large_is_not_read(gallery, config, saying):
+    gallery.on("/a.jpg", saying(b"HTTP/1.1 200 OK\r\nContent-Length: 60000000\r\n\r\n", stall=True))
+    with GalleryClient(config) as client:
+        got = client.get("/a.jpg")
+    assert (got.outcome, got.tries) == (Outcome.TOO_LARGE, 1)
+    assert "60,000,000 bytes" in str(got.error)
+
+
+def test_a_body_of_unknown_length_is_read_up_to_the_ceiling(gallery, config, saying):
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+    gallery.on("/a.jpg", saying(head + b"x" * 101))
+    gallery.on("/b.jpg", saying(head + b"x" * 100))
+    with GalleryClient(config) as client:
+        assert client.get("/a.jpg", max_body_bytes=100).outcome is Outcome.TOO_LARGE
+        assert client.get("/b.jpg", max_body_bytes=100).body == b"x" * 100
+
+
+def test_a_compressed_body_is_measured_unpacked(gallery, config, reply):
+    packed = gzip.compress(bytes(1_000_000))
+    gallery.on("/a.html", reply(200, packed, {"Content-Encoding": "gzip"}))
+    with GalleryClient(config) as client:
+        assert client.get("/a.html", max_body_bytes=10_000).outcome is Outcome.TOO_LARGE
+        assert client.get("/a.html").body == bytes(1_000_000)
+
+
+@pytest.mark.parametrize(
+    "header", [lambda: "20", lambda: formatdate(time.time() + 20.5, usegmt=True)], ids=["seconds", "date"]
+)
+def test_retry_after_silences_us_for_as_long_as_it_says(gallery, config, reply, fake_time, header):
+    gallery.on("/a.jpg", reply(503, headers={"Retry-After": header()}), reply(200, b"rested"))
+    with GalleryClient(config, fake_time.clock, fake_time.sleep) as client:
+        assert client.get("/a.jpg").body == b"rested"
+    assert sum(fake_time.slept) == pytest.approx(20, abs=3)
+
+
+def test_retry_after_counts_for_whatever_else_is_asked_of_the_host(gallery, config, reply, fake_time):
+    gallery.on("/a.jpg", reply(429, headers={"Retry-After": "60"}))
+    gallery.on("/b.jpg", reply(200, b"b"))
+    with GalleryClient(replace(config, max_tries=1), fake_time.clock, fake_time.sleep) as client:
+        assert client.get("/a.jpg").outcome is Outcome.FAILED
+        assert client.get("/b.jpg").outcome is Outcome.OK
+    assert fake_time.slept == [60.0]
+
+
+def test_a_retry_after_above_the_ceiling_ends_the_matter_for_the_whole_host(gallery, config, reply, fake_time):
+    gallery.on("/a.jpg", reply(503, headers={"Retry-After": "3600"}))
+    gallery.on("/b.jpg", reply(200, b"b"))
+    with GalleryClient(config, fake_time.clock, fake_time.sleep) as client:
+        first, second = client.get("/a.jpg"), client.get("/b.jpg")
+    assert (first.outcome, first.tries, second.outcome) == (Outcome.FAILED, 1, Outcome.FAILED)
+    for got in (first, second):
+        assert "3,600 s (Retry-After), more than the 120 s" in str(got.error)
+    assert (fake_time.slept, gallery.asked("/b.jpg")) == ([], 0)
+
+
+def test_a_redirect_on_the_same_host_is_followed(gallery, config, reply):
+    gallery.on("/a.jpg", reply(301, b"moved", {"Location": "/moved/a.jpg"}))
+    gallery.on("/moved/a.jpg", reply(200, b"pixels"))
+    with GalleryClient(config) as client:
+        assert client.get("/a.jpg").body == b"pixels"
+
+
+def test_a_redirect_to_another_host_is_refused_unless_allowed(gallery, config, reply):
+    elsewhere = gallery.url.replace("127.0.0.1", "localhost")
+    gallery.on("/a.jpg", reply(302, headers={"Location": f"{elsewhere}/b.jpg"}))
+    gallery.on("/b.jpg", reply(200, b"pixels"))
+    with GalleryClient(config) as client:
+        refused = client.get("/a.jpg")
+    assert (refused.outcome, refused.status, gallery.asked("/b.jpg")) == (Outcome.REFUSED, 302, 0)
+    assert f"{elsewhere}/b.jpg" in str(refused.error)
+    assert "ARTPIPE_ALLOWED_HOSTS" in str(refused.error)
+    for allowed in ("localhost", elsewhere.removeprefix("http://")):
+        with GalleryClient(replace(config, allowed_hosts=(allowed,))) as client:
+            assert client.get("/a.jpg").body == b"pixels"
+
+
+@pytest.mark.parametrize("target", ["http://127.0.0.1:1/b.jpg", "file:///etc/hostname", "http://[bad"])
+def test_a_redirect_to_another_port_or_scheme_is_refused(gallery, config, reply, target):
+    gallery.on("/a.jpg", reply(302, headers={"Location": target}))
+    with GalleryClient(config) as client:
+        assert client.get("/a.jpg").outcome is Outcome.REFUSED
+
+
+def test_http_and_https_of_one_name_are_one_host():
+    here = "http://gallery.example/a.jpg"
+    with GalleryClient(ClientConfig("http://gallery.example")) as client:
+        assert client._followed(here, "https://gallery.example/a.jpg") == "https://gallery.example/a.jpg"
+        assert client._followed(here, "http://gallery.example:8080/a.jpg") is None
+        assert client._followed(here, "https://www.gallery.example/a.jpg") is None
+
+
+def test_redirects_that_go_round_in_circles_end(gallery, config, reply):
+    gallery.on("/a.jpg", reply(302, headers={"Location": "/a.jpg"}))
+    with GalleryClient(config) as client:
+        got = client.get("/a.jpg")
+    assert (got.outcome, gallery.asked("/a.jpg")) == (Outcome.FAILED, 6)
+    assert "more than 5 redirects" in str(got.error)
+
+
+@pytest.mark.parametrize("url", ["http://[bad/a.jpg", "https://www.wga.hu/a\r\nX: y.jpg", "", "?"])
+def test_an_odd_address_is_an_outcome_not_an_exception(config, url):
+    with GalleryClient(config) as client:
+        assert client.get(url).outcome in (Outcome.FAILED, Outcome.GONE)
+
+
+def test_a_validator_that_cannot_be_sent_is_an_outcome_not_an_exception(gallery, config, reply):
+    gallery.on("/a.jpg", reply(200, b"a"))
+    with GalleryClient(config) as client:
+        got = client.get("/a.jpg", etag="one\r\nX-Smuggled: two")
+    assert got.outcome is Outcome.FAILED
+    assert not any("x-smuggled" in headers for headers in gallery.headers)
+
+
+def test_loopback_is_not_rate_limited(config, fake_time):
+    with GalleryClient(replace(config, requests_per_s=0.01), fake_time.clock, fake_time.sleep) as client:
+        for _ in range(3):
+            client.get("/a.jpg")
+    assert fake_time.slept == []
+
+
+def test_any_other_host_is_asked_at_the_rate_and_no_faster(config, fake_time, monkeypatch):
+    monkeypatch.setattr("artpipe.crawler.client.is_loopback", lambda _host: False)
+    with GalleryClient(replace(config, requests_per_s=4), fake_time.clock, fake_time.sleep) as client:
+        for _ in range(3):
+            client.get("/a.jpg")
+    # robots.txt is the first of four requests.
+    assert fake_time.slept == [0.25, 0.25, 0.25]
+
+
+def test_many_requests_are_under_way_at_once_but_never_more_than_agreed(gallery, config, reply):
+    under_way, peak, lock = 0, 0, threading.Lock()
+    full = threading.Event()
+
+    def wait_for_company(handler) -> None:
+        nonlocal under_way, peak
+        with lock:
+            under_way += 1
+            peak = max(peak, under_way)
+            if under_way == 3:
+                full.set()
+        full.wait(5)
+        time.sleep(0.01)
+        with lock:
+            under_way -= 1
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    for n in range(30):
+        gallery.on(f"/{n}.jpg", reply(say=wait_for_company))
+    with GalleryClient(replace(config, concurrency=3)) as client:
+        got = list(client.get_many(Request(f"/{n}.jpg", key=n) for n in range(30)))
+    assert peak == 3
+    assert sorted(request.key for request, _ in got) == list(range(30))
+    assert {response.body for _, response in got} == {b"ok"}
+
+
+def test_requests_are_taken_only_as_responses_are_consumed(config):
+    taken = 0
+
+    def endless() -> Iterator[Request]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield Request("/a.jpg")
+
+    with GalleryClient(replace(config, concurrency=2)) as client:
+        responses = client.get_many(endless())
+        next(responses)
+        settle(lambda: taken)
+        assert taken <= 1 + 2 * 4
+        responses.close()
+    assert gallery_threads() == []
+
+
+def test_closing_early_abandons_requests_that_hang(gallery, config, reply, saying):
+    gallery.on("/quick.jpg", reply(200, b"quick"))
+    gallery.on("/slow.jpg", saying(b"", stall=True))
+    started = time.monotonic()
+    with GalleryClient(replace(config, concurrency=2)) as client:
+        responses = client.get_many([Request("/quick.jpg"), *[Request("/slow.jpg")] * 9])
+        assert next(responses)[1].body == b"quick"
+        responses.close()
+    assert gallery_threads() == []
+    # Not a measurement: without abandoning, this is the read timeout of 30 s.
+    assert time.monotonic() - started < 15
+
+
+def test_an_interrupt_at_the_consumer_leaves_no_thread_behind(gallery, config, reply, saying):
+    gallery.on("/quick.jpg", reply(200, b"quick"))
+    gallery.on("/slow.jpg", saying(b"", stall=True))
+
+    def consume(client: GalleryClient) -> None:
+        for _ in client.get_many([Request("/quick.jpg"), *[Request("/slow.jpg")] * 9]):
+            raise KeyboardInterrupt
+
+    with GalleryClient(config) as client, pytest.raises(KeyboardInterrupt):
+        consume(client)
+    settle(lambda: len(gallery_threads()))
+    assert gallery_threads() == []
+
+
+def test_an_error_in_the_source_of_requests_reaches_the_consumer(config):
+    def broken() -> Iterator[Request]:
+        yield Request("/a.jpg")
+        raise LookupError("no more rows")
+
+    with GalleryClient(config) as client, pytest.raises(LookupError, match="no more rows"):
+        list(client.get_many(broken()))
+    assert gallery_threads() == []
+
+
+def test_nothing_to_ask_asks_nothing(gallery, config):
+    with GalleryClient(config) as client:
+        assert list(client.get_many([])) == []
+    assert gallery.seen == []
+
+
+def test_what_is_required_comes_back(gallery, config, reply):
+    gallery.on("/list", reply(200, b"artists"))
+    with GalleryClient(config) as client:
+        assert client.require(f"{SITE}/list").body == b"artists"
+
+
+def test_a_gallery_that_is_not_there_is_named_with_the_next_step():
+    with (
+        GalleryClient(ClientConfig("http://127.0.0.1:9", backoff_s=0.001)) as client,
+        pytest.raises(GalleryUnreachableError) as caught,
+    ):
+        client.require(f"{SITE}/database/download/data_txt.zip")
+    message = str(caught.value)
+    assert message.startswith("http://127.0.0.1:9/database/download/data_txt.zip could not be read")
+    assert "connection refused" in message
+    assert message.endswith("check ARTPIPE_GALLERY and your network, then try again.")
+    assert isinstance(caught.value, ArtpipeError)
+
+
+def test_a_site_without_the_catalogue_is_told_apart_from_one_that_is_down(config):
+    with GalleryClient(config) as client, pytest.raises(GalleryUnreachableError, match=r"404.*laid out like wga\.hu"):
+        client.require(f"{SITE}/database/download/data_txt.zip")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"base_url": "ftp://x"},
+        {"base_url": "sample"},
+        {"user_agent": "artpipe\r\nX: y"},
+        {"user_agent": " "},
+        {"concurrency": 0},
+        {"requests_per_s": 0.0},
+        {"max_tries": 0},
+    ],
+)
+def test_a_config_that_cannot_work_is_refused(config, wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        replace(config, **wrong)
+
+
+def gallery_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("gallery-")]
+
+
+def settle(value) -> None:
+    """Wait until a number stops changing."""
+    before, still = value(), 0
+    while still < 10:
+        time.sleep(0.01)
+        now = value()
+        before, still = now, still + 1 if now == before else 0

@@ -1,0 +1,88 @@
+import copy
+import threading
+
+import pytest
+import torch
+from torch import nn
+
+from artpipe.models.backbones import MultiLevelBackbone, find_levels
+from artpipe.models.network import build_backbone
+
+
+class Steps(nn.Module):
+    """Three parts: the first and second give maps of one shape, the third halves it and doubles the channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.low = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())
+        self.same = nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU())
+        self.high = nn.Sequential(nn.Conv2d(4, 8, 2, 2), nn.ReLU())
+        self.last = nn.Linear(8, 5)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.last(self.high(self.same(self.low(pixels))).mean((2, 3)))
+
+
+def test_a_level_ends_where_the_map_changes_its_shape():
+    assert find_levels(Steps(), 16) == ("same", "high")
+
+
+def test_what_the_network_pools_itself_is_no_level_of_its_own():
+    steps = Steps()
+    steps.last = nn.Identity()
+    assert find_levels(steps, 16) == ("same",)
+
+
+@pytest.mark.parametrize(
+    ("name", "levels", "features"),
+    [
+        ("tf_efficientnet_lite0", 7, 1280 + 16 + 24 + 40 + 80 + 112 + 192 + 320),
+        ("mobilenet_v3_small", 6, 576 + 16 + 16 + 24 + 40 + 48 + 96),
+        ("resnet18", 3, 512 + 64 + 128 + 256),
+        ("swin_t", 4, 768 + 96 + 192 + 384 + 768),  # its maps have their channels last
+        ("vit_b_16", 0, 768),  # all its parts give one shape
+    ],
+)
+def test_the_levels_of_well_known_networks(name, levels, features):
+    looking, _ = build_backbone(name, 224)
+    assert len(looking.levels) == levels
+    with torch.inference_mode():
+        assert looking(torch.zeros(2, 3, 224, 224)).shape == (2, features)
+
+
+def test_features_are_the_networks_own_and_then_the_mean_of_each_level():
+    steps = Steps()
+    looking = MultiLevelBackbone(steps, ("same", "high"))
+    pixels = torch.randn(2, 3, 16, 16)
+    same = steps.same(steps.low(pixels))
+    expected = torch.cat([steps(pixels), same.mean((2, 3)), steps.high(same).mean((2, 3))], dim=1)
+    assert torch.allclose(looking(pixels), expected, atol=1e-6)
+
+
+def test_copies_and_threads_do_not_hear_each_other():
+    looking = MultiLevelBackbone(Steps(), ("same", "high"))
+    other = copy.deepcopy(looking)
+    pixels = torch.randn(4, 3, 16, 16)
+    expected = looking(pixels)
+    seen: list[torch.Tensor] = []
+
+    def look() -> None:
+        with torch.inference_mode():
+            for _ in range(50):
+                seen.extend((looking(pixels), other(pixels)))
+
+    threads = [threading.Thread(target=look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 400
+    assert all(torch.allclose(each, expected) for each in seen)
+
+
+def test_the_lower_part_is_what_makes_the_first_levels():
+    looking = MultiLevelBackbone(Steps(), ("same", "high"))
+    lower = looking.lower_part(1)
+    assert [each is part for each, part in zip(lower, (looking.body.low[0], looking.body.same[0]), strict=True)]
+    assert looking.lower_part(0) == []
+    assert len(looking.lower_part(9)) == 3

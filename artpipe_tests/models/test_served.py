@@ -1,0 +1,94 @@
+"""The pointer to the served model and its history."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from artpipe.lake.paths import write_whole
+from artpipe.models.served import (
+    Declined,
+    NoModelError,
+    NothingBeforeError,
+    Pointer,
+    Serving,
+    model_before,
+    read_pointer,
+    serve_model,
+    served_model_id,
+    write_pointer,
+)
+
+
+def served(*names: str, decided_by: str = "check") -> Pointer:
+    pointer = Pointer()
+    for name in names:
+        pointer = pointer.served_by(Serving(name, decided_by=decided_by))
+    return pointer
+
+
+def history(pointer: Pointer) -> list[str]:
+    return [entry.model_id for entry in pointer.history]
+
+
+def test_what_is_written_is_read_again_and_names_the_model_first(lake):
+    serve_model(lake, "a", "first", "the first", datetime(2026, 1, 2, tzinfo=UTC))
+    serve_model(lake, "b", "check", "no worse", datetime(2026, 1, 3, tzinfo=UTC))
+    write_pointer(lake, read_pointer(lake).without("c", Declined("check", "worse", 0.01)))
+    told = json.loads(lake.served_model.read_bytes())
+    assert {name: told[name] for name in ("model_id", "since", "decided_by", "reason")} == {
+        "model_id": "b", "since": "2026-01-03T00:00:00+00:00", "decided_by": "check", "reason": "no worse",
+    }  # fmt: skip
+    pointer = read_pointer(lake)
+    assert pointer.history == (Serving("a", "2026-01-02T00:00:00+00:00", "first", "the first"),)
+    assert pointer.declined == {"c": Declined("check", "worse", 0.01)}
+    assert served_model_id(lake) == "b"
+
+
+def test_a_pointer_that_names_a_model_alone_is_understood(lake):
+    write_whole(lake.served_model, b'{"model_id": "3fa9"}')
+    assert read_pointer(lake) == Pointer(Serving("3fa9"))
+    assert served_model_id(lake) == "3fa9"
+
+
+def test_a_lake_without_a_model_has_an_empty_pointer_that_is_not_written(lake):
+    assert read_pointer(lake) == Pointer()
+    with pytest.raises(ValueError, match="without a model"):
+        write_pointer(lake, Pointer())
+    with pytest.raises(NoModelError, match="materialize"):
+        model_before(lake)
+
+
+def test_serving_the_served_model_again_changes_nothing():
+    pointer = served("a", "b")
+    assert pointer.served_by(Serving("b", decided_by="person", reason="again")) is pointer
+
+
+def test_a_person_s_return_takes_the_history_back_step_by_step():
+    pointer = served("a", "b", "c")
+    once = pointer.served_by(Serving("b", decided_by="person"))
+    assert (once.model_id, history(once)) == ("b", ["a"])
+    twice = once.served_by(Serving("a", decided_by="person"))
+    assert (twice.model_id, history(twice)) == ("a", [])
+
+
+def test_a_check_or_a_leap_adds_to_the_history():
+    assert history(served("a", "b", "a")) == ["b", "a"], "the settings went back, nobody rolled back"
+    leap = served("a", "b", "c").served_by(Serving("a", decided_by="person"))
+    assert history(leap) == ["c", "b", "a"]
+
+
+def test_serving_a_model_forgives_it():
+    pointer = served("a").without("b", Declined("person", "rolled back"))
+    assert pointer.served_by(Serving("b", decided_by="person")).declined == {}
+
+
+def test_a_rollback_needs_an_earlier_model_that_is_still_there(lake):
+    serve_model(lake, "a")
+    with pytest.raises(NothingBeforeError, match=r"no model was served before a.*models promote"):
+        model_before(lake)
+    serve_model(lake, "b")
+    with pytest.raises(NothingBeforeError, match=r"a, was removed since.*KEEP_MODELS"):
+        model_before(lake)
+    write_whole(lake.model("a") / "model.json", b"{}")
+    assert model_before(lake) == "a"

@@ -1,0 +1,172 @@
+"""A gallery that changes, and a collection made from it: built once, and copied for every test that changes it."""
+
+import html
+import io
+import os
+import shutil
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from PIL import Image, ImageOps
+from rich.console import Console
+
+from artpipe.catalog.site import CATALOG_PATH
+from artpipe.lake.parquet import read_table
+from artpipe.lake.paths import DataLake
+from artpipe.orchestration.runner import RefreshOptions, RefreshReport, refresh
+from artpipe.sample_gallery.server import SampleServer, serving
+from artpipe.sample_gallery.site import ARTIST_LIST_FILE, HEADER, write_sample_site, zipped
+from artpipe.settings import Settings
+
+Row = dict[str, str]
+
+
+class ChangingGallery:
+    """The files of a written practice gallery and the server that serves them."""
+
+    def __init__(self, server: SampleServer) -> None:
+        self.server = server
+        self.folder = server.root
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    def bodies(self) -> list[str]:
+        """The paths that were answered with a body; robots.txt is read by every client and left out."""
+        return [path for _, path, status in self.server.requests if status == 200 and path != "/robots.txt"]
+
+    def forget_requests(self) -> None:
+        self.server.requests.clear()
+
+    @property
+    def catalog(self) -> Path:
+        return self.folder / CATALOG_PATH.lstrip("/")
+
+    def lines(self) -> list[str]:
+        with zipfile.ZipFile(self.catalog) as archive:
+            return archive.read(archive.namelist()[0]).decode("cp1252").split("\r\n")[1:-1]
+
+    def publish(self, lines: list[str], encoding: str = "cp1252", delimiter: str = "\t") -> None:
+        """Publish the catalogue with these rows."""
+        text = "\r\n".join(["\t".join(HEADER), *lines]) + "\r\n"
+        self._write(self.catalog, zipped(text.replace("\t", delimiter).encode(encoding)))
+
+    def edit(self, artwork_id: str, change: Callable[[Row], Row | None]) -> None:
+        """Change the catalogue row of an artwork, or take it out."""
+        lines: list[str] = []
+        for line in self.lines():
+            row = dict(zip(HEADER, line.split("\t"), strict=False))
+            if f"/html/{artwork_id}.html" in row.get("URL", ""):
+                changed = change(row)
+                lines += [] if changed is None else ["\t".join(changed.values())]
+            else:
+                lines.append(line)
+        assert lines != self.lines(), f"{artwork_id} is not in the catalogue"
+        self.publish(lines)
+
+    def add_like(self, artwork_id: str, count: int = 1) -> list[str]:
+        """Add works like this one, each under a title and with a picture of its own."""
+        model = next(line for line in self.lines() if f"/html/{artwork_id}.html" in line)
+        folder = artwork_id.rpartition("/")[0]
+        added = [f"{folder}/added{number}" for number in range(count)]
+        rows = [dict(zip(HEADER, model.split("\t"), strict=True)) for _ in added]
+        for number, (row, name) in enumerate(zip(rows, added, strict=True)):
+            row["TITLE"] = f"Newly Acquired {'ABCDEFGHIJKLMNOP'[number]}"
+            row["URL"] = row["URL"].replace(artwork_id, name)
+            self.hang(name, number)
+        self.publish([*self.lines(), *("\t".join(row.values()) for row in rows)])
+        return added
+
+    def hang(self, artwork_id: str, number: int = 0) -> None:
+        """Put another picture where the image of an artwork is."""
+        pictures = sorted(path for path in (self.folder / "art").rglob("*.jpg") if "added" not in path.name)
+        readable = [path for path in pictures if path.stat().st_size > 2000 and path != self._image(artwork_id)]
+        with Image.open(readable[7 * number + 3]) as image:
+            other = ImageOps.invert(ImageOps.mirror(image.convert("RGB")).rotate(90 * (number % 4), expand=True))
+        out = io.BytesIO()
+        other.save(out, "JPEG", quality=90)
+        self._write(self._image(artwork_id), out.getvalue())
+
+    def take_down(self, artwork_id: str) -> None:
+        self._image(artwork_id).unlink()
+
+    def move_artist(self, name: str, style: str, other: str) -> None:
+        """Correct the style of an artist in the artist list."""
+        page = self.folder / ARTIST_LIST_FILE
+        text = page.read_text("utf-8")
+        head, _, tail = text.partition(f"<b>{html.escape(name)}</b>")
+        assert tail, f"{name} is not listed"
+        self._write(page, (head + f"<b>{html.escape(name)}</b>" + tail.replace(f">{style}<", f">{other}<", 1)).encode())
+
+    def _image(self, artwork_id: str) -> Path:
+        return self.folder / "art" / f"{artwork_id}.jpg"
+
+    def _write(self, path: Path, data: bytes) -> None:
+        """Write a file as one changed later than the one before it, as a site's clock would tell."""
+        before = path.stat().st_mtime if path.exists() else time.time()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        os.utime(path, (before + 60, before + 60))
+
+
+class Upkeep:
+    """A collection, the gallery it comes from, and somebody who keeps it up to date."""
+
+    def __init__(self, lake: Path, gallery: ChangingGallery) -> None:
+        self.lake_root, self.gallery = lake, gallery
+        self.told = io.StringIO()
+
+    def settings(self, **changed: object) -> Settings:
+        usual = {
+            "gallery": self.gallery.url,
+            "lake": str(self.lake_root),
+            "concurrency": 8,
+            "backbone_weights": "none",
+            "train_image_px": 32,
+            "epochs": 1,
+            "batch_size": 16,
+            "loader_workers": 0,
+            "retrain_drift": 0.05,
+            "model_tolerance": 1.0,
+        }
+        return Settings(**{**usual, **changed})
+
+    def refresh(self, options: RefreshOptions | None = None, **changed: object) -> RefreshReport:
+        self.gallery.forget_requests()
+        return refresh(self.settings(**changed), options or RefreshOptions(), Console(file=self.told, width=200))
+
+    @property
+    def lake(self) -> DataLake:
+        return DataLake(self.lake_root)
+
+    def table(self, name: str) -> pl.DataFrame:
+        return read_table(self.lake, name)
+
+    def works(self, split: str = "train", **having: str) -> list[str]:
+        """Usable works whose group is one picture, so that a change of one is a change of one row."""
+        rows = self.table("splits").filter(pl.col("split") == split, ~pl.col("work_id").is_duplicated())
+        return rows.filter(**having)["artwork_id"].sort().to_list()
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a practice gallery, `site`, and the collection made from it, `lake`."""
+    folder = tmp_path_factory.mktemp("built")
+    write_sample_site(folder / "site", artworks=120)
+    with serving(folder / "site") as server:
+        Upkeep(folder / "lake", ChangingGallery(server)).refresh()
+    return folder
+
+
+@pytest.fixture
+def upkeep(built: Path, tmp_path: Path) -> Iterator[Upkeep]:
+    """A copy of the collection and of its gallery, for one test to change."""
+    for name in ("site", "lake"):
+        shutil.copytree(built / name, tmp_path / name)
+    with serving(tmp_path / "site") as server:
+        yield Upkeep(tmp_path / "lake", ChangingGallery(server))

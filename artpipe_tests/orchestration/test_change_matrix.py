@@ -1,0 +1,243 @@
+"""What a change at the source, in a setting or in the code makes run again, and exactly how much work it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import polars as pl
+import pytest
+
+from artpipe.orchestration.runner import RefreshReport
+from artpipe.search import Collection
+from artpipe.splits.overrides import say_label, say_same_work
+
+ROOTS = {"raw_catalog", "raw_artists"}
+CATALOG = {"catalog_changes", "artworks", "quarantine"}
+PICTURES = {"wanted_images", "images"}
+TABLE = {"embeddings", "vectors", "text_index"}
+NEIGHBOURS = {"search_index", "local_features", "art_map", "novelty_scale"}
+DEALT = {"splits", "training_set", "evaluation_report", "novelty_scale"}
+MODEL = {"classifier", "served_model"}
+SUSPECTS = {"suspect_labels"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the matrix.
+
+    Attributes:
+        change: done to the gallery.
+        runs: the assets that must run, the roots apart.
+        images: image files sent with a body, decoded and stored.
+        spoiled: image files sent with a body that are no pictures, now as before: no bytes of theirs are held that a
+            conditional request could be about.
+        embedded: pictures run through a network.
+        files: other files sent with a body.
+        settings: other than usual.
+    """
+
+    change: Callable[..., object]
+    runs: set[str]
+    images: int = 0
+    spoiled: int = 0
+    embedded: int = 0
+    files: int = 0
+    settings: dict[str, object] = field(default_factory=dict[str, object])
+
+
+def republished_in_another_order(upkeep):
+    upkeep.gallery.publish(upkeep.gallery.lines()[::-1])
+
+
+def republished_as_utf_8(upkeep):
+    upkeep.gallery.publish(upkeep.gallery.lines(), encoding="utf-8")
+
+
+def republished_with_semicolons(upkeep):
+    upkeep.gallery.publish(upkeep.gallery.lines(), delimiter=";")
+
+
+def a_title_corrected(upkeep):
+    upkeep.gallery.edit(upkeep.works()[3], lambda row: row | {"TITLE": "A Title nobody else Has"})
+
+
+def a_type_corrected(upkeep):
+    upkeep.gallery.edit(upkeep.works(type="portrait")[0], lambda row: row | {"TYPE": "genre"})
+
+
+def a_style_corrected(upkeep):
+    artists = upkeep.table("artists")
+    usable = upkeep.table("splits")["artist_id"].drop_nulls().value_counts().sort("count", "artist_id")
+    artist = artists.filter(pl.col("artist_id") == usable["artist_id"][0], pl.col("alias_of").is_null()).row(
+        0, named=True
+    )
+    other = "Baroque" if artist["period"] != "Baroque" else "Rococo"
+    upkeep.gallery.move_artist(artist["name"], artist["period"], other)
+
+
+def one_painting_added(upkeep):
+    upkeep.gallery.add_like(upkeep.works()[0])
+
+
+def many_paintings_added(upkeep):
+    upkeep.gallery.add_like(upkeep.works()[0], count=8)
+
+
+def one_image_replaced(upkeep):
+    upkeep.gallery.hang(upkeep.works()[0])
+
+
+def one_painting_withdrawn(upkeep):
+    upkeep.gallery.edit(upkeep.works()[0], lambda _: None)
+
+
+def a_gone_image_comes_back(upkeep):
+    from artpipe.images.store import ImageStore
+
+    upkeep.gallery.hang(ImageStore(upkeep.lake).outcomes().filter(status="gone")["artwork_id"][0])
+
+
+def a_label_corrected(upkeep):
+    say(upkeep, upkeep.works(type="portrait")[0], "genre")
+
+
+def a_label_confirmed(upkeep):
+    say(upkeep, upkeep.works(type="portrait")[0], "portrait")
+
+
+def say(upkeep, artwork_id: str, type_: str) -> None:
+    said = {"artwork_id": artwork_id, "task": "type", "label": type_, "by": "anna", "reason": "", "at": ""}
+    say_label(upkeep.settings().override_files, said)
+
+
+def two_works_joined(upkeep):
+    left, right = upkeep.works()[:2]
+    say_same_work(
+        upkeep.settings().override_files, {"left": left, "right": right, "by": "anna", "reason": "", "at": ""}
+    )
+
+
+def nothing(_):
+    pass
+
+
+DOWN_FROM_IMAGES = {"images", *DEALT, *TABLE, *NEIGHBOURS}
+DESCRIBED = {*CATALOG, *SUSPECTS}
+MATRIX = {
+    "nothing": Row(nothing, set()),
+    "the catalogue in another order": Row(republished_in_another_order, CATALOG, files=1),
+    "the catalogue in another encoding": Row(republished_as_utf_8, CATALOG, files=1),
+    "the catalogue with another delimiter": Row(republished_with_semicolons, CATALOG, files=1),
+    "a title": Row(a_title_corrected, {*DESCRIBED, "wanted_images", "splits", "evaluation_report", *TABLE}, files=1),
+    "a type": Row(a_type_corrected, {*DESCRIBED, "wanted_images", *DEALT, *TABLE}, files=1),
+    "a style": Row(a_style_corrected, {"artists", *DESCRIBED, "wanted_images", *DEALT, *TABLE}, files=1),
+    "one painting more": Row(
+        one_painting_added, {*DESCRIBED, "wanted_images", *DOWN_FROM_IMAGES}, images=1, embedded=1, files=1
+    ),
+    "one image replaced": Row(
+        one_image_replaced, DOWN_FROM_IMAGES, images=1, spoiled=4, embedded=1, settings={"revalidate_after_days": 0}
+    ),
+    "one painting withdrawn": Row(one_painting_withdrawn, {*DESCRIBED, "wanted_images", *DOWN_FROM_IMAGES}, files=1),
+    "a gone image back": Row(
+        a_gone_image_comes_back,
+        DOWN_FROM_IMAGES,
+        images=1,
+        spoiled=4,
+        embedded=1,
+        settings={"revalidate_after_days": 0},
+    ),
+    "many paintings more": Row(
+        many_paintings_added,
+        {*DESCRIBED, "wanted_images", *DOWN_FROM_IMAGES, "features", *MODEL},
+        images=8,
+        embedded=113 + 8,
+        files=1,
+    ),
+    "a hyper-parameter": Row(
+        nothing,
+        {*MODEL, *SUSPECTS, "evaluation_report", *TABLE, *NEIGHBOURS},
+        embedded=113,
+        settings={"learning_rate": 0.002},
+    ),
+    "the image size": Row(
+        nothing,
+        {*DOWN_FROM_IMAGES, "features", *MODEL, *SUSPECTS},
+        images=113,
+        # The served model looks at the 14 test works in their new size, too, to be compared with the new one.
+        embedded=113 + 14,
+        settings={"image_short_side_px": 96},
+    ),
+    "a label corrected by a person": Row(a_label_corrected, {*DEALT, *TABLE, *SUSPECTS}),
+    "a label confirmed by a person": Row(a_label_confirmed, {"splits", *SUSPECTS}),
+    "two works joined by a person": Row(two_works_joined, {*DEALT, *TABLE}),
+    "from when a label is unsure": Row(nothing, {"evaluation_report"}, settings={"abstain_below": 0.7}),
+    "a search setting": Row(nothing, {"search_index"}, settings={"search_recall": 0.95}),
+}
+
+
+@pytest.mark.parametrize("row", MATRIX.values(), ids=MATRIX.keys())
+def test_a_change_runs_what_depends_on_it_and_nothing_else(upkeep, row):
+    row.change(upkeep)
+    report = upkeep.refresh(**row.settings)
+    bodies = upkeep.gallery.bodies()
+    assert set(report.ran) == ROOTS | row.runs
+    assert report.reused == []
+    assert len([path for path in bodies if path.startswith("/art/")]) == row.images + row.spoiled
+    assert len([path for path in bodies if not path.startswith("/art/")]) == row.files
+    assert (report.work["images_fetched"], report.work["images_decoded"]) == (row.images, row.images + row.spoiled)
+    assert report.work["images_embedded"] == row.embedded
+    assert_whole(upkeep)
+    assert set(upkeep.refresh(**settled(row)).ran) == ROOTS
+
+
+def settled(row: Row) -> dict[str, object]:
+    """The settings under which the collection is up to date after the row's change."""
+    return {name: value for name, value in row.settings.items() if name != "revalidate_after_days"}
+
+
+def assert_whole(upkeep) -> None:
+    """Every usable image stands in the table once, and nothing else does."""
+    from artpipe.embedding.table import EmbeddingTable
+
+    usable = upkeep.table("splits")["artwork_id"].sort().to_list()
+    assert EmbeddingTable(upkeep.lake).read(["artwork_id"])["artwork_id"].to_list() == usable
+
+
+def test_a_changed_code_version_runs_its_asset_alone(upkeep, monkeypatch: pytest.MonkeyPatch):
+    from artpipe import definitions
+
+    usual = definitions.with_shaping_settings
+
+    def edited(spec, settings):
+        spec = usual(spec, settings)
+        return spec.replace_attributes(code_version="2") if spec.key.path[-1] == "evaluation_report" else spec
+
+    monkeypatch.setattr(definitions, "with_shaping_settings", edited)
+    report = upkeep.refresh()
+    assert set(report.ran) == {*ROOTS, "evaluation_report"}
+    assert report.work["images_embedded"] == report.work["images_fetched"] == 0
+
+
+def test_a_withdrawn_painting_is_not_found_any_more(upkeep):
+    gone = upkeep.works()[0]
+    assert gone in Collection.open(upkeep.lake)
+    upkeep.gallery.edit(gone, lambda _: None)
+    upkeep.refresh()
+    assert gone not in Collection.open(upkeep.lake)
+
+
+def test_a_label_corrected_by_a_person_is_what_search_tells_and_the_catalogue_keeps_its_own(upkeep):
+    corrected = upkeep.works(type="portrait")[0]
+    say(upkeep, corrected, "genre")
+    report: RefreshReport = upkeep.refresh()
+    assert report.work["rows_updated"] == 1
+    assert Collection.open(upkeep.lake).get(corrected)["type"] == "genre"
+    assert upkeep.table("splits").filter(artwork_id=corrected)["type"].to_list() == ["genre"]
+    assert upkeep.table("artworks").filter(artwork_id=corrected)["type"].to_list() == ["portrait"]
+
+
+def test_a_corrected_title_is_what_search_tells(upkeep):
+    corrected = upkeep.works()[3]
+    upkeep.gallery.edit(corrected, lambda row: row | {"TITLE": "A Title nobody else Has"})
+    report: RefreshReport = upkeep.refresh()
+    assert report.work["rows_updated"] == 1
+    assert Collection.open(upkeep.lake).get(corrected)["title"] == "A Title nobody else Has"

@@ -1,0 +1,31 @@
+import sys
+from pathlib import Path
+
+from artpipe.orchestration.instance import artpipe_command, dagster_home, open_instance, ui_command
+from artpipe.settings import Settings
+
+
+def test_a_home_that_is_not_there_yet_is_made_with_the_settings_of_ours(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "new" / "home"))
+    with open_instance(Settings(lake=str(tmp_path / "lake"))) as instance:
+        assert instance.root_directory == str(tmp_path / "new" / "home")
+    assert "max_concurrent_runs" in (tmp_path / "new" / "home" / "dagster.yaml").read_text()
+
+
+def test_a_home_that_somebody_set_up_is_left_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    assert dagster_home(Settings(lake=str(tmp_path / "lake"))) == tmp_path
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_lines_that_open_a_lake_name_all_that_tells_it(tmp_path, monkeypatch):
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    folder = Path(sys.executable).parent
+    sample = Settings()
+    assert artpipe_command(sample, "search", "a picture.jpg") == f"{folder}/artpipe search 'a picture.jpg'"
+    assert ui_command(sample).startswith(f"DAGSTER_HOME={tmp_path}/data_lake/sample/dagster {folder}/dagster dev -w /")
+    other = Settings(lake=str(tmp_path / "my lake"), gallery="https://gallery.example")
+    variables = f"ARTPIPE_LAKE='{tmp_path}/my lake' ARTPIPE_GALLERY=https://gallery.example"
+    assert artpipe_command(other, "serve") == f"{variables} {folder}/artpipe serve"
+    assert ui_command(other).startswith(f"DAGSTER_HOME='{tmp_path}/my lake/dagster' {variables} {folder}/dagster dev")

@@ -1,0 +1,207 @@
+"""Which model is served, told by what is decided of small, untrained models; the comparison is made up."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+import torch
+
+from artpipe.evaluation.comparison import Comparison, TaskComparison
+from artpipe.models.checkpoint import CorruptModelError, ModelCard, save_model
+from artpipe.models.network import WeightsSource, build_model
+from artpipe.models.registry import UnknownModelError, name_candidate, saved_models
+from artpipe.models.served import NoModelError, read_pointer
+from artpipe.models.stories import model_stories
+from artpipe.serving.choice import Choice, choose_served, remove_old_models
+
+TINY = "test_efficientnet"
+NOW = datetime(2026, 2, 3, tzinfo=UTC)
+
+
+class Models:
+    """Models a, b, c ... of a lake, and how often each is right."""
+
+    def __init__(self, lake) -> None:
+        self.lake = lake
+        self.right: dict[str, float] = {}
+        self.compared: list[tuple[str, str]] = []
+
+    def train(self, right: float) -> str:
+        """A new model, which becomes the candidate."""
+        number = len(self.right)
+        torch.manual_seed(number)
+        model, transform = build_model(TINY, {"type": 1}, 32)
+        card = ModelCard(
+            {"type": ("portrait",)}, transform, TINY, model.features, WeightsSource("none", None), "v", number, {},
+            trained_at=f"2026-01-{number + 1:02d}T00:00:00+00:00", metrics={"validation_accuracy": {"type": right}},
+        )  # fmt: skip
+        model_id = save_model(self.lake, model.state_dict(), card)[0].model_id
+        self.right[model_id] = right
+        name_candidate(self.lake, model_id)
+        return model_id
+
+    def compare(self, challenger: ModelCard, served: ModelCard) -> Comparison:
+        one, other = challenger.model_id, served.model_id
+        self.compared.append((one, other))
+        gain = self.right[one] - self.right[other]
+        task = TaskComparison("type", 100, self.right[one], self.right[other])
+        return Comparison(one, other, 100, 0, (task,), (gain - 0.1, gain + 0.1))
+
+    def choose(self, tolerance: float = 0.01, **asked: object) -> Choice:
+        return choose_served(self.lake, self.compare, tolerance=tolerance, now=NOW, **asked)
+
+
+@pytest.fixture
+def models(lake) -> Models:
+    return Models(lake)
+
+
+def test_the_first_model_is_served_without_a_comparison_and_that_is_said(models: Models):
+    first = models.train(0.5)
+    choice = models.choose()
+    assert (choice.before, choice.now, choice.decided_by) == (None, first, "first")
+    assert choice.is_no_worse
+    assert "the first model of this lake" in choice.reason
+    assert models.compared == []
+    assert read_pointer(models.lake).now.since == "2026-02-03T00:00:00+00:00"
+
+
+def test_a_candidate_that_is_no_worse_takes_over(models: Models):
+    first = models.train(0.5)
+    models.choose()
+    second = models.train(0.495)
+    choice = models.choose()
+    assert (choice.before, choice.now, choice.decided_by, choice.is_no_worse) == (first, second, "check", True)
+    assert "within the tolerance" in choice.reason
+    assert read_pointer(models.lake).previous == first
+    assert json.loads((models.lake.model(second) / "comparison.json").read_text())["is_no_worse"] is True
+
+
+def test_a_worse_candidate_is_kept_beside_and_not_compared_again(models: Models):
+    first = models.train(0.5)
+    models.choose()
+    second = models.train(0.4)
+    choice = models.choose()
+    assert (choice.now, choice.decided_by, choice.is_no_worse) == (first, None, False)
+    assert choice.reason.startswith(f"worse than {first}")
+    assert {model.model_id for model in saved_models(models.lake)} == {first, second}
+    again = models.choose()
+    assert (again.now, again.is_no_worse, again.reason) == (first, False, choice.reason)
+    assert models.compared == [(second, first)]
+
+
+def test_a_wider_tolerance_or_force_compares_again(models: Models):
+    first = models.train(0.5)
+    models.choose()
+    second = models.train(0.45)
+    models.choose()
+    assert models.choose(force=True).now == first
+    assert models.choose(tolerance=0.001).now == first
+    assert len(models.compared) == 2
+    assert models.choose(tolerance=0.06).now == second
+
+
+def test_the_served_model_as_candidate_changes_nothing(models: Models):
+    first = models.train(0.5)
+    models.choose()
+    before = models.lake.served_model.read_bytes()
+    choice = models.choose()
+    assert (choice.now, choice.decided_by, choice.is_no_worse) == (first, None, True)
+    assert models.lake.served_model.read_bytes() == before
+
+
+def test_a_person_s_choice_goes_before_the_comparison_and_stays(models: Models):
+    first = models.train(0.5)
+    models.choose()
+    worse = models.train(0.3)
+    models.choose()
+    choice = models.choose(promote=worse)
+    assert (choice.now, choice.decided_by, choice.is_no_worse) == (worse, "person", False)
+    assert choice.reason.startswith(f"a person chose it; worse than {first}")
+    assert read_pointer(models.lake).declined == {}
+    assert models.choose().now == worse
+
+
+def test_a_model_that_a_person_turned_from_does_not_come_back_by_itself(models: Models):
+    first = models.train(0.5)
+    models.choose()
+    better = models.train(0.9)
+    assert models.choose().now == better
+    assert models.choose(promote=first).now == first
+    assert models.choose().now == first, "although the candidate is better"
+    assert models.choose(tolerance=0.5).now == first
+    assert f"a person chose {first} instead" in models.choose().reason
+    assert models.choose(promote=better).now == better
+
+
+def test_a_new_candidate_is_considered_after_a_rollback(models: Models):
+    first = models.train(0.5)
+    models.choose()
+    models.train(0.6)
+    models.choose()
+    models.choose(promote=first)
+    third = models.train(0.7)
+    assert models.choose().now == third
+
+
+def test_an_unknown_model_is_not_promoted_and_nothing_changes(models: Models):
+    first = models.train(0.5)
+    models.choose()
+    with pytest.raises(UnknownModelError, match=first):
+        models.choose(promote="zzzz")
+    assert read_pointer(models.lake).model_id == first
+
+
+def test_a_damaged_served_model_makes_way_and_a_damaged_one_is_not_promoted(models: Models):
+    first = models.train(0.9)
+    models.choose()
+    second = models.train(0.1)
+    (models.lake.model(first) / "model.json").write_text("{")
+    choice = models.choose()
+    assert (choice.now, choice.decided_by) == (second, "check")
+    assert f"{first}, is missing or damaged" in choice.reason
+    third = models.train(0.9)
+    (models.lake.model(third) / "model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(CorruptModelError, match=third):
+        models.choose(promote=third)
+    assert read_pointer(models.lake).model_id == second
+
+
+def test_nothing_is_served_before_anything_was_trained(lake):
+    with pytest.raises(NoModelError, match='materialize "classifier"'):
+        choose_served(lake, Models(lake).compare, tolerance=0.01)
+
+
+def test_old_models_go_but_never_the_served_the_candidate_or_the_one_to_return_to(models: Models):
+    first = models.train(0.5)
+    models.choose()
+    second = models.train(0.6)
+    models.choose()
+    worse = [models.train(0.1) for _ in range(3)]
+    for _ in range(2):
+        models.choose()
+    assert remove_old_models(models.lake, 1) == [worse[1], worse[0]]
+    assert [model.model_id for model in saved_models(models.lake)] == [worse[2], second, first]
+    assert set(read_pointer(models.lake).declined) == {worse[2]}
+    name_candidate(models.lake, second)
+    assert remove_old_models(models.lake, 1) == []
+
+
+def test_every_model_has_its_story(models: Models):
+    first = models.train(0.5)
+    models.choose()
+    second = models.train(0.6)
+    models.choose()
+    worse = models.train(0.2)
+    models.choose()
+    newest = models.train(0.3)
+    told = {story.model_id: story for story in model_stories(models.lake)}
+    assert list(told) == [newest, worse, second, first]
+    assert [story.state for story in told.values()] == ["candidate", "declined", "served", "served before"]
+    assert [story.is_candidate for story in told.values()] == [True, False, False, False]
+    assert "not compared yet" in told[newest].why
+    assert told[worse].why.startswith(f"worse than {second}")
+    assert (told[worse].test_at_1, told[worse].compared_with) == ({"type": 0.2}, second)
+    assert "since 2026-02-03" in told[second].why
+    assert told[first].test_at_1 is None
+    assert told[first].validation_at_1 == {"type": 0.5}
