@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from artpipe.splits.assign import SplitConfig
     from artpipe.splits.overrides import OverrideFiles
     from artpipe.training.config import TrainingConfig
-    from artpipe.web.config import WebConfig
 
 SAMPLE = "sample"
 
@@ -165,11 +164,6 @@ class Settings(BaseSettings):
         default=0.99, gt=0, le=1, description="share of the ten true neighbours that the search index must find"
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where the network runs")
-    web_requests_per_minute: int | None = Field(
-        default=None,
-        ge=1,
-        description="requests a minute that `artpipe serve` takes from one client; default: no limit",
-    )
     web_upload_mb: float = Field(
         default=20.0, gt=0, le=200, description="largest picture that a visitor of `artpipe serve` may send"
     )
@@ -329,16 +323,6 @@ class Settings(BaseSettings):
         if self.embedding_dimensions % 2:
             self.training_config()  # refuses it where a vector is of two networks
         return self
-
-    def web_config(self) -> "WebConfig":
-        """How visitors of the web app are treated."""
-        from artpipe.web.config import WebConfig
-
-        return WebConfig(
-            upload_bytes=round(self.web_upload_mb * 1e6),
-            requests_per_minute=self.web_requests_per_minute,
-            abstain_below=self.abstain_below,
-        )
 
 
 def _content(file: str) -> str | None:

@@ -66,7 +66,7 @@ def main() -> None:
         page.goto("/")
         page.set_input_files("input[type=file]", photo)
         page.wait_for_url("**/search?image=*")
-        page.locator(".verdict.held").wait_for()
+        page.locator(".verdict.found").wait_for()
         keep(page, options.folder / "web_search.png")
         page.goto("/map")
         page.locator("[data-ready=yes]").wait_for()

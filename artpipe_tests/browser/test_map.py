@@ -45,8 +45,8 @@ def wait_for_rest(page: Page) -> None:
 def test_a_click_on_a_point_opens_the_work(atlas: Page):
     x, y = place(atlas, "Colour no. 7")
     atlas.mouse.move(x, y)
-    expect(atlas.locator(".pointed")).to_be_visible()
-    pointed = atlas.locator(".pointed .title").inner_text()
+    expect(atlas.locator(".tooltip")).to_be_visible()
+    pointed = atlas.locator(".tooltip .title").inner_text()
     atlas.mouse.click(x, y)
     expect(atlas.get_by_role("heading", level=1)).to_have_text(pointed)
 
@@ -71,10 +71,10 @@ def test_on_a_phone_what_is_inside_the_lasso_comes_into_view(context_with: Calla
     x, y = place(page, "Colour no. 20")
     page.get_by_role("button", name="Lasso").click()
     page.mouse.move(x, y)
-    expect(page.locator(".pointed")).to_be_visible()
+    expect(page.locator(".tooltip")).to_be_visible()
     page.mouse.move(x - 12, y - 12)
     page.mouse.down()
-    expect(page.locator(".pointed")).to_be_hidden()
+    expect(page.locator(".tooltip")).to_be_hidden()
     for dx, dy in ((12, -12), (12, 12), (-12, 12)):
         page.mouse.move(x + dx, y + dy, steps=4)
     page.mouse.up()
@@ -97,7 +97,7 @@ def test_search_hits_are_marked_on_the_map(page: Page):
 
 def test_the_legend_picks_a_class_and_another_task_recolours(atlas: Page):
     atlas.get_by_role("button", name="Baroque").click()
-    atlas.get_by_role("button", name="List what is in view").click()
+    atlas.get_by_role("button", name="List works in view").click()
     expect(atlas.locator(".listed h2")).to_have_text("20 in view")
     atlas.get_by_role("radio", name="type").check()
     expect(atlas.get_by_role("button", name="portrait 30")).to_be_visible()
@@ -154,7 +154,7 @@ def test_on_a_phone_a_tap_shows_the_work_and_a_second_opens_it(context_with: Cal
     page.locator("[data-ready=yes]").wait_for()
     x, y = place(page, "Colour no. 30")
     page.touchscreen.tap(x, y)
-    card = page.locator(".pointed.touched")
+    card = page.locator(".tooltip.pinned")
     expect(card).to_be_visible()
     title = card.locator(".title").inner_text()
     card.tap()

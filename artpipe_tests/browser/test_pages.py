@@ -26,7 +26,7 @@ SERIOUS = ("serious", "critical")
 
 
 def titles(page: Page) -> list[str]:
-    return page.locator(".wall .title").all_inner_texts()
+    return page.locator(".grid .title").all_inner_texts()
 
 
 def wait_for_map(page: Page) -> None:
@@ -81,7 +81,7 @@ def test_a_picture_unlike_the_collection_is_said_to_be_even_to_whom_its_address_
     stranger.goto(page.url)
     for one in (page, stranger):
         expect(one.get_by_role("heading", name="Unlike anything in this collection")).to_be_visible()
-        expect(one.locator(".guesses .unsure")).to_have_count(2)
+        expect(one.locator(".predictions .unsure")).to_have_count(2)
     assert stranger.evaluate("document.documentElement.scrollWidth") <= 390
 
 
@@ -90,7 +90,7 @@ def test_a_picture_that_is_chosen_leads_to_its_results(page: Page, red_picture: 
     page.set_input_files("input[type=file]", red_picture)
     expect(page.get_by_role("heading", level=1)).to_have_text("Looks like your picture")
     expect(page.locator("img.preview")).to_be_visible()
-    expect(page.locator(".guesses")).to_contain_text("Renaissance")
+    expect(page.locator(".predictions")).to_contain_text("Renaissance")
     assert titles(page)[0] in ("A Café <at> Night & Day", "Colour no. 1")
 
 
@@ -141,10 +141,10 @@ def test_filters_narrow_the_results_and_can_be_taken_away(page: Page):
     page.get_by_label("Style").select_option("Rococo")
     page.get_by_label("From year").fill("1530")
     page.get_by_role("button", name="Apply").click()
-    expect(page.get_by_role("status").first).to_contain_text("11 most alike")
+    expect(page.get_by_role("status").first).to_contain_text("11 results, most similar first")
     assert re.search(r"style=Rococo&.*year_from=1530$", page.url)
     page.get_by_role("link", name="style: Rococo").click()
-    expect(page.get_by_role("status").first).to_contain_text("32 most alike")
+    expect(page.get_by_role("status").first).to_contain_text("32 results, most similar first")
 
 
 def test_hits_steer_the_search_and_it_keeps_an_address(page: Page):
@@ -162,9 +162,9 @@ def test_hits_steer_the_search_and_it_keeps_an_address(page: Page):
 
 def test_hits_are_taken_along(page: Page):
     page.goto("/search?words=moon")
-    page.get_by_text("Take them along").click()
+    page.get_by_text("Export").click()
     with page.expect_download() as saved:
-        page.get_by_role("link", name="All as CSV").click()
+        page.get_by_role("link", name="All results as CSV").click()
     assert saved.value.suggested_filename == "hits.csv"
     assert len(saved.value.path().read_text(encoding="utf-8-sig").splitlines()) == 21
 
@@ -183,9 +183,9 @@ def test_results_are_leafed_through(page: Page):
 def test_a_painting_leads_to_its_neighbours_its_artist_and_its_place_on_the_map(page: Page):
     page.goto("/works/d/durer/work005")
     expect(page.get_by_role("heading", level=1)).to_have_text("Colour no. 5")
-    page.locator(".wall a").first.click()
+    page.locator(".grid a").first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("Colour no. [46]"))
-    page.get_by_role("link", name="On the map").click()
+    page.get_by_role("link", name="Show on the map").click()
     wait_for_map(page)
     expect(page.locator(".listed li")).to_have_count(1)
     page.goto("/works/d/durer/work005")
@@ -199,21 +199,21 @@ def test_without_scripts_a_picture_and_words_are_still_searched(
     page = context_with(java_script_enabled=False).new_page()
     page.goto("/")
     page.set_input_files("input[type=file]", red_picture)
-    page.get_by_role("button", name="Look for it").click()
+    page.get_by_role("button", name="Search by picture").click()
     page.wait_for_url("**/search?image=*")
-    expect(page.locator(".guesses")).to_contain_text("Renaissance")
+    expect(page.locator(".predictions")).to_contain_text("Renaissance")
     page.goto("/")
     page.get_by_label("Or search by words").fill("durer")
-    page.get_by_role("button", name="Search").click()
+    page.get_by_role("button", name="Search", exact=True).click()
     expect(page.get_by_role("status").first).to_contain_text("20 works")
     page.goto("/map")
-    expect(page.get_by_alt_text("The map of the collection, coloured by style")).to_be_visible()
+    expect(page.get_by_alt_text("Map of the collection, coloured by style")).to_be_visible()
 
 
 def test_the_keyboard_alone_leads_from_the_start_to_a_painting(page: Page):
     page.goto("/")
     page.keyboard.press("Tab")
-    expect(page.get_by_text("Skip to the content")).to_be_focused()
+    expect(page.get_by_text("Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(page.locator("#picture")).to_be_focused()

@@ -30,26 +30,26 @@ def test_the_verdict_comes_after_the_results_and_with_it_an_address_that_tells_i
 ):
     visitor.goto("/")
     visitor.set_input_files("input[type=file]", held_picture)
-    expect(visitor.get_by_role("heading", name="Is it a painting of this collection?")).to_be_visible()
-    expect(visitor.locator(".wall .hung").first).to_be_visible()
+    expect(visitor.get_by_role("heading", name="Is this painting in the collection?")).to_be_visible()
+    expect(visitor.locator(".grid .card").first).to_be_visible()
     expect(visitor.locator("img.preview")).to_be_visible()
     assert serious(visitor) == []
     before = visitor.url
     held_up.set()
-    expect(visitor.locator(".verdict.held .kicker")).to_have_text("In the collection")
-    expect(visitor.locator(".told")).to_have_attribute("role", "status")
+    expect(visitor.locator(".verdict.found .kicker")).to_have_text("In the collection")
+    expect(visitor.locator(".verdict-area")).to_have_attribute("role", "status")
     assert serious(visitor) == []
     assert visitor.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert visitor.url != before
     token = before.partition("image=")[2]
     assert token not in visitor.content().replace(f'data-comparing="{token}"', "")
     visitor.reload()
-    expect(visitor.locator(".verdict.held")).to_be_visible()
+    expect(visitor.locator(".verdict.found")).to_be_visible()
     expect(visitor.locator("[data-comparing]")).to_have_count(0)
     expect(visitor.locator("img.preview")).to_be_visible()
     stranger = context_with(base_url=described_address).new_page()
     stranger.goto(visitor.url)
-    expect(stranger.locator(".verdict.held")).to_be_visible()
+    expect(stranger.locator(".verdict.found")).to_be_visible()
     expect(stranger.locator("img.preview")).to_be_hidden()
 
 
@@ -57,7 +57,7 @@ def test_a_verdict_that_is_there_before_the_page_is_told_at_once(visitor: Page, 
     for _ in range(2):
         visitor.goto("/")
         visitor.set_input_files("input[type=file]", held_picture)
-        expect(visitor.locator(".verdict.held")).to_be_visible()
+        expect(visitor.locator(".verdict.found")).to_be_visible()
         expect(visitor.locator("img.preview")).to_be_visible()
         assert visitor.locator("img.preview").get_attribute("data-preview") in visitor.url
 
@@ -68,8 +68,8 @@ def test_without_a_script_the_verdict_is_waited_for(
     page = context_with(base_url=described_address, java_script_enabled=False).new_page()
     page.goto("/")
     page.set_input_files("input[type=file]", held_picture)
-    page.get_by_role("button", name="Look for it").click()
-    expect(page.locator(".verdict.held")).to_be_visible()
+    page.get_by_role("button", name="Search by picture").click()
+    expect(page.locator(".verdict.found")).to_be_visible()
 
 
 @pytest.mark.usefixtures("held_up")
@@ -77,12 +77,12 @@ def test_a_verdict_that_cannot_be_fetched_says_what_to_do(visitor: Page, held_pi
     visitor.route("**/search/verdict?*", lambda route: route.abort())
     visitor.goto("/")
     visitor.set_input_files("input[type=file]", held_picture)
-    expect(visitor.locator(".verdict .comparing")).to_have_text("The server does not answer; load the page again.")
-    expect(visitor.locator(".wall .hung").first).to_be_visible()
+    expect(visitor.locator(".verdict .comparing")).to_have_text("The server does not answer; reload the page.")
+    expect(visitor.locator(".grid .card").first).to_be_visible()
 
 
 @pytest.mark.usefixtures("held_up")
-@pytest.mark.parametrize(("status", "told"), [(422, "The model was changed."), (500, "The server failed")])
+@pytest.mark.parametrize(("status", "told"), [(422, "The model was changed."), (500, "The comparison failed")])
 def test_a_verdict_that_is_refused_says_why(visitor: Page, held_picture: Path, status: int, told: str):
     body = '{"detail": "the model was changed."}' if status == 422 else "Internal Server Error"
     visitor.route("**/search/verdict?*", lambda route: route.fulfill(status=status, body=body))
@@ -95,5 +95,5 @@ def test_a_browser_that_keeps_nothing_gets_its_verdict(visitor: Page, held_pictu
     visitor.add_init_script("Object.defineProperty(window, 'sessionStorage', { get() { throw new Error('no'); } })")
     visitor.goto("/")
     visitor.set_input_files("input[type=file]", held_picture)
-    expect(visitor.locator(".verdict.held")).to_be_visible()
+    expect(visitor.locator(".verdict.found")).to_be_visible()
     expect(visitor.locator("img.preview")).to_be_hidden()
