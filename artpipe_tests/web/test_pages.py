@@ -155,10 +155,10 @@ def test_a_guess_that_is_not_likely_enough_is_called_unsure(web_lake: DataLake, 
         results = upload(client, picture_of((228, 60, 97))).text
         assert '<dt>type <span class="unsure">unsure</span>' in results
         assert '<dt>style <span class="unsure">' not in results
-        assert "no label has a probability of 80 % or more" in results
+        assert "means that no label reaches a probability of 80 %" in results
         work = client.get("/works/d/durer/work001").text
         assert '50 % <span class="unsure">unsure</span>' in work
-        assert "the probability is below 80 %" in work
+        assert "means a probability below 80 %" in work
 
 
 def test_nothing_is_called_unsure_where_every_guess_is_likely_enough(client: TestClient, picture_of):
