@@ -1,113 +1,72 @@
 """Where a page's links lead: to the server's addresses, or to the files of an exported site."""
 
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from artpipe.web.questions import Question
 
 
-class Links(Protocol):
-    """The addresses of everything that a page may lead to."""
-
-    is_served: bool
-    """Whether a server can answer searches."""
-
-    def home(self) -> str:
-        """The first page."""
-        ...
-
-    def static(self, name: str) -> str:
-        """A style sheet, a script or an icon."""
-        ...
-
-    def work(self, artwork_id: str) -> str:
-        """The page of a work."""
-        ...
-
-    def image(self, work: dict[str, Any], width_px: int) -> str:
-        """A work's picture, at most this wide."""
-        ...
-
-    def artist(self, artist_id: str) -> str:
-        """The page of an artist."""
-        ...
-
-    def artists(self, initial: str = "", page: int = 1) -> str:
-        """The list of artists, or a page of those with an initial."""
-        ...
-
-    def search(self, question: Question | None = None, **query: Any) -> str:
-        """The results of a search."""
-        ...
-
-    def map(self, artwork_id: str = "") -> str:
-        """The map, with one work marked."""
-        ...
-
-    def map_points(self) -> str:
-        """The coordinates and classes of all works."""
-        ...
-
-    def map_works(self) -> str:
-        """The names of all works."""
-        ...
-
-    def collection(self) -> str:
-        """The page of collection statistics."""
-        ...
-
-
-class ServedLinks(Links):
+class ServedLinks:
     """Addresses of a running server.
 
     Args:
         version: part of the address of static files, so that browsers fetch those of a new version.
     """
 
-    is_served = True
+    is_served = True  # it can search
 
     def __init__(self, version: str = "") -> None:
         self._version = version
 
-    def home(self) -> str:  # noqa: D102
+    def home(self) -> str:
+        """The first page."""
         return "/"
 
-    def static(self, name: str) -> str:  # noqa: D102
+    def static(self, name: str) -> str:
+        """A style sheet, a script or an icon."""
         return f"/static/{name}?v={self._version}"
 
-    def work(self, artwork_id: str) -> str:  # noqa: D102
+    def work(self, artwork_id: str) -> str:
+        """The page of a work."""
         return f"/works/{quote(artwork_id)}"
 
     def image(self, work: dict[str, Any], width_px: int) -> str:
         """A work's picture; the hash of its content lets browsers cache it for good."""
         return f"/images/{quote(str(work['artwork_id']))}.jpg?w={width_px}&v={str(work['jpeg_sha256'])[:8]}"
 
-    def artist(self, artist_id: str) -> str:  # noqa: D102
+    def artist(self, artist_id: str) -> str:
+        """The page of an artist."""
         return f"/artists/{quote(artist_id)}"
 
-    def artists(self, initial: str = "", page: int = 1) -> str:  # noqa: D102
+    def artists(self, initial: str = "", page: int = 1) -> str:
+        """The list of artists, or a page of those with an initial."""
         query = ({"initial": initial} if initial else {}) | ({"page": page} if page > 1 else {})
         return "/artists" + (f"?{urlencode(query)}" if query else "")
 
-    def search(self, question: Question | None = None, **query: Any) -> str:  # noqa: D102
+    def search(self, question: Question | None = None, **query: Any) -> str:
+        """The results of a search."""
         text = question.address() if question is not None else urlencode(query)
         return f"/search?{text}" if text else "/search"
 
-    def map(self, artwork_id: str = "") -> str:  # noqa: D102
+    def map(self, artwork_id: str = "") -> str:
+        """The map, with one work marked."""
         return "/map" + _marked(artwork_id)
 
-    def map_points(self) -> str:  # noqa: D102
+    def map_points(self) -> str:
+        """The coordinates and classes of all works."""
         return "/map/points.bin"
 
-    def map_works(self) -> str:  # noqa: D102
+    def map_works(self) -> str:
+        """The names of all works."""
         return "/map/works.json"
 
-    def collection(self) -> str:  # noqa: D102
+    def collection(self) -> str:
+        """The page of collection statistics."""
         return "/collection"
 
 
-class ExportedLinks(Links):
+class ExportedLinks:
     """Relative paths of files, so that the folder works wherever it is.
 
     Args:
@@ -122,20 +81,24 @@ class ExportedLinks(Links):
     def _to(self, path: str) -> str:
         return self._up + quote(path)
 
-    def home(self) -> str:  # noqa: D102
+    def home(self) -> str:
+        """The first page."""
         return self._to("index.html")
 
-    def static(self, name: str) -> str:  # noqa: D102
+    def static(self, name: str) -> str:
+        """A style sheet, a script or an icon."""
         return self._to(f"static/{name}")
 
-    def work(self, artwork_id: str) -> str:  # noqa: D102
+    def work(self, artwork_id: str) -> str:
+        """The page of a work."""
         return self._to(f"works/{artwork_id}.html")
 
     def image(self, work: dict[str, Any], width_px: int) -> str:
         """A work's picture; a site has two sizes of it."""
         return self._to(f"images/{'small/' if width_px <= 320 else ''}{work['artwork_id']}.jpg")
 
-    def artist(self, artist_id: str) -> str:  # noqa: D102
+    def artist(self, artist_id: str) -> str:
+        """The page of an artist."""
         return self._to(f"artists/{artist_id}.html")
 
     def artists(self, initial: str = "", page: int = 1) -> str:  # noqa: ARG002
@@ -146,18 +109,24 @@ class ExportedLinks(Links):
         """The map: works are found there where no server can search."""
         return self.map()
 
-    def map(self, artwork_id: str = "") -> str:  # noqa: D102
+    def map(self, artwork_id: str = "") -> str:
+        """The map, with one work marked."""
         return self._to("map.html") + _marked(artwork_id)
 
     def map_points(self) -> str:
         """A script with points and names: a page opened from a folder may not fetch data."""
         return self._to("map/data.js")
 
-    def map_works(self) -> str:  # noqa: D102
+    def map_works(self) -> str:
+        """The names of all works."""
         return self.map_points()
 
-    def collection(self) -> str:  # noqa: D102
+    def collection(self) -> str:
+        """The page of collection statistics."""
         return self._to("collection.html")
+
+
+Links = ServedLinks | ExportedLinks
 
 
 def _marked(artwork_id: str) -> str:

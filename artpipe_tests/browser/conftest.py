@@ -77,7 +77,7 @@ def held_up() -> Iterator[threading.Event]:
 
 
 # Not for the whole session: until it is closed, Playwright has an event loop in this thread, where others need theirs.
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("there is no Chromium; `apt-get install chromium` brings one")
