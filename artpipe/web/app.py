@@ -25,7 +25,7 @@ from artpipe.search.text import NoTextIndexError
 from artpipe.web import api, files, pages
 from artpipe.web.app_state import HERE, AppState, state_of
 from artpipe.web.config import WebConfig
-from artpipe.web.decoding import DecodingLimits, DecodingWorkers, UploadRefusedError
+from artpipe.web.decoding import DecodingWorkers, UploadRefusedError
 from artpipe.web.headers import SecurityHeaders, wants_json
 from artpipe.web.lake_status import LakeStatus
 from artpipe.web.live_collection import LiveCollection
@@ -62,8 +62,8 @@ def create_app(
         LakeMissingError, NothingEmbeddedError: there is nothing to serve yet.
     """
     config = config or WebConfig()
-    limits = DecodingLimits(stored_short_side_px(lake), config.decode_seconds)
-    state = AppState(lake, LiveCollection(lake, device, encoder), DecodingWorkers(limits), config, Metrics(), status)
+    decoding = DecodingWorkers(stored_short_side_px(lake), config.decode_seconds)
+    state = AppState(lake, LiveCollection(lake, device, encoder), decoding, config, Metrics(), status)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:

@@ -9,7 +9,6 @@ import logging
 import multiprocessing
 import queue
 import threading
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -39,28 +38,21 @@ class UploadRefusedError(ArtpipeError):
         self.status = status
 
 
-@dataclass(frozen=True)
-class DecodingLimits:
-    """The short side to which pictures are resized, and the time limit for decoding one."""
-
-    short_side_px: int = 320
-    seconds: float = 8.0
-
-
 class DecodingWorkers:
     """A pool of processes that turn untrusted bytes into the JPEG that the model takes.
 
     Args:
-        limits: size and time limits.
+        short_side_px: to which pictures are resized.
+        seconds: time limit for decoding one.
         count: number of processes.
     """
 
-    def __init__(self, limits: DecodingLimits | None = None, count: int = 2) -> None:
-        self.limits = limits or DecodingLimits()
+    def __init__(self, short_side_px: int, seconds: float, count: int = 2) -> None:
+        self.seconds = seconds
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
         self._is_closed = False
         for _ in range(count):
-            self._idle.put(_Worker(self.limits.short_side_px))
+            self._idle.put(_Worker(short_side_px))
 
     def warm_up(self) -> threading.Thread:
         """Start every worker, in the thread that is returned."""
@@ -76,7 +68,7 @@ class DecodingWorkers:
         """
         worker = self._idle.get()
         try:
-            return worker.decode(data, self.limits.seconds)
+            return worker.decode(data, self.seconds)
         finally:
             self._idle.put(worker)
 

@@ -102,7 +102,9 @@ class _SiteWriter:
         picture = self.lake.report("map/art_map.png")
         if picture.exists():
             self.write_file("map/picture.png", picture.read_bytes())
-        self.write_page("map.html", "map.html", map=self.map, picture="map/picture.png", data_script="map/data.js")
+        # A page opened from a folder may not fetch data, so points and works are in a script.
+        files = {"points": "", "works": "", "picture": "map/picture.png", "script": "map/data.js"}
+        self.write_page("map.html", "map.html", map=self.map, **files)
 
     def write_pictures(self, artwork_id: str) -> None:
         try:

@@ -53,14 +53,6 @@ class ServedLinks:
         """The map, with one work marked."""
         return "/map" + _marked(artwork_id)
 
-    def map_points(self) -> str:
-        """The coordinates and classes of all works."""
-        return "/map/points.bin"
-
-    def map_works(self) -> str:
-        """The names of all works."""
-        return "/map/works.json"
-
     def collection(self) -> str:
         """The page of collection statistics."""
         return "/collection"
@@ -112,14 +104,6 @@ class ExportedLinks:
     def map(self, artwork_id: str = "") -> str:
         """The map, with one work marked."""
         return self._to("map.html") + _marked(artwork_id)
-
-    def map_points(self) -> str:
-        """A script with points and names: a page opened from a folder may not fetch data."""
-        return self._to("map/data.js")
-
-    def map_works(self) -> str:
-        """The names of all works."""
-        return self.map_points()
 
     def collection(self) -> str:
         """The page of collection statistics."""

@@ -100,4 +100,5 @@ def collection(state: State) -> HTMLResponse:
 @router.get("/map")
 def map_of_the_collection(state: State) -> HTMLResponse:
     """The map."""
-    return HTMLResponse(state.render("map.html", map=state.map(), picture="/map/picture.png", data_script=None))
+    files = {"points": "/map/points.bin", "works": "/map/works.json", "picture": "/map/picture.png", "script": ""}
+    return HTMLResponse(state.render("map.html", map=state.map(), **files))

@@ -14,7 +14,7 @@ from PIL import Image
 
 from artpipe.web.app import create_app
 from artpipe.web.config import WebConfig
-from artpipe.web.decoding import DecodingLimits, DecodingWorkers, UploadRefusedError
+from artpipe.web.decoding import DecodingWorkers, UploadRefusedError
 
 
 def send(client: TestClient, data: bytes, address: str = "/api/predict"):
@@ -146,17 +146,17 @@ def test_uploads_beyond_those_that_may_wait_are_asked_to_come_again(web_lake, co
 @pytest.fixture
 def workers() -> Iterator[DecodingWorkers]:
     """One worker process."""
-    workers = DecodingWorkers(DecodingLimits(48, seconds=30.0), count=1)
+    workers = DecodingWorkers(48, seconds=30.0, count=1)
     yield workers
     workers.close()
 
 
 def test_decoding_that_takes_too_long_is_given_up_and_the_next_picture_decoded(workers: DecodingWorkers, picture_of):
     assert workers.decode(picture_of((1, 2, 3))).startswith(b"\xff\xd8")
-    workers.limits = DecodingLimits(48, seconds=0.0)
+    workers.seconds = 0.0
     with pytest.raises(UploadRefusedError, match="took longer than 0 seconds"):
         workers.decode(picture_of((1, 2, 3), (3000, 3000), "PNG"))
-    workers.limits = DecodingLimits(48, seconds=30.0)
+    workers.seconds = 30.0
     assert workers.decode(picture_of((4, 5, 6))).startswith(b"\xff\xd8")
 
 
