@@ -68,14 +68,12 @@ def served_model(step: AssetStep, config: ServedModelConfig) -> Result:
     from artpipe.images.store import ImageStore
     from artpipe.serving.choice import choose_served, remove_old_models
 
-    lake, settings = step.lake, step.settings
+    lake, settings, seed = step.lake, step.settings, step.settings.seed
 
     def compare(challenger: "ModelCard", served: "ModelCard") -> "Comparison":
         store = ImageStore(lake)
         rows = store.held(read_table(lake, "training_set"))
-        return compare_on_test_works(
-            lake, challenger, served, rows, store, settings.device, settings.seed, step.progress
-        )
+        return compare_on_test_works(lake, challenger, served, rows, store, settings.device, seed, step.progress)
 
     choice = choose_served(
         lake, compare, tolerance=settings.model_tolerance, promote=config.promote, force=config.force

@@ -83,7 +83,7 @@ class ToyConfig(RunConfig):
 
 
 @pipeline_asset(kinds={"polars"}, code_version="1", due=toy_due)
-def toy_sum(step: AssetStep, config: ToyConfig, toy_rows: DataFrame) -> Result:
+def toy_sum(_: AssetStep, config: ToyConfig, toy_rows: DataFrame) -> Result:
     """The sum of the rows."""
     MADE.append("toy_sum")
     total = toy_rows["row"].sum()
@@ -96,7 +96,7 @@ def toy_sum(step: AssetStep, config: ToyConfig, toy_rows: DataFrame) -> Result:
     stored={"toy_even": PARQUET, "toy_odd": PARQUET},
     descriptions={"toy_even": "Even rows.", "toy_odd": "Odd rows."},
 )
-def toy_parity(step: AssetStep, toy_rows: DataFrame) -> Iterator[Result]:
+def toy_parity(_: AssetStep, toy_rows: DataFrame) -> Iterator[Result]:
     """Rows by their parity."""
     MADE.append("toy_parity")
     yield Result(toy_rows.filter(pl.col("row") % 2 == 0), asset="toy_even")
@@ -126,7 +126,7 @@ class Bench:
     def run(self, *names: str, config: dict[str, Any] | None = None, **changed: object) -> dg.ExecuteInProcessResult:
         MADE.clear()
         settings = self.settings(**changed)
-        result = dg.materialize(
+        return dg.materialize(
             ASSETS,
             selection=list(names or SOUND),
             instance=self.instance,
@@ -138,7 +138,6 @@ class Bench:
             },
             run_config={"ops": {name: {"config": value} for name, value in (config or {}).items()}},
         )
-        return result
 
     def metadata(self, result: dg.ExecuteInProcessResult, name: str) -> dict[str, object]:
         made = {
@@ -163,7 +162,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def test_it_is_a_plain_asset_with_what_every_asset_has(bench: Bench):
     spec = toy_rows.get_asset_spec()
-    assert (spec.group_name, spec.owners, spec.kinds) == ("orchestration", ["team:artpipe"], {"polars"})
+    assert (spec.group_name, list(spec.owners), spec.kinds) == ("orchestration", ["team:artpipe"], {"polars"})
     assert spec.description == "As many rows as the root asks for."
     result = bench.run()
     found = bench.metadata(result, "toy_rows")
