@@ -1,7 +1,7 @@
-"""Which assets are stale, by `artpipe status`, asked in the background and shown with the time of the answer.
+"""Which assets are stale: runs `artpipe status` in the background.
 
-The status takes seconds and loads Dagster, so it runs as a process of its own; a page never waits for it and shows the
-latest answer.
+The status takes seconds and loads Dagster, so it runs as a process of its own. A page never waits for it, and shows the
+latest report with its time.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 from artpipe.errors import ArtpipeError
 
 MAX_AGE = timedelta(minutes=1)
-"""A report older than this is replaced when somebody looks at it."""
+"""A report older than this is updated when a page shows it."""
 _TIMEOUT_S = 120.0
 
 

@@ -124,9 +124,9 @@ def work_numbers() -> Iterator[int]:
 
 
 @pytest.fixture
-def held_picture(tmp_path: Path, work_numbers: Iterator[int]) -> Path:
+def collection_picture(tmp_path: Path, work_numbers: Iterator[int]) -> Path:
     """A picture of a work of the described collection; another for each test, so that it was not compared before."""
-    path = tmp_path / "held.jpg"
+    path = tmp_path / "painting.jpg"
     path.write_bytes(web_fixtures.blots(next(work_numbers)))
     return path
 

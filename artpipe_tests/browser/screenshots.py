@@ -41,10 +41,10 @@ def keep(page: Page, path: Path) -> None:
 
 def main() -> None:
     """Take them all."""
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("lake")
-    asked.add_argument("folder", type=Path)
-    options = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("lake")
+    parser.add_argument("folder", type=Path)
+    options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     lake = DataLake(options.lake)
     app = create_app(lake)

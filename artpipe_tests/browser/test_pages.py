@@ -87,12 +87,12 @@ def test_a_picture_unlike_the_collection_is_marked_also_for_others_with_its_addr
     page.goto("/")
     page.set_input_files("input[type=file]", grey_picture)
     page.wait_for_url("**/search?image=*")
-    stranger = context_with(viewport={"width": 390, "height": 844}).new_page()
-    stranger.goto(page.url)
-    for one in (page, stranger):
+    other_visitor = context_with(viewport={"width": 390, "height": 844}).new_page()
+    other_visitor.goto(page.url)
+    for one in (page, other_visitor):
         expect(one.get_by_role("heading", name="Unlike anything in this collection")).to_be_visible()
         expect(one.locator(".predictions .unsure")).to_have_count(2)
-    assert stranger.evaluate("document.documentElement.scrollWidth") <= 390
+    assert other_visitor.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_a_picture_that_is_chosen_leads_to_its_results(page: Page, red_picture: Path):
@@ -110,10 +110,10 @@ def test_the_address_of_a_picture_s_results_can_be_shared(
     page.goto("/")
     page.set_input_files("input[type=file]", red_picture)
     page.wait_for_url("**/search?image=*")
-    stranger = context_with().new_page()
-    stranger.goto(page.url)
-    assert titles(stranger) == titles(page)
-    expect(stranger.locator("img.preview")).to_be_hidden()
+    other_visitor = context_with().new_page()
+    other_visitor.goto(page.url)
+    assert titles(other_visitor) == titles(page)
+    expect(other_visitor.locator("img.preview")).to_be_hidden()
 
 
 def test_a_picture_can_be_dropped_and_pasted(page: Page):

@@ -25,11 +25,11 @@ def test_the_verdict_comes_after_the_results_and_becomes_part_of_their_address(
     visitor: Page,
     context_with: Callable[..., BrowserContext],
     described_address: str,
-    held_picture: Path,
+    collection_picture: Path,
     held_up: threading.Event,
 ):
     visitor.goto("/")
-    visitor.set_input_files("input[type=file]", held_picture)
+    visitor.set_input_files("input[type=file]", collection_picture)
     expect(visitor.get_by_role("heading", name="Is this painting in the collection?")).to_be_visible()
     expect(visitor.locator(".grid .card").first).to_be_visible()
     expect(visitor.locator("img.preview")).to_be_visible()
@@ -47,53 +47,55 @@ def test_the_verdict_comes_after_the_results_and_becomes_part_of_their_address(
     expect(visitor.locator(".verdict.found")).to_be_visible()
     expect(visitor.locator("[data-comparing]")).to_have_count(0)
     expect(visitor.locator("img.preview")).to_be_visible()
-    stranger = context_with(base_url=described_address).new_page()
-    stranger.goto(visitor.url)
-    expect(stranger.locator(".verdict.found")).to_be_visible()
-    expect(stranger.locator("img.preview")).to_be_hidden()
+    other_visitor = context_with(base_url=described_address).new_page()
+    other_visitor.goto(visitor.url)
+    expect(other_visitor.locator(".verdict.found")).to_be_visible()
+    expect(other_visitor.locator("img.preview")).to_be_hidden()
 
 
-def test_a_verdict_that_is_known_already_is_shown_at_once(visitor: Page, held_picture: Path):
+def test_a_verdict_that_is_known_already_is_shown_at_once(visitor: Page, collection_picture: Path):
     for _ in range(2):
         visitor.goto("/")
-        visitor.set_input_files("input[type=file]", held_picture)
+        visitor.set_input_files("input[type=file]", collection_picture)
         expect(visitor.locator(".verdict.found")).to_be_visible()
         expect(visitor.locator("img.preview")).to_be_visible()
         assert visitor.locator("img.preview").get_attribute("data-preview") in visitor.url
 
 
 def test_without_scripts_the_page_comes_with_its_verdict(
-    context_with: Callable[..., BrowserContext], described_address: str, held_picture: Path
+    context_with: Callable[..., BrowserContext], described_address: str, collection_picture: Path
 ):
     page = context_with(base_url=described_address, java_script_enabled=False).new_page()
     page.goto("/")
-    page.set_input_files("input[type=file]", held_picture)
+    page.set_input_files("input[type=file]", collection_picture)
     page.get_by_role("button", name="Search by picture").click()
     expect(page.locator(".verdict.found")).to_be_visible()
 
 
 @pytest.mark.usefixtures("held_up")
-def test_where_the_server_does_not_answer_the_page_says_what_to_do(visitor: Page, held_picture: Path):
+def test_where_the_server_does_not_answer_the_page_says_what_to_do(visitor: Page, collection_picture: Path):
     visitor.route("**/search/verdict?*", lambda route: route.abort())
     visitor.goto("/")
-    visitor.set_input_files("input[type=file]", held_picture)
+    visitor.set_input_files("input[type=file]", collection_picture)
     expect(visitor.locator(".verdict .comparing")).to_have_text("The server does not answer; reload the page.")
     expect(visitor.locator(".grid .card").first).to_be_visible()
 
 
 @pytest.mark.usefixtures("held_up")
 @pytest.mark.parametrize(("status", "message"), [(422, "The model was changed."), (500, "The comparison failed")])
-def test_where_the_verdict_is_refused_the_page_says_why(visitor: Page, held_picture: Path, status: int, message: str):
+def test_where_the_verdict_is_refused_the_page_says_why(
+    visitor: Page, collection_picture: Path, status: int, message: str
+):
     body = '{"detail": "the model was changed."}' if status == 422 else "Internal Server Error"
     visitor.route("**/search/verdict?*", lambda route: route.fulfill(status=status, body=body))
     visitor.goto("/")
-    visitor.set_input_files("input[type=file]", held_picture)
+    visitor.set_input_files("input[type=file]", collection_picture)
     expect(visitor.locator(".verdict .comparing")).to_contain_text(message)
 
 
-def test_without_session_storage_the_verdict_is_shown(visitor: Page, held_picture: Path):
+def test_without_session_storage_the_verdict_is_shown(visitor: Page, collection_picture: Path):
     visitor.add_init_script("Object.defineProperty(window, 'sessionStorage', { get() { throw new Error('no'); } })")
     visitor.goto("/")
-    visitor.set_input_files("input[type=file]", held_picture)
+    visitor.set_input_files("input[type=file]", collection_picture)
     expect(visitor.locator(".verdict.found")).to_be_visible()
     expect(visitor.locator("img.preview")).to_be_hidden()
