@@ -9,7 +9,6 @@ What a query is tells `resolve.py`, which rows answer it `ranking.py`, what come
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -42,8 +41,6 @@ from artpipe.search.text import TextSearch
 if TYPE_CHECKING:
     import polars as pl
     from PIL.Image import Image
-
-    from artpipe.vectors.nearest import Vector
 
 AsOf = int | str | date | datetime
 """A version of the table, or a date."""
@@ -105,7 +102,7 @@ class Collection:
         self._resolver = Resolver(
             self.works,
             self._position_of,
-            vectors=lambda: self._vectors,
+            nearest=lambda: self.index.nearest,
             encoder=self._encoder_for_table,
             short_side_px=lambda: self._short_side_px,
             allows_urls=allows_urls,
@@ -321,7 +318,8 @@ class Collection:
 
     def warm_up(self) -> None:
         """Load what the first query would wait for: the vectors, the index and the suggestions; for services."""
-        self.index.nearest.search(self._vectors[0], 1)
+        nearest = self.index.nearest
+        nearest.search(nearest.vectors_at([0])[0], 1)
         self.suggest("a")
 
     def explain(
@@ -393,7 +391,11 @@ class Collection:
             scale = self._scale = self._scale or open_scale(self.lake, self.model_ids[0])
         if scale is None:
             return Novelty(similarity)
-        return Novelty(similarity, scale.distance(asked.vector, self._vectors[nearest.positions]), scale.usual_up_to)
+        return Novelty(
+            similarity,
+            scale.distance(asked.vector, self.index.nearest.vectors_at(nearest.positions)),
+            scale.usual_up_to,
+        )
 
     def _answered(self, target: Callable[[], Target], wanted: Wanted) -> Hits:
         """Rank, frame and time a single query."""
@@ -422,22 +424,15 @@ class Collection:
     def _suggestions(self) -> Suggestions:
         return Suggestions(self.works)
 
-    @property
-    def _vectors(self) -> "Vector":
-        with self._lock:
-            return self._matrix
-
-    @cached_property
-    def _matrix(self) -> "Vector":
-        return self._table.vectors(self._version)[1]
-
     @cached_property
     def _index(self) -> ServedIndex:
-        version = vectors_version(self.works)
-        served = open_index(self._matrix, self.lake, model_id=self.model_ids[0], content_version=version)
-        if self._past and served.note:
-            return replace(served, note=f"opened as of {self._past.date:%Y-%m-%d %H:%M} UTC, and searched exactly")
-        return served
+        return open_index(
+            self._table,
+            self._version,
+            model_id=self.model_ids[0],
+            content_version=vectors_version(self.works),
+            past=self.as_of,
+        )
 
     @cached_property
     def _images_version(self) -> int | None:

@@ -24,7 +24,7 @@ class Explanation:
     """How a query was answered.
 
     Attributes:
-        index: `exact`, `byte_scan`, `bit_scan` or `hnsw`; `text` for words alone.
+        index: `exact`, `int8` or `ivf_rq`; `text` for words alone.
         how: the same for people.
         note: why the index that was built is not used; empty when it is.
         rows: vectors in the collection.

@@ -18,7 +18,6 @@ from artpipe.search.groups import COLUMN_OF, Distinct, group_codes, spread
 from artpipe.search.index import ServedIndex
 from artpipe.search.resolve import Asked
 from artpipe.search.text import TextMatches, TextSearch
-from artpipe.vectors.batch import search_each
 from artpipe.vectors.nearest import Neighbours, Vector
 
 LARGEST_K = 100_000
@@ -138,13 +137,15 @@ class Ranking:
         return wanted.page(spread(search, codes, wanted.depth, taken))
 
     def nearest_to_each(self, targets: Sequence[Target], wanted: Wanted) -> list[Neighbours]:
-        """The same for many targets, by one matrix product; always exact."""
+        """The same for many targets at once."""
         if wanted.distinct is not None or len(targets) < 2:
             return [self.nearest(target, wanted) for target in targets]
         allowed = self.allowed(wanted)
         excluded = [self._excluded(target, wanted) for target in targets]
         depths = [wanted.depth + len(rows) for rows in excluded]
-        found = search_each(self._index().exact, np.stack([target.vector for target in targets]), depths, allowed)
+        served = self._index()
+        nearest = served.exact if wanted.exact else served.nearest
+        found = nearest.search_many(np.stack([target.vector for target in targets]), depths, allowed)
         return [wanted.page(_without(near, rows, wanted.depth)) for near, rows in zip(found, excluded, strict=True)]
 
     def holding(self, words: str, wanted: Wanted) -> TextMatches:

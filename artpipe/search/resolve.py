@@ -20,7 +20,7 @@ from artpipe.search.remote import fetch_picture, is_url
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from artpipe.vectors.nearest import Vector
+    from artpipe.vectors.nearest import NeighbourSearch, Vector
 
 _PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".avif", ".heic")
 
@@ -44,7 +44,7 @@ class Resolver:
     Attributes:
         works: `artwork_id`, `title` and `artist`, in the order of the vectors.
         position_of: the row of each `artwork_id`.
-        vectors: gives the table's vectors; asked only when needed.
+        nearest: gives the search over the table's vectors; asked only when needed.
         encoder: gives the model; asked only when a picture must be embedded.
         short_side_px: gives that of the stored pictures.
         allows_urls: whether a picture may be fetched from the web.
@@ -52,7 +52,7 @@ class Resolver:
 
     works: pl.DataFrame
     position_of: dict[str, int]
-    vectors: "Callable[[], Vector]"
+    nearest: "Callable[[], NeighbourSearch]"
     encoder: Callable[[], PictureEncoder]
     short_side_px: Callable[[], int]
     allows_urls: bool = False
@@ -69,15 +69,15 @@ class Resolver:
         for number, query in enumerate(queries):
             position = self.position_of.get(query) if isinstance(query, str) else None
             if position is not None:
-                asked[number] = Asked(self.vectors()[position], position)
+                asked[number] = Asked(self.nearest().vectors_at([position])[0], position)
             elif isinstance(query, np.ndarray) and not is_pixels(query):
-                asked[number] = Asked(unit_vector(query, self.vectors().shape[1]))
+                asked[number] = Asked(unit_vector(query, self.nearest().dimension))
             else:
                 jpegs[number] = self.picture(query)
         if jpegs:
             made = self.encoder().encode(list(jpegs.values())).vectors
             for number, vector in zip(jpegs, made, strict=True):
-                asked[number] = Asked(unit_vector(vector, self.vectors().shape[1]))
+                asked[number] = Asked(unit_vector(vector, self.nearest().dimension))
         return [asked[number] for number in range(len(queries))]
 
     def picture(self, query: "str | Path | bytes | Image | NDArray[Any]", short_side_px: int | None = None) -> bytes:

@@ -23,7 +23,7 @@ KILLS = [
     ("embeddings", "artpipe.embedding.table:EmbeddingTable.upsert", 1),
     ("embeddings", "artpipe.embedding.table:EmbeddingTable.optimize", 1),
     ("evaluation_report", "artpipe.evaluation.assets:write_whole", 2),
-    ("search_index", "artpipe.search.index:save_index", 1),
+    ("search_index", "artpipe.search.index:save_card", 1),
     ("text_index", "artpipe.search.text:build_text_index", 1),
     ("art_map", "artpipe.orchestration.storage:write_table", 1),
 ]

@@ -9,14 +9,13 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from artpipe.embedding.table import EmbeddingTable, vectors_version
+from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.paths import DataLake
 from artpipe.search import Collection, SearchFilter
 from artpipe.search.collection import LakeMissingError, NothingEmbeddedError, UnknownArtworkError
 from artpipe.search.hits import Hits
-from artpipe.search.index import ServedIndex, build_index
+from artpipe.search.index import update_index
 from artpipe.search.queries import ModelMismatchError, PictureEncoder, UnusableQueryError
-from artpipe.vectors.nearest import HnswGraph, build_graph
 
 PictureOf = Callable[[tuple[int, int, int]], bytes]
 RED = (200, 30, 30)
@@ -290,10 +289,8 @@ def test_an_open_collection_keeps_its_version_of_the_table(lake: DataLake, colou
 
 def test_explain_names_the_index_and_why_the_built_one_is_not_used(lake: DataLake):
     table = EmbeddingTable(lake)
-    found, vectors = table.vectors()
     assert "no index was built" in Collection.open(lake).explain("d/durer/hare").note
-    version = vectors_version(table.read(["artwork_id", "jpeg_sha256", "model_id"]))
-    build_index(vectors, found, lake, model_id="3fa9", content_version=version)
+    update_index(lake)
     told = Collection.open(lake).explain("d/durer/hare")
     assert (told.index, told.note, told.rows, told.rows_scanned) == ("exact", "", 5, 5)
     assert told.milliseconds > 0
@@ -315,14 +312,6 @@ def test_searching_by_id_loads_neither_torch_nor_lancedb(lake: DataLake):
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
-
-
-def test_an_exact_search_passes_the_index_by(lake: DataLake, monkeypatch: pytest.MonkeyPatch):
-    collection = Collection.open(lake)
-    graph = HnswGraph(collection._vectors, build_graph(collection._vectors))
-    monkeypatch.setattr(graph, "search", lambda *_: pytest.fail("the graph was asked"))
-    collection.__dict__["_index"] = ServedIndex(graph, None)
-    assert ids(collection.similar("d/durer/hare", k=1, exact=True)) == ["d/durer/hare_d"]
 
 
 def test_a_service_loads_beforehand_what_its_first_query_would_wait_for(
