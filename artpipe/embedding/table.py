@@ -19,7 +19,6 @@ from artpipe.vectors.row_addresses import RowAddresses
 
 if TYPE_CHECKING:
     import lance
-    import pyarrow as pa
     from lancedb.table import Table
     from numpy.typing import NDArray
 
@@ -286,8 +285,8 @@ def vectors_version(rows: pl.DataFrame) -> str:
     return digest.hexdigest()[:16]
 
 
-def _in_order(scanned: "pa.Table") -> "tuple[pl.Series, NDArray[np.int64]]":
-    """The ids of scanned rows, sorted, and the place of each scanned row among them."""
+def _in_order(scanned: Any) -> "tuple[pl.Series, NDArray[np.int64]]":
+    """The ids of an Arrow table of rows, sorted, and the place of each row among them."""
     ids = cast("pl.Series", pl.from_arrow(scanned["artwork_id"]))
     order = ids.arg_sort().to_numpy()
     return ids[order], np.argsort(order, kind="stable")

@@ -97,6 +97,11 @@ class ServedIndex:
     note: str = ""
 
     @property
+    def is_exact(self) -> bool:
+        """Whether every answer holds the true neighbours."""
+        return self.exact is self.nearest
+
+    @property
     def exact(self) -> NeighbourSearch:
         """What finds the true neighbours of the same vectors."""
         return self.nearest.exact if isinstance(self.nearest, LanceSearch) else self.nearest
@@ -250,14 +255,14 @@ def _in_lance(
         logger.warning("%s", why)
         exact = Trial({}, 1.0, 0.0)
         return {**asdict(exact), "kind": ExactProduct.kind, "trials": trials, "why": why}
-    is_new = card is None or bool(why)
+    trained_rows, added_rows = (rows, 0) if card is None or why else (card.trained_rows, card.added_rows + new)
     return {
         **asdict(chosen),
         "kind": LanceSearch.kind,
         "trials": trials,
         "why": f"trained: {why}" if why else f"{new:,} rows added",
-        "trained_rows": rows if is_new else card.trained_rows,
-        "added_rows": 0 if is_new else card.added_rows + new,
+        "trained_rows": trained_rows,
+        "added_rows": added_rows,
     }
 
 

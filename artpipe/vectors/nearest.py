@@ -17,7 +17,7 @@ from artpipe.vectors.threads import in_parts
 Vector = NDArray[np.float32]
 Positions = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-_Number = TypeVar("_Number", np.float32, np.int32)
+_Number = TypeVar("_Number", bound=np.float32 | np.int32)
 
 _GROUP = 64
 """The k-th best of all rows is bounded by the k-th best of the maxima of groups of this many rows."""
@@ -234,20 +234,20 @@ class _Products:
 
         Only groups whose largest product does are searched, which leaves out nearly all of the rows.
         """
-        least = np.maximum(np.ceil(least), -_OUT_OF_REACH // 2).astype(self._values.dtype)
-        if len(least) == 1:
-            return [np.flatnonzero(self._values[:, 0] >= least[0])]
-        holds_one = self._largest >= least
+        bound = np.maximum(np.ceil(least), -_OUT_OF_REACH // 2).astype(self._values.dtype)
+        if len(bound) == 1:
+            return [np.flatnonzero(self._values[:, 0] >= bound[0])]
+        holds_one = self._largest >= bound
         is_crowded = np.count_nonzero(holds_one, axis=0) > len(self._largest) // 2
         holds_one[:, is_crowded] = False
         near, askers = np.nonzero(holds_one)
         members = self._first[near] + self._stride[near] * np.arange(_SMALL_GROUP)[:, None]
-        reaching = self._values[members, askers] >= least[askers]
+        reaching = self._values[members, askers] >= bound[askers]
         rest = len(self._largest) * _SMALL_GROUP
-        rest_rows, rest_askers = np.nonzero((self._values[rest:] >= least) & ~is_crowded)
+        rest_rows, rest_askers = np.nonzero((self._values[rest:] >= bound) & ~is_crowded)
         rows = np.concatenate([members[reaching], rest_rows + rest])
         askers = np.concatenate([np.broadcast_to(askers, members.shape)[reaching], rest_askers])
-        ends = np.cumsum(np.bincount(askers, minlength=len(least)))[:-1]
+        ends = np.cumsum(np.bincount(askers, minlength=len(bound)))[:-1]
         each = np.split(rows[np.argsort(askers, kind="stable")], ends)
         return [None if crowded else one for one, crowded in zip(each, is_crowded, strict=True)]
 

@@ -19,9 +19,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +86,7 @@ class Data:
         truth = {"all": true_neighbours(vectors, asked, None)}
         truth |= {str(share): true_neighbours(vectors, asked, draw < share) for share in SHARES}
         truth["changed"] = true_neighbours(self.changed(vectors), asked, None)
-        np.savez(self.folder / "truth.npz", **truth)
+        np.savez(self.folder / "truth.npz", **truth)  # pyright: ignore[reportArgumentType]
 
     def changed(self, vectors: Matrix) -> Matrix:
         """The vectors after every twentieth row was replaced by another one."""
@@ -129,7 +129,7 @@ class Contender:
     def search(self, query: Matrix, allowed: Mask | None, **settings: Any) -> NDArray[np.int64]:
         raise NotImplementedError
 
-    def stale(self, settings: Settings) -> dict[str, float]:
+    def stale(self, settings: Settings) -> dict[str, float]:  # noqa: ARG002 - of those that can follow a change
         return {}
 
 
@@ -139,28 +139,20 @@ class Product(Contender):
 
         self.nearest: Any = ExactProduct(np.array(self.data.vectors))
 
-    def search(self, query: Matrix, allowed: Mask | None, **settings: Any) -> NDArray[np.int64]:
+    def search(self, query: Matrix, allowed: Mask | None, **_: Any) -> NDArray[np.int64]:
         return self.nearest.search(query, K, allowed).positions
 
 
 class Int8(Product):
     def open(self) -> None:
-        from artpipe.vectors.nearest import ByteScan
+        from artpipe.vectors.nearest import Int8Index
 
-        self.nearest = ByteScan(np.array(self.data.vectors))
-
-
-class BitScanned(Product):
-    def open(self) -> None:
-        from artpipe.search.bit_scan import BitScan
-
-        self.nearest = BitScan(np.array(self.data.vectors))
-        _ = self.nearest.codes
+        self.nearest = Int8Index(np.array(self.data.vectors))
 
 
 class LanceIndex(Contender):
     kind = "IVF_RQ"
-    options: Settings = {}
+    options: ClassVar[Settings] = {}
     by_column = False
     """Whether a filter is a condition on an indexed column, rather than a set of rows."""
 
@@ -174,7 +166,7 @@ class LanceIndex(Contender):
 
         vectors, masks = self.data.vectors, self.data.masks
 
-        def batches() -> Iterator[pa.RecordBatch]:
+        def batches() -> Iterator[Any]:
             for first in range(0, len(vectors), 32_768):
                 part = np.ascontiguousarray(vectors[first : first + 32_768])
                 columns = {"row": pa.array(np.arange(first, first + len(part)))}
@@ -246,18 +238,18 @@ def probes(counts: tuple[int, ...], refines: tuple[int, ...], **more: Any) -> tu
 
 
 class IvfRq(LanceIndex):
-    options = {"num_bits": 1}
+    options: ClassVar[Settings] = {"num_bits": 1}
     grid = probes((5, 10, 20, 40, 80), (4, 8, 16))
 
 
 class IvfRq4(LanceIndex):
-    options = {"num_bits": 4}
+    options: ClassVar[Settings] = {"num_bits": 4}
     grid = probes((5, 10, 20, 40, 80), (1, 2, 4))
 
 
 class IvfPq(LanceIndex):
     kind = "IVF_PQ"
-    options = {"num_sub_vectors": 32}
+    options: ClassVar[Settings] = {"num_sub_vectors": 32}
     grid = probes((5, 10, 20, 40, 80), (4, 8, 16, 32))
 
 
@@ -290,7 +282,7 @@ class Faiss(Contender):
             selector = faiss.IDSelectorBitmap(len(allowed), faiss.swig_ptr(bits))
         return self.index.search(query[None], K, params=self.parameters(faiss, selector, settings))[1][0]
 
-    def parameters(self, faiss: Any, selector: Any, settings: Settings) -> Any:
+    def parameters(self, faiss: Any, selector: Any, settings: Settings) -> Any:  # noqa: ARG002 - of the others
         return faiss.SearchParameters(sel=selector)
 
 
@@ -327,7 +319,7 @@ class Hnswlib(Contender):
         self.index.init_index(len(vectors), M=16, ef_construction=128)
         self.index.add_items(vectors, num_threads=2)
 
-    def search(self, query: Matrix, allowed: Mask | None, **settings: Any) -> NDArray[np.int64]:
+    def search(self, query: Matrix, allowed: Mask | None, **settings: Any) -> NDArray[np.int64]:  # noqa: ARG002
         self.index.set_ef(settings["ef"])
         return self.index.knn_query(query, K, num_threads=1)[0][0].astype(np.int64)
 
@@ -343,7 +335,7 @@ class Usearch(Contender):
         self.index: Any = Index(ndim=vectors.shape[1], metric="ip", dtype="f16", connectivity=16, expansion_add=128)
         self.index.add(np.arange(len(vectors), dtype=np.uint64), vectors, threads=2)
 
-    def search(self, query: Matrix, allowed: Mask | None, **settings: Any) -> NDArray[np.int64]:
+    def search(self, query: Matrix, allowed: Mask | None, **settings: Any) -> NDArray[np.int64]:  # noqa: ARG002
         self.index.expansion_search = settings["expansion"]
         return self.index.search(query, K, threads=1).keys.astype(np.int64)
 
@@ -351,7 +343,6 @@ class Usearch(Contender):
 CONTENDERS: dict[str, type[Contender]] = {
     "product": Product,
     "int8": Int8,
-    "bit_scan": BitScanned,
     "ivf_rq": IvfRq,
     "ivf_rq4": IvfRq4,
     "ivf_pq": IvfPq,
@@ -420,15 +411,72 @@ def work(name: str, data: Data) -> dict[str, Any]:
             ms, found = timed(ask, asked)
             answer[f"{share} by column"] = [ms, recall(found, truth[str(share)][half])]
     vectors = np.array(data.vectors) if data.vectors.nbytes < 2e9 else data.vectors
-    ours, product = [], []
-    for first in range(0, len(asked), 10):  # turns; a thread of the BLAS spins for a while after a product
-        product.append(timed(lambda query: np.argpartition(vectors @ query, -K)[-K:], asked[first : first + 3])[0])
-        time.sleep(0.3)
+
+    def product(query: Matrix) -> NDArray[np.int64]:
+        return np.argpartition(vectors @ query, -K)[-K:]
+
+    ours, products = [], []
+    for first in range(0, len(asked), 10):
+        products.append(timed(product, asked[first : first + 3])[0])
+        time.sleep(0.3)  # a thread of the BLAS spins for a while after a product
         ours.append(timed(lambda query: contender.search(query, None, **settings), asked[first : first + 10])[0])
-    answer |= {"ms": float(np.median(ours)), "product_ms": float(np.median(product))}
-    answer["ratio"] = round(float(np.median(np.array(product) / np.array(ours))), 2)
-    del vectors
+    answer |= {"ms": float(np.median(ours)), "product_ms": float(np.median(products))}
+    answer["ratio"] = round(float(np.median(np.array(products) / np.array(ours))), 2)
     return answer | {"stale": contender.stale(settings)}
+
+
+def markdown(lines: Sequence[dict[str, Any]]) -> str:
+    """The results as tables, one row a contender; the last result of each counts."""
+    latest = {(line["rows"], line["contender"]): line for line in lines}
+    done = {key: line for key, line in sorted(latest.items()) if "failed" not in line}
+    order = sorted(done, key=lambda key: (key[0], -done[key]["ratio"]))
+    shares = [f"{share:.1%}".replace(".0%", "%") for share in SHARES]
+
+    def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+        return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in (head, ["---"] * len(head), *rows))
+
+    def cell(found: Sequence[float] | None) -> str:
+        return "-" if found is None else f"{found[0]:.1f} ({found[1]:.3f})"
+
+    figures = [
+        (
+            f"{rows:,}",
+            name,
+            f"{line['ratio']:.1f}",
+            f"{line['ms']:.1f}",
+            f"{line['all'][1]:.3f}",
+            line["build_s"],
+            line["memory_mb"],
+            ", ".join(f"{key} {value}" for key, value in line["settings"].items()) or "-",
+        )
+        for (rows, name), line in ((key, done[key]) for key in order)
+    ]
+    head = ("rows", "contender", "product / it", "ms", "recall@10", "build s", "MB", "settings")
+    parts = ["### Without a filter", table(head, figures), "### With a filter: ms (recall@10)"]
+    filtered = [
+        (f"{key[0]:,}", key[1], *(cell(done[key].get(str(share))) for share in SHARES))
+        for key in order
+        if str(SHARES[0]) in done[key]
+    ]
+    parts.append(table(("rows", "contender", *shares), filtered))
+    parts.append("### After 5 % of the rows were replaced")
+    names = ("stale_ms", "stale_recall", "optimize_s", "optimized_ms", "optimized_recall")
+    parts.append(
+        table(
+            ("rows", "contender", "ms", "recall@10", "update s", "ms then", "recall then"),
+            [
+                (f"{key[0]:,}", key[1], *(done[key]["stale"][name] for name in names))
+                for key in order
+                if done[key]["stale"]
+            ],
+        )
+    )
+    failed = [
+        f"{line['contender']} with {line['rows']:,} rows: {line['failed']}"
+        for line in latest.values()
+        if "failed" in line
+    ]
+    return "\n\n".join([*parts, *(["### Not measured", "\n".join(f"- {one}" for one in failed)] if failed else [])])
 
 
 def main() -> None:
@@ -439,8 +487,12 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--limit-s", type=int, default=900, help="for one contender, building and searching")
     parser.add_argument("--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
+    parser.add_argument("--table", action="store_true", help="write the kept results as Markdown")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.table:
+        print(markdown([json.loads(line) for line in (options.folder / "results.jsonl").read_text().splitlines()]))
+        return
     if options.worker:
         data = Data(options.folder, options.rows[0], options.dimension, options.queries)
         print(json.dumps(work(options.worker, data)))

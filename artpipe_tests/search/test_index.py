@@ -1,7 +1,7 @@
 """What serves a table: exact and in memory, or by the table's own index, which follows a table that changes."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,8 @@ def opened(lake: DataLake, version: int | None = None, **options: Any) -> Served
     rows = table.read(version=version)
     current = version or table.version
     assert current is not None
-    content = {"model_id": rows["model_id"][0], "content_version": vectors_version(rows)}
-    return open_index(table, current, **{**content, **options})
+    content: dict[str, Any] = {"model_id": rows["model_id"][0], "content_version": vectors_version(rows)}
+    return open_index(table, current, **content, **options)
 
 
 def true_share(served: ServedIndex, data: Vector) -> float:
@@ -56,9 +56,10 @@ def lake(tmp_path: Path) -> DataLake:
 
 
 @pytest.fixture
-def update(lake: DataLake) -> Iterator[Any]:
+def update(lake: DataLake) -> Callable[..., IndexCard]:
     def run(**options: Any) -> IndexCard:
-        return update_index(lake, **{"in_memory_rows": SMALL, "min_recall": 0.9, **options})
+        defaults: dict[str, Any] = {"in_memory_rows": SMALL, "min_recall": 0.9}
+        return update_index(lake, **{**defaults, **options})
 
     return run
 
@@ -81,7 +82,7 @@ def test_a_larger_table_is_scanned_as_int8_codes(lake: DataLake):
     assert isinstance(opened(lake).nearest, Int8Index)
 
 
-def test_a_table_beyond_memory_gets_an_index_of_its_own(lake: DataLake, update: Any):
+def test_a_table_beyond_memory_gets_an_index_of_its_own(lake: DataLake, update: Callable[..., IndexCard]):
     data = vectors(1200)
     write(lake, data)
     card = update()
@@ -94,14 +95,16 @@ def test_a_table_beyond_memory_gets_an_index_of_its_own(lake: DataLake, update: 
     assert true_share(served, data) > 0.9
 
 
-def test_an_index_that_still_holds_is_left_alone(lake: DataLake, update: Any):
+def test_an_index_that_still_holds_is_left_alone(lake: DataLake, update: Callable[..., IndexCard]):
     write(lake, vectors(500))
     card, version = update(), EmbeddingTable(lake).version
     assert update() == card
     assert EmbeddingTable(lake).version == version
 
 
-def test_new_and_changed_rows_are_found_at_once_and_added_to_the_index_later(lake: DataLake, update: Any):
+def test_new_and_changed_rows_are_found_at_once_and_added_to_the_index_later(
+    lake: DataLake, update: Callable[..., IndexCard]
+):
     data = vectors(1040)
     write(lake, data[:1000])
     update()
@@ -122,7 +125,7 @@ def test_new_and_changed_rows_are_found_at_once_and_added_to_the_index_later(lak
     assert true_share(opened(lake), data) > 0.9
 
 
-def test_a_removed_work_is_never_found(lake: DataLake, update: Any):
+def test_a_removed_work_is_never_found(lake: DataLake, update: Callable[..., IndexCard]):
     data = vectors(600)
     write(lake, data)
     update()
@@ -141,7 +144,9 @@ def test_a_removed_work_is_never_found(lake: DataLake, update: Any):
         ("m", 640, "trained: 140 of 500 rows changed since it was trained"),
     ],
 )
-def test_the_index_is_trained_again(lake: DataLake, update: Any, model_id: str, rows: int, why: str):
+def test_the_index_is_trained_again(
+    lake: DataLake, update: Callable[..., IndexCard], model_id: str, rows: int, why: str
+):
     write(lake, vectors(500))
     update()
     first = 0 if model_id != "m" else 500
@@ -153,7 +158,7 @@ def test_the_index_is_trained_again(lake: DataLake, update: Any, model_id: str, 
     assert (card.why, card.trained_rows, card.added_rows) == (why, rows, 0)
 
 
-def test_many_small_additions_add_up_to_another_training(lake: DataLake, update: Any):
+def test_many_small_additions_add_up_to_another_training(lake: DataLake, update: Callable[..., IndexCard]):
     write(lake, vectors(500))
     update()
     done: list[str] = []
@@ -164,7 +169,7 @@ def test_many_small_additions_add_up_to_another_training(lake: DataLake, update:
 
 
 def test_settings_that_no_longer_reach_the_recall_lead_to_another_training(
-    lake: DataLake, update: Any, monkeypatch: pytest.MonkeyPatch
+    lake: DataLake, update: Callable[..., IndexCard], monkeypatch: pytest.MonkeyPatch
 ):
     write(lake, vectors(500))
     update()
@@ -177,7 +182,7 @@ def test_settings_that_no_longer_reach_the_recall_lead_to_another_training(
 
 
 def test_a_recall_that_nothing_reaches_leaves_the_search_exact(
-    lake: DataLake, update: Any, monkeypatch: pytest.MonkeyPatch
+    lake: DataLake, update: Callable[..., IndexCard], monkeypatch: pytest.MonkeyPatch
 ):
     data = vectors(500)
     write(lake, data)
@@ -187,7 +192,9 @@ def test_a_recall_that_nothing_reaches_leaves_the_search_exact(
     assert card.why == "no setting of the index reached recall@10 0.9; every vector is compared"
 
 
-def test_another_wanted_recall_chooses_other_settings_without_training(lake: DataLake, update: Any):
+def test_another_wanted_recall_chooses_other_settings_without_training(
+    lake: DataLake, update: Callable[..., IndexCard]
+):
     write(lake, vectors(1000))
     update(min_recall=0.5)
     card = update(min_recall=0.95)
@@ -195,7 +202,7 @@ def test_another_wanted_recall_chooses_other_settings_without_training(lake: Dat
     assert card.recall_at_10 >= 0.95
 
 
-def test_a_table_that_fits_into_memory_again_loses_its_index(lake: DataLake, update: Any):
+def test_a_table_that_fits_into_memory_again_loses_its_index(lake: DataLake, update: Callable[..., IndexCard]):
     write(lake, vectors(500))
     update()
     EmbeddingTable(lake).remove([f"{number:05}" for number in range(200)])
@@ -217,7 +224,7 @@ def test_a_large_table_without_an_index_is_searched_exactly_from_disk(lake: Data
     assert true_share(served, data) == 1
 
 
-def test_the_past_is_not_searched_by_an_index_of_other_vectors(lake: DataLake, update: Any):
+def test_the_past_is_not_searched_by_an_index_of_other_vectors(lake: DataLake, update: Callable[..., IndexCard]):
     data = vectors(500)
     write(lake, data)
     update()
@@ -278,7 +285,7 @@ def test_a_card_of_version_0_1_is_read_and_its_graph_removed(lake: DataLake):
     assert [file.name for file in path.parent.iterdir()] == [CARD]
 
 
-def test_a_collection_beyond_memory_answers_as_one_in_memory_does(lake: DataLake, update: Any):
+def test_a_collection_beyond_memory_answers_as_one_in_memory_does(lake: DataLake, update: Callable[..., IndexCard]):
     data = vectors(900)
     write(lake, data)
     in_memory = Collection.open(lake)

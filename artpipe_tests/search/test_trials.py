@@ -52,7 +52,7 @@ def test_queries_are_rows_with_noise_and_the_same_for_a_seed():
 def test_the_first_settings_that_leave_half_of_the_misses_to_spare_are_chosen(min_recall: float, missed: int):
     grid = [{"missed": number} for number in (9, 7, 6, 5, 4, 3, 2, 1, 0)]
     enough = max(number for number in range(10) if 1 - number / 10 >= (1 + min_recall) / 2)
-    chosen, trials = tune(lambda settings: MissesTheBest(**settings), grid, QUERIES, TRUTH, min_recall)
+    chosen, trials = tune(lambda settings: MissesTheBest(settings["missed"]), grid, QUERIES, TRUTH, min_recall)
     assert enough <= missed
     assert chosen is not None
     assert chosen.parameters == {"missed": enough}
@@ -66,8 +66,8 @@ def test_settings_that_hold_for_the_first_half_of_the_queries_alone_are_not_chos
     order = np.concatenate([order[:20], order[-20:]])
     asked, truth = QUERIES[order], [TRUTH[number] for number in order]
     grid = [{"missed": 5}, {"missed": 0}]
-    chosen, trials = tune(lambda settings: MissesTheBest(**settings, on_one_side=True), grid, asked, truth, 0.9)
+    chosen, trials = tune(lambda settings: MissesTheBest(settings["missed"], on_one_side=True), grid, asked, truth, 0.9)
     assert [(trial.parameters["missed"], trial.recall_at_10) for trial in trials] == [(5, 1), (5, 0.5), (0, 1), (0, 1)]
     assert chosen == trials[-1]
-    nothing, _ = tune(lambda settings: MissesTheBest(**settings, on_one_side=True), grid[:1], asked, truth, 0.9)
+    nothing, _ = tune(lambda settings: MissesTheBest(settings["missed"], on_one_side=True), grid[:1], asked, truth, 0.9)
     assert nothing is None

@@ -1,6 +1,7 @@
 """Searches by a table's own index: with deleted and with new rows, filtered, in the order of the collection."""
 
 from pathlib import Path
+from typing import Any
 
 import lance
 import numpy as np
@@ -32,7 +33,7 @@ VECTORS = clustered(ROWS + NEW)
 QUERIES = clustered(12)
 
 
-def written(first: int, last: int) -> pa.Table:
+def written(first: int, last: int) -> Any:
     numbers = pa.array(VECTORS[first:last].reshape(-1))
     return pa.table(
         {"row": np.arange(first, last), "vector": pa.FixedSizeListArray.from_arrays(numbers, DIMENSION)},
