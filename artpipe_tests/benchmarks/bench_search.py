@@ -258,6 +258,64 @@ class IvfHnswSq(LanceIndex):
     grid = (*probes((1, 2, 4, 8), (1, 2), ef=40), *probes((1, 2, 4, 8), (2,), ef=100))
 
 
+class ThroughCollection(Contender):
+    """`Collection.similar`, from vector to finished frame, over a table with invented metadata."""
+
+    columns: ClassVar[dict[str, str]] = dict(
+        zip(map(str, SHARES), ("style", "period", "type", "school", "artist"), strict=True)
+    )
+
+    def open(self) -> None:
+        import polars as pl
+
+        from artpipe.embedding.table import EmbeddingTable
+        from artpipe.lake.paths import DataLake
+        from artpipe.search import Collection
+        from artpipe.search.index import update_index
+
+        lake = DataLake(self.data.folder / "collection.lance")
+        table = EmbeddingTable(lake)
+        for first in range(0, self.data.rows, 32_768):
+            part = np.array(self.data.vectors[first : first + 32_768])
+            rows = pl.DataFrame({"row": np.arange(first, first + len(part)), "vector": part})
+            number = pl.col("row").cast(pl.String)
+            labels = {
+                column: pl.Series(np.where(mask[first : first + len(part)], "Yes", "No"))
+                for column, mask in ((self.columns[n], m) for n, m in self.data.masks.items() if m is not None)
+            }
+            table.upsert(
+                rows.select(
+                    "vector",
+                    artwork_id=pl.lit("w/work/") + number.str.zfill(8),
+                    model_id=pl.lit("bench"),
+                    jpeg_sha256=number.str.zfill(64),
+                    artist_id=pl.lit("w/painter") + (pl.col("row") % 9000).cast(pl.String),
+                    title=pl.lit("Still-Life with Lemons, number ") + number,
+                    technique=pl.lit("Oil on canvas, 60 x ") + (pl.col("row") % 200).cast(pl.String),
+                    page_url=pl.lit("https://gallery.example/html/w/work/") + number,
+                    image_url=pl.lit("https://gallery.example/art/w/work/") + number,
+                    year_from=1400 + pl.col("row") % 500,
+                    year_to=1410 + pl.col("row") % 500,
+                    **labels,
+                )
+            )
+        began = time.perf_counter()
+        card = update_index(lake)
+        self.index_s = time.perf_counter() - began
+        self.kind = card.kind
+        self.collection = Collection.open(lake, device="cpu")
+        self.collection.warm_up()
+
+    def search(self, query: Matrix, allowed: Mask | None, **_: Any) -> NDArray[np.int64]:
+        from artpipe.search import SearchFilter
+
+        where = None
+        if allowed is not None:
+            share = next(name for name, mask in self.data.masks.items() if mask is allowed)
+            where = SearchFilter.model_validate({self.columns[share]: "Yes"})
+        return self.collection.similar(query, K, where)["artwork_id"].str.slice(7).cast(int).to_numpy()
+
+
 class Faiss(Contender):
     def open(self) -> None:
         import faiss
@@ -343,6 +401,7 @@ class Usearch(Contender):
 CONTENDERS: dict[str, type[Contender]] = {
     "product": Product,
     "int8": Int8,
+    "collection": ThroughCollection,
     "ivf_rq": IvfRq,
     "ivf_rq4": IvfRq4,
     "ivf_pq": IvfPq,
