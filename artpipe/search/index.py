@@ -133,7 +133,7 @@ def update_index(
     if (
         card is not None
         and (card.model_id, card.content_version, card.wanted_recall) == (model_id, version, min_recall)
-        and (card.kind == LanceSearch.kind) != is_in_memory
+        and card.kind == (_in_memory_kind(rows).kind if is_in_memory else LanceSearch.kind)
         and (is_in_memory or not unindexed_rows(dataset))
     ):
         return card
@@ -180,7 +180,7 @@ def open_index(
     settings: dict[str, int] = {}
     if is_indexed and card is not None and card.model_id == model_id and not (note and past):
         settings = card.parameters
-    elif not note:
+    elif card is not None and not note and card.kind != ExactProduct.kind:
         note = 'the table has no index of its own; materialize "search_index"'
     if note:
         logger.info("searching %s: %s", "by an index that is behind" if settings else "exactly", note)
@@ -189,7 +189,11 @@ def open_index(
 
 def in_memory(vectors: Vector) -> ExactProduct | Int8Index:
     """The exact search that suits this number of vectors, float32 (N, D)."""
-    return Int8Index(vectors) if len(vectors) >= WORTH_INT8 else ExactProduct(vectors)
+    return _in_memory_kind(len(vectors))(vectors)
+
+
+def _in_memory_kind(rows: int) -> type[ExactProduct | Int8Index]:
+    return Int8Index if rows >= WORTH_INT8 else ExactProduct
 
 
 def read_card(lake: DataLake) -> IndexCard | None:

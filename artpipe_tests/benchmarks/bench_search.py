@@ -486,7 +486,7 @@ def work(name: str, data: Data) -> dict[str, Any]:
 
 def markdown(lines: Sequence[dict[str, Any]]) -> str:
     """The results as tables, one row a contender; the last result of each counts."""
-    latest = {(line["rows"], line["contender"]): line for line in lines}
+    latest = {(line["rows"], line["contender"]): line for line in sorted(lines, key=lambda line: "failed" not in line)}
     done = {key: line for key, line in sorted(latest.items()) if "failed" not in line}
     order = sorted(done, key=lambda key: (key[0], -done[key]["ratio"]))
     shares = [f"{share:.1%}".replace(".0%", "%") for share in SHARES]

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,7 @@ def test_a_table_beyond_memory_gets_an_index_of_its_own(lake: DataLake, update: 
     served = opened(lake)
     assert isinstance(served.nearest, LanceSearch)
     assert (served.nearest.kind, served.exact.kind, served.note, served.card) == ("ivf_rq", "exact", "", card)
+    assert not served.is_exact
     assert true_share(served, data) > 0.9
 
 
@@ -135,6 +137,23 @@ def test_a_removed_work_is_never_found(lake: DataLake, update: Callable[..., Ind
     assert similarity < 0.999
     card = update()
     assert (card.why, card.rows, card.added_rows) == ("0 rows added", 599, 0)
+
+
+def test_joining_the_pieces_of_the_table_leaves_the_index_in_use(lake: DataLake, update: Callable[..., IndexCard]):
+    data = vectors(600)
+    for first in range(0, 600, 50):
+        write(lake, data[first : first + 50], first=first)
+    update()
+    table = EmbeddingTable(lake)
+    table.remove(["00003"])
+    table.optimize(between=timedelta(0))
+    dataset = table.dataset()
+    assert dataset is not None
+    assert len(dataset.get_fragments()) == 1
+    assert unindexed_rows(dataset) == 0
+    served = opened(lake)
+    assert served.nearest.kind == "ivf_rq"
+    assert true_share(served, np.delete(data, 3, axis=0)) > 0.9
 
 
 @pytest.mark.parametrize(
@@ -190,6 +209,10 @@ def test_a_recall_that_nothing_reaches_leaves_the_search_exact(
     card = update()
     assert (card.kind, card.parameters, card.recall_at_10) == ("exact", {}, 1)
     assert card.why == "no setting of the index reached recall@10 0.9; every vector is compared"
+    monkeypatch.setattr(index, "IN_MEMORY_ROWS", SMALL)
+    served = opened(lake)
+    assert isinstance(served.nearest, LanceSearch)
+    assert (served.nearest.kind, served.note, served.is_exact) == ("exact", "", True)
 
 
 def test_another_wanted_recall_chooses_other_settings_without_training(
@@ -213,7 +236,7 @@ def test_a_table_that_fits_into_memory_again_loses_its_index(lake: DataLake, upd
 def test_a_large_table_without_an_index_is_searched_exactly_from_disk(lake: DataLake, monkeypatch: pytest.MonkeyPatch):
     data = vectors(500)
     write(lake, data)
-    update_index(lake)
+    save_card(lake, replace(update_index(lake), kind="bit_scan"))
     monkeypatch.setattr(index, "IN_MEMORY_ROWS", SMALL)
     served = opened(lake)
     assert isinstance(served.nearest, LanceSearch)
@@ -281,7 +304,7 @@ def test_a_card_of_version_0_1_is_read_and_its_graph_removed(lake: DataLake):
     served = opened(lake)
     assert isinstance(served.nearest, ExactProduct)
     assert (served.card and served.card.recall_at_10, served.note) == (0.995, "")
-    save_card(lake, card)
+    assert update_index(lake).kind == "exact"
     assert [file.name for file in path.parent.iterdir()] == [CARD]
 
 
