@@ -6,13 +6,13 @@ The same file therefore finds itself with similarity 1. `resolve.py` tells pictu
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from artpipe.embedding.predictions import Predictions
 from artpipe.errors import ArtpipeError
 
 if TYPE_CHECKING:
@@ -29,19 +29,6 @@ class UnusableQueryError(ArtpipeError):
     """What was asked with is no picture, no file, or no vector of this collection."""
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """What the model sees in N pictures.
-
-    Attributes:
-        vectors: float32 (N, D), each of length 1.
-        probabilities: for each task (N, C), rows sum to 1.
-    """
-
-    vectors: NDArray[np.float32]
-    probabilities: dict[str, NDArray[np.float32]]
-
-
 class PictureEncoder(Protocol):
     """A model that embeds and classifies pictures."""
 
@@ -55,7 +42,7 @@ class PictureEncoder(Protocol):
         """The class names of each task, in the order of its probabilities."""
         ...
 
-    def encode(self, jpegs: Sequence[bytes]) -> Encoded:
+    def encode(self, jpegs: Sequence[bytes]) -> Predictions:
         """Embed and classify stored JPEGs."""
         ...
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from artpipe.embedding.embedder import Embedder, Predictions
+from artpipe.embedding.embedder import Embedder
+from artpipe.embedding.predictions import Predictions
 from artpipe.lake.paths import DataLake
 from artpipe.models.checkpoint import load_model
 from artpipe.models.served import NoModelError, served_card
-from artpipe.search.queries import Encoded
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,9 @@ class ServedModel:
         """The class names of each task, in the order of its probabilities."""
         return {task: list(names) for task, names in self.embedder.card.classes.items()}
 
-    def encode(self, jpegs: Sequence[bytes]) -> Encoded:
+    def encode(self, jpegs: Sequence[bytes]) -> Predictions:
         """Embed and classify stored JPEGs, at least one."""
-        seen = Predictions.joined(self.embedder.embed_jpegs(jpegs))
-        return Encoded(seen.vectors, seen.probabilities)
+        return Predictions.joined(self.embedder.embed_jpegs(jpegs))
 
 
 def load_served_model(lake: DataLake, device: str = "auto", model_id: str | None = None) -> ServedModel:

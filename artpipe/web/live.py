@@ -15,7 +15,8 @@ from artpipe.search.collection import Collection
 from artpipe.web.catalogue import Catalogue
 
 if TYPE_CHECKING:
-    from artpipe.search.queries import Encoded, PictureEncoder
+    from artpipe.embedding.predictions import Predictions
+    from artpipe.search.queries import PictureEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class _Waiting:
     """Pictures of one visitor, and what became of them."""
 
     jpegs: Sequence[bytes]
-    seen: "Encoded | None" = None
+    seen: "Predictions | None" = None
     error: Exception | None = None
 
 
@@ -66,7 +67,7 @@ class WarmingModel:
         """The class names of each task."""
         return self.loaded().labels
 
-    def encode(self, jpegs: Sequence[bytes]) -> "Encoded":
+    def encode(self, jpegs: Sequence[bytes]) -> "Predictions":
         """Embed and classify stored JPEGs, with those of everyone who waits at the moment."""
         model = self.loaded()
         mine = _Waiting(jpegs)
@@ -101,8 +102,6 @@ class WarmingModel:
 
 
 def _encode_together(model: "PictureEncoder", batch: list[_Waiting]) -> None:
-    from artpipe.search.queries import Encoded
-
     try:
         seen = model.encode([jpeg for one in batch for jpeg in one.jpegs])
     except Exception as error:  # noqa: BLE001 - whose picture it was is found out below, and told to them alone
@@ -115,7 +114,7 @@ def _encode_together(model: "PictureEncoder", batch: list[_Waiting]) -> None:
     first = 0
     for one in batch:
         rows = slice(first, first + len(one.jpegs))
-        one.seen = Encoded(seen.vectors[rows], {task: shares[rows] for task, shares in seen.probabilities.items()})
+        one.seen = seen[rows]
         first = rows.stop
 
 

@@ -21,7 +21,7 @@ from artpipe.schema import TASKS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from artpipe.search.queries import Encoded
+    from artpipe.embedding.predictions import Predictions
 
 LABELS_A_TASK = 3
 _FORMAT = 2
@@ -71,7 +71,7 @@ class SeenPicture:
     is_undecided: bool = False
 
 
-def seen_picture(encoded: "Encoded", labels: Mapping[str, list[str]]) -> SeenPicture:
+def seen_picture(encoded: "Predictions", labels: Mapping[str, list[str]]) -> SeenPicture:
     """The first picture of a batch as the model saw it."""
     best: dict[str, list[tuple[str, float]]] = {}
     for task in TASKS:

@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from artpipe.embedding.predictions import Predictions
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.paths import DataLake
 from artpipe.recognition.rephotograph import rephotograph
 from artpipe.search import Collection
 from artpipe.search.novelty import SCALE_FILE, Novelty, measure_scale, open_scale, save_scale
-from artpipe.search.queries import Encoded
 
 
 def on_sphere(rows: np.ndarray) -> np.ndarray:
@@ -95,7 +95,7 @@ class PatchModel:
             light = [quarter.mean((0, 1)) for quarter in quarters]
             seen.append(np.concatenate([[1.0], *light, [8 * grain, 4 * np.std(light, axis=0).mean()]]))
         ones = np.ones((len(seen), 1), dtype=np.float32)
-        return Encoded(on_sphere(np.array(seen)), dict.fromkeys(self.labels, ones))
+        return Predictions(on_sphere(np.array(seen)), dict.fromkeys(self.labels, ones))
 
 
 def painting(seed: int) -> Image.Image:

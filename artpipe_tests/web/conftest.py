@@ -15,11 +15,11 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from artpipe.embedding.mapping import update_map
+from artpipe.embedding.predictions import Predictions
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.parquet import write_table
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.recognition.feature_index import build_feature_index
-from artpipe.search.queries import Encoded
 from artpipe.search.text import build_text_index
 from artpipe.web.app import create_app
 from artpipe.web.catalogue import Catalogue
@@ -37,14 +37,14 @@ class ColourModel:
     model_id = MODEL
     labels = {"style": STYLES, "period": ["1450-1550"], "type": ["study", "genre"]}  # noqa: RUF012
 
-    def encode(self, jpegs: Sequence[bytes]) -> Encoded:
+    def encode(self, jpegs: Sequence[bytes]) -> Predictions:
         means = np.array([np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB")).mean((0, 1)) for jpeg in jpegs])
         red = means[:, 0] / 255
         style = np.stack([red, (1 - red) * 0.6, (1 - red) * 0.3, (1 - red) * 0.1], axis=1)
         ones = np.ones((len(jpegs), 1))
         chances = {"style": style, "period": ones, "type": np.concatenate([ones * 0.25, ones * 0.75], axis=1)}
         vectors = (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float32)
-        return Encoded(vectors, {task: values.astype(np.float32) for task, values in chances.items()})
+        return Predictions(vectors, {task: values.astype(np.float32) for task, values in chances.items()})
 
 
 def picture(colour: tuple[int, int, int], size: tuple[int, int] = (64, 48), kind: str = "JPEG", **options) -> bytes:
