@@ -8,6 +8,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from artpipe.lake.paths import DataLake
@@ -17,6 +18,10 @@ pytest_plugins = (
     "artpipe_tests.fixtures.loopback_gallery",
     "artpipe_tests.fixtures.practice_gallery",
 )
+
+# A deadline is a wall-clock time: on a busy machine it fails tests that are right.
+hypothesis.settings.register_profile("artpipe", deadline=None)
+hypothesis.settings.load_profile("artpipe")
 
 NO_SKIPS = os.environ.get("NO_SKIPS") == "1"
 SHARED = Path(__file__).resolve().parents[2] / "shared"

@@ -32,7 +32,6 @@ HEAVY = (
     "lance",
     "matplotlib",
     "requests",
-    "usearch",
     "lxml",
     "fastapi",
     "playwright",

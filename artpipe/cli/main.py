@@ -161,7 +161,7 @@ def predict(
 
     table = Table("file", *(task for task in answers[0].best))
     for answer in answers:
-        is_unlike = answer.novelty is not None and answer.novelty.is_unlike_collection
+        is_unlike = answer.novelty is not None and answer.novelty.is_out_of_distribution
         file = (
             f"{escape(str(answer.file))}\n[yellow]unlike anything in the collection[/]"
             if is_unlike
@@ -182,19 +182,20 @@ def serve(
 ) -> None:
     """Serve the collection as web pages and as a JSON API, until Ctrl-C."""
     from artpipe.lake.paths import DataLake
+    from artpipe.web.config import WebConfig
+    from artpipe.web.lake_status import LakeStatus
     from artpipe.web.serve import serve as serve_web
-    from artpipe.web.standing import Standing, ask_artpipe_status
 
     settings = settings_in_force()
     serve_web(
         DataLake(settings.lake_root),
-        settings.web_config(),
+        WebConfig.from_settings(settings),
         host=host,
         port=port,
         device=settings.device,
-        standing=Standing(ask_artpipe_status),
+        status=LakeStatus(),
         opens_browser=opens_browser,
-        tell=lambda line: typer.echo(line, err=True),
+        write_line=lambda line: typer.echo(line, err=True),
     )
 
 
@@ -378,7 +379,7 @@ def _versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"artpipe": __version__, "python": sys.version.split()[0]}
-    for name in ("dagster", "lancedb", "polars", "torch", "torchvision", "usearch"):
+    for name in ("dagster", "lancedb", "polars", "torch", "torchvision"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
