@@ -92,13 +92,13 @@ def set_label(
     by: _By = None,
 ) -> None:
     """Say what a label is; it goes before the catalogue's, and before what was said of it until now."""
-    from artpipe.splits.overrides import OverrideFiles, say_label
+    from artpipe.splits.overrides import OverrideFiles, write_label
 
     settings = settings_in_force()
     _refuse_unknown(artwork_id)
     said = {"artwork_id": artwork_id, "task": task, "label": label, **_signed(by, reason)}
     files = OverrideFiles.from_settings(settings)
-    before = say_label(files, said)
+    before = write_label(files, said)
     instead = f", instead of {before['label'] or 'unknown'!r} by {before['by'] or 'somebody'}" if before else ""
     people().print(f"The {task} of {artwork_id} is {label or 'unknown'}{instead}.", markup=False)
     people().print(f"It stands in {files.labels}. Next: `artpipe refresh`.", markup=False)
@@ -112,13 +112,13 @@ def join(
     by: _By = None,
 ) -> None:
     """Say that two artworks show one work, so that they are never in two splits."""
-    from artpipe.splits.overrides import OverrideFiles, say_same_work
+    from artpipe.splits.overrides import OverrideFiles, write_same_work
 
     settings = settings_in_force()
     _refuse_unknown(left)
     _refuse_unknown(right)
     files = OverrideFiles.from_settings(settings)
-    say_same_work(files, {"left": left, "right": right, **_signed(by, reason)})
+    write_same_work(files, {"left": left, "right": right, **_signed(by, reason)})
     people().print(f"{left} and {right} are one work.", markup=False)
     people().print(f"It stands in {files.same_work}. Next: `artpipe refresh`.", markup=False)
 
@@ -136,11 +136,11 @@ def _signed(by: str | None, reason: str) -> dict[str, str]:
 
 def _refuse_unknown(artwork_id: str) -> None:
     from artpipe.lake.paths import DataLake
-    from artpipe.splits.overrides import closest
+    from artpipe.splits.overrides import spelling_advice
 
     known = _artworks(DataLake(settings_in_force().lake_root))["artwork_id"].to_list()
     if artwork_id not in known:
-        advice = closest(artwork_id, known, "`artpipe labels suspects` shows some ids")
+        advice = spelling_advice(artwork_id, known, "`artpipe labels suspects` shows some ids")
         raise UnknownWorkError(f"the catalogue has no artwork {artwork_id!r}; {advice}.")
 
 

@@ -96,7 +96,7 @@ def test_suspects_are_shown_until_somebody_has_decided():
         (["set", "b/oen", "type", "genre"], "error: the catalogue has no artwork 'b/oen'; the closest: b/one"),
         (["set", "b/one", "kind", "genre"], "error: 'kind' is no task; write style, period or type"),
         (["set", "b/one", "type", "gener"], "error: 'gener' is no type; the closest: genre"),
-        (["join", "b/one", "b/one"], "error: 'b/one' and 'b/one' are no two artworks"),
+        (["join", "b/one", "b/one"], "error: 'b/one' and 'b/one' are not two artworks"),
         (["suspects", "--task", "kind"], "'kind' is no task; write style, period, type"),
     ],
 )

@@ -262,6 +262,14 @@ def test_dagster_is_told_of_an_edit_once(bench: Bench):
     assert observe_files(bench.instance, bench.settings()) == []
 
 
+def test_a_person_can_observe_a_file_in_dagster_itself(bench: Bench):
+    bench.edit_notes("said by a person")
+    resources = {"settings": bench.settings()}
+    job = dg.Definitions(assets=[toy_notes], resources=resources).resolve_implicit_global_asset_job_def()
+    job.execute_in_process(instance=bench.instance)
+    assert "toy_notes" not in observe_files(bench.instance, bench.settings())
+
+
 def test_records_of_older_code_count_where_they_agree(bench: Bench, monkeypatch: pytest.MonkeyPatch):
     bench.run()
     edited = dataclasses.replace(declarations()["toy_rows"], renamed={"toy_notes_content": "toy_notes"})

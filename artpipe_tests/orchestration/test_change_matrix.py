@@ -9,7 +9,7 @@ import pytest
 from artpipe.orchestration import asset
 from artpipe.orchestration.runner import RefreshReport
 from artpipe.search import Collection
-from artpipe.splits.overrides import OverrideFiles, say_label, say_same_work
+from artpipe.splits.overrides import OverrideFiles, write_label, write_same_work
 
 ROOTS = {"raw_catalog", "raw_artists"}
 CATALOG = {"catalog_changes", "artworks", "quarantine"}
@@ -133,12 +133,12 @@ def a_label_confirmed(upkeep):
 
 def set_type(upkeep, artwork_id: str, type_: str) -> None:
     label = {"artwork_id": artwork_id, "task": "type", "label": type_, "by": "anna", "reason": "", "at": ""}
-    say_label(OverrideFiles.from_settings(upkeep.settings()), label)
+    write_label(OverrideFiles.from_settings(upkeep.settings()), label)
 
 
 def two_works_joined(upkeep):
     left, right = upkeep.works()[:2]
-    say_same_work(
+    write_same_work(
         OverrideFiles.from_settings(upkeep.settings()),
         {"left": left, "right": right, "by": "anna", "reason": "", "at": ""},
     )
