@@ -170,7 +170,7 @@ class Upkeep:
 @pytest.fixture(autouse=True)
 def toys_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test declares with the decorator is no asset of the next test."""
-    monkeypatch.setattr(asset, "_declared", dict(asset.declarations()))
+    monkeypatch.setattr(asset, "DECLARED", dict(asset.declarations()))
 
 
 @pytest.fixture(scope="session")

@@ -12,14 +12,13 @@ import pytest
 
 from artpipe.lake.parquet import MissingTableError, read_table
 from artpipe.lake.paths import DataLake, file_version, write_whole
-from artpipe.orchestration import asset as asset_module
 from artpipe.orchestration.asset import (
+    DECLARED,
     AssetStep,
     Result,
     RunConfig,
     adopt_renamed,
     declaration_of,
-    declarations,
     observe_files,
     observed_file,
     pipeline_asset,
@@ -272,8 +271,8 @@ def test_a_person_can_observe_a_file_in_dagster_itself(bench: Bench):
 
 def test_records_of_older_code_count_where_they_agree(bench: Bench, monkeypatch: pytest.MonkeyPatch):
     bench.run()
-    edited = dataclasses.replace(declarations()["toy_rows"], renamed={"toy_notes_content": "toy_notes"})
-    monkeypatch.setattr(asset_module, "_declared", {**declarations(), "toy_rows": edited})
+    edited = dataclasses.replace(DECLARED["toy_rows"], renamed={"toy_notes_content": "toy_notes"})
+    monkeypatch.setitem(DECLARED, "toy_rows", edited)
     record = bench.lineage.read("toy_rows")
     assert record is not None
     for content, made in (("none", ["toy_root"]), ("toy.csv 0123456789ab", ["toy_root", "toy_rows"])):

@@ -234,7 +234,7 @@ def assert_whole(upkeep) -> None:
 
 def test_a_changed_code_version_runs_its_asset_alone(upkeep, monkeypatch: pytest.MonkeyPatch):
     edited = replace(asset.declarations()["evaluation_report"], version="edited")
-    monkeypatch.setattr(asset, "_declared", {**asset.declarations(), "evaluation_report": edited})
+    monkeypatch.setitem(asset.DECLARED, "evaluation_report", edited)
     report = upkeep.refresh()
     assert set(report.ran) == {*ROOTS, "evaluation_report"}
     assert report.reused == []
