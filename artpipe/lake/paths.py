@@ -7,7 +7,7 @@ the old file or the new one, never half of one.
 import hashlib
 import os
 import tempfile
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -163,10 +163,22 @@ def file_at(address: str) -> "Path | UPath":
 def file_version(address: str) -> str | None:
     """A file by its name and a hash of its content, `labels.csv 3f2a...`; None where it cannot be read."""
     try:
-        digest = hashlib.sha256(file_at(address).read_bytes()).hexdigest()
+        file = file_at(address)
+        # The automation asks every few seconds, also about weights of many megabytes. An object store may give no time.
+        changed_at = file.stat().st_mtime_ns if isinstance(file, Path) and "://" not in address else None
+        digest = _digest(address) if changed_at is None else _digest_once(address, changed_at, file.stat().st_size)
     except OSError:
         return None
     return f"{Path(address).name} {digest[:12]}"
+
+
+def _digest(address: str) -> str:
+    return hashlib.sha256(file_at(address).read_bytes()).hexdigest()
+
+
+@lru_cache(maxsize=16)
+def _digest_once(address: str, _changed_at: int, _size: int) -> str:
+    return _digest(address)
 
 
 def write_whole(path: "UPath", data: bytes) -> None:
