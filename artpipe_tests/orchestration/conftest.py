@@ -168,9 +168,12 @@ class Upkeep:
 
 
 @pytest.fixture(autouse=True)
-def toys_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def toys_are_forgotten() -> Iterator[None]:
     """What a test declares with the decorator is no asset of the next test."""
-    monkeypatch.setattr(asset, "DECLARED", dict(asset.declarations()))
+    kept = dict(asset.DECLARED)
+    yield
+    asset.DECLARED.clear()
+    asset.DECLARED.update(kept)
 
 
 @pytest.fixture(scope="session")
