@@ -82,7 +82,7 @@ YEAR_PRECISIONS = ("exact", "range", "circa", "decade", "century", "before", "af
 YEAR_SOURCES = ("work", "artist", "none")
 """Whose years stand in `year_from` and `year_to`: the work's own, or the middle of its artist's life."""
 
-HELD = ("fetched", "unchanged")
+STORED = ("fetched", "unchanged")
 """Statuses of an image whose bytes are current and in the lake."""
 
 WITHDRAWN = "withdrawn"

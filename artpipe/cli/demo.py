@@ -59,7 +59,7 @@ def _tell_accuracy(lake: DataLake, console: "Console") -> None:
     """The held-out accuracy, as a table."""
     from rich.table import Table
 
-    report = json.loads(lake.report("evaluation/report.json").read_bytes())
+    report = json.loads(lake.evaluation_report.read_bytes())
     table = Table(
         title="Accuracy on works the model never saw (top 1 / top 3, and always guessing the commonest class)"
     )

@@ -60,7 +60,7 @@ def evaluation_report(
     pairs = report.leaks.confirmed if report.leaks else pl.DataFrame(schema=PAIRS)
     said_at = datetime.now(UTC).isoformat(timespec="seconds")
     suggestions = same_work_csv(pairs, f"model {served_model.model_id}", said_at)
-    write_whole(lake.report("evaluation/report.json"), json.dumps(report.to_dict(), indent=1).encode())
+    write_whole(lake.evaluation_report, json.dumps(report.to_dict(), indent=1).encode())
     write_whole(lake.report("evaluation/report.md"), report.to_markdown().encode())
     write_whole(lake.report("evaluation/same_work_suggestions.csv"), suggestions)
     pictures = {
@@ -122,7 +122,7 @@ def suspect_labels(
     said = read_overrides(settings.override_files, artworks["artwork_id"]).labels
     store = ImageStore(lake)
     # A frozen training set may not have taken in yet what a person corrected.
-    rows = correct_labels(store.held(training_set), said)
+    rows = correct_labels(store.stored_rows(training_set), said)
     vectors, images_embedded = _fixed_vectors(rows, features, store, context, lake, settings)
     reviewed = said.select("artwork_id", "task")
     suspects, noise = find_suspects(rows, vectors, artworks, reviewed, HeadConfig(seed=settings.seed))

@@ -114,11 +114,11 @@ def _sample_sheet(lake: DataLake, store: "ImageStore", outcomes: DataFrame) -> d
     import polars as pl
 
     from artpipe.figures.sheets import contact_sheet
-    from artpipe.schema import HELD
+    from artpipe.schema import STORED
 
     # Its captions are all that is read of the artworks here, and a changed title is no reason to look at images again.
     artworks = read_table(lake, "artworks")
-    held = outcomes.filter(pl.col("status").is_in(HELD)).select("artwork_id").sort("artwork_id")
+    held = outcomes.filter(pl.col("status").is_in(STORED)).select("artwork_id").sort("artwork_id")
     shown = held.gather_every(max(1, held.height // SHEET_PICTURES)).head(SHEET_PICTURES)
     rows = shown.join(artworks, on="artwork_id", maintain_order="left").to_dicts()
     sheet = contact_sheet(rows, store.jpegs(shown["artwork_id"].to_list()), title="Images of the collection")

@@ -25,9 +25,9 @@ def most_images_are_held(images: DataFrame) -> dg.AssetCheckResult:
     """At least 90 % of the images that are wanted are held; the rest say why not."""
     import polars as pl
 
-    from artpipe.schema import HELD, WITHDRAWN
+    from artpipe.schema import STORED, WITHDRAWN
 
-    held = images.filter(pl.col("status").is_in(HELD)).height
+    held = images.filter(pl.col("status").is_in(STORED)).height
     share = held / max(images.filter(pl.col("status") != WITHDRAWN).height, 1)
     return dg.AssetCheckResult(
         passed=share >= HELD_SHARE,

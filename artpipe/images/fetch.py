@@ -33,7 +33,7 @@ from artpipe.images.decode import (
 from artpipe.images.store import ImageStore
 from artpipe.images.wanted import HarvestConfig, due, withdraw
 from artpipe.progress import Progress, SilentProgress
-from artpipe.schema import HELD
+from artpipe.schema import STORED
 
 if TYPE_CHECKING:
     from artpipe.crawler.client import GalleryClient
@@ -161,7 +161,7 @@ def harvest(
                 step.advance()
 
             _ask(asked, client, config.short_side_px, now, take)
-    store.compact(timedelta(days=config.keep_versions_days))
+    store.maintain(timedelta(days=config.keep_versions_days))
     after = client.counts
     summary.requests, summary.bodies = after.requests - before.requests, after.bodies - before.bodies
     summary.seconds = clock() - started
@@ -211,7 +211,7 @@ def _answer_of(request: Request, response: Response, short_side_px: int, now: da
     }
     if response.outcome is Outcome.FAILED:
         row["error"] = f"{response.error or 'no answer'} (tries: {response.tries})"
-        if before["status"] in HELD:
+        if before["status"] in STORED:
             # Nothing was learned: it stays held, and as old as it was, so that it is asked for again.
             kept = row | {"status": before["status"], "fetched_at": before["fetched_at"]}
             return _Answer("failed", kept, is_partial=True)
@@ -257,7 +257,7 @@ def _answer_of(request: Request, response: Response, short_side_px: int, now: da
 
 def _change(before: dict[str, Any], status: str, sha256: str | None) -> str | None:
     """What an answer changed in the collection, as one of `CHANGES`; None where it holds what it held."""
-    was_held, is_held = before["status"] in HELD, status in HELD
+    was_held, is_held = before["status"] in STORED, status in STORED
     if was_held and not is_held:
         return "gone"
     if not is_held:

@@ -12,7 +12,7 @@ from hashlib import blake2b
 import polars as pl
 
 from artpipe.images.store import ImageStore
-from artpipe.schema import HELD, WITHDRAWN
+from artpipe.schema import STORED, WITHDRAWN
 
 NEVER, FAILED, BACK, SIZE, AGE = "never asked", "failed before", "wanted again", "other size wanted", "answer is old"
 WHY_DUE = (NEVER, FAILED, BACK, SIZE, AGE)
@@ -84,7 +84,7 @@ def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now
         .then(pl.lit(FAILED))
         .when(pl.col("status") == WITHDRAWN)
         .then(pl.lit(BACK))
-        .when(pl.col("status").is_in(HELD) & pl.col("is_resized"))
+        .when(pl.col("status").is_in(STORED) & pl.col("is_resized"))
         .then(pl.lit(SIZE))
         .when(pl.col("fetched_at") <= now - timedelta(days=config.revalidate_after_days))
         .then(pl.lit(AGE))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from artpipe.errors import ArtpipeError
-from artpipe.lake.lock import alone
+from artpipe.lake.lock import refresh_lock
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.instance import open_instance
 from artpipe.orchestration.lines import AssetLines, logger_of
@@ -120,7 +120,7 @@ def refresh(settings: Settings, options: RefreshOptions, console: "Console") -> 
     graph = definitions.resolve_asset_graph()
     selected = selected_assets(graph, options.select)
     report = RefreshReport()
-    with alone(lake, console, wait=options.wait), open_instance(settings) as instance:
+    with refresh_lock(lake, console, wait=options.wait), open_instance(settings) as instance:
         run = _runner(definitions, instance, lines, options)
         tag = uuid.uuid4().hex[:8]
         while wave := next_wave(asset_states(graph, instance, settings), selected, set(report.ran), options.force):

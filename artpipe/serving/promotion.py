@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 from rich.console import Console
 
-from artpipe.lake.lock import alone
+from artpipe.lake.lock import refresh_lock
 from artpipe.lake.paths import DataLake
 from artpipe.models.registry import find_model
 from artpipe.models.served import model_before, read_pointer
@@ -61,7 +61,7 @@ def materialize_with_config(settings: Settings, asset: str, config: dict[str, An
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},  # the command line tells the outcome itself
     }
     console = Console(stderr=True)
-    with alone(DataLake(settings.lake_root), console), open_instance(settings) as instance:
+    with refresh_lock(DataLake(settings.lake_root), console), open_instance(settings) as instance:
         job.get_subset(asset_selection={dg.AssetKey(asset)}).execute_in_process(
             instance=instance, run_config=run_config
         )

@@ -10,7 +10,7 @@ from hashlib import blake2b
 import polars as pl
 
 from artpipe.errors import ArtpipeError
-from artpipe.schema import HELD, SPLITS
+from artpipe.schema import SPLITS, STORED
 
 SPLIT_NAMES = ("train", "validation", "test", "unseen_artists")
 HELD_OUT = ("validation", "test", "unseen_artists")
@@ -70,7 +70,7 @@ def assign_splits(
         Table `splits`, sorted by `artwork_id`.
     """
     rows = (
-        images.filter(pl.col("status").is_in(HELD))
+        images.filter(pl.col("status").is_in(STORED))
         .select("artwork_id", "jpeg_sha256")
         .join(works, on="artwork_id")
         .join(artworks.select("artwork_id", "artist_id"), on="artwork_id")

@@ -81,7 +81,7 @@ def features(
     before = None if config.force else read_table_if_exists(lake, "features")
     store = ImageStore(lake)
     update = update_features(
-        store.held(training_set), before, store, lake, settings.training_config(), progress_of(context)
+        store.stored_rows(training_set), before, store, lake, settings.training_config(), progress_of(context)
     )
     lineage.stage("features", update.version)
     return dg.MaterializeResult(
@@ -126,7 +126,7 @@ def classifier(
     if card is None:
         store = ImageStore(lake)
         start = model_to_start_from(lake) if settings.warm_start else None
-        usable = store.held(training_set)
+        usable = store.stored_rows(training_set)
         card = train_classifier(
             usable, store, lake, wanted, progress_of(context), version=version, start=start, features=features
         ).card
@@ -199,7 +199,7 @@ def served_model(
 
     def compare(challenger: ModelCard, served: ModelCard) -> Comparison:
         store = ImageStore(lake)
-        rows = store.held(read_table(lake, "training_set"))
+        rows = store.stored_rows(read_table(lake, "training_set"))
         return compare_on_test_works(
             lake, challenger, served, rows, store, settings.device, settings.seed, progress_of(context)
         )

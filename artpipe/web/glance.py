@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from artpipe.lake.paths import DataLake
+from artpipe.lake.lance_tables import open_lance
+from artpipe.lake.paths import IMAGES_TABLE, DataLake
 from artpipe.models.served import served_model_id
 from artpipe.orchestration.lineage import Lineage
 from artpipe.schema import TASKS
@@ -34,7 +35,7 @@ _STEPS = {
 def evaluation(lake: DataLake) -> dict[str, Any] | None:
     """The evaluation report, where there is one."""
     try:
-        return json.loads(lake.report("evaluation/report.json").read_bytes())
+        return json.loads(lake.evaluation_report.read_bytes())
     except (FileNotFoundError, json.JSONDecodeError):
         return None
 
@@ -60,11 +61,9 @@ def coverage(catalogue: "Catalogue") -> list[tuple[str, float]]:
 
 def image_outcomes(lake: DataLake) -> list[tuple[str, int]]:
     """How many pictures were fetched, gone, refused and so on, the most frequent first."""
-    import lance
-
     try:
-        images = lance.dataset(f"{lake.lance_uri}/images.lance")
-        statuses = pl.from_arrow(images.to_table(columns=["status"]))
+        images = open_lance(lake.lance_table(IMAGES_TABLE))
+        statuses = None if images is None else pl.from_arrow(images.to_table(columns=["status"]))
     except (ValueError, OSError, KeyError):
         return []
     if not isinstance(statuses, pl.DataFrame):

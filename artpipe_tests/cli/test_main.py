@@ -129,7 +129,7 @@ def test_a_search_that_nothing_passes_says_so_and_gives_empty_json():
         (["search", "p/painter/red", "--years", "soon"], "'soon' is no span of years"),
         (["search", "p/painter/red", "--years", "1700-1600"], "year_from 1700 is after year_to 1600"),
         (["search", "p/painter/red", "--as-of", "soon"], "error: 'soon' is neither a version nor a date; write 12"),
-        (["search", "p/painter/red", "--as-of", "1999-12-31"], "error: what was there on 1999-12-31 is not kept: the"),
+        (["search", "p/painter/red", "--as-of", "1999-12-31"], "error: the version of 1999-12-31 is not kept: the ol"),
         (["search", "p/painter/red", "--csv", "/none/x.csv"], "error: /none/x.csv cannot be written (No such file or"),
         (["search", "p/painter/red", "--text", "blue"], "error: the words are not indexed yet; materialize"),
         (["search", "p/painter/red", "--k", "0"], "greater than or equal to 1"),

@@ -134,18 +134,21 @@ def test_a_second_refresh_says_who_is_at_work(tmp_path):
 
     from rich.console import Console
 
-    from artpipe.lake.lock import RefreshUnderWayError, alone
+    from artpipe.lake.lock import RefreshUnderWayError, refresh_lock
     from artpipe.lake.paths import DataLake
 
     lake, told = DataLake(tmp_path), io.StringIO()
     console, waited = Console(file=told, width=200), threading.Event()
 
     def second() -> None:
-        with alone(lake, console):
+        with refresh_lock(lake, console):
             waited.set()
 
-    with alone(lake, console):
-        with pytest.raises(RefreshUnderWayError, match=f"process {os.getpid()} on"), alone(lake, console, wait=False):
+    with refresh_lock(lake, console):
+        with (
+            pytest.raises(RefreshUnderWayError, match=f"process {os.getpid()} on"),
+            refresh_lock(lake, console, wait=False),
+        ):
             pass
         thread = threading.Thread(target=second)
         thread.start()
