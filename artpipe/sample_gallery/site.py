@@ -17,14 +17,15 @@ from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from pathlib import Path
 
-from artpipe.catalog.site import CATALOG_PATH, ORIGINAL_SITE
 from artpipe.errors import ArtpipeError
 from artpipe.progress import Progress, SilentProgress
 from artpipe.sample_gallery.artists import Artist
 from artpipe.sample_gallery.drawing import DRAWING_VERSION, draw
 from artpipe.sample_gallery.plan import SampleGallery, Work, plan_gallery
+from artpipe.schema import IMAGES_ROOT, ORIGINAL_SITE, PAGES_ROOT
 
 STAMP = "sample_gallery.json"
+CATALOG_FILE = "database/download/data_txt.zip"
 ARTIST_LIST_FILE = "cgi-bin/artist.html"
 HEADER = ("AUTHOR", "BORN-DIED", "TITLE", "DATE", "TECHNIQUE", "LOCATION", "URL", "FORM", "TYPE", "SCHOOL", "TIMEFRAME")
 ROBOTS = "User-agent: *\nDisallow: /support/\nDisallow: /cgi-bin/search.cgi\n"
@@ -127,14 +128,14 @@ def write_gallery(
 
 def image_path(folder: Path, work: Work) -> Path:
     """Where the image of a work lies in a written site."""
-    return folder / "art" / f"{work.artwork_id}.jpg"
+    return folder / IMAGES_ROOT.lstrip("/") / f"{work.artwork_id}.jpg"
 
 
 def site_texts(gallery: SampleGallery) -> dict[str, bytes]:
     """Every file of the site but the images, by its path."""
     return {
         "robots.txt": ROBOTS.encode(),
-        CATALOG_PATH.lstrip("/"): zipped(catalog_text(gallery).encode("cp1252")),
+        CATALOG_FILE: zipped(catalog_text(gallery).encode("cp1252")),
         ARTIST_LIST_FILE: artist_list(gallery).encode(),
     }
 
@@ -164,7 +165,7 @@ def artist_list(gallery: SampleGallery) -> str:
             continue
         name = f"<b>{html.escape(artist.name)}</b>"
         if artist.is_linked:
-            name = f'<a href="{ORIGINAL_SITE}/html/{artist.folder}/index.html">{name}</a>'
+            name = f'<a href="{ORIGINAL_SITE}{PAGES_ROOT}/{artist.folder}/index.html">{name}</a>'
         rows.append((artist.name, _artist_row(name, artist)))
         if number % 9 == 4:
             alias = f"{artist.name.rpartition(', ')[2].upper()} of {artist.city}"
@@ -197,7 +198,7 @@ def _catalog_row(work: Work) -> tuple[str, ...]:
         work.date_text,
         work.technique,
         work.location,
-        f"{ORIGINAL_SITE}/html/{work.artwork_id}.html",
+        f"{ORIGINAL_SITE}{PAGES_ROOT}/{work.artwork_id}.html",
         work.form,
         work.type,
         artist.school,

@@ -5,12 +5,12 @@ from typing import Any
 
 import dagster as dg
 
-from artpipe.catalog.site import ARTIST_LIST_URL, CATALOG_URL
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.lineage import Lineage
 from artpipe.orchestration.resources import GALLERY_POOL, GalleryResource, progress_of
 from artpipe.orchestration.reuse import begin
-from artpipe.sources.roots import refresh_root
+from artpipe.sources.download import download_file
+from artpipe.sources.wga import ARTIST_LIST_URL, CATALOG_URL
 
 GROUP = "sources"
 
@@ -30,9 +30,9 @@ def raw_catalog(
     gallery: GalleryResource,
 ) -> dg.MaterializeResult[Any]:
     """The catalogue file of the gallery, byte for byte; an unchanged one is not sent again."""
-    from artpipe.catalog.parse import parse_catalog
+    from artpipe.catalog.parse import check_catalog
 
-    return _root(context, "catalog", CATALOG_URL, parse_catalog, lake, lineage, gallery)
+    return _root(context, "catalog", CATALOG_URL, check_catalog, lake, lineage, gallery)
 
 
 @dg.asset(
@@ -50,23 +50,23 @@ def raw_artists(
     gallery: GalleryResource,
 ) -> dg.MaterializeResult[Any]:
     """The artist list page of the gallery, byte for byte; an unchanged one is not sent again."""
-    from artpipe.catalog.artists import parse_artist_list
+    from artpipe.catalog.artists import check_artist_list
 
-    return _root(context, "artists", ARTIST_LIST_URL, parse_artist_list, lake, lineage, gallery)
+    return _root(context, "artists", ARTIST_LIST_URL, check_artist_list, lake, lineage, gallery)
 
 
 def _root(
     context: dg.AssetExecutionContext,
     name: str,
     url: str,
-    verify: Callable[[bytes], object],
+    check: Callable[[bytes], object],
     lake: DataLake,
     lineage: Lineage,
     gallery: GalleryResource,
 ) -> dg.MaterializeResult[Any]:
     begin(context, lineage)
     with gallery.client(lake, progress_of(context)) as client:
-        found, changed = refresh_root(client, url, lake.raw(name), verify)
+        found, changed = download_file(client, url, lake.raw(name), check)
         counts = client.counts
     version = found.sha256[:16]
     lineage.complete(context.asset_key.path[-1], version)

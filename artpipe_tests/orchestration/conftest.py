@@ -14,12 +14,11 @@ import pytest
 from PIL import Image, ImageOps
 from rich.console import Console
 
-from artpipe.catalog.site import CATALOG_PATH
 from artpipe.lake.parquet import read_table
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.runner import RefreshOptions, RefreshReport, refresh
 from artpipe.sample_gallery.server import SampleServer, serving
-from artpipe.sample_gallery.site import ARTIST_LIST_FILE, HEADER, write_sample_site, zipped
+from artpipe.sample_gallery.site import ARTIST_LIST_FILE, CATALOG_FILE, HEADER, write_sample_site, zipped
 from artpipe.settings import Settings
 
 Row = dict[str, str]
@@ -45,7 +44,7 @@ class ChangingGallery:
 
     @property
     def catalog(self) -> Path:
-        return self.folder / CATALOG_PATH.lstrip("/")
+        return self.folder / CATALOG_FILE
 
     def lines(self) -> list[str]:
         with zipfile.ZipFile(self.catalog) as archive:
