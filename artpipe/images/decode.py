@@ -1,8 +1,8 @@
-"""Untrusted bytes to a small, upright RGB JPEG, or a clear refusal.
+"""Decodes untrusted bytes to a small, upright RGB JPEG, or refuses them with a reason.
 
-`fetch.py` decodes what galleries send, `artpipe.search` what people ask with. A picture is measured before it is
-decoded, so that a decompression bomb never unfolds, and only plain picture formats are opened: Pillow would hand an
-EPS file to Ghostscript.
+`fetch.py` decodes what galleries send, `artpipe.search` the pictures of queries. The size is checked before the pixels
+are decoded, which stops decompression bombs, and only plain raster formats are opened: Pillow would hand an EPS file to
+Ghostscript.
 """
 
 import hashlib
@@ -12,7 +12,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artpipe.errors import ArtpipeError
@@ -22,32 +21,32 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_PIXELS = 80_000_000
-"""Below the number at which Pillow itself begins to warn."""
+"""Below the limit at which Pillow itself warns."""
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "JPEG2000")
 NAMED_FORMATS = "JPEG, PNG, WebP, GIF or TIFF"
 QUALITY = 90
 SUBSAMPLING = "4:2:0"
 _ORIENTATION = 0x0112
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*")
-# A JPEG of few pixels and many bytes carries something else than a picture.
-_LEAST_BYTES_LIMIT = 64 * 1024
+# A JPEG of few pixels and many bytes contains something other than a picture.
+_MIN_BYTES_LIMIT = 64 * 1024
 
 
 class NotAnImageError(ArtpipeError):
-    """The bytes are not a picture of any known format."""
+    """The bytes are not an image of any supported format."""
 
 
 class UnreadableImageError(ArtpipeError):
-    """The bytes begin like a picture and cannot be decoded to its end."""
+    """The bytes begin like an image and cannot be decoded to the end."""
 
 
 class TooManyPixelsError(ArtpipeError):
-    """The picture is larger than the ceiling."""
+    """The picture has more pixels than allowed."""
 
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """A picture as it is stored, and what is known of the original: its size, upright, and its fingerprints."""
+    """A stored JPEG, with the upright size and the hashes of its original."""
 
     jpeg: bytes
     width_px: int
@@ -57,59 +56,37 @@ class DecodedImage:
 
 
 def decode_artwork(data: bytes, short_side_px: int, max_pixels: int = MAX_PIXELS) -> DecodedImage:
-    """Decode an original and make the JPEG that is stored: short side at most `short_side_px`, never enlarged.
+    """Decode an original and make the JPEG to store: short side at most `short_side_px`, never enlarged.
 
-    An original that already is such a JPEG keeps its bytes: nothing is lost to a second compression. It is decoded to
-    its end all the same, so what is stored can be read.
+    An original that already is such a JPEG keeps its bytes and loses nothing to a second compression. It is decoded to
+    the end all the same, so that every stored JPEG can be decoded.
 
     Args:
-        data: the file as it came.
-        short_side_px: wanted short side.
+        data: the file as it was downloaded.
+        short_side_px: the short side of the result.
         max_pixels: pictures with more are refused before they are decoded.
 
     Raises:
-        NotAnImageError, UnreadableImageError, TooManyPixelsError: it cannot be used; the message says why.
+        NotAnImageError, UnreadableImageError, TooManyPixelsError: the bytes cannot be used; the message has the reason.
     """
     image = _opened(data, max_pixels)
-    with _damage_told():
+    with _damage_as_one_error():
         jpeg, upright, size = _stored_form(image, data, short_side_px)
         return DecodedImage(jpeg, *size, perceptual_hash(upright), hashlib.sha256(data).hexdigest())
 
 
 def stored_jpeg(data: bytes, short_side_px: int, max_pixels: int = MAX_PIXELS) -> bytes:
-    """The JPEG of `decode_artwork` alone, for pictures that people ask with; raises as it does."""
+    """The JPEG of `decode_artwork` alone, for the pictures of queries; raises the same errors."""
     image = _opened(data, max_pixels)
-    with _damage_told():
+    with _damage_as_one_error():
         return _stored_form(image, data, short_side_px)[0]
-
-
-def open_image(source: "str | Path | bytes | Image", max_pixels: int = MAX_PIXELS) -> "Image":
-    """Any picture a person asks with, upright and RGB.
-
-    Raises:
-        NotAnImageError, UnreadableImageError, TooManyPixelsError: it cannot be used; the message names it and says why.
-    """
-    with pillow_quiet():
-        if isinstance(source, (str, Path)):
-            path = Path(source)
-            try:
-                return open_image(path.read_bytes(), max_pixels)
-            except OSError as error:
-                raise NotAnImageError(
-                    f"{path} cannot be read ({error.strerror or error}); give the path of an image."
-                ) from error
-            except (NotAnImageError, UnreadableImageError, TooManyPixelsError) as error:
-                raise type(error)(f"{path}: {error}") from error
-        image = _opened(source, max_pixels) if isinstance(source, bytes) else source
-        with _damage_told():
-            return _upright_rgb(image)
 
 
 @contextmanager
 def pillow_quiet() -> Generator[None]:
-    """Silence Pillow's warnings on damaged metadata: the pixels decide.
+    """Silence Pillow's warnings about damaged metadata: only damaged pixels are an error.
 
-    Warning filters belong to the whole process, so this is entered around threads, never inside them.
+    Warning filters are global to the process, so enter this around threads, never inside them.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -117,21 +94,21 @@ def pillow_quiet() -> Generator[None]:
 
 
 @contextmanager
-def _damage_told() -> Generator[None]:
-    """Turn whatever the decoders say of damaged bytes into one error."""
+def _damage_as_one_error() -> Generator[None]:
+    """Turn every exception of the decoders into `UnreadableImageError`."""
     try:
         yield
     except ArtpipeError:
         raise
     except Exception as error:
-        # Damaged files bring struct.error, IndexError, zlib.error and more out of Pillow's readers.
+        # Pillow's readers raise struct.error, IndexError, zlib.error and more on damaged files.
         raise UnreadableImageError(
             f"the image is damaged ({str(error) or type(error).__name__}); give another copy of it."
         ) from error
 
 
 def _opened(data: bytes, max_pixels: int) -> "Image":
-    """Read the header."""
+    """The image with only its header read."""
     from PIL import Image
 
     if not data:
@@ -153,7 +130,7 @@ def _opened(data: bytes, max_pixels: int) -> "Image":
 
 
 def _orientation(image: "Image") -> int:
-    """How the picture is turned, 1 (upright) to 8; a damaged EXIF block says nothing."""
+    """The EXIF orientation, 1 (upright) to 8; 1 where the EXIF block is damaged."""
     try:
         found = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # noqa: BLE001 - any damage, see above
@@ -162,7 +139,7 @@ def _orientation(image: "Image") -> int:
 
 
 def _upright_rgb(image: "Image") -> "Image":
-    """Decode to the end, turn upright, lay on white, and bring to sRGB."""
+    """Decode to the end, rotate upright, composite on white, and convert to sRGB."""
     import PIL.Image
     from PIL import ImageOps
 
@@ -178,13 +155,13 @@ def _upright_rgb(image: "Image") -> "Image":
     elif image.mode == "P":
         image = image.convert("RGB")
     if profile and not _is_srgb(profile):
-        image = _through_profile(image, profile)
+        image = _to_srgb(image, profile)
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
 @lru_cache(maxsize=16)
 def _is_srgb(profile: bytes | None) -> bool:
-    """Whether colours are sRGB already; a picture without a profile is taken to be."""
+    """Whether a colour profile is sRGB, as a picture without one is assumed to be."""
     from PIL import ImageCms
 
     if not profile:
@@ -195,8 +172,8 @@ def _is_srgb(profile: bytes | None) -> bool:
         return False
 
 
-def _through_profile(image: "Image", profile: bytes) -> "Image":
-    """The picture in sRGB by way of its own colour profile; as it was where the profile is of no use."""
+def _to_srgb(image: "Image", profile: bytes) -> "Image":
+    """Convert from the embedded colour profile to sRGB; unchanged where the profile is unusable."""
     from PIL import ImageCms
 
     if image.mode not in ("RGB", "CMYK", "L"):
@@ -210,7 +187,7 @@ def _through_profile(image: "Image", profile: bytes) -> "Image":
 
 
 def _eight_bit(image: "Image") -> "Image":
-    """Grey values of 16 or 32 bits, or of floating point, as eight bits."""
+    """Grey values of 16 or 32 bits, or floating point, scaled to eight bits."""
     import numpy as np
     import PIL.Image
 
@@ -220,7 +197,7 @@ def _eight_bit(image: "Image") -> "Image":
 
 
 def _stored_form(image: "Image", data: bytes, short_side_px: int) -> "tuple[bytes, Image, tuple[int, int]]":
-    """The JPEG, the picture that it was made from, and the size of the original, upright."""
+    """The JPEG to store, the upright RGB image it was made from, and the upright size of the original."""
     size = image.size
     is_jpeg = image.format == "JPEG"
     orientation = _orientation(image) if is_jpeg else 1
@@ -229,16 +206,16 @@ def _stored_form(image: "Image", data: bytes, short_side_px: int) -> "tuple[byte
         and image.mode == "RGB"
         and orientation == 1
         and min(size) <= short_side_px
-        and len(data) <= max(3 * image.width * image.height, _LEAST_BYTES_LIMIT)
+        and len(data) <= max(3 * image.width * image.height, _MIN_BYTES_LIMIT)
         and _is_srgb(image.info.get("icc_profile"))
     )
     if is_jpeg and not keeps_bytes:
-        # libjpeg halves while it decodes, which costs a third of the better filter that takes the last step; half
-        # as much again as is wanted is left to that. A photograph of 1600 x 1200 pixels takes 13 ms instead of 30.
+        # libjpeg downscales by powers of two while it decodes, at a third of the cost of the better filter, which
+        # takes the last step from at least 1.5 times the target. 1600 x 1200 pixels take 13 ms instead of 30.
         side_px = short_side_px + short_side_px // 2
         image.draft(None, (side_px, side_px))
     upright = _upright_rgb(image)
-    # A draft is smaller than its original; other formats may be turned while they are loaded.
+    # A draft is smaller than its original; other formats may be rotated while they are loaded.
     width_px, height_px = upright.size if not is_jpeg else size[::-1] if orientation >= 5 else size
     jpeg = data if keeps_bytes else _stored(upright, short_side_px)
     return jpeg, upright, (width_px, height_px)
