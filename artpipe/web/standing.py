@@ -50,7 +50,7 @@ def ask_artpipe_status() -> list[dict[str, Any]]:
     Raises:
         NoAnswerError: it failed; its own words are passed on.
     """
-    command = [sys.executable, "-m", "artpipe.cli.main", "status", "--json"]
+    command = [sys.executable, "-m", "artpipe.cli", "status", "--json"]
     try:
         told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_TIMEOUT_S)  # noqa: S603
         return json.loads(told.stdout)["assets"]
