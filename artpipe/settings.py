@@ -145,9 +145,6 @@ class Settings(BaseSettings):
         description="make `local_features`, so that `Collection.same_painting` answers: 40 kB a picture, "
         "about a minute for a first thousand on two cores, then in proportion to what changed",
     )
-    allow_url_queries: bool = Field(
-        default=False, description="whether a search may fetch its picture from a public web address"
-    )
     seed: int = Field(default=0, description="seed of everything random")
     abstain_below: float = Field(
         default=0.5,

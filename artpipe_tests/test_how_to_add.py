@@ -12,6 +12,7 @@ from artpipe.lake.parquet import read_table, write_table
 from artpipe.lake.paths import DataLake, file_version
 from artpipe.orchestration import asset
 from artpipe.orchestration.asset import AssetStep, Result, declarations, observed_file, pipeline_asset
+from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.io import LakeIOManager
 from artpipe.orchestration.lineage import Lineage
@@ -49,6 +50,7 @@ def test_the_asset_the_file_and_the_check_of_the_page_work(patterns: types.Modul
                     asset_checks=[patterns.every_artist_has_a_work],
                     resources={
                         "lineage": Lineage(lake),
+                        "blocking_checks": BlockingChecks({}),
                         "settings": Settings(lake=str(tmp_path), **changed),
                         "io_manager": LakeIOManager(lake),
                     },

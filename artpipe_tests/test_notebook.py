@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from artpipe.embedding.table import EmbeddingTable
+from artpipe.images.reading import read_picture
 from artpipe.lake.paths import DataLake
 from artpipe.models.served import serve_model
 from artpipe.recognition.feature_index import build_feature_index
@@ -63,7 +64,7 @@ def lake(tmp_path: Path) -> DataLake:
             "year_from": 1600,
             "year_to": 1610,
             "technique": "Oil on canvas",
-            "vector": encoder.encode(jpegs).vectors,
+            "vector": encoder.encode([read_picture(jpeg) for jpeg in jpegs]).vectors,
         }
     )
     EmbeddingTable(lake).upsert(rows)

@@ -53,5 +53,6 @@ def test_an_old_lake_refreshes_without_doing_anything_again(old_lake: Path):
     assert [model["model_id"] for model in run("models")] == [MODEL]
     assert (old_lake / "models" / MODEL / "model.json").read_bytes() == card
     redone = set(report["ran"]) - set(report["reused"])
-    assert redone <= {"raw_catalog", "raw_artists", "images"}
+    # The search index is made another way since: measured once more, or trained where the table is beyond memory.
+    assert redone <= {"raw_catalog", "raw_artists", "images", "search_index"}
     assert run("refresh")["ran"] == ["raw_artists", "raw_catalog"]

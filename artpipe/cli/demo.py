@@ -4,6 +4,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+from artpipe.definitions import build_definitions
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.orchestration.instance import artpipe_command, ui_command
 from artpipe.orchestration.runner import RefreshOptions, refresh
@@ -30,7 +31,7 @@ def run_demo(settings: Settings, console: "Console") -> None:
     started = time.monotonic()
     gallery = "the sample gallery, drawn here" if settings.is_sample else settings.gallery
     console.print(f"[bold]artpipe[/] runs its whole graph on {gallery}; the lake is [cyan]{settings.lake_root}[/].")
-    run = refresh(settings, RefreshOptions(), console)
+    run = refresh(build_definitions(settings), settings, RefreshOptions(), console)
     console.print(
         f"  {len(run.ran)} assets in {clock_text(time.monotonic() - started)}, "
         f"{run.passed_checks} checks passed"

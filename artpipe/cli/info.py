@@ -92,7 +92,7 @@ def _versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"artpipe": __version__, "python": sys.version.split()[0]}
-    for name in ("dagster", "lancedb", "polars", "torch", "torchvision", "usearch"):
+    for name in ("dagster", "lancedb", "polars", "torch", "torchvision"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -49,18 +49,22 @@ def models(context: typer.Context, as_json: AsJson = False) -> None:
 @app.command()
 def promote(model_id: Annotated[str, typer.Argument(help="The id of a saved model.")], as_json: AsJson = False) -> None:
     """Serve this model, whatever its comparison with the served one says."""
+    from artpipe.definitions import build_definitions
     from artpipe.serving.promotion import promote as run_promote
 
-    has_moved = run_promote(settings_in_force(), model_id)
+    settings = settings_in_force()
+    has_moved = run_promote(build_definitions(settings), settings, model_id)
     _tell(model_id, has_moved=has_moved, as_json=as_json)
 
 
 @app.command()
 def rollback(as_json: AsJson = False) -> None:
     """Serve the model that was served before the present one."""
+    from artpipe.definitions import build_definitions
     from artpipe.serving.promotion import roll_back
 
-    _tell(roll_back(settings_in_force()), has_moved=True, as_json=as_json)
+    settings = settings_in_force()
+    _tell(roll_back(build_definitions(settings), settings), has_moved=True, as_json=as_json)
 
 
 def _tell(model_id: str, *, has_moved: bool, as_json: bool) -> None:

@@ -89,7 +89,7 @@ def predict(
 
     table = Table("file", *(task for task in answers[0].best))
     for answer in answers:
-        is_unlike = answer.novelty is not None and answer.novelty.is_unlike_collection
+        is_unlike = answer.novelty is not None and answer.novelty.is_out_of_distribution
         file = escape(str(answer.file)) + ("\n[yellow]unlike anything in the collection[/]" if is_unlike else "")
         cells = (_labels(pairs, is_sure=answer.is_sure[task]) for task, pairs in answer.best.items())
         table.add_row(file, *cells, end_section=True)

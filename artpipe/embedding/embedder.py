@@ -4,15 +4,14 @@ A copy of the trained network is put into its inference form; vectors and probab
 """
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from artpipe.embedding.predictions import Predictions
 from artpipe.images.pixels import Pixels, decode_square, decoding_threads
 from artpipe.models.checkpoint import LoadedModel, ModelCard
 from artpipe.models.inference_form import Precision, inference_form
@@ -26,30 +25,6 @@ if TYPE_CHECKING:
     from artpipe.images.pixels import PixelCache
 
 BATCH_SIZE = 64
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What the network says about N pictures."""
-
-    vectors: NDArray[np.float32]
-    """(N, D); each row has length 1, so that a dot product is a cosine similarity."""
-    probabilities: dict[str, NDArray[np.float32]]
-    """(N, classes) by task, in the order of the card's classes; each row sums to 1."""
-
-    def __len__(self) -> int:
-        return len(self.vectors)
-
-    @classmethod
-    def joined(cls, parts: Iterable["Predictions"]) -> "Predictions":
-        """All parts as one; at least one is needed."""
-        held = list(parts)
-        probabilities = {task: np.concatenate([part.probabilities[task] for part in held]) for task in _tasks(held)}
-        return cls(np.concatenate([part.vectors for part in held]), probabilities)
-
-
-def _tasks(parts: Sequence[Predictions]) -> list[str]:
-    return list(parts[0].probabilities)
 
 
 class Embedder:

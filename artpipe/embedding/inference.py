@@ -5,38 +5,23 @@ network once, whoever asks first. The store is a cache on local disk and can be 
 """
 
 import io
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
+from artpipe.embedding.predictions import Predictions
 from artpipe.embedding.table import PREDICTIONS, VECTOR
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.progress import Progress, SilentProgress
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from artpipe.embedding.embedder import Embedder, Predictions
+    from artpipe.embedding.embedder import Embedder
     from artpipe.images.pixels import JpegSource
     from artpipe.models.checkpoint import ModelCard
 
 MOST_PARTS = 32
 """So many files of results are read quickly; more are written anew as one."""
-
-
-@dataclass(frozen=True)
-class Inferred:
-    """What a model says of N pictures."""
-
-    vectors: "NDArray[np.float32]"
-    """(N, D), rows of length 1."""
-    probabilities: "dict[str, NDArray[np.float32]]"
-    """(N, classes) by task, in the order of the card's classes."""
-    computed: int
-    """How many pictures ran through the network just now; the others were known."""
 
 
 class InferenceCache:
@@ -52,7 +37,7 @@ class InferenceCache:
         self.lake, self.card, self.device = lake, card, device
         self.folder = lake.inference_cache(card.model_id)
 
-    def infer(self, rows: pl.DataFrame, images: "JpegSource", progress: Progress | None = None) -> Inferred:
+    def infer(self, rows: pl.DataFrame, images: "JpegSource", progress: Progress | None = None) -> Predictions:
         """Look up every picture, and run those not known yet through the network.
 
         Args:
@@ -72,10 +57,10 @@ class InferenceCache:
             known = pl.concat([known, computed])
         found = rows.select("jpeg_sha256").join(known, on="jpeg_sha256", how="left", maintain_order="left")
         probabilities = {task: found[task].to_numpy() for task in self.card.classes}
-        return Inferred(found[VECTOR].to_numpy(), probabilities, missing.height)
+        return Predictions(found[VECTOR].to_numpy(), probabilities, missing.height)
 
     def _computed(self, missing: pl.DataFrame, images: "JpegSource", progress: Progress) -> pl.DataFrame:
-        from artpipe.embedding.embedder import Embedder, Predictions
+        from artpipe.embedding.embedder import Embedder
         from artpipe.images.pixels import PixelCache
         from artpipe.models.checkpoint import load_model
         from artpipe.training.memory import reused_memory
@@ -109,7 +94,7 @@ class InferenceCache:
         known: list[str] = kept["jpeg_sha256"].to_list()
         return self._table(known, embedder.judge(features_in_order(kept, known)[: self.card.views]))
 
-    def _table(self, keys: list[str], found: "Predictions") -> pl.DataFrame:
+    def _table(self, keys: list[str], found: Predictions) -> pl.DataFrame:
         """Results as they are kept."""
         return pl.DataFrame(
             {"jpeg_sha256": keys, VECTOR: found.vectors, **found.probabilities},
@@ -158,7 +143,7 @@ class InferenceCache:
         write_whole(UPath(file), data)
 
 
-def embedding_rows(wanted: pl.DataFrame, found: Inferred, card: "ModelCard") -> pl.DataFrame:
+def embedding_rows(wanted: pl.DataFrame, found: Predictions, card: "ModelCard") -> pl.DataFrame:
     """Rows of the `embeddings` table: what was asked for, its vector, and the likeliest label of each task.
 
     Args:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from artpipe.vectors.batch import search_each
-from artpipe.vectors.nearest import ByteScan
+from artpipe.vectors.nearest import Int8Index
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -122,7 +121,7 @@ def nearest_known(vectors: "Vectors", known: "Vectors", k: int, *, exclude_self:
         exclude_self: row i of `vectors` is row i of `known` and is not its own neighbour.
     """
     wanted = k + 1 if exclude_self else k
-    found = search_each(ByteScan(known), vectors, [wanted] * len(vectors))
+    found = Int8Index(known).search_many(vectors, [wanted] * len(vectors))
     indices = np.stack([near.positions for near in found])
     similarities = np.stack([near.similarities for near in found])
     if exclude_self:

@@ -16,6 +16,7 @@ from artpipe.lake.lance_tables import open_lance
 from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
 from artpipe.lake.versions import MIN_CURRENT, TableVersion, maintain_table, table_versions
 from artpipe.schema import TASKS
+from artpipe.vectors.row_addresses import RowAddresses
 
 if TYPE_CHECKING:
     import lance
@@ -91,26 +92,31 @@ class EmbeddingTable:
     def __init__(self, lake: DataLake) -> None:
         self.lake = lake
 
+    def dataset(self, version: int | None = None) -> "lance.LanceDataset | None":
+        """One version of the Lance table, the latest by default; None where nothing was ever embedded."""
+        # Lance alone loads in a third of LanceDB's time, and reading needs no more.
+        return open_lance(self._uri, version)
+
     @property
     def exists(self) -> bool:
         """Whether anything was ever embedded."""
-        return self._dataset() is not None
+        return self.dataset() is not None
 
     @property
     def version(self) -> int | None:
         """The latest commit of the table; hand it to the reading methods for one consistent picture."""
-        dataset = self._dataset()
+        dataset = self.dataset()
         return None if dataset is None else int(dataset.version)
 
     @property
     def dimension(self) -> int | None:
         """The length D of the vectors."""
-        dataset = self._dataset()
+        dataset = self.dataset()
         return None if dataset is None else int(dataset.schema.field(VECTOR).type.list_size)
 
     def count(self) -> int:
         """The number of rows."""
-        dataset = self._dataset()
+        dataset = self.dataset()
         return 0 if dataset is None else int(dataset.count_rows())
 
     def read(self, columns: list[str] | None = None, version: int | None = None) -> pl.DataFrame:
@@ -122,7 +128,7 @@ class EmbeddingTable:
         """
         schema = pl.Schema({**KEYS, **METADATA, **PREDICTIONS})
         columns = list(schema) if columns is None else columns
-        dataset = self._dataset(version)
+        dataset = self.dataset(version)
         if dataset is None:
             return pl.DataFrame(schema={name: schema[name] for name in columns})
         read = list(dict.fromkeys(["artwork_id", *columns]))
@@ -135,12 +141,10 @@ class EmbeddingTable:
         Args:
             version: a commit of the table; the latest by default.
         """
-        dataset = self._dataset(version)
+        dataset = self.dataset(version)
         if dataset is None:
             return [], np.zeros((0, 0), dtype=np.float32)
-        ids = np.array(dataset.to_table(columns=["artwork_id"])["artwork_id"].to_pylist(), dtype=object)
-        order = np.argsort(ids, kind="stable")
-        place = np.argsort(order)
+        ids, place = _in_order(dataset.to_table(columns=["artwork_id"]))
         matrix = np.empty((len(ids), dataset.schema.field(VECTOR).type.list_size), dtype=np.float32)
         first = 0
         for batch in dataset.to_batches(columns=[VECTOR]):  # a million vectors must not be held twice
@@ -148,7 +152,15 @@ class EmbeddingTable:
             last = first + batch.num_rows
             matrix[place[first:last]] = numbers.reshape(batch.num_rows, matrix.shape[1])
             first = last
-        return cast("list[str]", ids[order].tolist()), matrix
+        return ids.to_list(), matrix
+
+    def row_addresses(self, version: int | None = None) -> RowAddresses:
+        """Where the rows of a version lie, for searches by the table's own index."""
+        dataset = self.dataset(version)
+        if dataset is None:
+            return RowAddresses(np.zeros(0, dtype=np.uint64))
+        scanned = dataset.to_table(columns=["artwork_id"], with_row_id=True)
+        return RowAddresses(scanned["_rowid"].to_numpy(), _in_order(scanned)[1])
 
     def plan(self, wanted: pl.DataFrame, model_id: str) -> EmbeddingPlan:
         """Compare the table with what it should hold.
@@ -194,7 +206,6 @@ class EmbeddingTable:
         _refuse_repeated(rows)
         data = _arrow_rows(rows)
         table = self._open_for_writing()
-        # Not the types themselves: where usearch was loaded before Arrow, lists of any two lengths compare as equal.
         length = data.schema.field(VECTOR).type.list_size
         is_other_length = table is not None and table.schema.field(VECTOR).type.list_size != length
         if table is None or is_other_length:
@@ -244,9 +255,6 @@ class EmbeddingTable:
     def _uri(self) -> str:
         return self.lake.lance_table(EMBEDDINGS_TABLE)
 
-    def _dataset(self, version: int | None = None) -> "lance.LanceDataset | None":
-        return open_lance(self._uri, version)
-
     def _open_for_writing(self) -> "Table | None":
         if not self.exists:
             return None
@@ -261,10 +269,18 @@ def vectors_version(rows: pl.DataFrame) -> str:
     Args:
         rows: `artwork_id`, `jpeg_sha256` and `model_id`, in any order.
     """
-    lines = rows.sort("artwork_id").select(
-        pl.concat_str("artwork_id", "jpeg_sha256", "model_id", separator="\t", ignore_nulls=True)
-    )
-    return hashlib.sha256("\n".join(lines.to_series().to_list()).encode()).hexdigest()[:16]
+    line = pl.concat_str("artwork_id", "jpeg_sha256", "model_id", separator="\t", ignore_nulls=True)
+    digest = hashlib.sha256()
+    for number, part in enumerate(rows.sort("artwork_id").iter_slices(32_768)):  # a million lines are not held at once
+        digest.update(("\n" if number else "").encode() + "\n".join(part.select(line).to_series().to_list()).encode())
+    return digest.hexdigest()[:16]
+
+
+def _in_order(scanned: Any) -> "tuple[pl.Series, NDArray[np.int64]]":
+    """The ids of an Arrow table of rows, sorted, and the place of each row among them."""
+    ids = cast("pl.Series", pl.from_arrow(scanned["artwork_id"]))
+    order = ids.arg_sort().to_numpy()
+    return ids[order], np.argsort(order, kind="stable")
 
 
 def _refuse_repeated(rows: pl.DataFrame) -> None:

@@ -18,7 +18,7 @@ from artpipe.schema import TASKS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from artpipe.embedding.inference import Inferred
+    from artpipe.embedding.predictions import Predictions
     from artpipe.images.store import ImageStore
     from artpipe.lake.paths import DataLake
     from artpipe.models.checkpoint import ModelCard
@@ -40,7 +40,7 @@ class Measurement:
 
     report: EvaluationReport
     rows: pl.DataFrame
-    answers: "Inferred"
+    answers: "Predictions"
     classes: Mapping[str, Sequence[str]]
     images_embedded: int
     photographs_embedded: int

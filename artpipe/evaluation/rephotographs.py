@@ -19,7 +19,7 @@ from artpipe.splits.assign import HELD_OUT, share_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from artpipe.embedding.inference import Inferred
+    from artpipe.embedding.predictions import Predictions
     from artpipe.images.pixels import JpegSource
 
 MOST_WORKS = 120
@@ -34,7 +34,7 @@ _VERSION = 1
 class Infer(Protocol):
     """How a model is asked about pictures, as `InferenceCache.infer` answers."""
 
-    def __call__(self, rows: pl.DataFrame, images: "JpegSource", /) -> "Inferred":
+    def __call__(self, rows: pl.DataFrame, images: "JpegSource", /) -> "Predictions":
         """What the model says of the pictures of `rows`."""
         ...
 

@@ -1,6 +1,6 @@
 """Untrusted bytes to a small, upright RGB JPEG, or a clear refusal.
 
-`fetch.py` decodes what galleries send, `artpipe.search` what people ask with. A picture is measured before it is
+`fetch.py` decodes what galleries send, `reading.py` what people search with. A picture is measured before it is
 decoded, so that a decompression bomb never unfolds, and only plain picture formats are opened: Pillow would hand an
 EPS file to Ghostscript.
 """
@@ -12,7 +12,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artpipe.errors import ArtpipeError
@@ -83,26 +82,23 @@ def stored_jpeg(data: bytes, short_side_px: int, max_pixels: int = MAX_PIXELS) -
         return _stored_form(image, data, short_side_px)[0]
 
 
-def open_image(source: "str | Path | bytes | Image", max_pixels: int = MAX_PIXELS) -> "Image":
-    """Any picture a person asks with, upright and RGB.
+def decode_rgb(source: "bytes | Image", short_side_px: int | None = None, max_pixels: int = MAX_PIXELS) -> "Image":
+    """Decode a picture once: upright, RGB, sRGB, on white where it is transparent.
+
+    Args:
+        source: an image file's bytes, or a Pillow image, which is left as it is.
+        short_side_px: shrink to this short side; never enlarged.
+        max_pixels: pictures with more are refused before they are decoded.
 
     Raises:
-        NotAnImageError, UnreadableImageError, TooManyPixelsError: it cannot be used; the message names it and says why.
+        NotAnImageError, UnreadableImageError, TooManyPixelsError: it cannot be used; the message says why.
     """
-    with pillow_quiet():
-        if isinstance(source, (str, Path)):
-            path = Path(source)
-            try:
-                return open_image(path.read_bytes(), max_pixels)
-            except OSError as error:
-                raise NotAnImageError(
-                    f"{path} cannot be read ({error.strerror or error}); give the path of an image."
-                ) from error
-            except (NotAnImageError, UnreadableImageError, TooManyPixelsError) as error:
-                raise type(error)(f"{path}: {error}") from error
-        image = _opened(source, max_pixels) if isinstance(source, bytes) else source
-        with _damage_told():
-            return _upright_rgb(image)
+    image = _opened(source, max_pixels) if isinstance(source, bytes) else source
+    with _damage_told():
+        if short_side_px is not None and isinstance(source, bytes):
+            _draft(image, short_side_px)
+        upright = _upright_rgb(image)
+        return upright if short_side_px is None else _shrunk(upright, short_side_px)
 
 
 @contextmanager
@@ -232,11 +228,8 @@ def _stored_form(image: "Image", data: bytes, short_side_px: int) -> "tuple[byte
         and len(data) <= max(3 * image.width * image.height, _LEAST_BYTES_LIMIT)
         and _is_srgb(image.info.get("icc_profile"))
     )
-    if is_jpeg and not keeps_bytes:
-        # libjpeg halves while it decodes, which costs a third of the better filter that takes the last step; half
-        # as much again as is wanted is left to that. A photograph of 1600 x 1200 pixels takes 13 ms instead of 30.
-        side_px = short_side_px + short_side_px // 2
-        image.draft(None, (side_px, side_px))
+    if not keeps_bytes:
+        _draft(image, short_side_px)
     upright = _upright_rgb(image)
     # A draft is smaller than its original; other formats may be turned while they are loaded.
     width_px, height_px = upright.size if not is_jpeg else size[::-1] if orientation >= 5 else size
@@ -244,13 +237,29 @@ def _stored_form(image: "Image", data: bytes, short_side_px: int) -> "tuple[byte
     return jpeg, upright, (width_px, height_px)
 
 
-def _stored(image: "Image", short_side_px: int) -> bytes:
+def _draft(image: "Image", short_side_px: int) -> None:
+    """Let libjpeg halve a large JPEG while it decodes: 1600 x 1200 pixels take 13 ms instead of 30.
+
+    Half as much again as requested is left to the better filter that takes the last step.
+    """
+    if image.format == "JPEG":
+        side_px = short_side_px + short_side_px // 2
+        image.draft(None, (side_px, side_px))
+
+
+def _shrunk(image: "Image", short_side_px: int) -> "Image":
     from PIL.Image import Resampling
 
     scale = short_side_px / min(image.size)
-    if scale < 1:
-        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        image = image.resize(size, Resampling.LANCZOS, reducing_gap=3.0)
+    if scale >= 1:
+        return image
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def _stored(image: "Image", short_side_px: int) -> bytes:
     out = io.BytesIO()
-    image.save(out, "JPEG", quality=QUALITY, subsampling=SUBSAMPLING, icc_profile=None, exif=b"")
+    _shrunk(image, short_side_px).save(
+        out, "JPEG", quality=QUALITY, subsampling=SUBSAMPLING, icc_profile=None, exif=b""
+    )
     return out.getvalue()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, cast
 import dagster as dg
 
 from artpipe.lake.paths import DataLake
+from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.lineage import Lineage, Origin, Record
 from artpipe.orchestration.metadata import CHANGES, REUSED, WORK
 from artpipe.orchestration.shaping import code_version, declared_settings, joined, parts, same_code
@@ -359,11 +360,17 @@ def _step_function(
     takes_config = "config" in parameters
 
     def run_step(
-        context: dg.AssetExecutionContext, config: RunConfig, lineage: Lineage, settings: Settings, **inputs: Any
+        context: dg.AssetExecutionContext,
+        config: RunConfig,
+        lineage: Lineage,
+        settings: Settings,
+        blocking_checks: BlockingChecks,
+        **inputs: Any,
     ) -> Iterator[dg.MaterializeResult[Any]]:
         adopt_renamed(lineage.lake, context.instance)
         selected = [key.path[-1] for key in context.selected_asset_keys]
         declared = {asset: _declared[asset] for asset in assets}
+        blocking_checks.refuse_below_failed(context.instance, declared[assets[0]].upstream)
         origins = {asset: one.origin(lineage, settings) for asset, one in declared.items()}
         now = datetime.now(UTC)
         is_due = any(one.questions(lineage.lake, settings, now) for one in declared.values())
@@ -392,6 +399,7 @@ def _step_function(
         "config": parameters["config"].annotation if takes_config else RunConfig,
         "lineage": dg.ResourceParam[Lineage],
         "settings": dg.ResourceParam[Settings],
+        "blocking_checks": dg.ResourceParam[BlockingChecks],
     }
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD  # Dagster takes no keyword-only parameter for an input
     signature = inspect.Signature(

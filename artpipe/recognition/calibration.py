@@ -9,7 +9,6 @@ It is measured again when the words were learnt anew, when photographs are compa
 of the pictures changed.
 """
 
-import io
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from artpipe.images.pictures import StoredPictures
+from artpipe.images.reading import read_picture
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.recognition.candidates import look_for
 from artpipe.recognition.feature_table import FeatureTable
@@ -35,7 +35,6 @@ from artpipe.recognition.local_features import (
 )
 from artpipe.recognition.rephotograph import KINDS, rephotograph
 from artpipe.recognition.visual_words import VisualWords
-from artpipe.search.queries import stored_form
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,14 +129,11 @@ def calibrate(
         most: how many photographs to try.
         seed: of the choice of works and of their photographs.
     """
-    from PIL import Image
-
     kinds = list(KINDS)
 
     def tried(number: int, name: str, jpeg: bytes) -> float | None:
-        with Image.open(io.BytesIO(jpeg)) as picture:
-            photograph = rephotograph(picture, kinds[number % len(kinds)], seed + number)
-        grey = grey_picture(stored_form(photograph, SENT_SHORT_SIDE_PX), QUERY_SHORT_SIDE_PX)
+        photograph = rephotograph(read_picture(jpeg), kinds[number % len(kinds)], seed + number)
+        grey = grey_picture(read_picture(photograph, SENT_SHORT_SIDE_PX), QUERY_SHORT_SIDE_PX)
         looked = look_for(grey, words, features, is_hidden=lambda other: work_of.get(other) == work_of[name])
         found, agreed = looked.artwork_id, looked.agreed
         if found is None or agreed.points < LEAST_POINTS:

@@ -9,15 +9,18 @@ things everyone should know to improve object retrieval (2012), the square root.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 STORED_POINTS = 250
 STORED_SHORT_SIDE_PX = 224
 SENT_SHORT_SIDE_PX = 400
-"""What a picture that is asked with is stored as; it is no smaller than what the collection stores."""
+"""The short side that a query picture is read with."""
 QUERY_SHORT_SIDE_PX = 256
 """What its points are looked for in."""
 DESCRIPTOR_LENGTH = 128
@@ -52,13 +55,21 @@ class LocalFeatures:
         return LocalFeatures(self.points[chosen], self.descriptors[chosen], self.width_px, self.height_px)
 
 
-def grey_picture(jpeg: bytes, short_side_px: int) -> Grey:
-    """The picture without colour, reduced to a short side, never enlarged; a black pixel where it is unreadable."""
+def grey_picture(picture: "bytes | Image", short_side_px: int) -> Grey:
+    """The picture without colour, reduced to a short side, never enlarged.
+
+    Args:
+        picture: a stored JPEG, or an RGB image. A JPEG that cannot be decoded becomes one black pixel.
+        short_side_px: of the result.
+    """
     import cv2
 
-    grey = cv2.imdecode(np.frombuffer(jpeg, dtype=np.uint8), cv2.IMREAD_GRAYSCALE) if jpeg else None
-    if grey is None:
-        return np.zeros((1, 1), dtype=np.uint8)
+    if isinstance(picture, bytes):
+        grey = cv2.imdecode(np.frombuffer(picture, dtype=np.uint8), cv2.IMREAD_GRAYSCALE) if picture else None
+        if grey is None:
+            return np.zeros((1, 1), dtype=np.uint8)
+    else:
+        grey = cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2GRAY)
     scale = short_side_px / min(grey.shape)
     if scale < 1:
         grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

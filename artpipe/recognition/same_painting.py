@@ -13,6 +13,8 @@ from artpipe.recognition.feature_index import FeatureIndex, NoFeatureIndexError
 from artpipe.recognition.local_features import QUERY_SHORT_SIDE_PX, grey_picture
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from artpipe.recognition.local_features import Rows
 
 __all__ = ["Match", "NoFeatureIndexError", "same_painting"]
@@ -43,15 +45,15 @@ class Match:
         return self.is_same
 
 
-def same_painting(jpeg: bytes, index: FeatureIndex) -> Match:
+def same_painting(picture: "Image", index: FeatureIndex) -> Match:
     """Decide for one picture.
 
     Args:
-        jpeg: the picture.
+        picture: RGB, with a short side of at most `SENT_SHORT_SIDE_PX`.
         index: of the collection.
     """
     calibration = index.calibration
-    grey = grey_picture(jpeg, QUERY_SHORT_SIDE_PX)
+    grey = grey_picture(picture, QUERY_SHORT_SIDE_PX)
     found = look_for(grey, index.words, index.features, is_enough=calibration.is_enough)
     return Match(
         found.artwork_id,

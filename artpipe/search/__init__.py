@@ -1,4 +1,4 @@
-"""Ask the collection: which works are like this one, and what does the model take it for?
+"""Search the collection: which works are similar to this one, and which labels does the model predict for it?
 
 from artpipe.search import Collection, SearchFilter
 
@@ -24,7 +24,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load what is asked for, and NumPy and LanceDB with it, only when it is: Dagster's code location needs neither."""
+    """Import on first use: NumPy and LanceDB must not load with Dagster's code location, which needs neither."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

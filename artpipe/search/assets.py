@@ -1,4 +1,4 @@
-"""The index that a search uses, chosen by measurement."""
+"""The indexes that a search uses."""
 
 import hashlib
 from dataclasses import asdict
@@ -14,39 +14,27 @@ from artpipe.orchestration.storage import lance_table, written_by_body
 
 
 @pipeline_asset(
-    kinds={"numpy", "usearch"},
-    code_version="2",
+    kinds={"numpy", "lancedb"},
+    code_version="3",
     shaped_by=("search_recall", "seed"),
     stored=written_by_body(lambda lake: lake.index("card.json")),
     deps=["vectors"],
 )
 def search_index(step: AssetStep) -> Result:
-    """The way of finding neighbours that measured fastest on this very table at the wanted recall.
+    """What finds the neighbours of a vector: exact and in memory up to 250,000 works, beyond it a LanceDB index.
 
-    Below a few thousand rows nothing beats the exact product; the card says what was tried and how it did.
+    The card records the settings that reach the wanted recall, and what else was tried.
     """
     import polars as pl
 
-    from artpipe.embedding.table import EmbeddingTable, vectors_version
+    from artpipe.embedding.table import EmbeddingTable
     from artpipe.search.collection import NothingEmbeddedError
-    from artpipe.search.index_update import update_index
+    from artpipe.search.index import update_index
 
     lake, settings = step.lake, step.settings
-    table = EmbeddingTable(lake)
-    rows = table.read(["artwork_id", "jpeg_sha256", "model_id"])
-    if rows.is_empty():
+    if not EmbeddingTable(lake).count():
         raise NothingEmbeddedError(f'nothing is embedded in {lake.root} yet; materialize "embeddings".')
-    version, model_id = vectors_version(rows), str(rows["model_id"][0])
-    ids, vectors = table.vectors()
-    card = update_index(
-        vectors,
-        ids,
-        lake,
-        model_id=model_id,
-        content_version=version,
-        min_recall=settings.search_recall,
-        seed=settings.seed,
-    )
+    card = update_index(lake, min_recall=settings.search_recall, seed=settings.seed)
     step.log(f"{card.kind} serves {card.rows:,} vectors; recall@10 {card.recall_at_10:.4f}; {card.why}")
     trials = pl.DataFrame([{**asdict(trial), "parameters": str(trial.parameters)} for trial in card.trials])
     content = f"{card.kind} {sorted(card.parameters.items())} {card.content_version}"
@@ -59,8 +47,7 @@ def search_index(step: AssetStep) -> Result:
             "recall_at_10": card.recall_at_10,
             "trials": dg.MetadataValue.md(markdown_table(trials, rows=trials.height)),
             "why": card.why,
-            "added": card.added,
-            "removed": card.removed,
+            "rows_added_since_trained": card.added_rows,
         },
     )
 
@@ -90,8 +77,8 @@ def novelty_scale(step: AssetStep, splits: DataFrame) -> Result:
     work_ids = assigned["work_id"].fill_null(assigned["artwork_id"]).to_numpy()
     scale = measure_scale(table.vectors(version)[1], work_ids, is_held_out, str(rows["model_id"][0]))
     save_scale(lake, scale)
-    content = f"{scale.usual_up_to} {scale.pictures} {vectors_version(rows)}"
-    usual = {} if scale.usual_up_to is None else {"usual_up_to": scale.usual_up_to}
+    content = f"{scale.threshold} {scale.pictures} {vectors_version(rows)}"
+    usual = {} if scale.threshold is None else {"threshold": scale.threshold}
     return Result(
         version=hashlib.sha256(content.encode()).hexdigest()[:16],
         metadata={**usual, "held_out_pictures": scale.pictures, "model_id": scale.model_id},

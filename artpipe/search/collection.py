@@ -1,72 +1,49 @@
-"""The collection as a notebook, a service or the command line asks it.
+"""The collection as a notebook, a service or the command line searches it.
 
 `Collection.open()` reads one version of the `embeddings` table and keeps to it: a refresh that rewrites the table is
 seen by the next `open`, never half-way. torch is loaded only when a picture must be embedded.
 
-What a query is tells `resolve.py`, which rows answer it `ranking.py`, what comes back `framing.py` and `hits.py`.
+`snapshot.py` opens the tables, `queries.py` makes vectors of queries, and `searcher.py` answers them.
 """
 
 import threading
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import date, datetime
-from functools import cached_property
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import Any, Self, Unpack
 
-from numpy.typing import NDArray
+import polars as pl
 
-from artpipe.embedding.table import EmbeddingTable, vectors_version
-from artpipe.errors import ArtpipeError
-from artpipe.images.pictures import StoredPictures
-from artpipe.lake.paths import IMAGES_TABLE, DataLake
-from artpipe.lake.versions import NoSuchVersionError, table_versions, version_as_of
-from artpipe.models.served import served_model_id
-from artpipe.recognition.feature_index import FeatureIndex, open_feature_index
+from artpipe.embedding.table import EmbeddingTable
+from artpipe.images.reading import Picture
+from artpipe.lake.paths import DataLake
+from artpipe.recognition.feature_index import NoFeatureIndexError
 from artpipe.recognition.local_features import SENT_SHORT_SIDE_PX
 from artpipe.recognition.same_painting import Match, same_painting
 from artpipe.search.filters import SearchFilter
-from artpipe.search.framing import Framing
 from artpipe.search.groups import Distinct
 from artpipe.search.hits import Explanation, Hits
-from artpipe.search.index import ServedIndex, open_index
-from artpipe.search.novelty import CANDIDATES, Novelty, NoveltyScale, open_scale
-from artpipe.search.predictions import Prediction, predict_pictures, stored_short_side_px
-from artpipe.search.queries import PictureEncoder, refuse_mismatch, unit_vector
-from artpipe.search.ranking import Ranking, SearchOptions, Target, Wanted
-from artpipe.search.resolve import Asked, Resolver, UnknownArtworkError
-from artpipe.search.suggestions import Suggestion, Suggestions
-from artpipe.search.text import TextSearch
+from artpipe.search.index import ServedIndex
+from artpipe.search.novelty import CANDIDATES, Novelty
+from artpipe.search.predictions import Prediction, predict_pictures
+from artpipe.search.queries import PictureEncoder, Resolver, UnknownArtworkError, refuse_mismatch
+from artpipe.search.request import QueryVector, SearchOptions, SearchRequest
+from artpipe.search.searcher import Searcher
+from artpipe.search.snapshot import AsOf, LakeMissingError, NothingEmbeddedError, Snapshot, opened_once
+from artpipe.search.suggestions import Suggestion
 
-if TYPE_CHECKING:
-    import polars as pl
-    from PIL.Image import Image
-
-    from artpipe.vectors.nearest import Vector
-
-AsOf = int | str | date | datetime
-"""A version of the table, or a date."""
-
-
-class LakeMissingError(ArtpipeError):
-    """There is no lake at the address."""
-
-
-class NothingEmbeddedError(ArtpipeError):
-    """The collection holds no vectors yet."""
+__all__ = ["Collection", "LakeMissingError", "NothingEmbeddedError", "UnknownArtworkError"]
 
 
 class Collection:
     """Every searchable work of a lake, at one version of its `embeddings` table. Open it with `Collection.open`.
 
     Args:
-        lake: where everything is kept.
+        lake: where everything is stored.
         encoder: the model for pictures; the lake's served model by default, loaded when first needed.
         device: where that model runs.
         as_of: the state to open, a version of the table or a date; the newest by default.
-        allows_urls: whether a query may be the web address of a picture.
-        abstain_below: a predicted label that is less probable is told as unsure.
+        abstain_below: a predicted label with a lower probability is unsure.
     """
 
     def __init__(
@@ -76,40 +53,22 @@ class Collection:
         device: str = "auto",
         as_of: AsOf | None = None,
         *,
-        allows_urls: bool = False,
         abstain_below: float = 0.5,
     ) -> None:
         self.lake = lake
-        self._table = EmbeddingTable(lake)
+        self._snapshot = opened = Snapshot(lake, as_of)
         self._given_encoder = encoder
         self._device = device
         self._abstain_below = abstain_below
-        self._scale: NoveltyScale | None = None
         self._lock = threading.RLock()
-        if lake.is_local and not lake.root.exists():
-            raise LakeMissingError(f"there is no data lake at {lake.root}; run `artpipe demo`, or set ARTPIPE_LAKE.")
-        self._past = None if as_of is None or not self._table.exists else version_as_of(self._table.versions(), as_of)
-        version = self._past.number if self._past else self._table.version
-        self.works = self._table.read(version=version)
-        if version is None or self.works.is_empty():
-            raise NothingEmbeddedError(
-                f'nothing in the lake {lake.root} was embedded yet; run `artpipe demo` or materialize "embeddings".'
-            )
-        self._version: int = version
-        # The past is asked with the model that made it, whichever is served now.
-        self._served = self.model_ids[0] if self._past else served_model_id(lake)
-        self._pictures = StoredPictures(lake, lambda: self._images_version)
-        self._framing = Framing(self.works, self._pictures.read)
-        self._position_of = {name: position for position, name in enumerate(self.works["artwork_id"])}
-        self._ranking = Ranking(self.works, lambda: self.index, TextSearch(lake, version, self._position_of))
         self._resolver = Resolver(
-            self.works,
-            self._position_of,
-            vectors=lambda: self._vectors,
+            opened.works,
+            opened.position_of,
+            nearest=lambda: opened.index.nearest,
             encoder=self._encoder_for_table,
-            short_side_px=lambda: self._short_side_px,
-            allows_urls=allows_urls,
+            short_side_px=lambda: opened.short_side_px,
         )
+        self._searcher = Searcher(opened, self._resolve)
 
     @classmethod
     def open(
@@ -123,7 +82,7 @@ class Collection:
         """Open a lake for searching, as it is or as it was.
 
         Args:
-            lake: a folder, an address such as `s3://bucket/prefix`, or a `DataLake`; the one in force by default.
+            lake: a folder, an address such as `s3://bucket/prefix`, or a `DataLake`; that of the settings by default.
             encoder: another model for pictures than the lake's served one.
             device: where the model runs; `ARTPIPE_DEVICE` by default.
             as_of: a version number, or a date: the last state that is not later. A day counts to its end, and a time
@@ -133,7 +92,7 @@ class Collection:
         Raises:
             NoSuchVersionError: that state is not kept; the oldest one is named.
             LakeMissingError: there is no lake at the address.
-            NothingEmbeddedError: the lake holds no vectors yet.
+            NothingEmbeddedError: the lake has no vectors yet.
         """
         from artpipe.settings import Settings
 
@@ -144,47 +103,67 @@ class Collection:
             encoder,
             settings.device if device is None else device,
             as_of,
-            allows_urls=settings.allow_url_queries,
             abstain_below=settings.abstain_below,
         )
 
     @staticmethod
-    def versions(lake: str | Path | DataLake) -> "pl.DataFrame":
+    def versions(lake: str | Path | DataLake) -> pl.DataFrame:
         """The states that can be opened, oldest first: `version`, `date` (UTC) and `rows`."""
-        import polars as pl
-
         kept = EmbeddingTable(lake if isinstance(lake, DataLake) else DataLake(lake)).versions()
         schema = {"version": pl.Int64, "date": pl.Datetime("us", "UTC"), "rows": pl.Int64}
         return pl.DataFrame([(found.number, found.date, found.rows) for found in kept], schema=schema, orient="row")
 
     @property
+    def works(self) -> pl.DataFrame:
+        """Everything known of each work but its vector, in the order of `artwork_id`."""
+        return self._snapshot.works
+
+    @property
+    def version(self) -> int:
+        """The opened version of the table."""
+        return self._snapshot.version
+
+    @property
     def as_of(self) -> datetime | None:
-        """When the state that was asked for was committed, UTC; None where the newest one is open."""
-        return self._past.date if self._past else None
+        """When the requested state was committed, UTC; None where the newest one is open."""
+        return self._snapshot.past.date if self._snapshot.past else None
+
+    @property
+    def model_ids(self) -> list[str]:
+        """Every model that made a vector of the table; more than one until `embeddings` is complete."""
+        return self._snapshot.model_ids
+
+    @property
+    def index(self) -> ServedIndex:
+        """What finds the neighbours of a vector; the vectors are read when it is first needed."""
+        return self._snapshot.index
+
+    @property
+    def has_text(self) -> bool:
+        """Whether words can be searched: their index was built."""
+        return self._searcher.text.is_ready
+
+    @property
+    def has_local_features(self) -> bool:
+        """Whether `same_painting` answers: the local features of every picture were extracted."""
+        try:
+            _ = self._snapshot.features
+        except NoFeatureIndexError:
+            return False
+        return True
 
     def __len__(self) -> int:
         return self.works.height
 
     def __contains__(self, artwork_id: object) -> bool:
-        return artwork_id in self._position_of
+        return artwork_id in self._snapshot.position_of
 
     def __repr__(self) -> str:
         return f"Collection({len(self):,} works in {self.lake.root}, model {', '.join(self.model_ids)})"
 
-    @cached_property
-    def model_ids(self) -> list[str]:
-        """Every model that made a vector of the table; more than one until `embeddings` is complete."""
-        return self.works["model_id"].unique().sort().to_list()
-
-    @property
-    def index(self) -> ServedIndex:
-        """What answers the queries; the vectors are read when it is first asked for."""
-        with self._lock:
-            return self._index
-
     def similar(
         self,
-        query: "str | Path | bytes | Image | NDArray[Any]",
+        query: Picture,
         k: int = 10,
         where: SearchFilter | None = None,
         *,
@@ -194,18 +173,17 @@ class Collection:
         offset: int = 0,
         include_same_work: bool = True,
     ) -> Hits:
-        """The k works most like the query, best first.
+        """The k works most similar to the query, best first.
 
         Args:
-            query: an `artwork_id`, the path of an image, its bytes, a PIL image, pixels as uint8 (H, W, 3), a vector of
-                the table's length, or, where `ARTPIPE_ALLOW_URL_QUERIES` is set, a web address.
+            query: an `artwork_id`, the path of an image, its bytes, an open file, a PIL image, pixels of shape
+                (height, width, channels), or a vector of the table's length.
             k: how many; fewer come back when fewer pass the filter.
             where: which works may be returned.
             text: words that a work must hold in its title, artist or technique to be returned; where none holds them
                 as they are, nearly the same words count. The order stays that of similarity.
             distinct: `"work"` or `"artist"`: at most one hit of each.
-            exact: compare every vector, instead of asking the index that was chosen, which from 100,000 works on may
-                miss a few.
+            exact: compare every vector, instead of asking an approximate index, which may miss a few.
             offset: how many of the best to pass over: page n of k hits begins at (n - 1) * k.
             include_same_work: whether details and other photographs of the queried artwork may be returned; the
                 queried artwork itself never is.
@@ -214,58 +192,49 @@ class Collection:
             rank, artwork_id, similarity (cosine), and what is known and predicted of each work.
 
         Raises:
-            UnknownArtworkError: no artwork has this id; the closest ones are named.
+            UnknownArtworkError: no artwork has this id; similar ones are named.
             UnusableQueryError: the query is no readable picture or no fitting vector.
             ModelMismatchError: the table was built by another model than the served one.
-            UnknownFilterValueError: no work has a label that the filter asks for.
-            NoTextIndexError: words are asked for and were not indexed yet.
+            UnknownFilterValueError: no work has a label that the filter names.
+            NoTextIndexError: `text` is given and the words were not indexed yet.
         """
-        wanted = Wanted(k, where, text, distinct, exact, offset, include_same_work)
-        return self._answered(lambda: Target.of(self._resolve([query])[0]), wanted)
-
-    def similar_many(
-        self,
-        queries: "Sequence[str | Path | bytes | Image | NDArray[Any]]",
-        k: int = 10,
-        where: SearchFilter | None = None,
-        **options: Unpack[SearchOptions],
-    ) -> list[Hits]:
-        """The answers to many queries at once, each as `similar` gives it but always exact.
-
-        Pictures go through the model together, and all vectors are compared by one matrix product.
-        """
-        wanted = Wanted(k, where, **options)
-        began = time.perf_counter()
-        targets = [Target.of(asked) for asked in self._resolve(queries)]
-        return self._framing.alike_each(self._ranking.nearest_to_each(targets, wanted), wanted.offset, began)
+        request = SearchRequest(k, where, text, distinct, exact, offset, include_same_work)
+        return self._searcher.nearest([query], (), request)
 
     def like(
         self,
-        liked: "Sequence[str | Path | bytes | Image | NDArray[Any]]",
+        liked: Sequence[Picture],
         k: int = 10,
         where: SearchFilter | None = None,
         *,
-        unlike: "Sequence[str | Path | bytes | Image | NDArray[Any]]" = (),
+        unlike: Sequence[Picture] = (),
         **options: Unpack[SearchOptions],
     ) -> Hits:
-        """The works most like several at once, and unlike others; none of those asked with is returned.
+        """The works most similar to several at once, and away from others; none of those named is returned.
 
         Args:
             liked: queries as for `similar`, at least one; their vectors are averaged.
             k: how many.
             where: which works may be returned.
-            unlike: half of the average of these is taken away.
+            unlike: half of the average of these is subtracted.
             options: as for `similar`.
         """
         if not liked:
             raise ValueError("liked must hold at least one query")
+        return self._searcher.nearest(liked, unlike, SearchRequest(k, where, **options))
 
-        def target() -> Target:
-            asked = self._resolve([*liked, *unlike])
-            between = Target.between(asked[: len(liked)], asked[len(liked) :])
-            return Target(unit_vector(between.vector, len(between.vector)), between.made_of)
+    def similar_many(
+        self,
+        queries: Sequence[Picture],
+        k: int = 10,
+        where: SearchFilter | None = None,
+        **options: Unpack[SearchOptions],
+    ) -> list[Hits]:
+        """The answers to many queries at once, each as `similar` gives it.
 
-        return self._answered(target, Wanted(k, where, **options))
+        Pictures go through the model together, and all vectors are compared together.
+        """
+        return self._searcher.nearest_to_each(queries, SearchRequest(k, where, **options))
 
     def find(
         self,
@@ -275,63 +244,76 @@ class Collection:
         *,
         distinct: Distinct | None = None,
         offset: int = 0,
+        loosen: bool = True,
     ) -> Hits:
         """The works whose title, artist or technique hold the words, the most relevant first.
 
         Accents, case and word forms are put aside. Works that hold every word come first, then those that hold every
         word nearly so ("madona"), then those that hold some.
 
+        Args:
+            words: what to look for.
+            k: how many.
+            where: which works may be returned.
+            distinct: `"work"` or `"artist"`: at most one hit of each.
+            offset: how many of the best to pass over.
+            loosen: go on with works that match less well until there are k; otherwise only those that match as well as
+                the best of the collection.
+
         Returns:
             rank, artwork_id, relevance (BM25), and what is known and predicted of each work.
 
         Raises:
             NoTextIndexError: the words were not indexed yet.
-            UnknownFilterValueError: no work has a label that the filter asks for.
+            UnknownFilterValueError: no work has a label that the filter names.
         """
-        wanted = Wanted(k, where, distinct=distinct, offset=offset)
-        began = time.perf_counter()
-        return self._framing.holding(self._ranking.holding(words, wanted), offset, began)
+        request = SearchRequest(k, where, distinct=distinct, offset=offset)
+        return self._searcher.find(words, request, loosen=loosen)
+
+    def browse(self, k: int | None = 10, where: SearchFilter | None = None, *, offset: int = 0) -> Hits:
+        """The works that pass a filter, in the order of `artwork_id`.
+
+        Args:
+            k: how many; all of them where it is None.
+            where: which works may be returned.
+            offset: how many to pass over.
+        """
+        return self._searcher.browse(k, where, offset)
 
     def suggest(self, typed: str, count: int = 8) -> list[Suggestion]:
         """Artists, styles, types and titles that hold a word beginning with what was typed so far."""
-        with self._lock:
-            suggestions = self._suggestions
-        return suggestions.of(typed, count)
+        return self._snapshot.suggestions.of(typed, count)
 
-    def same_painting(self, image: "str | Path | bytes | Image | NDArray[Any]") -> Match:
-        """Whether the collection holds this very painting, seen whole or in a detail, from aside, framed or badly lit.
+    def same_painting(self, image: Picture) -> Match:
+        """Whether the picture shows a painting of the collection: whole or a detail, from aside, framed or badly lit.
 
-        No model is asked: points of the picture vote for works, and decide by how they lie in them.
+        No model is needed: local features of the picture vote for works, and decide by how they lie in them.
 
         Args:
-            image: a picture in any form that `similar` takes; an `artwork_id` asks with that work's stored picture.
+            image: a picture in any form that `similar` takes; an `artwork_id` stands for that work's stored picture.
 
         Returns:
-            a `Match`, true where the painting is held, with the rate of false positives at such an agreement.
+            a `Match`, true where the painting is found, with the false-positive rate at such an agreement.
 
         Raises:
-            NoFeatureIndexError: the pictures were not described yet.
+            NoFeatureIndexError: the local features were not extracted yet.
             UnusableQueryError: it is no readable picture.
         """
+        features = self._snapshot.features
         if isinstance(image, str) and image in self:
             image = self.image(image)
-        with self._lock:
-            index = self._feature_index
-        return same_painting(self._resolver.picture(image, SENT_SHORT_SIDE_PX), index)
+        return same_painting(self._resolver.picture(image, SENT_SHORT_SIDE_PX), features)
 
     def warm_up(self) -> None:
         """Load what the first query would wait for: the vectors, the index and the suggestions; for services."""
-        self.index.nearest.search(self._vectors[0], 1)
+        nearest = self.index.nearest
+        nearest.search(nearest.vectors_at([0])[0], 1)
         self.suggest("a")
 
     def explain(
-        self,
-        query: "str | Path | bytes | Image | NDArray[Any]",
-        k: int = 10,
-        where: SearchFilter | None = None,
-        **options: Unpack[SearchOptions],
+        self, query: Picture, k: int = 10, where: SearchFilter | None = None, **options: Unpack[SearchOptions]
     ) -> Explanation:
-        """Answer a query and tell how it was done; takes the arguments of `similar`."""
+        """How a query is answered; takes the arguments of `similar`."""
         return self.similar(query, k, where, **options).explanation
 
     def get(self, artwork_id: str) -> dict[str, Any]:
@@ -346,32 +328,33 @@ class Collection:
         """The stored JPEG of one work.
 
         Raises:
-            UnknownArtworkError: no artwork has this id, or its picture is no longer held.
+            UnknownArtworkError: no artwork has this id, or its picture is no longer stored.
         """
         self._position(artwork_id)
         jpeg = self.images([artwork_id]).get(artwork_id)
         if jpeg is None:
-            raise UnknownArtworkError(f'the picture of {artwork_id} is no longer held; materialize "images".')
+            raise UnknownArtworkError(f'the picture of {artwork_id} is no longer stored; materialize "images".')
         return jpeg
 
     def images(self, artwork_ids: Sequence[str]) -> dict[str, bytes]:
-        """The stored JPEGs of many works; those whose picture is not held are left out."""
-        return self._pictures.read(artwork_ids)
+        """The stored JPEGs of many works; those without a stored picture are left out."""
+        return self._snapshot.pictures.read(artwork_ids)
 
-    def predict(self, images: "Sequence[str | Path | bytes | Image]") -> list[Prediction]:
-        """What the model takes each picture for, how sure it is, and how far the picture is from the collection.
+    def predict(self, images: Sequence[Picture]) -> list[Prediction]:
+        """The labels that the model predicts for each picture, and how far the picture is from the collection.
 
         Args:
-            images: paths, bytes or PIL images.
+            images: paths, bytes, open files, PIL images or pixels.
 
         Raises:
             UnusableQueryError: one of them is no readable picture.
             ModelMismatchError: the table was built by another model than the served one.
         """
-        return predict_pictures(self._encoder_for_table, images, self._short_side_px, self._abstain_below, self.novelty)
+        short_side_px = self._snapshot.short_side_px
+        return predict_pictures(self._encoder_for_table, images, short_side_px, self._abstain_below, self.novelty)
 
-    def novelty(self, query: "str | Path | bytes | Image | NDArray[Any]") -> Novelty:
-        """How far a picture is from every work, and whether it is unlike anything in the collection.
+    def novelty(self, query: Picture) -> Novelty:
+        """How far a picture is from every work, and whether it is out of distribution.
 
         Args:
             query: in any form that `similar` takes; an `artwork_id` is compared with the works other than its own.
@@ -380,87 +363,41 @@ class Collection:
             UnusableQueryError: it is no readable picture or no fitting vector.
             ModelMismatchError: the table was built by another model than the served one.
         """
-        asked = self._resolve([query])[0]
+        resolved = self._resolve([query])[0]
         others = None
-        if asked.position is not None:
+        if resolved.source_rows:
             work_ids = self.works["work_id"].fill_null(self.works["artwork_id"])
-            others = (work_ids != work_ids[asked.position]).to_numpy()
-        nearest = self.index.nearest.search(asked.vector, CANDIDATES, others)
+            others = (work_ids != work_ids[resolved.source_rows[0]]).to_numpy()
+        nearest = self.index.nearest.search(resolved.vector, CANDIDATES, others)
         if not len(nearest.positions):
             return Novelty(0.0)
         similarity = float(nearest.similarities[0])
-        with self._lock:  # looked for anew until it is there: it is measured after the table is written
-            scale = self._scale = self._scale or open_scale(self.lake, self.model_ids[0])
+        scale = self._snapshot.novelty_scale()
         if scale is None:
             return Novelty(similarity)
-        return Novelty(similarity, scale.distance(asked.vector, self._vectors[nearest.positions]), scale.usual_up_to)
+        distance = scale.distance(resolved.vector, self.index.nearest.vectors_at(nearest.positions))
+        return Novelty(similarity, distance, scale.threshold)
 
-    def _answered(self, target: Callable[[], Target], wanted: Wanted) -> Hits:
-        """Rank, frame and time a single query."""
-        served = self.index
-        began = time.perf_counter()
-        return self._framing.alike(self._ranking.nearest(target(), wanted), wanted.offset, served, began)
-
-    def _resolve(self, queries: "Sequence[str | Path | bytes | Image | NDArray[Any]]") -> list[Asked]:
-        refuse_mismatch(self.model_ids, None if self._given_encoder else self._served)
+    def _resolve(self, queries: Sequence[Picture]) -> list[QueryVector]:
+        refuse_mismatch(self.model_ids, None if self._given_encoder else self._snapshot.model_id)
         return self._resolver.resolve(queries)
 
-    def _encoder_for_table(self) -> PictureEncoder:
-        refuse_mismatch(self.model_ids, None if self._given_encoder else self._served)
-        with self._lock:
-            encoder = self._encoder
-        refuse_mismatch(self.model_ids, encoder.model_id)
-        return encoder
-
     def _position(self, artwork_id: str) -> int:
-        position = self._position_of.get(artwork_id)
+        position = self._snapshot.position_of.get(artwork_id)
         if position is None:
             raise self._resolver.unknown(artwork_id)
         return position
 
-    @cached_property
-    def _suggestions(self) -> Suggestions:
-        return Suggestions(self.works)
+    def _encoder_for_table(self) -> PictureEncoder:
+        refuse_mismatch(self.model_ids, None if self._given_encoder else self._snapshot.model_id)
+        encoder = self._encoder
+        refuse_mismatch(self.model_ids, encoder.model_id)
+        return encoder
 
-    @property
-    def _vectors(self) -> "Vector":
-        with self._lock:
-            return self._matrix
-
-    @cached_property
-    def _matrix(self) -> "Vector":
-        return self._table.vectors(self._version)[1]
-
-    @cached_property
-    def _index(self) -> ServedIndex:
-        version = vectors_version(self.works)
-        served = open_index(self._matrix, self.lake, model_id=self.model_ids[0], content_version=version)
-        if self._past and served.note:
-            return replace(served, note=f"opened as of {self._past.date:%Y-%m-%d %H:%M} UTC, and searched exactly")
-        return served
-
-    @cached_property
-    def _images_version(self) -> int | None:
-        """The images of the opened state, where they are kept; else the newest."""
-        if self._past is None:
-            return None
-        try:
-            return version_as_of(table_versions(self.lake.lance_table(IMAGES_TABLE)), self._past.date).number
-        except NoSuchVersionError:
-            return None
-
-    @cached_property
-    def _feature_index(self) -> FeatureIndex:
-        return open_feature_index(self.lake, dict(self.works.select("artwork_id", "jpeg_sha256").iter_rows()))
-
-    @cached_property
+    @opened_once
     def _encoder(self) -> PictureEncoder:
         if self._given_encoder is not None:
             return self._given_encoder
         from artpipe.search.served_model import load_served_model
 
-        return load_served_model(self.lake, self._device, self._served if self._past else None)
-
-    @cached_property
-    def _short_side_px(self) -> int:
-        return stored_short_side_px(self.lake, self._images_version)
+        return load_served_model(self.lake, self._device, self._snapshot.model_id if self._snapshot.past else None)

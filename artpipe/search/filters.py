@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from artpipe.errors import ArtpipeError
-
-Mask = NDArray[np.bool_]
+from artpipe.vectors.nearest import Mask
 
 LABELS = ("style", "period", "type", "school")
 
@@ -67,22 +66,26 @@ class SearchFilter(BaseModel):
         """Whether every work passes."""
         return not self.model_dump(exclude_none=True)
 
+    def without(self, name: str) -> Self:
+        """The same filter with one field not set."""
+        return self.model_copy(update={name: None})
+
     def mask(self, works: "FilterColumns") -> Mask:
         """Which rows pass, bool (N,).
 
         Raises:
-            UnknownFilterValueError: no row has the label or the artist asked for.
+            UnknownFilterValueError: no row has the label or the artist.
         """
         passing = np.ones(works.rows, dtype=np.bool_)
         for column in LABELS:
-            asked: tuple[str, ...] | None = getattr(self, column)
-            if asked is not None:
-                passing &= _has_label(works.labels[column], column, asked)
+            values: tuple[str, ...] | None = getattr(self, column)
+            if values is not None:
+                passing &= _has_label(works.labels[column], column, values)
         if self.artist is not None:
-            passing &= np.logical_or.reduce([_is_artist(works, asked) for asked in self.artist])
+            passing &= np.logical_or.reduce([_is_artist(works, value) for value in self.artist])
         if self.technique is not None:
-            wanted = [folded(asked) for asked in self.technique]
-            passing &= works.techniques.is_any_of(lambda text: any(part in folded(text) for part in wanted))
+            parts = [folded(value) for value in self.technique]
+            passing &= works.techniques.is_any_of(lambda text: any(part in folded(text) for part in parts))
         if self.year_from is not None:
             passing &= works.year_to >= self.year_from
         if self.year_to is not None:
@@ -122,7 +125,7 @@ class Coded:
 
 
 class FilterColumns:
-    """What filters look at, prepared once so that a filter costs microseconds.
+    """The columns that filters compare, prepared once so that a filter costs microseconds.
 
     Args:
         works: the columns `style`, `period`, `type`, `school`, `artist`, `artist_id`, `technique`, `year_from` and
@@ -143,7 +146,7 @@ class FilterColumns:
 
     @cached_property
     def techniques(self) -> Coded:
-        """The techniques, numbered when they are first asked for: nearly every work has its own size in it."""
+        """The techniques, numbered when they are first needed: nearly every work has its own size in it."""
         return Coded.of(self._techniques)
 
 
@@ -153,37 +156,37 @@ def folded(text: str) -> str:
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).casefold()
 
 
-def closest(asked: str, known: list[str], count: int = 3) -> list[str]:
-    """The known values most like the one asked for, accents and case aside, best first."""
+def similar_names(name: str, known: list[str], count: int = 3) -> list[str]:
+    """The known names spelt most like one, accents and case aside, best first."""
     by_folded = {folded(value): value for value in reversed(known)}
-    found = difflib.get_close_matches(folded(asked), list(by_folded), n=count, cutoff=0.6)
+    found = difflib.get_close_matches(folded(name), list(by_folded), n=count, cutoff=0.6)
     return [by_folded[value] for value in found]
 
 
-def _has_label(known: Coded, column: str, asked: tuple[str, ...]) -> Mask:
-    codes = [_known_label(known, column, label) for label in asked]
+def _has_label(known: Coded, column: str, labels: tuple[str, ...]) -> Mask:
+    codes = [_known_label(known, column, label) for label in labels]
     if len(codes) == 1:
         return known.codes == codes[0]
     return np.isin(known.codes, codes)
 
 
-def _known_label(known: Coded, column: str, asked: str) -> int:
+def _known_label(known: Coded, column: str, label: str) -> int:
     """The code of the label, however the person writes it."""
-    code = known.code_of.get(folded(asked))
+    code = known.code_of.get(folded(label))
     if code is None:
         raise UnknownFilterValueError(
-            f"no work has the {column} {asked!r}; choose one of: {', '.join(known.words) or '(none is known yet)'}."
+            f"no work has the {column} {label!r}; choose one of: {', '.join(known.words) or '(none is known yet)'}."
         )
     return code
 
 
-def _is_artist(works: FilterColumns, asked: str) -> Mask:
-    wanted = folded(asked)
-    found = works.artists.is_any_of(lambda name: wanted in works.folded_artists[name])
-    if asked in works.artist_ids.words:
-        found |= works.artist_ids.is_any_of(lambda artist_id: artist_id == asked)
+def _is_artist(works: FilterColumns, artist: str) -> Mask:
+    part = folded(artist)
+    found = works.artists.is_any_of(lambda name: part in works.folded_artists[name])
+    if artist in works.artist_ids.words:
+        found |= works.artist_ids.is_any_of(lambda artist_id: artist_id == artist)
     if not found.any():
-        similar = closest(asked, works.artists.words)
+        similar = similar_names(artist, works.artists.words)
         hint = f"the closest are: {'; '.join(similar)}" if similar else "try a part of the name"
-        raise UnknownFilterValueError(f"no artist of the collection is called {asked!r}; {hint}.")
+        raise UnknownFilterValueError(f"no artist of the collection is called {artist!r}; {hint}.")
     return found

@@ -1,17 +1,21 @@
-"""What a search gives back: a polars frame that shows itself as a row of pictures in a notebook, and saves itself."""
+"""The answer to a search: a polars frame that shows itself as a row of pictures in a notebook, with its figures."""
 
 import base64
 import html
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from artpipe.lake.spreadsheet import spreadsheet_csv
+from artpipe.search.matching import Facets
+from artpipe.search.text import WordMatch
+from artpipe.vectors.nearest import Positions
 
-Pictures = Callable[[Sequence[str]], dict[str, bytes]]
+StoredJpegs = Callable[[Sequence[str]], dict[str, bytes]]
 
 SHOWN_IN_A_NOTEBOOK = 24
 _ROW = "display:flex;flex-wrap:wrap;gap:12px;align-items:flex-start;font:12px/1.35 sans-serif"
@@ -24,17 +28,20 @@ class Explanation:
     """How a query was answered.
 
     Attributes:
-        index: `exact`, `byte_scan`, `bit_scan` or `hnsw`; `text` for words alone.
-        how: the same for people.
-        note: why the index that was built is not used; empty when it is.
-        rows: vectors in the collection.
+        index: the kind of index that found the neighbours, `exact`, `int8` or `ivf_rq`; `batch` for many queries at
+            once, `text` for words alone, `filter` for a filter alone.
+        is_exact: whether every true neighbour is sure to be among the hits.
+        how: the steps, for people.
+        reason: why the index that was built is not used; empty where it is.
+        rows: works in the collection.
         rows_scanned: vectors compared with the query in any form.
         milliseconds: from the query to the finished frame.
     """
 
     index: str
+    is_exact: bool
     how: str
-    note: str
+    reason: str
     rows: int
     rows_scanned: int
     milliseconds: float
@@ -43,21 +50,47 @@ class Explanation:
 class Hits:
     """The works that a search found, best first.
 
-    Everything that a polars frame can do, this can: what is not defined here is asked of `frame`.
+    Everything that a polars frame can do, this can: attributes that are not defined here are those of `frame`.
 
     Args:
-        frame: `rank`, `artwork_id`, `similarity` (or `relevance`, when words were asked for), and what is known.
-        pictures: gives the stored JPEGs of works.
+        frame: `rank`, `artwork_id`, `similarity` (or `relevance`, in a search by words), and the works' metadata.
+        stored_jpegs: returns the stored JPEGs of works.
         explanation: how the query was answered.
+        positions: the rows of the hits in `Collection.works`.
+        total: how many works there are on all pages; those of the frame by default.
+        word_match: how well the words match; None without words, or where no work matches them.
+        facets: counts the works of each label.
     """
 
-    def __init__(self, frame: pl.DataFrame, pictures: Pictures, explanation: Explanation) -> None:
+    def __init__(
+        self,
+        frame: pl.DataFrame,
+        stored_jpegs: StoredJpegs,
+        explanation: Explanation,
+        *,
+        positions: Positions,
+        total: int | None = None,
+        word_match: WordMatch | None = None,
+        facets: Callable[[], Facets] = dict,
+    ) -> None:
         self.frame = frame
         self.explanation = explanation
-        self._pictures = pictures
+        self.positions = positions
+        self.total = frame.height if total is None else total
+        self.word_match = word_match
+        self._stored_jpegs = stored_jpegs
+        self._count_facets = facets
+
+    @cached_property
+    def facets(self) -> Facets:
+        """For each label filter its labels, in the order of time, and how many works would be found with each.
+
+        Counted on first access. A filter on a label does not narrow the counts of its own kind.
+        """
+        return self._count_facets()
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name == "frame":  # asked for while it is copied or unpickled
+        if name.startswith("__") or name == "frame":  # looked up while it is copied or unpickled
             raise AttributeError(name)
         return getattr(self.frame, name)
 
@@ -87,10 +120,10 @@ class Hits:
         return self.frame.to_arrow()
 
     def to_csv(self, path: str | Path) -> Path:
-        """Write the hits as CSV for spreadsheets: UTF-8 with a byte-order mark, so that they read the accents.
+        """Write the hits as CSV for spreadsheets: UTF-8 with a byte-order mark, and no text that runs as a formula.
 
-        A text that begins with `=`, `+`, `-`, `@` or a tab is written behind an apostrophe, since a spreadsheet would
-        run it as a formula. `to_parquet` writes every text as it is.
+        A text that begins with `=`, `+`, `-`, `@` or a tab gets an apostrophe in front; `to_parquet` keeps every text
+        as it is.
         """
         path = Path(path)
         path.write_bytes(spreadsheet_csv(self.frame))
@@ -113,7 +146,7 @@ class Hits:
         from artpipe.figures.sheets import contact_sheet
 
         path = Path(path)
-        jpegs = self._pictures(self.frame["artwork_id"].to_list())
+        jpegs = self._stored_jpegs(self.frame["artwork_id"].to_list())
         rows = self.frame.to_dicts()
         path.write_bytes(contact_sheet(rows, [jpegs.get(row["artwork_id"]) for row in rows], columns, title))
         return path
@@ -123,7 +156,7 @@ class Hits:
         shown = self.frame.head(SHOWN_IN_A_NOTEBOOK).to_dicts()
         if not shown:
             return "<p>No work was found.</p>"
-        jpegs = self._pictures([row["artwork_id"] for row in shown])
+        jpegs = self._stored_jpegs([row["artwork_id"] for row in shown])
         figures = "".join(_figure(row, jpegs.get(row["artwork_id"])) for row in shown)
         more = len(self) - len(shown)
         rest = f"<p>and {more:,} more</p>" if more else ""
@@ -132,7 +165,7 @@ class Hits:
 
 def _figure(row: dict[str, Any], jpeg: bytes | None) -> str:
     """One work: its thumbnail inside the page itself, so that a saved notebook keeps it."""
-    title, artist = _told(row, "title") or _told(row, "artwork_id"), _told(row, "artist")
+    title, artist = _text(row, "title") or _text(row, "artwork_id"), _text(row, "artist")
     picture = _data_uri(jpeg)
     image = f'<img src="{picture}" alt="{title}">' if picture else "<span>no picture</span>"
     place = f'<div style="{_FRAME}">{image}</div>'
@@ -140,19 +173,20 @@ def _figure(row: dict[str, Any], jpeg: bytes | None) -> str:
     if page.startswith(("https://", "http://")):
         place = f'<a href="{html.escape(page)}" target="_blank" rel="noopener noreferrer">{place}</a>'
     similarity = row.get("similarity")
-    facts = [_told(row, "date_text"), _told(row, "style"), "" if similarity is None else f"{similarity:.3f}"]
-    lines = (f"<b>{_told(row, 'rank')}. {title}</b>", artist, " · ".join(fact for fact in facts if fact))
+    facts = [_text(row, "date_text"), _text(row, "style"), "" if similarity is None else f"{similarity:.3f}"]
+    lines = (f"<b>{_text(row, 'rank')}. {title}</b>", artist, " · ".join(fact for fact in facts if fact))
     caption = "<br>".join(line for line in lines if line)
     return f'<figure style="{_FIGURE}">{place}<figcaption>{caption}</figcaption></figure>'
 
 
-def _told(row: dict[str, Any], name: str) -> str:
+def _text(row: dict[str, Any], name: str) -> str:
+    """A value, escaped for HTML; empty where there is none."""
     value = row.get(name)
     return "" if value is None else html.escape(str(value))
 
 
 def _data_uri(jpeg: bytes | None) -> str:
-    """A thumbnail as an address that holds its own bytes; empty where there is no readable picture."""
+    """A thumbnail as a `data:` URI; empty where there is no readable picture."""
     from artpipe.images.pictures import thumbnail
 
     if jpeg is None:

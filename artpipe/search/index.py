@@ -1,53 +1,48 @@
-"""The search index: which way of finding neighbours a table is served by, chosen by measurement, and its card.
+"""The search index: what finds the neighbours of a table's vectors, and the card that says so.
 
-`build_index` tries the ways that suit a table of its size on the table's own vectors, and keeps the fastest that finds
-at least 99 of 100 true neighbours. The card beside it says what was tried, and which vectors it belongs to: an index
-over other vectors is refused, and the collection is searched exactly instead. `index_update.py` follows the table's
-smaller changes.
+Up to `IN_MEMORY_ROWS` works are searched in memory, exactly. Beyond, the `embeddings` table gets a LanceDB index of its
+own: `update_index` trains it, adds new rows to it, and chooses how many partitions are probed by the recall on sampled
+queries. Lance itself compares rows that the index does not know yet, so a table may be ahead of its index.
 """
 
-import hashlib
 import json
 import logging
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from artpipe.embedding.table import VECTOR, EmbeddingTable, vectors_version
 from artpipe.lake.paths import DataLake, write_whole
-from artpipe.search.bit_scan import BitScan, bits_for
-from artpipe.search.trials import Trial, found_by, measured, sampled_queries
-from artpipe.vectors.nearest import (
-    Approximate,
-    ByteScan,
-    ExactProduct,
-    HnswGraph,
-    Keys,
-    NearestVectors,
-    Positions,
-    Vector,
-    build_graph,
+from artpipe.search.trials import Trial, measure, noisy, sampled_rows, true_neighbours, tune
+from artpipe.vectors.lance_search import (
+    LanceSearch,
+    add_to_index,
+    build_index,
+    drop_index,
+    has_index,
+    unindexed_rows,
+    vectors_of,
 )
+from artpipe.vectors.nearest import ExactProduct, Int8Index, NeighbourSearch, Vector
 
 if TYPE_CHECKING:
-    from usearch.index import Index
+    import lance
 
 logger = logging.getLogger(__name__)
 
 CARD = "card.json"
-WORTH_AN_INDEX = 10_000
-"""Rows from which other ways than the exact product are tried; below, it takes well under a millisecond."""
-WORTH_BITS = 100_000
-"""Rows from which a scan of bits is tried. A scan of bytes misses nothing, and takes under a millisecond of 32,000 x
-576."""
-WORTH_A_GRAPH = 2_000_000
-"""Rows from which a graph is tried too. To build one of a million was given up after half an hour on two cores, where a
-scan of bits answers in a few hundredths of a second."""
-
-_KEYS = ".keys"
-_EXPANSIONS = (32, 64, 128, 256, 512)
-_PROBES = (8, 16, 32, 64)
+IN_MEMORY_ROWS = 250_000
+"""Rows up to which all vectors are held in memory; with more, LanceDB's index takes less time and hardly any memory."""
+WORTH_INT8 = 10_000
+"""Rows from which int8 codes are scanned first; below, the product of all vectors takes well under a millisecond."""
+RETRAIN_SHARE = 0.25
+"""Share of rows that may come or go before the partitions of the index are trained again."""
+GRID = [
+    {"nprobes": nprobes, "refine_factor": refine} for refine, nprobes in ((2, 10), (2, 20), (4, 20), (4, 40), (4, 80))
+] + [{"nprobes": nprobes, "refine_factor": 8} for nprobes in (80, 160, 320)]
+"""Settings of the index, cheapest first; the first one that reaches the wanted recall is served."""
+_QUERIES = 200
 
 
 @dataclass(frozen=True)
@@ -55,24 +50,20 @@ class IndexCard:
     """What is served, why, and which vectors it belongs to.
 
     Attributes:
-        kind: `exact`, `byte_scan`, `bit_scan` or `hnsw`.
-        parameters: what it was tuned to.
+        kind: `exact`, `int8` or `ivf_rq`.
+        parameters: its settings.
         model_id: the model that made the vectors.
-        content_version: `artpipe.embedding.table.content_version` of the table.
+        content_version: `artpipe.embedding.table.vectors_version` of the table.
         rows: the number of vectors.
         dimension: their length.
         recall_at_10: measured against exact search.
         ms_per_query: median of one query, without the assembly of the answer.
-        seconds_to_build: for all trials together.
-        file: the name of the graph's file in the lake, if it has one.
-        trials: every way that was measured.
+        seconds_to_build: with all trials.
+        trials: every setting that was measured.
         wanted_recall: the recall@10 that an approximate index had to reach.
-        why: why it was built, or what was done to bring it up to date.
-        rows_at_trials: the number of vectors when the trials were made.
-        changed_since_trials: vectors that came and went since then, as far as a graph had to follow.
-        updated_from: the `content_version` that it was brought up to date from; None when it was built.
-        added: vectors that the last update added to the graph.
-        removed: vectors that the last update removed from it.
+        why: what was done, and why.
+        trained_rows: rows of the table when the partitions of a LanceDB index were trained; 0 without one.
+        added_rows: rows that were added to it since.
     """
 
     kind: str
@@ -84,15 +75,11 @@ class IndexCard:
     recall_at_10: float
     ms_per_query: float
     seconds_to_build: float
-    file: str | None = None
     trials: list[Trial] = field(default_factory=list["Trial"])
     wanted_recall: float = 0.99
     why: str = ""
-    rows_at_trials: int = 0
-    changed_since_trials: int = 0
-    updated_from: str | None = None
-    added: int = 0
-    removed: int = 0
+    trained_rows: int = 0
+    added_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,252 +88,204 @@ class ServedIndex:
 
     Attributes:
         nearest: what answers the queries.
-        card: its card; None when it is not the one that was built for this table.
-        note: why the built index is not used; empty when it is.
+        card: its card; None when there is none for this very table.
+        note: why not; empty when there is one.
     """
 
-    nearest: NearestVectors
+    nearest: NeighbourSearch
     card: IndexCard | None
     note: str = ""
 
     @property
-    def exact(self) -> NearestVectors:
+    def is_exact(self) -> bool:
+        """Whether every answer holds the true neighbours."""
+        return self.exact is self.nearest
+
+    @property
+    def exact(self) -> NeighbourSearch:
         """What finds the true neighbours of the same vectors."""
-        return self.nearest.scan if isinstance(self.nearest, Approximate) else self.nearest
+        return self.nearest.exact if isinstance(self.nearest, LanceSearch) else self.nearest
 
 
-def build_index(
-    vectors: Vector,
-    ids: list[str],
-    lake: DataLake,
-    *,
-    model_id: str,
-    content_version: str,
-    min_rows: int = WORTH_AN_INDEX,
-    min_bit_rows: int = WORTH_BITS,
-    min_graph_rows: int = WORTH_A_GRAPH,
-    min_recall: float = 0.99,
-    compare_lancedb: bool = False,
-    queries: int = 200,
-    seed: int = 0,
-    why: str = "asked for",
+def update_index(
+    lake: DataLake, *, min_recall: float = 0.99, seed: int = 0, in_memory_rows: int = IN_MEMORY_ROWS
 ) -> IndexCard:
-    """Measure the ways to search these vectors, and save the best of them in the lake.
-
-    The fastest way that finds `min_recall` of the true neighbours is chosen. A graph explores until half of the allowed
-    misses are to spare with one half of the queries, and is judged by the other half.
+    """Make the index one of the vectors that the `embeddings` table holds now, and write its card.
 
     Args:
-        vectors: float32 (N, D), each of length 1, in the order of `ids`.
-        ids: the artwork of each row, sorted.
-        lake: where the index and its card are kept.
-        model_id: the model that made the vectors.
-        content_version: what `artpipe.embedding.table.content_version` says of the table.
-        min_rows: below this number of rows the exact product is used without trials.
-        min_bit_rows: below this number of rows no scan of bits is tried.
-        min_graph_rows: below this number of rows no graph is tried.
+        lake: its table must hold at least one row.
         min_recall: the recall@10 that an approximate index must reach.
-        compare_lancedb: also measure LanceDB's own indexes, in a temporary folder; it doubles the time.
-        queries: how many sampled queries are measured.
         seed: of the sampled queries.
-        why: told on the card.
+        in_memory_rows: up to this number of rows the search is exact and in memory.
 
-    Raises:
-        ValueError: vectors and ids differ in number.
+    Returns:
+        The card; it is the old one, and nothing is written, where that one still holds.
     """
-    if len(ids) != len(vectors):
-        raise ValueError(f"{len(vectors)} vectors for {len(ids)} ids")
-    started = time.perf_counter()
-    asked = sampled_queries(vectors, queries, seed)
-    exact = ExactProduct(vectors)
-    trials, truth = [], None
-    graph, keys = None, None
-    if len(asked):
-        truth = found_by(exact, asked)
-        trials.append(measured(exact, asked, truth, {}, 0.0))
-    if truth is not None and len(vectors) >= min_rows:
-        began = time.perf_counter()
-        trials.append(measured(ByteScan(vectors), asked, truth, {}, time.perf_counter() - began))
-        exact_ms = min(trial.ms_per_query for trial in trials)
-        if len(vectors) >= min_bit_rows:
-            trials.append(_tried_bits(BitScan(vectors), asked, truth))
-        if len(vectors) >= min_graph_rows:
-            keys = row_keys(ids, vectors)
-            began = time.perf_counter()
-            graph = build_graph(vectors, keys)
-            build_s = time.perf_counter() - began
-            nearest = HnswGraph(vectors, graph, keys)
-            trials.append(_tuned_graph(nearest, graph, asked, truth, min_recall, exact_ms, build_s))
-        if compare_lancedb:
-            from artpipe.search.lancedb_trials import lancedb_trials
-
-            few = slice(0, 50)
-            trials += lancedb_trials(vectors, asked[few], truth[few], _PROBES, min_recall)
-    best = _chosen(trials, min_recall)
+    table = EmbeddingTable(lake)
+    dataset = table.dataset()
+    if dataset is None:
+        raise ValueError(f'nothing is embedded in {lake.root} yet; materialize "embeddings".')
+    keys = table.read(["artwork_id", "jpeg_sha256", "model_id"], dataset.version)
+    model_id, version, rows = str(keys["model_id"][0]), vectors_version(keys), keys.height
+    del keys
+    card = read_card(lake)
+    is_in_memory = rows <= in_memory_rows
+    if (
+        card is not None
+        and (card.model_id, card.content_version, card.wanted_recall) == (model_id, version, min_recall)
+        and card.kind == (_in_memory_kind(rows).kind if is_in_memory else LanceSearch.kind)
+        and (is_in_memory or not unindexed_rows(dataset))
+    ):
+        return card
+    began = time.perf_counter()
+    if is_in_memory:
+        drop_index(dataset)
+        found = _in_memory(table.vectors(dataset.version)[1], seed)
+    else:
+        found = _in_lance(table, dataset, card, model_id, min_recall, seed)
     card = IndexCard(
-        kind=best.kind if best else "exact",
-        parameters=best.parameters if best else {},
         model_id=model_id,
-        content_version=content_version,
-        rows=len(vectors),
-        dimension=vectors.shape[1] if vectors.ndim == 2 else 0,
-        recall_at_10=best.recall_at_10 if best else 1.0,
-        ms_per_query=best.ms_per_query if best else 0.0,
-        seconds_to_build=round(time.perf_counter() - started, 3),
-        file=graph_file(content_version) if best and best.kind == HnswGraph.kind else None,
-        trials=trials,
+        content_version=version,
+        rows=rows,
+        dimension=table.dimension or 0,
+        seconds_to_build=round(time.perf_counter() - began, 3),
         wanted_recall=min_recall,
-        why=why,
-        rows_at_trials=len(vectors),
+        **found,
     )
-    save_index(lake, card, graph, keys)
+    save_card(lake, card)
     return card
 
 
-def open_index(vectors: Vector, lake: DataLake, *, model_id: str, content_version: str) -> ServedIndex:
-    """The index that was built for these vectors, or an exact search that says why not.
+def open_index(
+    table: EmbeddingTable, version: int, *, model_id: str, content_version: str, past: datetime | None = None
+) -> ServedIndex:
+    """What searches one version of the table.
 
     Args:
-        vectors: float32 (N, D), in the order of the sorted ids.
-        lake: where `build_index` left it.
+        table: the `embeddings` of a lake.
+        version: a commit of it.
         model_id: the model that made the vectors.
-        content_version: what `artpipe.embedding.table.content_version` says of the table.
+        content_version: `vectors_version` of this commit.
+        past: when it was committed, if it is not the newest; then an index of other vectors is not used.
     """
-    card = read_card(lake)
-    note = _why_refused(card, len(vectors), model_id, content_version)
-    if card is not None and not note:
-        nearest = _as_on_the_card(card, vectors, lake)
-        if nearest is not None:
-            return ServedIndex(nearest, card)
-        note = f'the index {card.file or card.kind} cannot be read; materialize "search_index"'
-    logger.info("searching exactly: %s", note)
-    exact = ByteScan(vectors) if len(vectors) >= WORTH_AN_INDEX else ExactProduct(vectors)
-    return ServedIndex(exact, None, note)
+    card = read_card(table.lake)
+    note = _mismatch(card, model_id, content_version)
+    if note and past:
+        note = f"opened as of {past:%Y-%m-%d %H:%M} UTC, and searched exactly"
+    dataset = table.dataset(version)
+    is_indexed = card is not None and card.kind == LanceSearch.kind and dataset is not None and has_index(dataset)
+    served_card = None if note else card
+    if dataset is None or not (is_indexed or dataset.count_rows() > IN_MEMORY_ROWS):
+        return ServedIndex(in_memory(table.vectors(version)[1]), served_card, note)
+    settings: dict[str, int] = {}
+    if is_indexed and card is not None and card.model_id == model_id and not (note and past):
+        settings = card.parameters
+    elif card is not None and not note and card.kind != ExactProduct.kind:
+        note = 'the table has no index of its own; materialize "search_index"'
+    if note:
+        logger.info("searching %s: %s", "by an index that is behind" if settings else "exactly", note)
+    return ServedIndex(LanceSearch(dataset, table.row_addresses(version), VECTOR, **settings), served_card, note)
+
+
+def in_memory(vectors: Vector) -> ExactProduct | Int8Index:
+    """The exact search that suits this number of vectors, float32 (N, D)."""
+    return _in_memory_kind(len(vectors))(vectors)
+
+
+def _in_memory_kind(rows: int) -> type[ExactProduct | Int8Index]:
+    return Int8Index if rows >= WORTH_INT8 else ExactProduct
 
 
 def read_card(lake: DataLake) -> IndexCard | None:
     """The card of the index in the lake; None when there is none, or none that this version can read."""
     try:
         content: dict[str, Any] = json.loads(lake.index(CARD).read_bytes())
-        trials = [Trial(**trial) for trial in content.pop("trials")]
-        return IndexCard(**content, trials=trials)
+        # Cards of 0.1.0 name kinds and figures that are not kept any more.
+        known = {name.name for name in fields(IndexCard)} - {"trials"}
+        trials = [Trial(**{f.name: trial[f.name] for f in fields(Trial)}) for trial in content["trials"]]
+        return IndexCard(**{name: value for name, value in content.items() if name in known}, trials=trials)
     except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
-def is_of_these_bits(card: IndexCard) -> bool:
-    """Whether the figures of a scan of bits are of as many bits as are made now."""
-    return card.parameters == {"bits": bits_for(card.dimension)}
+def save_card(lake: DataLake, card: IndexCard) -> None:
+    """Write the card, and remove the graphs that 0.1.0 kept beside it."""
+    write_whole(lake.index(CARD), json.dumps(asdict(card), indent=1).encode())
+    for graph in lake.index(CARD).parent.glob("hnsw-*"):
+        graph.unlink(missing_ok=True)
 
 
-def _as_on_the_card(card: IndexCard, vectors: Vector, lake: DataLake) -> NearestVectors | None:
-    if card.kind == HnswGraph.kind:
-        loaded = load_graph(lake, card)
-        return HnswGraph(vectors, *loaded) if loaded is not None else None
-    if card.kind == BitScan.kind:
-        return BitScan(vectors) if is_of_these_bits(card) else None
-    return ByteScan(vectors) if card.kind == ByteScan.kind else ExactProduct(vectors)
-
-
-def _why_refused(card: IndexCard | None, rows: int, model_id: str, content_version: str) -> str:
+def _mismatch(card: IndexCard | None, model_id: str, content_version: str) -> str:
     if card is None:
         return 'no index was built; materialize "search_index"'
     if card.model_id != model_id:
         return f'the index is of model {card.model_id}, the table of {model_id}; materialize "search_index"'
-    if card.content_version != content_version or card.rows != rows:
+    if card.content_version != content_version:
         return 'the table changed since the index was built; materialize "search_index"'
     return ""
 
 
-def row_keys(ids: list[str], vectors: Vector) -> Keys:
-    """A key for each row that says which artwork it is and which vector it has, uint64 (N,).
-
-    A row keeps its key while others come and go, and gets another one with another vector: the keys that two tables
-    do not share are what a graph must be told. Two of a million rows share a key once in forty million tables.
-    """
-    keys = np.empty(len(ids), dtype="<u8")
-    for row, name in enumerate(ids):
-        digest = hashlib.blake2b(name.encode(), digest_size=8)
-        digest.update(vectors[row].data)
-        keys[row] = int.from_bytes(digest.digest(), "little")
-    return keys
+def _in_memory(vectors: Vector, seed: int) -> dict[str, Any]:
+    """What the card records of a search in memory."""
+    search = in_memory(vectors)
+    queries = noisy(vectors[sampled_rows(len(vectors), _QUERIES, seed)], seed)
+    trial = measure(search, queries, true_neighbours(ExactProduct(vectors), queries), {})
+    why = f"{len(vectors):,} vectors are searched in memory"
+    return {**asdict(trial), "kind": search.kind, "trials": [trial], "why": why}
 
 
-def graph_file(content_version: str) -> str:
-    """The name of a graph's file; the keys of its rows lie beside it."""
-    return f"hnsw-{content_version}.usearch"
-
-
-def load_graph(lake: DataLake, card: IndexCard) -> "tuple[Index, Keys] | None":
-    """The graph that a card names and the keys of its rows, in the order of the sorted ids; None if unreadable."""
-    from usearch.index import Index
-
-    try:
-        path = lake.index(card.file or "")
-        graph = Index.restore(path.read_bytes())
-        keys = np.frombuffer(path.with_suffix(_KEYS).read_bytes(), dtype="<u8")
-        if graph is None or not len(graph) == len(keys) == card.rows or graph.ndim != card.dimension:
-            return None
-        graph.expansion_search = int(card.parameters["expansion_search"])
-        graph.expansion_add = int(card.parameters["expansion_add"])
-    except (OSError, ValueError, KeyError, RuntimeError):
-        return None
-    return graph, keys
-
-
-def save_index(lake: DataLake, card: IndexCard, graph: "Index | None" = None, keys: Keys | None = None) -> None:
-    """The graph first, then the card that names it, then the graphs that no card names any more."""
-    named: set[str] = set()
-    if card.file is not None and graph is not None and keys is not None:
-        path = lake.index(card.file)
-        write_whole(path, bytes(graph.save() or b""))
-        write_whole(path.with_suffix(_KEYS), keys.astype("<u8").tobytes())
-        named = {path.name, path.with_suffix(_KEYS).name}
-    write_whole(lake.index(CARD), json.dumps(asdict(card), indent=1).encode())
-    for old in lake.index(CARD).parent.glob("hnsw-*"):
-        if old.name not in named:
-            old.unlink(missing_ok=True)
-
-
-def _tried_bits(nearest: BitScan, asked: Vector, truth: list[Positions]) -> Trial:
-    began = time.perf_counter()
-    codes = nearest.codes
-    return measured(nearest, asked, truth, {"bits": 8 * codes.shape[1]}, time.perf_counter() - began)
-
-
-def _tuned_graph(
-    nearest: HnswGraph,
-    graph: "Index",
-    asked: Vector,
-    truth: list[Positions],
+def _in_lance(
+    table: EmbeddingTable,
+    dataset: "lance.LanceDataset",
+    card: IndexCard | None,
+    model_id: str,
     min_recall: float,
-    exact_ms: float,
-    build_s: float,
-) -> Trial:
-    """Explore more of the graph until recall is reached, or until an exact search would be done sooner.
-
-    One half of the queries sets the exploration, the other half gives the recall and time on the card.
-    """
-    setting, held_out = slice(0, len(asked) // 2), slice(len(asked) // 2, None)
-    with_margin = (1 + min_recall) / 2
-    expansion = _EXPANSIONS[0]
-    for expansion in _EXPANSIONS:
-        graph.expansion_search = expansion
-        tried = measured(nearest, asked[setting], truth[setting], {}, 0.0)
-        if tried.recall_at_10 >= with_margin or tried.ms_per_query > exact_ms:
-            break
-    parameters = {
-        "expansion_search": expansion,
-        "expansion_add": int(graph.expansion_add),
-        "connectivity": int(graph.connectivity),
-        "dtype": "f16",
+    seed: int,
+) -> dict[str, Any]:
+    """Train the table's index or add new rows to it, choose its settings, and return what the card records."""
+    rows, new = dataset.count_rows(), unindexed_rows(dataset)
+    why = _why_trained(card, dataset, rows, new, model_id)
+    if why:
+        build_index(dataset, VECTOR)
+    elif new:
+        add_to_index(dataset)
+    chosen, trials = _tuned(table, dataset, min_recall, seed)
+    if chosen is None and not why:
+        why = f"recall@10 fell below {min_recall:g} after {new:,} rows were added"
+        build_index(dataset, VECTOR)
+        chosen, trials = _tuned(table, dataset, min_recall, seed)
+    if chosen is None:
+        why = f"no setting of the index reached recall@10 {min_recall:g}; every vector is compared"
+        logger.warning("%s", why)
+        exact = Trial({}, 1.0, 0.0)
+        return {**asdict(exact), "kind": ExactProduct.kind, "trials": trials, "why": why}
+    trained_rows, added_rows = (rows, 0) if card is None or why else (card.trained_rows, card.added_rows + new)
+    return {
+        **asdict(chosen),
+        "kind": LanceSearch.kind,
+        "trials": trials,
+        "why": f"trained: {why}" if why else f"{new:,} rows added",
+        "trained_rows": trained_rows,
+        "added_rows": added_rows,
     }
-    return measured(nearest, asked[held_out], truth[held_out], parameters, build_s)
 
 
-def _chosen(trials: list[Trial], min_recall: float) -> Trial | None:
-    exact_kinds = (ExactProduct.kind, ByteScan.kind)
-    good_enough = [
-        trial for trial in trials if trial.can_serve and (trial.kind in exact_kinds or trial.recall_at_10 >= min_recall)
-    ]
-    return min(good_enough, key=lambda trial: trial.ms_per_query, default=None)
+def _why_trained(card: IndexCard | None, dataset: "lance.LanceDataset", rows: int, new: int, model_id: str) -> str:
+    if card is None or not has_index(dataset) or not card.trained_rows:
+        return "there was no index"
+    if card.model_id != model_id:
+        return f"the vectors are of model {model_id}, the index was of {card.model_id}"
+    changed = max(card.added_rows + new, card.trained_rows - rows)
+    if changed > RETRAIN_SHARE * card.trained_rows:
+        return f"{changed:,} of {card.trained_rows:,} rows changed since it was trained"
+    return ""
+
+
+def _tuned(
+    table: EmbeddingTable, dataset: "lance.LanceDataset", min_recall: float, seed: int
+) -> tuple[Trial | None, list[Trial]]:
+    """The cheapest settings that reach the wanted recall, None where none do; and every trial."""
+    addresses = table.row_addresses(dataset.version)
+    queries = noisy(vectors_of(dataset, VECTOR, sampled_rows(len(addresses), _QUERIES, seed)), seed)
+    truth = true_neighbours(LanceSearch(dataset, addresses, VECTOR), queries)
+    return tune(lambda settings: LanceSearch(dataset, addresses, VECTOR, **settings), GRID, queries, truth, min_recall)

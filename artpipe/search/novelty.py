@@ -1,10 +1,11 @@
-"""Whether a picture is unlike anything in the collection, told by its distance from the works most like it.
+"""Whether a picture is out of distribution: too far from the works most similar to it.
 
-Cosine similarity alone cannot tell: a network trained on paintings puts a page of text or a plain wall close to some
-painting, since it has hardly any direction to put it elsewhere. So the difference to the nearest works is measured in
-units of how much the collection itself varies in each direction: where paintings do not differ, a small difference
-counts. What is usual is the distance of held-out works from all others; training works lie closer together than any
-new picture can. `measure_scale` makes the asset `novelty_scale`, `Collection.novelty` asks it.
+Cosine similarity alone cannot decide: a network trained on paintings embeds a page of text or a plain wall close to
+some painting, since it has hardly any other direction for it. So the difference to the nearest works is measured in
+units of how much the collection varies in each direction (a Mahalanobis distance): where paintings do not differ, a
+small difference counts. The threshold is a quantile of the distances of held-out works from all others; training works
+lie closer together than any new picture can. `measure_scale` makes the asset `novelty_scale`, `Collection.novelty`
+applies it.
 
 Source: Lee et al., arXiv:1807.03888 (distance by the features' covariance); Sun et al., arXiv:2204.06507 (neighbours).
 """
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
 
 SCALE_FILE = "novelty.npz"
 FLAGGED_SHARE = 0.01
-"""The share of works of the collection's own kind that is flagged by mistake."""
+"""The false-positive rate: the share of works of the collection's own kind that is flagged."""
 CANDIDATES = 50
-"""The distance is taken from so many of the most similar works; from all works it is the same in practice."""
-FEWEST_WORKS = 30
-"""With fewer held-out works nothing is known of what is usual."""
-_MOST_WORKS = 2000
+"""The distance is taken from this many of the most similar works; from all works it is the same in practice."""
+MIN_WORKS = 30
+"""With fewer held-out works there is no threshold."""
+_MAX_WORKS = 2000
 _SHRINKAGE = 0.5
 """Of the mean variance, added to each direction's. On the recorded gallery, noise was flagged 35, 90 and 100 times in a
 hundred at 1, 0.5 and 0.3, charts 65, 65 and 90, but details of held works 19, 29 and 45; by cosine 0, 20 and 10."""
@@ -43,48 +44,48 @@ class Novelty:
     Attributes:
         nearest_similarity: cosine with the most similar work.
         distance: from the nearest work, in the collection's own units; None where these were not measured.
-        usual_up_to: 99 of 100 held-out works are no farther from all others; None where that was not measured.
+        threshold: 99 of 100 held-out works are no farther from all others; None where it was not measured.
     """
 
     nearest_similarity: float
     distance: float | None = None
-    usual_up_to: float | None = None
+    threshold: float | None = None
 
     @property
-    def is_unlike_collection(self) -> bool | None:
-        """Whether it is farther than hardly any work; None where that is not known."""
-        if self.distance is None or self.usual_up_to is None:
+    def is_out_of_distribution(self) -> bool | None:
+        """Whether it is farther than the threshold; None where either is not known."""
+        if self.distance is None or self.threshold is None:
             return None
-        return self.distance > self.usual_up_to
+        return self.distance > self.threshold
 
     def as_json(self) -> dict[str, Any]:
         """All of it by name, the figures rounded."""
         return {
-            "is_unlike_collection": self.is_unlike_collection,
+            "is_out_of_distribution": self.is_out_of_distribution,
             "nearest_similarity": round(self.nearest_similarity, 4),
             "distance": None if self.distance is None else round(self.distance, 3),
-            "usual_up_to": None if self.usual_up_to is None else round(self.usual_up_to, 3),
+            "threshold": None if self.threshold is None else round(self.threshold, 3),
         }
 
 
 @dataclass(frozen=True)
 class NoveltyScale:
-    """The collection's own units, and what distance is usual in them.
+    """The collection's own units of distance, and the threshold in them.
 
     Attributes:
         model_id: of the model that made the vectors.
         matrix: float32 (D, D); a difference of vectors times it is in these units.
-        usual_up_to: see `Novelty`; None where fewer than `FEWEST_WORKS` works are held out.
+        threshold: see `Novelty`; None where fewer than `MIN_WORKS` works are held out.
         pictures: how many held-out pictures it was measured on.
     """
 
     model_id: str
     matrix: NDArray[np.float32]
-    usual_up_to: float | None
+    threshold: float | None
     pictures: int
 
     def distance(self, vector: "Vector", nearest: "Vector") -> float:
-        """From a vector (D,) to the closest of its candidates (K, D), at least one."""
+        """From a vector (D,) to the nearest of its candidates (K, D), at least one."""
         return float(np.linalg.norm((nearest - vector) @ self.matrix, axis=1).min())
 
 
@@ -102,8 +103,8 @@ def measure_scale(
     """
     matrix = _whitening(vectors)
     rows = np.flatnonzero(is_held_out)
-    if len(rows) > _MOST_WORKS:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, _MOST_WORKS, replace=False))
+    if len(rows) > _MAX_WORKS:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, _MAX_WORKS, replace=False))
     works = np.unique(work_ids, return_inverse=True)[1]
     found: list[float] = []
     for first in range(0, len(rows), _ROWS_AT_A_TIME):
@@ -115,8 +116,8 @@ def measure_scale(
             others = best[number][np.isfinite(similarity[number][best[number]])]
             if len(others):
                 found.append(float(np.linalg.norm((vectors[others] - vectors[row]) @ matrix, axis=1).min()))
-    usual = float(np.quantile(found, 1 - FLAGGED_SHARE)) if len(found) >= FEWEST_WORKS else None
-    return NoveltyScale(model_id, matrix, usual, len(found))
+    threshold = float(np.quantile(found, 1 - FLAGGED_SHARE)) if len(found) >= MIN_WORKS else None
+    return NoveltyScale(model_id, matrix, threshold, len(found))
 
 
 def save_scale(lake: DataLake, scale: NoveltyScale) -> None:
@@ -126,7 +127,7 @@ def save_scale(lake: DataLake, scale: NoveltyScale) -> None:
         packed,
         model_id=np.array(scale.model_id),
         matrix=scale.matrix,
-        usual_up_to=np.array(np.nan if scale.usual_up_to is None else scale.usual_up_to),
+        threshold=np.array(np.nan if scale.threshold is None else scale.threshold),
         pictures=np.array(scale.pictures),
     )
     write_whole(lake.index(SCALE_FILE), packed.getvalue())
@@ -135,17 +136,18 @@ def save_scale(lake: DataLake, scale: NoveltyScale) -> None:
 def open_scale(lake: DataLake, model_id: str) -> NoveltyScale | None:
     """The scale of this model's vectors; None where it was not measured yet or is of another model's."""
     try:
-        with np.load(io.BytesIO(lake.index(SCALE_FILE).read_bytes())) as held:
-            usual = float(held["usual_up_to"])
-            known = None if np.isnan(usual) else usual
-            scale = NoveltyScale(str(held["model_id"]), held["matrix"], known, int(held["pictures"]))
+        with np.load(io.BytesIO(lake.index(SCALE_FILE).read_bytes())) as stored:
+            # Lakes of earlier releases call the threshold `usual_up_to`.
+            threshold = float(stored["threshold" if "threshold" in stored else "usual_up_to"])
+            known = None if np.isnan(threshold) else threshold
+            scale = NoveltyScale(str(stored["model_id"]), stored["matrix"], known, int(stored["pictures"]))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     return scale if scale.model_id == model_id else None
 
 
 def _whitening(vectors: "Vector") -> NDArray[np.float32]:
-    """The matrix after which the collection varies alike in all directions, but for the shrinkage."""
+    """The whitening matrix of the collection, with its variances shrunk towards their mean."""
     mean = vectors.mean(axis=0, dtype=np.float64)
     products = np.zeros((vectors.shape[1], vectors.shape[1]))
     for first in range(0, len(vectors), 8192):  # a chunk at a time, to keep the float64 copies small

@@ -1,4 +1,4 @@
-"""What the model takes a picture for, said with the three likeliest labels of each task."""
+"""The labels that the model predicts for a picture: the three most likely of each task."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from artpipe.embedding.predictions import Predictions
+from artpipe.images.reading import Picture
 from artpipe.lake.lance_tables import open_lance
 from artpipe.lake.paths import IMAGES_TABLE, DataLake
 from artpipe.schema import STORED, TASKS
 from artpipe.search.novelty import Novelty
-from artpipe.search.queries import PictureEncoder, stored_form
+from artpipe.search.queries import PictureEncoder, query_picture
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from artpipe.vectors.nearest import Vector
 
 BEST_LABELS = 3
@@ -24,12 +24,12 @@ _DEFAULT_SHORT_SIDE_PX = 320
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a picture is taken for: the three most likely labels of each task, with their probabilities.
+    """The three most likely labels of each task for one picture, with their probabilities.
 
     Attributes:
         file: the path of the picture, where it has one.
         best: for each task, (label, probability), most likely first.
-        is_sure: for each task, whether its first label is likely enough to be told without doubt.
+        is_sure: for each task, whether its first label reaches `abstain_below`.
         novelty: how far the picture is from the collection; None where it was not compared with one.
     """
 
@@ -39,7 +39,7 @@ class Prediction:
     novelty: Novelty | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """`file`, for each task a list of `[label, probability]`, `is_sure`, and how far it is from the collection."""
+        """`file`, for each task a list of `[label, probability]`, `is_sure`, and the fields of `novelty`."""
         return {
             "file": self.file,
             **{task: [list(pair) for pair in pairs] for task, pairs in self.best.items()},
@@ -49,12 +49,12 @@ class Prediction:
 
 
 def sure_tasks(best: Mapping[str, Sequence[tuple[str, float]]], abstain_below: float) -> dict[str, bool]:
-    """For each task whether its most likely label, the first, is likely enough to be told without doubt."""
+    """For each task whether the probability of its most likely label, the first, reaches `abstain_below`."""
     return {task: pairs[0][1] >= abstain_below for task, pairs in best.items()}
 
 
 def stored_short_side_px(lake: DataLake, version: int | None = None) -> int:
-    """The short side that the lake's pictures were stored with, so that a query is made alike.
+    """The short side that the lake's pictures were stored with, so that queries are read to the same.
 
     Args:
         lake: where the pictures are.
@@ -64,14 +64,27 @@ def stored_short_side_px(lake: DataLake, version: int | None = None) -> int:
     if images is None:
         return _DEFAULT_SHORT_SIDE_PX
     # A withdrawn picture keeps the size that it was stored with.
-    held = " OR ".join(f"status = '{status}'" for status in STORED)
-    rows = images.to_table(columns=["short_side_px"], filter=f"short_side_px IS NOT NULL AND ({held})", limit=1)
+    is_stored = " OR ".join(f"status = '{status}'" for status in STORED)
+    rows = images.to_table(columns=["short_side_px"], filter=f"short_side_px IS NOT NULL AND ({is_stored})", limit=1)
     return int(rows["short_side_px"][0].as_py()) if rows.num_rows else _DEFAULT_SHORT_SIDE_PX
+
+
+def best_labels(
+    predictions: Predictions, row: int, labels: Mapping[str, list[str]]
+) -> dict[str, list[tuple[str, float]]]:
+    """For each task the three most likely labels of one picture with their probabilities, most likely first."""
+    best: dict[str, list[tuple[str, float]]] = {}
+    for task in TASKS:
+        if task in predictions.probabilities:
+            probabilities = predictions.probabilities[task][row]
+            order = np.argsort(-probabilities, kind="stable")[:BEST_LABELS]
+            best[task] = [(labels[task][label], float(probabilities[label])) for label in order]
+    return best
 
 
 def predict_pictures(
     load_encoder: Callable[[], PictureEncoder],
-    images: "Sequence[str | Path | bytes | Image]",
+    images: Sequence[Picture],
     short_side_px: int,
     abstain_below: float,
     novelty: "Callable[[Vector], Novelty] | None" = None,
@@ -79,33 +92,25 @@ def predict_pictures(
     """The three most likely labels of each task for each picture.
 
     Args:
-        load_encoder: gives the model; asked only when every picture is found readable.
-        images: paths, bytes or PIL images.
-        short_side_px: of the form in which the model sees them.
-        abstain_below: a label that is less probable is unsure.
-        novelty: says how far a vector is from the collection.
+        load_encoder: returns the model; called only when every picture is readable.
+        images: pictures in any form, see `Picture`.
+        short_side_px: that of the stored pictures.
+        abstain_below: a label with a lower probability is unsure.
+        novelty: measures how far a vector is from the collection.
 
     Raises:
         UnusableQueryError: one of them is no readable picture.
     """
-    pictures = [Path(image) if isinstance(image, str) else image for image in images]
-    if not pictures:
+    if not images:
         return []
-    jpegs = [stored_form(picture, short_side_px) for picture in pictures]
+    pictures = [query_picture(image, short_side_px) for image in images]
     encoder = load_encoder()
-    seen = encoder.encode(jpegs)
-    probabilities = seen.probabilities
+    predictions = encoder.encode(pictures)
     answers: list[Prediction] = []
-    for row, picture in enumerate(pictures):
-        best = {
-            task: [
-                (encoder.labels[task][label], round(float(probabilities[task][row, label]), 4))
-                for label in np.argsort(-probabilities[task][row], kind="stable")[:BEST_LABELS]
-            ]
-            for task in TASKS
-            if task in probabilities
-        }
-        file = str(picture) if isinstance(picture, Path) else None
-        distance = novelty(seen.vectors[row]) if novelty else None
+    for row, image in enumerate(images):
+        found = best_labels(predictions, row, encoder.labels)
+        best = {task: [(label, round(share, 4)) for label, share in pairs] for task, pairs in found.items()}
+        file = str(image) if isinstance(image, (str, Path)) else None
+        distance = novelty(predictions.vectors[row]) if novelty else None
         answers.append(Prediction(file, best, sure_tasks(best, abstain_below), distance))
     return answers

@@ -1,24 +1,30 @@
-"""From what a person asks with, a picture or numbers, to a unit vector that can be compared with the collection.
+"""From a query, an artwork id, a picture or a vector, to a unit vector that can be compared with the collection.
 
-A picture goes the way of every stored one: resized to the same short side, stored as JPEG, seen by the served model.
-The same file therefore finds itself with similarity 1. `resolve.py` tells pictures, ids and vectors apart.
+A picture is read as the stored ones are, to the same short side, and embedded by the model that made the table.
+`ranking.py` takes the vectors on.
 """
 
-import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from artpipe.embedding.predictions import Predictions
 from artpipe.errors import ArtpipeError
+from artpipe.images.reading import Picture, is_pixels, is_url, read_picture
+from artpipe.search.filters import similar_names
+from artpipe.search.request import QueryVector
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from artpipe.vectors.nearest import Vector
+    from artpipe.vectors.nearest import NeighbourSearch, Vector
+
+_PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".avif", ".heic")
 
 
 class ModelMismatchError(ArtpipeError):
@@ -26,20 +32,11 @@ class ModelMismatchError(ArtpipeError):
 
 
 class UnusableQueryError(ArtpipeError):
-    """What was asked with is no picture, no file, or no vector of this collection."""
+    """The query is no readable picture, no file, and no vector of this collection."""
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """What the model sees in N pictures.
-
-    Attributes:
-        vectors: float32 (N, D), each of length 1.
-        probabilities: for each task (N, C), rows sum to 1.
-    """
-
-    vectors: NDArray[np.float32]
-    probabilities: dict[str, NDArray[np.float32]]
+class UnknownArtworkError(ArtpipeError):
+    """No artwork of the collection has this id."""
 
 
 class PictureEncoder(Protocol):
@@ -47,7 +44,7 @@ class PictureEncoder(Protocol):
 
     @property
     def model_id(self) -> str:
-        """The hash of weights and story."""
+        """The hash of its weights and model card."""
         ...
 
     @property
@@ -55,13 +52,13 @@ class PictureEncoder(Protocol):
         """The class names of each task, in the order of its probabilities."""
         ...
 
-    def encode(self, jpegs: Sequence[bytes]) -> Encoded:
-        """Embed and classify stored JPEGs."""
+    def encode(self, pictures: "Sequence[Image]") -> Predictions:
+        """Embed and classify RGB pictures, read with the short side of the stored ones."""
         ...
 
 
 def refuse_mismatch(table_models: Sequence[str], loaded: str | None) -> None:
-    """Refuse vectors that different models made.
+    """Refuse to compare vectors of different models.
 
     Args:
         table_models: every model that made a row of the table.
@@ -71,11 +68,11 @@ def refuse_mismatch(table_models: Sequence[str], loaded: str | None) -> None:
         ModelMismatchError: vectors of different models are not comparable.
     """
     if len(table_models) > 1:
-        named = " and ".join(_short(name) for name in sorted(table_models))
+        named = " and ".join(name[:12] for name in sorted(table_models))
         raise ModelMismatchError(f'the table holds vectors of models {named}; materialize "embeddings".')
     if loaded is not None and table_models and table_models[0] != loaded:
         raise ModelMismatchError(
-            f"the table was built by model {_short(table_models[0])}, the loaded one is {_short(loaded)}; "
+            f"the table was built by model {table_models[0][:12]}, the loaded one is {loaded[:12]}; "
             'materialize "embeddings".'
         )
 
@@ -97,58 +94,88 @@ def unit_vector(numbers: "NDArray[np.generic]", dimension: int) -> "Vector":
     return vector / np.float32(length)
 
 
-def is_pixels(query: object) -> bool:
-    """Whether an array holds a picture, uint8 (H, W, 3), rather than a vector."""
-    return isinstance(query, np.ndarray) and query.ndim == 3
-
-
-def stored_form(picture: "Path | bytes | Image | NDArray[Any]", short_side_px: int) -> bytes:
-    """The picture as the collection would store it: a JPEG of the same short side.
-
-    Args:
-        picture: a path, bytes, a PIL image, or uint8 (H, W, 3).
-        short_side_px: of the stored pictures.
+def query_picture(picture: Picture, short_side_px: int) -> "Image":
+    """Read a picture to search with; see `read_picture`.
 
     Raises:
-        UnusableQueryError: there is no such file, or it is no picture that can be read.
+        UnusableQueryError: it is no picture that can be read.
     """
-    from artpipe.images.decode import stored_jpeg
-
-    name = str(picture) if isinstance(picture, Path) else "the picture"
     try:
-        return stored_jpeg(_data_of(picture), short_side_px)
+        return read_picture(picture, short_side_px)
     except ArtpipeError as error:
-        if isinstance(error, UnusableQueryError):
-            raise
-        raise UnusableQueryError(f"{name} cannot be used: {error}") from error
+        raise UnusableQueryError(str(error)) from error
 
 
-def _data_of(picture: "Path | bytes | Image | NDArray[Any]") -> bytes:
-    if isinstance(picture, bytes):
-        return picture
-    if isinstance(picture, Path):
-        try:
-            return picture.read_bytes()
-        except OSError as error:
-            raise UnusableQueryError(
-                f"{picture} cannot be read ({error.strerror or error}); give the path of an image file."
-            ) from error
-    from PIL import Image as Pillow
-    from PIL import ImageOps
+@dataclass(frozen=True)
+class Resolver:
+    """Makes queries comparable with a table.
 
-    if isinstance(picture, np.ndarray):
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
-            raise UnusableQueryError(
-                f"an array of type {picture.dtype} and shape {picture.shape} is no picture; "
-                "give uint8 of shape (height, width, 3)."
-            )
-        picture = Pillow.fromarray(np.ascontiguousarray(picture))
-    upright = ImageOps.exif_transpose(picture)
-    packed = io.BytesIO()
-    upright.convert("RGBA" if upright.has_transparency_data else "RGB").save(packed, "PNG", compress_level=1)
-    return packed.getvalue()
+    Attributes:
+        works: `artwork_id`, `title` and `artist`, in the order of the vectors.
+        position_of: the row of each `artwork_id`.
+        nearest: returns the search over the table's vectors; called only when needed.
+        encoder: returns the model; called only when a picture must be embedded.
+        short_side_px: returns that of the stored pictures.
+    """
 
+    works: pl.DataFrame
+    position_of: dict[str, int]
+    nearest: "Callable[[], NeighbourSearch]"
+    encoder: Callable[[], PictureEncoder]
+    short_side_px: Callable[[], int]
 
-def _short(model_id: str) -> str:
-    """Enough of an id to tell two models apart in a sentence."""
-    return model_id if len(model_id) <= 12 else model_id[:12]
+    def resolve(self, queries: Sequence[Picture]) -> list[QueryVector]:
+        """Make every query a unit vector; all pictures go through the model together.
+
+        Args:
+            queries: artwork ids, pictures, or vectors of the table's length.
+
+        Raises:
+            UnknownArtworkError: no artwork has this id; similar ones are named.
+            UnusableQueryError: a query is no readable picture or no fitting vector.
+        """
+        resolved: dict[int, QueryVector] = {}
+        pictures: dict[int, Image] = {}
+        for number, query in enumerate(queries):
+            position = self.position_of.get(query) if isinstance(query, str) else None
+            if position is not None:
+                resolved[number] = QueryVector(self.nearest().vectors_at([position])[0], (position,))
+            elif isinstance(query, np.ndarray) and not is_pixels(query):
+                resolved[number] = QueryVector(unit_vector(query, self.nearest().dimension))
+            else:
+                pictures[number] = self.picture(query)
+        if pictures:
+            made = self.encoder().encode(list(pictures.values())).vectors
+            for number, vector in zip(pictures, made, strict=True):
+                resolved[number] = QueryVector(unit_vector(vector, self.nearest().dimension))
+        return [resolved[number] for number in range(len(queries))]
+
+    def picture(self, query: Picture, short_side_px: int | None = None) -> "Image":
+        """A picture in any form, RGB.
+
+        Args:
+            query: see `Picture`.
+            short_side_px: that of the stored pictures by default.
+
+        Raises:
+            UnknownArtworkError: the text names no file, and no artwork has this id.
+            UnusableQueryError: it is no readable picture.
+        """
+        if isinstance(query, str) and not is_url(query) and not Path(query).is_file():
+            if query.lower().endswith(_PICTURE_SUFFIXES) or query.startswith(("/", "~", ".")):
+                raise UnusableQueryError(f"{query} is neither a file nor the id of an artwork; check the path.")
+            raise self.unknown(query)
+        return query_picture(query, short_side_px or self.short_side_px())
+
+    def unknown(self, artwork_id: str) -> UnknownArtworkError:
+        """The error for an id that no artwork has, with similar ids, or works of a similar title."""
+        ids = similar_names(artwork_id, list(self.position_of))
+        if not ids:
+            titles = similar_names(artwork_id, self.works["title"].drop_nulls().unique().to_list())
+            ids = self.works.filter(pl.col("title").is_in(titles))["artwork_id"].head(3).to_list()
+        hint = f"ids look like {self.works['artwork_id'][0]!r}"
+        if ids:
+            named = self.works.filter(pl.col("artwork_id").is_in(ids)).select("artwork_id", "title", "artist")
+            lines = {name: f"{name} ({title}, {artist})" for name, title, artist in named.iter_rows()}
+            hint = "the closest are: " + "; ".join(lines[name] for name in ids)
+        return UnknownArtworkError(f"the collection has no artwork {artwork_id!r}; {hint}.")

@@ -1,13 +1,17 @@
-"""The model that the lake serves, as the search asks it; the only module of `artpipe.search` that loads torch."""
+"""The lake's served model as a `PictureEncoder`; the only module of `artpipe.search` that loads torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from artpipe.embedding.embedder import Embedder, Predictions
+import numpy as np
+from PIL.Image import Image
+
+from artpipe.embedding.embedder import BATCH_SIZE, Embedder
+from artpipe.embedding.predictions import Predictions
+from artpipe.images.pixels import Pixels, image_square
 from artpipe.lake.paths import DataLake
 from artpipe.models.checkpoint import load_model
 from artpipe.models.served import NoModelError, served_card
-from artpipe.search.queries import Encoded
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class ServedModel:
 
     @property
     def model_id(self) -> str:
-        """The hash of weights and story."""
+        """The hash of its weights and model card."""
         return self.embedder.card.model_id
 
     @property
@@ -26,10 +30,13 @@ class ServedModel:
         """The class names of each task, in the order of its probabilities."""
         return {task: list(names) for task, names in self.embedder.card.classes.items()}
 
-    def encode(self, jpegs: Sequence[bytes]) -> Encoded:
-        """Embed and classify stored JPEGs, at least one."""
-        seen = Predictions.joined(self.embedder.embed_jpegs(jpegs))
-        return Encoded(seen.vectors, seen.probabilities)
+    def encode(self, pictures: Sequence[Image]) -> Predictions:
+        """Embed and classify RGB pictures, at least one."""
+        batches = (pictures[first : first + BATCH_SIZE] for first in range(0, len(pictures), BATCH_SIZE))
+        return Predictions.joined(self.embedder.embed_pixels(self._squares(batch)) for batch in batches)
+
+    def _squares(self, pictures: Sequence[Image]) -> Pixels:
+        return np.stack([image_square(picture, self.embedder.image_px) for picture in pictures])
 
 
 def load_served_model(lake: DataLake, device: str = "auto", model_id: str | None = None) -> ServedModel:
@@ -46,8 +53,8 @@ def load_served_model(lake: DataLake, device: str = "auto", model_id: str | None
     """
     if model_id is not None and not lake.model(model_id).exists():
         raise NoModelError(
-            f"model {model_id}, which made the vectors of that time, is no longer in {lake.root}; ask with the id of "
-            "an artwork instead of a picture."
+            f"model {model_id}, which made the vectors of that time, is no longer in {lake.root}; search by the id "
+            "of an artwork instead of a picture."
         )
     loaded = load_model(lake.model(model_id or served_card(lake).model_id))
     return ServedModel(Embedder.of(loaded, device))

@@ -1,13 +1,14 @@
-"""Words over titles, artists and techniques, by LanceDB's own full-text index on the `embeddings` table.
+"""Full-text search over titles, artists and techniques, by LanceDB's index on the `embeddings` table.
 
-The index folds accents and case and reduces English words to their stems. Works that hold every word as it is come
-first; only when they are fewer than asked for are misspelt words tried, and then works that hold some of the words.
+The index folds accents and case and reduces English words to their stems. Works that hold every word come first; only
+when there are too few of them are misspelt words tried, and then works that hold some of the words.
 """
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,14 +17,15 @@ from numpy.typing import NDArray
 from artpipe.errors import ArtpipeError
 from artpipe.lake.lance_tables import open_lance
 from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
-from artpipe.search.filters import Mask, folded
+from artpipe.search.filters import folded
+from artpipe.vectors.nearest import Mask, Positions
 
 if TYPE_CHECKING:
     import lance
     from lance.query import FullTextQuery
 
 WEIGHTS = {"title": 2.0, "artist": 2.0, "technique": 1.0}
-"""The columns that are searched; a word in a title or a name says more than one in a technique."""
+"""The searched columns with their boosts; a word in a title or a name counts more than one in a technique."""
 
 _TOKENS: dict[str, Any] = {
     "base_tokenizer": "simple",
@@ -35,15 +37,28 @@ _TOKENS: dict[str, Any] = {
     "remove_stop_words": False,
     "with_position": False,
 }
-_ROUNDS = (
-    ("every word", True, False),
-    ("every word, or one spelt nearly so", True, True),
-    ("some of the words, or ones spelt nearly so", False, True),
-)
-"""What is tried, whether every word must be there, and whether letters may be wrong."""
-_MOST_WORDS = 16
-_LEAST_FUZZY = 3
-_ALL_ROWS_FROM = 1000
+MAX_WORDS = 16
+_MIN_FUZZY_LETTERS = 4
+
+
+class WordMatch(StrEnum):
+    """How well works match the words of a query."""
+
+    ALL = "all"
+    """They hold every word."""
+    FUZZY = "fuzzy"
+    """They hold every word, or one spelt nearly so."""
+    SOME = "some"
+    """They hold some of the words, or ones spelt nearly so."""
+
+    @property
+    def description(self) -> str:
+        """The level in words, to follow "they hold"."""
+        return {
+            "all": "every word",
+            "fuzzy": "every word, or one spelt nearly so",
+            "some": "some of the words, or ones spelt nearly so",
+        }[self.value]
 
 
 class NoTextIndexError(ArtpipeError):
@@ -52,17 +67,23 @@ class NoTextIndexError(ArtpipeError):
 
 @dataclass(frozen=True)
 class TextMatches:
-    """Rows that hold the words, the most relevant first.
+    """Every row that holds the words, the most relevant first.
 
     Attributes:
         positions: row numbers in the collection.
-        relevance: BM25 scores, float32; comparable within one round alone.
-        how: the way it was done, for people.
+        relevance: BM25 scores, float32; comparable within one level alone.
+        level: how well the words match in the worst of them; None where no row does.
     """
 
-    positions: NDArray[np.int64]
+    positions: Positions
     relevance: NDArray[np.float32]
-    how: str
+    level: WordMatch | None
+
+    def mask(self, rows: int) -> Mask:
+        """Which rows are among them, bool (`rows`,)."""
+        mask = np.zeros(rows, dtype=np.bool_)
+        mask[self.positions] = True
+        return mask
 
 
 def build_text_index(lake: DataLake) -> dict[str, int]:
@@ -77,11 +98,11 @@ def build_text_index(lake: DataLake) -> dict[str, int]:
     dataset = open_lance(lake.lance_table(EMBEDDINGS_TABLE))
     if dataset is None:
         raise NoTextIndexError(f'nothing is embedded in {lake.root} yet; materialize "embeddings".')
-    held = _indexed_columns(dataset)
+    indexed = _indexed_columns(dataset)
     for column in WEIGHTS:
-        if column not in held:
+        if column not in indexed:
             dataset.create_scalar_index(column, "INVERTED", name=_name(column), **_TOKENS)
-    stale = [_name(column) for column in held if _uncovered(dataset, column)]
+    stale = [_name(column) for column in indexed if _uncovered(dataset, column)]
     if stale:
         dataset.optimize.optimize_indices(index_names=stale)
     rows = int(dataset.count_rows())
@@ -93,7 +114,7 @@ class TextSearch:
 
     Args:
         lake: where the table is kept.
-        version: its commit, the one that the collection shows.
+        version: the table's version that the collection shows.
         position_of: the row of each `artwork_id` in the collection.
     """
 
@@ -102,61 +123,56 @@ class TextSearch:
         self._lock = threading.Lock()
         self._opened: tuple[lance.LanceDataset, NDArray[np.int64], NDArray[np.int64]] | None = None
 
-    def find(self, words: str, k: int, allowed: Mask | None = None) -> TextMatches:
-        """Rows that hold the words.
+    @property
+    def is_ready(self) -> bool:
+        """Whether this version of the table has its index."""
+        try:
+            self._dataset()
+        except NoTextIndexError:
+            return False
+        return True
+
+    def search(
+        self,
+        words: str,
+        is_enough: Callable[[Positions], bool] = lambda positions: len(positions) > 0,
+        levels: Sequence[WordMatch] = tuple(WordMatch),
+    ) -> TextMatches:
+        """Rows that hold the words, level by level until there are enough; each level is one full-text query.
 
         Args:
             words: what a person typed; anything but letters and digits only separates.
-            k: how many; fewer are returned when fewer hold the words.
-            allowed: bool (N,), the rows that may be returned; all by default.
+            is_enough: decides on the rows found so far; by default the first level that any row matches ends it.
+            levels: how well the words may match, the best first.
 
         Raises:
-            NoTextIndexError: the version of the table that is shown has no index.
+            NoTextIndexError: this version of the table has no index.
         """
-        asked = words_of(words)
-        positions: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        terms = query_words(words)
+        positions: Positions = np.empty(0, dtype=np.int64)
         relevance: NDArray[np.float32] = np.empty(0, dtype=np.float32)
-        how = ""
-        for told, needs_all, is_fuzzy in _ROUNDS if asked else []:
-            how = told
-            found, scores = self._matches(_query(asked, needs_all, is_fuzzy), k, allowed)
+        reached = None
+        for level in levels if terms else ():
+            found, scores = self._matches(_query(terms, level))
             new = ~np.isin(found, positions)
-            positions, relevance = np.concatenate([positions, found[new]]), np.concatenate([relevance, scores[new]])
-            if len(positions) >= k:
+            if new.any():
+                reached = level
+                positions, relevance = np.concatenate([positions, found[new]]), np.concatenate([relevance, scores[new]])
+            if is_enough(positions):
                 break
-        return TextMatches(positions[:k], relevance[:k], f"full-text index: {how}")
+        return TextMatches(positions, relevance, reached)
 
-    def holding(self, words: str, rows: int) -> Mask:
-        """Which rows hold every word, bool (`rows`,); where none does, those that hold every word nearly so.
-
-        Raises:
-            NoTextIndexError: the version of the table that is shown has no index.
-        """
-        held = np.zeros(rows, dtype=np.bool_)
-        asked = words_of(words)
-        for _, needs_all, is_fuzzy in _ROUNDS if asked else []:
-            if needs_all and not held.any():
-                held[self._matches(_query(asked, needs_all, is_fuzzy), rows, None)[0]] = True
-        return held
-
-    def _matches(
-        self, query: "FullTextQuery", k: int, allowed: Mask | None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Positions and scores of the k best rows that may be returned, best first, the earlier of equal ones first."""
+    def _matches(self, query: "FullTextQuery") -> tuple[Positions, NDArray[np.float32]]:
+        """Positions and scores of all rows that match, best first, the earlier of equal ones first."""
         dataset, row_ids, places = self._dataset()
-        limit = k if allowed is None else min(len(row_ids), max(k, _ALL_ROWS_FROM))
-        while True:
-            scanner = dataset.scanner(columns=["_score"], full_text_query=query, limit=limit, with_row_id=True)
-            found = scanner.to_table()
-            at = np.searchsorted(row_ids, found["_rowid"].to_numpy())
-            positions, scores = places[at], found["_score"].to_numpy().astype(np.float32)
-            kept = positions >= 0
-            if allowed is not None:
-                kept &= allowed[positions]
-            if kept.sum() >= k or found.num_rows < limit:
-                order = np.lexsort((positions[kept], -scores[kept]))[:k]
-                return positions[kept][order], scores[kept][order]
-            limit = len(row_ids) + 1
+        scanner = dataset.scanner(columns=["_score"], full_text_query=query, limit=len(row_ids) + 1, with_row_id=True)
+        found = scanner.to_table()
+        positions = places[np.searchsorted(row_ids, found["_rowid"].to_numpy())]
+        scores = found["_score"].to_numpy().astype(np.float32)
+        known = positions >= 0
+        positions, scores = positions[known], scores[known]
+        order = np.lexsort((positions, -scores))
+        return positions[order], scores[order]
 
     def _dataset(self) -> "tuple[lance.LanceDataset, NDArray[np.int64], NDArray[np.int64]]":
         """The table, its row ids ascending, and the position of each in the collection."""
@@ -173,32 +189,31 @@ class TextSearch:
             return self._opened
 
 
-def words_of(text: str) -> list[str]:
-    """The words of a query, accents and case aside, each once; at most 16, as no title has more to say."""
-    return list(dict.fromkeys(re.findall(r"[^\W_]+", folded(text))))[:_MOST_WORDS]
+def query_words(text: str) -> list[str]:
+    """The words of a query without accents and case, each once and at most 16."""
+    return list(dict.fromkeys(re.findall(r"[^\W_]+", folded(text))))[:MAX_WORDS]
 
 
-def _query(words: Sequence[str], needs_all: bool, is_fuzzy: bool) -> "FullTextQuery":
+def _query(words: Sequence[str], level: WordMatch) -> "FullTextQuery":
     """Each word in any of the columns; typed query objects, so that no word is ever read as an operator."""
     from lance.query import BooleanQuery, MatchQuery, Occur
+
+    def edits(word: str) -> int:
+        """How many letters may be wrong; none in numbers, because 1502 is not a misspelt 1602."""
+        if level is WordMatch.ALL or word.isdigit() or len(word) < _MIN_FUZZY_LETTERS:
+            return 0
+        return 1 if len(word) <= 7 else 2
 
     def anywhere(word: str) -> "FullTextQuery":
         return BooleanQuery(
             [
-                (Occur.SHOULD, MatchQuery(word, column, boost=weight, fuzziness=_edits(word) if is_fuzzy else 0))
+                (Occur.SHOULD, MatchQuery(word, column, boost=weight, fuzziness=edits(word)))
                 for column, weight in WEIGHTS.items()
             ]
         )
 
-    occur = Occur.MUST if needs_all else Occur.SHOULD
+    occur = Occur.SHOULD if level is WordMatch.SOME else Occur.MUST
     return BooleanQuery([(occur, anywhere(word)) for word in words])
-
-
-def _edits(word: str) -> int:
-    """How many letters may be wrong; none in numbers, because 1502 is not a misspelt 1602."""
-    if word.isdigit() or len(word) <= _LEAST_FUZZY:
-        return 0
-    return 1 if len(word) <= 7 else 2
 
 
 def _name(column: str) -> str:
@@ -211,5 +226,5 @@ def _indexed_columns(dataset: "lance.LanceDataset") -> set[str]:
 
 
 def _uncovered(dataset: "lance.LanceDataset", column: str) -> int:
-    """Rows that the index of a column does not know yet; they are searched one by one."""
+    """Rows that a column's index does not cover yet; they are searched one by one."""
     return int(dataset.stats.index_stats(_name(column))["num_unindexed_rows"])

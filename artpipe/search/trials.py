@@ -1,14 +1,13 @@
-"""How well and how fast a way of searching finds the neighbours of sampled queries."""
+"""Recall and time of a search on sampled queries, and the cheapest settings that reach the wanted recall."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from artpipe.vectors.nearest import NearestVectors, Vector
+from artpipe.vectors.nearest import NeighbourSearch, Positions, Vector
 
 NEIGHBOURS_COMPARED = 10
 
@@ -18,64 +17,75 @@ class Trial:
     """One way of searching, measured on this table.
 
     Attributes:
-        kind: `exact`, `byte_scan`, `bit_scan`, `hnsw`, or a LanceDB index for comparison.
-        parameters: what it was tuned to.
+        parameters: its settings.
         recall_at_10: share of the ten true neighbours that it found, over the sampled queries.
         ms_per_query: median milliseconds of one query.
-        build_s: seconds to build it.
-        can_serve: whether it may be chosen; the LanceDB indexes are measured for comparison only.
     """
 
-    kind: str
     parameters: dict[str, Any]
     recall_at_10: float
     ms_per_query: float
-    build_s: float
-    can_serve: bool = True
 
 
-def sampled_queries(vectors: Vector, count: int, seed: int) -> Vector:
-    """Rows with noise of a third to the whole of their length: like a re-photograph at best, a stranger at worst."""
+def noisy(rows: Vector, seed: int) -> Vector:
+    """Queries: rows with noise of a third to the whole of their length, from a re-photograph to a stranger."""
     rng = np.random.default_rng(seed)
-    if not len(vectors):
-        return vectors
-    rows = vectors[rng.choice(len(vectors), size=min(count, len(vectors)), replace=False)]
     noise = rng.standard_normal(rows.shape)
     noise *= rng.uniform(0.3, 1.0, size=(len(rows), 1)) / np.linalg.norm(noise, axis=1, keepdims=True)
-    noisy = rows + noise
-    return (noisy / np.linalg.norm(noisy, axis=1, keepdims=True)).astype(np.float32)
+    queries = rows + noise
+    return (queries / np.linalg.norm(queries, axis=1, keepdims=True)).astype(np.float32)
 
 
-def found_by(nearest: NearestVectors, asked: Vector) -> list[NDArray[np.int64]]:
-    """The ten neighbours that each query finds."""
-    return [nearest.search(query, NEIGHBOURS_COMPARED).positions for query in asked]
+def sampled_rows(rows: int, count: int, seed: int) -> Positions:
+    """The numbers of rows to make queries of, each once."""
+    return np.random.default_rng(seed).choice(rows, size=min(count, rows), replace=False)
 
 
-def recall(found: list[NDArray[np.int64]], truth: list[NDArray[np.int64]]) -> float:
+def true_neighbours(exact: NeighbourSearch, queries: Vector) -> list[Positions]:
+    """The ten nearest rows of each query, by an exact search."""
+    return [found.positions for found in exact.search_many(queries, [NEIGHBOURS_COMPARED] * len(queries))]
+
+
+def recall(found: list[Positions], truth: list[Positions]) -> float:
     """The share of true neighbours that were found."""
     hits = sum(len(np.intersect1d(a, b)) for a, b in zip(found, truth, strict=True))
     return hits / max(sum(len(b) for b in truth), 1)
 
 
-def median_ms(ask: Callable[[Vector], object], asked: Vector) -> float:
-    """The median milliseconds of one query, one after another."""
-    ask(asked[0])
+def measure(search: NeighbourSearch, queries: Vector, truth: list[Positions], parameters: dict[str, Any]) -> Trial:
+    """What a search finds of the true neighbours, one query after another, and how long a query takes."""
+    search.search(queries[0], NEIGHBOURS_COMPARED)  # the first one may have to load something
+    found: list[Positions] = []
     spent: list[float] = []
-    for query in asked:
+    for query in queries:
         began = time.perf_counter()
-        ask(query)
+        found.append(search.search(query, NEIGHBOURS_COMPARED).positions)
         spent.append(time.perf_counter() - began)
-    return float(np.median(spent)) * 1e3
+    return Trial(parameters, round(recall(found, truth), 4), round(float(np.median(spent)) * 1e3, 4))
 
 
-def measured(
-    nearest: NearestVectors, asked: Vector, truth: list[NDArray[np.int64]], parameters: dict[str, Any], build_s: float
-) -> Trial:
-    """What a way of searching, with these parameters, finds of the true neighbours and how long it takes."""
-    return Trial(
-        kind=nearest.kind,
-        parameters=parameters,
-        recall_at_10=round(recall(found_by(nearest, asked), truth), 4),
-        ms_per_query=round(median_ms(lambda query: nearest.search(query, NEIGHBOURS_COMPARED), asked), 4),
-        build_s=round(build_s, 3),
-    )
+def tune(
+    search_with: Callable[[dict[str, int]], NeighbourSearch],
+    grid: Iterable[dict[str, int]],
+    queries: Vector,
+    truth: list[Positions],
+    min_recall: float,
+) -> tuple[Trial | None, list[Trial]]:
+    """The first settings of a grid that reach the wanted recall, cheapest first.
+
+    One half of the queries chooses settings that leave half of the allowed misses to spare; the other half gives their
+    recall, which must reach `min_recall` too.
+
+    Returns:
+        the chosen settings measured on the second half, None where none are good enough; and every trial.
+    """
+    middle = len(queries) // 2
+    trials: list[Trial] = []
+    for parameters in grid:
+        search = search_with(parameters)
+        trials.append(measure(search, queries[:middle], truth[:middle], parameters))
+        if trials[-1].recall_at_10 >= (1 + min_recall) / 2:
+            trials.append(measure(search, queries[middle:], truth[middle:], parameters))
+            if trials[-1].recall_at_10 >= min_recall:
+                return trials[-1], trials
+    return None, trials

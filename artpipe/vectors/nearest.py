@@ -1,46 +1,43 @@
-"""Ways to find the nearest of many unit vectors in memory; all give exact similarities for what they find.
+"""Nearest neighbours of unit vectors in memory, exact: a matrix product, or int8 scalar quantisation with rescoring.
 
-`ExactProduct` multiplies everything, `ByteScan` reads a quarter of the memory and is exact too. `BitScan`, in
-`bit_scan.py`, reads less still and `HnswGraph` almost nothing, and both may miss a neighbour. `index.py` measures which
-one a table is served by.
+`lance_search.py` answers the same questions from a table's LanceDB index, for collections beyond memory, and
+`artpipe.search.index` decides which of them serves a table.
 """
 
-import threading
-from collections import deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
-from os import cpu_count
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from usearch.index import Index
+from artpipe.vectors.threads import in_parts
 
 Vector = NDArray[np.float32]
 Positions = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-Keys = NDArray[np.uint64]
-_Number = TypeVar("_Number", np.float32, np.int32)
+_Number = TypeVar("_Number", bound=np.float32 | np.int32)
 
-GROUP = 64
-"""Rows of which only the best is looked at when the k-th best is sought."""
+_GROUP = 64
+"""The k-th best of all rows is bounded by the k-th best of the maxima of groups of this many rows."""
+_SMALL_GROUP = 16
+"""Rows that reach the bound are sought in smaller groups: fewer rows to compare with it."""
+_SMALL_GROUPS = _GROUP // _SMALL_GROUP
 _ROUNDING_DEVIATIONS = 6.0
-_LARGEST_BYTE = 127
+_LARGEST_CODE = 127
 _SMALLEST = 1e-12
-OUT_OF_REACH = np.float32(1e30)
-"""No product of bytes or count of bits comes near; to take it away costs a quarter of writing to the rows that a filter
-leaves out."""
-# Fewer are scanned in about the time that another thread takes to wake.
-_ROWS_WORTH_A_THREAD = 8_000
-# Rows gathered at random cost about twenty times as much as the same rows in a scan of bytes (0.5 against 0.028 us
+_OUT_OF_REACH = 1 << 30
+"""Taken away from the products of rows that a filter leaves out; no product of codes comes near half of it."""
+# Rows gathered at random cost about twenty times as much as the same rows in a scan of codes (0.5 against 0.028 us
 # for 576 numbers, measured), so a filter that leaves fewer than one row in twenty is answered by gathering them.
-GATHER_SHARE = 1 / 20
-MOST_GATHERED = 1 / 8
-"""Share of the rows from which a product with all of them is cheaper than gathering those that may be near."""
+_GATHER_SHARE = 1 / 20
+# From this share of the rows on, a product with all of them is cheaper than gathering those that may be near.
+_MOST_GATHERED = 1 / 8
+# A small product is meant to stay in the processor's cache; a large table should still not be read for a few queries.
+_LARGEST_PRODUCT_BYTES = 16 * 1024 * 1024
+_FEWEST_QUERIES = 32
+_PARTS_A_THREAD = 8
 
 
 @dataclass(frozen=True)
@@ -48,10 +45,10 @@ class Neighbours:
     """The nearest rows, best first; of equally near ones the first in the table comes first.
 
     Attributes:
-        positions: row numbers in the matrix.
+        positions: row numbers in the collection.
         similarities: their cosine similarities, float32, computed from the full vectors.
         scanned: how many rows were compared with the query in any form.
-        how: the way it was done, for people.
+        how: the method, for people.
     """
 
     positions: Positions
@@ -60,11 +57,19 @@ class Neighbours:
     how: str
 
 
-class NearestVectors(Protocol):
-    """Something that finds the nearest of N unit vectors."""
+class NeighbourSearch(Protocol):
+    """Finds the nearest of N unit vectors, in memory or not."""
 
     kind: str
-    vectors: Vector
+
+    @property
+    def dimension(self) -> int:
+        """The length D of the vectors."""
+        ...
+
+    def vectors_at(self, positions: Sequence[int] | Positions) -> Vector:
+        """The vectors of K rows, float32 (K, D)."""
+        ...
 
     def search(self, query: Vector, k: int, allowed: Mask | None = None) -> Neighbours:
         """The k nearest rows.
@@ -76,259 +81,224 @@ class NearestVectors(Protocol):
         """
         ...
 
+    def search_many(self, queries: Vector, k: Sequence[int], allowed: Mask | None = None) -> list[Neighbours]:
+        """The nearest rows of each query, float32 (Q, D); `k` holds how many for each."""
+        ...
 
-class ExactProduct:
-    """The matrix product with all vectors, or with those a filter leaves.
+
+class _InMemory(ABC):
+    """What both exact searches share.
 
     Args:
         vectors: float32 (N, D), each of length 1.
     """
+
+    def __init__(self, vectors: Vector) -> None:
+        self.vectors = vectors
+
+    @property
+    def dimension(self) -> int:
+        """The length D of the vectors."""
+        return self.vectors.shape[1]
+
+    def vectors_at(self, positions: Sequence[int] | Positions) -> Vector:
+        """The vectors of K rows, float32 (K, D)."""
+        return self.vectors[positions]
+
+    def search(self, query: Vector, k: int, allowed: Mask | None = None) -> Neighbours:
+        """The k nearest rows."""
+        return self.search_many(query[None], [k], allowed)[0]
+
+    def search_many(self, queries: Vector, k: Sequence[int], allowed: Mask | None = None) -> list[Neighbours]:
+        """The nearest rows of each query; every vector is read once for many of them."""
+        at_once = max(_FEWEST_QUERIES, _LARGEST_PRODUCT_BYTES // (4 * max(len(self.vectors), 1)))
+        found: list[Neighbours] = []
+        for first in range(0, len(queries), at_once):
+            chunk = slice(first, first + at_once)
+            found += self._search_chunk(queries[chunk], k[chunk], allowed)
+        return found
+
+    @abstractmethod
+    def _search_chunk(self, queries: Vector, k: Sequence[int], allowed: Mask | None) -> list[Neighbours]: ...
+
+
+class ExactProduct(_InMemory):
+    """The matrix product with all vectors, or with those that a filter leaves."""
 
     kind = "exact"
 
-    def __init__(self, vectors: Vector) -> None:
-        self.vectors = vectors
+    def _search_chunk(self, queries: Vector, k: Sequence[int], allowed: Mask | None) -> list[Neighbours]:
+        kept = None if allowed is None else np.flatnonzero(allowed)
+        vectors = self.vectors if kept is None else self.vectors[kept]
+        how = f"exact product with {'every vector' if kept is None else 'the filtered vectors'}"
+        found: list[Neighbours] = []
+        # No matrix product for a few rows: that wakes a thread of the BLAS, which then spins beside the next scan.
+        products = np.vecdot(vectors, queries) if len(queries) == 1 and kept is not None else queries @ vectors.T
+        for similarities, count in zip(products.reshape(len(queries), len(vectors)), k, strict=True):
+            best = _best_of(similarities, count)
+            positions = best if kept is None else kept[best]
+            found.append(Neighbours(positions, similarities[best], len(vectors), how))
+        return found
 
-    def search(self, query: Vector, k: int, allowed: Mask | None = None) -> Neighbours:
-        """The k nearest rows, exactly."""
-        if allowed is None:
-            similarities = self.vectors @ query
-            best = best_of(similarities, k)
-            return Neighbours(best, similarities[best], len(similarities), "exact product with every vector")
-        return among(self.vectors, np.flatnonzero(allowed), query, k, "exact product with the filtered vectors")
 
-
-class ByteScan:
-    """A product with vectors rounded to bytes, then an exact product with every row that could be among the best.
+class Int8Index(_InMemory):
+    """Int8 scalar quantisation: an integer product with every code, then full vectors for what may be among the best.
 
     All rows are rounded to the same step, so that their products compare as they come. A product is off by its
     rounding errors, which are independent and at most half a step for each number: a deviation of step / sqrt(12) for
-    unit vectors. Every row within six deviations of the k-th best is compared again in full, so the answer equals the
-    exact one unless a true neighbour lies beyond that, about once in a billion rows near the boundary.
-
-    Args:
-        vectors: float32 (N, D), each of length 1.
+    unit vectors. Every row within six deviations of the k-th best is rescored with its full vector, so the answer
+    equals the exact one unless a true neighbour lies beyond that, about once in a billion rows near the boundary.
     """
 
-    kind = "byte_scan"
+    kind = "int8"
 
     def __init__(self, vectors: Vector) -> None:
-        self.vectors = vectors
+        super().__init__(vectors)
         largest = max(vectors.max(initial=0.0), -vectors.min(initial=0.0))
-        self.step = np.float32(max(largest, _SMALLEST) / _LARGEST_BYTE)
-        self.codes = np.empty(vectors.shape, dtype=np.int8)
+        self._step = np.float32(max(largest, _SMALLEST) / _LARGEST_CODE)
+        self._codes = np.empty(vectors.shape, dtype=np.int8)
         for first in range(0, len(vectors), 4096):  # a chunk at a time, to keep the float copies small
             chunk = slice(first, first + 4096)
-            np.rint(vectors[chunk] / self.step, out=self.codes[chunk], casting="unsafe")
+            np.rint(vectors[chunk] / self._step, out=self._codes[chunk], casting="unsafe")
 
-    def search(self, query: Vector, k: int, allowed: Mask | None = None) -> Neighbours:
-        """The k nearest rows, exactly."""
+    def _search_chunk(self, queries: Vector, k: Sequence[int], allowed: Mask | None) -> list[Neighbours]:
         rows = len(self.vectors)
-        if allowed is not None and np.count_nonzero(allowed) <= max(rows * GATHER_SHARE, k):
-            return among(self.vectors, np.flatnonzero(allowed), query, k, "exact product with the filtered vectors")
-        if k * GROUP >= rows:
-            return ExactProduct(self.vectors).search(query, k, allowed)
-        code, slack = self.rounded(query[None])
-        products = self._products(code)
-        if allowed is not None:
-            products -= ~allowed * OUT_OF_REACH
-        threshold = kth_best_of_groups(products, k) - slack[0]
-        candidates = np.flatnonzero(products >= threshold)
-        if len(candidates) > rows * MOST_GATHERED:  # the rows are nearly alike
-            return ExactProduct(self.vectors).search(query, k, allowed)
-        passing = "every vector" if allowed is None else "every vector, the filter applied"
-        found = among(self.vectors, candidates, query, k, f"byte scan of {passing}, best rows compared in full")
-        return Neighbours(found.positions, found.similarities, rows, found.how)
+        passing = rows if allowed is None else int(np.count_nonzero(allowed))
+        exact = ExactProduct(self.vectors)
+        if passing <= rows * _GATHER_SHARE or max(k) * _GROUP >= passing:
+            return exact.search_many(queries, k, allowed)
+        codes, slack = self._quantised(queries)
+        products = _Products(self._codes, codes, allowed)
+        # A query that needs fewer than the deepest one finds them among the rows that reach its bound, too.
+        bound = products.kth_best(max(k)) - slack
+        how = f"int8 scan of every vector{'' if allowed is None else ', the filter applied'}, best rows rescored"
+        found: list[Neighbours] = []
+        for query, count, near in zip(queries, k, products.reaching(bound), strict=True):
+            if near is None or len(near) > rows * _MOST_GATHERED:  # the rows are nearly alike
+                found.append(exact.search(query, count, allowed))
+                continue
+            similarities = np.vecdot(self.vectors[near], query)
+            best = np.lexsort((near, -similarities))[:count]
+            found.append(Neighbours(near[best], similarities[best], rows, how))
+        return found
 
-    def rounded(self, queries: Vector) -> tuple[NDArray[np.int8], Vector]:
-        """Queries as bytes, each with its own step, and how far a product of bytes must be trusted.
+    def _quantised(self, queries: Vector) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+        """Queries as codes, each with its own step, and how far a product of codes can be off.
 
         Returns:
-            int8 (Q, D), and float32 (Q,): a row may be among the k best if its product is at most this much below
+            int8 (Q, D), and float64 (Q,): a row may be among the k best if its product is at most this much below
             that of the k-th best, since both may be off.
         """
-        steps = np.maximum(np.abs(queries).max(axis=1), np.float32(_SMALLEST)) / np.float32(_LARGEST_BYTE)
+        steps = np.maximum(np.abs(queries).max(axis=1), np.float32(_SMALLEST)) / np.float32(_LARGEST_CODE)
         codes = np.rint(queries / steps[:, None]).astype(np.int8)
-        deviations = np.hypot(steps, self.step) / np.sqrt(12) / (steps * self.step)
-        return codes, (2 * _ROUNDING_DEVIATIONS * deviations).astype(np.float32)
-
-    def _products(self, code: NDArray[np.int8]) -> Vector:
-        """The product of one query's bytes with every row's."""
-        import numkong
-
-        products = np.empty(len(self.codes), dtype=np.float32)
-
-        def multiply(part: slice) -> None:
-            numkong.cdist(code, self.codes[part], "dot", out_dtype="f32", out=products[None, part])
-
-        in_parts(len(products), multiply)
-        return products
+        deviations = np.hypot(steps, self._step) / np.sqrt(12) / (steps * self._step)
+        return codes, 2 * _ROUNDING_DEVIATIONS * deviations.astype(np.float64)
 
 
-def in_parts(rows: int, work: Callable[[slice], None], parts_a_thread: int = 1, step: int = 1) -> list[slice]:
-    """Do some work on all rows, shared among as many threads as are worth waking.
+class _Products:
+    """The product of every row's codes with every query's, and the largest of each small group of rows.
 
     Args:
-        rows: how many there are.
-        work: what to do with a part of them; any thread may do any part.
-        parts_a_thread: with several, none waits long for another whose processor is busy with something else.
-        step: every part begins at a multiple of it.
-
-    Returns:
-        The parts, in the order of the rows; none of them is empty.
-    """
-    threads = max(1, min(cpu_count() or 1, rows // _ROWS_WORTH_A_THREAD))
-    length = max(step, -(-rows // (threads * parts_a_thread * step)) * step)
-    parts = [slice(first, min(first + length, rows)) for first in range(0, rows, length)]
-    waiting = deque(parts)
-
-    def take() -> None:
-        while True:
-            try:
-                part = waiting.popleft()
-            except IndexError:
-                return
-            work(part)
-
-    helping = [_helpers().submit(take) for _ in range(threads - 1)]
-    try:
-        take()
-    finally:
-        waiting.clear()  # after a failure nobody goes on with it
-        begun = [helper for helper in helping if not helper.cancel()]  # the others are busy for other queries
-    for helper in begun:
-        helper.result()
-    return parts
-
-
-@cache
-def _helpers() -> ThreadPoolExecutor:
-    """Threads that scan beside the one that asks; kept, since starting them takes as long as a small scan."""
-    return ThreadPoolExecutor(max(1, (cpu_count() or 1) - 1), thread_name_prefix="artpipe-scan")
-
-
-class Approximate:
-    """What the approximate ways share: the exact search that answers where they should not.
-
-    Args:
-        vectors: float32 (N, D), each of length 1.
+        codes: int8 (N, D), the rows.
+        queries: int8 (Q, D).
+        allowed: bool (N,); no other row reaches any bound.
     """
 
-    def __init__(self, vectors: Vector) -> None:
-        self.vectors = vectors
-        self._lock = threading.Lock()
+    def __init__(self, codes: NDArray[np.int8], queries: NDArray[np.int8], allowed: Mask | None) -> None:
+        count = len(queries)
+        self._values, multiply = _one_product(codes, queries) if count == 1 else _many_products(codes, queries)
+        self._largest = np.empty((len(codes) // _GROUP * _SMALL_GROUPS, count), dtype=self._values.dtype)
 
-    @property
-    def scan(self) -> ByteScan:
-        """The exact search over the same vectors, made when it is first needed."""
-        with self._lock:
-            return self._scan
+        def fill(part: slice) -> None:
+            multiply(part)
+            if allowed is not None:
+                self._values[part] -= ~allowed[part, None] * self._values.dtype.type(_OUT_OF_REACH)
+            grouped = (part.stop - part.start) // _GROUP * _GROUP  # now, while they are in the cache of this core
+            if grouped:
+                groups = slice(part.start // _SMALL_GROUP, (part.start + grouped) // _SMALL_GROUP)
+                self._largest[groups] = _maxima_of_groups(self._values[part][:grouped], _SMALL_GROUP)
 
-    @cached_property
-    def _scan(self) -> ByteScan:
-        return ByteScan(self.vectors)
+        parts = in_parts(len(codes), fill, _PARTS_A_THREAD if count > 1 else 1, step=_GROUP)
+        counts = [(part.stop - part.start) // _GROUP * _SMALL_GROUPS for part in parts]
+        # The first row of each small group, and how far its rows lie apart.
+        self._first = np.concatenate([part.start + np.arange(n) for part, n in zip(parts, counts, strict=True)])
+        self._stride = np.repeat(counts, counts)
 
+    def kth_best(self, k: int) -> NDArray[np.float64]:
+        """For each query a product that at least k rows reach and few others do, float64 (Q,)."""
+        maxima = self._largest.reshape(-1, _SMALL_GROUPS, self._largest.shape[1]).max(axis=1)
+        return _kth_largest(maxima, k).astype(np.float64)
 
-class HnswGraph(Approximate):
-    """A usearch HNSW graph over half-precision vectors; what it finds is compared again in full.
+    def reaching(self, least: NDArray[np.float64]) -> list[Positions | None]:
+        """For each query the rows that reach its bound, float64 (Q,); None where every second group holds one.
 
-    Filtered searches, and those that ask for more than the graph explores, are answered exactly by a `ByteScan`.
-
-    Args:
-        vectors: float32 (N, D), each of length 1.
-        graph: its `expansion_search` is set.
-        keys: uint64 (N,), the key that each row has in the graph; row numbers by default.
-    """
-
-    kind = "hnsw"
-
-    def __init__(self, vectors: Vector, graph: "Index", keys: Keys | None = None) -> None:
-        super().__init__(vectors)
-        self._graph = graph
-        self._rows = None if keys is None else np.argsort(keys)
-        self._sorted_keys = None if keys is None else keys[self._rows]
-
-    def search(self, query: Vector, k: int, allowed: Mask | None = None) -> Neighbours:
-        """The k nearest rows; without a filter one may be missed, at the rate that the index card states."""
-        explored = int(self._graph.expansion_search)
-        wanted = 2 * k + 8  # half precision may swap near ties, so a few more are fetched and compared in full
-        if allowed is not None or wanted > explored:
-            return self.scan.search(query, k, allowed)
-        matches = self._graph.search(query, wanted, threads=1)
-        candidates = np.sort(self._positions(matches.keys))
-        found = among(self.vectors, candidates, query, k, "HNSW graph, best rows compared in full")
-        return Neighbours(found.positions, found.similarities, explored, found.how)
-
-    def _positions(self, keys: Keys) -> Positions:
-        if self._rows is None or self._sorted_keys is None:
-            return keys.astype(np.int64)
-        return self._rows[np.searchsorted(self._sorted_keys, keys)]
+        Only groups whose largest product does are searched, which leaves out nearly all of the rows.
+        """
+        bound = np.maximum(np.ceil(least), -_OUT_OF_REACH // 2).astype(self._values.dtype)
+        if len(bound) == 1:
+            return [np.flatnonzero(self._values[:, 0] >= bound[0])]
+        holds_one = self._largest >= bound
+        is_crowded = np.count_nonzero(holds_one, axis=0) > len(self._largest) // 2
+        holds_one[:, is_crowded] = False
+        near, askers = np.nonzero(holds_one)
+        members = self._first[near] + self._stride[near] * np.arange(_SMALL_GROUP)[:, None]
+        reaching = self._values[members, askers] >= bound[askers]
+        rest = len(self._largest) * _SMALL_GROUP
+        rest_rows, rest_askers = np.nonzero((self._values[rest:] >= bound) & ~is_crowded)
+        rows = np.concatenate([members[reaching], rest_rows + rest])
+        askers = np.concatenate([np.broadcast_to(askers, members.shape)[reaching], rest_askers])
+        ends = np.cumsum(np.bincount(askers, minlength=len(bound)))[:-1]
+        each = np.split(rows[np.argsort(askers, kind="stable")], ends)
+        return [None if crowded else one for one, crowded in zip(each, is_crowded, strict=True)]
 
 
-def build_graph(vectors: Vector, keys: Keys | None = None, connectivity: int = 16, expansion_add: int = 128) -> "Index":
-    """Build an HNSW graph over half-precision copies of the vectors, with all cores.
+def _one_product(codes: NDArray[np.int8], query: NDArray[np.int8]) -> tuple[Vector, Callable[[slice], None]]:
+    """Room for the products with a single query, and what fills a part of it; twice as fast as `_many_products`."""
+    import numkong
 
-    Args:
-        vectors: float32 (N, D), each of length 1.
-        keys: uint64 (N,), all different; row numbers by default.
-        connectivity: links of a node.
-        expansion_add: how many candidates are looked at for a new node's links.
+    values = np.empty(len(codes), dtype=np.float32)  # whole numbers, exact up to 2^24: up to 1,040 dimensions
 
-    Source: Malkov and Yashunin, arXiv:1603.09320.
-    """
-    from usearch.index import Index
+    def multiply(part: slice) -> None:
+        numkong.cdist(query, codes[part], "dot", out_dtype="f32", out=values[None, part])
 
-    graph = Index(
-        ndim=vectors.shape[1], metric="ip", dtype="f16", connectivity=connectivity, expansion_add=expansion_add
-    )
-    graph.add(np.arange(len(vectors), dtype=np.uint64) if keys is None else keys, vectors)
-    return graph
+    return values[:, None], multiply
 
 
-def among(vectors: Vector, candidates: Positions, query: Vector, k: int, how: str) -> Neighbours:
-    """The k nearest of the candidates, exactly; candidates ascend."""
-    # Not a matrix product: that wakes a thread of the BLAS for a few rows, which then spins beside the next scan.
-    similarities = np.vecdot(vectors[candidates], query)
-    best = best_of(similarities, k)
-    return Neighbours(candidates[best], similarities[best], len(candidates), how)
+def _many_products(
+    codes: NDArray[np.int8], queries: NDArray[np.int8]
+) -> tuple[NDArray[np.int32], Callable[[slice], None]]:
+    """Room for the products with many queries, and what fills a part of it."""
+    import numkong
+
+    packed = numkong.dots_pack(queries)
+    values = numkong.empty((len(codes), len(queries)), dtype="int32")
+
+    def multiply(part: slice) -> None:
+        numkong.dots_packed(codes, packed, out=values, start_row=part.start, end_row=part.stop)
+
+    return np.asarray(values), multiply
 
 
-def best_of(similarities: Vector, k: int) -> Positions:
+def _best_of(similarities: Vector, k: int) -> Positions:
     """Positions of the k largest values, largest first, the earlier of equal ones first."""
-    candidates = np.flatnonzero(similarities >= _at_most_kth_best(similarities, k))
+    candidates = np.arange(len(similarities))
+    if k < len(similarities):
+        values = similarities if len(similarities) <= 2 * k * _GROUP else _maxima_of_groups(similarities, _GROUP)
+        candidates = np.flatnonzero(similarities >= _kth_largest(values, k))
     order = np.lexsort((candidates, -similarities[candidates]))
     return candidates[order[:k]]
 
 
-def _at_most_kth_best(values: Vector, k: int) -> float:
-    """A value that at least k of the values reach and few others do."""
-    if k >= len(values):
-        return -np.inf
-    if len(values) <= 2 * k * GROUP:
-        return float(kth_largest(values, k))
-    return kth_best_of_groups(values, k)
-
-
-def kth_best_of_groups(values: Vector, k: int, group: int = GROUP) -> float:
-    """A value that at least k of the values reach and few others do.
-
-    The k-th largest of the maxima of groups is such a bound, and costs a small part of partitioning all values. The
-    rows of a group lie far apart: a filter often leaves one stretch of the table, which must not fall into few groups.
-
-    Args:
-        values: (N,), at least k * group of them.
-        k: how many must reach it.
-        group: values of a group; the more, the fewer maxima and the looser the bound.
-    """
-    return float(kth_largest(maxima_of_groups(values, group), k))
-
-
-def kth_largest(values: "NDArray[_Number]", k: int) -> "NDArray[_Number]":
-    """The k-th largest value of each column."""
+def _kth_largest(values: "NDArray[_Number]", k: int) -> "NDArray[_Number]":
+    """The k-th largest value of each column; of maxima of groups, a bound that at least k of the values reach."""
     return np.partition(values, len(values) - k, axis=0)[len(values) - k]
 
 
-def maxima_of_groups(values: "NDArray[_Number]", group: int) -> "NDArray[_Number]":
-    """The largest value of each group and column: row n is in group n modulo N // group, the last few rows in none."""
+def _maxima_of_groups(values: "NDArray[_Number]", group: int) -> "NDArray[_Number]":
+    """The largest value of each group and column: row n is in group n modulo N // group, the last few rows in none.
+
+    The rows of a group lie far apart: a filter often leaves one stretch of the table, which must not fall into few
+    groups.
+    """
     groups = len(values) // group
     return values[: groups * group].reshape(group, groups, *values.shape[1:]).max(axis=0)

@@ -1,4 +1,4 @@
-"""The JSON API: the same answers as the pages, for programs."""
+"""The JSON API: the answers of the pages for programs."""
 
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from artpipe.search.predictions import sure_tasks
+from artpipe.search.text import WordMatch
 from artpipe.web.app_state import AppState, State
 from artpipe.web.downloads import KINDS, Download, as_csv, as_parquet, as_sheet
 from artpipe.web.questions import PAGE_SIZE, Question
@@ -21,7 +22,7 @@ router = APIRouter(prefix="/api")
 
 
 class Problem(BaseModel):
-    """Why there is no answer, and what to do."""
+    """Why there is no answer, and the next step."""
 
     detail: Any
 
@@ -30,7 +31,9 @@ class Hit(BaseModel):
     """A work that was found."""
 
     artwork_id: str
-    similarity: float | None = Field(default=None, description="cosine with the query, where works are ranked by looks")
+    similarity: float | None = Field(
+        default=None, description="cosine with the query, where works are ranked by similarity"
+    )
     artist: str | None
     title: str | None
     date_text: str | None
@@ -52,28 +55,26 @@ class Hit(BaseModel):
 
 
 class Guess(BaseModel):
-    """A label and how likely the model finds it."""
+    """A label and its probability."""
 
     label: str
     probability: float
 
 
-class Likeness(BaseModel):
+class NoveltyAnswer(BaseModel):
     """How far a picture is from the collection."""
 
-    is_unlike_collection: bool | None = Field(description="farther than 99 of 100 works; null where not measured")
+    is_out_of_distribution: bool | None = Field(description="farther than the threshold; null where not measured")
     nearest_similarity: float = Field(description="cosine with the most similar work")
     distance: float | None = Field(description="from the nearest work, in units of how the collection varies")
-    usual_up_to: float | None = Field(description="the distance that 99 of 100 held-out works do not exceed")
+    threshold: float | None = Field(description="the distance that 99 of 100 held-out works do not exceed")
 
 
 class SamePainting(BaseModel):
-    """Whether the picture shows a very painting of the collection."""
+    """Whether the picture shows a painting of the collection."""
 
-    artwork_id: str | None = Field(description="the painting; null where the collection does not hold it")
-    certainty: float = Field(
-        description="1 less the share of pictures of paintings that are not held which agree as well with one that is"
-    )
+    artwork_id: str | None = Field(description="the painting; null where the collection does not have it")
+    certainty: float = Field(description="1 - false-positive rate at this match strength")
 
 
 class Suggested(BaseModel):
@@ -92,46 +93,54 @@ class SearchAnswer(BaseModel):
     pages: int
     milliseconds: float
     hits: list[Hit]
-    facets: dict[str, dict[str, int]] = Field(description="for each filter, how many works each label would leave")
-    image: str | None = Field(default=None, description="the token of the picture, to ask for further pages with")
+    facets: dict[str, dict[str, int]] = Field(
+        description="for each filter, how many works would be found with each label"
+    )
+    image: str | None = Field(default=None, description="the token of the picture, to request further pages with")
     predictions: dict[str, list[Guess]] | None = None
-    is_sure: dict[str, bool] | None = Field(default=None, description="whether the first label of a task is sure")
-    likeness: Likeness | None = None
+    is_sure: dict[str, bool] | None = Field(
+        default=None,
+        description="for each task, whether the probability of its first label reaches the configured minimum",
+    )
+    novelty: NoveltyAnswer | None = None
     same_painting: SamePainting | None = Field(
         default=None,
-        description="null where the pictures of the collection are not described for comparison, or this one was not "
-        "compared with them: `/api/predict` does not, and a page shows its results before that is done",
+        description="null where local features were not extracted for the collection, or this picture was not "
+        "compared: `/api/predict` does not compare, and a page shows its results first",
     )
-    note: str = Field(description="what of the words the works hold, where it is not every word as it is")
+    word_match: WordMatch | None = Field(description="how well the works match the words; null without words")
+    note: str = Field(description="`word_match` as text, where it is not `all`")
 
 
 class Predicted(BaseModel):
-    """What the model takes a picture for: the three most likely labels of each task."""
+    """The three most likely labels of each task for a picture."""
 
     model_id: str
     predictions: dict[str, list[Guess]]
-    is_sure: dict[str, bool] = Field(description="for each task, whether its first label is likely enough to be told")
-    likeness: Likeness
+    is_sure: dict[str, bool] = Field(
+        description="for each task, whether the probability of its first label reaches the configured minimum"
+    )
+    novelty: NoveltyAnswer
     image: str = Field(description="the token of the picture, to search with")
 
 
 class Health(BaseModel):
-    """What is served."""
+    """The served version."""
 
     status: str
     works: int
-    table_version: int | None
+    table_version: int
     model_id: str
     is_model_ready: bool
 
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": told}
-    for status, told in {
+    status: {"model": Problem, "description": description}
+    for status, description in {
         400: "The request cannot be read.",
         404: "There is no such work or label.",
         413: "The picture is too large.",
-        415: "This is no picture that can be opened.",
+        415: "The file is no picture that can be opened.",
         422: "A value or the picture cannot be used.",
         503: "Too many pictures at once.",
     }.items()
@@ -158,14 +167,14 @@ Size = Annotated[int, Query(ge=1, le=100, description="works on a page")]
 
 @router.get("/search", responses={k: REFUSALS[k] for k in (404, 422)})
 def search(state: State, question: Asked, size: Size = PAGE_SIZE) -> SearchAnswer:
-    """Works by words, by filters, or by likeness to a work or to a picture that was sent before."""
+    """Works by words, by filters, or by similarity to a work or to a picture that was uploaded before."""
     question, picture = state.resolve(question)
     return _answer(state, question, picture, size)
 
 
 @router.post("/search", openapi_extra=_PICTURE, responses=REFUSALS)
 async def search_by_picture(state: State, request: Request, question: Asked, size: Size = PAGE_SIZE) -> SearchAnswer:
-    """Works that look like the picture that is sent. Nothing of it is kept."""
+    """Works similar to the uploaded picture, which is not stored."""
     from starlette.concurrency import run_in_threadpool
 
     picture, token = await state.encode_upload(request, "now")
@@ -178,7 +187,7 @@ async def search_by_picture(state: State, request: Request, question: Asked, siz
     responses={200: _FILE, **{k: REFUSALS[k] for k in (404, 422)}},
 )
 def download(state: State, question: Asked, file: Download, size: Size = PAGE_SIZE) -> Response:
-    """What `/api/search` finds, to take away: all hits as CSV or Parquet, or a contact sheet of the page as JPEG."""
+    """Export what `/api/search` finds: all hits as CSV or Parquet, or a contact sheet of the page as JPEG."""
     catalogue, picture = state.catalogue, state.picture_of(question)
     if file == "sheet.jpg":
         data = as_sheet(catalogue, catalogue.search(question, picture, size), heading(question, catalogue))
@@ -195,7 +204,7 @@ def artwork(state: State, artwork_id: str) -> Hit:
 
 @router.post("/predict", openapi_extra=_PICTURE, responses=REFUSALS)
 async def predict(state: State, request: Request) -> Predicted:
-    """What the model takes a picture for. Nothing of it is kept."""
+    """The labels that the model predicts for the uploaded picture, which is not stored."""
     from starlette.concurrency import run_in_threadpool
 
     picture, token = await state.encode_upload(request, "never")
@@ -203,20 +212,20 @@ async def predict(state: State, request: Request) -> Predicted:
         model_id=state.live.now[1].model_id,
         predictions=_guesses(picture),
         is_sure=sure_tasks(picture.predictions, state.config.abstain_below),
-        likeness=await run_in_threadpool(_likeness, state, picture),
+        novelty=await run_in_threadpool(_novelty, state, picture),
         image=token,
     )
 
 
-@router.get("/suggest", responses={k: REFUSALS[k] for k in (422,)})
+@router.get("/suggest", responses={422: REFUSALS[422]})
 def suggest(state: State, beginning: Annotated[str, Query(max_length=100)] = "") -> list[Suggested]:
-    """Artists, titles, styles and types that somebody who typed this may mean, the most useful first."""
+    """Artists, titles, styles and types with a word that begins so, the most common first."""
     return [Suggested(text=one.text, kind=one.kind, works=one.works) for one in state.catalogue.suggest(beginning)]
 
 
 @router.get("/healthz")
 def healthz(state: State) -> Health:
-    """Whether pages are served, and of what."""
+    """Whether pages are served, and of which version of the collection."""
     catalogue, model = state.live.now
     return Health(
         status="ok",
@@ -229,12 +238,12 @@ def healthz(state: State) -> Health:
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def metrics(state: State) -> Response:
-    """Figures for Prometheus."""
+    """Metrics for Prometheus."""
     from prometheus_client import CONTENT_TYPE_LATEST
 
     catalogue, _ = state.live.now
     state.metrics.works.set(len(catalogue))
-    state.metrics.version.set(catalogue.version or 0)
+    state.metrics.version.set(catalogue.version)
     return Response(state.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -250,14 +259,15 @@ def _answer(state: State, question: Question, picture: "EncodedPicture | None", 
         image=question.image,
         predictions=_guesses(picture) if picture else None,
         is_sure=sure_tasks(picture.predictions, state.config.abstain_below) if picture else None,
-        likeness=_likeness(state, picture) if picture else None,
+        novelty=_novelty(state, picture) if picture else None,
         same_painting=SamePainting(**asdict(picture.verdict)) if picture and picture.verdict else None,
+        word_match=found.word_match,
         note=found.note,
     )
 
 
-def _likeness(state: AppState, picture: "EncodedPicture") -> Likeness:
-    return Likeness.model_validate(state.catalogue.novelty(picture).as_json())
+def _novelty(state: AppState, picture: "EncodedPicture") -> NoveltyAnswer:
+    return NoveltyAnswer.model_validate(state.catalogue.novelty(picture).as_json())
 
 
 def _guesses(picture: "EncodedPicture") -> dict[str, list[Guess]]:

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
 from artpipe import __version__
+from artpipe.images.reading import read_picture as open_picture
 from artpipe.lake.paths import DataLake
 from artpipe.web.comparisons import ComparisonFailedError, Comparisons
 from artpipe.web.config import WebConfig
@@ -128,7 +129,7 @@ class AppState:
         if question.image is None or picture is None or not picture.is_verdict_pending:
             return question, picture
         try:
-            verdict = self.comparisons.told(question.image)
+            verdict = self.comparisons.result(question.image)
         except ComparisonFailedError:
             return question, picture
         picture = replace(picture, verdict=verdict, is_verdict_pending=False)
@@ -137,12 +138,12 @@ class AppState:
     def _encode(self, jpeg: bytes, compare: Compare) -> tuple[EncodedPicture, str]:
         """The encoded picture and its token; starts the comparison."""
         catalogue, encoder = self.live.now
-        labels = encoder.labels
+        labels, decoded = encoder.labels, open_picture(jpeg)
         is_pending = compare != "never" and catalogue.can_compare
-        picture = replace(encoded_picture(encoder.encode([jpeg]), labels), is_verdict_pending=is_pending)
+        picture = replace(encoded_picture(encoder.encode([decoded]), labels), is_verdict_pending=is_pending)
         token = token_of(picture, encoder.model_id, labels)
         if is_pending:
-            self.comparisons.begin(token, catalogue, partial(catalogue.same_painting, jpeg))
+            self.comparisons.begin(token, catalogue, partial(catalogue.same_painting, decoded))
         return picture, token
 
     def map(self) -> MapData:

@@ -1,6 +1,6 @@
-"""Whether a visitor's picture shows a very painting: found out beside the answers.
+"""Whether a visitor's picture shows a painting of the collection: compared in the background.
 
-Comparing costs more than the whole rest of an answer, so a page may be shown before it is done, and ask again.
+A comparison costs more than the rest of a response, so a page may be shown first and fetch the verdict later.
 """
 
 import asyncio
@@ -18,97 +18,97 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MOST_REMEMBERED = 2000
+MAX_REMEMBERED = 2000
 
 
 class ComparisonFailedError(Exception):
-    """What comes of a comparison is not known: it failed, was never begun here, is forgotten, or not done yet."""
+    """There is no verdict: the comparison failed, was never begun here, is forgotten, or not done yet."""
 
 
 class Comparisons:
-    """Compares pictures in the background, and remembers for a while what came of it; never the pictures.
+    """Compares pictures in the background, and remembers the verdicts for a while; never the pictures.
 
-    With several processors half of them compare: the others are there for who waits for a page.
+    Half of the processors compare, so that the others answer requests.
 
     Args:
-        most_remembered: comparisons; the oldest is forgotten first.
+        max_remembered: how many comparisons; the oldest is forgotten first.
     """
 
-    def __init__(self, most_remembered: int = MOST_REMEMBERED) -> None:
+    def __init__(self, max_remembered: int = MAX_REMEMBERED) -> None:
         self._workers = ThreadPoolExecutor(max(1, (cpu_count() or 1) // 2), thread_name_prefix="artpipe-compare")
-        self._most_remembered = most_remembered
+        self._max_remembered = max_remembered
         self._lock = threading.Lock()
-        # Weakly, so that a collection that is no longer served does not stay in memory.
-        self._begun: OrderedDict[str, tuple[weakref.ref[object], Future[Verdict | None]]] = OrderedDict()
+        # Weak references, so that a collection that is no longer served does not stay in memory.
+        self._comparisons: OrderedDict[str, tuple[weakref.ref[object], Future[Verdict | None]]] = OrderedDict()
 
     @property
     def waiting(self) -> int:
-        """How many pictures are not compared yet."""
+        """How many comparisons are not done yet."""
         with self._lock:
-            return sum(not one.done() for _, one in self._begun.values())
+            return sum(not one.done() for _, one in self._comparisons.values())
 
     def begin(self, token: str, collection: object, compare: "Callable[[], Verdict | None]") -> None:
-        """Compare a picture when it is its turn; once with each state of a collection, however often it is sent.
+        """Queue the comparison of a picture, once for each version of the collection however often it is uploaded.
 
         Args:
-            token: stands for the picture.
+            token: of the picture.
             collection: what it is compared with.
-            compare: what to do.
+            compare: does it.
         """
         with self._lock:
-            before = self._begun.pop(token, None)
-            if before is None or before[0]() is not collection or _has_failed(before[1]):
-                before = weakref.ref(collection), self._workers.submit(_compared, compare)
-            self._begun[token] = before
-            while len(self._begun) > self._most_remembered:
-                self._begun.popitem(last=False)
+            queued = self._comparisons.pop(token, None)
+            if queued is None or queued[0]() is not collection or _has_failed(queued[1]):
+                queued = weakref.ref(collection), self._workers.submit(_logged, compare)
+            self._comparisons[token] = queued
+            while len(self._comparisons) > self._max_remembered:
+                self._comparisons.popitem(last=False)
 
     def is_known(self, token: str) -> bool:
-        """Whether something came of a picture's comparison, or will."""
-        begun = self._of(token)
-        return begun is not None and not _has_failed(begun)
+        """Whether a picture has a verdict, or will have one."""
+        future = self._future(token)
+        return future is not None and not _has_failed(future)
 
-    def told(self, token: str) -> "Verdict | None":
-        """What came of a picture's comparison; None where it cannot be decided here.
+    def result(self, token: str) -> "Verdict | None":
+        """The verdict on a picture; None where it cannot be decided here.
 
         Raises:
-            ComparisonFailedError: nothing did, or not yet.
+            ComparisonFailedError: there is none, or not yet.
         """
-        begun = self._of(token)
-        if begun is None or not begun.done() or _has_failed(begun):
+        future = self._future(token)
+        if future is None or not future.done() or _has_failed(future):
             raise ComparisonFailedError
-        return begun.result()
+        return future.result()
 
     async def verdict(self, token: str) -> "Verdict | None":
-        """The same, once it is done.
+        """Wait for the verdict on a picture.
 
         Raises:
-            ComparisonFailedError: nothing comes of it.
+            ComparisonFailedError: there will be none.
         """
-        begun = self._of(token)
-        if begun is None:
+        future = self._future(token)
+        if future is None:
             raise ComparisonFailedError
         # Shielded, since others may wait for the same comparison when this visitor leaves.
-        return await asyncio.shield(asyncio.wrap_future(begun))
+        return await asyncio.shield(asyncio.wrap_future(future))
 
     def close(self) -> None:
-        """End it; what was not begun is not compared."""
+        """Stop; queued comparisons are dropped."""
         self._workers.shutdown(wait=False, cancel_futures=True)
 
-    def _of(self, token: str) -> "Future[Verdict | None] | None":
+    def _future(self, token: str) -> "Future[Verdict | None] | None":
         with self._lock:
-            begun = self._begun.get(token)
-        return begun[1] if begun else None
+            queued = self._comparisons.get(token)
+        return queued[1] if queued else None
 
 
-def _compared(compare: "Callable[[], Verdict | None]") -> "Verdict | None":
+def _logged(compare: "Callable[[], Verdict | None]") -> "Verdict | None":
     try:
         return compare()
     except Exception as error:
-        # The picture's results are shown whatever becomes of this.
+        # The results of the picture are shown all the same.
         logger.exception("a picture could not be compared with the collection")
         raise ComparisonFailedError from error
 
 
-def _has_failed(begun: "Future[Verdict | None]") -> bool:
-    return begun.done() and (begun.cancelled() or begun.exception() is not None)
+def _has_failed(future: "Future[Verdict | None]") -> bool:
+    return future.done() and (future.cancelled() or future.exception() is not None)

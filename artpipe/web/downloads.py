@@ -1,4 +1,4 @@
-"""The works that answer a question, to take away: a table of all of them, or a sheet of the pictures of a page."""
+"""Exports of a search: a table of all its hits, or a contact sheet of a page of them."""
 
 import io
 from typing import TYPE_CHECKING, Literal
@@ -20,27 +20,27 @@ _INTERNAL = ("jpeg_sha256", "work_id", "artist_id")
 
 
 def as_csv(works: "pl.DataFrame") -> bytes:
-    """For spreadsheets: accents are read, and no title is run as a formula (see `spreadsheet_csv`)."""
+    """CSV for spreadsheets: with a byte-order mark, and no text that runs as a formula (see `spreadsheet_csv`)."""
     from artpipe.lake.spreadsheet import spreadsheet_csv
 
     return spreadsheet_csv(works.drop(_INTERNAL))
 
 
 def as_parquet(works: "pl.DataFrame") -> bytes:
-    """The same columns, typed, and every text as it is."""
+    """Parquet: the same columns, typed, and every text as it is."""
     out = io.BytesIO()
     works.drop(_INTERNAL).write_parquet(out)
     return out.getvalue()
 
 
 def as_sheet(catalogue: "Catalogue", found: "Found", title: str) -> bytes:
-    """A JPEG of the pictures of a page of results, with their captions."""
+    """A JPEG contact sheet of a page of results."""
     from PIL import Image
 
     from artpipe.figures.sheets import contact_sheet
 
-    pictures = catalogue.collection.images([str(work["artwork_id"]) for work in found.works])
-    jpegs = [pictures.get(str(work["artwork_id"])) for work in found.works]
+    stored = catalogue.collection.images([work["artwork_id"] for work in found.works])
+    jpegs = [stored.get(work["artwork_id"]) for work in found.works]
     out = io.BytesIO()
     with Image.open(io.BytesIO(contact_sheet(found.works, jpegs, _COLUMNS, title))) as sheet:
         sheet.save(out, "JPEG", quality=_QUALITY)

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from artpipe.errors import ArtpipeError
 
 if TYPE_CHECKING:
-    from artpipe.search.queries import Encoded, PictureEncoder
+    from PIL.Image import Image
+
+    from artpipe.embedding.predictions import Predictions
+    from artpipe.search.queries import PictureEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -18,8 +21,8 @@ logger = logging.getLogger(__name__)
 class _Request:
     """Pictures of one visitor, and the result."""
 
-    jpegs: Sequence[bytes]
-    encoded: "Encoded | None" = None
+    pictures: "Sequence[Image]"
+    encoded: "Predictions | None" = None
     error: Exception | None = None
 
 
@@ -62,10 +65,10 @@ class BatchingEncoder:
         """How many requests wait for the next forward pass."""
         return len(self._queue)
 
-    def encode(self, jpegs: Sequence[bytes]) -> "Encoded":
-        """Embed and classify stored JPEGs, in one batch with those of every other waiting thread."""
+    def encode(self, pictures: "Sequence[Image]") -> "Predictions":
+        """Embed and classify RGB pictures, in one batch with those of every other waiting thread."""
         model = self.loaded()
-        request = _Request(jpegs)
+        request = _Request(pictures)
         with self._lock:
             self._queue.append(request)
         with self._forward_pass:
@@ -97,10 +100,8 @@ class BatchingEncoder:
 
 
 def _encode_batch(model: "PictureEncoder", batch: list[_Request]) -> None:
-    from artpipe.search.queries import Encoded
-
     try:
-        encoded = model.encode([jpeg for request in batch for jpeg in request.jpegs])
+        encoded = model.encode([picture for request in batch for picture in request.pictures])
     except Exception as error:  # noqa: BLE001 - raised for the one request that caused it
         if len(batch) == 1:
             batch[0].error = error
@@ -110,7 +111,6 @@ def _encode_batch(model: "PictureEncoder", batch: list[_Request]) -> None:
         return
     first = 0
     for request in batch:
-        rows = slice(first, first + len(request.jpegs))
-        probabilities = {task: values[rows] for task, values in encoded.probabilities.items()}
-        request.encoded = Encoded(encoded.vectors[rows], probabilities)
+        rows = slice(first, first + len(request.pictures))
+        request.encoded = encoded[rows]
         first = rows.stop

@@ -96,7 +96,7 @@ class LiveCollection:
         if self._encoder is None or self._encoder.model_id != model_id:
             self._encoder = BatchingEncoder(self._loader(model_id), model_id)
         collection = Collection.open(self.lake, encoder=self._encoder, device=self._device)
-        return Catalogue(collection, self._versions[0]), self._encoder
+        return Catalogue(collection), self._encoder
 
     def _newest_versions(self) -> tuple[int | None, dict[str, str]]:
         """The version of the embeddings table, and those of what is opened with it."""

@@ -59,7 +59,7 @@ def work_context(lake: DataLake, catalogue: "Catalogue", artwork_id: str, abstai
         "work": work,
         "guesses": guesses,
         "abstain_below": abstain_below,
-        "is_out_of_distribution": bool(catalogue.novelty_of(artwork_id).is_unlike_collection),
+        "is_out_of_distribution": bool(catalogue.novelty_of(artwork_id).is_out_of_distribution),
         "accuracy": held_out_accuracy(lake),
         "same_work": catalogue.pictures_of_the_same_work(work),
         "neighbours": catalogue.neighbours(artwork_id, NEIGHBOURS),

@@ -11,7 +11,7 @@ from artpipe.web.app_state import State
 from artpipe.web.headers import wants_json
 from artpipe.web.page_context import artist_context, artists_context, collection_context, work_context
 from artpipe.web.questions import MAX_PAGE, PAGE_SIZE, Question
-from artpipe.web.results import results_page, verdict_shown
+from artpipe.web.results import results_context, verdict_context
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 WORKS_ON_HOME_PAGE = 12
@@ -30,7 +30,7 @@ def results(state: State, question: Asked) -> HTMLResponse:
     """The results of a search; each has this address to share."""
     question, picture = state.resolve(question)
     is_comparing = question.image is not None and state.comparisons.is_known(question.image)
-    context = results_page(
+    context = results_context(
         state.lake,
         state.catalogue,
         question,
@@ -49,7 +49,7 @@ async def verdict(state: State, question: Asked) -> JSONResponse:
     if picture is None or question.image is None:
         raise HTTPException(422, "`image`, the token of the picture, is missing.")
     picture, token = await state.await_verdict(picture, question.image)
-    context = await run_in_threadpool(verdict_shown, state.catalogue, picture)
+    context = await run_in_threadpool(verdict_context, state.catalogue, picture)
     html = state.render("verdict.html", question=replace(question, image=token), **context)
     return JSONResponse({"token": token, "html": html.strip()}, headers={"Cache-Control": "no-store"})
 

@@ -1,4 +1,4 @@
-"""What a visitor asks for, as typed values, and the address that says it: every state of a page has one."""
+"""A visitor's search as typed values, and its address: every state of a page has one."""
 
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Self
@@ -10,19 +10,18 @@ from pydantic import Field, ValidationError
 from artpipe.errors import ArtpipeError
 from artpipe.search.filters import SearchFilter
 
-LABEL_FILTERS = ("style", "period", "type", "school")
 PAGE_SIZE = 24
 MAX_PAGE = 10_000
-MOST_EXAMPLES = 12
-"""Works that may be named as like, and as unlike: what is like many things is like nothing."""
+MAX_EXAMPLES = 12
+"""Works that may be named with `like`, and with `unlike`: the mean of many vectors is similar to everything."""
 _YEAR = r"^\s*(-?[0-9]{1,4})?\s*$"
 
 _WORDS = "to be found in titles, artists and techniques"
 _Ids = tuple[Annotated[str, Field(max_length=300)], ...]
 
 
-def _asked(name: str, pattern: str | None = None) -> Any:
-    """A field of an address, described as the filter describes it; longer texts than any label are refused."""
+def _filter_field(name: str, pattern: str | None = None) -> Any:
+    """A query parameter with the description of the filter's field; longer texts than any label are refused."""
     return Query(max_length=200, pattern=pattern, description=SearchFilter.model_fields[name].description)
 
 
@@ -52,9 +51,9 @@ class Question:
 
     def __post_init__(self) -> None:
         if both := set(self.like) & set(self.unlike):
-            raise UnusableQuestionError(f"{min(both)} is named as like and as unlike; take one of them away.")
-        if max(len(self.like), len(self.unlike)) > MOST_EXAMPLES:
-            raise UnusableQuestionError(f"at most {MOST_EXAMPLES} works can be named as like, and as unlike.")
+            raise UnusableQuestionError(f"{min(both)} is named with both `like` and `unlike`; remove one of them.")
+        if max(len(self.like), len(self.unlike)) > MAX_EXAMPLES:
+            raise UnusableQuestionError(f"at most {MAX_EXAMPLES} works can be named with `like`, and with `unlike`.")
 
     @classmethod
     def of(
@@ -63,89 +62,86 @@ class Question:
         image: Annotated[str | None, Query(max_length=6000, description="the token of an uploaded picture")] = None,
         like: Annotated[_Ids, Query(description="ids of works that the answer should be like")] = (),
         unlike: Annotated[_Ids, Query(description="ids of works that it should not be like")] = (),
-        style: Annotated[str | None, _asked("style")] = None,
-        period: Annotated[str | None, _asked("period")] = None,
-        type: Annotated[str | None, _asked("type")] = None,  # noqa: A002 - the catalogue's own word
-        school: Annotated[str | None, _asked("school")] = None,
-        artist: Annotated[str | None, _asked("artist")] = None,
-        technique: Annotated[str | None, _asked("technique")] = None,
-        year_from: Annotated[str | None, _asked("year_from", _YEAR)] = None,
-        year_to: Annotated[str | None, _asked("year_to", _YEAR)] = None,
+        style: Annotated[str | None, _filter_field("style")] = None,
+        period: Annotated[str | None, _filter_field("period")] = None,
+        type: Annotated[str | None, _filter_field("type")] = None,  # noqa: A002 - the catalogue's own word
+        school: Annotated[str | None, _filter_field("school")] = None,
+        artist: Annotated[str | None, _filter_field("artist")] = None,
+        technique: Annotated[str | None, _filter_field("technique")] = None,
+        year_from: Annotated[str | None, _filter_field("year_from", _YEAR)] = None,
+        year_to: Annotated[str | None, _filter_field("year_to", _YEAR)] = None,
         page: Annotated[int, Query(ge=1, le=MAX_PAGE, description="from 1")] = 1,
     ) -> Self:
-        """Read it from an address, where an empty field of a form means that nothing was chosen.
+        """Parse the query parameters; an empty field of a form is not set.
 
         Raises:
             UnusableQuestionError: the years are the wrong way round, or the examples contradict each other.
         """
-        given = {"style": style, "period": period, "type": type, "school": school}
-        given |= {"artist": artist, "technique": technique}
-        chosen: dict[str, Any] = {name: text.strip() for name, text in given.items() if text and text.strip()}
-        for name, year in (("year_from", year_from), ("year_to", year_to)):
-            if year and year.strip():
-                chosen[name] = int(year)
+        texts = {"style": style, "period": period, "type": type, "school": school}
+        texts |= {"artist": artist, "technique": technique, "year_from": year_from, "year_to": year_to}
+        values = {name: text.strip() for name, text in texts.items() if text and text.strip()}
         try:
-            where = SearchFilter(**chosen)
+            where = SearchFilter.model_validate(values)
         except ValidationError as error:
-            told = "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
-            raise UnusableQuestionError(f"this cannot be searched: {told}; change the filter.") from error
-        return cls(_given(words), _given(image), _examples(like), _examples(unlike), where, page)
+            problems = "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
+            raise UnusableQuestionError(f"the filter is not valid: {problems}; change it.") from error
+        return cls(_stripped(words), _stripped(image), _examples(like), _examples(unlike), where, page)
 
     @property
     def filters(self) -> dict[str, Any]:
         """The filters that are set, by name; the pages set one value for each."""
-        told = self.where.model_dump(exclude_none=True)
-        return {name: value[0] if isinstance(value, tuple) else value for name, value in told.items()}
+        fields = self.where.model_dump(exclude_none=True)
+        return {name: value[0] if isinstance(value, tuple) else value for name, value in fields.items()}
 
     @property
     def is_by_picture(self) -> bool:
-        """Whether works are ranked by their looks."""
+        """Whether works are ranked by similarity."""
         return self.image is not None or bool(self.like)
 
     def address(self) -> str:
-        """The query string that asks this again."""
+        """The query string of this search."""
         page = self.page if self.page > 1 else None
-        asked = [*self.hidden(), *self.filters.items(), ("page", page)]
-        return urlencode([(name, value) for name, value in asked if value is not None])
+        fields = [*self.hidden(), *self.filters.items(), ("page", page)]
+        return urlencode([(name, value) for name, value in fields if value is not None])
 
     def with_page(self, page: int) -> "Question":
         """The same on another page of the results."""
         return replace(self, page=page)
 
     def without(self, *names: str) -> "Question":
-        """The same with filters taken away, from the first page."""
+        """The same without some filters, from the first page."""
         kept = {name: value for name, value in self.filters.items() if name not in names}
         return replace(self, where=SearchFilter(**kept), page=1)
 
     def without_words(self) -> "Question":
-        """The same whatever the works are called, from the first page."""
+        """The same without the words, from the first page."""
         return replace(self, words=None, page=1)
 
     def with_like(self, artwork_id: str) -> "Question":
-        """The same with one more work that the answer should be like, or without it where it is one already."""
-        return self._by(_toggled(self.like, artwork_id), _out(self.unlike, artwork_id))
+        """The same with a work added to `like`, or removed where it is there."""
+        return self._with_examples(_toggled(self.like, artwork_id), _without(self.unlike, artwork_id))
 
     def with_unlike(self, artwork_id: str) -> "Question":
-        """The same with one more work that the answer should not be like, or without it where it is one already."""
-        return self._by(_out(self.like, artwork_id), _toggled(self.unlike, artwork_id))
+        """The same with a work added to `unlike`, or removed where it is there."""
+        return self._with_examples(_without(self.like, artwork_id), _toggled(self.unlike, artwork_id))
 
     @property
     def takes_examples(self) -> bool:
-        """Whether one more example can be named."""
-        return max(len(self.like), len(self.unlike)) < MOST_EXAMPLES
+        """Whether one more example can be added."""
+        return max(len(self.like), len(self.unlike)) < MAX_EXAMPLES
 
     def hidden(self) -> list[tuple[str, str]]:
-        """What a form of filters carries along unseen."""
-        asked = [("words", self.words), ("image", self.image)]
-        asked += [("like", one) for one in self.like] + [("unlike", one) for one in self.unlike]
-        return [(name, value) for name, value in asked if value is not None]
+        """The hidden fields of the form of filters."""
+        fields = [("words", self.words), ("image", self.image)]
+        fields += [("like", one) for one in self.like] + [("unlike", one) for one in self.unlike]
+        return [(name, value) for name, value in fields if value is not None]
 
-    def _by(self, like: tuple[str, ...], unlike: tuple[str, ...]) -> "Question":
-        # Unlike a work alone is nearly everything: the last example takes what it is not with it.
+    def _with_examples(self, like: tuple[str, ...], unlike: tuple[str, ...]) -> "Question":
+        # `unlike` needs something to move away from: the last example of `like` takes `unlike` with it.
         return replace(self, like=like, unlike=unlike if like or self.image else (), page=1)
 
 
-def _given(text: str | None) -> str | None:
+def _stripped(text: str | None) -> str | None:
     return text.strip() or None if text else None
 
 
@@ -153,9 +149,9 @@ def _examples(ids: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.strip() for one in ids if one.strip()))
 
 
-def _out(ids: tuple[str, ...], one: str) -> tuple[str, ...]:
+def _without(ids: tuple[str, ...], one: str) -> tuple[str, ...]:
     return tuple(other for other in ids if other != one)
 
 
 def _toggled(ids: tuple[str, ...], one: str) -> tuple[str, ...]:
-    return _out(ids, one) if one in ids else (*ids, one)
+    return _without(ids, one) if one in ids else (*ids, one)

@@ -1,4 +1,4 @@
-"""What the page of results shows: what was asked, how it was understood, what answers it and what leads on."""
+"""The context of the results page: the question, its answer, and the links that lead on."""
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from artpipe.web.links import Links
     from artpipe.web.tokens import EncodedPicture
 
-_NO_WORDS = "Words cannot be searched here yet; pictures and filters can."
+_NO_TEXT_INDEX = "Words cannot be searched here yet; pictures and filters can."
 
 
-def results_page(
+def results_context(
     lake: DataLake,
     catalogue: Catalogue,
     question: Question,
@@ -29,24 +29,24 @@ def results_page(
     *,
     is_comparing: bool = False,
 ) -> dict[str, Any]:
-    """The answer to a question; a filter that no work passes is an empty answer with its reason.
+    """The values of the results page; a filter value that no work has gives an empty answer with its reason.
 
     Args:
-        lake: what is served.
+        lake: the served lake.
         catalogue: its works.
-        question: what is asked.
+        question: the search.
         picture: the picture that its token stands for.
         links: where the page's links lead.
-        abstain_below: a label that is less probable is told as unsure.
-        is_comparing: whether a verdict on the picture, where it has none yet, will come.
+        abstain_below: a label with a lower probability is shown as unsure.
+        is_comparing: whether a comparison that will give the picture a verdict is running.
 
     Raises:
         UnknownArtworkError: a work to compare with is not in the collection.
         UnusableQuestionError: the question contradicts itself.
     """
     found, reason = _found(catalogue, question, picture)
-    marked = urlencode({"works": "|".join(str(work["artwork_id"]) for work in found.works)})
-    return verdict_shown(catalogue, picture, is_comparing=is_comparing) | {
+    on_map = urlencode({"works": "|".join(str(work["artwork_id"]) for work in found.works)})
+    return verdict_context(catalogue, picture, is_comparing=is_comparing) | {
         "question": question,
         "picture": picture,
         "is_sure": sure_tasks(picture.predictions, abstain_below) if picture else {},
@@ -59,32 +59,32 @@ def results_page(
         "labels": catalogue.labels_called(question.words) if question.words else [],
         "accuracy": held_out_accuracy(lake) if picture else {},
         "heading": heading(question, catalogue),
-        "on_map": f"{links.map()}#{marked}" if found.works and lake.table("art_map").exists() else "",
+        "on_map": f"{links.map()}#{on_map}" if found.works and lake.table("art_map").exists() else "",
     }
 
 
-def verdict_shown(
+def verdict_context(
     catalogue: Catalogue, picture: "EncodedPicture | None", *, is_comparing: bool = False
 ) -> dict[str, Any]:
-    """Whether a picture shows a very painting of the collection, or is unlike all of them."""
+    """Whether a picture shows a painting of the collection, or is out of distribution."""
     verdict = picture.verdict if picture else None
-    held = verdict.artwork_id if verdict else None
+    match = verdict.artwork_id if verdict else None
     is_verdict_pending = picture is not None and picture.is_verdict_pending
-    # Which painting it shows is known better than how far its looks are from the others'.
-    is_unlike = False
-    if picture is not None and held is None and not (is_verdict_pending and is_comparing):
-        is_unlike = bool(catalogue.novelty(picture).is_unlike_collection)
+    # A match by local features is surer than a distance between embeddings.
+    is_out_of_distribution = False
+    if picture is not None and match is None and not (is_verdict_pending and is_comparing):
+        is_out_of_distribution = bool(catalogue.novelty(picture).is_out_of_distribution)
     return {
         "verdict": verdict,
-        "match": _painting(catalogue, held) if held is not None and held in catalogue else None,
+        "match": _painting(catalogue, match) if match is not None and match in catalogue else None,
         "is_verdict_pending": is_verdict_pending,
         "is_comparing": is_verdict_pending and is_comparing,
-        "is_unlike": is_unlike,
+        "is_out_of_distribution": is_out_of_distribution,
     }
 
 
 def heading(question: Question, catalogue: Catalogue) -> str:
-    """What was asked, in a few words.
+    """The search in a few words.
 
     Raises:
         UnknownArtworkError: a work to compare with is not in the collection.
@@ -112,7 +112,7 @@ def _found(catalogue: Catalogue, question: Question, picture: "EncodedPicture | 
     except UnknownFilterValueError as error:
         reason, wider = _sentence(error), question.without(*question.filters)
     except NoTextIndexError:
-        reason, wider = _NO_WORDS, question.without_words()
+        reason, wider = _NO_TEXT_INDEX, question.without_words()
     try:
         facets = catalogue.search(wider, picture).facets
     except NoTextIndexError:

@@ -21,11 +21,12 @@ import numpy as np
 
 from artpipe.errors import ArtpipeError
 from artpipe.schema import TASKS
+from artpipe.search.predictions import best_labels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from artpipe.search.queries import Encoded
+    from artpipe.embedding.predictions import Predictions
 
 LABELS_PER_TASK = 3
 _FORMAT = 2
@@ -75,15 +76,9 @@ class EncodedPicture:
     is_verdict_pending: bool = False
 
 
-def encoded_picture(encoded: "Encoded", labels: Mapping[str, list[str]]) -> EncodedPicture:
-    """The first picture of an encoded batch, with its most probable labels."""
-    predictions: dict[str, list[tuple[str, float]]] = {}
-    for task in TASKS:
-        if task in encoded.probabilities:
-            probabilities = encoded.probabilities[task][0]
-            order = np.argsort(-probabilities, kind="stable")[:LABELS_PER_TASK]
-            predictions[task] = [(labels[task][i], float(probabilities[i])) for i in order]
-    return EncodedPicture(encoded.vectors[0], predictions)
+def encoded_picture(predictions: "Predictions", labels: Mapping[str, list[str]]) -> EncodedPicture:
+    """The first picture of a batch, with its most probable labels."""
+    return EncodedPicture(predictions.vectors[0], best_labels(predictions, 0, labels))
 
 
 def token_of(picture: EncodedPicture, model_id: str, labels: Mapping[str, list[str]]) -> str:

@@ -22,7 +22,8 @@ from types import ModuleType
 
 import torch
 
-from artpipe.embedding.embedder import BATCH_SIZE, Embedder, Predictions
+from artpipe.embedding.embedder import BATCH_SIZE, Embedder
+from artpipe.embedding.predictions import Predictions
 from artpipe.images.pixels import PixelCache
 from artpipe.models.checkpoint import ModelCard
 from artpipe.models.network import WeightsSource, build_model

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from artpipe.embedding.embedder import Embedder, Predictions
+from artpipe.embedding.embedder import Embedder
+from artpipe.embedding.predictions import Predictions
 from artpipe.images.pixels import PixelCache
 from artpipe.images.store import ImageStore
 from artpipe.lake.paths import DataLake

@@ -30,6 +30,7 @@ from rich.console import Console
 
 from artpipe.crawler.client import ClientConfig, GalleryClient
 from artpipe.crawler.outcome import Request
+from artpipe.definitions import build_definitions
 from artpipe.images.store import ImageStore
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.runner import RefreshOptions, RefreshReport, refresh
@@ -113,7 +114,8 @@ def main() -> None:
             }  # fmt: skip
 
             def run(**changed: object) -> RefreshReport:
-                return refresh(Settings(**{**settings, **changed}), RefreshOptions(), Console(stderr=True))
+                used = Settings(**{**settings, **changed})
+                return refresh(build_definitions(used), used, RefreshOptions(), Console(stderr=True))
 
             first = run()
             untrained_s = first.seconds - first.seconds_by_asset.get("classifier", 0.0)

@@ -19,13 +19,18 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from artpipe.embedding.table import EmbeddingTable
+from artpipe.images.reading import read_picture
 from artpipe.recognition.calibration import LEAST_POINTS
 from artpipe.recognition.candidates import BY_VOTES, FIRST, QUERY_POINTS, Looked, look_for
+from artpipe.recognition.feature_index import open_feature_index
 from artpipe.recognition.geometry import Agreement, never
 from artpipe.recognition.local_features import QUERY_SHORT_SIDE_PX, SENT_SHORT_SIDE_PX, describe, grey_picture
 from artpipe.recognition.rephotograph import KINDS, rephotograph
 from artpipe.search import Collection
-from artpipe.search.queries import stored_form, unit_vector
+from artpipe.search.predictions import stored_short_side_px
+from artpipe.search.queries import unit_vector
+from artpipe.search.served_model import load_served_model
 from artpipe.vectors.nearest import Vector
 
 STRANGERS = 0.1
@@ -63,7 +68,11 @@ class Bench:
         self.strangers = set(rng.choice(names, max(1, int(STRANGERS * len(names))), replace=False))
         self.is_held = np.array([self.work_of[name] not in self.strangers for name in works["artwork_id"]])
         self.ids = works["artwork_id"].to_list()
-        self.compared = collection._feature_index
+        pictures = dict(works.select("artwork_id", "jpeg_sha256").iter_rows())
+        self.compared = open_feature_index(collection.lake, pictures)
+        self.vectors = EmbeddingTable(collection.lake).vectors(collection.version)[1]
+        self.encoder = load_served_model(collection.lake, "cpu")
+        self.short_side_px = stored_short_side_px(collection.lake)
 
     def photographs(self, kind: str, ids: list[str], seed: int) -> tuple[list[bytes], Vector]:
         jpegs = self.collection.images(ids)
@@ -74,17 +83,16 @@ class Bench:
             packed = io.BytesIO()
             photograph.save(packed, "JPEG", quality=92)
             taken.append(packed.getvalue())
-        forms = [stored_form(data, self.collection._short_side_px) for data in taken]
-        vectors = self.collection._encoder_for_table().encode(forms).vectors
+        vectors = self.encoder.encode([read_picture(data, self.short_side_px) for data in taken]).vectors
         return taken, np.stack([unit_vector(vector, vectors.shape[1]) for vector in vectors])
 
     def is_stranger(self, name: str) -> bool:
         return self.work_of[name] in self.strangers
 
     def look(self, name: str, data: bytes, vector: Vector) -> Seen:
-        similarities = np.where(self.is_held, self.collection._vectors @ vector, -1)
+        similarities = np.where(self.is_held, self.vectors @ vector, -1)
         nearest = int(np.argmax(similarities))
-        sent = stored_form(data, SENT_SHORT_SIDE_PX)
+        sent = read_picture(data, SENT_SHORT_SIDE_PX)
         index = self.compared
         began = time.process_time()
         grey = grey_picture(sent, QUERY_SHORT_SIDE_PX)

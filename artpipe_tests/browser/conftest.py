@@ -30,7 +30,7 @@ DESCRIBED_WORKS = 8
 def served_lake(tmp_path_factory: pytest.TempPathFactory) -> DataLake:
     lake = DataLake(tmp_path_factory.mktemp("browser") / "lake")
     web_fixtures.fill(lake)
-    save_scale(lake, NoveltyScale(web_fixtures.MODEL, np.eye(3, dtype=np.float32), usual_up_to=0.3, pictures=40))
+    save_scale(lake, NoveltyScale(web_fixtures.MODEL, np.eye(3, dtype=np.float32), threshold=0.3, pictures=40))
     return lake
 
 

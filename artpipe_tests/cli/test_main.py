@@ -158,7 +158,7 @@ def test_an_unsure_label_and_a_picture_out_of_distribution_are_marked(monkeypatc
     assert shown.count("unlike anything in the collection") == 1
     first, second = json.loads(run("predict", "far.jpg", "near.jpg", "--json").stdout)
     assert first["is_sure"] == {"style": False, "type": True}
-    assert (first["is_unlike_collection"], second["is_unlike_collection"]) == (True, False)
+    assert (first["is_out_of_distribution"], second["is_out_of_distribution"]) == (True, False)
 
 
 def test_a_search_before_anything_was_embedded_names_the_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

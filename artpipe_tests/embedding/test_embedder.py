@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from artpipe.embedding.embedder import Embedder, Predictions
+from artpipe.embedding.embedder import Embedder
+from artpipe.embedding.predictions import Predictions
 from artpipe.images.pixels import PixelCache, decode_square
 from artpipe.models.checkpoint import ModelCard
 from artpipe.models.inference_form import multiplies_bfloat16

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from artpipe.embedding.inference import InferenceCache, Inferred, embedding_rows
+from artpipe.embedding.inference import InferenceCache, embedding_rows
+from artpipe.embedding.predictions import Predictions
 from artpipe.lake.paths import DataLake
 
 CLASSES = {"style": ("Baroque", "Rococo"), "type": ("genre", "portrait", "study")}
@@ -80,7 +81,7 @@ def test_nothing_asked_is_nothing_run(cache):
 
 
 def test_a_row_holds_the_likeliest_label_of_each_task(cache):
-    found = Inferred(
+    found = Predictions(
         np.eye(2, dtype=np.float32),
         {"style": np.array([[0.2, 0.8], [0.9, 0.1]], np.float32), "type": np.array([[0, 0.3, 0.7]] * 2, np.float32)},
         computed=2,

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -112,19 +110,6 @@ def test_vectors_of_another_length_make_the_table_anew(table: EmbeddingTable):
     table.upsert(rows("a/one", model_id="81c0", dimension=6))
     assert (table.dimension, table.count()) == (6, 1)
     assert table.plan(wanted("a/one", "b/two"), "81c0").to_embed == ["b/two"]
-
-
-def test_vectors_of_another_length_are_known_as_such_in_a_process_that_loaded_usearch_first(table: EmbeddingTable):
-    table.upsert(rows("a/one", dimension=4))
-    code = (
-        "import usearch.index, numpy, polars; from artpipe.embedding.table import EmbeddingTable; "
-        "from artpipe.lake.paths import DataLake; "
-        "row = {'artwork_id': ['a/one'], 'model_id': '81c0', 'jpeg_sha256': 's1'}; "
-        f"table = EmbeddingTable(DataLake({str(table.lake.root)!r})); "
-        "table.upsert(polars.DataFrame(row).with_columns(vector=numpy.eye(1, 6, dtype='float32')))"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-    assert table.dimension == 6
 
 
 @pytest.mark.parametrize("broken", ["twice", "long"])

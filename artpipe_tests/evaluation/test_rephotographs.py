@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from artpipe.embedding.inference import Inferred
+from artpipe.embedding.predictions import Predictions
 from artpipe.evaluation.rephotographs import MOST_WORKS, Rephotographs, sampled_works, score_rephotographs
 from artpipe.recognition.rephotograph import KINDS
 
@@ -58,13 +58,13 @@ def test_a_photograph_that_lies_at_its_work_is_found_and_one_that_lies_elsewhere
     position = dict(zip(table["artwork_id"], range(16), strict=True))
     asked_for: list[str] = []
 
-    def infer(asked: pl.DataFrame, _) -> Inferred:
+    def infer(asked: pl.DataFrame, _) -> Predictions:
         asked_for.extend(asked["artwork_id"])
         parted = [name.rpartition("#") for name in asked["artwork_id"]]
         # Details land on a taught picture, with their own work second; everything else on its own work.
         found = [vectors[position[name]] + (kind == "detail") * 2 * vectors[15] for name, _, kind in parted]
         assert asked["jpeg_sha256"].n_unique() == asked.height
-        return Inferred(np.stack(found), {}, 5)
+        return Predictions(np.stack(found), {}, 5)
 
     scores, computed = score_rephotographs(table, vectors, Stored(), infer)
     found = {one.kind: one for one in scores}

@@ -12,7 +12,6 @@ from artpipe.images.decode import (
     TooManyPixelsError,
     UnreadableImageError,
     decode_artwork,
-    open_image,
     stored_jpeg,
 )
 
@@ -121,11 +120,3 @@ def test_what_is_no_image_is_refused(data):
 def test_a_bomb_is_refused_before_it_unfolds():
     with pytest.raises(TooManyPixelsError, match="1,000 x 1,000"):
         decode_artwork(saved(Image.new("1", (1000, 1000)), "PNG"), 100, max_pixels=10_000)
-
-
-def test_a_file_that_cannot_be_opened_is_named(tmp_path):
-    (tmp_path / "notes.txt").write_text("not a picture")
-    with pytest.raises(NotAnImageError, match=r"notes\.txt"):
-        open_image(tmp_path / "notes.txt")
-    with pytest.raises(NotAnImageError, match=r"missing\.jpg"):
-        open_image(tmp_path / "missing.jpg")

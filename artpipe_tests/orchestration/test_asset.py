@@ -25,6 +25,7 @@ from artpipe.orchestration.asset import (
     pipeline_asset,
     pipeline_assets,
 )
+from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.io import LakeIOManager
 from artpipe.orchestration.lineage import Lineage, Origin
@@ -133,6 +134,7 @@ class Bench:
             resources={
                 "lake": self.lake,
                 "lineage": Lineage(self.lake),
+                "blocking_checks": BlockingChecks({}),
                 "settings": settings,
                 "io_manager": LakeIOManager(self.lake),
             },

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from artpipe.embedding.predictions import Predictions
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.recognition.calibration import (
@@ -29,7 +30,6 @@ from artpipe.recognition.rephotograph import KINDS, rephotograph
 from artpipe.recognition.same_painting import NoFeatureIndexError
 from artpipe.recognition.vocabulary import open_vocabulary
 from artpipe.search import Collection
-from artpipe.search.queries import Encoded
 
 WORKS = [f"p/painter/work{n}" for n in range(6)]
 
@@ -61,8 +61,8 @@ class BlindModel:
     model_id = "m"
     labels: dict[str, list[str]] = {}  # noqa: RUF012
 
-    def encode(self, jpegs: Sequence[bytes]) -> Encoded:
-        return Encoded(np.tile(np.float32([1, 0]), (len(jpegs), 1)), {})
+    def encode(self, pictures: Sequence[Image.Image]) -> Predictions:
+        return Predictions(np.tile(np.float32([1, 0]), (len(pictures), 1)), {})
 
 
 def hold(lake: DataLake, seeds: dict[str, int]) -> None:
@@ -232,8 +232,8 @@ def test_the_first_picture_that_agrees_enough_ends_the_search(lake: DataLake):
 class ForgettingModel(BlindModel):
     """Must not be asked."""
 
-    def encode(self, jpegs: Sequence[bytes]) -> Encoded:
-        raise AssertionError(f"{len(jpegs)} pictures were embedded")
+    def encode(self, pictures: Sequence[Image.Image]) -> Predictions:
+        raise AssertionError(f"{len(pictures)} pictures were embedded")
 
 
 def test_no_model_is_asked_and_the_first_votes_may_decide(lake: DataLake):

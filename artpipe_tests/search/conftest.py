@@ -1,4 +1,4 @@
-"""A small lake with invented works, and a model that sees the mean colour of a picture."""
+"""A small lake with invented works, and a model that embeds the mean colour of a picture."""
 
 import io
 import json
@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from artpipe.embedding.predictions import Predictions
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.paths import DataLake, write_whole
-from artpipe.search.queries import Encoded
 
 MODEL = "3fa9"
 WORKS = pl.DataFrame(
@@ -34,21 +34,21 @@ WORKS = pl.DataFrame(
 
 
 class ColourModel:
-    """Embeds a picture as its mean colour, and takes red ones for the Renaissance."""
+    """Embeds a picture as its mean colour, and predicts the Renaissance for red ones."""
 
     def __init__(self, model_id: str = MODEL) -> None:
         self.model_id = model_id
         styles = ["Renaissance", "Baroque", "Rococo", "Realism"]
         self.labels = {"style": styles, "period": ["1450-1550"], "type": ["study", "genre"]}
 
-    def encode(self, jpegs: Sequence[bytes]) -> Encoded:
-        means = np.array([np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB")).mean((0, 1)) for jpeg in jpegs])
+    def encode(self, pictures: Sequence[Image.Image]) -> Predictions:
+        means = np.array([np.asarray(picture).mean((0, 1)) for picture in pictures])
         red = means[:, 0] / 255
         style = np.stack([red, (1 - red) * 0.6, (1 - red) * 0.3, (1 - red) * 0.1], axis=1)
-        ones = np.ones((len(jpegs), 1))
+        ones = np.ones((len(pictures), 1))
         chances = {"style": style, "period": ones, "type": np.concatenate([ones * 0.25, ones * 0.75], axis=1)}
         vectors = (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float32)
-        return Encoded(vectors, {task: values.astype(np.float32) for task, values in chances.items()})
+        return Predictions(vectors, {task: values.astype(np.float32) for task, values in chances.items()})
 
 
 def picture(colour: tuple[int, int, int]) -> bytes:

@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from artpipe.embedding.table import EmbeddingTable, vectors_version
+from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.paths import DataLake
 from artpipe.lake.versions import NoSuchVersionError
 from artpipe.search import Collection
-from artpipe.search.index import build_index
+from artpipe.search.index import update_index
 from artpipe.search.queries import ModelMismatchError, PictureEncoder
 
 PictureOf = Callable[[tuple[int, int, int]], bytes]
@@ -86,13 +86,11 @@ def test_a_picture_is_seen_by_the_model_of_that_time(
 
 
 def test_the_past_is_searched_exactly_and_says_so(lake: DataLake, past: int):
-    table = EmbeddingTable(lake)
-    found, vectors = table.vectors()
-    build_index(vectors, found, lake, model_id="81c0", content_version=vectors_version(table.read()))
-    told = Collection.open(lake, as_of=past).explain("d/durer/hare")
-    assert told.index == "exact"
-    assert told.note.startswith("opened as of 20")
-    assert Collection.open(lake).explain("d/durer/hare").note == ""
+    update_index(lake)
+    explanation = Collection.open(lake, as_of=past).explain("d/durer/hare")
+    assert explanation.index == "exact"
+    assert explanation.reason.startswith("opened as of 20")
+    assert Collection.open(lake).explain("d/durer/hare").reason == ""
 
 
 def test_a_work_is_shown_in_the_bytes_of_that_time_while_they_are_kept(

@@ -9,14 +9,13 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from artpipe.embedding.table import EmbeddingTable, vectors_version
+from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.paths import DataLake
 from artpipe.search import Collection, SearchFilter
-from artpipe.search.collection import LakeMissingError, NothingEmbeddedError, UnknownArtworkError
+from artpipe.search.collection import LakeMissingError, NothingEmbeddedError
 from artpipe.search.hits import Hits
-from artpipe.search.index import ServedIndex, build_index
-from artpipe.search.queries import ModelMismatchError, PictureEncoder, UnusableQueryError
-from artpipe.vectors.nearest import HnswGraph, build_graph
+from artpipe.search.index import update_index
+from artpipe.search.queries import ModelMismatchError, PictureEncoder, UnknownArtworkError, UnusableQueryError
 
 PictureOf = Callable[[tuple[int, int, int]], bytes]
 RED = (200, 30, 30)
@@ -64,7 +63,7 @@ def test_the_same_work_can_be_left_out(collection: Collection):
     assert ids(hits) == ["h/hals/smile", "m/moon/lake"]
 
 
-@pytest.mark.parametrize("form", ["path", "path as text", "bytes", "pil", "pil with transparency", "pixels", "vector"])
+@pytest.mark.parametrize("form", ["path", "path as text", "bytes", "open file", "pil", "pixels", "floats", "vector"])
 def test_a_picture_is_found_in_every_form_it_may_come_in(
     collection: Collection, picture_of: PictureOf, tmp_path: Path, form: str
 ):
@@ -75,9 +74,10 @@ def test_a_picture_is_found_in_every_form_it_may_come_in(
         "path": tmp_path / "mine.jpg",
         "path as text": str(tmp_path / "mine.jpg"),
         "bytes": data,
+        "open file": io.BytesIO(data),
         "pil": image,
-        "pil with transparency": image.convert("RGBA"),
         "pixels": np.asarray(image),
+        "floats": np.asarray(image) / 255,
         "vector": np.array(RED),
     }[form]
     hits = collection.similar(query, k=1)
@@ -85,20 +85,11 @@ def test_a_picture_is_found_in_every_form_it_may_come_in(
     assert hits["similarity"][0] == pytest.approx(1, abs=1e-3)
 
 
-def test_an_array_that_is_neither_vector_nor_picture_is_refused(collection: Collection):
-    with pytest.raises(UnusableQueryError, match=r"float64 and shape \(4, 4, 3\) is no picture; give uint8"):
-        collection.similar(np.ones((4, 4, 3)))
-
-
-def test_a_web_address_is_fetched_only_where_the_setting_allows_it(
-    lake: DataLake, colour_model: PictureEncoder, picture_of: PictureOf, monkeypatch: pytest.MonkeyPatch
-):
-    url = "https://gallery.example/red.jpg"
-    monkeypatch.setattr("artpipe.search.resolve.fetch_picture", lambda asked: {url: picture_of(RED)}[asked])
-    with pytest.raises(UnusableQueryError, match="set ARTPIPE_ALLOW_URL_QUERIES=true"):
-        Collection.open(lake, encoder=colour_model).similar(url)
-    monkeypatch.setenv("ARTPIPE_ALLOW_URL_QUERIES", "true")
-    assert ids(Collection.open(lake, encoder=colour_model).similar(url, k=1)) == ["d/durer/hare"]
+def test_an_array_that_is_neither_vector_nor_picture_and_a_web_address_are_refused(collection: Collection):
+    with pytest.raises(UnusableQueryError, match=r"type int64 and shape \(4, 4, 3\) is no picture; give uint8"):
+        collection.similar(np.ones((4, 4, 3), dtype=np.int64))
+    with pytest.raises(UnusableQueryError, match="download it and give the file"):
+        collection.similar("https://gallery.example/red.jpg")
 
 
 def test_many_queries_of_all_kinds_get_the_answers_they_get_alone(collection: Collection, picture_of: PictureOf):
@@ -112,12 +103,27 @@ def test_many_queries_of_all_kinds_get_the_answers_they_get_alone(collection: Co
     assert collection.similar_many([]) == []
 
 
-def test_the_pictures_of_many_queries_go_through_the_model_together(collection: Collection, picture_of: PictureOf):
-    seen: list[int] = []
-    encode = collection._encoder.encode
-    collection._encoder.encode = lambda jpegs: seen.append(len(jpegs)) or encode(jpegs)  # pyright: ignore[reportAttributeAccessIssue]
+def test_the_pictures_of_many_queries_go_through_the_model_together(
+    lake: DataLake, colour_model: PictureEncoder, picture_of: PictureOf, monkeypatch: pytest.MonkeyPatch
+):
+    batches: list[int] = []
+    encode = colour_model.encode
+    monkeypatch.setattr(colour_model, "encode", lambda pictures: batches.append(len(pictures)) or encode(pictures))
+    collection = Collection.open(lake, encoder=colour_model)
     collection.similar_many([picture_of(RED), "d/durer/hare", picture_of((0, 0, 255))])
-    assert seen == [2]
+    assert batches == [2]
+
+
+def test_a_picture_reaches_the_model_with_the_short_side_of_the_stored_ones(
+    lake: DataLake, colour_model: PictureEncoder, monkeypatch: pytest.MonkeyPatch
+):
+    sizes: list[tuple[int, int]] = []
+    encode = colour_model.encode
+    monkeypatch.setattr(
+        colour_model, "encode", lambda pictures: sizes.extend(one.size for one in pictures) or encode(pictures)
+    )
+    Collection.open(lake, encoder=colour_model).predict([Image.new("RGB", (200, 100), RED)])
+    assert sizes == [(96, 48)]
 
 
 def test_what_is_like_several_lies_between_them_and_none_of_them_comes_up(collection: Collection):
@@ -173,6 +179,33 @@ def test_a_filter_lets_only_its_works_through(collection: Collection, where: Sea
     assert ids(collection.similar("d/durer/hare", where=where)) == expected
 
 
+def test_an_answer_tells_how_many_works_there_are_on_all_pages_and_with_each_label(collection: Collection):
+    where = SearchFilter(style="Baroque")
+    hits = collection.similar("d/durer/hare", k=1, where=where)
+    assert (hits.height, hits.total, hits.word_match) == (1, 2, None)
+    assert hits.facets["style"] == [("Baroque", 2), ("Renaissance", 2)], "every label of its own kind"
+    assert hits.facets["type"] == [("portrait", 1), ("genre", 1)]
+    assert collection.works[hits.positions]["artwork_id"].to_list() == ids(hits)
+    assert collection.similar("d/durer/hare", k=1).total == 4
+    assert collection.similar("d/durer/hare", k=1, include_same_work=False).total == 3
+    assert collection.similar("d/durer/hare", k=1, distinct="work").total == 3
+    assert collection.similar(np.array(RED), k=1, distinct="artist", where=SearchFilter(year_from=1600)).total == 2
+    assert [hits.total for hits in collection.similar_many(["d/durer/hare", np.array(RED)], k=1)] == [4, 5]
+
+
+def test_works_that_pass_a_filter_are_browsed_in_order(collection: Collection):
+    where = SearchFilter(artist="hals")
+    hits = collection.browse(1, where, offset=1)
+    assert (ids(hits), hits["rank"].to_list(), hits.total) == (["h/hals/smile"], [2], 2)
+    assert collection.browse(None).height == 5
+    assert hits.columns == [name for name in COLUMNS if name != "similarity"]
+
+
+def test_a_collection_tells_what_it_can_do(collection: Collection):
+    assert not collection.has_text
+    assert not collection.has_local_features
+
+
 def test_an_empty_answer_keeps_its_columns(collection: Collection):
     hits = collection.similar("d/durer/hare", where=SearchFilter(style="Baroque", year_to=1500))
     assert hits.is_empty()
@@ -190,9 +223,9 @@ def test_get_tells_everything_and_image_gives_the_stored_picture(collection: Col
     assert collection.image("h/hals/smile") == picture_of((180, 90, 40))
 
 
-def test_a_picture_that_is_no_longer_held_is_named(collection: Collection):
+def test_a_picture_that_is_no_longer_stored_is_named(collection: Collection):
     collection.lake.connect().drop_table("images")
-    with pytest.raises(UnknownArtworkError, match="picture of h/hals/smile is no longer held"):
+    with pytest.raises(UnknownArtworkError, match="picture of h/hals/smile is no longer stored"):
         collection.image("h/hals/smile")
 
 
@@ -290,15 +323,14 @@ def test_an_open_collection_keeps_its_version_of_the_table(lake: DataLake, colou
 
 def test_explain_names_the_index_and_why_the_built_one_is_not_used(lake: DataLake):
     table = EmbeddingTable(lake)
-    found, vectors = table.vectors()
-    assert "no index was built" in Collection.open(lake).explain("d/durer/hare").note
-    version = vectors_version(table.read(["artwork_id", "jpeg_sha256", "model_id"]))
-    build_index(vectors, found, lake, model_id="3fa9", content_version=version)
-    told = Collection.open(lake).explain("d/durer/hare")
-    assert (told.index, told.note, told.rows, told.rows_scanned) == ("exact", "", 5, 5)
-    assert told.milliseconds > 0
+    assert "no index was built" in Collection.open(lake).explain("d/durer/hare").reason
+    update_index(lake)
+    explanation = Collection.open(lake).explain("d/durer/hare")
+    assert (explanation.index, explanation.is_exact, explanation.reason) == ("exact", True, "")
+    assert (explanation.rows, explanation.rows_scanned) == (5, 5)
+    assert explanation.milliseconds > 0
     table.remove(["m/moon/lake"])
-    assert "the table changed" in Collection.open(lake).explain("d/durer/hare").note
+    assert "the table changed" in Collection.open(lake).explain("d/durer/hare").reason
 
 
 def test_the_settings_name_the_lake_by_default(lake: DataLake, monkeypatch: pytest.MonkeyPatch):
@@ -315,14 +347,6 @@ def test_searching_by_id_loads_neither_torch_nor_lancedb(lake: DataLake):
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
-
-
-def test_an_exact_search_passes_the_index_by(lake: DataLake, monkeypatch: pytest.MonkeyPatch):
-    collection = Collection.open(lake)
-    graph = HnswGraph(collection._vectors, build_graph(collection._vectors))
-    monkeypatch.setattr(graph, "search", lambda *_: pytest.fail("the graph was asked"))
-    collection.__dict__["_index"] = ServedIndex(graph, None)
-    assert ids(collection.similar("d/durer/hare", k=1, exact=True)) == ["d/durer/hare_d"]
 
 
 def test_a_service_loads_beforehand_what_its_first_query_would_wait_for(

@@ -2,6 +2,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
@@ -21,7 +22,8 @@ FRAME = pl.DataFrame(
         "page_url": ["https://gallery.example/a?x=1&y=2", "javascript:alert(1)"],
     }
 )
-TOLD = Explanation("exact", "", "", 2, 2, 0.1)
+ROWS = np.arange(2)
+EXPLANATION = Explanation("exact", True, "", "", 2, 2, 0.1)
 
 
 def jpeg(colour: str) -> bytes:
@@ -32,7 +34,9 @@ def jpeg(colour: str) -> bytes:
 
 @pytest.fixture
 def hits() -> Hits:
-    return Hits(FRAME, lambda names: {name: jpeg("red") for name in names if name == "a/b/c"}, TOLD)
+    return Hits(
+        FRAME, lambda names: {name: jpeg("red") for name in names if name == "a/b/c"}, EXPLANATION, positions=ROWS
+    )
 
 
 @pytest.fixture
@@ -96,8 +100,8 @@ def test_only_web_addresses_become_links(page: str):
 
 
 def test_no_hits_and_many_hits_are_told_in_words():
-    assert "No work was found" in Hits(FRAME.head(0), lambda _: {}, TOLD)._repr_html_()
-    assert "and 6 more" in Hits(pl.concat([FRAME] * 15), lambda _: {}, TOLD)._repr_html_()
+    assert "No work was found" in Hits(FRAME.head(0), lambda _: {}, EXPLANATION, positions=ROWS)._repr_html_()
+    assert "and 6 more" in Hits(pl.concat([FRAME] * 15), lambda _: {}, EXPLANATION, positions=ROWS)._repr_html_()
 
 
 def test_the_hits_of_a_collection_show_its_pictures(
@@ -105,4 +109,4 @@ def test_the_hits_of_a_collection_show_its_pictures(
 ):
     hits = Collection.open(lake, encoder=colour_model).similar("d/durer/hare", k=2)  # pyright: ignore[reportArgumentType]
     assert hits._repr_html_().count("data:image/jpeg") == 2
-    assert hits._pictures(["h/hals/smile"]) == {"h/hals/smile": picture_of((180, 90, 40))}
+    assert hits._stored_jpegs(["h/hals/smile"]) == {"h/hals/smile": picture_of((180, 90, 40))}

@@ -1,4 +1,4 @@
-"""What is unlike a collection: vectors first, then pictures seen by an untrained network."""
+"""What is out of distribution: vectors first, then pictures embedded by hand-made features."""
 
 import io
 from pathlib import Path
@@ -8,12 +8,13 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from artpipe.embedding.predictions import Predictions
 from artpipe.embedding.table import EmbeddingTable
+from artpipe.images.reading import read_picture
 from artpipe.lake.paths import DataLake
 from artpipe.recognition.rephotograph import rephotograph
 from artpipe.search import Collection
 from artpipe.search.novelty import SCALE_FILE, Novelty, measure_scale, open_scale, save_scale
-from artpipe.search.queries import Encoded
 
 
 def on_sphere(rows: np.ndarray) -> np.ndarray:
@@ -38,7 +39,7 @@ def test_one_in_a_hundred_of_its_own_kind_is_flagged():
     assert scale.pictures == 1000
     new = paintings(1000, seed=1)
     nearest = np.argsort(-(new @ vectors.T), axis=1)[:, :50]
-    far = [scale.distance(one, vectors[near]) > scale.usual_up_to for one, near in zip(new, nearest, strict=True)]
+    far = [scale.distance(one, vectors[near]) > scale.threshold for one, near in zip(new, nearest, strict=True)]
     assert 0.003 < np.mean(far) < 0.03
 
 
@@ -47,20 +48,20 @@ def test_a_small_difference_counts_where_paintings_do_not_differ():
     scale = measure_scale(vectors, names(1000), np.ones(1000, dtype=bool), "3fa9")
     middle = on_sphere(np.array([[1, 0, 0, 0.0], [1, 0.3, 0, 0], [1, 0, 0, 0.3]]))
     within, aside = (scale.distance(one, vectors) for one in middle[1:])
-    assert within < scale.usual_up_to < aside
+    assert within < scale.threshold < aside
 
 
 def test_a_work_is_not_compared_with_its_own_pictures():
     vectors = np.repeat(paintings(60), 2, axis=0)
     scale = measure_scale(vectors, np.repeat(names(60), 2), np.ones(120, dtype=bool), "3fa9")
-    assert scale.usual_up_to > 0.1
-    assert measure_scale(vectors, names(120), np.ones(120, dtype=bool), "3fa9").usual_up_to == pytest.approx(0)
+    assert scale.threshold > 0.1
+    assert measure_scale(vectors, names(120), np.ones(120, dtype=bool), "3fa9").threshold == pytest.approx(0)
 
 
 def test_too_few_held_out_works_say_nothing():
     scale = measure_scale(paintings(100), names(100), np.arange(100) < 29, "3fa9")
-    assert (scale.usual_up_to, scale.pictures) == (None, 29)
-    assert Novelty(0.9, 1e9, scale.usual_up_to).is_unlike_collection is None
+    assert (scale.threshold, scale.pictures) == (None, 29)
+    assert Novelty(0.9, 1e9, scale.threshold).is_out_of_distribution is None
     assert measure_scale(paintings(40), np.full(40, "w"), np.ones(40, dtype=bool), "3fa9").pictures == 0
 
 
@@ -72,30 +73,32 @@ def test_a_scale_is_read_back_for_its_own_model_alone(tmp_path: Path):
         save_scale(lake, scale)
         back = open_scale(lake, "3fa9")
         assert back is not None
-        assert (back.usual_up_to, back.pictures) == (scale.usual_up_to, held_out)
+        assert (back.threshold, back.pictures) == (scale.threshold, held_out)
         assert np.array_equal(back.matrix, scale.matrix)
     assert open_scale(lake, "81c0") is None
+    np.savez(str(lake.index(SCALE_FILE)), model_id="3fa9", matrix=scale.matrix, usual_up_to=0.5, pictures=40)
+    assert open_scale(lake, "3fa9").threshold == 0.5, "a file of an earlier release"
     lake.index(SCALE_FILE).write_bytes(b"damaged")
     assert open_scale(lake, "3fa9") is None
 
 
 class PatchModel:
-    """Sees a picture as the brightness and colour of its quarters, and how much they vary within."""
+    """Embeds a picture as the brightness and colour of its quarters, and how much they vary within."""
 
     model_id = "3fa9"
     labels = {"style": ["Baroque"], "period": ["1550-1650"], "type": ["portrait"]}  # noqa: RUF012
 
-    def encode(self, jpegs):
+    def encode(self, pictures):
         seen = []
-        for jpeg in jpegs:
-            small = Image.open(io.BytesIO(jpeg)).convert("RGB").resize((64, 64), Image.Resampling.BILINEAR)
+        for picture in pictures:
+            small = picture.resize((64, 64), Image.Resampling.BILINEAR)
             pixels = np.asarray(small, dtype=np.float64) / 255
             quarters = [pixels[y : y + 32, x : x + 32] for y in (0, 32) for x in (0, 32)]
             grain = np.abs(np.diff(pixels, axis=0)).mean() + np.abs(np.diff(pixels, axis=1)).mean()
             light = [quarter.mean((0, 1)) for quarter in quarters]
             seen.append(np.concatenate([[1.0], *light, [8 * grain, 4 * np.std(light, axis=0).mean()]]))
         ones = np.ones((len(seen), 1), dtype=np.float32)
-        return Encoded(on_sphere(np.array(seen)), dict.fromkeys(self.labels, ones))
+        return Predictions(on_sphere(np.array(seen)), dict.fromkeys(self.labels, ones))
 
 
 def painting(seed: int) -> Image.Image:
@@ -111,14 +114,14 @@ def painting(seed: int) -> Image.Image:
 @pytest.fixture(scope="module")
 def collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
     lake, model = DataLake(tmp_path_factory.mktemp("novelty") / "lake"), PatchModel()
-    jpegs = []
+    stored = []
     for number in range(300):
         packed = io.BytesIO()
         painting(number).save(packed, "JPEG", quality=90)
-        jpegs.append(packed.getvalue())
+        stored.append(read_picture(packed.getvalue()))
     ids = [f"p/painter/{number:03}" for number in range(300)]
     rows = pl.DataFrame({"artwork_id": ids, "work_id": ids, "model_id": model.model_id, "jpeg_sha256": ids})
-    vectors = model.encode(jpegs).vectors
+    vectors = model.encode(stored).vectors
     EmbeddingTable(lake).upsert(rows.with_columns(vector=vectors))
     save_scale(lake, measure_scale(vectors, np.array(ids), np.arange(300) % 3 == 0, model.model_id))
     return Collection(lake, encoder=model)
@@ -129,18 +132,18 @@ def test_noise_and_a_plain_colour_are_unlike_a_collection_of_paintings(collectio
     noise = Image.fromarray(rng.integers(0, 256, (96, 80, 3), dtype=np.uint8))
     for foreign in (noise, Image.new("RGB", (80, 96), (30, 200, 230)), Image.new("RGB", (80, 96), "white")):
         found = collection.novelty(foreign)
-        assert found.is_unlike_collection
-        assert found.distance > found.usual_up_to
+        assert found.is_out_of_distribution
+        assert found.distance > found.threshold
 
 
 @pytest.mark.parametrize("kind", ["jpeg 30", "blur"])
 def test_photographs_of_held_works_are_not(collection: Collection, kind: str):
-    flagged = [collection.novelty(rephotograph(painting(n), kind, n)).is_unlike_collection for n in range(20)]
+    flagged = [collection.novelty(rephotograph(painting(n), kind, n)).is_out_of_distribution for n in range(20)]
     assert sum(flagged) <= 2
 
 
 def test_a_new_painting_of_the_same_kind_is_not_and_a_held_one_is_compared_with_the_others(collection: Collection):
-    assert sum(bool(collection.novelty(painting(1000 + n)).is_unlike_collection) for n in range(40)) <= 2
+    assert sum(bool(collection.novelty(painting(1000 + n)).is_out_of_distribution) for n in range(40)) <= 2
     held = collection.novelty("p/painter/007")
     assert held.nearest_similarity < 1 - 1e-6
     assert held.distance > 0
@@ -149,8 +152,8 @@ def test_a_new_painting_of_the_same_kind_is_not_and_a_held_one_is_compared_with_
 def test_a_prediction_tells_it_too(collection: Collection):
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (96, 80, 3), dtype=np.uint8))
     foreign, held = collection.predict([noise, painting(3)])
-    assert foreign.as_json()["is_unlike_collection"] is True
-    assert held.as_json()["is_unlike_collection"] is False
+    assert foreign.as_json()["is_out_of_distribution"] is True
+    assert held.as_json()["is_out_of_distribution"] is False
     assert held.as_json()["nearest_similarity"] > 0.99
 
 
@@ -159,5 +162,5 @@ def test_without_a_measured_scale_only_the_similarity_is_told(collection: Collec
     rows = collection.works.select("artwork_id", "work_id", "model_id", "jpeg_sha256")
     EmbeddingTable(lake).upsert(rows.with_columns(vector=EmbeddingTable(collection.lake).vectors()[1]))
     found = Collection(lake, encoder=PatchModel()).novelty(painting(3))
-    assert (found.is_unlike_collection, found.distance, found.usual_up_to) == (None, None, None)
+    assert (found.is_out_of_distribution, found.distance, found.threshold) == (None, None, None)
     assert found.nearest_similarity == pytest.approx(1, abs=1e-3)

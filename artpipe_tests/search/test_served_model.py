@@ -43,9 +43,10 @@ def lake(tmp_path: Path) -> DataLake:
 
 def test_a_picture_of_the_collection_is_found_by_its_original_file(lake: DataLake):
     from artpipe.images.decode import decode_artwork
+    from artpipe.images.reading import read_picture
 
     encoder = load_served_model(lake, "cpu")
-    vectors = encoder.encode([decode_artwork(drawn(n), 320).jpeg for n in range(3)]).vectors
+    vectors = encoder.encode([read_picture(decode_artwork(drawn(n), 320).jpeg) for n in range(3)]).vectors
     ids = [f"p/painter/{n}" for n in range(3)]
     rows = pl.DataFrame({"artwork_id": ids, "model_id": encoder.model_id, "jpeg_sha256": ids, "vector": vectors})
     EmbeddingTable(lake).upsert(rows)

@@ -1,3 +1,4 @@
+import lance
 import numpy as np
 import polars as pl
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.paths import DataLake
 from artpipe.search import Collection, SearchFilter
-from artpipe.search.text import NoTextIndexError, build_text_index, words_of
+from artpipe.search.text import NoTextIndexError, WordMatch, build_text_index, query_words
 
 TITLES = {
     "a/angelico/madonna": ("ANGELICO, Fra", "Madonna and Child", "Tempera on panel"),
@@ -25,7 +26,11 @@ def rows(names: list[str]) -> pl.DataFrame:
     told = [TITLES[name] for name in names]
     schema = {"artist": pl.String, "title": pl.String, "technique": pl.String}
     return pl.DataFrame(told, schema=schema, orient="row").with_columns(
-        artwork_id=pl.Series(names), model_id=pl.lit("m"), jpeg_sha256=pl.Series(names), vector=vectors
+        artwork_id=pl.Series(names),
+        artist_id=pl.col("artist"),
+        model_id=pl.lit("m"),
+        jpeg_sha256=pl.Series(names),
+        vector=vectors,
     )
 
 
@@ -63,6 +68,41 @@ def test_works_that_hold_every_word_come_before_those_that_hold_some(lake: DataL
     assert found(lake, "child madonna") == ["a/angelico/madonna", "b/bellini/child"]
 
 
+@pytest.mark.parametrize(
+    ("words", "level", "total"),
+    [
+        ("rembrandt", WordMatch.ALL, 2),
+        ("rembrant", WordMatch.FUZZY, 2),
+        ("rembrandt xylophone", WordMatch.SOME, 2),
+        ("xylophone", None, 0),
+    ],
+)
+def test_an_answer_tells_how_well_the_words_match(lake: DataLake, words: str, level: WordMatch | None, total: int):
+    hits = Collection.open(lake).find(words, 1, loosen=False)
+    assert (hits.word_match, hits.total) == (level, total)
+    assert Collection.open(lake).similar("d/durer/hare", text="rembrant", k=1).word_match is WordMatch.FUZZY
+
+
+def test_only_the_best_matches_are_found_where_nothing_is_loosened(lake: DataLake):
+    assert found(lake, "child madonna", loosen=False) == ["a/angelico/madonna"]
+    elsewhere = SearchFilter(artist="bellini")
+    assert found(lake, "child madonna", where=elsewhere) == ["b/bellini/child"]
+    assert found(lake, "child madonna", where=elsewhere, loosen=False) == []
+
+
+def test_words_that_match_cost_one_query_of_the_index(lake: DataLake, monkeypatch: pytest.MonkeyPatch):
+    queries: list[object] = []
+    scanner = lance.LanceDataset.scanner
+    monkeypatch.setattr(
+        lance.LanceDataset,
+        "scanner",
+        lambda *args, **options: queries.append(options.get("full_text_query")) or scanner(*args, **options),
+    )
+    hits = Collection.open(lake).find("oil", 2, SearchFilter(artist="vermeer"), loosen=False)
+    assert (hits.total, sum(count for _, count in hits.facets["style"])) == (1, 0)
+    assert len([query for query in queries if query is not None]) == 1
+
+
 def test_a_word_that_is_there_is_not_read_as_another(lake: DataLake):
     assert found(lake, "night", k=1) == ["r/rembrandt/night"]
 
@@ -85,10 +125,8 @@ def test_filters_pages_and_one_of_each_artist_hold_for_words_too(lake: DataLake)
     assert found(lake, "oil canvas", where=SearchFilter(artist="vermeer"), k=1) == ["v/vermeer/paintings"]
     assert found(lake, "oil canvas", k=2, offset=1) == everything[1:3]
     assert len(found(lake, "rembrandt", k=5)) == 2
-    collection = Collection.open(lake)
-    artists = collection.works.with_columns(artist_id=pl.col("artist"))
-    collection._ranking._works = artists
-    assert collection.find("rembrandt", 5, distinct="artist").height == 1
+    hits = Collection.open(lake).find("rembrandt", 5, distinct="artist")
+    assert (hits.height, hits.total) == (1, 1)
 
 
 def test_relevance_descends_and_ranks_count_on(lake: DataLake):
@@ -120,6 +158,7 @@ def test_rows_that_came_after_the_index_are_found_and_then_indexed(lake: DataLak
 
 
 def test_an_index_that_is_complete_is_left_alone(lake: DataLake):
+    assert Collection.open(lake).has_text
     before = EmbeddingTable(lake).version
     build_text_index(lake)
     assert EmbeddingTable(lake).version == before
@@ -130,10 +169,11 @@ def test_what_is_missing_is_said_with_the_next_step(tmp_path: object):
     with pytest.raises(NoTextIndexError, match='materialize "embeddings"'):
         build_text_index(lake)
     EmbeddingTable(lake).upsert(rows(list(TITLES)))
+    assert not Collection.open(lake).has_text
     with pytest.raises(NoTextIndexError, match='materialize "text_index"'):
         Collection.open(lake).find("night")
 
 
 def test_a_query_is_cut_into_plain_words():
-    assert words_of("St. Éloi's  DREAM_dream 1502!") == ["st", "eloi", "s", "dream", "1502"]
-    assert len(words_of(" ".join(f"w{n}" for n in range(99)))) == 16
+    assert query_words("St. Éloi's  DREAM_dream 1502!") == ["st", "eloi", "s", "dream", "1502"]
+    assert len(query_words(" ".join(f"w{n}" for n in range(99)))) == 16

@@ -1,23 +1,29 @@
-from types import SimpleNamespace
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from artpipe.search import trials
-from artpipe.search.trials import found_by, measured, median_ms, recall, sampled_queries
+from artpipe.search.trials import measure, noisy, recall, sampled_rows, true_neighbours, tune
 from artpipe.vectors.nearest import ExactProduct, Mask, Neighbours, Vector
 
-RNG = np.random.default_rng(0)
+RNG = np.random.default_rng(7)
 ROWS = RNG.standard_normal((500, 32)).astype(np.float32)
 VECTORS = ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True)
+QUERIES = noisy(VECTORS[:60], seed=0)
+TRUTH = true_neighbours(ExactProduct(VECTORS), QUERIES)
 
 
 class MissesTheBest(ExactProduct):
-    kind = "misses_the_best"
+    """Leaves out the best rows of each query, or of those queries that lie on one side."""
 
-    def search(self, query: Vector, k: int, allowed: Mask | None = None) -> Neighbours:
-        found = super().search(query, k + 1, allowed)
-        return Neighbours(found.positions[1:], found.similarities[1:], found.scanned, found.how)
+    def __init__(self, missed: int, *, on_one_side: bool = False) -> None:
+        super().__init__(VECTORS)
+        self.missed, self.on_one_side = missed, on_one_side
+
+    def search_many(self, queries: Vector, k: Sequence[int], allowed: Mask | None = None) -> list[Neighbours]:
+        missed = 0 if self.on_one_side and queries[0, 0] > 0 else self.missed
+        found = super().search_many(queries, [count + missed for count in k], allowed)
+        return [Neighbours(f.positions[missed:], f.similarities[missed:], f.scanned, f.how) for f in found]
 
 
 def test_recall_is_the_share_of_true_neighbours_that_were_found():
@@ -26,32 +32,42 @@ def test_recall_is_the_share_of_true_neighbours_that_were_found():
     assert recall([], []) == 0
 
 
-def test_a_way_that_misses_one_of_ten_is_told_so():
-    asked = sampled_queries(VECTORS, 50, seed=0)
-    trial = measured(MissesTheBest(VECTORS), asked, found_by(ExactProduct(VECTORS), asked), {"a": 1}, 2.0)
-    assert (trial.kind, trial.recall_at_10, trial.parameters, trial.build_s) == ("misses_the_best", 0.9, {"a": 1}, 2.0)
+def test_a_search_that_misses_one_of_ten_has_recall_nine_tenths():
+    trial = measure(MissesTheBest(1), QUERIES, TRUTH, {"a": 1})
+    assert (trial.recall_at_10, trial.parameters) == (0.9, {"a": 1})
     assert trial.ms_per_query > 0
-    assert trial.can_serve
 
 
 def test_queries_are_rows_with_noise_and_the_same_for_a_seed():
-    asked = sampled_queries(VECTORS, 200, seed=1)
-    np.testing.assert_allclose(np.linalg.norm(asked, axis=1), 1, atol=1e-5)
-    near = (asked @ VECTORS.T).max(axis=1)
+    near = (QUERIES @ VECTORS.T).max(axis=1)
+    np.testing.assert_allclose(np.linalg.norm(QUERIES, axis=1), 1, atol=1e-5)
     assert 0.6 < near.min() < 0.8 < near.max() < 0.97
-    np.testing.assert_array_equal(asked, sampled_queries(VECTORS, 200, seed=1))
-    assert (asked != sampled_queries(VECTORS, 200, seed=2)).any()
-    assert len(sampled_queries(VECTORS[:3], 200, seed=1)) == 3
-    assert len(sampled_queries(VECTORS[:0], 200, seed=1)) == 0
+    np.testing.assert_array_equal(QUERIES, noisy(VECTORS[:60], seed=0))
+    assert (noisy(VECTORS[:60], seed=1) != QUERIES).any()
+    assert sorted(sampled_rows(3, 200, seed=1)) == [0, 1, 2]
+    assert len(set(sampled_rows(500, 200, seed=1))) == 200
 
 
-def test_every_query_is_timed_after_one_that_is_not(monkeypatch: pytest.MonkeyPatch):
-    clock, asked = [0.0], list[float]()
+@pytest.mark.parametrize(("min_recall", "missed"), [(0.99, 0), (0.8, 2), (0.5, 4)])
+def test_the_first_settings_that_leave_half_of_the_misses_to_spare_are_chosen(min_recall: float, missed: int):
+    grid = [{"missed": number} for number in (9, 7, 6, 5, 4, 3, 2, 1, 0)]
+    enough = max(number for number in range(10) if 1 - number / 10 >= (1 + min_recall) / 2)
+    chosen, trials = tune(lambda settings: MissesTheBest(settings["missed"]), grid, QUERIES, TRUTH, min_recall)
+    assert enough <= missed
+    assert chosen is not None
+    assert chosen.parameters == {"missed": enough}
+    assert [trial.parameters["missed"] for trial in trials] == [
+        n for n in range(9, -1, -1) if n >= enough and n != 8
+    ] + [enough]
 
-    def ask(query: Vector) -> None:
-        clock[0] += 5.0 if not asked else 0.001 * len(asked)
-        asked.append(float(query[0]))
 
-    monkeypatch.setattr(trials, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
-    assert median_ms(ask, VECTORS[:7]) == pytest.approx(4.0)
-    assert asked == [VECTORS[0, 0], *VECTORS[:7, 0]]
+def test_settings_that_hold_for_the_first_half_of_the_queries_alone_are_not_chosen():
+    order = np.argsort(-np.sign(QUERIES[:, 0]), kind="stable")
+    order = np.concatenate([order[:20], order[-20:]])
+    asked, truth = QUERIES[order], [TRUTH[number] for number in order]
+    grid = [{"missed": 5}, {"missed": 0}]
+    chosen, trials = tune(lambda settings: MissesTheBest(settings["missed"], on_one_side=True), grid, asked, truth, 0.9)
+    assert [(trial.parameters["missed"], trial.recall_at_10) for trial in trials] == [(5, 1), (5, 0.5), (0, 1), (0, 1)]
+    assert chosen == trials[-1]
+    nothing, _ = tune(lambda settings: MissesTheBest(settings["missed"], on_one_side=True), grid[:1], asked, truth, 0.9)
+    assert nothing is None

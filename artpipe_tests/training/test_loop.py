@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 import torch
 
-from artpipe.embedding.embedder import Embedder, Predictions
+from artpipe.embedding.embedder import Embedder
+from artpipe.embedding.predictions import Predictions
 from artpipe.images.pixels import decode_square
 from artpipe.models.checkpoint import load_model
 from artpipe.models.network import build_backbone, build_model

@@ -1,13 +1,14 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numkong
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artpipe.vectors import nearest
-from artpipe.vectors.nearest import ByteScan, ExactProduct, HnswGraph, Vector, build_graph, in_parts
+from artpipe.vectors import nearest, threads
+from artpipe.vectors.nearest import ExactProduct, Int8Index, Vector
 
 
 def unit(rows: np.ndarray) -> Vector:
@@ -30,18 +31,18 @@ VECTORS = gaussian(3000, 48)
 QUERIES = gaussian(20, 48, seed=1)
 
 
-@pytest.mark.parametrize("kind", [ExactProduct, ByteScan])
+@pytest.mark.parametrize("kind", [ExactProduct, Int8Index])
 @pytest.mark.parametrize("k", [1, 10, 40, 3000, 5000])
-def test_the_exact_ways_find_just_what_brute_force_finds(kind: type[ExactProduct | ByteScan], k: int):
+def test_the_exact_ways_find_just_what_brute_force_finds(kind: type[ExactProduct | Int8Index], k: int):
     for query in QUERIES[:5]:
         found = kind(VECTORS).search(query, k)
         assert found.positions.tolist() == brute_force(VECTORS, query, k)
         np.testing.assert_allclose(found.similarities, VECTORS[found.positions] @ query, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", [ExactProduct, ByteScan])
+@pytest.mark.parametrize("kind", [ExactProduct, Int8Index])
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.02, 0.1, 0.3, 0.5, 0.9, 0.99, 1.0])
-def test_a_filter_of_any_selectivity_leaves_the_answer_exact(kind: type[ExactProduct | ByteScan], share: float):
+def test_a_filter_of_any_selectivity_leaves_the_answer_exact(kind: type[ExactProduct | Int8Index], share: float):
     allowed = np.random.default_rng(2).random(len(VECTORS)) < share
     for query in QUERIES:
         assert kind(VECTORS).search(query, 10, allowed).positions.tolist() == brute_force(VECTORS, query, 10, allowed)
@@ -49,18 +50,18 @@ def test_a_filter_of_any_selectivity_leaves_the_answer_exact(kind: type[ExactPro
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([3, 64, 200]), st.floats(0.0, 0.5))
-def test_the_byte_scan_is_exact_for_clustered_and_skewed_vectors(seed: int, dimension: int, spread: float):
+def test_the_int8_scan_is_exact_for_clustered_and_skewed_vectors(seed: int, dimension: int, spread: float):
     rng = np.random.default_rng(seed)
     centres = np.abs(rng.standard_normal((5, dimension))) ** 3
     vectors = unit(centres[rng.integers(0, 5, 1500)] + spread * rng.standard_normal((1500, dimension)) + 1e-3)
     query = vectors[7]
-    found = ByteScan(vectors).search(query, 10).similarities
+    found = Int8Index(vectors).search(query, 10).similarities
     np.testing.assert_allclose(found, np.sort(vectors @ query)[::-1][:10], atol=1e-6)
 
 
 def test_the_first_of_equally_near_rows_comes_first():
     vectors = np.repeat(gaussian(2, 16), 400, axis=0)
-    assert ByteScan(vectors).search(vectors[0], 3).positions.tolist() == [0, 1, 2]
+    assert Int8Index(vectors).search(vectors[0], 3).positions.tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("stretch", [slice(0, 200), slice(700, 1900), slice(2990, 3000)])
@@ -69,105 +70,145 @@ def test_a_filter_that_leaves_one_stretch_of_the_table_leaves_the_answer_exact(s
     allowed = np.zeros(len(VECTORS), dtype=bool)
     allowed[stretch] = True
     for query in QUERIES[:5]:
-        assert ByteScan(VECTORS).search(query, k, allowed).positions.tolist() == brute_force(VECTORS, query, k, allowed)
+        assert Int8Index(VECTORS).search(query, k, allowed).positions.tolist() == brute_force(
+            VECTORS, query, k, allowed
+        )
 
 
 def test_a_scan_shared_by_threads_finds_the_same(monkeypatch: pytest.MonkeyPatch):
-    alone = [ByteScan(VECTORS).search(query, 10) for query in QUERIES]
-    monkeypatch.setattr(nearest, "_ROWS_WORTH_A_THREAD", 700)
-    monkeypatch.setattr(nearest, "cpu_count", lambda: 3)
+    alone = [Int8Index(VECTORS).search(query, 10) for query in QUERIES]
+    monkeypatch.setattr(threads, "_ROWS_WORTH_A_THREAD", 700)
+    monkeypatch.setattr(threads, "cpu_count", lambda: 3)
     for query, found in zip(QUERIES, alone, strict=True):
-        assert ByteScan(VECTORS).search(query, 10).positions.tolist() == found.positions.tolist()
-
-
-@pytest.mark.parametrize(("rows", "parts_a_thread", "step"), [(1, 1, 1), (699, 1, 1), (3000, 8, 64), (2999, 3, 700)])
-def test_every_row_is_in_one_part_however_many_threads_take_them(
-    monkeypatch: pytest.MonkeyPatch, rows: int, parts_a_thread: int, step: int
-):
-    monkeypatch.setattr(nearest, "_ROWS_WORTH_A_THREAD", 700)
-    monkeypatch.setattr(nearest, "cpu_count", lambda: 3)
-    seen = np.zeros(rows, dtype=int)
-
-    def count(part: slice) -> None:
-        seen[part] += 1
-
-    parts = in_parts(rows, count, parts_a_thread, step)
-    assert (seen == 1).all()
-    assert [part.start for part in parts] == [0, *(part.stop for part in parts[:-1])]
-    assert all(part.start % step == 0 for part in parts)
+        assert Int8Index(VECTORS).search(query, 10).positions.tolist() == found.positions.tolist()
 
 
 def test_a_query_does_not_wait_for_threads_that_are_busy_with_others(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(nearest, "_ROWS_WORTH_A_THREAD", 700)
-    monkeypatch.setattr(nearest, "cpu_count", lambda: 3)
+    monkeypatch.setattr(threads, "_ROWS_WORTH_A_THREAD", 700)
+    monkeypatch.setattr(threads, "cpu_count", lambda: 3)
     answered = threading.Event()
     with ThreadPoolExecutor(1) as busy:
-        monkeypatch.setattr(nearest, "_helpers", lambda: busy)
+        monkeypatch.setattr(threads, "_pool", lambda: busy)
         was_answered = busy.submit(answered.wait, 20)
-        found = ByteScan(VECTORS).search(QUERIES[0], 10).positions.tolist()
+        found = Int8Index(VECTORS).search(QUERIES[0], 10).positions.tolist()
         answered.set()
         assert was_answered.result()
     assert found == brute_force(VECTORS, QUERIES[0], 10)
-
-
-@pytest.mark.parametrize("fails_here", [True, False])
-def test_a_failure_of_any_part_is_told_and_ends_the_work(monkeypatch: pytest.MonkeyPatch, fails_here: bool):
-    monkeypatch.setattr(nearest, "_ROWS_WORTH_A_THREAD", 10)
-    monkeypatch.setattr(nearest, "cpu_count", lambda: 2)
-    here, both_at_work, told = threading.get_ident(), threading.Barrier(2), threading.Event()
-    done: list[slice] = []
-
-    def work(part: slice) -> None:
-        is_here = threading.get_ident() == here
-        if len(done) < 2:
-            done.append(part)
-            both_at_work.wait(10)
-        else:
-            done.append(part)
-        if is_here == fails_here:
-            raise ArithmeticError("failed")
-        if fails_here:
-            told.wait(10)  # the helper is still at its first part when the failure is told
-
-    with ThreadPoolExecutor(1) as helper:
-        monkeypatch.setattr(nearest, "_helpers", lambda: helper)
-        with pytest.raises(ArithmeticError, match="failed"):
-            in_parts(1000, work, parts_a_thread=50)
-        told.set()
-    assert len(done) == (2 if fails_here else 100)
 
 
 def test_one_row_of_a_single_large_number_leaves_the_others_exact():
     vectors = VECTORS.copy()
     vectors[5] = np.eye(48)[0]
     for query in (*QUERIES[:5], vectors[5]):
-        assert ByteScan(vectors).search(query, 10).positions.tolist() == brute_force(vectors, query, 10)
+        assert Int8Index(vectors).search(query, 10).positions.tolist() == brute_force(vectors, query, 10)
 
 
 def test_a_filter_that_nothing_passes_finds_nothing():
     nothing = np.zeros(len(VECTORS), dtype=bool)
-    for exact in (ExactProduct(VECTORS), ByteScan(VECTORS)):
+    for exact in (ExactProduct(VECTORS), Int8Index(VECTORS)):
         assert exact.search(QUERIES[0], 5, nothing).positions.tolist() == []
 
 
-def test_the_graph_finds_most_neighbours_with_their_exact_similarities():
-    vectors = gaussian(2000, 16)
-    graph = build_graph(vectors)
-    graph.expansion_search = 128
-    served = HnswGraph(vectors, graph)
-    found = [served.search(query, 10) for query in gaussian(20, 16, seed=3)]
-    truth = [brute_force(vectors, query, 10) for query in gaussian(20, 16, seed=3)]
-    assert np.mean([len(set(a.positions.tolist()) & set(b)) / 10 for a, b in zip(found, truth, strict=True)]) > 0.95
-    for answer, query in zip(found, gaussian(20, 16, seed=3), strict=True):
-        np.testing.assert_allclose(answer.similarities, vectors[answer.positions] @ query, atol=1e-6)
+RNG = np.random.default_rng(0)
+SPIKY = unit(np.abs(RNG.standard_normal((6000, 40))) ** 4 + 0.01)
+GAUSSIAN = unit(RNG.standard_normal((6000, 40)))
 
 
-def test_the_graph_answers_filtered_and_long_queries_exactly():
-    vectors = gaussian(2000, 16)
-    graph = build_graph(vectors)
-    graph.expansion_search = 32
-    served = HnswGraph(vectors, graph)
-    allowed = np.random.default_rng(0).random(2000) < 0.2
-    query = gaussian(1, 16, seed=3)[0]
-    assert served.search(query, 10, allowed).positions.tolist() == brute_force(vectors, query, 10, allowed)
-    assert served.search(query, 200).positions.tolist() == brute_force(vectors, query, 200)
+@pytest.mark.parametrize("kind", [ExactProduct, Int8Index])
+@pytest.mark.parametrize("vectors", [GAUSSIAN, SPIKY, GAUSSIAN[:300]], ids=["gaussian", "spiky", "few rows"])
+@pytest.mark.parametrize("share", [None, 0.0, 0.001, 0.03, 0.1, 0.5, 0.99, 1.0])
+def test_a_batch_finds_what_each_query_finds_alone(
+    kind: type[ExactProduct | Int8Index], vectors: Vector, share: float | None
+):
+    allowed = None if share is None else RNG.random(len(vectors)) < share
+    queries = unit(vectors[:30] + 0.1 * RNG.standard_normal((30, 40)))
+    depths = [1 + number % 12 for number in range(30)]
+    answers = kind(vectors).search_many(queries, depths, allowed)
+    for query, k, found in zip(queries, depths, answers, strict=True):
+        alone = ExactProduct(vectors).search(query, k, allowed)
+        assert found.positions.tolist() == alone.positions.tolist()
+        np.testing.assert_allclose(found.similarities, alone.similarities, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [640, 641, 703, 5999])
+@pytest.mark.parametrize("kept", [None, slice(0, 300), slice(-300, None), slice(1, None, 2)])
+def test_rows_at_the_end_of_parts_and_groups_are_found(monkeypatch: pytest.MonkeyPatch, rows: int, kept: slice | None):
+    monkeypatch.setattr(threads, "_ROWS_WORTH_A_THREAD", 100)
+    monkeypatch.setattr(threads, "cpu_count", lambda: 3)
+    vectors, allowed = GAUSSIAN[:rows], None
+    if kept is not None:
+        allowed = np.zeros(rows, dtype=bool)
+        allowed[kept] = True
+    queries = unit(vectors[-40:] + 0.1 * RNG.standard_normal((40, 40)))
+    for query, found in zip(queries, Int8Index(vectors).search_many(queries, [4] * 40, allowed), strict=True):
+        assert found.positions.tolist() == ExactProduct(vectors).search(query, 4, allowed).positions.tolist()
+
+
+def test_a_filter_that_leaves_one_stretch_of_the_table_is_answered_too():
+    allowed = np.zeros(len(GAUSSIAN), dtype=bool)
+    allowed[1000:5500] = True
+    found = Int8Index(GAUSSIAN).search_many(GAUSSIAN[:4], [10] * 4, allowed)
+    for query, answer in zip(GAUSSIAN[:4], found, strict=True):
+        assert answer.positions.tolist() == ExactProduct(GAUSSIAN).search(query, 10, allowed).positions.tolist()
+
+
+def test_more_than_pass_the_filter_are_asked_for_and_all_that_pass_come_back():
+    allowed = np.zeros(len(GAUSSIAN), dtype=bool)
+    allowed[::9] = True
+    found = Int8Index(GAUSSIAN).search_many(GAUSSIAN[:3], [5000] * 3, allowed)
+    assert [sorted(answer.positions) for answer in found] == [np.flatnonzero(allowed).tolist()] * 3
+
+
+def test_the_first_of_equally_near_rows_comes_first_in_a_batch():
+    equal = np.repeat(GAUSSIAN[:2], 3000, axis=0)
+    found = Int8Index(equal).search_many(GAUSSIAN[:2], [3, 3])
+    assert [answer.positions.tolist() for answer in found] == [[0, 1, 2], [3000, 3001, 3002]]
+
+
+def test_a_batch_larger_than_one_product_is_answered_in_parts(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(nearest, "_LARGEST_PRODUCT_BYTES", 1)
+    monkeypatch.setattr(nearest, "_FEWEST_QUERIES", 7)
+    found = Int8Index(GAUSSIAN).search_many(GAUSSIAN[:50], [1] * 50)
+    assert [answer.positions.tolist() for answer in found] == [[row] for row in range(50)]
+
+
+def test_a_batch_reads_the_vectors_once_for_all(monkeypatch: pytest.MonkeyPatch):
+    read: list[tuple[int, int]] = []
+    multiply = numkong.dots_packed
+
+    def noted(codes: np.ndarray, packed: object, *, out: object, start_row: int, end_row: int) -> None:
+        read.append((start_row, end_row))
+        multiply(codes, packed, out=out, start_row=start_row, end_row=end_row)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+    monkeypatch.setattr(numkong, "dots_packed", noted)
+    Int8Index(GAUSSIAN).search_many(GAUSSIAN[:50], [10] * 50)
+    ends = [last for _, last in sorted(read)]
+    assert [first for first, _ in sorted(read)] == [0, *ends[:-1]]
+    assert ends[-1] == len(GAUSSIAN)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02, 0.3])
+def test_vectors_that_are_much_alike_are_not_gathered_for_all_queries_at_once(
+    monkeypatch: pytest.MonkeyPatch, noise: float
+):
+    vectors = unit(1 + noise * RNG.standard_normal((6000, 40)))
+    gathered: list[int] = []
+    vecdot = np.vecdot
+
+    def noted(rows: np.ndarray, query: np.ndarray) -> np.ndarray:
+        gathered.append(len(rows))
+        return vecdot(rows, query)
+
+    monkeypatch.setattr(np, "vecdot", noted)
+    queries = vectors[:60]
+    answers = Int8Index(vectors).search_many(queries, [10] * 60)
+    assert max(gathered, default=0) <= len(vectors) // 8
+    for query, found in zip(queries, answers, strict=True):
+        np.testing.assert_allclose(found.similarities, np.sort(vectors @ query)[::-1][:10], atol=1e-6)
+
+
+def test_a_query_of_no_direction_is_answered_without_a_warning():
+    queries = np.stack([GAUSSIAN[3], np.zeros(40, dtype=np.float32)])
+    found = Int8Index(GAUSSIAN).search_many(queries, [5, 5])
+    assert found[0].positions[0] == 3
+    assert found[1].positions.tolist() == [0, 1, 2, 3, 4]

@@ -16,11 +16,11 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from artpipe.embedding.mapping import update_map
+from artpipe.embedding.predictions import Predictions
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.parquet import write_table
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.recognition.feature_index import build_feature_index
-from artpipe.search.queries import Encoded
 from artpipe.search.text import build_text_index
 from artpipe.web.app import create_app
 from artpipe.web.catalogue import Catalogue
@@ -38,14 +38,14 @@ class ColourModel:
     model_id = MODEL
     labels = {"style": STYLES, "period": ["1450-1550"], "type": ["study", "genre"]}  # noqa: RUF012
 
-    def encode(self, jpegs: Sequence[bytes]) -> Encoded:
-        means = np.array([np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB")).mean((0, 1)) for jpeg in jpegs])
+    def encode(self, pictures: Sequence[Image.Image]) -> Predictions:
+        means = np.array([np.asarray(picture).mean((0, 1)) for picture in pictures])
         red = means[:, 0] / 255
         style = np.stack([red, (1 - red) * 0.6, (1 - red) * 0.3, (1 - red) * 0.1], axis=1)
-        ones = np.ones((len(jpegs), 1))
+        ones = np.ones((len(pictures), 1))
         chances = {"style": style, "period": ones, "type": np.concatenate([ones * 0.25, ones * 0.75], axis=1)}
         vectors = (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float32)
-        return Encoded(vectors, {task: values.astype(np.float32) for task, values in chances.items()})
+        return Predictions(vectors, {task: values.astype(np.float32) for task, values in chances.items()})
 
 
 def picture(colour: tuple[int, int, int], size: tuple[int, int] = (64, 48), kind: str = "JPEG", **options) -> bytes:
@@ -129,9 +129,9 @@ def comparisons_held_up() -> Iterator[threading.Event]:
     may_compare = threading.Event()
     compare = Catalogue.same_painting
 
-    def wait_and_compare(self: Catalogue, jpeg: bytes) -> Verdict | None:
+    def wait_and_compare(self: Catalogue, picture: Image.Image) -> Verdict | None:
         assert may_compare.wait(60)
-        return compare(self, jpeg)
+        return compare(self, picture)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Catalogue, "same_painting", wait_and_compare)

@@ -1,5 +1,6 @@
 import io
 
+import lance
 import polars as pl
 import pytest
 from fastapi.testclient import TestClient
@@ -90,8 +91,8 @@ def test_works_can_be_like_a_picture_and_unlike_a_work(client: TestClient, pictu
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ({"unlike": "d/durer/work001"}, "not said what the works should be like"),
-        ({"like": ["d/durer/work001"], "unlike": ["d/durer/work001"]}, "named as like and as unlike"),
+        ({"unlike": "d/durer/work001"}, "needs something to be similar to"),
+        ({"like": ["d/durer/work001"], "unlike": ["d/durer/work001"]}, "named with both"),
         ({"like": [f"d/durer/work{i:03}" for i in range(13)]}, "at most 12"),
     ],
 )
@@ -137,11 +138,40 @@ def test_words_that_nobody_spells_so_are_taken_loosely_and_said_to_be(client: Te
     exact, nearly, some = (
         client.get("/api/search", params={"words": words}).json() for words in ("Dürer", "durrer", "durer qwertyuiop")
     )
-    assert (exact["total"], exact["note"]) == (20, "")
-    assert (nearly["total"], nearly["note"]) == (20, "every word, or one spelt nearly so")
-    assert some["total"] == 20
+    assert (exact["total"], exact["word_match"], exact["note"]) == (20, "all", "")
+    assert (nearly["total"], nearly["word_match"], nearly["note"]) == (
+        20,
+        "fuzzy",
+        "every word, or one spelt nearly so",
+    )
+    assert (some["total"], some["word_match"]) == (20, "some")
     assert some["note"].startswith("some of the words")
     assert sum(nearly["facets"]["style"].values()) == 20
+
+
+@pytest.mark.parametrize(
+    ("address", "asked"),
+    [
+        ("/search", {"words": "moon", "type": "portrait"}),
+        ("/search", {"words": "moon", "like": "d/durer/work005"}),
+        ("/api/search", {"words": "moon", "page": 2}),
+        ("/api/search/hits.csv", {"words": "moon"}),
+    ],
+)
+def test_a_request_with_words_costs_one_full_text_query(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, address: str, asked: dict
+):
+    client.get(address, params=asked)
+    queries: list[object] = []
+    scanner = lance.LanceDataset.scanner
+
+    def counted(*args: object, **options: object) -> object:
+        queries.append(options["full_text_query"])
+        return scanner(*args, **options)
+
+    monkeypatch.setattr(lance.LanceDataset, "scanner", counted)
+    assert client.get(address, params=asked).status_code == 200
+    assert len(queries) == 1
 
 
 def test_a_prediction_says_how_sure_it_is_and_how_far_the_picture_is_from_the_collection(
@@ -150,14 +180,12 @@ def test_a_prediction_says_how_sure_it_is_and_how_far_the_picture_is_from_the_co
     with TestClient(create_app(web_lake, WebConfig(abstain_below=0.8), encoder=colour_model)) as client:
         told = client.post("/api/predict", files={"picture": ("p", picture_of((228, 60, 97)))}).json()
         assert told["is_sure"] == {"style": True, "period": True, "type": False}
-        assert told["likeness"]["nearest_similarity"] > 0.99
-        assert told["likeness"]["is_unlike_collection"] is None, "nothing was measured in this lake"
+        assert told["novelty"]["nearest_similarity"] > 0.99
+        assert told["novelty"]["is_out_of_distribution"] is None, "nothing was measured in this lake"
         again = client.get("/api/search", params={"image": told["image"]}).json()
         assert again["is_sure"] == told["is_sure"]
-        assert again["likeness"]["nearest_similarity"] == pytest.approx(
-            told["likeness"]["nearest_similarity"], abs=0.01
-        )
-        assert client.get("/api/search").json()["likeness"] is None
+        assert again["novelty"]["nearest_similarity"] == pytest.approx(told["novelty"]["nearest_similarity"], abs=0.01)
+        assert client.get("/api/search").json()["novelty"] is None
 
 
 def test_health_says_what_is_served(client: TestClient):

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from artpipe.search.collection import NothingEmbeddedError
 from artpipe.web.encoder import BatchingEncoder
@@ -28,29 +29,29 @@ def test_a_failure_to_load_is_raised_for_every_caller():
             encoder.loaded()
 
 
-def test_pictures_that_arrive_during_a_forward_pass_form_the_next_batch(colour_model, picture_of):
+def test_pictures_that_arrive_during_a_forward_pass_form_the_next_batch(colour_model):
     first_pass, may_finish = threading.Event(), threading.Event()
     batch_sizes: list[int] = []
+    red, green, blue, bad = (Image.new("RGB", (9, 9), colour) for colour in ("#c00101", "#01c001", "#0101c0", "black"))
 
     class SlowModel:
         model_id, labels = "m", colour_model.labels
 
-        def encode(self, jpegs):
-            batch_sizes.append(len(jpegs))
+        def encode(self, pictures):
+            batch_sizes.append(len(pictures))
             if len(batch_sizes) == 1:
                 first_pass.set()
                 assert may_finish.wait(30)
-            if b"bad" in jpegs:
+            if bad in pictures:
                 raise ValueError("a bad picture")
-            return colour_model.encode(jpegs)
+            return colour_model.encode(pictures)
 
     encoder = BatchingEncoder(SlowModel, "m")
-    red, green, blue = (picture_of(colour) for colour in ((200, 1, 1), (1, 200, 1), (1, 1, 200)))
     with ThreadPoolExecutor(4) as pool:
         try:
             answers = [pool.submit(encoder.encode, [red])]
             assert first_pass.wait(30)
-            answers += [pool.submit(encoder.encode, [jpeg]) for jpeg in (green, blue, b"bad")]
+            answers += [pool.submit(encoder.encode, [picture]) for picture in (green, blue, bad)]
             give_up_at = time.monotonic() + 30
             while encoder.queue_length < 3 and time.monotonic() < give_up_at:
                 time.sleep(0.005)

@@ -18,9 +18,9 @@ def upload(client: TestClient, data: bytes, accept: str = "text/html"):
     return client.post("/search", files={"picture": ("p.jpg", data)}, headers={"accept": accept})
 
 
-def measured(lake: DataLake, model_id: str, usual_up_to: float) -> None:
+def measured(lake: DataLake, model_id: str, threshold: float) -> None:
     """Says of a lake of colours what distance is usual in it."""
-    save_scale(lake, NoveltyScale(model_id, np.eye(3, dtype=np.float32), usual_up_to, 40))
+    save_scale(lake, NoveltyScale(model_id, np.eye(3, dtype=np.float32), threshold, 40))
 
 
 def seen_as(artwork_id: str | None, model) -> str:
@@ -170,7 +170,7 @@ def test_nothing_is_called_unsure_where_every_guess_is_likely_enough(client: Tes
 def test_whoever_opens_the_results_of_a_picture_is_told_that_it_is_unlike_the_collection(
     own_lake: DataLake, colour_model, picture_of
 ):
-    measured(own_lake, colour_model.model_id, usual_up_to=0.3)
+    measured(own_lake, colour_model.model_id, threshold=0.3)
     with TestClient(create_app(own_lake, encoder=colour_model), follow_redirects=False) as client:
         grey, red = (upload(client, picture_of(colour)).headers["location"] for colour in ((128,) * 3, (228, 78, 78)))
     with TestClient(create_app(own_lake, encoder=colour_model)) as stranger:
@@ -180,7 +180,7 @@ def test_whoever_opens_the_results_of_a_picture_is_told_that_it_is_unlike_the_co
 
 
 def test_a_painting_that_is_held_is_not_called_unlike_the_collection(own_lake: DataLake, colour_model):
-    measured(own_lake, colour_model.model_id, usual_up_to=0.0)
+    measured(own_lake, colour_model.model_id, threshold=0.0)
     with TestClient(create_app(own_lake, encoder=colour_model)) as client:
         held, not_held = (client.get("/search", params={"image": seen_as(who, colour_model)}).text for who in (
             "d/durer/work001", None
@@ -197,11 +197,11 @@ def test_a_picture_of_a_detail_is_told_to_show_the_painting(client: TestClient, 
     assert '<a href="/works/m/moon/work058">Colour no. 58</a></h2>' in page
 
 
-@pytest.mark.parametrize(("usual_up_to", "stands_apart"), [(0.1, True), (0.5, False)])
+@pytest.mark.parametrize(("threshold", "stands_apart"), [(0.1, True), (0.5, False)])
 def test_a_painting_unlike_every_other_is_said_to_be(
-    own_lake: DataLake, colour_model, usual_up_to: float, stands_apart: bool
+    own_lake: DataLake, colour_model, threshold: float, stands_apart: bool
 ):
-    measured(own_lake, colour_model.model_id, usual_up_to)
+    measured(own_lake, colour_model.model_id, threshold)
     with TestClient(create_app(own_lake, encoder=colour_model)) as client:
         page = client.get("/works/d/durer/work001").text
     assert ("Unlike any other work here" in page) == stands_apart

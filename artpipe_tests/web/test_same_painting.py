@@ -138,13 +138,13 @@ def test_a_picture_is_compared_once_with_a_collection_however_often_it_is_sent()
 
 
 def test_old_comparisons_are_forgotten():
-    comparisons, works = Comparisons(most_remembered=2), Works()
+    comparisons, works = Comparisons(max_remembered=2), Works()
     for token in ("a", "b", "c"):
         comparisons.begin(token, works, lambda: Verdict("w", 0.9))
     assert not comparisons.is_known("a")
     with pytest.raises(ComparisonFailedError):
-        comparisons.told("a")
-    assert asyncio.run(comparisons.verdict("c")) == comparisons.told("c") == Verdict("w", 0.9)
+        comparisons.result("a")
+    assert asyncio.run(comparisons.verdict("c")) == comparisons.result("c") == Verdict("w", 0.9)
     comparisons.close()
 
 

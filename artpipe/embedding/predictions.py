@@ -1,0 +1,37 @@
+"""What a model predicts for a batch of pictures; light to import, so that search and web can name it without torch."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The embeddings of N pictures and the class probabilities of each task.
+
+    Attributes:
+        vectors: float32 (N, D); each row has length 1, so that a dot product is a cosine similarity.
+        probabilities: float32 (N, classes) by task, in the order of the model card's classes; each row sums to 1.
+        computed: how many of the pictures an inference cache did not know and ran through the network.
+    """
+
+    vectors: NDArray[np.float32]
+    probabilities: dict[str, NDArray[np.float32]]
+    computed: int = 0
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __getitem__(self, rows: slice) -> "Predictions":
+        """The predictions of some of the pictures."""
+        return Predictions(self.vectors[rows], {task: one[rows] for task, one in self.probabilities.items()})
+
+    @classmethod
+    def joined(cls, parts: Iterable["Predictions"]) -> "Predictions":
+        """All parts as one; at least one is needed."""
+        batches = list(parts)
+        tasks = batches[0].probabilities
+        probabilities = {task: np.concatenate([each.probabilities[task] for each in batches]) for task in tasks}
+        return cls(np.concatenate([each.vectors for each in batches]), probabilities)

@@ -1,0 +1,99 @@
+"""Pictures that people search with: a file, its bytes, a Pillow image or an array, decoded once to RGB.
+
+Search, recognition and the web app all read pictures by `read_picture`; nothing is encoded again on the way.
+"""
+
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artpipe.errors import ArtpipeError
+from artpipe.images.decode import MAX_PIXELS, NotAnImageError, decode_rgb
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from PIL.Image import Image
+
+Picture: "TypeAlias" = Union[str, Path, bytes, IO[bytes], "Image", NDArray[Any]]
+"""The path of an image file, its bytes, an open file, a Pillow image, or pixels of shape (height, width, channels)."""
+
+_CHANNELS = (1, 3, 4)
+
+
+def is_url(text: str) -> bool:
+    """Whether the text is a web address."""
+    return text.lower().startswith(("http://", "https://"))
+
+
+def is_pixels(query: object) -> bool:
+    """Whether an array holds a picture, (height, width, channels), rather than a vector."""
+    return isinstance(query, np.ndarray) and query.ndim == 3
+
+
+def read_picture(picture: Picture, short_side_px: int | None = None, max_pixels: int = MAX_PIXELS) -> "Image":
+    """Decode a picture once: upright, RGB, sRGB, on white where it is transparent.
+
+    Args:
+        picture: see `Picture`. An array holds one (grey), three (RGB) or four (RGBA) channels, as uint8, as uint16 over
+            its whole range, or as floats from 0 to 1.
+        short_side_px: shrink to this short side; never enlarged.
+        max_pixels: files with more pixels are refused before they are decoded.
+
+    Raises:
+        NotAnImageError: it is a web address, no readable file, no picture, or an array of another kind.
+        UnreadableImageError, TooManyPixelsError: it is a picture that cannot be decoded.
+    """
+    if isinstance(picture, np.ndarray):
+        return decode_rgb(_from_array(picture), short_side_px, max_pixels)
+    if isinstance(picture, (str, Path)):
+        data = _file_bytes(picture)
+        try:
+            return decode_rgb(data, short_side_px, max_pixels)
+        except ArtpipeError as error:
+            raise type(error)(f"{picture} cannot be used: {error}") from error
+    # A Pillow image has no `read`.
+    read = getattr(picture, "read", None)
+    return decode_rgb(read() if read else picture, short_side_px, max_pixels)  # pyright: ignore[reportArgumentType]
+
+
+def _file_bytes(path: str | Path) -> bytes:
+    if isinstance(path, str) and is_url(path):
+        raise NotAnImageError(
+            f"{path} is a web address, and artpipe downloads no pictures to search with; download it and give the file."
+        )
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise NotAnImageError(
+            f"{path} cannot be read ({error.strerror or error}); give the path of an image file."
+        ) from error
+
+
+def _from_array(pixels: NDArray[Any]) -> "Image":
+    from PIL import Image
+
+    if pixels.ndim != 3 or pixels.shape[2] not in _CHANNELS or not pixels.size:
+        raise _refused(pixels)
+    if pixels.dtype == np.uint16:
+        pixels = np.round(pixels / 257)
+    elif np.issubdtype(pixels.dtype, np.floating):
+        if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1):
+            raise NotAnImageError(
+                f"an array of {pixels.dtype} holds values from {pixels.min():g} to {pixels.max():g}; "
+                "scale it to 0 to 1, or give uint8."
+            )
+        pixels = np.round(pixels * 255)
+    elif pixels.dtype != np.uint8:
+        raise _refused(pixels)
+    eight_bit = np.ascontiguousarray(pixels, dtype=np.uint8)
+    return Image.fromarray(eight_bit[..., 0] if eight_bit.shape[2] == 1 else eight_bit)
+
+
+def _refused(pixels: NDArray[Any]) -> NotAnImageError:
+    return NotAnImageError(
+        f"an array of type {pixels.dtype} and shape {pixels.shape} is no picture; give uint8, uint16 or floats from 0 "
+        "to 1 of shape (height, width, 3)."
+    )

@@ -1,0 +1,54 @@
+"""From ranked rows of the table to the frames of `Hits`."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from artpipe.embedding.table import PREDICTIONS
+from artpipe.vectors.nearest import Neighbours, Positions
+
+HIT_METADATA = (
+    "artist",
+    "title",
+    "date_text",
+    "year_from",
+    "year_to",
+    "style",
+    "period",
+    "type",
+    "school",
+    "technique",
+    "location",
+    "page_url",
+    "image_url",
+    *PREDICTIONS,
+)
+"""The columns of a hit after `rank`, `artwork_id` and its score."""
+
+
+class HitBuilder:
+    """Makes frames of the rows of one table.
+
+    Args:
+        works: the table without its vectors.
+    """
+
+    def __init__(self, works: pl.DataFrame) -> None:
+        self._columns = works.select("artwork_id", *HIT_METADATA)
+
+    def frame(self, positions: Positions, offset: int, score: pl.Series | None = None) -> pl.DataFrame:
+        """The rows with their ranks from `offset` + 1 on and, where works are ranked, their score."""
+        frame = self._columns[positions]
+        ranks = np.arange(offset + 1, offset + 1 + frame.height, dtype=np.int32)
+        frame = frame.insert_column(0, pl.Series("rank", ranks))
+        return frame if score is None else frame.insert_column(2, score)
+
+    def frames(self, pages: Sequence[Neighbours], offset: int) -> list[pl.DataFrame]:
+        """A frame for each page of neighbours; all are slices of one, which is gathered at once."""
+        sizes = [len(page.positions) for page in pages]
+        ranks = np.concatenate([np.arange(size, dtype=np.int32) for size in sizes]) + offset + 1
+        similarities = pl.Series("similarity", np.concatenate([page.similarities for page in pages]))
+        whole = self.frame(np.concatenate([page.positions for page in pages]), 0, similarities)
+        whole = whole.with_columns(rank=pl.Series(ranks))
+        return [whole.slice(end - size, size) for size, end in zip(sizes, np.cumsum(sizes).tolist(), strict=True)]

@@ -1,0 +1,125 @@
+"""Answers search requests over one snapshot: by similarity, by words, or by a filter alone.
+
+`matching.py` applies filters and words, `ranking.py` orders what is left, `hit_builder.py` makes the frames.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from artpipe.images.reading import Picture
+from artpipe.search.filters import SearchFilter
+from artpipe.search.groups import Groups
+from artpipe.search.hit_builder import HitBuilder
+from artpipe.search.hits import Explanation, Hits
+from artpipe.search.matching import Matcher
+from artpipe.search.queries import unit_vector
+from artpipe.search.ranking import Ranking
+from artpipe.search.request import QueryVector, SearchRequest
+from artpipe.search.snapshot import Snapshot
+from artpipe.search.text import TextMatches, TextSearch
+from artpipe.vectors.nearest import Positions
+
+
+class Searcher:
+    """Answers requests.
+
+    Args:
+        snapshot: what is searched.
+        resolve: makes vectors of queries.
+    """
+
+    def __init__(self, snapshot: Snapshot, resolve: Callable[[Sequence[Picture]], list[QueryVector]]) -> None:
+        self._snapshot, self._resolve = snapshot, resolve
+        self._rows = snapshot.works.height
+        groups = Groups(snapshot.works)
+        self.text = TextSearch(snapshot.lake, snapshot.version, snapshot.position_of)
+        self._matcher = Matcher(snapshot.works, self.text, groups)
+        self._ranking = Ranking(groups, lambda: snapshot.index)
+        self._builder = HitBuilder(snapshot.works)
+
+    def nearest(self, liked: Sequence[Picture], unlike: Sequence[Picture], request: SearchRequest) -> Hits:
+        """The works nearest to the mean of some queries, and away from that of others."""
+        served = self._snapshot.index  # read before the clock starts
+        began = time.perf_counter()
+        resolved = self._resolve([*liked, *unlike])
+        query = resolved[0]
+        if len(resolved) > 1:
+            mixed = QueryVector.between(resolved[: len(liked)], resolved[len(liked) :])
+            query = replace(mixed, vector=unit_vector(mixed.vector, len(mixed.vector)))
+        allowed, matches = self._matcher.allowed(request.where, request.text)
+        page = self._ranking.nearest(query, request, allowed)
+        frame = self._builder.frame(page.positions, request.offset, pl.Series("similarity", page.similarities))
+        is_exact = self._ranking.is_exact(request)
+        explained = self._explained(served.nearest.kind, page.how, began, is_exact, served.note, page.scanned)
+        total = self._ranking.total(query, request, allowed, self._rows)
+        return self._hits(frame, page.positions, total, request.where, matches, explained)
+
+    def nearest_to_each(self, queries: Sequence[Picture], request: SearchRequest) -> list[Hits]:
+        """The works nearest to each query; all queries are compared together."""
+        if not queries:
+            return []
+        began = time.perf_counter()
+        vectors = self._resolve(queries)
+        allowed, matches = self._matcher.allowed(request.where, request.text)
+        pages = self._ranking.nearest_to_each(vectors, request, allowed)
+        frames = self._builder.frames(pages, request.offset)
+        explained = self._explained("batch", "", began, self._ranking.is_exact(request))
+        share_ms = round(explained.milliseconds / len(queries), 3)
+        return [
+            self._hits(
+                frame,
+                page.positions,
+                self._ranking.total(query, request, allowed, self._rows),
+                request.where,
+                matches,
+                replace(explained, how=page.how, rows_scanned=page.scanned, milliseconds=share_ms),
+            )
+            for frame, page, query in zip(frames, pages, vectors, strict=True)
+        ]
+
+    def find(self, words: str, request: SearchRequest, *, loosen: bool) -> Hits:
+        """The works that hold the words, the most relevant first; see `Collection.find`."""
+        began = time.perf_counter()
+        places, matches = self._matcher.by_words(words, request, loosen=loosen)
+        page = places[request.offset : request.depth]
+        positions = matches.positions[page]
+        frame = self._builder.frame(positions, request.offset, pl.Series("relevance", matches.relevance[page]))
+        how = f"full-text index: {matches.level.description}" if matches.level else "full-text index"
+        explained = self._explained("text", how, began)
+        return self._hits(frame, positions, len(places), request.where, matches, explained)
+
+    def browse(self, k: int | None, where: SearchFilter | None, offset: int) -> Hits:
+        """The works that pass a filter, in the order of the table."""
+        began = time.perf_counter()
+        passing = self._matcher.passing(where)
+        positions = passing[offset : None if k is None else offset + k]
+        frame = self._builder.frame(positions, offset)
+        return self._hits(frame, positions, len(passing), where, None, self._explained("filter", "filter", began))
+
+    def _explained(
+        self, index: str, how: str, began: float, is_exact: bool = True, reason: str = "", scanned: int = 0
+    ) -> Explanation:
+        spent_ms = round((time.perf_counter() - began) * 1e3, 3)
+        return Explanation(index, is_exact, how, reason, self._rows, scanned, spent_ms)
+
+    def _hits(
+        self,
+        frame: pl.DataFrame,
+        positions: Positions,
+        total: int,
+        where: SearchFilter | None,
+        matches: TextMatches | None,
+        explanation: Explanation,
+    ) -> Hits:
+        return Hits(
+            frame,
+            self._snapshot.pictures.read,
+            explanation,
+            positions=positions,
+            total=total,
+            word_match=matches.level if matches else None,
+            facets=lambda: self._matcher.facets(where, matches),
+        )

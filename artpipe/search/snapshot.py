@@ -1,0 +1,126 @@
+"""One version of a lake's tables, and what is opened beside them to search it; each part is read when first needed."""
+
+import threading
+from datetime import date, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from artpipe.embedding.table import EmbeddingTable, vectors_version
+from artpipe.errors import ArtpipeError
+from artpipe.images.pictures import StoredPictures
+from artpipe.lake.paths import IMAGES_TABLE, DataLake
+from artpipe.lake.versions import NoSuchVersionError, table_versions, version_as_of
+from artpipe.models.served import served_model_id
+from artpipe.recognition.feature_index import FeatureIndex, open_feature_index
+from artpipe.search.index import ServedIndex, open_index
+from artpipe.search.novelty import NoveltyScale, open_scale
+from artpipe.search.predictions import stored_short_side_px
+from artpipe.search.suggestions import Suggestions
+
+if TYPE_CHECKING:
+    opened_once = cached_property
+else:
+
+    class opened_once(cached_property):  # noqa: N801 - used as a decorator
+        """A cached property that is computed once, however many threads ask for it at the same time."""
+
+        def __get__(self, instance, owner=None):
+            if instance is None:
+                return self
+            with instance._lock:  # noqa: SLF001 - a property of that very object
+                return super().__get__(instance, owner)
+
+
+AsOf = int | str | date | datetime
+"""A version of the table, or a date."""
+
+
+class LakeMissingError(ArtpipeError):
+    """There is no lake at the address."""
+
+
+class NothingEmbeddedError(ArtpipeError):
+    """The collection has no vectors yet."""
+
+
+class Snapshot:
+    """One version of the `embeddings` table, and the index, pictures and features that belong to it.
+
+    Args:
+        lake: where everything is stored.
+        as_of: the state to open, a version of the table or a date; the newest by default.
+
+    Attributes:
+        works: the table without its vectors, in the order of `artwork_id`.
+        version: that of the table.
+        past: the opened state where one was requested; None where the newest is open.
+        position_of: the row of each `artwork_id`.
+        model_ids: every model that made a vector; more than one until `embeddings` is complete.
+        model_id: the model to embed queries with; None where none is served yet.
+
+    Raises:
+        NoSuchVersionError: that state is not kept; the oldest one is named.
+        LakeMissingError: there is no lake at the address.
+        NothingEmbeddedError: the lake has no vectors yet.
+    """
+
+    def __init__(self, lake: DataLake, as_of: AsOf | None = None) -> None:
+        if lake.is_local and not lake.root.exists():
+            raise LakeMissingError(f"there is no data lake at {lake.root}; run `artpipe demo`, or set ARTPIPE_LAKE.")
+        self.lake = lake
+        self._lock = threading.RLock()
+        self._table = EmbeddingTable(lake)
+        self.past = None if as_of is None or not self._table.exists else version_as_of(self._table.versions(), as_of)
+        version = self.past.number if self.past else self._table.version
+        self.works = self._table.read(version=version)
+        if version is None or self.works.is_empty():
+            raise NothingEmbeddedError(
+                f'nothing in the lake {lake.root} was embedded yet; run `artpipe demo` or materialize "embeddings".'
+            )
+        self.version: int = version
+        self.position_of = {name: position for position, name in enumerate(self.works["artwork_id"])}
+        self.model_ids: list[str] = self.works["model_id"].unique().sort().to_list()
+        # The past is searched with the model that made it, whichever is served now.
+        self.model_id = self.model_ids[0] if self.past else served_model_id(lake)
+        self.pictures = StoredPictures(lake, lambda: self._images_version)
+
+    @opened_once
+    def index(self) -> ServedIndex:
+        """What finds the neighbours of a vector."""
+        content_version, past = vectors_version(self.works), self.past.date if self.past else None
+        return open_index(
+            self._table, self.version, model_id=self.model_ids[0], content_version=content_version, past=past
+        )
+
+    @opened_once
+    def suggestions(self) -> Suggestions:
+        """What a person who types may mean."""
+        return Suggestions(self.works)
+
+    @opened_once
+    def features(self) -> FeatureIndex:
+        """The local features of the pictures; raises NoFeatureIndexError where they were not extracted."""
+        return open_feature_index(self.lake, dict(self.works.select("artwork_id", "jpeg_sha256").iter_rows()))
+
+    @opened_once
+    def short_side_px(self) -> int:
+        """The short side of the stored pictures."""
+        return stored_short_side_px(self.lake, self._images_version)
+
+    def novelty_scale(self) -> NoveltyScale | None:
+        """The units of distance from the collection; None until they were measured, which is after the table."""
+        with self._lock:
+            self._scale = self._scale or open_scale(self.lake, self.model_ids[0])
+            return self._scale
+
+    _scale: NoveltyScale | None = None
+
+    @opened_once
+    def _images_version(self) -> int | None:
+        """The images of the opened state, where they are kept; else the newest."""
+        if self.past is None:
+            return None
+        try:
+            return version_as_of(table_versions(self.lake.lance_table(IMAGES_TABLE)), self.past.date).number
+        except NoSuchVersionError:
+            return None

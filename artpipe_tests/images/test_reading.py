@@ -1,0 +1,97 @@
+"""A picture is the same RGB picture in whatever form it is given."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from artpipe.images.decode import NotAnImageError, TooManyPixelsError, UnreadableImageError
+from artpipe.images.reading import read_picture
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+
+
+def png(pixels: np.ndarray = PIXELS) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "mine.png").write_bytes(png())
+    return tmp_path / "mine.png"
+
+
+FORMS = {
+    "path": lambda file: file,
+    "path as text": str,
+    "bytes": lambda file: file.read_bytes(),
+    "open file": lambda file: io.BytesIO(file.read_bytes()),
+    "Pillow": Image.open,
+    "Pillow with transparency": lambda file: Image.open(file).convert("RGBA"),
+    "uint8": lambda _: PIXELS,
+    "not contiguous": lambda _: np.asfortranarray(PIXELS),
+    "opaque RGBA": lambda _: np.dstack([PIXELS, np.full(PIXELS.shape[:2], 255, np.uint8)]),
+    "uint16": lambda _: PIXELS.astype(np.uint16) * 257,
+    "float32": lambda _: (PIXELS / 255).astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same_pixels(file: Path, form: str):
+    picture = read_picture(FORMS[form](file))
+    assert picture.mode == "RGB"
+    assert np.array_equal(np.asarray(picture), PIXELS)
+
+
+def test_a_grey_array_and_a_grey_file_of_sixteen_bits_become_rgb():
+    for grey in (PIXELS[..., :1], png(PIXELS[..., 0].astype(np.uint16) * 257)):
+        assert np.array_equal(np.asarray(read_picture(grey)), np.repeat(PIXELS[..., :1], 3, axis=2))
+
+
+def test_a_picture_is_shrunk_to_the_short_side_and_never_enlarged():
+    assert read_picture(png(), 15).size == (20, 15)
+    assert read_picture(PIXELS, 300).size == (40, 30)
+
+
+def test_a_pillow_image_is_left_as_it_is():
+    given = Image.open(io.BytesIO(png())).convert("RGBA")
+    read_picture(given, 10)
+    assert (given.mode, given.size) == ("RGBA", (40, 30))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        (PIXELS.astype(np.int64), "type int64 and shape"),
+        (PIXELS[..., :2], r"shape \(30, 40, 2\) is no picture"),
+        (PIXELS[:0], r"shape \(0, 40, 3\)"),
+        (PIXELS[..., 0], r"shape \(30, 40\)"),
+        (PIXELS.astype(np.float32), "values from 0 to 255; scale it to 0 to 1"),
+        (np.full((4, 4, 3), np.nan), "scale it to 0 to 1"),
+    ],
+)
+def test_an_array_of_another_kind_is_refused(pixels: np.ndarray, message: str):
+    with pytest.raises(NotAnImageError, match=message):
+        read_picture(pixels)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):
+    (tmp_path / "notes.jpg").write_text("not a picture", encoding="utf-8")
+    (tmp_path / "half.png").write_bytes(png()[:400])
+    with pytest.raises(NotAnImageError, match=r"notes\.jpg cannot be used: this is not an image"):
+        read_picture(tmp_path / "notes.jpg")
+    with pytest.raises(NotAnImageError, match=r"missing\.jpg cannot be read \(No such file"):
+        read_picture(tmp_path / "missing.jpg")
+    with pytest.raises(UnreadableImageError, match=r"half\.png"):
+        read_picture(tmp_path / "half.png")
+    with pytest.raises(TooManyPixelsError):
+        read_picture(png(), max_pixels=100)
+
+
+def test_a_web_address_is_refused_with_the_next_step():
+    with pytest.raises(NotAnImageError, match="download it and give the file"):
+        read_picture("https://gallery.example/hare.jpg")
