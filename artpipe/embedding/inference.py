@@ -35,7 +35,7 @@ class InferenceCache:
 
     def __init__(self, lake: DataLake, card: "ModelCard", device: str = "auto") -> None:
         self.lake, self.card, self.device = lake, card, device
-        self.folder = lake.cache("inference") / card.model_id
+        self.folder = lake.inference_cache(card.model_id)
 
     def infer(self, rows: pl.DataFrame, images: "JpegSource", progress: Progress | None = None) -> Predictions:
         """Look up every picture, and run those not known yet through the network.

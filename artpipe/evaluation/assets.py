@@ -19,7 +19,7 @@ from artpipe.orchestration.storage import written_by_body
     kinds={"numpy"},
     code_version="3",
     shaped_by=("abstain_below", "seed"),
-    stored=written_by_body(lambda lake: lake.report("evaluation/report.json")),
+    stored=written_by_body(lambda lake: lake.evaluation_report),
     deps=["served_model"],
 )
 def evaluation_report(step: AssetStep, artworks: DataFrame, splits: DataFrame, training_set: DataFrame) -> Result:
@@ -107,7 +107,7 @@ def suspect_labels(
     said = read_overrides(OverrideFiles.from_settings(settings), artworks["artwork_id"]).labels
     store = ImageStore(lake)
     # A frozen training set may not have taken in yet what a person corrected.
-    rows = correct_labels(store.held(training_set), said)
+    rows = correct_labels(store.stored_rows(training_set), said)
     vectors, images_embedded = _fixed_vectors(step, rows, backbone_features, store)
     reviewed = said.select("artwork_id", "task")
     suspects, noise = find_suspects(rows, vectors, artworks, reviewed, HeadConfig(seed=settings.seed))

@@ -10,7 +10,7 @@ from artpipe.lake.paths import DataLake
 @dg.asset_check(asset="evaluation_report")
 def the_classifier_beats_guessing(lake: dg.ResourceParam[DataLake]) -> dg.AssetCheckResult:
     """On unseen works every task is right more often than always answering the commonest class."""
-    report = json.loads(lake.report("evaluation/report.json").read_bytes())
+    report = json.loads(lake.evaluation_report.read_bytes())
     scores = report["splits"]["test"]["classification"]
     beaten = {
         task: round(found["at_1"] - found["majority_floor"], 4)
@@ -27,13 +27,13 @@ def the_classifier_beats_guessing(lake: dg.ResourceParam[DataLake]) -> dg.AssetC
 @dg.asset_check(asset="evaluation_report")
 def no_held_out_work_was_taught(lake: dg.ResourceParam[DataLake]) -> dg.AssetCheckResult:
     """No held-out picture shows, by its vector, its hash or its local features, a painting that was taught."""
-    leaks = json.loads(lake.report("evaluation/report.json").read_bytes())["leaks"]
+    leaks = json.loads(lake.evaluation_report.read_bytes())["leaks"]
     found = leaks["confirmed"]
     advice = (
         f"{len(found)} held-out pictures show a painting that was taught under another name. Look at "
         f"{lake.report('evaluation/leaks.png')}, put the lines of "
         f"{lake.report('evaluation/same_work_suggestions.csv')} that are right into "
-        f'{lake.root / "overrides" / "same_work.csv"}, and materialize "splits".'
+        f'{lake.overrides("same_work")}, and materialize "splits".'
     )
     return dg.AssetCheckResult(
         passed=not found,

@@ -148,4 +148,4 @@ def remove_model(lake: DataLake, model_id: str) -> None:
         shutil.rmtree(Path(str(folder)), ignore_errors=True)
     else:
         folder.fs.rm(folder.path, recursive=True)
-    shutil.rmtree(lake.cache("inference") / model_id, ignore_errors=True)
+    shutil.rmtree(lake.inference_cache(model_id), ignore_errors=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from artpipe.errors import ArtpipeError
-from artpipe.lake.lock import alone
+from artpipe.lake.lock import refresh_lock
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.asset import adopt_renamed
 from artpipe.orchestration.blocking_checks import BlockingCheckError
@@ -127,7 +127,7 @@ def refresh(
     graph = definitions.resolve_asset_graph()
     selected = selected_assets(graph, options.select)
     report = RefreshReport()
-    with alone(lake, console, wait=options.wait), open_instance(settings) as instance:
+    with refresh_lock(lake, console, wait=options.wait), open_instance(settings) as instance:
         cancel_dead_runs(instance)
         adopt_renamed(lake, instance)
         run = _runner(definitions, instance, lines, options)

@@ -85,7 +85,7 @@ class FeatureTable:
                 step.advance(len(chunk))
         self._table.remove(gone)
         if missing or gone:
-            self._table.tidy()
+            self._table.maintain()
         return len(missing), len(gone)
 
     def keys(self) -> dict[str, str]:

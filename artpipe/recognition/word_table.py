@@ -54,7 +54,7 @@ class WordTable:
             )
         self._table.remove(gone)
         if missing or gone:
-            self._table.tidy()
+            self._table.maintain()
 
     def keys(self) -> dict[str, str]:
         """What the words of each work were made from."""

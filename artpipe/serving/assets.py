@@ -72,7 +72,7 @@ def served_model(step: AssetStep, config: ServedModelConfig) -> Result:
 
     def compare(challenger: "ModelCard", served: "ModelCard") -> "Comparison":
         store = ImageStore(lake)
-        rows = store.held(read_table(lake, "training_set"))
+        rows = store.stored_rows(read_table(lake, "training_set"))
         return compare_on_test_works(lake, challenger, served, rows, store, settings.device, seed, step.progress)
 
     choice = choose_served(

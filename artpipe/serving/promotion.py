@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 from rich.console import Console
 
-from artpipe.lake.lock import alone
+from artpipe.lake.lock import refresh_lock
 from artpipe.lake.paths import DataLake
 from artpipe.models.registry import find_model
 from artpipe.models.served import model_before, read_pointer
@@ -65,5 +65,5 @@ def materialize_with_config(
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},  # the command line prints the outcome itself
     }
     job = definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection={dg.AssetKey(asset)})
-    with alone(DataLake(settings.lake_root), Console(stderr=True)), open_instance(settings) as instance:
+    with refresh_lock(DataLake(settings.lake_root), Console(stderr=True)), open_instance(settings) as instance:
         job.execute_in_process(instance=instance, run_config=run_config, tags={PROCESS_TAG: this_process()})

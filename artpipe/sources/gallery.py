@@ -45,7 +45,7 @@ class GalleryResource(dg.ConfigurableResource[object]):
         """
         from filelock import FileLock
 
-        with FileLock(lake.local_folder("locks") / "gallery.lock"), self._open(lake, progress) as client:
+        with FileLock(lake.lock_file("gallery")), self._open(lake, progress) as client:
             yield client
 
     @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from artpipe.errors import ArtpipeError
-from artpipe.schema import HELD, SPLITS
+from artpipe.schema import SPLITS, STORED
 
 if TYPE_CHECKING:
     from artpipe.settings import Settings
@@ -79,7 +79,7 @@ def assign_splits(
         Table `splits`, sorted by `artwork_id`.
     """
     rows = (
-        images.filter(pl.col("status").is_in(HELD))
+        images.filter(pl.col("status").is_in(STORED))
         .select("artwork_id", "jpeg_sha256")
         .join(works, on="artwork_id")
         .join(artworks.select("artwork_id", "artist_id"), on="artwork_id")

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from artpipe.schema import HELD, TASKS
+from artpipe.schema import STORED, TASKS
 from artpipe.splits.assign import HELD_OUT, SPLIT_NAMES
 
 
@@ -20,7 +20,7 @@ def crossing_near_duplicates(splits: pl.DataFrame, images: pl.DataFrame) -> pl.D
     """Pairs of images that look the same in different splits: `left`, `right`, `bits`, `left_split`, `right_split`."""
     from artpipe.splits.near_duplicates import near_duplicates
 
-    held = images.filter(pl.col("status").is_in(HELD)).join(splits.select("artwork_id", "artist_id"), on="artwork_id")
+    held = images.filter(pl.col("status").is_in(STORED)).join(splits.select("artwork_id", "artist_id"), on="artwork_id")
     split_of = splits.select("artwork_id", "split")
     return (
         near_duplicates(held)

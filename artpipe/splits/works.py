@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import polars as pl
 
-from artpipe.schema import HELD
+from artpipe.schema import STORED
 
 # The order in which the splits of merged works win: what a model may have been trained on is never called unseen.
 SPLIT_PRECEDENCE = ("train", "validation", "test", "unseen_artists")
@@ -104,7 +104,7 @@ def group_works(
         bool(is_detail) or shows_a_part(title)
         for is_detail, title in zip(artworks["is_detail"].to_list(), titles, strict=True)
     ]
-    held = images.filter(pl.col("status").is_in(HELD))
+    held = images.filter(pl.col("status").is_in(STORED))
     looks = near_duplicates(held.join(artworks.select("artwork_id", "artist_id", "title"), on="artwork_id"))
 
     union = _Union(len(ids))

@@ -77,7 +77,7 @@ def backbone_features(step: AssetStep, training_set: DataFrame) -> Result:
     )
     previous = None if step.config.force else read_table_if_exists(step.lake, "backbone_features")
     store = ImageStore(step.lake)
-    update = update_features(store.held(training_set), previous, store, step.lake, config, step.progress)
+    update = update_features(store.stored_rows(training_set), previous, store, step.lake, config, step.progress)
     return Result(
         update.table,
         update.version,
@@ -150,7 +150,7 @@ def classifier(step: AssetStep, training_set: DataFrame, backbone_features: Data
     if card is None:
         store = ImageStore(lake)
         start = model_to_start_from(lake) if step.settings.warm_start else None
-        usable = store.held(training_set)
+        usable = store.stored_rows(training_set)
         card = train_classifier(
             usable, store, lake, config, step.progress, version=version, start=start, features=backbone_features
         ).card

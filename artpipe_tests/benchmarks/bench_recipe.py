@@ -62,7 +62,7 @@ class Bench:
         table = pl.read_parquet(str(lake.table("training_set")))
         artworks = pl.read_parquet(str(lake.table("artworks")))
         years = artworks.select("artwork_id", "year_from", "year_to", "year_source")
-        self.table = self.store.held(table).sort("artwork_id")
+        self.table = self.store.stored_rows(table).sort("artwork_id")
         self.rows = self.table.join(years, on="artwork_id", how="left", maintain_order="left")
         self.labels = Labels.of(self.rows)
         self.encoded = self.labels.encode(self.rows)

@@ -125,7 +125,7 @@ def main() -> None:
             revalidated = run(revalidate_after_days=0)
             environment = {f"ARTPIPE_{name.upper()}": str(value) for name, value in settings.items() if value}
             began = time.perf_counter()
-            command = [sys.executable, "-m", "artpipe.cli.main", "status", "--json"]
+            command = [sys.executable, "-m", "artpipe.cli", "status", "--json"]
             subprocess.run(command, env={"PATH": "", **environment}, check=True, stdout=subprocess.DEVNULL)
             status_s = time.perf_counter() - began
             add_painting(site)

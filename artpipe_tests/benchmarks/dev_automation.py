@@ -24,12 +24,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from artpipe.catalog.site import CATALOG_PATH
 from artpipe.definitions import build_definitions
 from artpipe.orchestration.staleness import asset_statuses
 from artpipe.sample_gallery.plan import plan_gallery
 from artpipe.sample_gallery.server import serve
-from artpipe.sample_gallery.site import HEADER, catalog_text, image_path, write_sample_site, zipped
+from artpipe.sample_gallery.site import CATALOG_FILE, HEADER, catalog_text, image_path, write_sample_site, zipped
 from artpipe.settings import Settings
 
 ARTWORKS = 80
@@ -197,7 +196,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="artpipe-dev-"))
     gallery = plan_gallery(0, ARTWORKS)
     site = write_sample_site(folder / "site", artworks=ARTWORKS)
-    catalog = site / CATALOG_PATH.lstrip("/")
+    catalog = site / CATALOG_FILE
     held = sorted(work.artwork_id for work in gallery.paintings if image_path(site, work).exists())
     text = catalog_text(gallery)
     rows = [line for line in text.split("\r\n") if f"/html/{held[-1]}.html" in line]

@@ -43,7 +43,7 @@ def test_the_queries_are_the_same_works_of_each_held_out_split_whatever_the_orde
 def test_the_check_fails_on_a_confirmed_pair_and_says_where_to_put_it(tmp_path, confirmed):
     lake = DataLake(tmp_path)
     report = {"leaks": {"candidates": 7, "confirmed": confirmed}}
-    write_whole(lake.report("evaluation/report.json"), json.dumps(report).encode())
+    write_whole(lake.evaluation_report, json.dumps(report).encode())
     found = no_held_out_work_was_taught(lake=lake)
     assert found.passed is not bool(confirmed)
     assert ("overrides/same_work.csv" in found.description) is bool(confirmed)

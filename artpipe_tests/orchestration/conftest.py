@@ -14,7 +14,6 @@ import pytest
 from PIL import Image, ImageOps
 from rich.console import Console
 
-from artpipe.catalog.site import CATALOG_PATH
 from artpipe.definitions import build_definitions
 from artpipe.lake.parquet import read_table
 from artpipe.lake.paths import DataLake
@@ -23,7 +22,7 @@ from artpipe.orchestration.instance import open_instance
 from artpipe.orchestration.runner import RefreshOptions, RefreshReport, refresh
 from artpipe.orchestration.staleness import asset_statuses
 from artpipe.sample_gallery.server import SampleServer, serving
-from artpipe.sample_gallery.site import ARTIST_LIST_FILE, HEADER, write_sample_site, zipped
+from artpipe.sample_gallery.site import ARTIST_LIST_FILE, CATALOG_FILE, HEADER, write_sample_site, zipped
 from artpipe.settings import Settings
 from artpipe_tests.orchestration.quiet_home import write_quiet_home
 
@@ -50,7 +49,7 @@ class ChangingGallery:
 
     @property
     def catalog(self) -> Path:
-        return self.folder / CATALOG_PATH.lstrip("/")
+        return self.folder / CATALOG_FILE
 
     def lines(self) -> list[str]:
         with zipfile.ZipFile(self.catalog) as archive:

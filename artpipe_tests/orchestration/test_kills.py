@@ -17,11 +17,11 @@ from artpipe.settings import Settings
 
 # Where the process dies: in the named asset, at the call of the named function that is counted there.
 KILLS = [
-    ("raw_catalog", "artpipe.sources.roots:write_whole", 2),
+    ("raw_catalog", "artpipe.sources.download:write_whole", 2),
     ("artworks", "artpipe.orchestration.storage:write_table", 2),
     ("wanted_images", "artpipe.orchestration.storage:write_table", 1),
     ("images", "artpipe.images.fetch:decode_artwork", 4),
-    ("images", "artpipe.images.store:ImageStore.compact", 1),
+    ("images", "artpipe.images.store:ImageStore.maintain", 1),
     ("splits", "artpipe.orchestration.storage:write_table", 1),
     ("training_set", "artpipe.orchestration.lineage:Lineage.complete", 1),
     ("classifier", "artpipe.models.checkpoint:RunCheckpoint.save", 2),

@@ -72,18 +72,21 @@ def test_a_second_refresh_names_the_process_that_it_waits_for(tmp_path):
 
     from rich.console import Console
 
-    from artpipe.lake.lock import RefreshUnderWayError, alone
+    from artpipe.lake.lock import RefreshUnderWayError, refresh_lock
     from artpipe.lake.paths import DataLake
 
     lake, output = DataLake(tmp_path), io.StringIO()
     console, waited = Console(file=output, width=200), threading.Event()
 
     def second() -> None:
-        with alone(lake, console):
+        with refresh_lock(lake, console):
             waited.set()
 
-    with alone(lake, console):
-        with pytest.raises(RefreshUnderWayError, match=f"process {os.getpid()} on"), alone(lake, console, wait=False):
+    with refresh_lock(lake, console):
+        with (
+            pytest.raises(RefreshUnderWayError, match=f"process {os.getpid()} on"),
+            refresh_lock(lake, console, wait=False),
+        ):
             pass
         thread = threading.Thread(target=second)
         thread.start()
