@@ -7,3 +7,7 @@ ends with exit code 2; anything else is a surprise and keeps its traceback.
 
 class ArtpipeError(Exception):
     """An expected failure with a next step; subclasses live beside the code that raises them."""
+
+
+class BadSettingError(ArtpipeError):
+    """An ARTPIPE_ variable holds what its setting cannot take."""

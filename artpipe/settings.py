@@ -1,14 +1,15 @@
 """Every setting of artpipe; the only module that reads the environment.
 
 Each field is an environment variable with the prefix `ARTPIPE_` (and may stand in a `.env` file): `gallery` is
-`ARTPIPE_GALLERY`. The domain code takes the small config objects made here and never sees this class.
+`ARTPIPE_GALLERY`. A stage makes its own small config object from these with `from_settings`; this module knows of no
+stage.
 """
 
-import hashlib
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,17 +17,10 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from artpipe import __version__
-from artpipe.cron import cron_problem
-from artpipe.lake.paths import DataLake, file_at
-
-if TYPE_CHECKING:
-    from artpipe.images.wanted import HarvestConfig
-    from artpipe.splits.assign import SplitConfig
-    from artpipe.splits.overrides import OverrideFiles
-    from artpipe.training.config import TrainingConfig
-    from artpipe.web.config import WebConfig
 
 SAMPLE = "sample"
+_TRAIN_IMAGE_PX: Mapping[str, int] = {"probe": 288, "finetune": 224, "best": 288}
+"""Side of the square that the network sees, by recipe; a larger one is seen better and costs more."""
 
 
 class Settings(BaseSettings):
@@ -189,11 +183,14 @@ class Settings(BaseSettings):
 
     @field_validator("rescrape_cron")
     @classmethod
-    def _cron_is_readable(cls, value: str) -> str:
-        problem = cron_problem(value)
-        if problem:
-            raise ValueError(f"{problem}; write five fields such as `0 3 * * 1`, Mondays at 3:00")
-        return " ".join(value.split())
+    def _cron_has_five_fields(cls, value: str) -> str:
+        # Dagster takes `@weekly` and six fields too, and refuses the rest itself; see `definitions.py`.
+        fields = value.split()
+        if len(fields) != 5:
+            raise ValueError(
+                f"{value!r} has {len(fields)} fields instead of 5; write one such as `0 3 * * 1`, Mondays at 3:00"
+            )
+        return " ".join(fields)
 
     @field_validator("timezone")
     @classmethod
@@ -238,82 +235,14 @@ class Settings(BaseSettings):
         return self.backbone_weights or ("none" if self.is_sample else "imagenet")
 
     @property
-    def backbone_weights_content(self) -> str:
-        """`imagenet`, `none`, or a weights file by its content: where it lies says nothing of what it is."""
-        weights = self.resolved_backbone_weights
-        if weights in ("imagenet", "none"):
-            return weights
-        return _content(weights) or f"{Path(weights).name} (missing)"
-
-    @property
-    def override_files(self) -> "OverrideFiles":
-        """Where a person corrects the catalogue."""
-        from artpipe.splits.overrides import OverrideFiles
-
-        lake = DataLake(self.lake_root)
-        labels = self.label_overrides or lake.overrides("labels")
-        return OverrideFiles(labels, lake.overrides("same_work"), is_labels_named=self.label_overrides is not None)
-
-    @property
-    def label_overrides_content(self) -> str:
-        """The labels corrected by a person, by the content of their file."""
-        return _content(self.label_overrides or DataLake(self.lake_root).overrides("labels")) or "none"
-
-    @property
-    def same_work_content(self) -> str:
-        """The pictures that a person joined into one work, by the content of their file."""
-        return _content(DataLake(self.lake_root).overrides("same_work")) or "none"
-
-    @property
     def resolved_train_image_px(self) -> int:
         """`train_image_px`, or the default for this gallery."""
-        if self.train_image_px or self.is_sample:
-            return self.train_image_px or 128
-        from artpipe.training.config import usual_image_px
-
-        return usual_image_px(self.recipe)
+        return self.train_image_px or (128 if self.is_sample else _TRAIN_IMAGE_PX[self.recipe])
 
     @property
     def keep_versions_for(self) -> timedelta:
         """How long a version of a table stays after it was replaced."""
         return timedelta(days=self.keep_versions_days)
-
-    def harvest_config(self) -> "HarvestConfig":
-        """What to download and how to store it."""
-        from artpipe.images.wanted import HarvestConfig
-
-        return HarvestConfig(
-            forms=self.forms,
-            max_artworks=self.max_artworks,
-            revalidate_after_days=self.revalidate_after_days,
-            short_side_px=self.image_short_side_px,
-            keep_versions_days=self.keep_versions_days,
-        )
-
-    def split_config(self) -> "SplitConfig":
-        """How works are dealt out."""
-        from artpipe.splits.assign import SplitConfig
-
-        return SplitConfig(salt=self.split_salt, unseen_artist_share=self.unseen_artist_share)
-
-    def training_config(self) -> "TrainingConfig":
-        """What to train and how."""
-        from artpipe.training.config import TrainingConfig
-
-        return TrainingConfig(
-            backbone=self.backbone,
-            weights=self.resolved_backbone_weights,
-            recipe_name=self.recipe,
-            dimensions=self.embedding_dimensions,
-            image_px=self.resolved_train_image_px,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            loader_workers=self.loader_workers,
-            seed=self.seed,
-            warm_start=self.warm_start and self.recipe != "probe",  # whose backbone is not trained
-            device=self.device,
-        )
 
     @model_validator(mode="after")
     def _probe_has_weights(self) -> "Settings":
@@ -325,26 +254,11 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _vector_has_two_halves(self) -> "Settings":
-        if self.embedding_dimensions % 2:
-            self.training_config()  # refuses it where a vector is of two networks
+    def _ensemble_has_two_halves(self) -> "Settings":
+        is_ensemble = self.recipe != "probe" and self.resolved_backbone_weights != "none"
+        if self.embedding_dimensions % 2 and is_ensemble:
+            raise ValueError(
+                f"a vector of {self.embedding_dimensions} cannot be halved between the two networks of the recipe "
+                f"`{self.recipe}`; set ARTPIPE_EMBEDDING_DIMENSIONS to an even number, or ARTPIPE_RECIPE=probe"
+            )
         return self
-
-    def web_config(self) -> "WebConfig":
-        """How visitors of the web app are treated."""
-        from artpipe.web.config import WebConfig
-
-        return WebConfig(
-            upload_bytes=round(self.web_upload_mb * 1e6),
-            requests_per_minute=self.web_requests_per_minute,
-            abstain_below=self.abstain_below,
-        )
-
-
-def _content(file: str) -> str | None:
-    """A file by its name and its content: where it lies says nothing of what it is; None where it cannot be read."""
-    try:
-        digest = hashlib.sha256(file_at(file).read_bytes()).hexdigest()
-    except OSError:
-        return None
-    return f"{Path(file).name} {digest[:12]}"

@@ -2,8 +2,12 @@
 
 import codecs
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 import dagster as dg
 import polars as pl
@@ -12,14 +16,27 @@ import pytest
 from artpipe.definitions import build_definitions
 from artpipe.lake.parquet import read_table
 from artpipe.lake.paths import DataLake
+from artpipe.orchestration import asset
+from artpipe.orchestration.asset import declarations
+from artpipe.orchestration.shaping import DeclaredSettings
 from artpipe.settings import Settings
 
 SMALL = {"sample_artworks": 120, "train_image_px": 32, "epochs": 2, "batch_size": 16}
 ASSETS = {
     "raw_catalog", "raw_artists", "artists", "catalog_changes", "artworks", "quarantine", "wanted_images", "images",
-    "splits", "training_set", "features", "classifier", "served_model", "evaluation_report", "embeddings", "vectors",
-    "search_index", "text_index", "local_features", "art_map", "suspect_labels", "novelty_scale",
+    "splits", "training_set", "backbone_features", "classifier", "served_model", "evaluation_report", "embeddings",
+    "vectors", "search_index", "text_index", "local_features", "art_map", "suspect_labels", "novelty_scale",
 }  # fmt: skip
+
+
+class Reads(DeclaredSettings):
+    """The settings of an asset, which also notes what the asset read."""
+
+    by_asset: ClassVar[dict[str, set[str]]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        self.by_asset.setdefault(self._asset, set()).add(name)
+        return super().__getattr__(name)
 
 
 class Pipeline:
@@ -53,13 +70,61 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     folder = tmp_path_factory.mktemp("pipeline")
     with dg.DagsterInstance.local_temp(str(folder), overrides={"telemetry": {"enabled": False}}) as instance:
         found = Pipeline(folder, instance)
-        found.first = found.run()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(asset, "declared_settings", Reads)
+            found.first = found.run()
         yield found
 
 
 def test_the_whole_graph_materialises(pipeline: Pipeline):
     made = {event.asset_key.to_user_string() for event in pipeline.first.get_asset_materialization_events()}
     assert made == ASSETS
+
+
+@pytest.mark.parametrize("name", sorted(ASSETS))
+def test_every_setting_that_an_asset_declares_is_read_by_it(pipeline: Pipeline, name: str):  # noqa: ARG001
+    """That it reads no other one is enforced: the run would have failed."""
+    declared = declarations()[name]
+    assert set(declared.shaped_by) <= Reads.by_asset.get(name, set())
+
+
+@pytest.mark.parametrize("name", ["artworks", "catalog_changes", "quarantine", "embeddings", "vectors", "splits"])
+def test_an_asset_is_selected_alone_in_dagster_even_if_its_step_makes_several(pipeline: Pipeline, name: str):
+    job = build_definitions(pipeline.settings()).resolve_implicit_global_asset_job_def()
+    alone = job.get_subset(asset_selection={dg.AssetKey(name)}).execute_in_process(instance=pipeline.instance)
+    made = [event.asset_key for event in alone.get_asset_materialization_events()]
+    assert made == [dg.AssetKey(name)]
+
+
+def test_dagster_s_command_line_makes_one_of_several_assets_of_a_step(pipeline: Pipeline):
+    version = pipeline.versions()["vectors"]
+    variables = {f"ARTPIPE_{name.upper()}": str(value) for name, value in SMALL.items()}
+    home = pipeline.folder / "other_home"
+    home.mkdir()
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "dagster",
+            "asset",
+            "materialize",
+            "--select",
+            "key:vectors",
+            "-m",
+            "artpipe.definitions",
+        ],
+        env={**os.environ, **variables, "ARTPIPE_LAKE": str(pipeline.lake.root), "DAGSTER_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey("vectors"))
+        assert event is not None
+        assert event.asset_materialization is not None
+        assert (event.asset_materialization.tags or {})["dagster/data_version"] == version
+        assert event.asset_materialization.metadata["reused"].value is True
 
 
 def test_every_blocking_check_passes(pipeline: Pipeline):

@@ -2,45 +2,31 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from artpipe.lake.parquet import read_table_if_exists
-from artpipe.lake.paths import DataLake
+from artpipe.orchestration.asset import AssetStep, Result, pipeline_asset, pipeline_assets
 from artpipe.orchestration.frames import DataFrame
-from artpipe.orchestration.io import recorded
-from artpipe.orchestration.lineage import Lineage
-from artpipe.orchestration.reuse import CHANGES, RunConfig, reused
+from artpipe.orchestration.metadata import CHANGES
+from artpipe.orchestration.storage import PARQUET
 
 if TYPE_CHECKING:
     import polars as pl
 
-GROUP = "catalog"
 
-
-@dg.asset(
-    group_name=GROUP, kinds={"polars", "parquet"}, code_version="1", deps=["raw_artists"], owners=["team:artpipe"]
-)
-def artists(
-    context: dg.AssetExecutionContext,
-    config: RunConfig,
-    lake: dg.ResourceParam[DataLake],
-    lineage: dg.ResourceParam[Lineage],
-) -> dg.MaterializeResult[Any]:
+@pipeline_asset(kinds={"polars", "parquet"}, code_version="1", deps=["raw_artists"])
+def artists(step: AssetStep) -> Result:
     """Every artist of the gallery's list, aliases included; `period` is what artpipe calls the style of their works."""
     import polars as pl
 
     from artpipe.catalog.artists import parse_artist_list
 
-    if held := reused(context, lineage, config):
-        return held[0]
-    table = parse_artist_list(lake.raw("artists").read_bytes())
+    table = parse_artist_list(step.lake.raw("artists").read_bytes())
     per_style = table.filter(pl.col("alias_of").is_null())["period"].value_counts(sort=True).drop_nulls()
-    return recorded(
-        "artists",
+    return Result(
         table,
-        lineage,
         metadata={
             "aliases": int(table["alias_of"].is_not_null().sum()),
             "by_style": dg.MetadataValue.json(dict(per_style.iter_rows())),
@@ -48,37 +34,19 @@ def artists(
     )
 
 
-@dg.multi_asset(
-    group_name=GROUP,
-    outs={
-        "catalog_changes": dg.AssetOut(
-            description="What changed in the catalogue since it was first read: when, where, before and after.",
-            kinds={"polars", "parquet"},
-            code_version="1",
-            owners=["team:artpipe"],
-        ),
-        "artworks": dg.AssetOut(
-            description="Every row of the catalogue that could be read, with its dates, its artist and its style.",
-            kinds={"polars", "parquet"},
-            code_version="1",
-            owners=["team:artpipe"],
-        ),
-        "quarantine": dg.AssetOut(
-            description="Every row of the catalogue that could not be read, with the reason. None is dropped.",
-            kinds={"polars", "parquet"},
-            code_version="1",
-            owners=["team:artpipe"],
-        ),
+@pipeline_assets(
+    kinds={"polars", "parquet"},
+    code_version="1",
+    # The changes before the artworks: killed in between, the next run finds the same changes and records them once.
+    stored={"catalog_changes": PARQUET, "artworks": PARQUET, "quarantine": PARQUET},
+    descriptions={
+        "catalog_changes": "What changed in the catalogue since it was first read: when, where, before and after.",
+        "artworks": "Every row of the catalogue that could be read, with its dates, its artist and its style.",
+        "quarantine": "Every row of the catalogue that could not be read, with the reason. None is dropped.",
     },
     deps=["raw_catalog"],
 )
-def cleaned_catalog(
-    context: dg.AssetExecutionContext,
-    config: RunConfig,
-    artists: DataFrame,
-    lake: dg.ResourceParam[DataLake],
-    lineage: dg.ResourceParam[Lineage],
-) -> Iterator[dg.MaterializeResult[Any]]:
+def cleaned_catalog(step: AssetStep, artists: DataFrame) -> Iterator[Result]:
     """Parse the catalogue, read its dates, join each work with its artist, and set aside what cannot be read."""
     import polars as pl
 
@@ -93,24 +61,20 @@ def cleaned_catalog(
     from artpipe.catalog.clean import clean_artworks
     from artpipe.catalog.parse import parse_catalog
 
-    if held := reused(context, lineage, config):
-        yield from held
-        return
-    parsed = parse_catalog(lake.raw("catalog").read_bytes())
+    parsed = parse_catalog(step.lake.raw("catalog").read_bytes())
     cleaned = clean_artworks(parsed, artists)
     works = cleaned.artworks
-    context.log.info(f"catalogue: {parsed.format}; {works.height:,} rows read, {cleaned.quarantine.height:,} set aside")
-    before, history = read_table_if_exists(lake, "artworks"), read_table_if_exists(lake, "catalog_changes")
-    changes = diff_artworks(before, works, datetime.now(UTC), history)
-    summary = first_summary(works) if before is None else summarize_changes(changes)
-    context.log.info(f"since the last scrape: {in_words(summary)}")
-    # Written before the artworks: killed in between, the next run finds the same changes and tells them once.
-    yield recorded("catalog_changes", append_changes(history, changes), lineage)
+    step.log(f"catalogue: {parsed.format}; {works.height:,} rows read, {cleaned.quarantine.height:,} set aside")
+    previous = read_table_if_exists(step.lake, "artworks")
+    history = read_table_if_exists(step.lake, "catalog_changes")
+    changes = diff_artworks(previous, works, datetime.now(UTC), history)
+    summary = first_summary(works) if previous is None else summarize_changes(changes)
+    step.log(f"since the last scrape: {in_words(summary)}")
+    yield Result(append_changes(history, changes), asset="catalog_changes")
     paintings = works.filter(pl.col("form") == "painting")
-    yield recorded(
-        "artworks",
+    yield Result(
         works,
-        lineage,
+        asset="artworks",
         metadata={
             CHANGES: dg.MetadataValue.json(summary),
             "examples": dg.MetadataValue.json(change_examples(changes)),
@@ -124,7 +88,7 @@ def cleaned_catalog(
             ),
         },
     )
-    yield recorded("quarantine", cleaned.quarantine, lineage)
+    yield Result(cleaned.quarantine, asset="quarantine")
 
 
 def _share(mask: "pl.Series") -> float:

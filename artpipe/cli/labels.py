@@ -27,11 +27,11 @@ def list_overrides(as_json: AsJson = False) -> None:
     """Show what people said: corrected and confirmed labels beside the catalogue's, and joined works."""
     from artpipe.lake.paths import DataLake
     from artpipe.splits.corrections import told_corrections
-    from artpipe.splits.overrides import read_overrides
+    from artpipe.splits.overrides import OverrideFiles, read_overrides
 
     settings = settings_in_force()
     artworks = _artworks(DataLake(settings.lake_root))
-    said = read_overrides(settings.override_files, artworks["artwork_id"])
+    said = read_overrides(OverrideFiles.from_settings(settings), artworks["artwork_id"])
     corrections = told_corrections(artworks, said.labels)
     if as_json:
         print_json(
@@ -59,7 +59,7 @@ def suspects(
     from artpipe.lake.parquet import read_table_if_exists
     from artpipe.lake.paths import DataLake
     from artpipe.schema import TASKS
-    from artpipe.splits.overrides import read_overrides
+    from artpipe.splits.overrides import OverrideFiles, read_overrides
 
     if task is not None and task not in TASKS:
         raise typer.BadParameter(f"{task!r} is no task; write {', '.join(TASKS)}", param_hint="--task")
@@ -68,7 +68,7 @@ def suspects(
     found = read_table_if_exists(lake, "suspect_labels")
     if found is None:
         raise ArtpipeError(f'no labels were judged in {lake.root} yet; materialize "suspect_labels".')
-    said = read_overrides(settings.override_files, found["artwork_id"])
+    said = read_overrides(OverrideFiles.from_settings(settings), found["artwork_id"])
     found = found.join(said.labels, on=["artwork_id", "task"], how="anti", maintain_order="left")
     if task is not None:
         found = found.filter(task=task)
@@ -92,15 +92,16 @@ def set_label(
     by: _By = None,
 ) -> None:
     """Say what a label is; it goes before the catalogue's, and before what was said of it until now."""
-    from artpipe.splits.overrides import say_label
+    from artpipe.splits.overrides import OverrideFiles, say_label
 
     settings = settings_in_force()
     _refuse_unknown(artwork_id)
     said = {"artwork_id": artwork_id, "task": task, "label": label, **_signed(by, reason)}
-    before = say_label(settings.override_files, said)
+    files = OverrideFiles.from_settings(settings)
+    before = say_label(files, said)
     instead = f", instead of {before['label'] or 'unknown'!r} by {before['by'] or 'somebody'}" if before else ""
     people().print(f"The {task} of {artwork_id} is {label or 'unknown'}{instead}.", markup=False)
-    people().print(f"It stands in {settings.override_files.labels}. Next: `artpipe refresh`.", markup=False)
+    people().print(f"It stands in {files.labels}. Next: `artpipe refresh`.", markup=False)
 
 
 @app.command()
@@ -111,14 +112,15 @@ def join(
     by: _By = None,
 ) -> None:
     """Say that two artworks show one work, so that they are never in two splits."""
-    from artpipe.splits.overrides import say_same_work
+    from artpipe.splits.overrides import OverrideFiles, say_same_work
 
     settings = settings_in_force()
     _refuse_unknown(left)
     _refuse_unknown(right)
-    say_same_work(settings.override_files, {"left": left, "right": right, **_signed(by, reason)})
+    files = OverrideFiles.from_settings(settings)
+    say_same_work(files, {"left": left, "right": right, **_signed(by, reason)})
     people().print(f"{left} and {right} are one work.", markup=False)
-    people().print(f"It stands in {settings.override_files.same_work}. Next: `artpipe refresh`.", markup=False)
+    people().print(f"It stands in {files.same_work}. Next: `artpipe refresh`.", markup=False)
 
 
 def _signed(by: str | None, reason: str) -> dict[str, str]:

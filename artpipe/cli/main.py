@@ -182,13 +182,14 @@ def serve(
 ) -> None:
     """Serve the collection as web pages and as a JSON API, until Ctrl-C."""
     from artpipe.lake.paths import DataLake
+    from artpipe.web.config import WebConfig
     from artpipe.web.serve import serve as serve_web
     from artpipe.web.standing import Standing, ask_artpipe_status
 
     settings = settings_in_force()
     serve_web(
         DataLake(settings.lake_root),
-        settings.web_config(),
+        WebConfig.from_settings(settings),
         host=host,
         port=port,
         device=settings.device,

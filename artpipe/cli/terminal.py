@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from artpipe.errors import ArtpipeError
+from artpipe.errors import BadSettingError
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 EXPECTED_FAILURE = 2
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
-
-
-class BadSettingError(ArtpipeError):
-    """An ARTPIPE_ variable holds what its setting cannot take."""
 
 
 def settings_in_force() -> "Settings":

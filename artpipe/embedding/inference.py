@@ -98,7 +98,7 @@ class InferenceCache:
         """What a model that is a head alone says of pictures whose features are kept; None where there are none."""
         from artpipe.training.features import features_in_order, maker
 
-        path = self.lake.table("features")
+        path = self.lake.table("backbone_features")
         if not self.card.is_head_alone or not path.exists():
             return None
         made_by = maker(self.card.backbone, self.card.weights_source, self.card.transform.size)

@@ -7,34 +7,25 @@ from typing import Any
 import dagster as dg
 
 from artpipe.lake.parquet import content_hash
-from artpipe.lake.paths import DataLake, write_whole
+from artpipe.lake.paths import write_whole
 from artpipe.lake.spreadsheet import spreadsheet_csv
+from artpipe.orchestration.asset import AssetStep, Result, pipeline_asset
 from artpipe.orchestration.frames import DataFrame
-from artpipe.orchestration.io import recorded, save_picture
-from artpipe.orchestration.lineage import Lineage
-from artpipe.orchestration.resources import progress_of
-from artpipe.orchestration.reuse import REUSED, RunConfig, reused
-from artpipe.settings import Settings
-
-GROUP = "evaluation"
+from artpipe.orchestration.metadata import save_picture
+from artpipe.orchestration.storage import written_by_body
 
 
-@dg.asset(group_name=GROUP, kinds={"numpy"}, code_version="3", deps=["served_model"], owners=["team:artpipe"])
-def evaluation_report(
-    context: dg.AssetExecutionContext,
-    config: RunConfig,
-    artworks: DataFrame,
-    splits: DataFrame,
-    training_set: DataFrame,
-    lake: dg.ResourceParam[DataLake],
-    lineage: dg.ResourceParam[Lineage],
-    settings: dg.ResourceParam[Settings],
-) -> dg.MaterializeResult[Any]:
+@pipeline_asset(
+    kinds={"numpy"},
+    code_version="3",
+    shaped_by=("abstain_below", "seed"),
+    stored=written_by_body(lambda lake: lake.report("evaluation/report.json")),
+    deps=["served_model"],
+)
+def evaluation_report(step: AssetStep, artworks: DataFrame, splits: DataFrame, training_set: DataFrame) -> Result:
     """Accuracy, calibration, retrieval, mistakes and leaks on validation, test and unseen artists, each apart."""
     import polars as pl
 
-    if held := reused(context, lineage, config):
-        return held[0]
     from artpipe.evaluation.leaks import PAIRS, same_work_csv
     from artpipe.evaluation.measure import measure_model
     from artpipe.evaluation.pictures import evaluation_pictures
@@ -43,6 +34,7 @@ def evaluation_report(
     from artpipe.models.served import served_card
     from artpipe.schema import TASKS
 
+    lake, settings = step.lake, step.settings
     served_model, images = served_card(lake), ImageStore(lake)
     measured = measure_model(
         lake,
@@ -54,7 +46,7 @@ def evaluation_report(
         device=settings.device,
         seed=settings.seed,
         abstain_below=settings.abstain_below,
-        progress=progress_of(context),
+        progress=step.progress,
     )
     report = measured.report
     pairs = report.leaks.confirmed if report.leaks else pl.DataFrame(schema=PAIRS)
@@ -73,12 +65,9 @@ def evaluation_report(
         for task in TASKS
         if (value := report.scores(task, split).at_1) is not None
     }
-    version = content_hash(pl.DataFrame({"report": [json.dumps(report.to_dict())]}))
-    lineage.complete("evaluation_report", version)
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(version),
+    return Result(
+        version=content_hash(pl.DataFrame({"report": [json.dumps(report.to_dict())]})),
         metadata={
-            REUSED: False,
             "model_id": served_model.model_id,
             "report": dg.MetadataValue.md(report.to_markdown()),
             **figures,
@@ -90,19 +79,16 @@ def evaluation_report(
     )
 
 
-@dg.asset(
-    group_name=GROUP, kinds={"pytorch", "parquet"}, code_version="1", deps=["served_model"], owners=["team:artpipe"]
+@pipeline_asset(
+    kinds={"pytorch", "parquet"},
+    code_version="1",
+    shaped_by=("seed",),
+    deps=["served_model", "label_overrides"],
+    renamed={"label_overrides_content": "label_overrides", "features": "backbone_features"},
 )
 def suspect_labels(
-    context: dg.AssetExecutionContext,
-    config: RunConfig,
-    artworks: DataFrame,
-    training_set: DataFrame,
-    features: DataFrame,
-    lake: dg.ResourceParam[DataLake],
-    lineage: dg.ResourceParam[Lineage],
-    settings: dg.ResourceParam[Settings],
-) -> dg.MaterializeResult[Any]:
+    step: AssetStep, artworks: DataFrame, training_set: DataFrame, backbone_features: DataFrame
+) -> Result:
     """Labels that are likely to be wrong, the likeliest first, for a person to look at.
 
     Every work is judged by a small head that never saw it (confident learning, arXiv:1911.00068). What a person
@@ -110,20 +96,19 @@ def suspect_labels(
     """
     import polars as pl
 
-    if held := reused(context, lineage, config):
-        return held[0]
     from artpipe.evaluation.label_noise import HeadConfig
     from artpipe.evaluation.suspects import SHEET_ROWS, find_suspects, suspects_sheet
     from artpipe.images.store import ImageStore
     from artpipe.schema import TASKS
     from artpipe.splits.corrections import correct_labels
-    from artpipe.splits.overrides import read_overrides
+    from artpipe.splits.overrides import OverrideFiles, read_overrides
 
-    said = read_overrides(settings.override_files, artworks["artwork_id"]).labels
+    lake, settings = step.lake, step.settings
+    said = read_overrides(OverrideFiles.from_settings(settings), artworks["artwork_id"]).labels
     store = ImageStore(lake)
     # A frozen training set may not have taken in yet what a person corrected.
     rows = correct_labels(store.held(training_set), said)
-    vectors, images_embedded = _fixed_vectors(rows, features, store, context, lake, settings)
+    vectors, images_embedded = _fixed_vectors(step, rows, backbone_features, store)
     reviewed = said.select("artwork_id", "task")
     suspects, noise = find_suspects(rows, vectors, artworks, reviewed, HeadConfig(seed=settings.seed))
     write_whole(lake.report("labels/suspects.csv"), spreadsheet_csv(suspects))
@@ -143,17 +128,10 @@ def suspect_labels(
         if value is not None
     }
     metadata = {**figures, "reviewed": reviewed.height, "images_embedded": images_embedded, **sheets}
-    return recorded("suspect_labels", suspects, lineage, metadata=metadata)
+    return Result(suspects, metadata=metadata)
 
 
-def _fixed_vectors(
-    rows: DataFrame,
-    features: DataFrame,
-    store: Any,
-    context: dg.AssetExecutionContext,
-    lake: DataLake,
-    settings: Settings,
-) -> tuple[Any, int]:
+def _fixed_vectors(step: AssetStep, rows: DataFrame, features: DataFrame, store: Any) -> tuple[Any, int]:
     """Vectors of pictures to judge their labels by, float32 (N, D), and how many had to be computed.
 
     Features of a backbone that never saw these labels: a model that learned a wrong label by heart puts the picture
@@ -167,5 +145,6 @@ def _fixed_vectors(
     keys: list[str] = rows["jpeg_sha256"].to_list()
     if features.height and set(keys) <= set(features["jpeg_sha256"]):
         return features_in_order(features, keys)[0].float().numpy(), 0
-    found = InferenceCache(lake, served_card(lake), settings.device).infer(rows, store, progress_of(context))
+    cache = InferenceCache(step.lake, served_card(step.lake), step.settings.device)
+    found = cache.infer(rows, store, step.progress)
     return found.vectors, found.computed

@@ -1,85 +1,77 @@
 """Which images are wanted, and one outcome, and at best one JPEG, for each of them."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from artpipe.lake.parquet import content_hash, read_table
-from artpipe.lake.paths import DataLake
+from artpipe.lake.parquet import content_hash, read_table_if_exists
+from artpipe.lake.paths import IMAGES_TABLE, DataLake
+from artpipe.orchestration.asset import GALLERY_POOL, AssetStep, Result, pipeline_asset
 from artpipe.orchestration.frames import DataFrame
-from artpipe.orchestration.io import recorded, save_picture, table_metadata
-from artpipe.orchestration.lineage import Lineage
-from artpipe.orchestration.resources import GALLERY_POOL, GalleryResource, progress_of
-from artpipe.orchestration.reuse import CHANGES, REUSED, RunConfig, begin, reused
+from artpipe.orchestration.metadata import CHANGES, save_picture, table_metadata
+from artpipe.orchestration.storage import lance_table
 from artpipe.settings import Settings
+from artpipe.sources.gallery import GalleryResource
 
 if TYPE_CHECKING:
     from artpipe.images.store import ImageStore
 
-GROUP = "images"
 SHEET_PICTURES = 24
 # When an image was asked for and how often says nothing of what it is.
 NOT_CONTENT = ("attempts", "error", "etag", "fetched_at", "last_modified")
 
 
-@dg.asset(group_name=GROUP, kinds={"polars", "parquet"}, code_version="1", owners=["team:artpipe"])
-def wanted_images(
-    context: dg.AssetExecutionContext,
-    config: RunConfig,
-    artworks: DataFrame,
-    lineage: dg.ResourceParam[Lineage],
-    settings: dg.ResourceParam[Settings],
-) -> dg.MaterializeResult[Any]:
+@pipeline_asset(kinds={"polars", "parquet"}, code_version="1", shaped_by=("forms", "max_artworks"))
+def wanted_images(step: AssetStep, artworks: DataFrame) -> Result:
     """The address of every image that is to be held: all that `images` depends on, so that a title moves no picture."""
     from artpipe.images.wanted import wanted_artworks
 
-    if held := reused(context, lineage, config):
-        return held[0]
-    wanted = wanted_artworks(artworks, settings.harvest_config())
-    return recorded("wanted_images", wanted.select("artwork_id", "image_url").sort("artwork_id"), lineage)
+    wanted = wanted_artworks(artworks, step.settings.forms, step.settings.max_artworks)
+    return Result(wanted.select("artwork_id", "image_url").sort("artwork_id"))
 
 
-@dg.asset(
-    group_name=GROUP,
+def read_outcomes(lake: DataLake) -> DataFrame:
+    """The table of images without its JPEGs."""
+    from artpipe.images.store import ImageStore
+
+    return ImageStore(lake).outcomes()
+
+
+def images_due(lake: DataLake, settings: Settings, now: datetime) -> Mapping[str, int]:
+    """How many images the gallery has to be asked for now, by the reason."""
+    from artpipe.images.wanted import HarvestConfig, count_due
+
+    wanted = read_table_if_exists(lake, "wanted_images")
+    return {} if wanted is None else count_due(wanted, read_outcomes(lake), HarvestConfig.from_settings(settings), now)
+
+
+@pipeline_asset(
     kinds={"http", "lancedb"},
     code_version="1",
-    io_manager_key="lance",
-    owners=["team:artpipe"],
+    shaped_by=("image_short_side_px",),
+    stored=lance_table(IMAGES_TABLE, read_outcomes),
+    due=images_due,
     pool=GALLERY_POOL,
 )
-def images(
-    context: dg.AssetExecutionContext,
-    config: RunConfig,
-    wanted_images: DataFrame,
-    lake: dg.ResourceParam[DataLake],
-    lineage: dg.ResourceParam[Lineage],
-    settings: dg.ResourceParam[Settings],
-    gallery: GalleryResource,
-) -> dg.MaterializeResult[Any]:
+def images(step: AssetStep, wanted_images: DataFrame, gallery: GalleryResource) -> Result:
     """Every wanted image: fetched politely, decoded safely, stored small.
 
-    A killed run goes on where it stopped, and an image held already is asked for again only when its last answer is
-    older than `ARTPIPE_REVALIDATE_AFTER_DAYS`, and then conditionally.
+    A killed run goes on where it stopped, and a stored image is asked for again only when its last answer is older
+    than `ARTPIPE_REVALIDATE_AFTER_DAYS`, and then conditionally.
     """
     from artpipe.images.fetch import harvest
     from artpipe.images.store import ImageStore
-    from artpipe.images.wanted import due
+    from artpipe.images.wanted import HarvestConfig
 
-    store, wishes, now = ImageStore(lake), settings.harvest_config(), datetime.now(UTC)
-    if due(wanted_images, store.outcomes(), wishes, now).height:
-        begin(context, lineage)
-    elif held := reused(context, lineage, config):
-        return held[0]
-    progress = progress_of(context)
-    with gallery.client(lake, progress) as client:
-        summary = harvest(wanted_images, store, client, wishes, now=now, progress=progress)
+    store, config = ImageStore(step.lake), HarvestConfig.from_settings(step.settings)
+    with gallery.client(step.lake, step.progress) as client:
+        summary = harvest(wanted_images, store, client, config, now=datetime.now(UTC), progress=step.progress)
     outcomes = store.outcomes()
-    context.log.info(str(summary))
-    version = images_version(outcomes)
-    lineage.complete("images", version)
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(version),
+    step.log(str(summary))
+    return Result(
+        version=images_version(outcomes),
         metadata={
             **table_metadata(outcomes),
             "by_status": dg.MetadataValue.json(dict(outcomes["status"].value_counts(sort=True).iter_rows())),
@@ -94,9 +86,8 @@ def images(
             "bodies": summary.bodies,
             "images_fetched": summary.by_status["fetched"],
             "images_decoded": summary.decoded,
-            REUSED: False,
             "seconds": round(summary.seconds, 2),
-            "sample": _sample_sheet(lake, store, outcomes),
+            "sample": _sample_sheet(step.lake, store, outcomes),
         },
     )
 
@@ -110,16 +101,16 @@ def images_version(outcomes: DataFrame) -> str:
 
 
 def _sample_sheet(lake: DataLake, store: "ImageStore", outcomes: DataFrame) -> dg.MarkdownMetadataValue:
-    """A few held images, spread over the collection, as one picture."""
+    """A few stored images, spread over the collection, as one picture.
+
+    Their captions are ids: a title is content of `artworks`, which is no input here.
+    """
     import polars as pl
 
-    from artpipe.figures.sheets import contact_sheet
+    from artpipe.figures.sheets import captioned_sheet
     from artpipe.schema import HELD
 
-    # Its captions are all that is read of the artworks here, and a changed title is no reason to look at images again.
-    artworks = read_table(lake, "artworks")
-    held = outcomes.filter(pl.col("status").is_in(HELD)).select("artwork_id").sort("artwork_id")
-    shown = held.gather_every(max(1, held.height // SHEET_PICTURES)).head(SHEET_PICTURES)
-    rows = shown.join(artworks, on="artwork_id", maintain_order="left").to_dicts()
-    sheet = contact_sheet(rows, store.jpegs(shown["artwork_id"].to_list()), title="Images of the collection")
-    return save_picture(lake, "images/sample.png", sheet)
+    held = outcomes.filter(pl.col("status").is_in(HELD))["artwork_id"].sort()
+    shown = held.gather_every(max(1, held.len() // SHEET_PICTURES)).head(SHEET_PICTURES).to_list()
+    captions = [name.split("/")[-2:] for name in shown]
+    return save_picture(lake, "images/sample.png", captioned_sheet(store.jpegs(shown), captions, title="Stored images"))

@@ -1,5 +1,7 @@
 """What must hold of the images."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from artpipe.orchestration.frames import DataFrame
@@ -7,29 +9,40 @@ from artpipe.orchestration.frames import DataFrame
 HELD_SHARE = 0.9
 
 
-@dg.asset_check(asset="images", blocking=True)
-def every_artwork_has_one_outcome(images: DataFrame) -> dg.AssetCheckResult:
-    """No artwork stands in the table twice, and every row says what became of it."""
-    import polars as pl
-
-    repeated = images.filter(pl.col("artwork_id").is_duplicated())
-    silent = images.filter(pl.col("status").is_null())
-    return dg.AssetCheckResult(
-        passed=repeated.is_empty() and silent.is_empty(),
-        metadata={"repeated": repeated["artwork_id"].head(5).to_list(), "without_status": silent.height},
-    )
-
-
-@dg.asset_check(asset="images")
-def most_images_are_held(images: DataFrame) -> dg.AssetCheckResult:
-    """At least 90 % of the images that are wanted are held; the rest say why not."""
+@dg.multi_asset_check(
+    specs=[
+        dg.AssetCheckSpec(
+            "every_artwork_has_one_outcome",
+            asset="images",
+            blocking=True,
+            description="No artwork is in the table twice, and every row has a status.",
+        ),
+        dg.AssetCheckSpec(
+            "most_images_are_held",
+            asset="images",
+            description="At least 90 % of the wanted images are held; the status of the others gives the reason.",
+        ),
+    ]
+)
+def image_outcomes(images: DataFrame) -> Iterator[dg.AssetCheckResult]:
+    """Both checks of the outcomes, on one scan of the table."""
     import polars as pl
 
     from artpipe.schema import HELD, WITHDRAWN
 
+    repeated = images.filter(pl.col("artwork_id").is_duplicated())
+    without = images.filter(pl.col("status").is_null())
+    yield dg.AssetCheckResult(
+        check_name="every_artwork_has_one_outcome",
+        asset_key="images",
+        passed=repeated.is_empty() and without.is_empty(),
+        metadata={"repeated": repeated["artwork_id"].head(5).to_list(), "without_status": without.height},
+    )
     held = images.filter(pl.col("status").is_in(HELD)).height
     share = held / max(images.filter(pl.col("status") != WITHDRAWN).height, 1)
-    return dg.AssetCheckResult(
+    yield dg.AssetCheckResult(
+        check_name="most_images_are_held",
+        asset_key="images",
         passed=share >= HELD_SHARE,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={

@@ -8,11 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from artpipe.images.store import ImageStore
 from artpipe.schema import HELD, WITHDRAWN
+
+if TYPE_CHECKING:
+    from artpipe.settings import Settings
 
 NEVER, FAILED, BACK, SIZE, AGE = "never asked", "failed before", "wanted again", "other size wanted", "answer is old"
 WHY_DUE = (NEVER, FAILED, BACK, SIZE, AGE)
@@ -21,34 +25,46 @@ WHY_DUE = (NEVER, FAILED, BACK, SIZE, AGE)
 
 @dataclass(frozen=True)
 class HarvestConfig:
-    """What to download and how to store it.
+    """When to ask the gallery again and how to store its images.
 
     Args:
-        forms: forms of art that are downloaded.
-        max_artworks: download a stable sample of this many; everything where None.
         revalidate_after_days: ask again about an answer older than this.
         short_side_px: short side of the stored JPEG.
         keep_versions_days: how long a state of the table can be opened after it was replaced.
     """
 
-    forms: tuple[str, ...] = ("painting",)
-    max_artworks: int | None = None
     revalidate_after_days: float = 6.0
     short_side_px: int = 320
     keep_versions_days: float = 30.0
 
+    @classmethod
+    def from_settings(cls, settings: "Settings") -> "HarvestConfig":
+        """What the settings ask for."""
+        return cls(
+            revalidate_after_days=settings.revalidate_after_days,
+            short_side_px=settings.image_short_side_px,
+            keep_versions_days=settings.keep_versions_days,
+        )
 
-def wanted_artworks(artworks: pl.DataFrame, config: HarvestConfig) -> pl.DataFrame:
+
+def wanted_artworks(
+    artworks: pl.DataFrame, forms: Sequence[str] = ("painting",), max_artworks: int | None = None
+) -> pl.DataFrame:
     """The artworks to download: wanted forms, and a sample that growth of the catalogue changes little.
 
     The sample is the works with the smallest hashes, so the same work is chosen whatever else is in the catalogue,
     unless newcomers push it out.
+
+    Args:
+        artworks: table `artworks`.
+        forms: forms of art that are downloaded.
+        max_artworks: the size of the sample; everything where None.
     """
-    wanted = artworks.filter(pl.col("form").is_in(config.forms)).unique("artwork_id", keep="first", maintain_order=True)
-    if config.max_artworks is None or wanted.height <= config.max_artworks:
+    wanted = artworks.filter(pl.col("form").is_in(forms)).unique("artwork_id", keep="first", maintain_order=True)
+    if max_artworks is None or wanted.height <= max_artworks:
         return wanted
     draws = [blake2b(name.encode(), digest_size=8).digest() for name in wanted["artwork_id"]]
-    return wanted.with_columns(pl.Series("draw", draws)).sort("draw").head(config.max_artworks).drop("draw")
+    return wanted.with_columns(pl.Series("draw", draws)).sort("draw").head(max_artworks).drop("draw")
 
 
 def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now: datetime) -> pl.DataFrame:

@@ -4,6 +4,7 @@ Nothing else in artpipe builds a path. Files are written aside and renamed into 
 the old file or the new one, never half of one.
 """
 
+import hashlib
 import os
 import tempfile
 from functools import cached_property
@@ -66,6 +67,10 @@ class DataLake:
         """The address of one Lance table."""
         return f"{self.lance_uri}/{name}.lance"
 
+    def lance(self, name: str) -> "UPath":
+        """The folder of one Lance table."""
+        return self.root / "lance" / f"{name}.lance"
+
     def model(self, model_id: str) -> "UPath":
         """The folder of one trained model: `model.safetensors` beside `model.json`."""
         return self.root / "models" / model_id
@@ -105,23 +110,6 @@ class DataLake:
     def overrides(self, name: str) -> str:
         """The address of a CSV file in which a person corrects the catalogue: `labels` or `same_work`."""
         return f"{self._address}/overrides/{name}.csv"
-
-    def artefact(self, asset: str) -> "UPath":
-        """The file or folder without which an asset is not in the lake."""
-        return {
-            "raw_catalog": self.raw("catalog"),
-            "raw_artists": self.raw("artists"),
-            "images": self.root / "lance" / f"{IMAGES_TABLE}.lance",
-            "embeddings": self.root / "lance" / f"{EMBEDDINGS_TABLE}.lance",
-            "vectors": self.root / "lance" / f"{EMBEDDINGS_TABLE}.lance",
-            "classifier": self.candidate_model,
-            "served_model": self.served_model,
-            "evaluation_report": self.report("evaluation/report.json"),
-            "search_index": self.index("card.json"),
-            "text_index": self.root / "lance" / f"{EMBEDDINGS_TABLE}.lance",
-            "novelty_scale": self.index("novelty.npz"),
-            "local_features": self.index("visual_words.npz"),
-        }.get(asset, self.table(asset))
 
     def local_folder(self, name: str) -> Path:
         """A local folder for what can be made again (decoded pixels, the drawn gallery); never in an object store."""
@@ -170,6 +158,15 @@ def file_at(address: str) -> "Path | UPath":
     from upath import UPath
 
     return UPath(address)
+
+
+def file_version(address: str) -> str | None:
+    """A file by its name and a hash of its content, `labels.csv 3f2a...`; None where it cannot be read."""
+    try:
+        digest = hashlib.sha256(file_at(address).read_bytes()).hexdigest()
+    except OSError:
+        return None
+    return f"{Path(address).name} {digest[:12]}"
 
 
 def write_whole(path: "UPath", data: bytes) -> None:

@@ -19,7 +19,7 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import SCHEDULE_NAME_TAG
 
 from artpipe.orchestration.alerts import Alert, Trouble, Watch, deliver, overdue, stale_text
-from artpipe.orchestration.resources import GALLERY_POOL
+from artpipe.orchestration.asset import GALLERY_POOL
 from artpipe.orchestration.staleness import Standing, stale_states
 from artpipe.settings import Settings
 
@@ -41,7 +41,10 @@ def _states_now(context: Context) -> dict[dg.AssetKey, Standing]:
 
 
 def _roots_above(graph: Graph, key: dg.AssetKey) -> list[dg.AssetKey]:
-    return sorted(above for above in graph.get_ancestor_asset_keys(key) if not graph.get(above).parent_keys)
+    roots = graph.materializable_asset_keys
+    return sorted(
+        above for above in graph.get_ancestor_asset_keys(key) if above in roots and not graph.get(above).parent_keys
+    )
 
 
 def _answer(context: Context, is_true: bool, cursor: str | None = None) -> Result:

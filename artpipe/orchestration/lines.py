@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from dagster import DagsterEventType
 
-from artpipe.orchestration.reuse import REUSED
+from artpipe.orchestration.metadata import REUSED
 from artpipe.progress import clock_text
 
 if TYPE_CHECKING:

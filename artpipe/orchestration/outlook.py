@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from artpipe.lake.paths import DataLake
+from artpipe.orchestration.asset import observe_files
 from artpipe.orchestration.instance import open_instance
 from artpipe.orchestration.runner import selected_assets
 from artpipe.orchestration.staleness import AssetState, ancestors, asset_states
@@ -109,6 +110,7 @@ def outlook(settings: Settings, select: str | None = None, *, force: bool = Fals
     graph = build_definitions(settings).resolve_asset_graph()
     selected = selected_assets(graph, select)
     with open_instance(settings) as instance:
+        observe_files(instance, settings)
         states = asset_states(graph, instance, settings)
     certain = {name for name in selected if force or states[name].must_run}
 

@@ -18,9 +18,10 @@ import dagster as dg
 from artpipe.errors import ArtpipeError
 from artpipe.lake.lock import alone
 from artpipe.lake.paths import DataLake
+from artpipe.orchestration.asset import adopt_renamed, observe_files
 from artpipe.orchestration.instance import open_instance
 from artpipe.orchestration.lines import AssetLines, logger_of
-from artpipe.orchestration.reuse import REUSED, WORK
+from artpipe.orchestration.metadata import REUSED, WORK
 from artpipe.orchestration.staleness import AssetState, ancestors, asset_states
 from artpipe.settings import Settings
 
@@ -122,6 +123,8 @@ def refresh(settings: Settings, options: RefreshOptions, console: "Console") -> 
     report = RefreshReport()
     with alone(lake, console, wait=options.wait), open_instance(settings) as instance:
         run = _runner(definitions, instance, lines, options)
+        adopt_renamed(lake, instance)
+        observe_files(instance, settings)
         tag = uuid.uuid4().hex[:8]
         while wave := next_wave(asset_states(graph, instance, settings), selected, set(report.ran), options.force):
             run_id = run(wave, {RUN_TAG: tag})
@@ -149,7 +152,7 @@ def selected_assets(graph: "AssetGraph", select: str | None) -> set[str]:
     Raises:
         UnknownAssetError: it matches nothing, or cannot be read.
     """
-    everything = {key.path[-1] for key in graph.get_all_asset_keys()}
+    everything = {key.path[-1] for key in graph.materializable_asset_keys}
     if select is None:
         return everything
     names = ", ".join(sorted(everything))
@@ -160,7 +163,7 @@ def selected_assets(graph: "AssetGraph", select: str | None) -> set[str]:
     if not keys:
         raise UnknownAssetError(f"the selection {select!r} matches no asset; choose from {names}.")
     # A step makes all of its assets.
-    return {name.path[-1] for key in keys for name in graph.get(key).assets_def.keys}
+    return {name.path[-1] for key in keys for name in graph.get(key).assets_def.keys} & everything
 
 
 def _in_dagster_syntax(select: str) -> str:

@@ -25,8 +25,10 @@ from dagster._core.definitions.events import AssetKeyPartitionKey
 from dagster._core.definitions.temporal_context import TemporalContext
 
 from artpipe.lake.paths import DataLake
-from artpipe.orchestration.lineage import Lineage, code_changes
-from artpipe.orchestration.reuse import CHANGES
+from artpipe.orchestration.asset import Declaration, declaration_of
+from artpipe.orchestration.lineage import Lineage
+from artpipe.orchestration.metadata import CHANGES
+from artpipe.orchestration.shaping import code_changes
 from artpipe.settings import Settings
 
 Status = Literal["fresh", "stale", "missing"]
@@ -137,16 +139,19 @@ def asset_states(
     states: dict[str, AssetState] = {}
     for key, standing in stale_states(instance, graph).items():
         name = key.path[-1]
-        upstream = tuple(sorted(parent.path[-1] for parent in graph.get(key).parent_keys))
-        record = lineage.read(name)
+        if not graph.get(key).is_materializable:
+            continue
+        declared = declaration_of(name) or Declaration(name)
+        parents = [parent for parent in graph.get(key).parent_keys if graph.get(parent).is_materializable]
+        upstream = tuple(sorted(parent.path[-1] for parent in parents))
+        record = declared.record(lineage)
         status, reasons = standing.status, _reasons(key, standing.causes, graph, instance)
         if status == "missing":
             reasons = ["never made"]
-        elif not lineage.lake.artefact(name).exists():
-            status, reasons = "missing", [f"{lineage.lake.artefact(name)} is gone"]
+        elif not declared.exists(lineage.lake):
+            status, reasons = "missing", [f"{declared.location(lineage.lake)} is gone"]
         elif record is None:
             status, reasons = "stale", [*reasons, "its last run was cut off"]
-        is_asked = name == "images" and status == "fresh"
         states[name] = AssetState(
             asset=name,
             status=status,
@@ -154,7 +159,7 @@ def asset_states(
             upstream=upstream,
             step=graph.get(key).assets_def.node_def.name,
             is_root=not upstream,
-            due=_due(lineage.lake, settings, now or datetime.now(UTC)) if is_asked else "",
+            due=_due(declared, lineage.lake, settings, now or datetime.now(UTC)) if status == "fresh" else "",
             seconds=record.seconds if record else None,
             made_at=datetime.fromtimestamp(standing.made_at, UTC) if standing.made_at else None,
         )
@@ -212,14 +217,7 @@ def _place(what: str) -> int:
     return _TOLD_FIRST.index(what) if what in _TOLD_FIRST else len(_TOLD_FIRST) + (what in _TOLD_LAST)
 
 
-def _due(lake: DataLake, settings: Settings, now: datetime) -> str:
-    """What the gallery has to be asked about the images, in words; empty where nothing is."""
-    from artpipe.images.store import ImageStore
-    from artpipe.images.wanted import count_due
-    from artpipe.lake.parquet import read_table_if_exists
-
-    wanted = read_table_if_exists(lake, "wanted_images")
-    if wanted is None:
-        return ""
-    counts = count_due(wanted, ImageStore(lake).outcomes(), settings.harvest_config(), now)
+def _due(declared: Declaration, lake: DataLake, settings: Settings, now: datetime) -> str:
+    """What the gallery has to be asked for, in words; empty where nothing is."""
+    counts = declared.questions(lake, settings, now)
     return "to ask the gallery for: " + ", ".join(f"{n:,} ({why})" for why, n in counts.items()) if counts else ""

@@ -1,81 +1,58 @@
 """The roots of the graph: the catalogue and the artist list as the gallery publishes them."""
 
 from collections.abc import Callable
-from typing import Any
 
 import dagster as dg
 
 from artpipe.catalog.site import ARTIST_LIST_URL, CATALOG_URL
-from artpipe.lake.paths import DataLake
-from artpipe.orchestration.lineage import Lineage
-from artpipe.orchestration.resources import GALLERY_POOL, GalleryResource, progress_of
-from artpipe.orchestration.reuse import begin
+from artpipe.orchestration.asset import GALLERY_POOL, AssetStep, Result, pipeline_asset
+from artpipe.orchestration.storage import written_by_body
+from artpipe.sources.gallery import GalleryResource
 from artpipe.sources.roots import refresh_root
 
-GROUP = "sources"
+TAGS = {"stage": "source"}
 
 
-@dg.asset(
-    group_name=GROUP,
+@pipeline_asset(
     kinds={"http"},
     code_version="1",
-    owners=["team:artpipe"],
-    tags={"stage": "source"},
+    stored=written_by_body(lambda lake: lake.raw("catalog")),
+    always_runs=True,
     pool=GALLERY_POOL,
+    tags=TAGS,
 )
-def raw_catalog(
-    context: dg.AssetExecutionContext,
-    lake: dg.ResourceParam[DataLake],
-    lineage: dg.ResourceParam[Lineage],
-    gallery: GalleryResource,
-) -> dg.MaterializeResult[Any]:
+def raw_catalog(step: AssetStep, gallery: GalleryResource) -> Result:
     """The catalogue file of the gallery, byte for byte; an unchanged one is not sent again."""
     from artpipe.catalog.parse import parse_catalog
 
-    return _root(context, "catalog", CATALOG_URL, parse_catalog, lake, lineage, gallery)
+    return _root(step, gallery, "catalog", CATALOG_URL, parse_catalog)
 
 
-@dg.asset(
-    group_name=GROUP,
+@pipeline_asset(
     kinds={"http"},
     code_version="1",
-    owners=["team:artpipe"],
-    tags={"stage": "source"},
+    stored=written_by_body(lambda lake: lake.raw("artists")),
+    always_runs=True,
     pool=GALLERY_POOL,
+    tags=TAGS,
 )
-def raw_artists(
-    context: dg.AssetExecutionContext,
-    lake: dg.ResourceParam[DataLake],
-    lineage: dg.ResourceParam[Lineage],
-    gallery: GalleryResource,
-) -> dg.MaterializeResult[Any]:
+def raw_artists(step: AssetStep, gallery: GalleryResource) -> Result:
     """The artist list page of the gallery, byte for byte; an unchanged one is not sent again."""
     from artpipe.catalog.artists import parse_artist_list
 
-    return _root(context, "artists", ARTIST_LIST_URL, parse_artist_list, lake, lineage, gallery)
+    return _root(step, gallery, "artists", ARTIST_LIST_URL, parse_artist_list)
 
 
-def _root(
-    context: dg.AssetExecutionContext,
-    name: str,
-    url: str,
-    verify: Callable[[bytes], object],
-    lake: DataLake,
-    lineage: Lineage,
-    gallery: GalleryResource,
-) -> dg.MaterializeResult[Any]:
-    begin(context, lineage)
-    with gallery.client(lake, progress_of(context)) as client:
-        found, changed = refresh_root(client, url, lake.raw(name), verify)
+def _root(step: AssetStep, gallery: GalleryResource, name: str, url: str, verify: Callable[[bytes], object]) -> Result:
+    with gallery.client(step.lake, step.progress) as client:
+        found, changed = refresh_root(client, url, step.lake.raw(name), verify)
         counts = client.counts
-    version = found.sha256[:16]
-    lineage.complete(context.asset_key.path[-1], version)
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(version),
+    return Result(
+        version=found.sha256[:16],
         metadata={
             "url": dg.MetadataValue.url(found.url),
             "size_bytes": found.size_bytes,
-            "last_modified": found.last_modified or "not told",
+            "last_modified": found.last_modified or "not given",
             "changed": changed,
             "requests": counts.requests,
             "not_modified": counts.not_modified,

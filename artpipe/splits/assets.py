@@ -1,60 +1,60 @@
-"""Who is trained on, who is measured on: works dealt out without leaks, and stable as the catalogue grows."""
-
-from typing import Any
+"""Which split every usable image is in: works assigned without leaks, and stable as the catalogue grows."""
 
 import dagster as dg
 
 from artpipe.lake.parquet import read_table_if_exists
-from artpipe.lake.paths import DataLake, write_whole
+from artpipe.lake.paths import DataLake, file_version, write_whole
 from artpipe.lake.spreadsheet import spreadsheet_csv
+from artpipe.orchestration.asset import AssetStep, Result, observed_file, pipeline_asset
 from artpipe.orchestration.frames import DataFrame
-from artpipe.orchestration.io import markdown_table, recorded, save_picture
-from artpipe.orchestration.lineage import Lineage
-from artpipe.orchestration.reuse import CHANGES, RunConfig, reused
+from artpipe.orchestration.metadata import CHANGES, markdown_table, save_picture
 from artpipe.settings import Settings
 
-GROUP = "splits"
+
+@observed_file
+def label_overrides(settings: Settings) -> str:
+    """The file of labels that a person corrected, or confirmed."""
+    return file_version(settings.label_overrides or DataLake(settings.lake_root).overrides("labels")) or "none"
 
 
-@dg.asset(group_name=GROUP, kinds={"polars", "parquet"}, code_version="1", owners=["team:artpipe"])
-def splits(
-    context: dg.AssetExecutionContext,
-    config: RunConfig,
-    artworks: DataFrame,
-    images: DataFrame,
-    lake: dg.ResourceParam[DataLake],
-    lineage: dg.ResourceParam[Lineage],
-    settings: dg.ResourceParam[Settings],
-) -> dg.MaterializeResult[Any]:
+@observed_file
+def same_work_overrides(settings: Settings) -> str:
+    """The file of pictures that a person joined into one work."""
+    return file_version(DataLake(settings.lake_root).overrides("same_work")) or "none"
+
+
+@pipeline_asset(
+    kinds={"polars", "parquet"},
+    code_version="1",
+    shaped_by=("split_salt", "unseen_artist_share"),
+    deps=["label_overrides", "same_work_overrides"],
+    renamed={"label_overrides_content": "label_overrides", "same_work_content": "same_work_overrides"},
+)
+def splits(step: AssetStep, artworks: DataFrame, images: DataFrame) -> Result:
     """Train, validation, test or unseen-artist membership of every usable image, decided work by work."""
     import polars as pl
 
-    from artpipe.splits.assign import assign_splits, split_counts
+    from artpipe.figures.plots import class_balance_picture
+    from artpipe.splits.assign import SplitConfig, assign_splits, split_counts
     from artpipe.splits.corrections import correct_labels, told_corrections
     from artpipe.splits.freeze import measure_drift
     from artpipe.splits.leaks import class_balance
-    from artpipe.splits.overrides import read_overrides
+    from artpipe.splits.overrides import OverrideFiles, read_overrides
     from artpipe.splits.works import group_works
 
-    if held := reused(context, lineage, config):
-        return held[0]
-    from artpipe.figures.plots import class_balance_picture
-
-    overrides = read_overrides(settings.override_files, artworks["artwork_id"])
+    overrides = read_overrides(OverrideFiles.from_settings(step.settings), artworks["artwork_id"])
     for remark in overrides.remarks:
-        context.log.warning(remark)
+        step.context.log.warning(remark)
     corrections = told_corrections(artworks, overrides.labels)
-    write_whole(lake.report("splits/corrections.csv"), spreadsheet_csv(corrections))
+    write_whole(step.lake.report("splits/corrections.csv"), spreadsheet_csv(corrections))
     # What was one work stays one work under its old name, so that growth of the catalogue moves nobody.
-    previous = read_table_if_exists(lake, "splits")
+    previous = read_table_if_exists(step.lake, "splits")
     works = group_works(artworks, images, previous, overrides.same_work)
-    table = correct_labels(assign_splits(works, artworks, images, settings.split_config()), overrides.labels)
-    balance = class_balance(table)
-    picture = save_picture(lake, "splits/class_balance.png", class_balance_picture(balance))
-    return recorded(
-        "splits",
+    assigned = assign_splits(works, artworks, images, SplitConfig.from_settings(step.settings))
+    table = correct_labels(assigned, overrides.labels)
+    balance = class_balance_picture(class_balance(table))
+    return Result(
         table,
-        lineage,
         metadata={
             CHANGES: dg.MetadataValue.json(
                 measure_drift(table, table.clear() if previous is None else previous).told()
@@ -62,7 +62,7 @@ def splits(
             **split_counts(table),
             "works": table["work_id"].n_unique(),
             "artists": table["artist_id"].n_unique(),
-            "class_balance": picture,
+            "class_balance": save_picture(step.lake, "splits/class_balance.png", balance),
             "labels_corrected": corrections.filter(pl.col("effect") != "confirmed").height,
             "labels_confirmed": corrections.filter(effect="confirmed").height,
             "corrections": dg.MetadataValue.md(markdown_table(corrections, rows=corrections.height)),

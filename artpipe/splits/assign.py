@@ -6,11 +6,15 @@ The table made here is `splits`; `freeze.py` copies it for training.
 from collections.abc import Hashable
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from artpipe.errors import ArtpipeError
 from artpipe.schema import HELD, SPLITS
+
+if TYPE_CHECKING:
+    from artpipe.settings import Settings
 
 SPLIT_NAMES = ("train", "validation", "test", "unseen_artists")
 HELD_OUT = ("validation", "test", "unseen_artists")
@@ -35,6 +39,11 @@ class SplitConfig:
     unseen_artist_share: float = 0.05
     validation: float = 0.1
     test: float = 0.1
+
+    @classmethod
+    def from_settings(cls, settings: "Settings") -> "SplitConfig":
+        """The salt and the share that the settings give."""
+        return cls(salt=settings.split_salt, unseen_artist_share=settings.unseen_artist_share)
 
     def __post_init__(self) -> None:
         shares = (self.unseen_artist_share, self.validation, self.test)

@@ -14,8 +14,9 @@ from datetime import datetime
 import polars as pl
 
 from artpipe.errors import ArtpipeError
-from artpipe.lake.paths import file_at, write_whole
+from artpipe.lake.paths import DataLake, file_at, write_whole
 from artpipe.schema import CLASSES, TASKS
+from artpipe.settings import Settings
 
 LABELS = pl.Schema(dict.fromkeys(("artwork_id", "task", "label", "by", "reason", "at"), pl.String()))
 """One row is what a person says an artwork's label is; null where the label is unknown, to them and to us."""
@@ -45,6 +46,13 @@ class OverrideFiles:
     labels: str
     same_work: str
     is_labels_named: bool = False
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "OverrideFiles":
+        """The files that the settings name, or those of the lake."""
+        lake = DataLake(settings.lake_root)
+        named = settings.label_overrides
+        return cls(named or lake.overrides("labels"), lake.overrides("same_work"), is_labels_named=named is not None)
 
 
 @dataclass(frozen=True)

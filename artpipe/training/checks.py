@@ -3,7 +3,7 @@
 import dagster as dg
 
 from artpipe.orchestration.frames import DataFrame
-from artpipe.orchestration.io import markdown_table
+from artpipe.orchestration.metadata import markdown_table
 
 
 @dg.asset_check(asset="training_set", additional_ins={"splits": dg.AssetIn("splits")})

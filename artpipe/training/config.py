@@ -4,7 +4,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from artpipe.settings import Settings
+
 
 IMAGENET = "imagenet"
 NO_WEIGHTS = "none"
@@ -76,7 +80,6 @@ FINETUNE = Recipe(
 PROBE = replace(FINETUNE, epochs=0, views=2, keeps_start=False)
 BEST = replace(FINETUNE, epochs=12, patience=12, views=2)
 _RECIPES: Mapping[RecipeName, Recipe] = {"probe": PROBE, "finetune": FINETUNE, "best": BEST}
-_IMAGE_PX: Mapping[RecipeName, int] = {"probe": 288, "finetune": 224, "best": 288}
 
 
 def recipe(name: RecipeName, weights: str) -> Recipe:
@@ -93,11 +96,6 @@ def recipe(name: RecipeName, weights: str) -> Recipe:
             "set ARTPIPE_RECIPE=finetune to train it, or ARTPIPE_BACKBONE_WEIGHTS to `imagenet` or a file"
         )
     return FROM_SCRATCH if name == "finetune" else replace(FROM_SCRATCH, epochs=40, patience=16, views=2)
-
-
-def usual_image_px(name: RecipeName) -> int:
-    """The side of the square that suits a recipe: larger ones are seen better and cost more."""
-    return _IMAGE_PX[name]
 
 
 @dataclass(frozen=True)
@@ -142,6 +140,24 @@ class TrainingConfig:
     loader_workers: int | None = None
     keep_checkpoint: bool = False
     """Keep the last checkpoint after the run is done."""
+
+    @classmethod
+    def from_settings(cls, settings: "Settings") -> "TrainingConfig":
+        """What the settings ask to train."""
+        return cls(
+            backbone=settings.backbone,
+            weights=settings.resolved_backbone_weights,
+            recipe_name=settings.recipe,
+            dimensions=settings.embedding_dimensions,
+            image_px=settings.resolved_train_image_px,
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            learning_rate=settings.learning_rate,
+            loader_workers=settings.loader_workers,
+            seed=settings.seed,
+            warm_start=settings.warm_start and settings.recipe != "probe",  # whose backbone is not trained
+            device=settings.device,
+        )
 
     def __post_init__(self) -> None:
         for name in ("image_px", "dimensions", "epochs", "batch_size", "learning_rate"):

@@ -1,6 +1,10 @@
 """What the web app is told by the settings and the command line."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from artpipe.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -20,3 +24,12 @@ class WebConfig:
     requests_per_minute: int | None = None
     waiting_uploads: int = 64
     abstain_below: float = 0.5
+
+    @classmethod
+    def from_settings(cls, settings: "Settings") -> "WebConfig":
+        """What the settings say of visitors."""
+        return cls(
+            upload_bytes=round(settings.web_upload_mb * 1e6),
+            requests_per_minute=settings.web_requests_per_minute,
+            abstain_below=settings.abstain_below,
+        )

@@ -43,16 +43,15 @@ def row(name: str, status: str = "fetched", **changed: object) -> dict[str, obje
 
 def test_only_wanted_forms_are_downloaded():
     works = pl.concat([artworks("a/x/1"), artworks("a/x/2", form="graphics"), artworks("a/x/3", form="sculpture")])
-    assert wanted_artworks(works, HarvestConfig())["artwork_id"].to_list() == ["a/x/1"]
-    both = wanted_artworks(works, HarvestConfig(forms=("painting", "graphics")))
+    assert wanted_artworks(works)["artwork_id"].to_list() == ["a/x/1"]
+    both = wanted_artworks(works, ("painting", "graphics"))
     assert sorted(both["artwork_id"]) == ["a/x/1", "a/x/2"]
 
 
 def test_a_sample_stays_when_the_catalogue_grows_a_little():
     names = [f"a/x/{number}" for number in range(200)]
-    config = HarvestConfig(max_artworks=50)
-    before = set(wanted_artworks(artworks(*names), config)["artwork_id"])
-    after = set(wanted_artworks(artworks(*names, "a/x/new"), config)["artwork_id"])
+    before = set(wanted_artworks(artworks(*names), max_artworks=50)["artwork_id"])
+    after = set(wanted_artworks(artworks(*names, "a/x/new"), max_artworks=50)["artwork_id"])
     assert len(before) == len(after) == 50
     assert len(before & after) >= 49
 

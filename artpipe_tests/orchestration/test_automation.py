@@ -11,8 +11,8 @@ import dagster as dg
 import pytest
 
 from artpipe.definitions import build_definitions
+from artpipe.orchestration.asset import GALLERY_POOL
 from artpipe.orchestration.automation import RESCRAPE, automated, automation_sensors, rescrape_schedule
-from artpipe.orchestration.resources import GALLERY_POOL
 from artpipe.orchestration.staleness import stale_states
 from artpipe.settings import Settings
 from artpipe_tests.conftest import FakeWebhook

@@ -1,14 +1,15 @@
 """What a change at the source, in a setting or in the code makes run again, and exactly how much work it is."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 import pytest
 
+from artpipe.orchestration import asset
 from artpipe.orchestration.runner import RefreshReport
 from artpipe.search import Collection
-from artpipe.splits.overrides import say_label, say_same_work
+from artpipe.splits.overrides import OverrideFiles, say_label, say_same_work
 
 ROOTS = {"raw_catalog", "raw_artists"}
 CATALOG = {"catalog_changes", "artworks", "quarantine"}
@@ -106,13 +107,14 @@ def a_label_confirmed(upkeep):
 
 def say(upkeep, artwork_id: str, type_: str) -> None:
     said = {"artwork_id": artwork_id, "task": "type", "label": type_, "by": "anna", "reason": "", "at": ""}
-    say_label(upkeep.settings().override_files, said)
+    say_label(OverrideFiles.from_settings(upkeep.settings()), said)
 
 
 def two_works_joined(upkeep):
     left, right = upkeep.works()[:2]
     say_same_work(
-        upkeep.settings().override_files, {"left": left, "right": right, "by": "anna", "reason": "", "at": ""}
+        OverrideFiles.from_settings(upkeep.settings()),
+        {"left": left, "right": right, "by": "anna", "reason": "", "at": ""},
     )
 
 
@@ -147,7 +149,7 @@ MATRIX = {
     ),
     "many paintings more": Row(
         many_paintings_added,
-        {*DESCRIBED, "wanted_images", *DOWN_FROM_IMAGES, "features", *MODEL},
+        {*DESCRIBED, "wanted_images", *DOWN_FROM_IMAGES, "backbone_features", *MODEL},
         images=8,
         embedded=113 + 8,
         files=1,
@@ -160,7 +162,7 @@ MATRIX = {
     ),
     "the image size": Row(
         nothing,
-        {*DOWN_FROM_IMAGES, "features", *MODEL, *SUSPECTS},
+        {*DOWN_FROM_IMAGES, "backbone_features", *MODEL, *SUSPECTS},
         images=113,
         # The served model looks at the 14 test works in their new size, too, to be compared with the new one.
         embedded=113 + 14,
@@ -203,17 +205,11 @@ def assert_whole(upkeep) -> None:
 
 
 def test_a_changed_code_version_runs_its_asset_alone(upkeep, monkeypatch: pytest.MonkeyPatch):
-    from artpipe import definitions
-
-    usual = definitions.with_shaping_settings
-
-    def edited(spec, settings):
-        spec = usual(spec, settings)
-        return spec.replace_attributes(code_version="2") if spec.key.path[-1] == "evaluation_report" else spec
-
-    monkeypatch.setattr(definitions, "with_shaping_settings", edited)
+    edited = replace(asset.declarations()["evaluation_report"], version="edited")
+    monkeypatch.setattr(asset, "_declared", {**asset.declarations(), "evaluation_report": edited})
     report = upkeep.refresh()
     assert set(report.ran) == {*ROOTS, "evaluation_report"}
+    assert report.reused == []
     assert report.work["images_embedded"] == report.work["images_fetched"] == 0
 
 

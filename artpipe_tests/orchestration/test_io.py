@@ -6,7 +6,7 @@ from upath import UPath
 
 from artpipe.lake.parquet import content_hash
 from artpipe.lake.paths import DataLake, UnwritableLakeError, write_whole
-from artpipe.orchestration.io import markdown_table
+from artpipe.orchestration.metadata import markdown_table
 
 TABLE = pl.DataFrame({"artwork_id": ["b", "a"], "title": ["Two", None], "year": [1600, 1500], "flags": [["typo"], []]})
 

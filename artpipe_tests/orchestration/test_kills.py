@@ -11,12 +11,12 @@ from artpipe.search import Collection
 # Where the process dies: in the named asset, at the call of the named function that is counted there.
 KILLS = [
     ("raw_catalog", "artpipe.sources.roots:write_whole", 2),
-    ("artworks", "artpipe.orchestration.io:write_parquet", 2),
-    ("wanted_images", "artpipe.orchestration.io:write_parquet", 1),
+    ("artworks", "artpipe.orchestration.storage:write_table", 2),
+    ("wanted_images", "artpipe.orchestration.storage:write_table", 1),
     ("images", "artpipe.images.fetch:decode_artwork", 4),
     ("images", "artpipe.images.store:ImageStore.compact", 1),
-    ("splits", "artpipe.orchestration.io:write_parquet", 1),
-    ("training_set", "artpipe.orchestration.lineage:Lineage.commit", 1),
+    ("splits", "artpipe.orchestration.storage:write_table", 1),
+    ("training_set", "artpipe.orchestration.lineage:Lineage.complete", 1),
     ("classifier", "artpipe.models.checkpoint:RunCheckpoint.save", 2),
     ("classifier", "artpipe.training.loop:save_model", 1),
     ("served_model", "artpipe.serving.choice:write_pointer", 1),
@@ -25,7 +25,7 @@ KILLS = [
     ("evaluation_report", "artpipe.evaluation.assets:write_whole", 2),
     ("search_index", "artpipe.search.index:save_index", 1),
     ("text_index", "artpipe.search.text:build_text_index", 1),
-    ("art_map", "artpipe.orchestration.io:write_parquet", 1),
+    ("art_map", "artpipe.orchestration.storage:write_table", 1),
 ]
 
 DYING = """

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from artpipe.lake.paths import DataLake
-from artpipe.orchestration.lineage import ABSENT, Lineage, Origin, code_changes, code_version
+from artpipe.orchestration.lineage import ABSENT, Lineage, Origin
 
 ORIGIN = Origin("3", {"artworks": "a1"})
 
@@ -33,11 +33,9 @@ def test_an_asset_that_was_touched_and_never_completed_tells_nothing(lineage):
     assert lineage.versions(["splits"]) == {"splits": ABSENT}
 
 
-def test_a_staged_asset_tells_nothing_until_it_is_written(lineage):
+def test_versions_are_those_of_the_records(lineage):
     lineage.begin("splits", ORIGIN)
-    lineage.stage("splits", "v1")
-    assert lineage.read("splits") is None
-    lineage.commit("splits")
+    lineage.complete("splits", "v1")
     assert lineage.versions(["splits", "images"]) == {"splits": "v1", "images": ABSENT}
 
 
@@ -51,20 +49,3 @@ def test_a_record_that_cannot_be_read_is_none(lineage):
 def test_only_what_was_begun_can_be_completed(lineage):
     with pytest.raises(KeyError):
         lineage.complete("splits", "v1")
-
-
-@pytest.mark.parametrize(
-    ("before", "now", "told"),
-    [
-        (code_version("3", {}), code_version("4", {}), ["code version 3 -> 4"]),
-        (
-            code_version("1", {"image_short_side_px": 320, "forms": ("painting",)}),
-            code_version("1", {"image_short_side_px": 400, "forms": ("painting", "graphics")}),
-            ["forms painting -> painting,graphics", "image_short_side_px 320 -> 400"],
-        ),
-        (code_version("1", {}), code_version("1", {"seed": None}), ["seed unset -> default"]),
-        (code_version("1", {"seed": 0}), code_version("1", {"seed": 0}), []),
-    ],
-)
-def test_a_code_version_is_compared_in_words(before, now, told):
-    assert code_changes(before, now) == told

@@ -63,7 +63,7 @@ def settings(lake: DataLake, **changed: object) -> Settings:
 def run(lake: DataLake, **changed: object) -> dg.ExecuteInProcessResult:
     """Materialise the classifier and the choice, as a refresh would."""
     job = build_definitions(settings(lake, **changed)).resolve_implicit_global_asset_job_def()
-    keys = {dg.AssetKey(name) for name in ("features", "classifier", "served_model")}
+    keys = {dg.AssetKey(name) for name in ("backbone_features", "classifier", "served_model")}
     with dg.DagsterInstance.from_config(str(dagster_home(settings(lake)))) as instance:
         return job.get_subset(asset_selection=keys).execute_in_process(instance=instance)
 

@@ -93,8 +93,8 @@ def test_a_model_that_is_a_head_alone_judges_kept_features_as_it_would_the_pictu
     card = train_classifier(training_set, store, lake, probe).card
     looked = InferenceCache(lake, card, "cpu").infer(training_set, store)
     kept = update_features(training_set.head(20), None, store, lake, config).table
-    lake.table("features").parent.mkdir(parents=True)
-    kept.write_parquet(str(lake.table("features")))
+    lake.table("backbone_features").parent.mkdir(parents=True)
+    kept.write_parquet(str(lake.table("backbone_features")))
     ran: list[int] = []
     usual = Embedder.embed_pixels
     monkeypatch.setattr(Embedder, "embed_pixels", lambda self, given: ran.append(len(given)) or usual(self, given))

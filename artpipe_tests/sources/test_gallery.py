@@ -4,8 +4,8 @@ import pytest
 from filelock import FileLock, Timeout
 
 from artpipe.lake.paths import DataLake
-from artpipe.orchestration.resources import GalleryResource
 from artpipe.settings import Settings
+from artpipe.sources.gallery import GalleryResource
 
 
 def test_two_processes_never_scrape_at_once(tmp_path):

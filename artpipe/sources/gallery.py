@@ -1,7 +1,4 @@
-"""What assets are given to work with: the gallery's client and somewhere to tell progress.
-
-The lake and the settings are handed over as they are (`dg.ResourceParam`), since they are plain values.
-"""
+"""The Dagster resource that assets ask the gallery through: it opens a polite HTTP client."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -10,14 +7,11 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from artpipe.lake.paths import DataLake
-from artpipe.progress import Progress, SilentProgress, progress_for
+from artpipe.progress import Progress, SilentProgress
 from artpipe.settings import SAMPLE, Settings
 
 if TYPE_CHECKING:
     from artpipe.crawler.client import GalleryClient
-
-GALLERY_POOL = "gallery"
-"""The Dagster pool of every asset that talks to the gallery: one at a time."""
 
 
 class GalleryResource(dg.ConfigurableResource[object]):
@@ -81,8 +75,3 @@ class GalleryResource(dg.ConfigurableResource[object]):
                 allowed_hosts=tuple(self.allowed_hosts),
             )
         )
-
-
-def progress_of(context: dg.AssetExecutionContext) -> Progress:
-    """Where an asset tells its progress: a bar in a terminal, Dagster log lines elsewhere."""
-    return progress_for(context.log.info)

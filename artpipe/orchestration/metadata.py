@@ -1,0 +1,58 @@
+"""What Dagster shows of an asset: tables as Markdown, column schemas, pictures; and the names of shared metadata."""
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from artpipe.lake.paths import DataLake, write_whole
+
+if TYPE_CHECKING:
+    import polars as pl
+
+WORK = ("requests", "not_modified", "bodies", "images_fetched", "images_decoded", "images_embedded", "rows_updated")
+"""Names of the metadata that count work; a refresh adds them up, and in a reused asset they are 0."""
+
+REUSED = "reused"
+CHANGES = "changes"
+"""Name of the metadata that counts what differs from the previous content, such as `{"new": 3, "gone": 0}`."""
+
+PREVIEW_ROWS = 8
+PREVIEW_CHARS = 48
+
+
+def table_metadata(table: "pl.DataFrame") -> dict[str, Any]:
+    """Row count, column schema and a few rows spread over a table."""
+    columns = [dg.TableColumn(name, str(dtype)) for name, dtype in table.schema.items()]
+    return {
+        "dagster/row_count": table.height,
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+        "preview": dg.MetadataValue.md(markdown_table(table.gather_every(max(1, table.height // PREVIEW_ROWS)))),
+    }
+
+
+def markdown_table(table: "pl.DataFrame", rows: int = PREVIEW_ROWS) -> str:
+    """The first rows of a table as Markdown; long values are cut."""
+
+    def cell(value: object) -> str:
+        text = "" if value is None else str(value)
+        text = text if len(text) <= PREVIEW_CHARS else text[: PREVIEW_CHARS - 1] + "…"
+        return text.replace("|", "\\|").replace("\n", " ")
+
+    head = table.head(rows)
+    lines = [f"| {' | '.join(head.columns)} |", f"|{'---|' * head.width}"]
+    lines += [f"| {' | '.join(cell(value) for value in row)} |" for row in head.iter_rows()]
+    return "\n".join(lines)
+
+
+def save_picture(lake: DataLake, name: str, picture: bytes) -> dg.MarkdownMetadataValue:
+    """Keep a picture among the lake's reports and show it in Dagster.
+
+    Args:
+        lake: where it is kept.
+        name: its path below `reports/`, with its suffix.
+        picture: PNG or JPEG bytes.
+    """
+    write_whole(lake.report(name), picture)
+    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+    return dg.MetadataValue.md(f"![{name}](data:image/{kind};base64,{base64.b64encode(picture).decode()})")

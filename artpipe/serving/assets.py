@@ -1,0 +1,119 @@
+"""Which model is served: the one that embeds and predicts."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from artpipe.lake.parquet import read_table
+from artpipe.lake.paths import DataLake
+from artpipe.orchestration.asset import AssetStep, Result, RunConfig, pipeline_asset
+from artpipe.orchestration.storage import written_by_body
+
+if TYPE_CHECKING:
+    from artpipe.evaluation.comparison import Comparison
+    from artpipe.models.checkpoint import ModelCard
+    from artpipe.serving.choice import Choice
+
+NO_WORSE = "candidate_is_no_worse"
+
+
+class ServedModelConfig(RunConfig):
+    """Run config of `served_model`: `promote` serves this model whatever the comparison says.
+
+    `force` compares a candidate again that was turned down before.
+    """
+
+    promote: str | None = None
+
+    @property
+    def must_run(self) -> bool:
+        """Whether a person asks for a comparison or for a model."""
+        return self.force or self.promote is not None
+
+
+def last_decision(lake: DataLake) -> Sequence[dg.AssetCheckResult]:
+    """The check as it came out when the candidate was last decided on."""
+    from artpipe.models.registry import candidate_id
+    from artpipe.models.served import read_pointer
+
+    pointer, candidate = read_pointer(lake), candidate_id(lake) or "the candidate"
+    declined = pointer.declined.get(candidate)
+    reason = declined.reason if declined else "nothing changed since it was decided on"
+    return [_no_worse(candidate, reason, {"served_now": pointer.model_id or "none"}, passed=declined is None)]
+
+
+@pipeline_asset(
+    kinds={"pytorch"},
+    code_version="1",
+    shaped_by=("model_tolerance", "seed"),
+    stored=written_by_body(lambda lake: lake.served_model),
+    deps=["classifier"],
+    checks_of_reused=last_decision,
+    check_specs=[
+        dg.AssetCheckSpec(
+            NO_WORSE,
+            asset="served_model",
+            description="The new model's mean accuracy on test works that neither model learned from is no lower than "
+            "the served one's, but for the tolerance. Where it is, the served model stays.",
+        )
+    ],
+)
+def served_model(step: AssetStep, config: ServedModelConfig) -> Result:
+    """The model that embeds and predicts: the candidate, if it is no worse on the same test works.
+
+    `classifier` names the candidate. A person's choice overrides every comparison.
+    """
+    from artpipe.evaluation.comparison import compare_on_test_works
+    from artpipe.images.store import ImageStore
+    from artpipe.serving.choice import choose_served, remove_old_models
+
+    lake, settings, seed = step.lake, step.settings, step.settings.seed
+
+    def compare(challenger: "ModelCard", served: "ModelCard") -> "Comparison":
+        store = ImageStore(lake)
+        rows = store.held(read_table(lake, "training_set"))
+        return compare_on_test_works(lake, challenger, served, rows, store, settings.device, seed, step.progress)
+
+    choice = choose_served(
+        lake, compare, tolerance=settings.model_tolerance, promote=config.promote, force=config.force
+    )
+    removed = remove_old_models(lake, settings.keep_models)
+    step.log(f"{choice.now} is served; {choice.challenger}: {choice.reason}")
+    return Result(
+        version=choice.now,
+        metadata={**_choice_metadata(choice), "models_removed": dg.MetadataValue.json(removed)},
+        check_results=[
+            _no_worse(choice.challenger, choice.reason, _choice_metadata(choice), passed=choice.is_no_worse)
+        ],
+    )
+
+
+def _no_worse(model_id: str, reason: str, metadata: dict[str, Any], *, passed: bool) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=passed,
+        check_name=NO_WORSE,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{model_id}: {reason}",
+        metadata=metadata,
+    )
+
+
+def _choice_metadata(choice: "Choice") -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "candidate": choice.challenger,
+        "served_before": choice.before or "none",
+        "served_now": choice.now,
+        "reason": choice.reason,
+    }
+    if choice.comparison is None:
+        return found
+    rows = [
+        f"| {task.task} | {task.n:,} | {task.candidate:.1%} | {task.served:.1%} |" for task in choice.comparison.tasks
+    ]
+    table = "\n".join(["| task | n | candidate @1 | served @1 |", "|---|--:|--:|--:|", *rows])
+    return found | {
+        "scores": dg.MetadataValue.md(table),
+        "comparison": dg.MetadataValue.json(choice.comparison.to_dict()),
+        "images_embedded": choice.comparison.images_embedded,
+    }
