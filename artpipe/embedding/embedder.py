@@ -58,11 +58,6 @@ class Embedder:
         return str(self.dtype).removeprefix("torch.")
 
     @property
-    def dimensions(self) -> int:
-        """Length of an embedding."""
-        return self.card.embedding_dim
-
-    @property
     def image_px(self) -> int:
         """Side of its square input."""
         return self.card.transform.size

@@ -144,9 +144,9 @@ def find_levels(body: nn.Module, image_px: int) -> tuple[str, ...]:
     One forward pass finds them. A map that the network pools itself is not among them; a network whose modules all
     give the same shape, as a transformer's do, has none.
     """
-    seen: list[tuple[str, Tensor]] = []
+    outputs: list[tuple[str, Tensor]] = []
     handles = [
-        module.register_forward_hook(lambda _module, _inputs, output, name=name: seen.append((name, output)))
+        module.register_forward_hook(lambda _module, _inputs, output, name=name: outputs.append((name, output)))
         for name, module in body.named_modules()
         if name and name.count(".") <= 1 and list(module.children()) and not isinstance(module, _NormBase)
     ]
@@ -158,7 +158,7 @@ def find_levels(body: nn.Module, image_px: int) -> tuple[str, ...]:
         body.train(was_training)
         for handle in handles:
             handle.remove()
-    maps = [(name, output) for name, output in seen if isinstance(output, Tensor) and output.ndim == 4]  # pyright: ignore[reportUnnecessaryIsInstance]
+    maps = [(name, output) for name, output in outputs if isinstance(output, Tensor) and output.ndim == 4]  # pyright: ignore[reportUnnecessaryIsInstance]
     maps = [(name, output) for name, output in maps if not any(other.startswith(f"{name}.") for other, _ in maps)]
     levels = [
         (name, output)

@@ -59,10 +59,10 @@ def save_model(
     """Write a model's folder whole, under the name that its content gives it.
 
     Args:
-        lake: where it is kept.
+        lake: gets the model.
         state: the weights.
         card: its card, without a `model_id`.
-        learned: the training and validation rows, of which `LEARNED_COLUMNS` are kept.
+        learned: the training and validation rows, of which `LEARNED_COLUMNS` are saved.
 
     Returns:
         The card with its `model_id`, and the folder.

@@ -2,7 +2,7 @@
 
 Fine-tuning on a few thousand paintings forgets part of what millions of other pictures taught, and the two networks
 err in different places. At 224 px the mean of their logits was right more often than either on validation works, and
-as often as the better one on test works; at 96 px, where the pretrained network sees little, less often.
+as often as the better one on test works; at 96 px, where the pretrained network is weak, less often.
 
 The ensemble is a `MultiTaskClassifier` like any other: its embedding is the concatenation of both embeddings, and its
 heads give the mean of both networks' logits. Here it is built, joined from its members, and split again.

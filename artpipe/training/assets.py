@@ -14,7 +14,7 @@ from artpipe.orchestration.storage import Storage
 from artpipe.settings import Settings
 
 if TYPE_CHECKING:
-    from artpipe.models.checkpoint import ModelCard
+    from artpipe.models.card import ModelCard
 
 
 @observed_file
@@ -90,7 +90,7 @@ def backbone_features(step: AssetStep, training_set: DataFrame) -> Result:
 
 
 def _read_candidate(lake: DataLake) -> "ModelCard":
-    from artpipe.models.checkpoint import load_card
+    from artpipe.models.card import load_card
     from artpipe.models.registry import candidate_id
     from artpipe.models.served import served_card
 

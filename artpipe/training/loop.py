@@ -227,7 +227,7 @@ def _refuse_divergence(
     raise DivergedError(
         f"the loss became {float(losses[number])} in epoch {batches.epoch + 1}, batch {number + 1} of {len(batches)} "
         f"({names}, ...); the checkpoint of epoch {batches.epoch} is kept. "
-        f"Set ARTPIPE_LEARNING_RATE below {learning_rate:g}, or look at these pictures."
+        f"Set ARTPIPE_LEARNING_RATE below {learning_rate:g}, or inspect these pictures."
     )
 
 

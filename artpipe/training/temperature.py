@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from artpipe.training.calibration import measure_calibration
 
 MIN_ROWS = 100
-"""With fewer, 1 is kept. On the recorded gallery a temperature fitted on 100 validation rows was worse than none on the
-test works in 1 to 15 of 100 draws, on 50 rows in 6 to 28, on 20 rows in 19 to 54."""
+"""With fewer, the temperature is 1. On the recorded gallery a temperature fitted on 100 validation rows was worse than
+none on the test works in 1 to 15 of 100 draws, on 50 rows in 6 to 28, on 20 rows in 19 to 54."""
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.5, 4.0
 """Without bounds, a few validation rows that are all right would fit 0, and rows that are all wrong infinity."""
 _BISECTIONS = 40
@@ -59,16 +59,16 @@ def fit_temperature(logits: Logits, labels: NDArray[np.integer]) -> float:
     known = labels >= 0
     if int(known.sum()) < MIN_ROWS:
         return 1.0
-    kept, truth = logits[known].astype(np.float64), labels[known]
+    known_logits, truth = logits[known].astype(np.float64), labels[known]
     low, high = 1 / MAX_TEMPERATURE, 1 / MIN_TEMPERATURE
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        if _slope(kept, truth, middle) > 0:
+        if _slope(known_logits, truth, middle) > 0:
             high = middle
         else:
             low = middle
     found = round(2 / (low + high), 4)
-    return found if mean_loss(kept, truth, found) <= mean_loss(kept, truth, 1.0) else 1.0
+    return found if mean_loss(known_logits, truth, found) <= mean_loss(known_logits, truth, 1.0) else 1.0
 
 
 def calibrate(logits: Logits, labels: NDArray[np.integer]) -> FittedTemperature:
@@ -79,14 +79,14 @@ def calibrate(logits: Logits, labels: NDArray[np.integer]) -> FittedTemperature:
     note = "" if rows >= MIN_ROWS else f"{rows} validation rows with a known label; {MIN_ROWS} are needed"
     if not rows:
         return FittedTemperature(temperature, 0, None, None, None, None, note)
-    kept, truth = logits[known].astype(np.float64), labels[known]
+    known_logits, truth = logits[known].astype(np.float64), labels[known]
     return FittedTemperature(
         temperature,
         rows,
-        _calibration_error(kept, truth, 1.0),
-        _calibration_error(kept, truth, temperature),
-        mean_loss(kept, truth, 1.0),
-        mean_loss(kept, truth, temperature),
+        _calibration_error(known_logits, truth, 1.0),
+        _calibration_error(known_logits, truth, temperature),
+        mean_loss(known_logits, truth, 1.0),
+        mean_loss(known_logits, truth, temperature),
         note,
     )
 
