@@ -48,11 +48,6 @@ def model_id_of(weights: bytes, card: ModelCard) -> str:
     return digest.hexdigest()[:16]
 
 
-def weights_bytes(state: Mapping[str, Tensor]) -> bytes:
-    """A state dict as safetensors; the same values give the same bytes."""
-    return tensors_to_bytes({key: value.detach().cpu().contiguous().clone() for key, value in state.items()})
-
-
 def save_model(
     lake: DataLake, state: Mapping[str, Tensor], card: ModelCard, learned: pl.DataFrame | None = None
 ) -> tuple[ModelCard, UPath]:
@@ -67,7 +62,7 @@ def save_model(
     Returns:
         The card with its `model_id`, and the folder.
     """
-    weights = weights_bytes(state)
+    weights = tensors_to_bytes({key: value.detach().cpu().contiguous().clone() for key, value in state.items()})
     card = replace(card, model_id=model_id_of(weights, card))
     folder = lake.model(card.model_id)
     files = {WEIGHTS_FILE: weights}

@@ -66,15 +66,8 @@ class ArtDataset(Dataset[PixelBatch]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, index: int) -> PixelBatch:
-        return self.batch(BatchPlan(0, index, np.array([index])))
-
     def __getitems__(self, plan: BatchPlan) -> PixelBatch:
-        """A DataLoader calls this with each item of its batch sampler."""
-        return self.batch(plan)
-
-    def batch(self, plan: BatchPlan) -> PixelBatch:
-        """The examples of a plan, augmented with its own random generator."""
+        """The examples of a plan, augmented with its own random generator; a DataLoader passes its sampler's items."""
         pixels = self.cache.pixels
         count = len(plan.examples)
         originals = [torch.from_numpy(pixels[row]) for row in self.rows[plan.examples]]

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from artpipe.models.card import WeightsSource
 from artpipe.models.checkpoint import LoadedModel
 from artpipe.models.ensemble import ensemble
 from artpipe.models.labels import Labels
@@ -30,9 +29,12 @@ class EnsembleTask(ClassifierTask):
     """An ensemble in training: `network` is fine-tuned, `pretrained` is not.
 
     Attributes:
-        pretrained: the backbone with its initial weights; its head is trained on cached features.
+        pretrained: the backbone with its initial weights; its head is trained on cached features. Fine-tuning starts
+            from that head, unless a warm start brought a trained one.
         pretrained_logits: its logits of each validation batch, which never change.
     """
+
+    first_candidate = 2  # in the first epoch only the pretrained half is trained
 
     def __init__(
         self,
@@ -43,9 +45,9 @@ class EnsembleTask(ClassifierTask):
     ) -> None:
         super().__init__(config, labels, class_rows, start)
         backbone, _ = build_backbone(config.backbone, config.image_px)
-        self._pretrained_source = load_backbone_weights(backbone, config.backbone, config.weights)
+        self.head_weights_source = load_backbone_weights(backbone, config.backbone, config.weights)
         network = self.network
-        self.pretrained = MultiTaskClassifier(
+        self.head_network = self.pretrained = MultiTaskClassifier(
             backbone, network.projection.in_features, network.class_counts, network.embedding_dim, network.dropout.p
         ).eval()
         self.pretrained.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -55,29 +57,15 @@ class EnsembleTask(ClassifierTask):
         """Each network gives half of the ensemble's embedding."""
         return config.embedding_dim // 2
 
-    @property
-    def head_network(self) -> MultiTaskClassifier:
-        """The pretrained network. Fine-tuning starts from its head, unless a warm start brought a trained one."""
-        return self.pretrained
-
-    @property
-    def head_weights_source(self) -> WeightsSource:
-        """Of the pretrained network."""
-        return self._pretrained_source
-
     def prepare_validation(self, loader: "DataLoader[PixelBatch]") -> None:
         """Compute the pretrained logits once."""
         if len(loader):
             self.pretrained_logits = predict_logits(self.pretrained, loader, self.normalise)
 
-    def validation_logits(self, number: int, logits: dict[str, Tensor]) -> dict[str, Tensor]:
+    def validation_logits(self, logits: dict[str, Tensor], batch: int) -> dict[str, Tensor]:
         """The mean of both networks' logits."""
-        pretrained = self.pretrained_logits[number]
+        pretrained = self.pretrained_logits[batch]
         return {task: (logits[task] + pretrained[task]) / 2 for task in logits}
-
-    def may_be_best(self, epoch: int) -> bool:
-        """Not the first epoch, in which only the pretrained half was trained."""
-        return epoch > 1
 
     def final_model(self, weights: Mapping[str, Tensor]) -> MultiTaskClassifier:
         """The ensemble of the pretrained network and the fine-tuned one."""

@@ -147,7 +147,7 @@ def train_classifier(
                 seconds=round(time.perf_counter() - started, 3),
                 images_per_s=round(images_per_s, 2),
             )
-            history.add(epoch, task.evaluated, may_be_best=task.may_be_best(epoch.epoch))
+            history.add(epoch, task.evaluated, may_be_best=epoch.epoch >= task.first_candidate)
             checkpoint.save(task.state_dict() | history.state_dict() | _random_state(task.device))
             if on_epoch:
                 on_epoch(epoch)
@@ -242,7 +242,7 @@ def evaluate(task: ClassifierTask, loader: "DataLoader[PixelBatch]") -> tuple[fl
     with torch.no_grad():  # and not inference_mode: training writes to the same input buffer again
         for number, batch in enumerate(loader):
             truth = batch.labels.to(task.device)
-            logits = task.validation_logits(number, network(task.normalise(batch.squares))[1])
+            logits = task.validation_logits(network(task.normalise(batch.squares))[1], number)
             losses.append(float(task.loss(logits, truth)) * len(truth))
             predicted = torch.stack([logits[name].argmax(1) for name in task.labels.tasks], dim=1)
             hits.append((predicted == truth).cpu().numpy())

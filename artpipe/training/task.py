@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from artpipe.models.card import WeightsSource
 from artpipe.models.checkpoint import LoadedModel
 from artpipe.models.labels import Labels
 from artpipe.models.network import MultiTaskClassifier, build_model, choose_device
@@ -51,7 +50,12 @@ class ClassifierTask:
         weights_source: where its initial weights came from.
         ema: the exponential moving average of its weights, where the recipe has one.
         frozen: the modules of the network that training leaves as they are.
+        head_network: the network whose head is trained on cached features; `network`, unless it is an ensemble.
+        head_weights_source: where the backbone weights of `head_network` came from.
+        first_candidate: the first epoch whose weights may be the ones that are saved.
     """
+
+    first_candidate = 1
 
     def __init__(
         self,
@@ -90,6 +94,7 @@ class ClassifierTask:
         self.loss = _configure_loss(config, labels, class_rows).to(self.device)
         self.optimizer = make_optimizer(self.network, config)
         self.normalise = Normalise(self.transform, self.device)
+        self.head_network, self.head_weights_source = self.network, self.weights_source
 
     @property
     def evaluated(self) -> MultiTaskClassifier:
@@ -117,28 +122,12 @@ class ClassifierTask:
         """The embedding length of `network`."""
         return config.embedding_dim
 
-    @property
-    def head_network(self) -> MultiTaskClassifier:
-        """The network whose head is trained on cached features."""
-        return self.network
-
-    @property
-    def head_weights_source(self) -> WeightsSource:
-        """Where the backbone weights of `head_network` came from."""
-        return self.weights_source
-
     def prepare_validation(self, loader: "DataLoader[PixelBatch]") -> None:
         """Called before the first validation, with the head trained or loaded from a checkpoint."""
 
-    def validation_logits(self, number: int, logits: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The logits of the model to be saved on the numbered validation batch, from those of `evaluated`."""
-        del number
+    def validation_logits(self, logits: dict[str, Tensor], batch: int) -> dict[str, Tensor]:  # noqa: ARG002
+        """The logits of the model to be saved on a numbered validation batch, from those of `evaluated`."""
         return logits
-
-    def may_be_best(self, epoch: int) -> bool:
-        """Whether this epoch's weights may be the ones that are saved."""
-        del epoch
-        return True
 
     def final_model(self, weights: Mapping[str, Tensor]) -> MultiTaskClassifier:
         """The model to save, made of the best epoch's weights; in evaluation mode."""
