@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from artpipe.evaluation.bootstrap import RESAMPLES, interval_of_mean
-from artpipe.evaluation.calibration import Calibration, measure_calibration
+from artpipe.training.calibration import Calibration, measure_calibration
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from artpipe.images.pixels import JpegSource
     from artpipe.lake.paths import DataLake
-    from artpipe.models.checkpoint import ModelCard
+    from artpipe.models.card import ModelCard
     from artpipe.progress import Progress
 
 TEST_SPLITS = ("test", "unseen_artists")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from artpipe.evaluation.calibration import measure_calibration, uncalibrated
+from artpipe.training.calibration import measure_calibration, uncalibrated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -178,4 +178,4 @@ def _fit_and_judge(
         loss_of = MultiTaskLoss({task: torch.ones(count) for task, count in counts.items()}, config.label_smoothing)
         train_head(head, torch.from_numpy(taught)[None], torch.from_numpy(labels), loss_of, config.epochs)
     with torch.no_grad():  # and not inference_mode: the caller writes to these
-        return list(head.judge(torch.from_numpy(judged))[1].values())
+        return list(head.forward_head(torch.from_numpy(judged))[1].values())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from artpipe.embedding.predictions import Predictions
     from artpipe.images.store import ImageStore
     from artpipe.lake.paths import DataLake
-    from artpipe.models.checkpoint import ModelCard
+    from artpipe.models.card import ModelCard
     from artpipe.progress import Progress
 
 
@@ -156,7 +156,8 @@ def _changes(
 ) -> tuple[Changes | None, int]:
     """The model served before beside this one, and how many pictures ran through a network for it; None without one."""
     from artpipe.embedding.inference import InferenceCache
-    from artpipe.models.checkpoint import CorruptModelError, load_card, load_learned
+    from artpipe.models.card import CorruptModelError, load_card
+    from artpipe.models.checkpoint import load_learned
     from artpipe.models.served import read_pointer
 
     previous = read_pointer(lake).previous

@@ -12,7 +12,7 @@ from artpipe.orchestration.storage import written_by_body
 
 if TYPE_CHECKING:
     from artpipe.evaluation.comparison import Comparison
-    from artpipe.models.checkpoint import ModelCard
+    from artpipe.models.card import ModelCard
     from artpipe.serving.choice import Choice
 
 NO_WORSE = "candidate_is_no_worse"

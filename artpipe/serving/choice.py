@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 from artpipe.evaluation.comparison import Comparison
 from artpipe.lake.paths import DataLake, write_whole
-from artpipe.models.checkpoint import CorruptModelError, ModelCard, load_card, load_model
+from artpipe.models.card import CorruptModelError, ModelCard, load_card
+from artpipe.models.checkpoint import load_model
 from artpipe.models.registry import (
     COMPARISON_FILE,
     candidate_id,

@@ -11,7 +11,7 @@ from rich.console import Console
 from artpipe.lake.lock import refresh_lock
 from artpipe.lake.paths import DataLake
 from artpipe.models.registry import find_model
-from artpipe.models.served import model_before, read_pointer
+from artpipe.models.served import previous_model_id, read_pointer
 from artpipe.orchestration.instance import PROCESS_TAG, open_instance, this_process
 from artpipe.settings import Settings
 
@@ -48,10 +48,10 @@ def roll_back(definitions: dg.Definitions, settings: Settings) -> str:
 
     Raises:
         NoModelError: nothing was trained yet.
-        NothingBeforeError: there is no earlier model.
+        NoPreviousModelError: there is no earlier model.
         CorruptModelError: the earlier model is damaged.
     """
-    model_id = model_before(DataLake(settings.lake_root))
+    model_id = previous_model_id(DataLake(settings.lake_root))
     promote(definitions, settings, model_id)
     return model_id
 

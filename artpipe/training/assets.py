@@ -14,7 +14,7 @@ from artpipe.orchestration.storage import Storage
 from artpipe.settings import Settings
 
 if TYPE_CHECKING:
-    from artpipe.models.checkpoint import ModelCard
+    from artpipe.models.card import ModelCard
 
 
 @observed_file
@@ -90,7 +90,7 @@ def backbone_features(step: AssetStep, training_set: DataFrame) -> Result:
 
 
 def _read_candidate(lake: DataLake) -> "ModelCard":
-    from artpipe.models.checkpoint import load_card
+    from artpipe.models.card import load_card
     from artpipe.models.registry import candidate_id
     from artpipe.models.served import served_card
 
@@ -139,13 +139,13 @@ def classifier(step: AssetStep, training_set: DataFrame, backbone_features: Data
     """
     from artpipe.figures.plots import training_curves_picture
     from artpipe.images.store import ImageStore
-    from artpipe.models.registry import trained_before
     from artpipe.training.config import TrainingConfig
     from artpipe.training.loop import train_classifier, training_set_version
+    from artpipe.training.reuse import find_trained_model
     from artpipe.training.warm_start import model_to_start_from
 
     lake, config, version = step.lake, TrainingConfig.from_settings(step.settings), training_set_version(training_set)
-    card = None if step.config.force else trained_before(lake, version, config)
+    card = None if step.config.force else find_trained_model(lake, version, config)
     is_new = card is None
     if card is None:
         store = ImageStore(lake)
@@ -154,11 +154,11 @@ def classifier(step: AssetStep, training_set: DataFrame, backbone_features: Data
         card = train_classifier(
             usable, store, lake, config, step.progress, version=version, start=start, features=backbone_features
         ).card
-        step.log(f"trained {card.model_id}, started from {card.weights_source.told}")
+        step.log(f"trained {card.model_id}, started from {card.weights_source.description}")
     metadata: dict[str, Any] = {
         "model_id": card.model_id,
         "backbone": card.backbone,
-        "started_from": card.weights_source.told,
+        "started_from": card.weights_source.description,
         "trained": is_new,
         "training_set_version": card.training_set_version,
         "epochs": len(card.history),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from artpipe.lake.lance_tables import open_lance
 from artpipe.lake.parquet import read_table_if_exists
 from artpipe.lake.paths import IMAGES_TABLE, DataLake
-from artpipe.models.registry import CARD_FILE
+from artpipe.models.card import CARD_FILE
 from artpipe.models.served import served_model_id
 from artpipe.orchestration.lineage import Lineage
 from artpipe.schema import TASKS

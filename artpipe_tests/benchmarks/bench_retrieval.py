@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from bench_recipe import Bench, HeadBench, HeadVariant, TellingClassifier, WithContrast
+from bench_recipe import Bench, HeadBench, HeadVariant, VectorLossClassifier, WithContrast
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
@@ -25,8 +25,9 @@ from artpipe.evaluation.retrieval import score_retrieval
 from artpipe.images.pixels import image_square
 from artpipe.lake.paths import DataLake
 from artpipe.models.inference_form import inference_form
-from artpipe.models.network import MultiTaskClassifier, build_backbone, load_backbone_weights
+from artpipe.models.network import MultiTaskClassifier, build_backbone
 from artpipe.models.transforms import Normalise
+from artpipe.models.weights import load_backbone_weights
 from artpipe.recognition.rephotograph import rephotograph
 from artpipe.training.config import TrainingConfig
 from artpipe.training.features import BATCH_SIZE
@@ -60,7 +61,7 @@ def taught(heads: HeadBench, features: Tensor, variant: HeadVariant, seed: int) 
     torch.manual_seed(seed)
     classes = {task: len(names) for task, names in bench.labels.classes.items()}
     labels = torch.from_numpy(bench.encoded)[bench.train]
-    model = variant.kind(nn.Identity(), features.shape[2], classes, config.dimensions, config.dropout)
+    model = variant.kind(nn.Identity(), features.shape[2], classes, config.embedding_dim, config.dropout)
     loss_of = heads.loss(variant, config, classes, labels.numpy())
     train_head(model, features[:, bench.train], labels, loss_of, config.recipe.head_epochs)
     return model
@@ -136,13 +137,13 @@ def main() -> None:
 
         return make
 
-    contrast = HeadVariant(kind=TellingClassifier, loss=WithContrast)
+    contrast = HeadVariant(kind=VectorLossClassifier, loss=WithContrast)
     variants: dict[str, Callable[[int], Vectors]] = {
         "the last level": lambda _: lambda given: functional.normalize(given[:, :own]),
         "every level, standardised": lambda _: lambda given: functional.normalize(level(given)),
         **{f"the same whitened to {d}": lambda _, d=d: whitened(train, d) for d in (128, 256, 512)},
         **{
-            f"learned projection to {d}": lambda seed, d=d: projection(HeadVariant({"dimensions": d}), seed)
+            f"learned projection to {d}": lambda seed, d=d: projection(HeadVariant({"embedding_dim": d}), seed)
             for d in (128, 256, 512)
         },
         "the same before its GELU, 256": lambda seed: projection(HeadVariant(), seed, is_before_gelu=True),

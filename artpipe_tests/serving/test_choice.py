@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from artpipe.evaluation.comparison import Comparison, TaskComparison
-from artpipe.models.checkpoint import CorruptModelError, ModelCard, save_model
-from artpipe.models.network import WeightsSource, build_model
+from artpipe.models.card import CorruptModelError, ModelCard, WeightsSource
+from artpipe.models.checkpoint import save_model
+from artpipe.models.network import build_model
 from artpipe.models.registry import UnknownModelError, name_candidate, saved_models
 from artpipe.models.served import NoModelError, read_pointer
-from artpipe.models.stories import model_stories
+from artpipe.models.summary import model_summaries
 from artpipe.serving.choice import Choice, choose_served, remove_old_models
 
 TINY = "test_efficientnet"
@@ -32,7 +33,7 @@ class Models:
         torch.manual_seed(number)
         model, transform = build_model(TINY, {"type": 1}, 32)
         card = ModelCard(
-            {"type": ("portrait",)}, transform, TINY, model.features, WeightsSource("none", None), "v", number, {},
+            {"type": ("portrait",)}, transform, TINY, model.embedding_dim, WeightsSource("none", None), "v", number, {},
             trained_at=f"2026-01-{number + 1:02d}T00:00:00+00:00", metrics={"validation_accuracy": {"type": right}},
         )  # fmt: skip
         model_id = save_model(self.lake, model.state_dict(), card)[0].model_id
@@ -195,7 +196,7 @@ def test_every_model_has_its_story(models: Models):
     worse = models.train(0.2)
     models.choose()
     newest = models.train(0.3)
-    told = {story.model_id: story for story in model_stories(models.lake)}
+    told = {each.model_id: each for each in model_summaries(models.lake)}
     assert list(told) == [newest, worse, second, first]
     assert [story.state for story in told.values()] == ["candidate", "declined", "served", "served before"]
     assert [story.is_candidate for story in told.values()] == [True, False, False, False]

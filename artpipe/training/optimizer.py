@@ -1,4 +1,4 @@
-"""One step of training: what is learned from a batch, and how fast."""
+"""The optimiser, its learning-rate schedule, and one training step."""
 
 import math
 from typing import Any
@@ -23,7 +23,7 @@ def train_step(
     batch: PixelBatch,
     gradient_clip: float,
 ) -> Tensor:
-    """Learn from one batch, unless its loss is not a number; the loss, detached.
+    """Update the weights from one batch, unless its loss is not finite; returns the loss, detached.
 
     bfloat16 is used on CUDA alone: on a CPU the backward pass is slower in it (106 against 143 images a second).
     """
@@ -42,10 +42,10 @@ def train_step(
 
 
 def make_optimizer(model: MultiTaskClassifier, config: TrainingConfig) -> torch.optim.Optimizer:
-    """AdamW; norms and biases do not decay, and a trained backbone learns slower than the new heads."""
+    """AdamW without weight decay on norms and biases; the backbone's rate is a share of the head's."""
     recipe = config.recipe
     groups: list[dict[str, Any]] = []
-    for module, share in ((model.backbone, recipe.backbone_rate_share), (model.top, 1.0)):
+    for module, share in ((model.backbone, recipe.backbone_rate_share), (model.head_layers, 1.0)):
         for is_decayed in (True, False):
             members = [each for each in module.parameters() if each.requires_grad and (each.ndim > 1) == is_decayed]
             if members:
@@ -56,7 +56,7 @@ def make_optimizer(model: MultiTaskClassifier, config: TrainingConfig) -> torch.
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, step: int, total_steps: int, warmup_share: float) -> float:
-    """Linear warm-up, then half a cosine down to nothing; the rate of the heads."""
+    """Linear warm-up, then cosine decay to zero; returns the rate of the heads."""
     warmup = max(1, round(total_steps * warmup_share))
     if step < warmup:
         share = (step + 1) / warmup

@@ -1,4 +1,4 @@
-"""Whether a probability of 0.8 is right eight times in ten."""
+"""Calibration: whether predictions of probability 0.8 are right eight times in ten."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -38,7 +38,7 @@ def measure_calibration(
 
     Args:
         confidence: (N,) highest probability of each row, 0 to 1.
-        right: (N,) whether that answer was right.
+        right: (N,) whether that prediction was right.
         bins: number of bins.
     Source: Guo et al., arXiv:1706.04599.
     """
@@ -67,11 +67,11 @@ def measure_calibration(
 
 
 def uncalibrated(probabilities: "NDArray[np.floating]", temperature: float) -> "NDArray[np.float64]":
-    """The probabilities as they were before their logits were divided by a temperature.
+    """The probabilities without temperature scaling.
 
     Args:
         probabilities: (N, C), rows sum to 1; a row that is not finite stays so.
-        temperature: that they were made with.
+        temperature: the one that they were computed with.
     """
     # softmax(z / T) is p where z / T = log p + a constant, so z is T log p up to a constant that softmax ignores.
     logits = temperature * np.log(np.maximum(probabilities.astype(np.float64), np.finfo(np.float32).tiny))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from artpipe.evaluation.calibration import measure_calibration
+from artpipe.training.calibration import measure_calibration
 
 
 def test_a_case_worked_out_by_hand():
