@@ -30,7 +30,7 @@ from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.io import LakeIOManager
 from artpipe.orchestration.lineage import Lineage
 from artpipe.settings import Settings
-from artpipe.sources.gallery import GalleryResource
+from artpipe.sources.resources import GalleryResource
 
 ASSET_MODULES = (
     artpipe.sources.assets,

@@ -13,7 +13,7 @@ from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import CHANGES, save_picture, table_metadata
 from artpipe.orchestration.storage import lance_table
 from artpipe.settings import Settings
-from artpipe.sources.gallery import GalleryResource
+from artpipe.sources.resources import GalleryResource
 
 if TYPE_CHECKING:
     from artpipe.images.store import ImageStore

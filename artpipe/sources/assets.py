@@ -7,7 +7,7 @@ import dagster as dg
 from artpipe.orchestration.asset import GALLERY_POOL, AssetStep, Result, pipeline_asset
 from artpipe.orchestration.storage import written_by_body
 from artpipe.sources.download import download_file
-from artpipe.sources.gallery import GalleryResource
+from artpipe.sources.resources import GalleryResource
 from artpipe.sources.wga import ARTIST_LIST_URL, CATALOG_URL
 
 TAGS = {"stage": "source"}
