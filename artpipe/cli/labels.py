@@ -26,13 +26,13 @@ class UnknownWorkError(ArtpipeError):
 def list_overrides(as_json: AsJson = False) -> None:
     """Show what people said: corrected and confirmed labels beside the catalogue's, and joined works."""
     from artpipe.lake.paths import DataLake
-    from artpipe.splits.corrections import told_corrections
+    from artpipe.splits.corrections import compare_corrections
     from artpipe.splits.overrides import OverrideFiles, read_overrides
 
     settings = settings_in_force()
     artworks = _artworks(DataLake(settings.lake_root))
     said = read_overrides(OverrideFiles.from_settings(settings), artworks["artwork_id"])
-    corrections = told_corrections(artworks, said.labels)
+    corrections = compare_corrections(artworks, said.labels)
     if as_json:
         print_json(
             {"labels": corrections.to_dicts(), "same_work": said.same_work.to_dicts(), "remarks": list(said.remarks)}

@@ -7,23 +7,29 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artpipe.splits.near_duplicates import near_duplicates, pairs_within
+from artpipe.splits.near_duplicates import find_near_duplicates, pairs_within
 
 BALANCED = 0x00000000FFFFFFFF
 
 
 def images(*hashes: int | None, artists: str | None = None, sha256: str | None = None) -> pl.DataFrame:
-    """Images `a`, `b`, ... with these hashes, one letter of `artists` and of `sha256` each."""
+    """Stored images of untitled artworks with these hashes, one letter of `artists` and of `sha256` each."""
     names = [f"{i:04d}" for i in range(len(hashes))]
     return pl.DataFrame(
         {
             "artwork_id": names,
+            "title": None,
+            "status": "fetched",
             "artist_id": list(artists) if artists else names,
             "sha256": list(sha256) if sha256 else names,
             "perceptual_hash": [None if value is None else f"{value:016x}" for value in hashes],
         },
-        schema_overrides={"perceptual_hash": pl.String},
+        schema_overrides={"perceptual_hash": pl.String, "title": pl.String},
     )
+
+
+def near_duplicates(rows: pl.DataFrame) -> pl.DataFrame:
+    return find_near_duplicates(rows, rows)
 
 
 def flipped(value: int, bits: int) -> int:
