@@ -184,5 +184,5 @@ def _chained(images: pl.DataFrame, key: str) -> pl.DataFrame:
 
 
 def _pairs(a: pl.Series, b: pl.Series, bits: pl.Series) -> pl.DataFrame:
-    frame = pl.DataFrame({"a": a, "b": b, "bits": bits}, schema={"a": pl.String, "b": pl.String, "bits": pl.Int64})
-    return frame.select(pl.min_horizontal("a", "b").alias("left"), pl.max_horizontal("a", "b").alias("right"), "bits")
+    pairs = pl.DataFrame({"left": a, "right": b, "bits": bits}, schema=NEAR_DUPLICATES)
+    return pairs.with_columns(left=pl.min_horizontal("left", "right"), right=pl.max_horizontal("left", "right"))

@@ -57,6 +57,12 @@ def test_four_bits_join_two_artists_and_six_do_not():
     assert found.rows() == [("0000", "0001", 4)]
 
 
+def test_every_pair_is_found_among_many_pictures():
+    first, second, third = BALANCED, 0x5555555555555555, 0x3333333333333333
+    found = near_duplicates(images(first, second, third, flipped(first, 4), flipped(second, 3), flipped(third, 2)))
+    assert found.rows() == [("0000", "0003", 4), ("0001", "0004", 3), ("0002", "0005", 2)]
+
+
 def test_one_artist_may_differ_by_ten_bits():
     pair = (BALANCED, BALANCED ^ 0x3FF << 27)
     assert near_duplicates(images(*pair, artists="rr")).rows() == [("0000", "0001", 10)]
@@ -75,6 +81,9 @@ def test_one_artist_and_a_telling_word_of_the_title_may_differ_by_sixteen_bits()
     assert near_duplicates(titled(images(*apart, artists="rs"), *alike)).is_empty()
     assert near_duplicates(titled(images(*apart, artists="rr"), "The Abbey", "The Harbour")).is_empty()
     assert near_duplicates(titled(images(*apart, artists="rr"), "The Abbey", None)).is_empty()
+    half, less = ("Abbey Oakwood", "Abbey Harbour"), ("Abbey Oakwood Winter", "Abbey Harbour Summer")
+    assert near_duplicates(titled(images(*apart, artists="rr"), *half)).height == 1
+    assert near_duplicates(titled(images(*apart, artists="rr"), *less)).is_empty()
     assert near_duplicates(images(*apart, artists="rr")).is_empty()
     beyond = images(BALANCED, BALANCED ^ 0x1FFFF << 20, artists="rr")
     assert near_duplicates(titled(beyond, *alike)).is_empty()
@@ -99,6 +108,8 @@ def test_the_same_file_is_a_pair_whatever_its_hash_says():
 
 def test_flat_pictures_are_not_lookalikes():
     assert near_duplicates(images(0, 0, 1, 2**64 - 1, 2**64 - 1)).is_empty()
+    for bits_set, pairs in ((11, 0), (12, 1), (52, 1), (53, 0)):
+        assert near_duplicates(images(*[2**bits_set - 1] * 2)).height == pairs, bits_set
 
 
 def test_a_hash_that_thousands_share_joins_none_of_them():
