@@ -86,9 +86,7 @@ def suspects(
 def set_label(
     artwork_id: Annotated[str, typer.Argument(help="The id of an artwork, such as `a/artist/work`.")],
     task: Annotated[str, typer.Argument(help="style, period or type.")],
-    label: Annotated[
-        str, typer.Argument(help='The correct label; the catalogue\'s confirms it, "" means unknown.')
-    ],
+    label: Annotated[str, typer.Argument(help='The correct label; the catalogue\'s confirms it, "" means unknown.')],
     reason: _Reason = "",
     by: _By = None,
 ) -> None:
@@ -137,11 +135,11 @@ def _signed(by: str | None, reason: str) -> dict[str, str]:
 
 def _refuse_unknown(artwork_id: str) -> None:
     from artpipe.lake.paths import DataLake
-    from artpipe.splits.overrides import closest
+    from artpipe.splits.overrides import spelling_advice
 
     known = _artworks(DataLake(settings_in_force().lake_root))["artwork_id"].to_list()
     if artwork_id not in known:
-        advice = closest(artwork_id, known, "`artpipe labels suspects` shows some ids")
+        advice = spelling_advice(artwork_id, known, "`artpipe labels suspects` shows some ids")
         raise UnknownWorkError(f"the catalogue has no artwork {artwork_id!r}; {advice}.")
 
 
