@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from artpipe.schema import SPLITS
+from artpipe.settings import Settings
 from artpipe.splits.assign import SplitConfig, SplitSharesError, hash_fraction, split_counts
 from artpipe.splits.leaks import (
     class_balance,
@@ -89,6 +90,16 @@ def test_only_stored_images_are_rows(catalogue):
     table = assigned(made, SplitConfig())
     assert table["artwork_id"].to_list() == ["a/fetched", "a/unchanged"]
     assert table.schema == SPLITS
+
+
+def test_the_table_is_sorted(catalogue):
+    table = assigned(catalogue({"artwork_id": "b/2"}, {"artwork_id": "a/1"}, {"artwork_id": "c/3"}))
+    assert table["artwork_id"].to_list() == ["a/1", "b/2", "c/3"]
+
+
+def test_the_settings_give_the_salt_and_the_share_of_unseen_artists(tmp_path):
+    settings = Settings(lake_root=str(tmp_path), split_salt="pepper", unseen_artist_share=0.3)
+    assert SplitConfig.from_settings(settings) == SplitConfig("pepper", 0.3)
 
 
 def test_labels_come_from_the_artwork(catalogue):
