@@ -117,6 +117,18 @@ def test_a_hash_that_thousands_share_joins_none_of_them():
     assert near_duplicates(crowd).rows() == [("3000", "3001", 0)]
 
 
+def test_a_picture_may_have_24_lookalikes_and_no_more():
+    assert near_duplicates(images(*[BALANCED] * 25)).height == 24
+    assert near_duplicates(images(*[BALANCED] * 26)).is_empty()
+
+
+def test_a_crowded_hash_joins_no_picture_of_a_distinctive_one():
+    one, other = flipped(BALANCED, 4), BALANCED ^ 0xF << 40
+    crowd = images(*[BALANCED] * 20, *[one] * 3, *[other] * 3, artists="r" * 20 + "sss" + "ttt")
+    found = near_duplicates(crowd)
+    assert found["left"].to_list() == ["0020", "0021", "0023", "0024"]
+
+
 def test_copies_are_chained_not_paired_all_with_all():
     assert near_duplicates(images(*[BALANCED] * 4))["bits"].to_list() == [0, 0, 0]
 
