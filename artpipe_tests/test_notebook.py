@@ -76,7 +76,7 @@ def lake(tmp_path: Path) -> DataLake:
     )
     lake.connect().create_table("images", data=images.to_arrow())
     build_text_index(lake)
-    build_feature_index(lake, photographs=8)
+    build_feature_index(lake, queries=8)
     return lake
 
 

@@ -79,9 +79,9 @@ def served_model(step: AssetStep, config: ServedModelConfig) -> Result:
         lake, compare, tolerance=settings.model_tolerance, promote=config.promote, force=config.force
     )
     removed = remove_old_models(lake, settings.keep_models)
-    step.log(f"{choice.now} is served; {choice.challenger}: {choice.reason}")
+    step.log(f"{choice.served} is served; {choice.challenger}: {choice.reason}")
     return Result(
-        version=choice.now,
+        version=choice.served,
         metadata={**_choice_metadata(choice), "models_removed": dg.MetadataValue.json(removed)},
         check_results=[
             _no_worse(choice.challenger, choice.reason, _choice_metadata(choice), passed=choice.is_no_worse)
@@ -102,8 +102,8 @@ def _no_worse(model_id: str, reason: str, metadata: dict[str, Any], *, passed: b
 def _choice_metadata(choice: "Choice") -> dict[str, Any]:
     found: dict[str, Any] = {
         "candidate": choice.challenger,
-        "served_before": choice.before or "none",
-        "served_now": choice.now,
+        "served_before": choice.previous or "none",
+        "served_now": choice.served,
         "reason": choice.reason,
     }
     if choice.comparison is None:

@@ -41,7 +41,7 @@ def training_set(step: AssetStep, splits: DataFrame) -> Result:
     return Result(
         frozen.training_set,
         metadata={
-            CHANGES: dg.MetadataValue.json(frozen.drift.told() if frozen.thawed else {}),
+            CHANGES: dg.MetadataValue.json(frozen.drift.summary() if frozen.thawed else {}),
             **split_counts(frozen.training_set),
             "thawed": frozen.thawed,
             "reason": frozen.reason,

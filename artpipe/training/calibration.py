@@ -1,4 +1,4 @@
-"""Calibration: whether predictions of probability 0.8 are right eight times in ten."""
+"""Calibration of predicted probabilities: whether a confidence of 0.8 is right eight times in ten."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ BINS = 15
 
 
 @dataclass(frozen=True)
-class ReliabilityBin:
+class CalibrationBin:
     """Rows whose highest probability lies in (low, high]; the first bin holds 0 too."""
 
     low: float
@@ -23,24 +23,24 @@ class ReliabilityBin:
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """The reliability curve and the expected calibration error: the mean gap between confidence and accuracy."""
+class CalibrationCurve:
+    """The reliability diagram and the expected calibration error: the mean gap between confidence and accuracy."""
 
     expected_error: float
     mean_confidence: float
-    bins: tuple[ReliabilityBin, ...]
+    bins: tuple[CalibrationBin, ...]
 
 
-def measure_calibration(
-    confidence: "NDArray[np.floating]", right: "NDArray[np.bool_]", bins: int = BINS
-) -> Calibration | None:
-    """Expected calibration error over equally wide bins, weighted by their rows; None without rows.
+def calibration_curve(
+    confidence: "NDArray[np.floating]", is_correct: "NDArray[np.bool_]", bins: int = BINS
+) -> CalibrationCurve | None:
+    """Expected calibration error (ECE) over equally wide bins, weighted by their rows; None without rows.
 
     Args:
         confidence: (N,) highest probability of each row, 0 to 1.
-        right: (N,) whether that prediction was right.
+        is_correct: (N,) whether the predicted class is the label.
         bins: number of bins.
-    Source: Guo et al., arXiv:1706.04599.
+    Source: Guo et al., On Calibration of Modern Neural Networks, arXiv:1706.04599.
     """
     if len(confidence) == 0:
         return None
@@ -48,32 +48,31 @@ def measure_calibration(
     bin_of = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
     rows = np.bincount(bin_of, minlength=bins)
     confidences = np.bincount(bin_of, weights=confidence, minlength=bins)
-    hits = np.bincount(bin_of, weights=right, minlength=bins)
-    curve = tuple(
-        ReliabilityBin(
-            low=float(edges[i]),
-            high=float(edges[i + 1]),
-            rows=int(rows[i]),
-            mean_confidence=float(confidences[i] / rows[i]) if rows[i] else None,
-            accuracy=float(hits[i] / rows[i]) if rows[i] else None,
-        )
-        for i in range(bins)
-    )
-    return Calibration(
+    hits = np.bincount(bin_of, weights=is_correct, minlength=bins)
+    return CalibrationCurve(
         expected_error=float(np.abs(confidences - hits).sum() / len(confidence)),
         mean_confidence=float(np.mean(confidence)),
-        bins=curve,
+        bins=tuple(
+            CalibrationBin(
+                low=float(edges[i]),
+                high=float(edges[i + 1]),
+                rows=int(rows[i]),
+                mean_confidence=float(confidences[i] / rows[i]) if rows[i] else None,
+                accuracy=float(hits[i] / rows[i]) if rows[i] else None,
+            )
+            for i in range(bins)
+        ),
     )
 
 
 def uncalibrated(probabilities: "NDArray[np.floating]", temperature: float) -> "NDArray[np.float64]":
-    """The probabilities without temperature scaling.
+    """The probabilities before temperature scaling.
 
     Args:
         probabilities: (N, C), rows sum to 1; a row that is not finite stays so.
-        temperature: the one that they were computed with.
+        temperature: that their logits were divided by.
     """
     # softmax(z / T) is p where z / T = log p + a constant, so z is T log p up to a constant that softmax ignores.
     logits = temperature * np.log(np.maximum(probabilities.astype(np.float64), np.finfo(np.float32).tiny))
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
-    return raised / raised.sum(axis=1, keepdims=True)
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from artpipe.training.calibration import measure_calibration
+from artpipe.training.calibration import calibration_curve
 
 MIN_ROWS = 100
 """With fewer, the temperature is 1. On the recorded gallery a temperature fitted on 100 validation rows was worse than
@@ -105,7 +105,7 @@ def _slope(logits: Logits, labels: NDArray[np.integer], inverse: float) -> float
 
 def _calibration_error(logits: Logits, labels: NDArray[np.integer], temperature: float) -> float | None:
     probabilities = np.exp(_log_softmax(logits / temperature))
-    measured = measure_calibration(probabilities.max(axis=1), logits.argmax(axis=1) == labels)
+    measured = calibration_curve(probabilities.max(axis=1), logits.argmax(axis=1) == labels)
     return measured.expected_error if measured else None
 
 

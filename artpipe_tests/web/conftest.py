@@ -120,7 +120,7 @@ def write_described_works(lake: DataLake, count: int) -> None:
     jpegs = [blots(n) for n in range(len(ids))]
     stored = pl.DataFrame({"artwork_id": ids, "jpeg": jpegs, "status": "fetched", "short_side_px": 240})
     lake.connect().create_table("images", data=stored.to_arrow(), mode="overwrite")
-    build_feature_index(lake, photographs=16)
+    build_feature_index(lake, queries=16)
 
 
 @contextmanager

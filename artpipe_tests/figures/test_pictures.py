@@ -1,14 +1,13 @@
-"""Pictures are PNGs of a sensible size that show what they were given."""
+"""Plots and contact sheets are PNGs that show what they were given."""
 
 import io
 
-import numpy as np
 import polars as pl
-import pytest
 from PIL import Image
 
-from artpipe.evaluation.classification import score_split
 from artpipe.figures.plots import (
+    SPLIT_COLOURS,
+    TASK_COLOURS,
     class_balance_picture,
     class_order,
     confusion_picture,
@@ -16,6 +15,7 @@ from artpipe.figures.plots import (
     training_curves_picture,
 )
 from artpipe.figures.sheets import GREEN, PLAIN, contact_sheet, neighbour_sheet
+from artpipe_tests.fixtures.paintings import jpeg_of
 
 
 def opened(png: bytes) -> Image.Image:
@@ -24,23 +24,16 @@ def opened(png: bytes) -> Image.Image:
     return picture.convert("RGB")
 
 
-def scores_of(labels: list[str | None], *, right: float = 0.7):
-    classes = ("Rococo", "Medieval", "Baroque")
-    probabilities = np.full((len(labels), 3), (1 - right) / 2)
-    for i, label in enumerate(labels):
-        probabilities[i, classes.index(label) if label in classes else 0] = right
-    works = [str(i) for i in range(len(labels))]
-    return score_split(probabilities, labels, works, classes, task="style", split="test", majority_class="Baroque")
+RED = jpeg_of(Image.new("RGB", (60, 40), (250, 0, 0)))
+STYLES = ["Rococo", "Medieval", "Baroque"]
+
+
+def confusion(counts: list[list[int]], classes: list[str] = STYLES, reason: str | None = None) -> bytes:
+    return confusion_picture(counts, classes, task="style", split="test", reason=reason)
 
 
 def colours(picture: Image.Image) -> set[tuple[int, ...]]:
     return {colour for _, colour in picture.getcolors(2**24) or []}
-
-
-def jpeg(colour: tuple[int, int, int], size: tuple[int, int] = (60, 40)) -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", size, colour).save(out, "JPEG", quality=95)
-    return out.getvalue()
 
 
 def test_styles_stand_in_the_order_of_time_and_unknown_names_last():
@@ -52,29 +45,34 @@ def test_styles_stand_in_the_order_of_time_and_unknown_names_last():
     ]
 
 
-def test_a_confusion_matrix_shows_another_picture_for_other_confusions():
-    clean = confusion_picture(scores_of(["Rococo", "Medieval", "Baroque"] * 4))
-    mixed = confusion_picture(scores_of(["Rococo", "Medieval", "Baroque"] * 4, right=0.1))
-    assert opened(clean).width > 400
-    assert clean != mixed
+def test_a_confusion_matrix_does_not_depend_on_the_order_of_the_classes():
+    drawn = confusion([[3, 1, 0], [0, 4, 0], [2, 0, 5]])
+    assert drawn == confusion([[5, 0, 2], [0, 4, 0], [0, 1, 3]], ["Baroque", "Medieval", "Rococo"])
+    assert drawn != confusion([[3, 0, 0], [1, 4, 0], [2, 0, 5]])
 
 
-def test_an_untaught_class_has_its_row_in_the_matrix():
-    known, more = (confusion_picture(scores_of(["Rococo", "Medieval", *rest])) for rest in ([], ["Cubism"]))
-    assert opened(more).height >= opened(known).height
-    assert more != known
+def test_a_class_without_rows_and_predictions_has_no_row_in_the_matrix():
+    unused = confusion([[3, 1, 0, 0], [0, 4, 0, 0], [2, 0, 5, 0], [0, 0, 0, 0]], [*STYLES, "Cubism"])
+    assert unused == confusion([[3, 1, 0], [0, 4, 0], [2, 0, 5]])
+    used = confusion([[3, 1, 0, 0], [0, 4, 0, 0], [2, 0, 5, 0], [0, 0, 1, 0]], [*STYLES, "Cubism"])
+    assert used != unused
 
 
-@pytest.mark.parametrize("labels", [[], [None, None]])
-def test_what_cannot_be_drawn_gives_a_picture_that_says_why(labels):
-    scores = scores_of(labels)
-    assert opened(confusion_picture(scores)).width > 200
-    assert opened(reliability_picture([scores])).width > 200
+def test_an_empty_matrix_gives_its_reason():
+    assert confusion([], reason="no rows") != confusion([], reason="no row has a known label")
 
 
-def test_a_reliability_diagram_is_drawn_for_the_tasks_that_have_one():
-    both = reliability_picture([scores_of(["Rococo"] * 5), scores_of([])])
-    assert opened(both).width > 400
+def curve(*bins: tuple[float, int, float, float]) -> list[dict[str, float]]:
+    return [dict(zip(("low", "rows", "mean_confidence", "accuracy"), each, strict=True)) for each in bins]
+
+
+def test_each_task_of_a_reliability_diagram_has_its_colour():
+    style, period = (tuple(bytes.fromhex(TASK_COLOURS[task][1:])) for task in ("style", "period"))
+    bins = curve((0.0, 0, 0.0, 0.0), (0.5, 10, 0.7, 0.6))
+    assert style in colours(opened(reliability_picture({"style": bins}, split="test")))
+    assert period not in colours(opened(reliability_picture({"style": bins}, split="test")))
+    assert {style, period} <= colours(opened(reliability_picture({"style": bins, "period": bins}, split="test")))
+    assert opened(reliability_picture({}, split="test")).width > 200
 
 
 def test_training_curves_need_not_be_complete():
@@ -83,6 +81,7 @@ def test_training_curves_need_not_be_complete():
         {"epoch": 2, "train_loss": 1.5, "validation_loss": 1.7, "accuracy": {"style": 0.4, "type": None}},
     ]
     assert opened(training_curves_picture(epochs)).width > 800
+    assert training_curves_picture(epochs) != training_curves_picture(epochs[:1])
     assert opened(training_curves_picture([])).width > 200
 
 
@@ -92,7 +91,9 @@ def test_class_balance_is_drawn_also_with_unknown_labels_and_without_rows():
         schema=["task", "class", "split", "rows"],
         orient="row",
     )
-    assert opened(class_balance_picture(balance)).width > 400
+    drawn = class_balance_picture(balance)
+    assert {tuple(bytes.fromhex(SPLIT_COLOURS[split][1:])) for split in ("train", "test")} <= colours(opened(drawn))
+    assert drawn != class_balance_picture(balance.with_columns(rows=pl.lit(2, pl.Int64)))
     assert opened(class_balance_picture(balance.clear())).width > 200
 
 
@@ -100,7 +101,7 @@ ROW = {"artist": "SZŐKE, Ágnes", "title": "Fűzfák", "year_from": 1890, "year
 
 
 def test_a_neighbour_of_the_same_style_has_a_green_border_and_another_a_grey_one():
-    pictures = [jpeg((200, 30, 30))] * 2
+    pictures = [RED] * 2
     same = colours(opened(neighbour_sheet([ROW, ROW], pictures, title="Nearest")))
     other = colours(opened(neighbour_sheet([ROW, {**ROW, "style": "Rococo"}], pictures, title="Nearest")))
     assert GREEN in same
@@ -117,11 +118,11 @@ def count(png: bytes, colour: tuple[int, int, int]) -> int:
 
 def test_a_query_without_a_style_marks_nobody():
     row = {**ROW, "style": None}
-    assert count(neighbour_sheet([row, ROW], [jpeg((200, 30, 30))] * 2), GREEN) == 0
+    assert count(neighbour_sheet([row, ROW], [RED] * 2), GREEN) == 0
 
 
 def test_the_pictures_are_on_the_sheet():
-    sheet = opened(contact_sheet([ROW, ROW, ROW], [jpeg((250, 0, 0)), None, b"spoiled"], columns=2))
+    sheet = opened(contact_sheet([ROW, ROW, ROW], [RED, None, b"spoiled"], columns=2))
     near_red = [c for c in colours(sheet) if c[0] > 240 and c[1] < 20 and c[2] < 20]
     assert near_red
 
