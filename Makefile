@@ -28,7 +28,7 @@ demo: setup ## the whole pipeline on the sample gallery, down to a search hit
 	@$(BIN)/artpipe demo $(ARGS)
 
 test: setup ## the test suite
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: setup ## ruff, both its linter and its formatter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

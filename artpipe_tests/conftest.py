@@ -23,6 +23,10 @@ pytest_plugins = (
 hypothesis.settings.register_profile("artpipe", deadline=None)
 hypothesis.settings.load_profile("artpipe")
 
+# Tests run on every core already; the threads of one matrix product would only wait for each other.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
 NO_SKIPS = os.environ.get("NO_SKIPS") == "1"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
