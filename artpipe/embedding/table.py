@@ -5,6 +5,7 @@ is new, a killed run goes on where it stopped, and a change of title moves metad
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -15,6 +16,7 @@ import polars as pl
 from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
 from artpipe.lake.versions import BETWEEN, TableVersion, compact_when_scattered, drop_old_versions, table_versions
 from artpipe.schema import TASKS
+from artpipe.vectors.nearest import Positions
 from artpipe.vectors.row_addresses import RowAddresses
 
 if TYPE_CHECKING:
@@ -55,6 +57,9 @@ PREDICTIONS = pl.Schema(
 
 KEYS = pl.Schema({"artwork_id": pl.String(), "model_id": pl.String(), "jpeg_sha256": pl.String()})
 """What a row is, and what its vector was made by and from."""
+
+COLUMNS = pl.Schema({**KEYS, **METADATA, **PREDICTIONS})
+"""Everything but the vector."""
 
 VECTOR = "vector"
 ROWS_PER_FRAGMENT = 32_768
@@ -132,11 +137,10 @@ class EmbeddingTable:
             columns: names to read; all but the vectors by default.
             version: a commit of the table; the latest by default.
         """
-        schema = pl.Schema({**KEYS, **METADATA, **PREDICTIONS})
-        columns = list(schema) if columns is None else columns
+        columns = list(COLUMNS) if columns is None else columns
         dataset = self.dataset(version)
         if dataset is None:
-            return pl.DataFrame(schema={name: schema[name] for name in columns})
+            return pl.DataFrame(schema={name: COLUMNS[name] for name in columns})
         read = list(dict.fromkeys(["artwork_id", *columns]))
         rows = cast("pl.DataFrame", pl.from_arrow(dataset.to_table(columns=read)))
         return rows.sort("artwork_id").select(columns)
@@ -167,6 +171,23 @@ class EmbeddingTable:
             return RowAddresses(np.zeros(0, dtype=np.uint64))
         scanned = dataset.to_table(columns=["artwork_id"], with_row_id=True)
         return RowAddresses(scanned["_rowid"].to_numpy(), _in_order(scanned)[1])
+
+    def rows_at(
+        self, positions: Sequence[int] | Positions, columns: Sequence[str], version: int, addresses: RowAddresses
+    ) -> pl.DataFrame:
+        """Some rows of a version without their vectors, by their position in the order of `artwork_id`.
+
+        Args:
+            positions: of K rows.
+            columns: names to read.
+            version: a commit of the table.
+            addresses: `row_addresses` of that version.
+        """
+        dataset = self.dataset(version)
+        if dataset is None or not len(positions):
+            return pl.DataFrame(schema={name: COLUMNS[name] for name in columns})
+        taken = dataset.take(addresses.offsets(positions), columns=list(columns))  # pyright: ignore[reportArgumentType]
+        return cast("pl.DataFrame", pl.from_arrow(taken)).select(list(columns))
 
     def plan(self, wanted: pl.DataFrame, model_id: str) -> EmbeddingPlan:
         """Compare the table with what it should hold.
@@ -304,7 +325,7 @@ def _arrow_rows(rows: pl.DataFrame) -> Any:
     lengths = np.linalg.norm(vectors.astype(np.float32), axis=1)
     if not np.allclose(lengths, 1.0, atol=_LENGTH_TOLERANCE):
         raise ValueError(f"a vector has length {lengths[np.argmax(np.abs(lengths - 1.0))]:.4f}, not 1")
-    scalars = {**KEYS, **METADATA, **PREDICTIONS}
+    scalars = COLUMNS
     ordered = rows.select(
         pl.col("artwork_id"),
         pl.col(VECTOR).cast(pl.Array(pl.Float32, vectors.shape[1])),
