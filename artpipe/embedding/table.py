@@ -5,7 +5,6 @@ is new, a killed run goes on where it stopped, and a change of title moves metad
 """
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -16,7 +15,6 @@ import polars as pl
 from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
 from artpipe.lake.versions import BETWEEN, TableVersion, compact_when_scattered, drop_old_versions, table_versions
 from artpipe.schema import TASKS
-from artpipe.vectors.nearest import Positions
 from artpipe.vectors.row_addresses import RowAddresses
 
 if TYPE_CHECKING:
@@ -171,23 +169,6 @@ class EmbeddingTable:
             return RowAddresses(np.zeros(0, dtype=np.uint64))
         scanned = dataset.to_table(columns=["artwork_id"], with_row_id=True)
         return RowAddresses(scanned["_rowid"].to_numpy(), _in_order(scanned)[1])
-
-    def rows_at(
-        self, positions: Sequence[int] | Positions, columns: Sequence[str], version: int, addresses: RowAddresses
-    ) -> pl.DataFrame:
-        """Some rows of a version without their vectors, by their position in the order of `artwork_id`.
-
-        Args:
-            positions: of K rows.
-            columns: names to read.
-            version: a commit of the table.
-            addresses: `row_addresses` of that version.
-        """
-        dataset = self.dataset(version)
-        if dataset is None or not len(positions):
-            return pl.DataFrame(schema={name: COLUMNS[name] for name in columns})
-        taken = dataset.take(addresses.offsets(positions), columns=list(columns))  # pyright: ignore[reportArgumentType]
-        return cast("pl.DataFrame", pl.from_arrow(taken)).select(list(columns))
 
     def plan(self, wanted: pl.DataFrame, model_id: str) -> EmbeddingPlan:
         """Compare the table with what it should hold.

@@ -3,9 +3,11 @@
 import threading
 from datetime import date, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from artpipe.embedding.table import EmbeddingTable, vectors_version
+import polars as pl
+
+from artpipe.embedding.table import COLUMNS, EmbeddingTable, vectors_version
 from artpipe.errors import ArtpipeError
 from artpipe.images.pictures import StoredPictures
 from artpipe.lake.paths import IMAGES_TABLE, DataLake
@@ -21,7 +23,7 @@ from artpipe.search.suggestions import Suggestions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import polars as pl
+    import lance
 
     from artpipe.vectors.nearest import Positions
     from artpipe.vectors.row_addresses import RowAddresses
@@ -95,15 +97,21 @@ class Snapshot:
         self.pictures = StoredPictures(lake, lambda: self._images_version)
 
     @opened_once
-    def works(self) -> "pl.DataFrame":
+    def works(self) -> pl.DataFrame:
         """The whole table but its vectors, in the order of `artwork_id`; not needed to search."""
         return self._table.read(version=self.version)
 
-    def works_at(self, positions: "Sequence[int] | Positions", columns: "Sequence[str]") -> "pl.DataFrame":
+    def works_at(self, positions: "Sequence[int] | Positions", columns: "Sequence[str]") -> pl.DataFrame:
         """Some rows of `works`; of a collection beyond memory they are read from the table."""
         if self.rows.height <= IN_MEMORY_ROWS:
             return self.works.select(list(columns))[positions]
-        return self._table.rows_at(positions, columns, self.version, self._addresses)
+        held = self.rows.select(name for name in columns if name in SEARCHED)[positions]
+        read = [name for name in columns if name not in SEARCHED]
+        if not read or not len(positions):
+            return held.with_columns(pl.lit(None, COLUMNS[name]).alias(name) for name in read).select(columns)
+        offsets = self._addresses.offsets(positions)
+        taken = pl.from_arrow(self._dataset.take(offsets, columns=read))  # pyright: ignore[reportArgumentType]
+        return held.hstack(cast("pl.DataFrame", taken).select(read)).select(columns)
 
     @opened_once
     def index(self) -> ServedIndex:
@@ -118,6 +126,10 @@ class Snapshot:
             past=past,
             addresses=lambda: self._addresses,
         )
+
+    @opened_once
+    def _dataset(self) -> "lance.LanceDataset":
+        return cast("lance.LanceDataset", self._table.dataset(self.version))
 
     @opened_once
     def _addresses(self) -> "RowAddresses":
