@@ -159,11 +159,6 @@ class Settings(BaseSettings):
         default=0.99, gt=0, le=1, description="share of the ten true neighbours that the search index must find"
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where the network runs")
-    web_requests_per_minute: int | None = Field(
-        default=None,
-        ge=1,
-        description="requests a minute that `artpipe serve` takes from one client; default: no limit",
-    )
     web_upload_mb: float = Field(
         default=20.0, gt=0, le=200, description="largest picture that a visitor of `artpipe serve` may send"
     )

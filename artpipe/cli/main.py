@@ -183,8 +183,8 @@ def serve(
     """Serve the collection as web pages and as a JSON API, until Ctrl-C."""
     from artpipe.lake.paths import DataLake
     from artpipe.web.config import WebConfig
+    from artpipe.web.lake_status import LakeStatus
     from artpipe.web.serve import serve as serve_web
-    from artpipe.web.standing import Standing, ask_artpipe_status
 
     settings = settings_in_force()
     serve_web(
@@ -193,9 +193,9 @@ def serve(
         host=host,
         port=port,
         device=settings.device,
-        standing=Standing(ask_artpipe_status),
+        status=LakeStatus(),
         opens_browser=opens_browser,
-        tell=lambda line: typer.echo(line, err=True),
+        write_line=lambda line: typer.echo(line, err=True),
     )
 
 

@@ -1,20 +1,15 @@
-"""The colours of the map, and the map as a still picture for Dagster and for print."""
+"""The map as a still picture, for Dagster and for print, and the class colours that every map uses."""
 
 import io
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from artpipe.schema import PERIODS, STYLES, TYPES
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 INK, PAPER, UNKNOWN = "#22252b", "#ffffff", "#a9adb4"
 
 # Styles and periods follow one another in time, so their colours run through one spectrum; types have no order. All
-# of them can be told from white paper and from a dark screen.
+# of them contrast with white paper and with a dark screen.
 _SPECTRUM = (
     "#7d4fb3", "#5560c4", "#3a83cc", "#2c9fb8", "#2aa587", "#5aa94a", "#a0a932", "#d3a11f", "#e57f28", "#d9502f",
     "#c2385a", "#a34a86",
@@ -27,49 +22,41 @@ CLASS_COLOURS: dict[str, dict[str, str]] = {
     "period": dict(zip(PERIODS, (_SPECTRUM[round(i * 11 / 8)] for i in range(9)), strict=True)),
     "type": dict(zip(TYPES, _UNORDERED, strict=True)),
 }
-"""For each task the colour of every class, in the order in which a legend names them."""
+"""For each task the colour of every class, in the order of the legend."""
 
 
 def map_picture(places: pl.DataFrame, title: str, task: str = "style") -> bytes:
-    """The map as a PNG: a dot a work, coloured by a task's classes, with a legend.
+    """A scatter plot of the map as a PNG: one dot per work, coloured by class, with a legend.
 
     Args:
-        places: `x`, `y` and the column named by `task`.
-        title: stands above it.
+        places: `x`, `y` and the column `task`.
+        title: of the plot.
         task: `style`, `period` or `type`.
     """
-    figure = _figure()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.6, 6.6))
+    FigureCanvasAgg(figure)
     axes = figure.add_axes((0.01, 0.02, 0.76, 0.9))
     axes.set_axis_off()
     axes.set_aspect("equal")
     size = max(1.0, min(22.0, 24_000 / max(1, places.height)))
     colours = CLASS_COLOURS[task]
     unknown = places.filter(~pl.col(task).is_in(list(colours)).fill_null(value=False))
-    shown = [("none given", UNKNOWN, unknown), *((n, c, places.filter(pl.col(task) == n)) for n, c in colours.items())]
-    shown = [(name, colour, rows) for name, colour, rows in shown if rows.height]
-    for name, colour, rows in shown:
-        label = f"{name}  {rows.height:,}"
-        axes.scatter(rows["x"], rows["y"], s=size, color=colour, linewidths=0, alpha=0.85, label=label)
+    groups = [("unknown", UNKNOWN, unknown), *((n, c, places.filter(pl.col(task) == n)) for n, c in colours.items())]
+    for name, colour, rows in groups:
+        if rows.height:
+            label = f"{name}  {rows.height:,}"
+            axes.scatter(rows["x"], rows["y"], s=size, color=colour, linewidths=0, alpha=0.85, label=label)
     figure.text(0.025, 0.955, title, fontsize=13, color=INK, fontweight="bold")
-    if shown:
+    if places.height:
         legend = axes.legend(
             loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9, labelcolor=INK, markerscale=1.6
         )
-        _opaque(legend.legend_handles)
+        for handle in legend.legend_handles:
+            if handle is not None:
+                handle.set_alpha(1.0)
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=110, facecolor=PAPER)
     return out.getvalue()
-
-
-def _figure() -> "Figure":
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9.6, 6.6))
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _opaque(handles: "Sequence[object]") -> None:
-    for handle in handles:
-        getattr(handle, "set_alpha", lambda _: None)(1.0)

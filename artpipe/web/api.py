@@ -8,14 +8,14 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from artpipe.search.predictions import sure_tasks
+from artpipe.web.app_state import AppState, State
 from artpipe.web.downloads import KINDS, Download, as_csv, as_parquet, as_sheet
 from artpipe.web.questions import PAGE_SIZE, Question
 from artpipe.web.results import heading
-from artpipe.web.state import TheWeb, Web
 from artpipe.web.uploads import FIELD
 
 if TYPE_CHECKING:
-    from artpipe.web.tokens import SeenPicture
+    from artpipe.web.tokens import EncodedPicture
 
 router = APIRouter(prefix="/api")
 
@@ -133,7 +133,6 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         413: "The picture is too large.",
         415: "This is no picture that can be opened.",
         422: "A value or the picture cannot be used.",
-        429: "Too many requests.",
         503: "Too many pictures at once.",
     }.items()
 }
@@ -157,68 +156,68 @@ Asked = Annotated[Question, Depends(Question.of)]
 Size = Annotated[int, Query(ge=1, le=100, description="works on a page")]
 
 
-@router.get("/search", responses={k: REFUSALS[k] for k in (404, 422, 429)})
-def search(web: TheWeb, question: Asked, size: Size = PAGE_SIZE) -> SearchAnswer:
+@router.get("/search", responses={k: REFUSALS[k] for k in (404, 422)})
+def search(state: State, question: Asked, size: Size = PAGE_SIZE) -> SearchAnswer:
     """Works by words, by filters, or by likeness to a work or to a picture that was sent before."""
-    question, seen = web.settled(question)
-    return _answer(web, question, seen, size)
+    question, picture = state.resolve(question)
+    return _answer(state, question, picture, size)
 
 
 @router.post("/search", openapi_extra=_PICTURE, responses=REFUSALS)
-async def search_by_picture(web: TheWeb, request: Request, question: Asked, size: Size = PAGE_SIZE) -> SearchAnswer:
+async def search_by_picture(state: State, request: Request, question: Asked, size: Size = PAGE_SIZE) -> SearchAnswer:
     """Works that look like the picture that is sent. Nothing of it is kept."""
     from starlette.concurrency import run_in_threadpool
 
-    seen, token, _ = await web.look_at(request, "now")
-    return await run_in_threadpool(_answer, web, replace(question, image=token), seen, size)
+    picture, token = await state.encode_upload(request, "now")
+    return await run_in_threadpool(_answer, state, replace(question, image=token), picture, size)
 
 
 @router.get(
     "/search/{file}",
     response_class=Response,
-    responses={200: _FILE, **{k: REFUSALS[k] for k in (404, 422, 429)}},
+    responses={200: _FILE, **{k: REFUSALS[k] for k in (404, 422)}},
 )
-def download(web: TheWeb, question: Asked, file: Download, size: Size = PAGE_SIZE) -> Response:
+def download(state: State, question: Asked, file: Download, size: Size = PAGE_SIZE) -> Response:
     """What `/api/search` finds, to take away: all hits as CSV or Parquet, or a contact sheet of the page as JPEG."""
-    catalogue, seen = web.catalogue, web.seen(question)
+    catalogue, picture = state.catalogue, state.picture_of(question)
     if file == "sheet.jpg":
-        data = as_sheet(catalogue, catalogue.search(question, seen, size), heading(question, catalogue))
+        data = as_sheet(catalogue, catalogue.search(question, picture, size), heading(question, catalogue))
     else:
-        data = (as_csv if file == "hits.csv" else as_parquet)(catalogue.every(question, seen))
+        data = (as_csv if file == "hits.csv" else as_parquet)(catalogue.every(question, picture))
     return Response(data, headers={"Content-Disposition": f'attachment; filename="{file}"'}, media_type=KINDS[file])
 
 
-@router.get("/artworks/{artwork_id:path}", responses={k: REFUSALS[k] for k in (404, 422, 429)})
-def artwork(web: TheWeb, artwork_id: str) -> Hit:
+@router.get("/artworks/{artwork_id:path}", responses={k: REFUSALS[k] for k in (404, 422)})
+def artwork(state: State, artwork_id: str) -> Hit:
     """Everything known of one work."""
-    return Hit.model_validate(web.catalogue.get(artwork_id))
+    return Hit.model_validate(state.catalogue.get(artwork_id))
 
 
 @router.post("/predict", openapi_extra=_PICTURE, responses=REFUSALS)
-async def predict(web: TheWeb, request: Request) -> Predicted:
+async def predict(state: State, request: Request) -> Predicted:
     """What the model takes a picture for. Nothing of it is kept."""
     from starlette.concurrency import run_in_threadpool
 
-    seen, token, _ = await web.look_at(request, "never")
+    picture, token = await state.encode_upload(request, "never")
     return Predicted(
-        model_id=web.live.now[1].model_id,
-        predictions=_guesses(seen),
-        is_sure=sure_tasks(seen.best, web.config.abstain_below),
-        likeness=await run_in_threadpool(_likeness, web, seen),
+        model_id=state.live.now[1].model_id,
+        predictions=_guesses(picture),
+        is_sure=sure_tasks(picture.predictions, state.config.abstain_below),
+        likeness=await run_in_threadpool(_likeness, state, picture),
         image=token,
     )
 
 
-@router.get("/suggest", responses={k: REFUSALS[k] for k in (422, 429)})
-def suggest(web: TheWeb, beginning: Annotated[str, Query(max_length=100)] = "") -> list[Suggested]:
+@router.get("/suggest", responses={k: REFUSALS[k] for k in (422,)})
+def suggest(state: State, beginning: Annotated[str, Query(max_length=100)] = "") -> list[Suggested]:
     """Artists, titles, styles and types that somebody who typed this may mean, the most useful first."""
-    return [Suggested(text=one.text, kind=one.kind, works=one.works) for one in web.catalogue.suggest(beginning)]
+    return [Suggested(text=one.text, kind=one.kind, works=one.works) for one in state.catalogue.suggest(beginning)]
 
 
 @router.get("/healthz")
-def healthz(web: TheWeb) -> Health:
+def healthz(state: State) -> Health:
     """Whether pages are served, and of what."""
-    catalogue, model = web.live.now
+    catalogue, model = state.live.now
     return Health(
         status="ok",
         works=len(catalogue),
@@ -228,19 +227,19 @@ def healthz(web: TheWeb) -> Health:
     )
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}, 429: REFUSALS[429]})
-def metrics(web: TheWeb) -> Response:
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def metrics(state: State) -> Response:
     """Figures for Prometheus."""
     from prometheus_client import CONTENT_TYPE_LATEST
 
-    catalogue, _ = web.live.now
-    web.metrics.works.set(len(catalogue))
-    web.metrics.version.set(catalogue.version or 0)
-    return Response(web.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    catalogue, _ = state.live.now
+    state.metrics.works.set(len(catalogue))
+    state.metrics.version.set(catalogue.version or 0)
+    return Response(state.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _answer(web: TheWeb, question: Question, seen: "SeenPicture | None", size: int) -> SearchAnswer:
-    found = web.catalogue.search(question, seen, size)
+def _answer(state: State, question: Question, picture: "EncodedPicture | None", size: int) -> SearchAnswer:
+    found = state.catalogue.search(question, picture, size)
     return SearchAnswer(
         total=found.total,
         page=found.page,
@@ -249,20 +248,20 @@ def _answer(web: TheWeb, question: Question, seen: "SeenPicture | None", size: i
         hits=[Hit.model_validate(work) for work in found.works],
         facets={name: dict(labels) for name, labels in found.facets.items()},
         image=question.image,
-        predictions=_guesses(seen) if seen else None,
-        is_sure=sure_tasks(seen.best, web.config.abstain_below) if seen else None,
-        likeness=_likeness(web, seen) if seen else None,
-        same_painting=SamePainting(**asdict(seen.verdict)) if seen and seen.verdict else None,
+        predictions=_guesses(picture) if picture else None,
+        is_sure=sure_tasks(picture.predictions, state.config.abstain_below) if picture else None,
+        likeness=_likeness(state, picture) if picture else None,
+        same_painting=SamePainting(**asdict(picture.verdict)) if picture and picture.verdict else None,
         note=found.note,
     )
 
 
-def _likeness(web: Web, seen: "SeenPicture") -> Likeness:
-    return Likeness.model_validate(web.catalogue.novelty(seen).as_json())
+def _likeness(state: AppState, picture: "EncodedPicture") -> Likeness:
+    return Likeness.model_validate(state.catalogue.novelty(picture).as_json())
 
 
-def _guesses(seen: "SeenPicture") -> dict[str, list[Guess]]:
+def _guesses(picture: "EncodedPicture") -> dict[str, list[Guess]]:
     return {
         task: [Guess(label=label, probability=round(share, 4)) for label, share in pairs]
-        for task, pairs in seen.best.items()
+        for task, pairs in picture.predictions.items()
     }

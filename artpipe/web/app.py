@@ -1,4 +1,4 @@
-"""The app: pages, API and files over one collection, behind the guards.
+"""The web app: pages, API and files over one collection.
 
 `create_app` is all that a server needs; `artpipe.web.serve` starts one.
 """
@@ -23,22 +23,22 @@ from artpipe.search.filters import UnknownFilterValueError
 from artpipe.search.predictions import stored_short_side_px
 from artpipe.search.text import NoTextIndexError
 from artpipe.web import api, files, pages
+from artpipe.web.app_state import HERE, AppState, state_of
 from artpipe.web.config import WebConfig
-from artpipe.web.decoding import DecodingLimits, DecodingWorkers, UploadRefusedError
-from artpipe.web.guard import RateLimit, SecurityHeaders, wants_json
-from artpipe.web.live import LiveCatalogue
+from artpipe.web.decoding import DecodingWorkers, UploadRefusedError
+from artpipe.web.headers import SecurityHeaders, wants_json
+from artpipe.web.lake_status import LakeStatus
+from artpipe.web.live_collection import LiveCollection
 from artpipe.web.map_data import NoMapError
-from artpipe.web.metrics import Measured, Metrics
-from artpipe.web.shown import UnknownArtistError
-from artpipe.web.standing import Standing
-from artpipe.web.state import HERE, Web, web_of
+from artpipe.web.metrics import Metrics, RequestMetrics
+from artpipe.web.page_context import UnknownArtistError
 
 if TYPE_CHECKING:
     from artpipe.search.queries import PictureEncoder
 
 _NOT_FOUND = (UnknownArtworkError, UnknownArtistError, UnknownFilterValueError, NoMapError, NoTextIndexError)
-_ASK_AFTER_S = 10.0
-"""What is stale is asked when the model has been loaded: both take a processor for seconds."""
+_STATUS_DELAY_S = 10.0
+"""`artpipe status` starts after the model has loaded: both take a processor for seconds."""
 
 
 def create_app(
@@ -47,84 +47,78 @@ def create_app(
     *,
     device: str = "auto",
     encoder: "PictureEncoder | None" = None,
-    standing: Standing | None = None,
+    status: LakeStatus | None = None,
 ) -> FastAPI:
     """The app over a lake.
 
     Args:
-        lake: what is served.
-        config: how strangers are treated.
+        lake: the lake to serve.
+        config: limits on what visitors may send.
         device: where the model runs.
-        encoder: another model than the lake's own; for tests.
-        standing: what tells what is stale; nothing is said of it by default.
+        encoder: replaces the lake's own model; for tests.
+        status: reports stale assets on the collection page; without it the page has no such section.
 
     Raises:
         LakeMissingError, NothingEmbeddedError: there is nothing to serve yet.
     """
     config = config or WebConfig()
-    limits = DecodingLimits(stored_short_side_px(lake), config.decode_seconds)
-    web = Web(lake, LiveCatalogue(lake, device, encoder), DecodingWorkers(limits), config, Metrics(), standing)
+    decoding = DecodingWorkers(stored_short_side_px(lake), config.decode_seconds)
+    state = AppState(lake, LiveCollection(lake, device, encoder), decoding, config, Metrics(), status)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        web.live.start()
-        web.decoding.warm()
-        asking = threading.Timer(_ASK_AFTER_S, standing.latest) if standing else None
-        if asking:
-            asking.daemon = True
-            asking.start()
+        state.live.start()
+        state.decoding.warm_up()
+        first_status = threading.Timer(_STATUS_DELAY_S, status.latest if status else lambda: None)
+        first_status.daemon = True
+        first_status.start()
         yield
-        if asking:
-            asking.cancel()
-        web.live.stop()
-        web.decoding.close()
-        web.comparisons.close()
+        first_status.cancel()
+        state.live.stop()
+        state.decoding.close()
+        state.comparisons.close()
 
-    # FastAPI's own documentation pages load scripts from elsewhere; /api is ours.
+    # FastAPI's own documentation pages load scripts from other sites, which the CSP forbids; /api replaces them.
     app = FastAPI(
         title="artpipe",
         version=__version__,
-        description="Search a collection of paintings by looks and by words.",
+        description="Search a collection of paintings by image and by words.",
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.web = web
+    app.state.web = state
     app.include_router(api.router)
     app.include_router(files.router)
     app.include_router(pages.router)
     app.add_api_route("/api", _api_page, include_in_schema=False, response_class=HTMLResponse)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    app.add_exception_handler(ArtpipeError, _told)
-    app.add_exception_handler(HTTPException, _told)
-    app.add_exception_handler(RequestValidationError, _told)
+    for expected in (ArtpipeError, HTTPException, RequestValidationError):
+        app.add_exception_handler(expected, _error_response)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=6)
-    if config.requests_per_minute is not None:
-        app.add_middleware(RateLimit, per_minute=config.requests_per_minute)
-    app.add_middleware(Measured, metrics=web.metrics)
+    app.add_middleware(RequestMetrics, metrics=state.metrics)
     app.add_middleware(SecurityHeaders)
     return app
 
 
-def _told(request: Request, error: Exception) -> Response:
-    """An expected failure: JSON for programs, a page for people."""
+def _error_response(request: Request, error: Exception) -> Response:
+    """The response to an expected failure: JSON for programs, a page for people."""
     status = _status_of(error)
     if isinstance(error, RequestValidationError):
         problems = error.errors()
-        text = "; ".join(f"{problem['loc'][-1]}: {problem['msg']}" for problem in problems)
-        told: Any = [{key: problem[key] for key in ("loc", "msg", "type")} for problem in problems]
+        message = "; ".join(f"{problem['loc'][-1]}: {problem['msg']}" for problem in problems)
+        detail: Any = [{key: problem[key] for key in ("loc", "msg", "type")} for problem in problems]
     elif isinstance(error, HTTPException):
-        text = "there is nothing at this address." if status == 404 else str(error.detail)
-        told = text
+        detail = message = "there is no page at this address." if status == 404 else str(error.detail)
     else:
-        text = told = str(error)
+        detail = message = str(error)
     headers = {"Retry-After": "5"} if status == 503 else dict(getattr(error, "headers", None) or {})
     if wants_json(request.scope):
-        return JSONResponse({"detail": told}, status, headers)
-    page = web_of(request).render(
+        return JSONResponse({"detail": detail}, status, headers)
+    page = state_of(request).render(
         "message.html",
-        heading="Not here" if status == 404 else "That did not work",
-        told=text[:1].upper() + text[1:],
+        heading="Not found" if status == 404 else "That did not work",
+        message=message[:1].upper() + message[1:],
         is_problem=status != 404,
         offers_upload=status in (413, 415, 422, 503),
     )
@@ -140,20 +134,10 @@ def _status_of(error: Exception) -> int:
 
 
 def _api_page(request: Request) -> HTMLResponse:
-    """The API for people to read, from the same description that programs get."""
-    operations: list[dict[str, Any]] = []
-    for path, methods in request.app.openapi()["paths"].items():
-        for method, told in methods.items():
-            answers = [(status, answer["description"]) for status, answer in told["responses"].items()]
-            parameters = [(one["name"], one.get("description", "")) for one in told.get("parameters", ())]
-            operations.append(
-                {
-                    "method": method.upper(),
-                    "path": path,
-                    "summary": told["summary"],
-                    "description": [told["description"]] if "description" in told else [],
-                    "parameters": parameters,
-                    "answers": answers,
-                }
-            )
-    return HTMLResponse(web_of(request).render("api.html", operations=operations))
+    """The API's documentation, rendered from its OpenAPI description."""
+    operations = [
+        {"method": method.upper(), "path": path, **operation}
+        for path, methods in request.app.openapi()["paths"].items()
+        for method, operation in methods.items()
+    ]
+    return HTMLResponse(state_of(request).render("api.html", operations=operations))

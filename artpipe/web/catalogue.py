@@ -1,6 +1,6 @@
 """The collection as the pages and the API ask it; the one place where they meet `artpipe.search`.
 
-A `Catalogue` stands on one version of the tables and never changes; `artpipe.web.live` puts a newer one in its place.
+A `Catalogue` stands on one version of the tables and never changes; `artpipe.web.live_collection` replaces it.
 """
 
 import time
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from artpipe.search.hits import Hits
     from artpipe.search.suggestions import Suggestion
-    from artpipe.web.tokens import SeenPicture
+    from artpipe.web.tokens import EncodedPicture
 
 MAX_RANKED = 480
 """How far down the list of works alike one may leaf: beyond, likeness says nothing any more."""
@@ -102,12 +102,12 @@ class Catalogue:
         _ = self.artists, self.has_words, self.can_compare
         self.collection.warm_up()
 
-    def search(self, question: Question, seen: "SeenPicture | None" = None, size: int = PAGE_SIZE) -> Found:
+    def search(self, question: Question, picture: "EncodedPicture | None" = None, size: int = PAGE_SIZE) -> Found:
         """Answer a question.
 
         Args:
             question: what is asked.
-            seen: the picture that its token stands for.
+            picture: the picture that its token stands for.
             size: works on a page.
 
         Raises:
@@ -120,14 +120,14 @@ class Catalogue:
         mask = question.where.mask(self._columns) & holding.mask
         facets = self._facets(question.where, holding.mask)
         first = (question.page - 1) * size
-        page, total = self._page(question, seen, mask, first, size)
+        page, total = self._page(question, picture, mask, first, size)
         spent_ms = (time.perf_counter() - began) * 1e3
         return Found(page.to_dicts(), total, question.page, facets, spent_ms, holding.note)
 
-    def every(self, question: Question, seen: "SeenPicture | None" = None) -> pl.DataFrame:
+    def every(self, question: Question, picture: "EncodedPicture | None" = None) -> pl.DataFrame:
         """All works that answer a question, in their order; raises as `search` does."""
         mask = question.where.mask(self._columns) & self._holding(question).mask
-        return self._page(question, seen, mask, 0, len(self))[0]
+        return self._page(question, picture, mask, 0, len(self))[0]
 
     def get(self, artwork_id: str) -> dict[str, Any]:
         """Everything known of one work.
@@ -178,9 +178,9 @@ class Catalogue:
             return False
         return True
 
-    def novelty(self, seen: "SeenPicture") -> Novelty:
+    def novelty(self, picture: "EncodedPicture") -> Novelty:
         """How far an uploaded picture is from every work."""
-        return self.collection.novelty(seen.vector)
+        return self.collection.novelty(picture.vector)
 
     def novelty_of(self, artwork_id: str) -> Novelty:
         """How far a work is from every other one."""
@@ -215,11 +215,11 @@ class Catalogue:
         return [one for one in found if one.kind in LABEL_FILTERS and folded(one.text) == wanted]
 
     def _page(
-        self, question: Question, seen: "SeenPicture | None", mask: "NDArray[np.bool_]", first: int, size: int
+        self, question: Question, picture: "EncodedPicture | None", mask: "NDArray[np.bool_]", first: int, size: int
     ) -> tuple[pl.DataFrame, int]:
         """The works from the `first` best on, at most `size`, and how many there are."""
         if question.is_by_picture:
-            return self._alike(question, seen, mask, first, size)
+            return self._alike(question, picture, mask, first, size)
         if question.unlike:
             raise UnusableQuestionError("it is not said what the works should be like; name one with `like`.")
         total = int(mask.sum())
@@ -232,7 +232,7 @@ class Catalogue:
         return self._told(self.collection.find(question.words, k, question.where, offset=first)), total
 
     def _alike(
-        self, question: Question, seen: "SeenPicture | None", mask: "NDArray[np.bool_]", first: int, size: int
+        self, question: Question, picture: "EncodedPicture | None", mask: "NDArray[np.bool_]", first: int, size: int
     ) -> tuple[pl.DataFrame, int]:
         # `like` would also take the path of a file, which is nothing for a visitor to name: `get` knows ids alone.
         liked, unlike = ([self.get(one)["artwork_id"] for one in ids] for ids in (question.like, question.unlike))
@@ -241,7 +241,7 @@ class Catalogue:
         k = min(size, total - first)
         if k < 1:
             return self._hits.clear(), total
-        queries = liked if seen is None else [seen.vector, *liked]
+        queries = liked if picture is None else [picture.vector, *liked]
         hits = self.collection.like(queries, k, question.where, unlike=unlike, text=question.words, offset=first)
         return self._told(hits), total
 

@@ -1,7 +1,7 @@
-"""What the web app is told by the settings and the command line."""
+"""Limits and thresholds of the web app."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from artpipe.settings import Settings
@@ -9,27 +9,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WebConfig:
-    """How strangers are treated.
+    """Limits on what a visitor may send, and how labels are displayed.
 
     Attributes:
-        upload_bytes: the largest picture that is taken.
-        decode_seconds: how long opening it may take.
-        requests_per_minute: of one client, pictures and style sheets not counted; None for no limit.
-        waiting_uploads: pictures that may wait for their turn; more are asked to come again.
-        abstain_below: a label that is less probable is told as unsure.
+        upload_bytes: the largest picture that is accepted.
+        decode_seconds: time limit for decoding a picture.
+        max_pending_uploads: pictures that may wait for the model or for a comparison; beyond that the answer is 503.
+        abstain_below: a label with a lower probability is displayed as unsure.
     """
 
     upload_bytes: int = 20_000_000
     decode_seconds: float = 8.0
-    requests_per_minute: int | None = None
-    waiting_uploads: int = 64
+    max_pending_uploads: int = 64
     abstain_below: float = 0.5
 
     @classmethod
-    def from_settings(cls, settings: "Settings") -> "WebConfig":
-        """What the settings say of visitors."""
-        return cls(
-            upload_bytes=round(settings.web_upload_mb * 1e6),
-            requests_per_minute=settings.web_requests_per_minute,
-            abstain_below=settings.abstain_below,
-        )
+    def from_settings(cls, settings: "Settings") -> Self:
+        """The limits that the settings ask for."""
+        return cls(upload_bytes=round(settings.web_upload_mb * 1e6), abstain_below=settings.abstain_below)

@@ -1,6 +1,7 @@
-"""Pictures of strangers are opened in processes of their own, which can be ended: a thread that hangs cannot.
+"""Decode untrusted pictures in worker processes, which can be killed when they hang; a thread cannot.
 
-A worker has a ceiling on memory, dies with its work when it takes too long, and is replaced.
+A worker has a memory limit, is killed when a picture exceeds its time limit, and is then replaced. The standard
+library's process pools cannot kill one hanging worker, which is why this module has its own.
 """
 
 import io
@@ -8,7 +9,6 @@ import logging
 import multiprocessing
 import queue
 import threading
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_PIXELS = 64_000_000
-LEAST_SIDE_PX = 24
-LONGEST_TO_SHORTEST = 20
+MIN_SIDE_PX = 24
+MAX_ASPECT_RATIO = 20
 _MEMORY_BYTES = 3 * 1024**3
 _START_S = 60.0
 
 
 class UploadRefusedError(ArtpipeError):
-    """A visitor's file cannot be used.
+    """An uploaded file cannot be used.
 
     Attributes:
-        status: of the HTTP answer.
+        status: of the HTTP response.
     """
 
     def __init__(self, message: str, status: int = 422) -> None:
@@ -38,56 +38,50 @@ class UploadRefusedError(ArtpipeError):
         self.status = status
 
 
-@dataclass(frozen=True)
-class DecodingLimits:
-    """What a picture may cost: its short side as stored, and the seconds that opening it may take."""
-
-    short_side_px: int = 320
-    seconds: float = 8.0
-
-
 class DecodingWorkers:
-    """Some processes that turn untrusted bytes into the JPEG that the model looks at.
+    """A pool of processes that turn untrusted bytes into the JPEG that the model takes.
 
     Args:
-        limits: what a picture may cost.
-        count: how many open pictures at a time.
+        short_side_px: to which pictures are resized.
+        seconds: time limit for decoding one.
+        count: number of processes.
     """
 
-    def __init__(self, limits: DecodingLimits | None = None, count: int = 2) -> None:
-        self.limits = limits or DecodingLimits()
+    def __init__(self, short_side_px: int, seconds: float, count: int = 2) -> None:
+        self.seconds = seconds
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
-        self._closed = threading.Event()
+        self._is_closed = False
         for _ in range(count):
-            self._idle.put(_Worker(self.limits.short_side_px))
+            self._idle.put(_Worker(short_side_px))
 
-    def warm(self) -> None:
-        """Start every worker in the background."""
-        threading.Thread(target=self._start_all, name="artpipe-decoding", daemon=True).start()
+    def warm_up(self) -> threading.Thread:
+        """Start every worker, in the thread that is returned."""
+        thread = threading.Thread(target=self._start_all, name="artpipe-decoding", daemon=True)
+        thread.start()
+        return thread
 
     def decode(self, data: bytes) -> bytes:
         """The picture as the collection would store it.
 
         Raises:
-            UploadRefusedError: it is no picture that can be used, or takes too long; the message says what to do.
+            UploadRefusedError: the picture is unusable or exceeds a limit; the message says what to do.
         """
         worker = self._idle.get()
         try:
-            return worker.ask(data, self.limits.seconds)
+            return worker.decode(data, self.seconds)
         finally:
             self._idle.put(worker)
 
     def close(self) -> None:
-        """End every worker."""
-        self._closed.set()
+        """Stop every idle worker; the others end with this process."""
+        self._is_closed = True
         for _ in range(self._idle.qsize()):
             self._idle.get().stop()
 
     def _start_all(self) -> None:
-        waiting = [self._idle.get() for _ in range(self._idle.qsize())]
-        for worker in waiting:
+        for worker in [self._idle.get() for _ in range(self._idle.qsize())]:
             try:
-                if not self._closed.is_set():
+                if not self._is_closed:
                     worker.start()
             except UploadRefusedError as error:
                 logger.warning("%s", error)
@@ -99,47 +93,45 @@ class _Worker:
     def __init__(self, short_side_px: int) -> None:
         self._short_side_px = short_side_px
         self._process: SpawnProcess | None = None
-        self._pipe: Any = None  # a Connection, named otherwise on Windows
+        self._pipe: Any = None  # a Connection; another class on Windows
 
     def start(self) -> Any:
+        """The pipe to a live process."""
         if self._pipe is not None and self._process is not None and self._process.is_alive():
             return self._pipe
         self.stop()
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, self._short_side_px), daemon=True)
-        process.start()
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_run_worker, args=(theirs, self._short_side_px), daemon=True)
+        self._process.start()
         theirs.close()
-        self._process, self._pipe = process, ours
         try:
-            is_ready = ours.poll(_START_S) and ours.recv() == "ready"
+            is_ready = self._pipe.poll(_START_S) and self._pipe.recv() == "ready"
         except (EOFError, OSError):
             is_ready = False
         if not is_ready:
             self.stop()
-            raise UploadRefusedError("pictures cannot be opened at the moment; try again.", 503)
-        return ours
+            raise UploadRefusedError("pictures cannot be decoded at the moment; try again.", 503)
+        return self._pipe
 
-    def ask(self, data: bytes, seconds: float) -> bytes:
+    def decode(self, data: bytes, seconds: float) -> bytes:
         pipe = self.start()
         try:
             pipe.send_bytes(data)
             if not pipe.poll(seconds):
                 self.stop()
                 raise UploadRefusedError(
-                    f"opening the picture took longer than {seconds:g} seconds and was given up; save it as a plain "
-                    "JPEG and try that."
+                    f"decoding the picture took longer than {seconds:g} seconds; save it as a plain JPEG and try again."
                 )
-            told: tuple[str, Any] = pipe.recv()
+            answer: bytes | UploadRefusedError = pipe.recv()
         except (EOFError, OSError) as error:
             self.stop()
             raise UploadRefusedError(
-                "the picture could not be opened, and ended the program that tried; save it as a plain JPEG instead."
+                "the picture crashed the decoder; save it as a plain JPEG and try again."
             ) from error
-        kind, answer = told
-        if kind == "jpeg":
-            return answer
-        raise UploadRefusedError(*answer)
+        if isinstance(answer, UploadRefusedError):
+            raise answer
+        return answer
 
     def stop(self) -> None:
         if self._pipe is not None:
@@ -150,8 +142,8 @@ class _Worker:
         self._process = self._pipe = None
 
 
-def _work(pipe: Connection, short_side_px: int) -> None:
-    """What a worker does until its pipe is closed."""
+def _run_worker(pipe: Connection, short_side_px: int) -> None:
+    """Decode pictures until the pipe is closed."""
     import signal
 
     from artpipe.images.decode import pillow_quiet
@@ -166,40 +158,37 @@ def _work(pipe: Connection, short_side_px: int) -> None:
             except (EOFError, OSError):
                 return
             try:
-                answer: tuple[str, Any] = ("jpeg", open_stranger(data, short_side_px))
+                answer: bytes | UploadRefusedError = decode_untrusted(data, short_side_px)
             except UploadRefusedError as error:
-                answer = ("refused", (str(error), error.status))
+                answer = error
             except MemoryError:
-                answer = ("refused", ("the picture needs too much memory; give a smaller one.", 413))
+                answer = UploadRefusedError("the picture needs too much memory; send a smaller one.", 413)
             pipe.send(answer)
 
 
-def open_stranger(data: bytes, short_side_px: int) -> bytes:
-    """Decode a stranger's picture here, within the limits on its shape and size.
+def decode_untrusted(data: bytes, short_side_px: int) -> bytes:
+    """Decode a picture in this process, within the limits on its size and aspect ratio.
 
     Raises:
         UploadRefusedError: it cannot be used; the message says why and what to do.
     """
     from artpipe.images.decode import NotAnImageError, TooManyPixelsError, stored_jpeg
 
-    size = _announced_size(data)
-    if size is not None and (min(size) < LEAST_SIDE_PX or max(size) > min(size) * LONGEST_TO_SHORTEST):
+    size = _size_in_header(data)
+    if size is not None and (min(size) < MIN_SIDE_PX or max(size) > min(size) * MAX_ASPECT_RATIO):
         raise UploadRefusedError(
             f"the picture has {size[0]:,} x {size[1]:,} pixels, which is too narrow to compare; "
-            f"give one of at least {LEAST_SIDE_PX} pixels a side."
+            f"send one of at least {MIN_SIDE_PX} pixels a side."
         )
     try:
         return stored_jpeg(data, short_side_px, MAX_PIXELS)
-    except TooManyPixelsError as error:
-        raise UploadRefusedError(str(error), 413) from error
-    except NotAnImageError as error:
-        raise UploadRefusedError(str(error), 415) from error
     except ArtpipeError as error:
-        raise UploadRefusedError(str(error)) from error
+        status = 413 if isinstance(error, TooManyPixelsError) else 415 if isinstance(error, NotAnImageError) else 422
+        raise UploadRefusedError(str(error), status) from error
 
 
-def _announced_size(data: bytes) -> tuple[int, int] | None:
-    """What the header says; None where it cannot be read, which the decoder explains better."""
+def _size_in_header(data: bytes) -> tuple[int, int] | None:
+    """Width and height by the file's header; None where it cannot be read, which the decoder explains better."""
     from PIL import Image
 
     from artpipe.images.decode import FORMATS
@@ -207,13 +196,13 @@ def _announced_size(data: bytes) -> tuple[int, int] | None:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return image.size
-    except Exception:  # noqa: BLE001 - damaged headers bring anything out of Pillow's readers
+    except Exception:  # noqa: BLE001 - damaged headers raise anything in Pillow's readers
         return None
 
 
 def _limit_memory() -> None:
     try:
         import resource
-    except ImportError:  # there is none on Windows
+    except ImportError:  # Windows has none
         return
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))

@@ -1,10 +1,9 @@
-"""The pages as files: the map, every work, artist and figure, to be put on any web server or opened from a folder."""
+"""The pages as files, for any web server or to be opened from a folder: map, works, artists, statistics."""
 
 import base64
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,22 +11,22 @@ from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import DataLake
 from artpipe.progress import Progress, SilentProgress
 from artpipe.search.collection import Collection, UnknownArtworkError
+from artpipe.web.app_state import HERE, page_templates
 from artpipe.web.catalogue import Catalogue
 from artpipe.web.links import ExportedLinks
 from artpipe.web.map_data import MapData, read_map
-from artpipe.web.pictures import Pictures, smaller
-from artpipe.web.shown import artist_page, artists_page, collection_page, map_page, work_page
-from artpipe.web.state import HERE, page_templates
+from artpipe.web.page_context import artist_context, artists_context, collection_context, work_context
+from artpipe.web.thumbnails import Thumbnails, smaller
 
-_MARK = ".artpipe-site"
-# Segments that no file system takes for anything but a name: none hidden, none that leads upwards.
+_MARKER = ".artpipe-site"
+# A path segment that is an ordinary file name everywhere: not hidden, and not `..`.
 _SEGMENT = r"(?!\.)[^/\\\x00-\x1f:*?\"<>|]+"
 _SAFE_ID = re.compile(f"{_SEGMENT}(/{_SEGMENT})*")
-BEGIN_WITH = 24
+WORKS_ON_HOME_PAGE = 24
 
 
 class OccupiedFolderError(ArtpipeError):
-    """The folder holds something that was not exported."""
+    """The folder has content that was not exported."""
 
 
 @dataclass(frozen=True)
@@ -45,87 +44,81 @@ def export_site(
     """Write the collection as a folder of pages that need no server.
 
     Args:
-        lake: what is written down.
+        lake: the lake to export.
         folder: new, empty, or an earlier export, which is replaced.
-        progress: told of each work.
-        abstain_below: a label that is less probable is told as unsure.
+        progress: advances with each work.
+        abstain_below: a label with a lower probability is displayed as unsure.
 
     Raises:
-        OccupiedFolderError: the folder holds something else.
-        NothingEmbeddedError, NoMapError: there is nothing to write yet.
+        OccupiedFolderError: the folder has other content.
+        NothingEmbeddedError, NoMapError: there is nothing to export yet.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / _MARK).exists():
-        raise OccupiedFolderError(f"{folder} is not empty and no earlier export; name a new folder.")
+    if folder.exists() and any(folder.iterdir()) and not (folder / _MARKER).exists():
+        raise OccupiedFolderError(f"{folder} is not empty and not an earlier export; name a new folder.")
     catalogue = Catalogue(Collection.open(lake))
-    site = _Site(lake, catalogue, read_map(lake, catalogue), folder, abstain_below)
+    writer = _SiteWriter(lake, catalogue, read_map(lake, catalogue), folder)
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
-    (folder / _MARK).write_text("Written by `artpipe export-site`, which replaces this folder.\n", encoding="utf-8")
+    (folder / _MARKER).write_text("Written by `artpipe export-site`, which replaces this folder.\n", encoding="utf-8")
     shutil.copytree(HERE / "static", folder / "static")
-    return site.write(progress or SilentProgress())
+    return writer.write(progress or SilentProgress(), abstain_below)
 
 
-class _Site:
-    def __init__(
-        self, lake: DataLake, catalogue: Catalogue, drawn: MapData, folder: Path, abstain_below: float
-    ) -> None:
-        self.lake, self.catalogue, self.map, self.folder = lake, catalogue, drawn, folder
-        self.abstain_below = abstain_below
+class _SiteWriter:
+    def __init__(self, lake: DataLake, catalogue: Catalogue, map_data: MapData, folder: Path) -> None:
+        self.lake, self.catalogue, self.map, self.folder = lake, catalogue, map_data, folder
         self.templates = page_templates()
-        self.pictures = Pictures(lake)
+        self.thumbnails = Thumbnails(lake)
 
-    def write(self, progress: Progress) -> ExportedSite:
+    def write(self, progress: Progress, abstain_below: float) -> ExportedSite:
         ids: list[str] = self.catalogue.works["artwork_id"].to_list()
-        # An id becomes a path here, and nothing may be written outside the folder.
-        left_out = [one for one in ids if _SAFE_ID.fullmatch(one) is None]
-        wanted = [one for one in ids if _SAFE_ID.fullmatch(one)]
-        with progress.track("export", len(wanted), "works") as step:
-            for artwork_id in wanted:
-                shown = work_page(self.lake, self.catalogue, artwork_id, self.abstain_below)
-                self.page(f"works/{artwork_id}.html", "work.html", **shown)
-                self.picture(artwork_id)
+        # An id becomes a path, which must not lead out of the folder.
+        exported = [one for one in ids if _SAFE_ID.fullmatch(one)]
+        left_out = [one for one in ids if not _SAFE_ID.fullmatch(one)]
+        with progress.track("export", len(exported), "works") as step:
+            for artwork_id in exported:
+                context = work_context(self.lake, self.catalogue, artwork_id, abstain_below)
+                self.write_page(f"works/{artwork_id}.html", "work.html", **context)
+                self.write_pictures(artwork_id)
                 step.advance(1)
-        artists = list(self.artists())
-        self.page("artists.html", "artists.html", **artists_page(self.catalogue, all_at_once=True))
-        figures = collection_page(self.lake, self.catalogue)
-        self.page("collection.html", "collection.html", **figures, asks=False, answer=None)
+        artist_ids = [str(artist["artist_id"]) for artist in self.catalogue.artists]
+        artist_ids = [one for one in artist_ids if _SAFE_ID.fullmatch(one)]
+        for artist_id in artist_ids:
+            context = artist_context(self.lake, self.catalogue, artist_id, 1, len(self.catalogue))
+            self.write_page(f"artists/{artist_id}.html", "artist.html", **context)
+        self.write_page("artists.html", "artists.html", **artists_context(self.catalogue, on_one_page=True))
+        context = collection_context(self.lake, self.catalogue)
+        self.write_page("collection.html", "collection.html", **context, shows_status=False, status=None)
         self.write_map()
-        works = [work for work in self.catalogue.some(BEGIN_WITH) if work["artwork_id"] not in left_out]
-        self.page("index.html", "site.html", works=works)
-        return ExportedSite(len(wanted), len(artists), left_out)
-
-    def artists(self) -> Iterator[str]:
-        for one in self.catalogue.artists:
-            artist_id = str(one["artist_id"])
-            if _SAFE_ID.fullmatch(artist_id):
-                values = artist_page(self.lake, self.catalogue, artist_id, 1, len(self.catalogue))
-                self.page(f"artists/{artist_id}.html", "artist.html", **values)
-                yield artist_id
+        works = [work for work in self.catalogue.some(WORKS_ON_HOME_PAGE) if work["artwork_id"] not in left_out]
+        self.write_page("index.html", "site.html", works=works)
+        return ExportedSite(len(exported), len(artist_ids), left_out)
 
     def write_map(self) -> None:
         data = {"points": base64.b64encode(self.map.points).decode(), "works": json.loads(self.map.works)}
-        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-        self.file("map/data.js", f"window.artpipeMap={text};\n".encode())
-        drawn = self.lake.report("map/art_map.png")
-        if drawn.exists():
-            self.file("map/picture.png", drawn.read_bytes())
-        shown = {"picture": "map/picture.png", "data_script": "map/data.js"}
-        self.page("map.html", "map.html", **map_page(self.map), **shown)
+        script = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        self.write_file("map/data.js", f"window.artpipeMap={script};\n".encode())
+        picture = self.lake.report("map/art_map.png")
+        if picture.exists():
+            self.write_file("map/picture.png", picture.read_bytes())
+        # A page opened from a folder may not fetch data, so points and works are in a script.
+        files = {"points": "", "works": "", "picture": "map/picture.png", "script": "map/data.js"}
+        self.write_page("map.html", "map.html", map=self.map, **files)
 
-    def picture(self, artwork_id: str) -> None:
+    def write_pictures(self, artwork_id: str) -> None:
         try:
-            stored = self.pictures.get(artwork_id).jpeg
+            stored = self.thumbnails.get(artwork_id).jpeg
         except UnknownArtworkError:
             return
-        self.file(f"images/{artwork_id}.jpg", stored)
-        self.file(f"images/small/{artwork_id}.jpg", smaller(stored, 320))
+        self.write_file(f"images/{artwork_id}.jpg", stored)
+        self.write_file(f"images/small/{artwork_id}.jpg", smaller(stored, 320))
 
-    def page(self, path: str, template: str, **values: object) -> None:
-        shown = {"links": ExportedLinks(path), "works_in_all": len(self.catalogue), **values}
-        self.file(path, self.templates.get_template(template).render(**shown).encode())
+    def write_page(self, path: str, template: str, **values: object) -> None:
+        context = {"links": ExportedLinks(path), "total_works": len(self.catalogue), **values}
+        self.write_file(path, self.templates.get_template(template).render(**context).encode())
 
-    def file(self, path: str, data: bytes) -> None:
+    def write_file(self, path: str, data: bytes) -> None:
         target = self.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)

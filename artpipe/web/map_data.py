@@ -1,11 +1,10 @@
-"""The map as a browser draws it: places in two bytes a coordinate, classes in one, names beside them.
+"""The data of the interactive map: quantised coordinates, class codes and names.
 
-`points.bin` holds, little-endian: the number of works N (uint32), then x and y (uint16 each, N of them), then for each
-task N bytes, the place of the class in the legend and 255 for none. `works.json` holds ids, titles and artists in the
-same order. At 50,000 works both are under 2 MB together when compressed.
+`points.bin` is little-endian: the number of works N (uint32), x and y (N uint16 each), then for each task N class codes
+(uint8, 255 for none). `works.json` has ids, titles and artists in the same order. For 50,000 works both take less than
+2 MB together when compressed.
 """
 
-import io
 import json
 import struct
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import polars as pl
 
 from artpipe.errors import ArtpipeError
 from artpipe.figures.map_picture import CLASS_COLOURS
+from artpipe.lake.parquet import read_table_if_exists
 from artpipe.lake.paths import DataLake
 from artpipe.schema import TASKS
 
@@ -26,17 +26,20 @@ _NONE = 255
 
 
 class NoMapError(ArtpipeError):
-    """The map was never drawn."""
+    """The map was not made yet."""
+
+    def __init__(self) -> None:
+        super().__init__('there is no map yet; materialize "art_map".')
 
 
 @dataclass(frozen=True)
 class MapData:
-    """What the page of the map needs.
+    """The map's data and legend.
 
     Attributes:
-        points: the places, see above.
-        works: the names, as JSON.
-        legend: for each task the classes that occur: name, colour, number of works.
+        points: content of `points.bin`.
+        works: content of `works.json`.
+        legend: for each task the classes that occur: code, name, colour, number of works.
         count: works on the map.
     """
 
@@ -47,25 +50,25 @@ class MapData:
 
 
 def read_map(lake: DataLake, catalogue: "Catalogue") -> MapData:
-    """The works of the catalogue that have a place.
+    """The works of the catalogue that are on the map.
 
     Raises:
         NoMapError: there is no map yet.
     """
-    path = lake.table("art_map")
-    if not path.exists():
-        raise NoMapError('the map has not been drawn yet; materialize "art_map".')
-    places = pl.read_parquet(io.BytesIO(path.read_bytes())).select("artwork_id", "x", "y")
-    return map_data(catalogue.works.join(places, on="artwork_id", how="inner", maintain_order="left"))
+    places = read_table_if_exists(lake, "art_map")
+    if places is None:
+        raise NoMapError
+    placed = catalogue.works.join(places.select("artwork_id", "x", "y"), on="artwork_id", maintain_order="left")
+    return map_data(placed)
 
 
 def map_data(works: pl.DataFrame) -> MapData:
-    """Pack works with their places.
+    """Pack works and their coordinates.
 
     Args:
-        works: `artwork_id`, `title`, `artist`, `jpeg_sha256`, `style`, `period`, `type`, `x`, `y`.
+        works: `artwork_id`, `title`, `artist`, `style`, `period`, `type`, `x`, `y`.
     """
-    parts = [struct.pack("<I", works.height), *_in_two_bytes(works.select("x", "y"))]
+    parts = [struct.pack("<I", works.height), *_quantised(works.select("x", "y").to_numpy())]
     legend: dict[str, list[dict[str, Any]]] = {}
     for task in TASKS:
         colours = CLASS_COLOURS[task]
@@ -78,24 +81,24 @@ def map_data(works: pl.DataFrame) -> MapData:
             for code, (name, colour) in enumerate(colours.items())
             if counts[code]
         ]
-    artists = works["artist"].fill_null("").unique(maintain_order=True)
-    place = {name: i for i, name in enumerate(artists)}
-    names = {
+    artist = works["artist"].fill_null("")
+    names = artist.unique(maintain_order=True).to_list()
+    codes_of = {name: code for code, name in enumerate(names)}
+    described = {
         "ids": works["artwork_id"].to_list(),
         "titles": works["title"].fill_null("").to_list(),
-        "artists": artists.to_list(),
-        "artist": [place[name] for name in works["artist"].fill_null("")],
+        "artists": names,
+        "artist": [codes_of[name] for name in artist],
     }
-    told = json.dumps(names, ensure_ascii=False, separators=(",", ":")).encode()
-    return MapData(b"".join(parts), told, legend, works.height)
+    packed = json.dumps(described, ensure_ascii=False, separators=(",", ":")).encode()
+    return MapData(b"".join(parts), packed, legend, works.height)
 
 
-def _in_two_bytes(places: pl.DataFrame) -> list[bytes]:
-    """Both coordinates as uint16, one step equally long on either axis; the narrower side is centred."""
-    numbers = places.to_numpy().astype(np.float64)
-    if not len(numbers):
+def _quantised(points: np.ndarray) -> list[bytes]:
+    """Both coordinates as uint16, with the same scale on both axes and the narrower one centred."""
+    if not len(points):
         return [b"", b""]
-    low, high = numbers.min(axis=0), numbers.max(axis=0)
+    low, high = points.min(axis=0), points.max(axis=0)
     side = max(float((high - low).max()), 1e-9)
-    steps = (numbers - (low + high) / 2) / side * 65535 + 65535 / 2
+    steps = (points - (low + high) / 2) / side * 65535 + 65535 / 2
     return [np.round(steps[:, axis]).astype("<u2").tobytes() for axis in range(2)]

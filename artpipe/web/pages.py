@@ -1,4 +1,4 @@
-"""The pages: search, a painting, an artist, the map, the collection at a glance."""
+"""The routes of the pages: search, a work, an artist, the map, the collection."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -7,88 +7,98 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from artpipe.web.guard import wants_json
+from artpipe.web.app_state import State
+from artpipe.web.headers import wants_json
+from artpipe.web.page_context import artist_context, artists_context, collection_context, work_context
 from artpipe.web.questions import MAX_PAGE, PAGE_SIZE, Question
 from artpipe.web.results import results_page, verdict_shown
-from artpipe.web.shown import artist_page, artists_page, collection_page, map_page, work_page
-from artpipe.web.state import TheWeb
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-BEGIN_WITH = 12
+WORKS_ON_HOME_PAGE = 12
 Page = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+Asked = Annotated[Question, Depends(Question.of)]
 
 
 @router.get("/")
-def home(web: TheWeb) -> HTMLResponse:
-    """The first page: a picture, words, or some works to begin with."""
-    return HTMLResponse(web.render("home.html", works=web.catalogue.some(BEGIN_WITH)))
+def home(state: State) -> HTMLResponse:
+    """The first page: a picture, words, or some works to start from."""
+    return HTMLResponse(state.render("home.html", works=state.catalogue.some(WORKS_ON_HOME_PAGE)))
 
 
 @router.get("/search")
-def results(web: TheWeb, question: Annotated[Question, Depends(Question.of)]) -> HTMLResponse:
-    """The answer to a question; each has this address to share."""
-    question, seen = web.settled(question)
-    is_comparing = question.image is not None and web.comparisons.is_known(question.image)
-    shown = results_page(
-        web.lake, web.catalogue, question, seen, web.links, web.config.abstain_below, is_comparing=is_comparing
+def results(state: State, question: Asked) -> HTMLResponse:
+    """The results of a search; each has this address to share."""
+    question, picture = state.resolve(question)
+    is_comparing = question.image is not None and state.comparisons.is_known(question.image)
+    context = results_page(
+        state.lake,
+        state.catalogue,
+        question,
+        picture,
+        state.links,
+        state.config.abstain_below,
+        is_comparing=is_comparing,
     )
-    return HTMLResponse(web.render("results.html", **shown))
+    return HTMLResponse(state.render("results.html", **context))
 
 
 @router.get("/search/verdict")
-async def verdict(web: TheWeb, question: Annotated[Question, Depends(Question.of)]) -> JSONResponse:
-    """Whether a picture that was sent shows a very painting, once it was compared: for the page of its results."""
-    seen = await run_in_threadpool(web.seen, question)
-    if seen is None or question.image is None:
-        raise HTTPException(422, "name the picture by its token.")
-    seen, token = await web.decided(seen, question.image)
-    shown = await run_in_threadpool(verdict_shown, web.catalogue, seen)
-    told = web.render("verdict.html", question=replace(question, image=token), **shown)
-    return JSONResponse({"token": token, "html": told.strip()}, headers={"Cache-Control": "no-store"})
+async def verdict(state: State, question: Asked) -> JSONResponse:
+    """Whether an uploaded picture shows a painting of the collection, after the comparison; for the results page."""
+    picture = await run_in_threadpool(state.picture_of, question)
+    if picture is None or question.image is None:
+        raise HTTPException(422, "`image`, the token of the picture, is missing.")
+    picture, token = await state.await_verdict(picture, question.image)
+    context = await run_in_threadpool(verdict_shown, state.catalogue, picture)
+    html = state.render("verdict.html", question=replace(question, image=token), **context)
+    return JSONResponse({"token": token, "html": html.strip()}, headers={"Cache-Control": "no-store"})
 
 
 @router.post("/search")
-async def upload(web: TheWeb, request: Request) -> Response:
-    """Look at a visitor's picture, and lead to its results; a script is told their address instead.
+async def upload(state: State, request: Request) -> Response:
+    """Encode an uploaded picture, and redirect to its results; a script receives their address as JSON instead.
 
-    A script asks for the verdict apart, and need not wait for it here.
+    A script asks for the verdict separately and does not wait for it here.
     """
     is_script = wants_json(request.scope)
-    _, token, _ = await web.look_at(request, "later" if is_script else "now")
-    address = web.links.search(Question(image=token))
+    _, token = await state.encode_upload(request, "later" if is_script else "now")
+    address = state.links.search(Question(image=token))
     if is_script:
         return JSONResponse({"address": address, "token": token})
     return RedirectResponse(address, status_code=303)
 
 
 @router.get("/works/{artwork_id:path}")
-def work(web: TheWeb, artwork_id: str) -> HTMLResponse:
-    """A painting's page."""
-    shown = work_page(web.lake, web.catalogue, artwork_id, web.config.abstain_below)
-    return HTMLResponse(web.render("work.html", **shown))
+def work(state: State, artwork_id: str) -> HTMLResponse:
+    """A work's page."""
+    context = work_context(state.lake, state.catalogue, artwork_id, state.config.abstain_below)
+    return HTMLResponse(state.render("work.html", **context))
 
 
 @router.get("/artists")
-def artists(web: TheWeb, initial: Annotated[str, Query(max_length=4)] = "", page: Page = 1) -> HTMLResponse:
+def artists(state: State, initial: Annotated[str, Query(max_length=4)] = "", page: Page = 1) -> HTMLResponse:
     """The artists, one initial at a time where they are many."""
-    return HTMLResponse(web.render("artists.html", **artists_page(web.catalogue, initial, page)))
+    return HTMLResponse(state.render("artists.html", **artists_context(state.catalogue, initial, page)))
 
 
 @router.get("/artists/{artist_id:path}")
-def artist(web: TheWeb, artist_id: str, page: Page = 1) -> HTMLResponse:
+def artist(state: State, artist_id: str, page: Page = 1) -> HTMLResponse:
     """An artist's works."""
-    return HTMLResponse(web.render("artist.html", **artist_page(web.lake, web.catalogue, artist_id, page, PAGE_SIZE)))
+    context = artist_context(state.lake, state.catalogue, artist_id, page, PAGE_SIZE)
+    return HTMLResponse(state.render("artist.html", **context))
 
 
 @router.get("/collection")
-def collection(web: TheWeb) -> HTMLResponse:
-    """The collection at a glance."""
-    answer = web.standing.latest() if web.standing else None
-    shown = collection_page(web.lake, web.catalogue)
-    return HTMLResponse(web.render("collection.html", **shown, asks=web.standing is not None, answer=answer))
+def collection(state: State) -> HTMLResponse:
+    """Statistics of the collection."""
+    status = state.status.latest() if state.status else None
+    context = collection_context(state.lake, state.catalogue)
+    page = state.render("collection.html", **context, shows_status=state.status is not None, status=status)
+    return HTMLResponse(page)
 
 
 @router.get("/map")
-def map_of_the_collection(web: TheWeb) -> HTMLResponse:
+def map_of_the_collection(state: State) -> HTMLResponse:
     """The map."""
-    return HTMLResponse(web.render("map.html", **map_page(web.map()), picture="/map/picture.png", data_script=None))
+    files = {"points": "/map/points.bin", "works": "/map/works.json", "picture": "/map/picture.png", "script": ""}
+    return HTMLResponse(state.render("map.html", map=state.map(), **files))

@@ -9,12 +9,12 @@ from artpipe.search.filters import UnknownFilterValueError
 from artpipe.search.predictions import sure_tasks
 from artpipe.search.text import NoTextIndexError
 from artpipe.web.catalogue import Catalogue, Found
-from artpipe.web.glance import held_out_accuracy
+from artpipe.web.collection_summary import held_out_accuracy
 from artpipe.web.questions import Question
 
 if TYPE_CHECKING:
     from artpipe.web.links import Links
-    from artpipe.web.tokens import SeenPicture
+    from artpipe.web.tokens import EncodedPicture
 
 _NO_WORDS = "Words cannot be searched here yet; pictures and filters can."
 
@@ -23,7 +23,7 @@ def results_page(
     lake: DataLake,
     catalogue: Catalogue,
     question: Question,
-    seen: "SeenPicture | None",
+    picture: "EncodedPicture | None",
     links: "Links",
     abstain_below: float,
     *,
@@ -35,7 +35,7 @@ def results_page(
         lake: what is served.
         catalogue: its works.
         question: what is asked.
-        seen: the picture that its token stands for.
+        picture: the picture that its token stands for.
         links: where the page's links lead.
         abstain_below: a label that is less probable is told as unsure.
         is_comparing: whether a verdict on the picture, where it has none yet, will come.
@@ -44,12 +44,12 @@ def results_page(
         UnknownArtworkError: a work to compare with is not in the collection.
         UnusableQuestionError: the question contradicts itself.
     """
-    found, reason = _found(catalogue, question, seen)
+    found, reason = _found(catalogue, question, picture)
     marked = urlencode({"works": "|".join(str(work["artwork_id"]) for work in found.works)})
-    return verdict_shown(catalogue, seen, is_comparing=is_comparing) | {
+    return verdict_shown(catalogue, picture, is_comparing=is_comparing) | {
         "question": question,
-        "seen": seen,
-        "is_sure": sure_tasks(seen.best, abstain_below) if seen else {},
+        "picture": picture,
+        "is_sure": sure_tasks(picture.predictions, abstain_below) if picture else {},
         "abstain_below": abstain_below,
         "liked": [catalogue.get(one) for one in question.like],
         "unlike": [catalogue.get(one) for one in question.unlike],
@@ -57,26 +57,28 @@ def results_page(
         "facets": found.facets,
         "reason": reason,
         "labels": catalogue.labels_called(question.words) if question.words else [],
-        "accuracy": held_out_accuracy(lake) if seen else {},
+        "accuracy": held_out_accuracy(lake) if picture else {},
         "heading": heading(question, catalogue),
         "on_map": f"{links.map()}#{marked}" if found.works and lake.table("art_map").exists() else "",
     }
 
 
-def verdict_shown(catalogue: Catalogue, seen: "SeenPicture | None", *, is_comparing: bool = False) -> dict[str, Any]:
+def verdict_shown(
+    catalogue: Catalogue, picture: "EncodedPicture | None", *, is_comparing: bool = False
+) -> dict[str, Any]:
     """Whether a picture shows a very painting of the collection, or is unlike all of them."""
-    verdict = seen.verdict if seen else None
+    verdict = picture.verdict if picture else None
     held = verdict.artwork_id if verdict else None
-    is_undecided = seen is not None and seen.is_undecided
+    is_verdict_pending = picture is not None and picture.is_verdict_pending
     # Which painting it shows is known better than how far its looks are from the others'.
     is_unlike = False
-    if seen is not None and held is None and not (is_undecided and is_comparing):
-        is_unlike = bool(catalogue.novelty(seen).is_unlike_collection)
+    if picture is not None and held is None and not (is_verdict_pending and is_comparing):
+        is_unlike = bool(catalogue.novelty(picture).is_unlike_collection)
     return {
         "verdict": verdict,
         "match": _painting(catalogue, held) if held is not None and held in catalogue else None,
-        "is_undecided": is_undecided,
-        "is_comparing": is_undecided and is_comparing,
+        "is_verdict_pending": is_verdict_pending,
+        "is_comparing": is_verdict_pending and is_comparing,
         "is_unlike": is_unlike,
     }
 
@@ -104,17 +106,17 @@ def _painting(catalogue: Catalogue, artwork_id: str) -> dict[str, Any]:
     return catalogue.get(work["work_id"]) if work["work_id"] in catalogue else work
 
 
-def _found(catalogue: Catalogue, question: Question, seen: "SeenPicture | None") -> tuple[Found, str]:
+def _found(catalogue: Catalogue, question: Question, picture: "EncodedPicture | None") -> tuple[Found, str]:
     try:
-        return catalogue.search(question, seen), ""
+        return catalogue.search(question, picture), ""
     except UnknownFilterValueError as error:
         reason, wider = _sentence(error), question.without(*question.filters)
     except NoTextIndexError:
         reason, wider = _NO_WORDS, question.without_words()
     try:
-        facets = catalogue.search(wider, seen).facets
+        facets = catalogue.search(wider, picture).facets
     except NoTextIndexError:
-        facets = catalogue.search(wider.without_words(), seen).facets
+        facets = catalogue.search(wider.without_words(), picture).facets
     return Found([], 0, 1, facets, 0.0), reason
 
 

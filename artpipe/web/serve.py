@@ -1,4 +1,4 @@
-"""Starts the server: loopback by default, pages at once, the model a few seconds later."""
+"""Starts the server: on loopback by default, pages at once, the model a few seconds later."""
 
 import ipaddress
 import socket
@@ -9,11 +9,11 @@ from collections.abc import Callable
 from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import DataLake
 from artpipe.web.config import WebConfig
-from artpipe.web.standing import Standing
+from artpipe.web.lake_status import LakeStatus
 
 
 class PortTakenError(ArtpipeError):
-    """Something else listens at the address."""
+    """The address cannot be bound."""
 
 
 def is_loopback(host: str) -> bool:
@@ -33,25 +33,25 @@ def serve(
     host: str,
     port: int,
     device: str = "auto",
-    standing: Standing | None = None,
+    status: LakeStatus | None = None,
     opens_browser: bool = False,
-    tell: Callable[[str], None] = print,
+    write_line: Callable[[str], None] = print,
 ) -> None:
     """Serve a lake until Ctrl-C.
 
     Args:
-        lake: what is served.
-        config: how strangers are treated.
-        host: the address to listen at.
+        lake: the lake to serve.
+        config: limits on what visitors may send.
+        host: the address to bind.
         port: 0 takes a free one.
         device: where the model runs.
-        standing: what tells what is stale.
+        status: reports stale assets.
         opens_browser: whether to open the first page.
-        tell: where the lines for people go.
+        write_line: prints a line for the person who starts the server.
 
     Raises:
         LakeMissingError, NothingEmbeddedError: there is nothing to serve yet.
-        PortTakenError: the port cannot be had.
+        PortTakenError: the address cannot be bound.
     """
     import cv2
     import uvicorn
@@ -59,34 +59,36 @@ def serve(
 
     from artpipe.web.app import create_app
 
-    app = create_app(lake, config, device=device, standing=standing)
-    listening = _listening(host, port)
+    app = create_app(lake, config, device=device, status=status)
+    listening = _bind(host, port)
     address = f"http://{host if ':' not in host else f'[{host}]'}:{listening.getsockname()[1]}"
-    tell(f"The collection is at {address} (Ctrl-C ends it).")
+    write_line(f"The collection is at {address} (Ctrl-C stops the server).")
     if not is_loopback(host):
-        limited = "" if config.requests_per_minute else "; ARTPIPE_WEB_REQUESTS_PER_MINUTE sets a limit for each client"
-        tell(f"warning: {host} can be reached by other machines, and nobody is asked for a password{limited}.")
+        write_line(
+            f"warning: other machines can reach {host}, without a password or a rate limit; "
+            "a reverse proxy in front can add both."
+        )
     if opens_browser:
         threading.Timer(0.5, webbrowser.open, (address,)).start()
-    # Addresses that a proxy claims to speak for are not believed: anybody could claim any.
+    # Without `proxy_headers`: any client could send the headers in which a proxy names the client's address.
     settings = uvicorn.Config(app, log_level="warning", server_header=False, proxy_headers=False)
-    # Visitors share the processors already: threads of one product, or of one picture, that wait for each other on busy
-    # cores take at least twice the processor time that one thread takes.
+    # Requests already share the processors. Threads within one matrix product or one picture that wait for each other
+    # on busy cores take at least twice the processor time of one thread.
     cv2.setNumThreads(1)
     with threadpool_limits(1, user_api="blas"):
         uvicorn.Server(settings).run(sockets=[listening])
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    found = socket.socket(family, socket.SOCK_STREAM)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        found.bind((host, port))
-        found.listen(128)  # from here on a visitor waits a moment instead of being turned away
+        bound.bind((host, port))
+        bound.listen(128)  # connections from here on wait instead of being refused
     except OSError as error:
-        found.close()
+        bound.close()
         raise PortTakenError(
-            f"{host}:{port} cannot be listened at ({error.strerror or error}); name another with --port."
+            f"cannot bind {host}:{port} ({error.strerror or error}); choose another port with --port."
         ) from error
-    return found
+    return bound

@@ -1,8 +1,12 @@
 """An uploaded picture as a piece of an address.
 
-Pictures of visitors are never kept, and yet their results have an address that can be shared and outlives a restart:
-the token holds what the model saw, the vector in a byte a number and its likeliest labels, and nothing that shows the
-picture. Another model sees otherwise, so a token names the model it belongs to.
+Uploads are never stored, and yet their results have an address that can be shared and outlives a restart: the token
+holds the embedding as int8, the most probable labels and the verdict, and nothing that shows the picture. Embeddings of
+two models cannot be compared, so a token names the model that made it.
+
+Layout, before base64url: format (uint8), model id (8 bytes), embedding length (uint16), state of the comparison
+(uint8), length of the match (uint8), embedding (int8), for each task `LABELS_PER_TASK` pairs of class index and
+probability (uint8 each), id of the match (UTF-8), certainty (uint8), CRC-32 (uint32).
 """
 
 import base64
@@ -10,7 +14,7 @@ import binascii
 import struct
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,13 +27,13 @@ if TYPE_CHECKING:
 
     from artpipe.search.queries import Encoded
 
-LABELS_A_TASK = 3
+LABELS_PER_TASK = 3
 _FORMAT = 2
-_HEAD = struct.Struct("<B8sHBB")  # format, model, length of the vector, what came of comparing it, length of the match
-_NOT_COMPARED, _COMPARED, _UNDECIDED = range(3)
+_HEADER = struct.Struct("<B8sHBB")
+_NOT_COMPARED, _COMPARED, _PENDING = range(3)
 _NO_LABEL = 255
-_DAMAGED = "this address of a picture's results is incomplete; copy the whole of it again."
-_LONGEST_MATCH = 255
+_DAMAGED = "the address of these results is incomplete; copy the whole address again."
+_MAX_MATCH_BYTES = 255
 
 
 class UnusableTokenError(ArtpipeError):
@@ -38,11 +42,11 @@ class UnusableTokenError(ArtpipeError):
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a picture shows a very painting of the collection.
+    """Whether a picture shows a painting of the collection.
 
     Attributes:
-        artwork_id: the work; None where the collection does not hold it.
-        certainty: 1 less the share of pictures of paintings that are not held which agree as well with one that is.
+        artwork_id: the painting; None where the collection does not have it.
+        certainty: 1 - false-positive rate at this match strength.
     """
 
     artwork_id: str | None
@@ -50,127 +54,125 @@ class Verdict:
 
     @property
     def one_in(self) -> int:
-        """Of how many pictures of paintings that are not held one at most would agree as well."""
+        """N where the false-positive rate at this match strength is at most 1 in N."""
         return int(1 / max(1 - self.certainty, 1e-9))
 
 
 @dataclass(frozen=True)
-class SeenPicture:
-    """What is known of an uploaded picture.
+class EncodedPicture:
+    """What the model and the comparison found for an uploaded picture.
 
     Attributes:
-        vector: float32 (D,), of length 1.
-        best: for each task (label, probability), most likely first.
-        verdict: whether it shows a very painting of the collection; None where that cannot be decided.
-        is_undecided: whether the verdict comes later.
+        vector: the embedding, float32 (D,), of length 1.
+        predictions: for each task (label, probability), most probable first.
+        verdict: whether it shows a painting of the collection; None where that is unknown.
+        is_verdict_pending: whether the verdict comes later.
     """
 
     vector: "NDArray[np.float32]"
-    best: dict[str, list[tuple[str, float]]]
+    predictions: dict[str, list[tuple[str, float]]]
     verdict: Verdict | None = None
-    is_undecided: bool = False
+    is_verdict_pending: bool = False
 
 
-def seen_picture(encoded: "Encoded", labels: Mapping[str, list[str]]) -> SeenPicture:
-    """The first picture of a batch as the model saw it."""
-    best: dict[str, list[tuple[str, float]]] = {}
+def encoded_picture(encoded: "Encoded", labels: Mapping[str, list[str]]) -> EncodedPicture:
+    """The first picture of an encoded batch, with its most probable labels."""
+    predictions: dict[str, list[tuple[str, float]]] = {}
     for task in TASKS:
         if task in encoded.probabilities:
-            chances = encoded.probabilities[task][0]
-            order = np.argsort(-chances, kind="stable")[:LABELS_A_TASK]
-            best[task] = [(labels[task][place], float(chances[place])) for place in order]
-    return SeenPicture(encoded.vectors[0], best)
+            probabilities = encoded.probabilities[task][0]
+            order = np.argsort(-probabilities, kind="stable")[:LABELS_PER_TASK]
+            predictions[task] = [(labels[task][i], float(probabilities[i])) for i in order]
+    return EncodedPicture(encoded.vectors[0], predictions)
 
 
-def token_of(seen: SeenPicture, model_id: str, labels: Mapping[str, list[str]]) -> str:
-    """Write down a picture so that it fits into an address: about 1.4 characters for each number of its vector."""
-    steps = np.round(seen.vector / np.abs(seen.vector).max() * 127).astype(np.int8)
-    chances = bytearray()
+def token_of(picture: EncodedPicture, model_id: str, labels: Mapping[str, list[str]]) -> str:
+    """The token of a picture: about 1.4 characters for each number of its vector."""
+    vector = np.round(picture.vector / np.abs(picture.vector).max() * 127).astype(np.int8)
+    predictions = bytearray()
     for task in TASKS:
-        told = seen.best.get(task, [])[:LABELS_A_TASK]
-        for label, probability in told:
-            chances += bytes([labels[task].index(label), round(probability * 255)])
-        chances += bytes([_NO_LABEL, 0]) * (LABELS_A_TASK - len(told))
-    compared = _UNDECIDED if seen.is_undecided else _NOT_COMPARED if seen.verdict is None else _COMPARED
-    return _packed(_model_mark(model_id), steps.tobytes(), bytes(chances), compared, seen.verdict)
+        pairs = picture.predictions.get(task, [])[:LABELS_PER_TASK]
+        for label, probability in pairs:
+            predictions += bytes([labels[task].index(label), round(probability * 255)])
+        predictions += bytes([_NO_LABEL, 0]) * (LABELS_PER_TASK - len(pairs))
+    fields = _Fields(_model_mark(model_id), vector.tobytes(), bytes(predictions))
+    return fields.with_verdict(picture.verdict, is_pending=picture.is_verdict_pending).pack()
 
 
 def with_verdict(token: str, verdict: Verdict | None) -> str:
-    """The token of the same picture once it was compared; None where nothing can be said of that.
+    """The token of the same picture after its comparison; None where that gave no answer.
 
     Raises:
         UnusableTokenError: it is damaged.
     """
-    parts = _unpacked(token)
-    compared = _NOT_COMPARED if verdict is None else _COMPARED
-    return _packed(parts.mark, parts.steps, parts.chances, compared, verdict)
+    return _unpack(token).with_verdict(verdict).pack()
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """What a token is made of."""
-
-    mark: bytes
-    steps: bytes
-    chances: bytes
-    compared: int
-    match: bytes
-    certainty: int
-
-
-def _packed(mark: bytes, steps: bytes, chances: bytes, compared: int, verdict: Verdict | None) -> str:
-    verdict = verdict or Verdict(None)
-    match = (verdict.artwork_id or "").encode()[:_LONGEST_MATCH]
-    head = _HEAD.pack(_FORMAT, mark, len(steps), compared, len(match))
-    # Rounded down, so that an address never tells more than was measured.
-    body = head + steps + chances + match + bytes([int(verdict.certainty * 255)])
-    return base64.urlsafe_b64encode(body + struct.pack("<I", zlib.crc32(body))).rstrip(b"=").decode()
-
-
-def _unpacked(token: str) -> _Parts:
-    damaged = UnusableTokenError(_DAMAGED)
-    try:
-        data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        body, (check,) = data[:-4], struct.unpack("<I", data[-4:])
-        made_as, mark, length, compared, match_length = _HEAD.unpack(body[: _HEAD.size])
-    except (binascii.Error, ValueError, struct.error) as error:
-        raise damaged from error
-    chances_at = _HEAD.size + length
-    match_at = chances_at + len(TASKS) * LABELS_A_TASK * 2
-    if zlib.crc32(body) != check or made_as != _FORMAT or len(body) != match_at + match_length + 1:
-        raise damaged
-    steps, chances, match = body[_HEAD.size : chances_at], body[chances_at:match_at], body[match_at:-1]
-    return _Parts(mark, steps, chances, compared, match, body[-1])
-
-
-def read_token(token: str, model_id: str, labels: Mapping[str, list[str]]) -> SeenPicture:
+def read_token(token: str, model_id: str, labels: Mapping[str, list[str]]) -> EncodedPicture:
     """Read what `token_of` wrote.
 
     Raises:
-        UnusableTokenError: it is damaged, or another model saw the picture.
+        UnusableTokenError: it is damaged, or another model made the embedding.
     """
-    parts = _unpacked(token)
-    if parts.mark != _model_mark(model_id):
+    fields = _unpack(token)
+    if fields.model != _model_mark(model_id):
         raise UnusableTokenError(
-            "the model has been trained again since this picture was looked at; choose the picture once more."
+            "the model has been retrained since this picture was uploaded; upload the picture again."
         )
-    steps = np.frombuffer(parts.steps, np.int8).astype(np.float32)
-    best: dict[str, list[tuple[str, float]]] = {}
-    for number, task in enumerate(TASKS):
-        told = parts.chances[2 * LABELS_A_TASK * number :][: 2 * LABELS_A_TASK]
-        names = labels.get(task, [])
-        pairs = zip(told[::2], told[1::2], strict=True)
-        best[task] = [(names[label], chance / 255) for label, chance in pairs if label < len(names)]
+    vector = np.frombuffer(fields.vector, np.int8).astype(np.float32)
+    norm = float(np.linalg.norm(vector))
     try:
-        match = parts.match.decode() or None
+        match = fields.match.decode() or None
     except UnicodeDecodeError as error:
         raise UnusableTokenError(_DAMAGED) from error
-    strength = float(np.linalg.norm(steps))
-    if strength == 0:
+    if norm == 0:
         raise UnusableTokenError(_DAMAGED)
-    known = {task: pairs for task, pairs in best.items() if pairs}
-    verdict = Verdict(match, parts.certainty / 255) if parts.compared == _COMPARED else None
-    return SeenPicture(steps / np.float32(strength), known, verdict, parts.compared == _UNDECIDED)
+    predictions: dict[str, list[tuple[str, float]]] = {}
+    for number, task in enumerate(TASKS):
+        packed = fields.predictions[2 * LABELS_PER_TASK * number :][: 2 * LABELS_PER_TASK]
+        names = labels.get(task, [])
+        pairs = zip(packed[::2], packed[1::2], strict=True)
+        if known := [(names[label], probability / 255) for label, probability in pairs if label < len(names)]:
+            predictions[task] = known
+    verdict = Verdict(match, fields.certainty / 255) if fields.comparison == _COMPARED else None
+    return EncodedPicture(vector / np.float32(norm), predictions, verdict, fields.comparison == _PENDING)
+
+
+@dataclass(frozen=True)
+class _Fields:
+    model: bytes
+    vector: bytes
+    predictions: bytes
+    comparison: int = _NOT_COMPARED
+    match: bytes = b""
+    certainty: int = 0
+
+    def with_verdict(self, verdict: Verdict | None, *, is_pending: bool = False) -> "_Fields":
+        comparison = _PENDING if is_pending else _NOT_COMPARED if verdict is None else _COMPARED
+        match = (verdict.artwork_id or "").encode()[:_MAX_MATCH_BYTES] if verdict else b""
+        # Rounded down, so that a token never claims more than was measured.
+        certainty = int(verdict.certainty * 255) if verdict else 0
+        return replace(self, comparison=comparison, match=match, certainty=certainty)
+
+    def pack(self) -> str:
+        header = _HEADER.pack(_FORMAT, self.model, len(self.vector), self.comparison, len(self.match))
+        body = header + self.vector + self.predictions + self.match + bytes([self.certainty])
+        return base64.urlsafe_b64encode(body + struct.pack("<I", zlib.crc32(body))).rstrip(b"=").decode()
+
+
+def _unpack(token: str) -> _Fields:
+    try:
+        data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        body, (checksum,) = data[:-4], struct.unpack("<I", data[-4:])
+        version, model, vector_length, comparison, match_length = _HEADER.unpack(body[: _HEADER.size])
+    except (binascii.Error, ValueError, struct.error) as error:
+        raise UnusableTokenError(_DAMAGED) from error
+    predictions_at = _HEADER.size + vector_length
+    match_at = predictions_at + len(TASKS) * LABELS_PER_TASK * 2
+    if zlib.crc32(body) != checksum or version != _FORMAT or len(body) != match_at + match_length + 1:
+        raise UnusableTokenError(_DAMAGED)
+    vector, predictions = body[_HEADER.size : predictions_at], body[predictions_at:match_at]
+    return _Fields(model, vector, predictions, comparison, body[match_at:-1], body[-1])
 
 
 def _model_mark(model_id: str) -> bytes:

@@ -1,4 +1,4 @@
-"""A real browser, and the app served to it over loopback on a drawn lake of coloured pictures."""
+"""A real browser, and the app served to it over loopback, with a lake of coloured pictures."""
 
 import shutil
 import socket
@@ -22,7 +22,8 @@ from artpipe_tests.web import conftest as web_fixtures
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
-PATIENCE_MS = 30_000
+TIMEOUT_MS = 30_000
+DESCRIBED_WORKS = 8
 
 
 @pytest.fixture(scope="session")
@@ -42,11 +43,15 @@ def serving(lake: DataLake, config: WebConfig) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
+    give_up_at = time.monotonic() + 60
     while not server.started:
+        assert thread.is_alive(), "the server ended while it was starting"
+        assert time.monotonic() < give_up_at, "the server did not start"
         time.sleep(0.02)
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     server.should_exit = True
-    thread.join()
+    thread.join(60)
+    assert not thread.is_alive()
 
 
 @pytest.fixture(scope="session")
@@ -56,27 +61,22 @@ def address(served_lake: DataLake) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def described_lake(tmp_path_factory: pytest.TempPathFactory) -> DataLake:
-    """Its pictures are described, so that a very painting is known again."""
+def described_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serves a lake with local features, in which a photograph is matched to its painting."""
     lake = DataLake(tmp_path_factory.mktemp("described") / "lake")
-    web_fixtures.write_described_works(lake, 6)
-    return lake
-
-
-@pytest.fixture
-def described_address(described_lake: DataLake) -> Iterator[str]:
-    with serving(described_lake, WebConfig()) as address:
+    web_fixtures.write_described_works(lake, DESCRIBED_WORKS)
+    with serving(lake, WebConfig()) as address:
         yield address
 
 
 @pytest.fixture
 def held_up() -> Iterator[threading.Event]:
     """Comparisons wait until this is set."""
-    with web_fixtures.comparisons_held_up() as may_go_on:
-        yield may_go_on
+    with web_fixtures.comparisons_held_up() as may_compare:
+        yield may_compare
 
 
-# Not for the whole session: Playwright's event loop runs in this thread until it is closed, and others need one too.
+# Not for the whole session: until it is closed, Playwright has an event loop in this thread, where others need theirs.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
@@ -95,7 +95,7 @@ def context_with(browser: Browser, address: str) -> Iterator[Callable[..., Brows
 
     def make(**options: object) -> BrowserContext:
         context = browser.new_context(**{"base_url": address, **options})
-        context.set_default_timeout(PATIENCE_MS)
+        context.set_default_timeout(TIMEOUT_MS)
         context.on("weberror", lambda error: errors.append(str(error.error)))
         made.append(context)
         return context
@@ -118,11 +118,16 @@ def red_picture(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def work_numbers() -> Iterator[int]:
+    return iter(range(DESCRIBED_WORKS))
+
+
 @pytest.fixture
-def held_picture(tmp_path: Path) -> Path:
-    """A picture of the described collection."""
-    path = tmp_path / "held.jpg"
-    path.write_bytes(web_fixtures.blots(0))
+def collection_picture(tmp_path: Path, work_numbers: Iterator[int]) -> Path:
+    """A picture of a work of the described collection; another for each test, so that it was not compared before."""
+    path = tmp_path / "painting.jpg"
+    path.write_bytes(web_fixtures.blots(next(work_numbers)))
     return path
 
 

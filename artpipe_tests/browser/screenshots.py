@@ -41,10 +41,10 @@ def keep(page: Page, path: Path) -> None:
 
 def main() -> None:
     """Take them all."""
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("lake")
-    asked.add_argument("folder", type=Path)
-    options = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("lake")
+    parser.add_argument("folder", type=Path)
+    options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     lake = DataLake(options.lake)
     app = create_app(lake)
@@ -66,7 +66,7 @@ def main() -> None:
         page.goto("/")
         page.set_input_files("input[type=file]", photo)
         page.wait_for_url("**/search?image=*")
-        page.locator(".verdict.held").wait_for()
+        page.locator(".verdict.found").wait_for()
         keep(page, options.folder / "web_search.png")
         page.goto("/map")
         page.locator("[data-ready=yes]").wait_for()

@@ -1,7 +1,8 @@
-"""A small lake of coloured pictures with a map, a model that sees the mean colour, and the app over them."""
+"""A small lake of coloured pictures with a map, a model that embeds the mean colour, and the app over them."""
 
 import io
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,7 +33,7 @@ ARTISTS = [("d/durer", "DÜRER, Albrecht"), ("h/hals", "HALS, Frans the Invented
 
 
 class ColourModel:
-    """Embeds a picture as its mean colour, and takes red ones for the Renaissance."""
+    """Embeds a picture as its mean colour, and predicts the Renaissance for red ones."""
 
     model_id = MODEL
     labels = {"style": STYLES, "period": ["1450-1550"], "type": ["study", "genre"]}  # noqa: RUF012
@@ -54,7 +55,7 @@ def picture(colour: tuple[int, int, int], size: tuple[int, int] = (64, 48), kind
 
 
 def blots(seed: int) -> bytes:
-    """A picture with points of its own."""
+    """A picture with local features."""
     rng = np.random.default_rng(seed)
     layers = [
         np.asarray(Image.fromarray(rng.integers(0, 255, (n, n * 4 // 3, 3), dtype=np.uint8)).resize((320, 240)))
@@ -113,7 +114,7 @@ def write_works(lake: DataLake, count: int, model_id: str = MODEL) -> None:
 
 
 def write_described_works(lake: DataLake, count: int) -> None:
-    """The same with pictures that have points, described for comparison."""
+    """The same with pictures that have local features, and the index of those."""
     write_works(lake, count)
     ids = EmbeddingTable(lake).read(["artwork_id"])["artwork_id"].to_list()
     jpegs = [blots(n) for n in range(len(ids))]
@@ -125,23 +126,23 @@ def write_described_works(lake: DataLake, count: int) -> None:
 @contextmanager
 def comparisons_held_up() -> Iterator[threading.Event]:
     """Comparisons wait until the event is set."""
-    may_go_on = threading.Event()
+    may_compare = threading.Event()
     compare = Catalogue.same_painting
 
-    def waits(self: Catalogue, jpeg: bytes) -> Verdict | None:
-        assert may_go_on.wait(60)
+    def wait_and_compare(self: Catalogue, jpeg: bytes) -> Verdict | None:
+        assert may_compare.wait(60)
         return compare(self, jpeg)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Catalogue, "same_painting", waits)
-        yield may_go_on
-        may_go_on.set()
+        patch.setattr(Catalogue, "same_painting", wait_and_compare)
+        yield may_compare
+        may_compare.set()
 
 
 @pytest.fixture
 def held_up() -> Iterator[threading.Event]:
-    with comparisons_held_up() as may_go_on:
-        yield may_go_on
+    with comparisons_held_up() as may_compare:
+        yield may_compare
 
 
 def fill(lake: DataLake, count: int = 60) -> None:
@@ -177,11 +178,17 @@ def client(web_lake: DataLake) -> Iterator[TestClient]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def twelve_works(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("twelve") / "lake"
+    fill(DataLake(folder), 12)
+    return folder
+
+
 @pytest.fixture
-def own_lake(tmp_path: Path) -> DataLake:
-    lake = DataLake(tmp_path / "lake")
-    fill(lake, 12)
-    return lake
+def own_lake(twelve_works: Path, tmp_path: Path) -> DataLake:
+    """A lake of twelve works that a test may change."""
+    return DataLake(shutil.copytree(twelve_works, tmp_path / "lake"))
 
 
 @pytest.fixture
@@ -200,7 +207,7 @@ def described_works_written() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session", name="blots")
-def blots_of() -> Callable[[int], bytes]:
+def blots_with() -> Callable[[int], bytes]:
     return blots
 
 

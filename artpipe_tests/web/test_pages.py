@@ -8,7 +8,7 @@ from artpipe.lake.paths import DataLake
 from artpipe.search.novelty import NoveltyScale, save_scale
 from artpipe.web.app import create_app
 from artpipe.web.config import WebConfig
-from artpipe.web.tokens import SeenPicture, Verdict, token_of
+from artpipe.web.tokens import EncodedPicture, Verdict, token_of
 
 UNLIKE = "Unlike anything in this collection"
 PAGES = ["/", "/search", "/works/d/durer/work001", "/artists", "/artists/d/durer", "/collection", "/map", "/api"]
@@ -27,7 +27,7 @@ def seen_as(artwork_id: str | None, model) -> str:
     """The token of a grey picture that was compared with the collection."""
     vector = np.full(3, 3**-0.5, dtype=np.float32)
     best = {"style": [("Baroque", 0.9)]}
-    return token_of(SeenPicture(vector, best, Verdict(artwork_id, 0.99)), model.model_id, model.labels)
+    return token_of(EncodedPicture(vector, best, Verdict(artwork_id, 0.99)), model.model_id, model.labels)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -93,7 +93,7 @@ def test_each_hit_offers_more_and_less_like_it_at_an_address(client: TestClient)
     ).text
     assert "Looks like these 2 works" in page
     assert 'href="/search?like=d%2Fdurer%2Fwork002&amp;unlike=m%2Fmoon%2Fwork050"' in page
-    assert "The 57 most alike" in page
+    assert "57 results, most similar first" in page
 
 
 def test_taking_the_last_example_away_takes_what_it_should_not_be_like_with_it(client: TestClient):
@@ -105,7 +105,7 @@ def test_taking_the_last_example_away_takes_what_it_should_not_be_like_with_it(c
 
 def test_filters_narrow_the_works_like_one(client: TestClient):
     page = client.get("/search", params={"like": "d/durer/work001", "style": "rococo", "year_from": "1530"}).text
-    assert "The 11 most alike" in page
+    assert "11 results, most similar first" in page
     assert "/works/d/durer/work001" in page
 
 
@@ -121,8 +121,8 @@ def test_a_long_answer_has_pages_that_together_show_each_work_once(client: TestC
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ({"words": "qwerty"}, "No title, artist or technique holds these words."),
-        ({"words": "qwerty", "style": "Baroque"}, "No work has all of this."),
+        ({"words": "qwerty"}, "No title, artist or technique matches these words."),
+        ({"words": "qwerty", "style": "Baroque"}, "No work matches every filter."),
         ({"style": "Cubism"}, "No work has the style"),
         ({"artist": "Nobody"}, "No artist of the collection"),
         ({"page": 99}, "There is no such page"),
@@ -132,7 +132,7 @@ def test_no_result_is_a_page_that_says_what_to_do(client: TestClient, asked: dic
     answer = client.get("/search", params=asked)
     assert answer.status_code == 200
     assert told in answer.text
-    assert "Begin again" in answer.text
+    assert "Start a new search" in answer.text
 
 
 def test_years_the_wrong_way_round_are_a_clear_refusal(client: TestClient):
@@ -144,10 +144,10 @@ def test_years_the_wrong_way_round_are_a_clear_refusal(client: TestClient):
 def test_a_painting_s_page_sets_the_model_beside_the_catalogue(client: TestClient):
     page = client.get("/works/d/durer/work001").text
     assert "Colour no. 1" in page
-    assert '<td>Baroque</td><td>Baroque <span class="same">the same</span></td><td class="figure">50 %</td>' in page
+    assert '<td>Baroque</td><td>Baroque <span class="agrees">agrees</span></td><td class="figure">50 %</td>' in page
     assert "https://gallery.example/d/durer/work001.html" in page
     assert "2026-03-04" in page
-    assert page.count('<li class="hung">') == 12
+    assert page.count('<li class="card">') == 12
 
 
 def test_a_guess_that_is_not_likely_enough_is_called_unsure(web_lake: DataLake, colour_model, picture_of):
@@ -155,15 +155,15 @@ def test_a_guess_that_is_not_likely_enough_is_called_unsure(web_lake: DataLake, 
         results = upload(client, picture_of((228, 60, 97))).text
         assert '<dt>type <span class="unsure">unsure</span>' in results
         assert '<dt>style <span class="unsure">' not in results
-        assert "means that no guess reaches 80 %" in results
+        assert "means that no label reaches a probability of 80 %" in results
         work = client.get("/works/d/durer/work001").text
         assert '50 % <span class="unsure">unsure</span>' in work
-        assert "less likely than 80 %" in work
+        assert "means a probability below 80 %" in work
 
 
 def test_nothing_is_called_unsure_where_every_guess_is_likely_enough(client: TestClient, picture_of):
     results = client.get(upload(client, picture_of((228, 60, 97))).headers["location"]).text
-    assert "Taken for" in results
+    assert "Predicted" in results
     assert "unsure" not in results + client.get("/works/d/durer/work001").text
 
 
@@ -188,7 +188,7 @@ def test_a_painting_that_is_held_is_not_called_unlike_the_collection(own_lake: D
     assert "In the collection" in held
     assert UNLIKE not in held
     assert UNLIKE in not_held
-    assert "Nor was this very painting found" in not_held
+    assert "The painting itself was not found" in not_held
 
 
 def test_a_picture_of_a_detail_is_told_to_show_the_painting(client: TestClient, colour_model):
@@ -209,7 +209,7 @@ def test_a_painting_unlike_every_other_is_said_to_be(
 
 def test_other_pictures_of_a_work_are_shown_apart_from_what_is_like_it(client: TestClient):
     page = client.get("/works/m/moon/work058").text
-    same, near = page.split("Looks most like")
+    same, near = page.split("Most similar works")
     assert "/works/m/moon/work059" in same
     assert "/works/m/moon/work059" not in near
 
@@ -227,9 +227,9 @@ def test_an_artist_s_page_shows_all_their_works(client: TestClient):
 def test_the_collection_tells_its_figures_and_what_is_behind(client: TestClient):
     page = client.get("/collection").text
     assert "<strong>60</strong> works" in page
-    assert "works it never saw" in page
+    assert "unseen works" in page
     assert "80 %" in page
-    assert "Table, model, index and map belong together." in page
+    assert "Embeddings, model, search index and map match." in page
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_the_collection_tells_its_figures_and_what_is_behind(client: TestClient)
 def test_what_is_not_there_is_a_page_that_leads_back(client: TestClient, address: str):
     answer = client.get(address, follow_redirects=True)
     assert answer.status_code == 404
-    assert "Back to the search" in answer.text
+    assert "Back to search" in answer.text
 
 
 def test_the_name_of_a_file_is_no_work_to_compare_with(client: TestClient, tmp_path, picture_of):

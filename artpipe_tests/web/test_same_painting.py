@@ -14,7 +14,7 @@ from artpipe.web.app import create_app
 from artpipe.web.catalogue import Catalogue
 from artpipe.web.comparisons import ComparisonFailedError, Comparisons
 from artpipe.web.config import WebConfig
-from artpipe.web.tokens import SeenPicture, UnusableTokenError, Verdict, read_token, token_of, with_verdict
+from artpipe.web.tokens import EncodedPicture, UnusableTokenError, Verdict, read_token, token_of, with_verdict
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_a_script_gets_the_results_first_and_the_verdict_apart(comparing: TestCl
     page = comparing.get("/search", params={"image": token}).text
     assert "Looks like your picture" in page
     assert f'role="status" data-comparing="{token}"' in page
-    assert "point by point" in page
+    assert "Comparing your picture" in page
     assert comparing.get("/api/search", params={"image": token}).json()["same_painting"] is None
     held_up.set()
     told = comparing.get("/search/verdict", params={"image": token})
@@ -96,11 +96,11 @@ def test_a_verdict_that_was_never_given_is_not_waited_for(
     token = sent_by_a_script(comparing, blots(2))
     elsewhere = TestClient(create_app(described, encoder=colour_model_class()))
     page = elsewhere.get("/search", params={"image": token}).text
-    assert "was not found out" in page
+    assert "did not finish" in page
     assert "data-comparing" not in page
     told = elsewhere.get("/search/verdict", params={"image": token}).json()
     assert told["token"] == token
-    assert "was not found out" in told["html"]
+    assert "did not finish" in told["html"]
 
 
 def test_a_verdict_is_asked_for_by_a_token(comparing: TestClient):
@@ -112,7 +112,7 @@ def test_a_verdict_is_asked_for_by_a_token(comparing: TestClient):
 def test_pictures_that_wait_to_be_compared_count_among_those_that_may_wait(
     described: DataLake, colour_model_class, blots
 ):
-    busy = TestClient(create_app(described, WebConfig(waiting_uploads=2), encoder=colour_model_class()))
+    busy = TestClient(create_app(described, WebConfig(max_pending_uploads=2), encoder=colour_model_class()))
     for seed in (3, 4):
         sent_by_a_script(busy, blots(seed))
     answer = busy.post("/search", files={"picture": ("p", blots(5))}, headers={"Accept": "application/json"})
@@ -173,13 +173,13 @@ def test_a_comparison_that_fails_says_so_and_is_begun_anew_when_the_picture_come
         failing.setattr(Catalogue, "same_painting", lambda *_: 1 / 0)
         token = sent_by_a_script(comparing, blots(4))
         told = comparing.get("/search/verdict", params={"image": token}).json()
-        assert "was not found out" in told["html"]
+        assert "did not finish" in told["html"]
         assert told["token"] == token
         assert "could not be compared" in caplog.text
         sent = comparing.post("/api/search", files={"picture": ("p", blots(4))})
         assert (sent.status_code, sent.json()["same_painting"]) == (200, None)
         page = comparing.post("/search", files={"picture": ("p", blots(4))}, headers={"Accept": "text/html"}).text
-        assert "was not found out" in page
+        assert "did not finish" in page
         assert "data-comparing" not in page
     token = sent_by_a_script(comparing, blots(4))
     assert "In the collection" in comparing.get("/search/verdict", params={"image": token}).json()["html"]
@@ -188,7 +188,7 @@ def test_a_comparison_that_fails_says_so_and_is_begun_anew_when_the_picture_come
 def test_places_are_not_taken_twice_by_who_waits_for_a_verdict(
     described: DataLake, colour_model_class, held_up: threading.Event, blots
 ):
-    app = create_app(described, WebConfig(waiting_uploads=2), encoder=colour_model_class())
+    app = create_app(described, WebConfig(max_pending_uploads=2), encoder=colour_model_class())
     client = TestClient(app)
     with ThreadPoolExecutor() as pool:
         waits = pool.submit(client.post, "/api/search", files={"picture": ("p", blots(5))})
@@ -201,12 +201,12 @@ def test_places_are_not_taken_twice_by_who_waits_for_a_verdict(
 
 def test_a_verdict_that_comes_after_the_model_was_changed_keeps_the_picture_s_own_model():
     model = {"style": ["Baroque"]}
-    picture = SeenPicture(np.float32([0.6, 0.8]), {"style": [("Baroque", 1.0)]}, is_undecided=True)
+    picture = EncodedPicture(np.float32([0.6, 0.8]), {"style": [("Baroque", 1.0)]}, is_verdict_pending=True)
     decided = with_verdict(token_of(picture, "old", model), Verdict("a/b/c", 0.9))
     seen = read_token(decided, "old", model)
     assert seen.verdict is not None
-    assert (seen.verdict.artwork_id, seen.is_undecided) == ("a/b/c", False)
+    assert (seen.verdict.artwork_id, seen.is_verdict_pending) == ("a/b/c", False)
     np.testing.assert_allclose(seen.vector, picture.vector, atol=0.01)
-    assert seen.best == picture.best
-    with pytest.raises(UnusableTokenError, match="trained again"):
+    assert seen.predictions == picture.predictions
+    with pytest.raises(UnusableTokenError, match="retrained"):
         read_token(decided, "new", model)

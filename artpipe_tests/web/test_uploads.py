@@ -1,8 +1,10 @@
-"""Files that strangers send, one by one."""
+"""Files that visitors upload, good and bad."""
 
 import io
+import os
 import struct
 import zlib
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -10,7 +12,9 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from artpipe.web.decoding import DecodingLimits, DecodingWorkers, UploadRefusedError
+from artpipe.web.app import create_app
+from artpipe.web.config import WebConfig
+from artpipe.web.decoding import DecodingWorkers, UploadRefusedError
 
 
 def send(client: TestClient, data: bytes, address: str = "/api/predict"):
@@ -18,7 +22,7 @@ def send(client: TestClient, data: bytes, address: str = "/api/predict"):
 
 
 def png_of(width: int, height: int) -> bytes:
-    """A PNG that says it is so large, and holds nothing."""
+    """A PNG of this size by its header, without pixels."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -34,22 +38,29 @@ def animated_gif() -> bytes:
     return out.getvalue()
 
 
-def end_at_once(pipe: Connection, short_side_px: int) -> None:
-    """A worker that is gone before it was ready."""
+def exit_at_once(pipe: Connection, short_side_px: int) -> None:
+    """A worker process that ends before it is ready."""
+
+
+def crash_on_a_picture(pipe: Connection, short_side_px: int) -> None:  # noqa: ARG001
+    """A worker process that is killed while it decodes."""
+    pipe.send("ready")
+    pipe.recv_bytes()
+    os._exit(9)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])
-def test_plain_pictures_of_every_kind_are_looked_at(client: TestClient, picture_of, kind: str):
+def test_pictures_of_every_common_format_are_encoded(client: TestClient, picture_of, kind: str):
     answer = send(client, picture_of((228, 20, 20), kind=kind))
     assert answer.status_code == 200
     assert answer.json()["predictions"]["style"][0]["label"] == "Renaissance"
 
 
-def test_of_an_animation_the_first_picture_is_looked_at(client: TestClient):
+def test_the_first_frame_of_an_animation_is_encoded(client: TestClient):
     assert send(client, animated_gif()).json()["predictions"]["style"][0]["label"] == "Renaissance"
 
 
-def test_a_picture_may_be_sent_as_it_is(client: TestClient, picture_of):
+def test_a_picture_may_be_the_body_of_a_request(client: TestClient, picture_of):
     answer = client.post("/api/predict", content=picture_of((9, 9, 200)), headers={"content-type": "image/jpeg"})
     assert answer.status_code == 200
 
@@ -79,10 +90,11 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_cannot_be_looked_at_is_refused_with_words_that_help(client: TestClient, name: str):
-    data, status, told = BAD[name]
+def test_an_unusable_file_is_refused_with_a_helpful_message(client: TestClient, name: str):
+    data, status, message = BAD[name]
     answer = send(client, data)
-    assert (answer.status_code, told.lower() in answer.json()["detail"].lower()) == (status, True), answer.text
+    assert answer.status_code == status
+    assert message.lower() in answer.json()["detail"].lower()
     page = send(client, data, "/search")
     assert page.status_code == status
     assert "That did not work" in page.text
@@ -102,7 +114,7 @@ def test_a_truncated_picture_is_refused(client: TestClient):
     ("body", "kind"),
     [(b"no form at all", "multipart/form-data"), (b"x=1", "application/x-www-form-urlencoded"), (b"", "text/plain")],
 )
-def test_a_request_that_brings_no_picture_is_refused(client: TestClient, body: bytes, kind: str):
+def test_a_request_without_a_picture_is_refused(client: TestClient, body: bytes, kind: str):
     assert client.post("/api/predict", content=body, headers={"content-type": kind}).status_code in (400, 415, 422)
 
 
@@ -115,39 +127,57 @@ def test_a_body_of_unknown_length_is_cut_off_at_the_limit(client: TestClient):
     assert answer.status_code == 413
 
 
-def test_nothing_of_a_picture_is_kept(client: TestClient, web_lake, picture_of):
+def test_an_uploaded_picture_is_not_stored(client: TestClient, web_lake, picture_of):
     def files() -> set[Path]:
         return {path for path in Path(str(web_lake.root)).rglob("*") if path.is_file()}
 
-    before = files()
+    stored = files()
     assert send(client, picture_of((1, 2, 3))).status_code == 200
-    assert files() == before
+    assert files() == stored
 
 
-def test_a_picture_that_takes_too_long_is_given_up_and_the_next_is_looked_at(picture_of):
-    workers = DecodingWorkers(DecodingLimits(48, seconds=30.0), count=1)
-    try:
-        assert workers.decode(picture_of((1, 2, 3))).startswith(b"\xff\xd8")
-        workers.limits = DecodingLimits(48, seconds=0.0)
-        with pytest.raises(UploadRefusedError, match="took longer than 0 seconds"):
-            workers.decode(picture_of((1, 2, 3), (3000, 3000), "PNG"))
-        workers.limits = DecodingLimits(48, seconds=30.0)
-        assert workers.decode(picture_of((4, 5, 6))).startswith(b"\xff\xd8")
-    finally:
-        workers.close()
+def test_uploads_beyond_those_that_may_wait_are_asked_to_come_again(web_lake, colour_model, picture_of):
+    client = TestClient(create_app(web_lake, WebConfig(max_pending_uploads=0), encoder=colour_model))
+    answer = send(client, picture_of((1, 2, 3)))
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "5"
 
 
-def test_a_worker_that_does_not_start_is_told_of_and_tried_again(picture_of, monkeypatch: pytest.MonkeyPatch):
-    import artpipe.web.decoding
+@pytest.fixture
+def workers() -> Iterator[DecodingWorkers]:
+    """One worker process."""
+    workers = DecodingWorkers(48, seconds=30.0, count=1)
+    yield workers
+    workers.close()
 
-    workers = DecodingWorkers(DecodingLimits(48, seconds=30.0), count=1)
-    try:
-        with monkeypatch.context() as broken:
-            broken.setattr(artpipe.web.decoding, "_work", end_at_once)
-            workers._start_all()
-            with pytest.raises(UploadRefusedError, match="try again") as refused:
-                workers.decode(picture_of((1, 2, 3)))
-        assert refused.value.status == 503
-        assert workers.decode(picture_of((1, 2, 3))).startswith(b"\xff\xd8")
-    finally:
-        workers.close()
+
+def test_decoding_that_takes_too_long_is_given_up_and_the_next_picture_decoded(workers: DecodingWorkers, picture_of):
+    assert workers.decode(picture_of((1, 2, 3))).startswith(b"\xff\xd8")
+    workers.seconds = 0.0
+    with pytest.raises(UploadRefusedError, match="took longer than 0 seconds"):
+        workers.decode(picture_of((1, 2, 3), (3000, 3000), "PNG"))
+    workers.seconds = 30.0
+    assert workers.decode(picture_of((4, 5, 6))).startswith(b"\xff\xd8")
+
+
+@pytest.mark.parametrize(
+    ("broken_worker", "status", "message"),
+    [(exit_at_once, 503, "try again"), (crash_on_a_picture, 422, "crashed the decoder")],
+)
+def test_a_worker_that_dies_is_replaced(
+    workers: DecodingWorkers, picture_of, monkeypatch: pytest.MonkeyPatch, broken_worker, status: int, message: str
+):
+    with monkeypatch.context() as broken:
+        broken.setattr("artpipe.web.decoding._run_worker", broken_worker)
+        with pytest.raises(UploadRefusedError, match=message) as refused:
+            workers.decode(picture_of((1, 2, 3)))
+    assert refused.value.status == status
+    assert workers.decode(picture_of((1, 2, 3))).startswith(b"\xff\xd8")
+
+
+def test_a_failure_to_warm_up_is_logged(
+    workers: DecodingWorkers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr("artpipe.web.decoding._run_worker", exit_at_once)
+    workers.warm_up().join(30)
+    assert "cannot be decoded" in caplog.text

@@ -1,58 +1,58 @@
-// The map: points on a canvas, thumbnails when near, a lasso, and a list of everything for the keyboard.
+// The map: points on a canvas, thumbnails when zoomed in, a lasso, and a list for the keyboard.
 'use strict';
-document.documentElement.classList.add('scripted');
+document.documentElement.classList.add('has-script');
 
 const NONE = 255;
 const LISTED = 200;
 const THUMBNAILS = 90;
 const root = document.querySelector('[data-map]');
-const sheet = root.querySelector('.sheet');
+const view = root.querySelector('.view');
 const canvas = root.querySelector('canvas');
 const pen = canvas.getContext('2d');
-const card = root.querySelector('.pointed');
+const tooltip = root.querySelector('.tooltip');
 const listed = root.querySelector('.listed');
 const dark = matchMedia('(prefers-color-scheme: dark)');
 
 let count = 0, xs, ys, codes = {}, works = null;
 let by = 'style', chosen = new Set(), marked = null, pointed = -1;
-let scale = 1, left = 0, top_ = 0, ratio = 1, asked = false, lasso = null, lassoing = false;
+let scale = 1, left = 0, top_ = 0, ratio = 1, isDrawRequested = false, lasso = null, lassoing = false;
 const thumbnails = new Map();
 
 const workLink = (id) => root.dataset.workLink.replace('ID', id.split('/').map(encodeURIComponent).join('/'));
 const imageLink = (id) => root.dataset.imageLink.replace('ID', id.split('/').map(encodeURIComponent).join('/'));
 const folded = (text) => text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
 
-async function read() {
-  // An exported site brings the data as a script, because a page opened from a folder may not fetch.
-  const held = window.artpipeMap;
+async function load() {
+  // An exported site has the data as a script, because a page opened from a folder may not fetch.
+  const embedded = window.artpipeMap;
   let buffer;
-  if (held) {
-    buffer = Uint8Array.from(atob(held.points), (letter) => letter.charCodeAt(0)).buffer;
-    works = held.works;
+  if (embedded) {
+    buffer = Uint8Array.from(atob(embedded.points), (letter) => letter.charCodeAt(0)).buffer;
+    works = embedded.works;
   } else {
-    const answer = await fetch(root.dataset.points);
-    if (!answer.ok) throw new Error('The map could not be loaded; reload the page.');
-    buffer = await answer.arrayBuffer();
+    const response = await fetch(root.dataset.points);
+    if (!response.ok) throw new Error('The map could not be loaded; reload the page.');
+    buffer = await response.arrayBuffer();
   }
   count = new DataView(buffer).getUint32(0, true);
   xs = new Uint16Array(buffer, 4, count);
   ys = new Uint16Array(buffer, 4 + 2 * count, count);
   ['style', 'period', 'type'].forEach((task, i) => { codes[task] = new Uint8Array(buffer, 4 + (4 + i) * count, count); });
   fit();
-  restore();
+  restoreView();
   root.querySelector('.loading').hidden = true;
-  ask();
+  requestDraw();
   if (!works) works = await (await fetch(root.dataset.works)).json();
   restoreMarks();
   root.dataset.ready = 'yes';
-  ask();
+  requestDraw();
 }
 
 function size() {
   ratio = Math.min(2, devicePixelRatio || 1);
   canvas.width = Math.round(canvas.clientWidth * ratio);
   canvas.height = Math.round(canvas.clientHeight * ratio);
-  ask();
+  requestDraw();
 }
 
 function fit() {
@@ -65,11 +65,11 @@ function fit() {
 const screenX = (i) => xs[i] * scale + left;
 const screenY = (i) => (65535 - ys[i]) * scale + top_;
 
-function ask() {
-  if (!asked) { asked = true; requestAnimationFrame(draw); }
+function requestDraw() {
+  if (!isDrawRequested) { isDrawRequested = true; requestAnimationFrame(draw); }
 }
 
-function shows(i) {
+function isShown(i) {
   return !chosen.size || chosen.has(codes[by][i]);
 }
 
@@ -78,13 +78,13 @@ function inView(margin = 0) {
   const width = canvas.clientWidth + margin, height = canvas.clientHeight + margin;
   for (let i = 0; i < count; i++) {
     const x = screenX(i), y = screenY(i);
-    if (x > -margin && x < width && y > -margin && y < height && shows(i)) found.push(i);
+    if (x > -margin && x < width && y > -margin && y < height && isShown(i)) found.push(i);
   }
   return found;
 }
 
 function draw() {
-  asked = false;
+  isDrawRequested = false;
   if (!count) return;
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, canvas.clientWidth, canvas.clientHeight);
@@ -119,7 +119,7 @@ function draw() {
     pen.strokeStyle = dark.matches ? '#fff' : '#1d1b19';
     pen.lineWidth = 2;
     for (const i of marked) {
-      if (!shows(i)) continue;
+      if (!isShown(i)) continue;
       pen.fillStyle = colours[by].get(codes[by][i]) ?? '#a9adb4';
       pen.beginPath();
       pen.arc(screenX(i), screenY(i), radius + 3, 0, 7);
@@ -145,7 +145,7 @@ function drawThumbnails(visible) {
     let image = thumbnails.get(i);
     if (!image) {
       image = new Image();
-      image.onload = ask;
+      image.onload = requestDraw;
       image.src = imageLink(works.ids[i]);
       thumbnails.set(i, image);
       if (thumbnails.size > 600) thumbnails.delete(thumbnails.keys().next().value);
@@ -165,25 +165,25 @@ function nearest(x, y, reach = 14) {
   let best = -1, least = reach * reach;
   for (let i = 0; i < count; i++) {
     const dx = screenX(i) - x, dy = screenY(i) - y, square = dx * dx + dy * dy;
-    if (square < least && shows(i)) { least = square; best = i; }
+    if (square < least && isShown(i)) { least = square; best = i; }
   }
   return best;
 }
 
-function point(i, touched = false) {
+function point(i, isPinned = false) {
   pointed = i;
   canvas.style.cursor = i < 0 ? '' : 'pointer';
-  if (i < 0 || !works) { card.hidden = true; return; }
+  if (i < 0 || !works) { tooltip.hidden = true; return; }
   const id = works.ids[i];
-  card.href = workLink(id);
-  card.querySelector('img').src = imageLink(id);
-  card.querySelector('.title').textContent = works.titles[i] || 'Untitled';
-  card.querySelector('.by').textContent = works.artists[works.artist[i]];
-  card.classList.toggle('touched', touched);
-  card.hidden = false;
+  tooltip.href = workLink(id);
+  tooltip.querySelector('img').src = imageLink(id);
+  tooltip.querySelector('.title').textContent = works.titles[i] || 'Untitled';
+  tooltip.querySelector('.by').textContent = works.artists[works.artist[i]];
+  tooltip.classList.toggle('pinned', isPinned);
+  tooltip.hidden = false;
   const x = screenX(i), y = screenY(i);
-  card.style.left = `${Math.max(8, x > canvas.clientWidth - 210 ? x - 196 : x + 18)}px`;
-  card.style.top = `${Math.max(8, Math.min(canvas.clientHeight - 230, y - 60))}px`;
+  tooltip.style.left = `${Math.max(8, x > canvas.clientWidth - 210 ? x - 196 : x + 18)}px`;
+  tooltip.style.top = `${Math.max(8, Math.min(canvas.clientHeight - 230, y - 60))}px`;
 }
 
 function zoomAt(x, y, factor) {
@@ -193,18 +193,18 @@ function zoomAt(x, y, factor) {
   top_ = y - (y - top_) * next / scale;
   scale = next;
   point(-1);
-  moved();
+  viewChanged();
 }
 
-let remembering = 0;
-function moved() {
-  ask();
-  clearTimeout(remembering);
-  remembering = setTimeout(remember, 250);
+let saving = 0;
+function viewChanged() {
+  requestDraw();
+  clearTimeout(saving);
+  saving = setTimeout(saveView, 250);
 }
 
-// The address holds what is in view, so that it can be shared.
-function remember() {
+// The address contains the view, so that it can be shared.
+function saveView() {
   const state = new URLSearchParams(location.hash.slice(1));
   state.set('x', Math.round((canvas.clientWidth / 2 - left) / scale));
   state.set('y', Math.round((canvas.clientHeight / 2 - top_) / scale));
@@ -214,7 +214,7 @@ function remember() {
   history.replaceState(null, '', '#' + state);
 }
 
-function restore() {
+function restoreView() {
   const state = new URLSearchParams(location.hash.slice(1));
   const [x, y, width] = ['x', 'y', 'width'].map((name) => parseInt(state.get(name), 10));
   if ([x, y, width].every(Number.isFinite) && width > 0) {
@@ -224,16 +224,16 @@ function restore() {
   }
   if (codes[state.get('by')]) colourBy(state.get('by'));
   for (const code of (state.get('only') ?? '').split('.').filter(Boolean)) chosen.add(Number(code));
-  pressed();
+  updateLegend();
 }
 
 function restoreMarks() {
   const state = new URLSearchParams(location.hash.slice(1));
   const ids = state.has('works') ? state.get('works').split('|') : state.has('work') ? [state.get('work')] : [];
   if (ids.length) {
-    const wanted = new Set(ids);
+    const requested = new Set(ids);
     const found = [];
-    works.ids.forEach((id, i) => { if (wanted.has(id)) found.push(i); });
+    works.ids.forEach((id, i) => { if (requested.has(id)) found.push(i); });
     mark(found, `${found.length} marked`);
     if (ids.length === 1 && found.length && !state.has('x')) {
       scale *= 6;
@@ -249,7 +249,7 @@ function restoreMarks() {
 function mark(found, title) {
   marked = found.length ? found : null;
   list(found, title);
-  ask();
+  requestDraw();
 }
 
 function list(found, title, focus = false) {
@@ -267,29 +267,29 @@ function list(found, title, focus = false) {
     item.append(image, text);
     return item;
   });
-  const more = found.length > LISTED ? `, the first ${LISTED} of them here` : '';
+  const more = found.length > LISTED ? `, first ${LISTED} listed` : '';
   listed.querySelector('h2').textContent = title + more;
   listed.querySelector('ol').replaceChildren(...items);
   listed.hidden = false;
-  listed.querySelector('h2').scrollIntoView({ block: 'nearest' }); // on a phone it is below the map
+  listed.querySelector('h2').scrollIntoView({ block: 'nearest' }); // on a phone the list is below the map
   if (focus) listed.querySelector('h2').focus();
 }
 
 function find(words) {
   const parts = folded(words).split(/\s+/).filter(Boolean);
-  if (!parts.length) { marked = null; listed.hidden = true; ask(); return; }
+  if (!parts.length) { marked = null; listed.hidden = true; requestDraw(); return; }
   const found = [];
   for (let i = 0; i < count; i++) {
     const text = folded(works.titles[i] + '\n' + works.artists[works.artist[i]]);
     if (parts.every((part) => text.includes(part))) found.push(i);
   }
-  mark(found, found.length ? `${found.length} found` : 'Nothing on the map is called that');
+  mark(found, found.length ? `${found.length} found` : 'No work on the map matches');
 }
 
 function within(polygon) {
   const found = [];
   for (let i = 0; i < count; i++) {
-    if (!shows(i)) continue;
+    if (!isShown(i)) continue;
     const x = screenX(i), y = screenY(i);
     let inside = false;
     for (let a = 0, b = polygon.length - 1; a < polygon.length; b = a++) {
@@ -310,13 +310,13 @@ for (const legend of root.querySelectorAll('[data-legend]')) {
     colours[task].set(code, button.dataset.colour);
     button.addEventListener('click', () => {
       chosen.has(code) ? chosen.delete(code) : chosen.add(code);
-      pressed();
-      moved();
+      updateLegend();
+      viewChanged();
     });
   }
 }
 
-function pressed() {
+function updateLegend() {
   for (const button of root.querySelectorAll(`[data-legend=${by}] button`)) {
     button.setAttribute('aria-pressed', chosen.has(Number(button.dataset.code)));
   }
@@ -327,7 +327,7 @@ function colourBy(task) {
   chosen = new Set();
   for (const legend of root.querySelectorAll('[data-legend]')) legend.hidden = legend.dataset.legend !== task;
   for (const radio of root.querySelectorAll('[name=by]')) radio.checked = radio.value === task;
-  pressed();
+  updateLegend();
 }
 
 const touches = new Map();
@@ -356,12 +356,12 @@ canvas.addEventListener('pointermove', (event) => {
     top_ += (y - oldY) / 2;
   } else if (lasso) {
     lasso.push([x, y]);
-    ask();
+    requestDraw();
   } else if (dragged > 4) {
     left += x - oldX;
     top_ += y - oldY;
     point(-1);
-    moved();
+    viewChanged();
   }
 });
 function release(event) {
@@ -387,21 +387,21 @@ canvas.addEventListener('wheel', (event) => {
 }, { passive: false });
 canvas.addEventListener('keydown', (event) => {
   const step = 80, [x, y] = [canvas.clientWidth / 2, canvas.clientHeight / 2];
-  const actions = {
+  const keys = {
     ArrowLeft: () => { left += step; }, ArrowRight: () => { left -= step; },
     ArrowUp: () => { top_ += step; }, ArrowDown: () => { top_ -= step; },
     '+': () => zoomAt(x, y, 1.4), '=': () => zoomAt(x, y, 1.4), '-': () => zoomAt(x, y, 1 / 1.4),
     Enter: listView, Escape: () => { marked = null; listed.hidden = true; },
   };
-  if (!actions[event.key]) return;
+  if (!keys[event.key]) return;
   event.preventDefault();
-  actions[event.key]();
-  moved();
+  keys[event.key]();
+  viewChanged();
 });
 
 function setLasso(on) {
   lassoing = on;
-  sheet.classList.toggle('lassoing', on);
+  view.classList.toggle('lassoing', on);
   root.querySelector('[data-do=lasso]').setAttribute('aria-pressed', on);
 }
 
@@ -411,16 +411,16 @@ function listView() {
   list(found, `${found.length} in view`, true);
 }
 
-const does = {
+const actions = {
   in: () => zoomAt(canvas.clientWidth / 2, canvas.clientHeight / 2, 1.6),
   out: () => zoomAt(canvas.clientWidth / 2, canvas.clientHeight / 2, 1 / 1.6),
-  all: () => { fit(); marked = null; chosen = new Set(); pressed(); listed.hidden = true; history.replaceState(null, '', location.pathname); moved(); },
+  all: () => { fit(); marked = null; chosen = new Set(); updateLegend(); listed.hidden = true; history.replaceState(null, '', location.pathname); viewChanged(); },
   lasso: () => setLasso(!lassoing),
   list: listView,
 };
-for (const button of root.querySelectorAll('[data-do]')) button.addEventListener('click', () => does[button.dataset.do]());
+for (const button of root.querySelectorAll('[data-do]')) button.addEventListener('click', () => actions[button.dataset.do]());
 for (const radio of root.querySelectorAll('[name=by]')) {
-  radio.addEventListener('change', () => { colourBy(radio.value); moved(); });
+  radio.addEventListener('change', () => { colourBy(radio.value); viewChanged(); });
 }
 root.querySelector('[data-find]').addEventListener('submit', (event) => {
   event.preventDefault();
@@ -432,7 +432,7 @@ root.querySelector('[data-find]').addEventListener('submit', (event) => {
   words ? state.set('words', words) : state.delete('words');
   history.replaceState(null, '', '#' + state);
 });
-dark.addEventListener('change', ask);
+dark.addEventListener('change', requestDraw);
 new ResizeObserver(size).observe(canvas);
 size();
-read().catch((error) => { root.querySelector('.loading').textContent = error.message; });
+load().catch((error) => { root.querySelector('.loading').textContent = error.message; });

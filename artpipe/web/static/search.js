@@ -1,11 +1,11 @@
-// Makes choosing a picture easier; every form works without this file.
+// Upload by choosing, dropping or pasting; suggestions; the verdict. Every form works without this file.
 'use strict';
-document.documentElement.classList.add('scripted');
+document.documentElement.classList.add('has-script');
 
-const KEEP = 'artpipe-preview:';
+const PREVIEW = 'artpipe-preview:';
 
-// A small copy for the results page, kept in this tab alone: the server forgets the picture.
-async function smallCopy(file) {
+// A small copy for the results page, kept in this tab only: the server does not store the picture.
+async function thumbnail(file) {
   const image = await createImageBitmap(file);
   const scale = Math.min(1, 480 / Math.max(image.width, image.height));
   const canvas = document.createElement('canvas');
@@ -15,25 +15,31 @@ async function smallCopy(file) {
   return canvas.toDataURL('image/jpeg', 0.85);
 }
 
-async function send(form, file) {
+// A JSON response; its error message, as a sentence, where there is one.
+async function fetchJson(address, options, failure, retry) {
+  const response = await fetch(address, { ...options, headers: { Accept: 'application/json' } }).catch(() => {
+    throw new Error('The server does not answer; ' + retry);
+  });
+  const body = await response.json().catch(() => ({}));
+  if (response.ok) return body;
+  const message = body.detail || `${failure}; ${retry}`;
+  throw new Error(message.charAt(0).toUpperCase() + message.slice(1));
+}
+
+async function upload(form, file) {
   const working = form.querySelector('.working');
   const problem = form.querySelector('.problem');
   problem.hidden = true;
   working.hidden = false;
   try {
-    const copy = await smallCopy(file).catch(() => null);
+    const preview = await thumbnail(file).catch(() => null);
     const body = new FormData();
     body.append('picture', file);
-    const answer = await fetch('/search', { method: 'POST', body, headers: { Accept: 'application/json' } });
-    const told = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Error(told.detail || 'The server failed to look at the picture; try again.');
-    if (copy) {
-      try { sessionStorage.setItem(KEEP + told.token, copy); } catch { /* a full storage only loses the preview */ }
-    }
-    location.assign(told.address);
+    const found = await fetchJson('/search', { method: 'POST', body }, 'The search failed', 'try again.');
+    if (preview) savePreview(found.token, preview);
+    location.assign(found.address);
   } catch (error) {
-    const told = error.message === 'Failed to fetch' ? 'The server does not answer; try again.' : error.message;
-    problem.textContent = told.charAt(0).toUpperCase() + told.slice(1);
+    problem.textContent = error.message;
     problem.hidden = false;
     working.hidden = true;
   }
@@ -41,7 +47,7 @@ async function send(form, file) {
 
 for (const form of document.querySelectorAll('[data-upload]')) {
   const input = form.querySelector('input[type=file]');
-  input.addEventListener('change', () => { if (input.files.length) send(form, input.files[0]); });
+  input.addEventListener('change', () => { if (input.files.length) upload(form, input.files[0]); });
   for (const kind of ['dragenter', 'dragover']) {
     form.addEventListener(kind, (event) => { event.preventDefault(); form.classList.add('over'); });
   }
@@ -49,80 +55,82 @@ for (const form of document.querySelectorAll('[data-upload]')) {
   form.addEventListener('drop', (event) => {
     event.preventDefault();
     form.classList.remove('over');
-    if (event.dataTransfer.files.length) send(form, event.dataTransfer.files[0]);
+    if (event.dataTransfer.files.length) upload(form, event.dataTransfer.files[0]);
   });
 }
 
 document.addEventListener('paste', (event) => {
   const form = document.querySelector('[data-upload]');
   const file = [...(event.clipboardData?.files ?? [])].find((one) => one.type.startsWith('image/'));
-  if (form && file) send(form, file);
+  if (form && file) upload(form, file);
 });
 window.addEventListener('pageshow', () => {
-  // Back from the results: the page is as it was left.
+  // A browser that comes back shows the page as it was left.
   for (const working of document.querySelectorAll('.working')) working.hidden = true;
   for (const field of document.querySelectorAll('[data-filters] :disabled')) field.disabled = false;
 });
 
+// Storage may be full or forbidden; then there is no preview.
+function savePreview(token, preview) {
+  try { sessionStorage.setItem(PREVIEW + token, preview); } catch { /* no preview */ }
+}
+
+function savedPreview(token) {
+  try { return sessionStorage.getItem(PREVIEW + token); } catch { return null; }
+}
+
 for (const image of document.querySelectorAll('[data-preview]')) {
-  takeToken(new URLSearchParams(location.search).get('image'), image.dataset.preview); // the verdict may be there already
-  const copy = keptCopy(image.dataset.preview);
-  if (copy) { image.src = copy; image.hidden = false; }
+  // The page has another token than its address where the verdict was there first.
+  replaceToken(new URLSearchParams(location.search).get('image'), image.dataset.preview);
+  const preview = savedPreview(image.dataset.preview);
+  if (preview) { image.src = preview; image.hidden = false; }
 }
 
-function keptCopy(token) {
-  try { return sessionStorage.getItem(KEEP + token); } catch { return null; } // storage may be forbidden
-}
+// The verdict on an uploaded picture comes after its results, with a token that contains it.
+for (const area of document.querySelectorAll('[data-comparing]')) showVerdict(area);
 
-// Whether it is a very painting of the collection comes after the results, and with it the address that says so.
-for (const told of document.querySelectorAll('[data-comparing]')) tellVerdict(told);
-
-async function tellVerdict(told) {
-  const token = told.dataset.comparing;
-  const address = '/search/verdict?' + new URLSearchParams({ image: token });
+async function showVerdict(area) {
+  const token = area.dataset.comparing;
   try {
-    const answer = await fetch(address, { headers: { Accept: 'application/json' } });
-    const found = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Error(found.detail || 'The server failed to compare the picture; load the page again.');
-    if (found.html) told.innerHTML = found.html; else told.remove();
-    takeToken(token, found.token);
+    const address = '/search/verdict?' + new URLSearchParams({ image: token });
+    const verdict = await fetchJson(address, {}, 'The comparison failed', 'reload the page.');
+    if (verdict.html) area.innerHTML = verdict.html; else area.remove();
+    replaceToken(token, verdict.token);
   } catch (error) {
-    const text = error.message === 'Failed to fetch' ? 'The server does not answer; load the page again.' : error.message;
-    const place = told.querySelector('.comparing');
-    if (place) place.textContent = text.charAt(0).toUpperCase() + text.slice(1);
+    const place = area.querySelector('.comparing');
+    if (place) place.textContent = error.message;
   }
 }
 
-// The address, links, forms and preview of a picture go on under another token for it.
-function takeToken(old, now) {
-  if (!old || !now || old === now) return;
-  const copy = keptCopy(old);
-  if (copy) {
-    try { sessionStorage.setItem(KEEP + now, copy); } catch { /* a full storage only loses the preview */ }
-  }
-  for (const link of document.querySelectorAll('a[href*="image="]')) link.href = link.href.replaceAll(old, now);
-  for (const field of document.querySelectorAll('input[name=image]')) if (field.value === old) field.value = now;
-  for (const image of document.querySelectorAll('[data-preview]')) image.dataset.preview = now;
-  history.replaceState(history.state, '', location.href.replaceAll(old, now));
+// Puts another token for the same picture into the address, links, forms and the saved preview.
+function replaceToken(previous, token) {
+  if (!previous || !token || previous === token) return;
+  const preview = savedPreview(previous);
+  if (preview) savePreview(token, preview);
+  for (const link of document.querySelectorAll('a[href*="image="]')) link.href = link.href.replaceAll(previous, token);
+  for (const field of document.querySelectorAll('input[name=image]')) if (field.value === previous) field.value = token;
+  for (const image of document.querySelectorAll('[data-preview]')) image.dataset.preview = token;
+  history.replaceState(history.state, '', location.href.replaceAll(previous, token));
 }
 
 for (const form of document.querySelectorAll('[data-filters]')) {
   form.addEventListener('submit', () => {
-    for (const field of form.querySelectorAll('input, select')) field.disabled = !field.value; // a short address
+    for (const field of form.querySelectorAll('input, select')) field.disabled = !field.value; // keeps the address short
   });
 }
 
-// Suggestions while somebody types: artists alone where the field says so, else of every kind.
+// Suggestions while typing: of the kind that the field names, else of every kind.
 for (const box of document.querySelectorAll('[data-suggest]')) {
   let timer = 0;
   box.addEventListener('input', () => {
     clearTimeout(timer);
     timer = setTimeout(async () => {
       if (box.value.trim().length < 2) return;
-      const answer = await fetch('/api/suggest?' + new URLSearchParams({ beginning: box.value })).catch(() => null);
-      if (!answer?.ok) return;
-      const wanted = (await answer.json()).filter((one) => !box.dataset.suggest || one.kind === box.dataset.suggest);
-      box.list.replaceChildren(...wanted.map((one) => {
+      const response = await fetch('/api/suggest?' + new URLSearchParams({ beginning: box.value })).catch(() => null);
+      if (!response?.ok) return;
+      const kind = box.dataset.suggest;
+      const suggestions = (await response.json()).filter((one) => !kind || one.kind === kind);
+      box.list.replaceChildren(...suggestions.map((one) => {
         const option = document.createElement('option');
         option.value = one.text;
         option.label = `${one.text} (${one.kind}, ${one.works})`;

@@ -1,0 +1,203 @@
+"""What every page and API response is made from, and the path from an upload to an embedding, labels and a verdict."""
+
+import asyncio
+import threading
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
+
+from artpipe import __version__
+from artpipe.lake.paths import DataLake
+from artpipe.web.comparisons import ComparisonFailedError, Comparisons
+from artpipe.web.config import WebConfig
+from artpipe.web.decoding import DecodingWorkers, UploadRefusedError
+from artpipe.web.links import Links, ServedLinks, host_of, safe_url
+from artpipe.web.map_data import MapData, read_map
+from artpipe.web.thumbnails import Thumbnails
+from artpipe.web.tokens import EncodedPicture, encoded_picture, read_token, token_of, with_verdict
+from artpipe.web.uploads import read_picture
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from artpipe.web.catalogue import Catalogue
+    from artpipe.web.lake_status import LakeStatus
+    from artpipe.web.live_collection import LiveCollection
+    from artpipe.web.metrics import Metrics
+    from artpipe.web.questions import Question
+
+HERE = Path(__file__).parent
+
+Compare = Literal["now", "later", "never"]
+"""When a picture is compared with the collection: before the response, after it, or not at all."""
+
+
+@dataclass
+class AppState:
+    """One running app: its collection, model and workers."""
+
+    lake: DataLake
+    live: "LiveCollection"
+    decoding: DecodingWorkers
+    config: WebConfig
+    metrics: "Metrics"
+    status: "LakeStatus | None" = None
+    comparisons: Comparisons = field(default_factory=Comparisons)
+    links: Links = field(default_factory=lambda: ServedLinks(__version__))
+    _map: "tuple[object, MapData] | None" = None
+    _map_lock: threading.Lock = field(default_factory=threading.Lock)
+    _pending_uploads: int = 0
+
+    @property
+    def catalogue(self) -> "Catalogue":
+        """The served version of the collection."""
+        return self.live.now[0]
+
+    @cached_property
+    def thumbnails(self) -> Thumbnails:
+        """The stored pictures."""
+        return Thumbnails(self.lake)
+
+    @cached_property
+    def templates(self) -> "Environment":
+        """The pages' templates."""
+        return page_templates()
+
+    async def encode_upload(self, request: Request, compare: Compare) -> tuple[EncodedPicture, str]:
+        """Decode and encode the picture of a request; the result and its token.
+
+        Args:
+            request: has the picture.
+            compare: with "later", the token can be passed to `await_verdict`.
+
+        Raises:
+            UploadRefusedError: the picture cannot be used, or too many are waiting.
+        """
+        if self._pending_uploads + self.comparisons.waiting >= self.config.max_pending_uploads:
+            self.metrics.uploads.labels("busy").inc()
+            raise UploadRefusedError("too many pictures are being processed; try again in a few seconds.", 503)
+        self._pending_uploads += 1
+        try:
+            data = await read_picture(request, self.config.upload_bytes)
+            jpeg = await run_in_threadpool(self.decoding.decode, data)
+            picture, token = await run_in_threadpool(self._encode, jpeg, compare)
+        except UploadRefusedError:
+            self.metrics.uploads.labels("refused").inc()
+            raise
+        except asyncio.CancelledError:
+            self.metrics.uploads.labels("cancelled").inc()
+            raise
+        finally:
+            self._pending_uploads -= 1
+        self.metrics.uploads.labels("encoded").inc()
+        return await self.await_verdict(picture, token) if compare == "now" else (picture, token)
+
+    def picture_of(self, question: "Question") -> EncodedPicture | None:
+        """The picture that a question's token stands for.
+
+        Raises:
+            UnusableTokenError: the token is damaged, or another model made the embedding.
+        """
+        if question.image is None:
+            return None
+        _, encoder = self.live.now
+        return read_token(question.image, encoder.model_id, encoder.labels)
+
+    async def await_verdict(self, picture: EncodedPicture, token: str) -> tuple[EncodedPicture, str]:
+        """The picture and its token after the comparison; unchanged where the comparison failed."""
+        if not picture.is_verdict_pending:
+            return picture, token
+        try:
+            verdict = await self.comparisons.verdict(token)
+        except ComparisonFailedError:
+            return picture, token
+        return replace(picture, verdict=verdict, is_verdict_pending=False), with_verdict(token, verdict)
+
+    def resolve(self, question: "Question") -> "tuple[Question, EncodedPicture | None]":
+        """A question and its picture, with the verdict where the comparison is done by now.
+
+        Raises:
+            UnusableTokenError: the token is damaged, or another model made the embedding.
+        """
+        picture = self.picture_of(question)
+        if question.image is None or picture is None or not picture.is_verdict_pending:
+            return question, picture
+        try:
+            verdict = self.comparisons.told(question.image)
+        except ComparisonFailedError:
+            return question, picture
+        picture = replace(picture, verdict=verdict, is_verdict_pending=False)
+        return replace(question, image=with_verdict(question.image, verdict)), picture
+
+    def _encode(self, jpeg: bytes, compare: Compare) -> tuple[EncodedPicture, str]:
+        """The encoded picture and its token; starts the comparison."""
+        catalogue, encoder = self.live.now
+        labels = encoder.labels
+        is_pending = compare != "never" and catalogue.can_compare
+        picture = replace(encoded_picture(encoder.encode([jpeg]), labels), is_verdict_pending=is_pending)
+        token = token_of(picture, encoder.model_id, labels)
+        if is_pending:
+            self.comparisons.begin(token, catalogue, partial(catalogue.same_painting, jpeg))
+        return picture, token
+
+    def map(self) -> MapData:
+        """The map of the served version, packed once.
+
+        Raises:
+            NoMapError: there is no map yet.
+        """
+        path = self.lake.table("art_map")
+        catalogue = self.catalogue
+        version = (id(catalogue), path.stat().st_mtime if path.exists() else None)
+        with self._map_lock:
+            if self._map is None or self._map[0] != version:
+                self._map = (version, read_map(self.lake, catalogue))
+            return self._map[1]
+
+    def render(self, template: str, **values: object) -> str:
+        """A page, as HTML."""
+        context = {"links": self.links, "total_works": len(self.catalogue), **values}
+        return self.templates.get_template(template).render(**context)
+
+
+def page_templates() -> "Environment":
+    """The templates of all pages; every value is HTML-escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    templates = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {
+        "safe_url": safe_url,
+        "host": host_of,
+        "percent": _percent,
+        "thousands": "{:,}".format,
+        "moment": _utc_text,
+    }
+    return templates
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _utc_text(when: datetime) -> str:
+    utc = when.astimezone(UTC)
+    return f"{utc.day} {utc:%b %Y, %H:%M}"
+
+
+def state_of(request: Request) -> AppState:
+    """The state of the app that answers a request."""
+    return request.app.state.web
+
+
+State = Annotated[AppState, Depends(state_of)]

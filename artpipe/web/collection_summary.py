@@ -1,0 +1,124 @@
+"""What the collection page reports: catalogue completeness, model, update times, and parts that do not match."""
+
+import json
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from artpipe.lake.parquet import read_table_if_exists
+from artpipe.lake.paths import DataLake
+from artpipe.models.registry import CARD_FILE
+from artpipe.models.served import served_model_id
+from artpipe.orchestration.lineage import Lineage
+from artpipe.schema import TASKS
+from artpipe.search.index import read_card
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+    from artpipe.web.catalogue import Catalogue
+
+_SPLITS = {"test": "unseen works", "unseen_artists": "unseen artists", "validation": "validation"}
+_STEPS = {
+    "catalogue downloaded": "raw_catalog",
+    "catalogue parsed": "artworks",
+    "images downloaded": "images",
+    "model trained": "classifier",
+    "model evaluated": "evaluation_report",
+    "embeddings computed": "embeddings",
+    "search index built": "search_index",
+    "text index built": "text_index",
+    "map computed": "art_map",
+}
+"""The steps that the page names, and the asset whose lineage record has their time."""
+
+
+def evaluation_report(lake: DataLake) -> dict[str, Any] | None:
+    """The evaluation report, where there is one."""
+    return _read_json(lake.report("evaluation/report.json"))
+
+
+def held_out_accuracy(lake: DataLake) -> dict[str, float]:
+    """For each task the top-1 accuracy of the served model on unseen works; empty where it was not evaluated."""
+    report = evaluation_report(lake)
+    if report is None or report["model_id"] != served_model_id(lake) or "test" not in report["splits"]:
+        return {}
+    scores = report["splits"]["test"]["classification"]
+    return {task: scores[task]["at_1"] for task in TASKS if task in scores and scores[task]["at_1"] is not None}
+
+
+def evaluation_scores(lake: DataLake) -> list[dict[str, Any]]:
+    """For each split and task the scores of the evaluation report, with the split's name for visitors."""
+    splits = (evaluation_report(lake) or {"splits": {}})["splits"]
+    return [
+        {"at_1_interval": None, **scores, "split": name, "task": task}
+        for split, name in _SPLITS.items()
+        for task, scores in splits.get(split, {}).get("classification", {}).items()
+        if scores["at_1"] is not None
+    ]
+
+
+def completeness(catalogue: "Catalogue") -> list[tuple[str, float]]:
+    """For each column that people filter on, the share of works that have a value."""
+    works = catalogue.works
+    columns = (*TASKS, "school", "year_from", "technique", "location")
+    shares = [(name, 1 - works[name].null_count() / max(1, works.height)) for name in columns]
+    return [(name.removesuffix("_from"), share) for name, share in shares]
+
+
+def image_outcomes(lake: DataLake) -> list[tuple[str, int]]:
+    """How many image downloads ended in each status, the most frequent first."""
+    import lance
+
+    try:
+        statuses = lance.dataset(lake.lance_table("images")).to_table(columns=["status"])["status"]
+    except (ValueError, OSError, KeyError):
+        return []
+    return sorted(Counter(statuses.to_pylist()).items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def model_card(lake: DataLake) -> dict[str, Any] | None:
+    """The card of the served model; its id alone where the card is missing."""
+    model_id = served_model_id(lake)
+    if model_id is None:
+        return None
+    # Read as JSON: `artpipe.models.checkpoint` would import torch for it.
+    return (_read_json(lake.model(model_id) / CARD_FILE) or {}) | {"model_id": model_id}
+
+
+def update_times(lake: DataLake) -> list[tuple[str, datetime]]:
+    """When each step last completed, the latest first; steps that never completed are left out."""
+    lineage = Lineage(lake)
+    records = [(step, lineage.read(asset)) for step, asset in _STEPS.items()]
+    times = [(step, datetime.fromisoformat(record.made_at)) for step, record in records if record]
+    return sorted(times, key=lambda part: part[1], reverse=True)
+
+
+def mismatches(lake: DataLake, catalogue: "Catalogue") -> list[str]:
+    """Which of the served parts do not match, with the asset to materialise; empty where all do."""
+    from artpipe.embedding.table import vectors_version
+
+    found: list[str] = []
+    served = served_model_id(lake)
+    if served is not None and catalogue.collection.model_ids != [served]:
+        found.append("The embeddings were made by an earlier model than the served one (embeddings).")
+    index = read_card(lake)
+    if index is not None and index.content_version != vectors_version(catalogue.works):
+        found.append("The search index was built from other vectors and is not used (search_index).")
+    report = evaluation_report(lake)
+    if report is not None and report["model_id"] != served:
+        found.append("The evaluation report is about an earlier model (evaluation_report).")
+    if not catalogue.has_words:
+        found.append("There is no text index, so words cannot be searched (text_index).")
+    places = read_table_if_exists(lake, "art_map")
+    unplaced = len(catalogue) if places is None else catalogue.works.join(places, on="artwork_id", how="anti").height
+    if unplaced:
+        found.append(f"{unplaced:,} works are not on the map yet (art_map).")
+    return found
+
+
+def _read_json(path: "UPath") -> dict[str, Any] | None:
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None

@@ -1,0 +1,162 @@
+"""Template contexts of the pages of a work, an artist, the map and the collection, served or exported."""
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from artpipe.errors import ArtpipeError
+from artpipe.lake.parquet import read_table_if_exists
+from artpipe.lake.paths import DataLake
+from artpipe.schema import TASKS
+from artpipe.web.collection_summary import (
+    completeness,
+    evaluation_scores,
+    held_out_accuracy,
+    image_outcomes,
+    mismatches,
+    model_card,
+    update_times,
+)
+from artpipe.web.questions import Question
+
+if TYPE_CHECKING:
+    from artpipe.web.catalogue import Catalogue
+
+NEIGHBOURS = 12
+ARTISTS_PER_PAGE = 300
+"""A longer list of artists is shown one initial at a time."""
+
+
+class UnknownArtistError(ArtpipeError):
+    """The collection has no work of this artist."""
+
+
+def work_context(lake: DataLake, catalogue: "Catalogue", artwork_id: str, abstain_below: float) -> dict[str, Any]:
+    """A work: its metadata, the predicted labels, similar works, and changes in the catalogue.
+
+    Args:
+        lake: the lake of the collection.
+        catalogue: its works.
+        artwork_id: of the work.
+        abstain_below: a label with a lower probability is displayed as unsure.
+
+    Raises:
+        UnknownArtworkError: no artwork has this id.
+    """
+    work = catalogue.get(artwork_id)
+    guesses = [
+        {
+            "task": task,
+            "catalogue": work[task],
+            "label": work[f"predicted_{task}"],
+            "probability": (probability := work[f"predicted_{task}_probability"]),
+            "is_sure": probability is None or probability >= abstain_below,
+        }
+        for task in TASKS
+        if work[f"predicted_{task}"] is not None
+    ]
+    return {
+        "work": work,
+        "guesses": guesses,
+        "abstain_below": abstain_below,
+        "is_out_of_distribution": bool(catalogue.novelty_of(artwork_id).is_unlike_collection),
+        "accuracy": held_out_accuracy(lake),
+        "same_work": catalogue.pictures_of_the_same_work(work),
+        "neighbours": catalogue.neighbours(artwork_id, NEIGHBOURS),
+        "changes": _catalogue_changes(lake, artwork_id),
+        "has_map": lake.table("art_map").exists(),
+    }
+
+
+def artist_context(lake: DataLake, catalogue: "Catalogue", artist_id: str, page: int, size: int) -> dict[str, Any]:
+    """An artist and one page of their works.
+
+    Raises:
+        UnknownArtistError: no work is by an artist of this id.
+    """
+    works = catalogue.works_of(artist_id)
+    if not works:
+        raise UnknownArtistError(f"the collection has no work of an artist {artist_id!r}.")
+    row = _artist_row(lake, artist_id)
+    facts = [row.get(name) for name in ("dates_text", "profession", "period", "school")]
+    return {
+        "artist": {
+            "artist_id": artist_id,
+            "name": row.get("name") or works[0]["artist"] or artist_id,
+            "facts": [str(fact).strip("()") for fact in facts if fact],
+        },
+        "works": works[(page - 1) * size : page * size],
+        "total": len(works),
+        "page": page,
+        "pages": _page_count(len(works), size),
+    }
+
+
+def artists_context(
+    catalogue: "Catalogue", initial: str = "", page: int = 1, *, on_one_page: bool = False
+) -> dict[str, Any]:
+    """The artists by initial: all of them where they are few, else a page of those of one initial."""
+    artists = catalogue.artists
+    initials = list(dict.fromkeys(str(artist["initial"]) for artist in artists))
+    selected = initial.upper() if initial.upper() in initials else ""
+    pages = 1
+    if not on_one_page:
+        if not selected and len(artists) > ARTISTS_PER_PAGE:
+            selected = initials[0]
+        artists = [artist for artist in artists if selected in ("", artist["initial"])]
+        pages = _page_count(len(artists), ARTISTS_PER_PAGE)
+        artists = artists[(page - 1) * ARTISTS_PER_PAGE : page * ARTISTS_PER_PAGE] if pages > 1 else artists
+    groups = [(one, [artist for artist in artists if artist["initial"] == one]) for one in initials]
+    return {
+        "count": len(catalogue.artists),
+        "initials": initials,
+        "initial": selected,
+        "groups": [(one, members) for one, members in groups if members],
+        "page": page,
+        "pages": pages,
+    }
+
+
+def collection_context(lake: DataLake, catalogue: "Catalogue") -> dict[str, Any]:
+    """Statistics of the collection, its model and its updates."""
+    facets = catalogue.search(Question(), size=1).facets
+    label_counts: dict[str, list[tuple[str, int, float]]] = {}
+    for name in TASKS:
+        most = max((count for _, count in facets[name]), default=1)
+        label_counts[name] = [(label, count, count / most) for label, count in facets[name]]
+    counts = [
+        ("works", len(catalogue)),
+        ("artists", len(catalogue.artists)),
+        ("schools", len(facets["school"])),
+        ("different paintings", catalogue.works["work_id"].n_unique()),
+    ]
+    return {
+        "counts": counts,
+        "label_counts": label_counts,
+        "completeness": completeness(catalogue),
+        "model": model_card(lake),
+        "scores": evaluation_scores(lake),
+        "update_times": update_times(lake),
+        "mismatches": mismatches(lake, catalogue),
+        "image_outcomes": image_outcomes(lake),
+        "compares": catalogue.can_compare,
+    }
+
+
+def _catalogue_changes(lake: DataLake, artwork_id: str) -> list[dict[str, Any]]:
+    """The recorded changes of a work's catalogue row, the latest first."""
+    changes = read_table_if_exists(lake, "catalog_changes")
+    if changes is None:
+        return []
+    rows = changes.filter(pl.col("artwork_id") == artwork_id).sort("changed_at", descending=True).to_dicts()
+    return [{**row, "date": str(row["changed_at"])[:10]} for row in rows]
+
+
+def _artist_row(lake: DataLake, artist_id: str) -> dict[str, Any]:
+    artists = read_table_if_exists(lake, "artists")
+    rows = artists.filter(artist_id=artist_id).sort("alias_of").to_dicts() if artists is not None else []
+    return rows[0] if rows else {}
+
+
+def _page_count(items: int, size: int) -> int:
+    return max(1, -(-items // size))

@@ -1,0 +1,58 @@
+import gzip
+import json
+import struct
+
+import numpy as np
+import polars as pl
+from fastapi.testclient import TestClient
+
+from artpipe.schema import PERIODS, STYLES, TYPES
+from artpipe.web.map_data import map_data
+
+
+def test_the_map_s_data_have_the_place_class_and_name_of_every_work(client: TestClient):
+    points = client.get("/map/points.bin").content
+    works = client.get("/map/works.json").json()
+    (count,) = struct.unpack_from("<I", points)
+    assert count == len(works["ids"]) == 60
+    assert len(points) == 4 + 7 * count
+    styles = np.frombuffer(points, np.uint8, count, 4 + 4 * count)
+    at = works["ids"].index("d/durer/work001")
+    assert STYLES[styles[at]] == "Baroque"
+    assert works["artists"][works["artist"][at]] == "DÜRER, Albrecht"
+
+
+def test_the_map_keeps_its_proportions():
+    labels = dict.fromkeys(("style", "period", "type"), pl.lit(None, pl.String))
+    places = pl.DataFrame({"artwork_id": ["a", "b", "c"], "x": [0.0, 10.0, 5.0], "y": [0.0, 1.0, 0.5]})
+    data = map_data(places.with_columns(title=pl.lit("t"), artist=pl.lit("a"), **labels))
+    x, y = (np.frombuffer(data.points, "<u2", 3, offset).astype(int) for offset in (4, 10))
+    assert x.tolist()[:2] == [0, 65535]
+    assert abs((y[1] - y[0]) - 6553.5) < 1
+    assert abs(y[0] + y[1] - 65535) <= 1
+
+
+def test_fifty_thousand_works_take_less_than_two_megabytes_when_compressed():
+    generator = np.random.default_rng(0)
+    count = 50_000
+    words = ["Madonna", "Portrait", "Landscape", "of", "with", "the", "a", "Man", "Woman", "St", "Young", "River"]
+    letters = list("ABCDEILNORSTU")
+    artists = ["".join(name) + ", Invented" for name in generator.choice(letters, (3000, 9))]
+    names = [artists[i] for i in np.sort(generator.integers(0, 3000, count))]
+    titles = [f"{' '.join(four)} ({i % 99})" for i, four in enumerate(generator.choice(words, (count, 4)))]
+    ids = [f"{names[i][0].lower()}/{names[i][:8].lower()}/{i % 40:02}{titles[i][:5].lower()}" for i in range(count)]
+    works = pl.DataFrame(
+        {
+            "artwork_id": ids,
+            "title": titles,
+            "artist": names,
+            "style": generator.choice(STYLES, count),
+            "period": generator.choice(PERIODS, count),
+            "type": generator.choice(TYPES, count),
+            "x": generator.normal(size=count),
+            "y": generator.normal(size=count),
+        }
+    )
+    data = map_data(works)
+    assert len(gzip.compress(data.points, 6)) + len(gzip.compress(data.works, 6)) < 2_000_000
+    assert json.loads(data.works)["titles"] == titles

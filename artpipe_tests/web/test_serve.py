@@ -1,0 +1,38 @@
+import socket
+
+import pytest
+
+from artpipe.web.config import WebConfig
+from artpipe.web.serve import PortTakenError, is_loopback, serve
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("museum.example", False)],  # noqa: S104
+)
+def test_loopback_is_told_from_other_addresses(host: str, expected: bool):
+    assert is_loopback(host) is expected
+
+
+def test_a_server_uses_one_thread_of_the_linear_algebra_per_request(web_lake, monkeypatch: pytest.MonkeyPatch):
+    import uvicorn
+    from threadpoolctl import threadpool_info
+
+    threads: list[int] = []
+
+    def run(_: uvicorn.Server, sockets: list) -> None:
+        threads.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        sockets[0].close()
+
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    serve(web_lake, WebConfig(), host="127.0.0.1", port=0, device="cpu", write_line=lambda _: None)
+    assert set(threads) == {1}
+
+
+def test_a_taken_port_is_an_error_that_names_the_option(web_lake):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(PortTakenError, match=f"cannot bind 127.0.0.1:{port}.*--port"):
+            serve(web_lake, WebConfig(), host="127.0.0.1", port=port, device="cpu", write_line=lambda _: None)
