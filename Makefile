@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help setup demo test lint types ci clean
+.PHONY: help setup demo test lint types layers dead-code docs ci clean
 
 help: ## what can be made
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
 
 setup: $(VENV)/.ready ## the virtual environment, with uv where it is installed
 
@@ -35,6 +35,15 @@ lint: setup ## ruff, both its linter and its formatter
 
 types: setup ## the strict type checker
 	@$(BIN)/basedpyright --pythonpath $(BIN)/python
+
+layers: setup ## the order of the rooms, as pyproject.toml declares it
+	@$(BIN)/lint-imports
+
+dead-code: setup ## code that nothing uses
+	@$(BIN)/vulture
+
+docs: setup ## the documentation, built strictly into build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 ci: ## everything that must hold before a change lands
 	@bash .ci/run

@@ -4,8 +4,6 @@
 Heavy libraries are imported inside asset bodies, so that loading this module stays fast.
 """
 
-from collections.abc import Mapping
-
 import dagster as dg
 
 import artpipe.catalog.assets
@@ -27,11 +25,12 @@ import artpipe.training.checks
 from artpipe.errors import BadSettingError
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.asset import declaration_of
-from artpipe.orchestration.automation import automated, automation_sensors, rescrape_schedule
+from artpipe.orchestration.automation import automation_sensors, promising_age, rescrape_schedule
+from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.io import LakeIOManager
 from artpipe.orchestration.lineage import Lineage
 from artpipe.settings import Settings
-from artpipe.sources.gallery import GalleryResource
+from artpipe.sources.resources import GalleryResource
 
 ASSET_MODULES = (
     artpipe.sources.assets,
@@ -55,35 +54,29 @@ CHECK_MODULES = (
 )
 
 
-def build_definitions(
-    settings: Settings, *, loggers: Mapping[str, dg.LoggerDefinition] | None = None
-) -> dg.Definitions:
-    """The whole graph for these settings.
-
-    Args:
-        settings: where the gallery and the lake are and how everything is to be done.
-        loggers: further loggers that a run's config may name.
-    """
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """The whole graph for these settings."""
     lake = DataLake(settings.lake_root)
     assets = [
-        automated(asset.map_asset_specs(lambda spec: with_code_version(spec, settings)), settings)
+        promising_age(asset.map_asset_specs(lambda spec: with_code_version(spec, settings)), settings)
         for asset in dg.load_assets_from_modules(ASSET_MODULES)
         if isinstance(asset, dg.AssetsDefinition)
         and (settings.same_painting or asset.node_def.name != "local_features")
     ]
+    checks = list(dg.load_asset_checks_from_modules(CHECK_MODULES))
     return dg.Definitions(
         assets=assets,
-        asset_checks=dg.load_asset_checks_from_modules(CHECK_MODULES),
+        asset_checks=checks,
         resources={
             "lineage": Lineage(lake),
             "lake": lake,
             "settings": settings,
+            "blocking_checks": BlockingChecks.among(spec for step in (*assets, *checks) for spec in step.check_specs),
             "gallery": GalleryResource.of(settings),
             "io_manager": LakeIOManager(lake),
         },
         # One process for a run: every step would otherwise spend seconds on importing the same libraries again.
         executor=dg.in_process_executor,
-        loggers=loggers,
         schedules=[_schedule(settings)],
         sensors=automation_sensors(settings),
     )

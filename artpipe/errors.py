@@ -1,7 +1,7 @@
-"""The errors a person can do something about.
+"""Errors that a person can act on.
 
-Every one of them says what happened, to what, and what to do next. The command line prints the message alone and
-ends with exit code 2; anything else is a surprise and keeps its traceback.
+Each message contains what happened, to what, and the next step. The command line prints the message alone and ends with
+exit code 2; any other exception is a defect and keeps its traceback.
 """
 
 

@@ -1,6 +1,6 @@
-"""Progress of long work, told once and shown where the reader is: a bar in a terminal, lines in a Dagster log.
+"""Progress of long work: a bar in a terminal, lines in a Dagster log.
 
-Domain code takes a `Progress` and calls `advance`; it never knows which of the two is listening.
+Domain code takes a `Progress` and calls `advance`; it does not know which of the two displays it.
 """
 
 import sys
@@ -11,15 +11,15 @@ from typing import Protocol
 
 
 class Step(Protocol):
-    """One piece of long work under way."""
+    """One piece of long work in progress."""
 
     def advance(self, count: int = 1) -> None:
-        """Say that `count` more items are done."""
+        """Count `count` more items as done."""
         ...
 
 
 class Progress(Protocol):
-    """Somebody who wants to know how long work is going."""
+    """Displays the progress of long work."""
 
     def track(self, what: str, total: int, unit: str = "items") -> AbstractContextManager[Step]:
         """Open a step of `total` items, for example `track("harvest", 4441, "images")`; use it in a `with`."""
@@ -34,13 +34,13 @@ class _Counted:
     ) -> None:
         self.what, self.total, self.unit, self.done = what, total, unit, 0
         self.write, self.clock, self.every_s = write, clock, every_s
-        self.started = self.told = clock()
+        self.started = self.written = clock()
 
     def advance(self, count: int = 1) -> None:
         self.done += count
         now = self.clock()
-        if now - self.told >= self.every_s:
-            self.told = now
+        if now - self.written >= self.every_s:
+            self.written = now
             rate = self.done / max(now - self.started, 1e-9)
             left_s = (self.total - self.done) / max(rate, 1e-9)
             self.write(
@@ -102,17 +102,17 @@ class TerminalProgress:
 
 
 class SilentProgress:
-    """Says nothing; the default of domain functions."""
+    """Displays nothing; the default of domain functions."""
 
     @contextmanager
     def track(self, what: str, total: int, unit: str = "items") -> Generator[Step]:  # noqa: ARG002
-        """Open a step that nobody watches."""
+        """Open a step without display."""
 
-        class Unwatched:
+        class Silent:
             def advance(self, count: int = 1) -> None:
                 pass
 
-        yield Unwatched()
+        yield Silent()
 
 
 def progress_for(write: Callable[[str], None]) -> Progress:
@@ -121,7 +121,7 @@ def progress_for(write: Callable[[str], None]) -> Progress:
 
 
 def clock_text(seconds: float) -> str:
-    """A duration as people say it: `9.3 s`, `2 min 05 s`, `1 h 12 min`."""
+    """A duration for people: `9.3 s`, `2 min 05 s`, `1 h 12 min`."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

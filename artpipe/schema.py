@@ -1,7 +1,7 @@
-"""What one row of each table is, and the labels that works are sorted by.
+"""The vocabulary everyone shares: tasks and their classes, the columns of each table, the layout of the site.
 
-The tables made here and by `splits` are checked against these schemas; everything downstream imports the label
-vocabularies from here, so that a class has one name and one place in the order.
+Tables are checked against these schemas; everything downstream imports the classes from here, so that a class has one
+name and one place in the order.
 """
 
 import itertools
@@ -40,7 +40,7 @@ TYPES = (
     "historical",
     "other",
 )
-"""What a work shows."""
+"""The subject of a work."""
 
 PERIOD_BOUNDS = (1350, 1450, 1550, 1650, 1750, 1850, 1950, 2000)
 """The years at which one period ends and the next begins."""
@@ -54,39 +54,38 @@ PERIODS = (
 
 
 def period_bounds(name: str) -> tuple[int, int]:
-    """The first year of a period and the first year after it.
-
-    Those without an end are as long as their neighbours.
+    """The first year of a period and the first year after it; an open period is as long as its neighbour.
 
     Raises:
         ValueError: it is none of `PERIODS`.
     """
     first, second, *_ = PERIOD_BOUNDS
-    *_, before, last = PERIOD_BOUNDS
-    bounds = (2 * first - second, *PERIOD_BOUNDS, 2 * last - before)
+    *_, next_to_last, last = PERIOD_BOUNDS
+    bounds = (2 * first - second, *PERIOD_BOUNDS, 2 * last - next_to_last)
     number = PERIODS.index(name)
     return bounds[number], bounds[number + 1]
 
 
 def period_middle(name: str) -> float:
-    """The year in the middle of a period, as told by `period_bounds`."""
+    """The year in the middle of a period, by `period_bounds`."""
     return sum(period_bounds(name)) / 2
 
 
 CLASSES: Mapping[str, tuple[str, ...]] = {"style": STYLES, "period": PERIODS, "type": TYPES}
-"""The classes of each task, in the order people read them."""
+"""The classes of each task, in the order of display."""
 
-YEAR_PRECISIONS = ("exact", "range", "circa", "decade", "century", "before", "after", "unknown")
-"""How closely a date text says when a work was made."""
-
-YEAR_SOURCES = ("work", "artist", "none")
-"""Whose years stand in `year_from` and `year_to`: the work's own, or the middle of its artist's life."""
-
-HELD = ("fetched", "unchanged")
-"""Statuses of an image whose bytes are current and in the lake."""
+STORED = ("fetched", "unchanged")
+"""Statuses of an image whose stored JPEG is current."""
 
 WITHDRAWN = "withdrawn"
-"""Status of an image whose artwork is not wanted any more: out of splits, training and search; its bytes stay."""
+"""Status of an image whose artwork is not wanted any more: out of splits, training and search; its JPEG stays."""
+
+ORIGINAL_SITE = "https://www.wga.hu"
+"""The site of the original addresses; a mirror serves the same paths below its own base URL."""
+
+PAGES_ROOT, IMAGES_ROOT = "/html", "/art"
+"""An artwork has a page `/html/a/aachen/allegory.html` and an image `/art/a/aachen/allegory.jpg`; its `artwork_id` is
+what they share, `a/aachen/allegory`. An artist has the folder `/html/a/aachen/` and the `artist_id` `a/aachen`."""
 
 ARTISTS = pl.Schema(
     {
@@ -101,7 +100,7 @@ ARTISTS = pl.Schema(
         "alias_of": pl.String(),
     }
 )
-"""One row is a name of the artist list; `alias_of` is set where the list says "see ..."."""
+"""One row is a name of the artist list; `alias_of` is set where the list has "see ..."."""
 
 ARTWORKS = pl.Schema(
     {
@@ -127,10 +126,11 @@ ARTWORKS = pl.Schema(
         "is_detail": pl.Boolean(),
     }
 )
-"""One row is a catalogue row that could be read."""
+"""One row is a catalogue row that could be parsed. `year_precision` is one of exact, range, circa, decade, century,
+before, after, unknown; `year_source` is `work`, `artist` (the middle of the artist's life) or `none`."""
 
 QUARANTINE = pl.Schema({"row_number": pl.Int64(), "reason": pl.String(), "raw": pl.String()})
-"""One row is a catalogue row that could not be read; `row_number` counts from 1 below the header."""
+"""One row is a catalogue row that could not be parsed; `row_number` counts from 1 below the header."""
 
 CATALOG_CHANGES = pl.Schema(
     {

@@ -16,7 +16,7 @@ from artpipe.lake.paths import DataLake
 pytest_plugins = (
     "artpipe_tests.fixtures.drawn_pictures",
     "artpipe_tests.fixtures.loopback_gallery",
-    "artpipe_tests.fixtures.practice_gallery",
+    "artpipe_tests.fixtures.sample_gallery",
 )
 
 # A deadline is a wall-clock time: on a busy machine it fails tests that are right.

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.instance.config import PoolGranularity
 
 import artpipe
 
@@ -77,7 +76,7 @@ def test_the_sample_dagster_yaml_ships_and_is_what_dagster_takes(tmp_path: Path)
         assert concurrency.run_queue_config is not None
         assert concurrency.run_queue_config.max_concurrent_runs == 1
         assert concurrency.pool_config.default_pool_limit == 1
-        assert concurrency.pool_config.pool_granularity is PoolGranularity.RUN
+        assert concurrency.pool_config.pool_granularity.value == "run"
         assert not instance.telemetry_enabled
         assert instance.run_monitoring_enabled
 

@@ -11,7 +11,8 @@ import pytest
 from artpipe.lake.parquet import read_table, write_table
 from artpipe.lake.paths import DataLake, file_version
 from artpipe.orchestration import asset
-from artpipe.orchestration.asset import AssetStep, Result, declarations, observed_file, pipeline_asset
+from artpipe.orchestration.asset import AssetStep, Declaration, Result, declarations, observed_file, pipeline_asset
+from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.io import LakeIOManager
 from artpipe.orchestration.lineage import Lineage
@@ -29,7 +30,8 @@ def patterns(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     """A module that holds the page's code, with the imports that an assets.py has."""
     import artpipe.catalog.assets  # noqa: F401 - declares `artworks`, which the pattern reads
 
-    monkeypatch.setattr(asset, "_declared", dict(declarations()))
+    for toy in ("artists_by_works", "banned_words"):
+        monkeypatch.setitem(asset.DECLARED, toy, Declaration(toy))  # the page's are taken out again afterwards
     module = types.ModuleType("artpipe.toy.assets")
     module.__dict__.update(KNOWN)
     for block in re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL):
@@ -49,6 +51,7 @@ def test_the_asset_the_file_and_the_check_of_the_page_work(patterns: types.Modul
                     asset_checks=[patterns.every_artist_has_a_work],
                     resources={
                         "lineage": Lineage(lake),
+                        "blocking_checks": BlockingChecks({}),
                         "settings": Settings(lake=str(tmp_path), **changed),
                         "io_manager": LakeIOManager(lake),
                     },

@@ -13,7 +13,7 @@ from PIL import Image
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.images.reading import read_picture
 from artpipe.lake.paths import DataLake
-from artpipe.models.served import serve_model
+from artpipe.models.served import Pointer, Serving, write_pointer
 from artpipe.recognition.feature_index import build_feature_index
 from artpipe.search.served_model import load_served_model
 from artpipe.search.text import build_text_index
@@ -38,15 +38,18 @@ def painting(seed: int) -> bytes:
 
 @pytest.fixture
 def lake(tmp_path: Path) -> DataLake:
-    from artpipe.models.checkpoint import ModelCard, save_model
-    from artpipe.models.network import WeightsSource, build_model
+    from artpipe.models.card import ModelCard, WeightsSource
+    from artpipe.models.checkpoint import save_model
+    from artpipe.models.network import build_model
 
     classes = {"style": ("Baroque", "Rococo"), "period": ("1550-1650", "1650-1750"), "type": ("genre", "portrait")}
     model, transform = build_model("mobilenet_v3_small", {task: len(names) for task, names in classes.items()}, 64)
-    card = ModelCard(classes, transform, "mobilenet_v3_small", model.features, WeightsSource("none", None), "v", 0, {})
+    card = ModelCard(
+        classes, transform, "mobilenet_v3_small", model.embedding_dim, WeightsSource("none", None), "v", 0, {}
+    )
     lake = DataLake(tmp_path / "lake")
     card, _ = save_model(lake, model.state_dict(), card)
-    serve_model(lake, card.model_id)
+    write_pointer(lake, Pointer(Serving(card.model_id)))
     encoder = load_served_model(lake, "cpu")
     jpegs = [painting(n) for n in range(WORKS)]
     ids = [f"p/painter{n % 4}/work{n}" for n in range(WORKS)]
@@ -73,7 +76,7 @@ def lake(tmp_path: Path) -> DataLake:
     )
     lake.connect().create_table("images", data=images.to_arrow())
     build_text_index(lake)
-    build_feature_index(lake, photographs=8)
+    build_feature_index(lake, queries=8)
     return lake
 
 

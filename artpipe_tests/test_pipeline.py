@@ -160,7 +160,7 @@ def test_tables_for_people_are_written_for_spreadsheets(pipeline: Pipeline):
 
 
 def test_the_report_tells_held_out_splits_apart(pipeline: Pipeline):
-    report = json.loads(pipeline.lake.report("evaluation/report.json").read_text())
+    report = json.loads(pipeline.lake.evaluation_report.read_text())
     assert set(report["splits"]) == {"validation", "test", "unseen_artists"}
     assert report["splits"]["test"]["classification"]["style"]["at_1"] is not None
 

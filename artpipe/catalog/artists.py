@@ -1,7 +1,7 @@
-"""The artist list of the site: who the names are, when they lived, and which names are aliases.
+"""The artist list of the site: who the artists are, when they lived, and which names are aliases.
 
 The list is one HTML page with four `td.ARTISTLIST` cells for a name: name with link, dates, period, school and
-profession. `clean` joins the works to it. An artist is known by its folder on the site (`a/aachen` of
+profession. `clean` joins the works to it. An artist is identified by its folder on the site (`a/aachen` of
 `/html/a/aachen/index.html`), because names are spelled, and damaged, in several ways and the folder is not.
 """
 
@@ -18,14 +18,14 @@ from artpipe.schema import ARTISTS, STYLES
 
 
 class NotAnArtistListError(ArtpipeError):
-    """The page holds no artist rows."""
+    """The page has no artist rows."""
 
 
 _STYLE_OF = {style.casefold(): style for style in STYLES}
 _STROKES = str.maketrans(
     {"ł": "l", "đ": "d", "ð": "d", "ø": "o", "\u0131": "i", "ħ": "h", "æ": "ae", "œ": "oe", "ß": "ss", "þ": "th"}
 )
-# What UTF-8 looks like after it was read as Latin-1 or Windows-1252: a capital with an accent, then a symbol.
+# UTF-8 decoded as Latin-1 or Windows-1252: a capital with an accent, then a symbol.
 _MOJIBAKE = re.compile(
     r"[ÂÃÄÅÆÇÈÉÊËÐ\u00d7â][\u0080-\u00bf\u2013-\u203a\u20ac\u2122\u0152\u0153\u0160\u0161\u0178\u017d\u017e]"
 )
@@ -51,13 +51,13 @@ class _Listed:
 
 
 def parse_artist_list(page: bytes, source: str = "the artist list") -> pl.DataFrame:
-    """Read the artist list.
+    """Parse the artist list.
 
-    The page is UTF-8; a copy saved as Windows-1252, or saved twice over, is read all the same.
+    The page is UTF-8; a copy saved as Windows-1252, or encoded twice, is parsed all the same.
 
     Args:
-        page: the HTML as it came.
-        source: what to call it in an error.
+        page: the HTML as it was downloaded.
+        source: its name in an error.
 
     Returns:
         `ARTISTS`, sorted by `artist_id`, which is unique: an artist has the folder, a name without a folder of its
@@ -66,7 +66,8 @@ def parse_artist_list(page: bytes, source: str = "the artist list") -> pl.DataFr
     Raises:
         NotAnArtistListError: the page has no artist rows, or the cells do not come in fours.
     """
-    listed = _listed(page, source)
+    cells = _cells(page, source)
+    listed = [_row(*cells[i : i + 4]) for i in range(0, len(cells), 4)]
     owners: dict[str, str] = {}  # folder -> artist_id, the same text
     names: dict[str, str] = {}
     ids: list[str] = [""] * len(listed)
@@ -83,19 +84,23 @@ def parse_artist_list(page: bytes, source: str = "the artist list") -> pl.DataFr
     records = []
     for artist_id, row in zip(ids, listed, strict=True):
         life = parse_life(row.dates)
-        alias_of = (
-            (owners.get(row.folder or "") or names.get(normalized_name(row.target_name or "")))
-            if (row.is_alias)
-            else None
-        )
+        alias_of = None
+        if row.is_alias:
+            alias_of = owners.get(row.folder or "") or names.get(normalized_name(row.target_name or ""))
         records.append(
             (artist_id, row.name, life.born, life.died, row.dates, row.period, row.school, row.profession, alias_of)
         )
     return pl.DataFrame(records, schema=ARTISTS, orient="row").sort("artist_id")
 
 
-def _listed(page: bytes, source: str) -> list[_Listed]:
-    text = decoded_page(page)
+def check_artist_list(page: bytes, source: str = "the artist list") -> None:
+    """Raise what `parse_artist_list` would raise, without parsing the rows."""
+    _cells(page, source)
+
+
+def _cells(page: bytes, source: str) -> list[html.HtmlElement]:
+    """The cells of the list, four for each name."""
+    text = _decoded(page)
     try:
         document = html.document_fromstring(text) if text.strip() else None
     except (etree.ParserError, ValueError):
@@ -104,7 +109,7 @@ def _listed(page: bytes, source: str) -> list[_Listed]:
     if not cells:
         start = " ".join(text[:60].split()) or "nothing"
         raise NotAnArtistListError(
-            f"{source} holds no artist rows (it starts with {start!r}); "
+            f"{source} has no artist rows (it starts with {start!r}); "
             "check that ARTPIPE_GALLERY names a gallery laid out like wga.hu, and that it answers without a login page."
         )
     if len(cells) % 4:
@@ -112,10 +117,10 @@ def _listed(page: bytes, source: str) -> list[_Listed]:
             f"{source} has {len(cells):,} artist cells, which do not come in fours (name, dates, period, school): "
             "it was probably cut off; fetch it again."
         )
-    return [_row(*cells[i : i + 4]) for i in range(0, len(cells), 4)]
+    return cells
 
 
-def decoded_page(page: bytes) -> str:
+def _decoded(page: bytes) -> str:
     """The page as text without characters that XML forbids: UTF-8, or Windows-1252 where it is not that."""
     try:
         text = page.decode("utf-8-sig")
@@ -146,7 +151,7 @@ def _text(cell: html.HtmlElement) -> str:
 
 
 def repaired_text(text: str) -> str:
-    """UTF-8 that was read as Latin-1 (`Ã©`) set right; any other text as it is."""
+    """Repair UTF-8 that was decoded as Latin-1 (`Ã©`); any other text stays as it is."""
     if not _MOJIBAKE.search(text):
         return text
     from ftfy import fix_encoding
@@ -158,7 +163,7 @@ def folder_of(address: str) -> str | None:
     """The artist's folder below `/html/`: `a/adam/lambert` of `https://host/html/a/adam/lambert/index.html`.
 
     Two links of the real list lack a slash (`/htmlf/feure/`, `/html/hhaagen/`); folders hang below the letter they
-    start with, so both have one reading.
+    start with, so both are unambiguous.
     """
     found = re.search(r"/html(?:/|(?=[a-z]/))(.+)$", address.strip())
     if found is None:

@@ -1,7 +1,7 @@
-"""What changed in the catalogue from one scrape to the next, and the history of all such changes, `catalog_changes`.
+"""The changes of the catalogue from one scrape to the next, and their history, the table `catalog_changes`.
 
-A row of the history is an artwork that came, left or returned, or one column of an artwork that changed. The tables
-are those of `schema.py`; the first catalogue of all is no change and leaves no rows.
+A row of the history is an artwork that was added, withdrawn or returned, or one column of an artwork that changed. The
+very first catalogue is not a change and adds no rows.
 """
 
 from collections.abc import Mapping
@@ -17,38 +17,38 @@ EXAMPLES = 10
 
 
 def diff_artworks(
-    before: pl.DataFrame | None, after: pl.DataFrame, changed_at: datetime, history: pl.DataFrame | None = None
+    previous: pl.DataFrame | None, current: pl.DataFrame, changed_at: datetime, history: pl.DataFrame | None = None
 ) -> pl.DataFrame:
     """The changes that lead from one table of artworks to another.
 
     Args:
-        before: table `artworks` as it was; None or empty before the first catalogue, which changes nothing.
-        after: the same as it is; columns that only one of the two has are not compared.
+        previous: the old table `artworks`; None or empty before the first catalogue, which changes nothing.
+        current: the new one; columns that only one of the two has are not compared.
         changed_at: when the change was found, UTC.
-        history: earlier changes; an artwork that was withdrawn in it has `returned` instead of being `new`.
+        history: earlier changes; an artwork withdrawn there has `returned` instead of being `new`.
 
     Returns:
-        Table `CATALOG_CHANGES`, sorted by `artwork_id` and `column`. Values are text; a list is told as JSON.
+        Table `CATALOG_CHANGES`, sorted by `artwork_id` and `column`. Values are text; a list is JSON.
 
     Raises:
-        ValueError: an `artwork_id` stands twice in a table.
+        ValueError: an `artwork_id` occurs twice in a table.
     """
-    if before is None or before.is_empty():
+    if previous is None or previous.is_empty():
         return CATALOG_CHANGES.to_frame()
-    for table in (before, after):
+    for table in (previous, current):
         if table["artwork_id"].is_duplicated().any():
             raise ValueError(f"artwork_id {table['artwork_id'].filter(table['artwork_id'].is_duplicated())[0]!r} twice")
     withdrawn = (
         _latest(history, of_columns=False).filter(pl.col("change") == "withdrawn") if history is not None else None
     )
-    came = after.join(before, on="artwork_id", how="anti").select("artwork_id", change=pl.lit("new"))
+    added = current.join(previous, on="artwork_id", how="anti").select("artwork_id", change=pl.lit("new"))
     if withdrawn is not None:
         is_back = pl.col("artwork_id").is_in(withdrawn["artwork_id"].implode())
-        came = came.with_columns(change=pl.when(is_back).then(pl.lit("returned")).otherwise("change"))
-    left = before.join(after, on="artwork_id", how="anti").select("artwork_id", change=pl.lit("withdrawn"))
-    columns = [name for name in after.columns if name in before.columns and name != "artwork_id"]
-    then, now = (_as_text(table, columns) for table in (before, after))
-    both = then.join(now, on="artwork_id", suffix="_after")
+        added = added.with_columns(change=pl.when(is_back).then(pl.lit("returned")).otherwise("change"))
+    removed = previous.join(current, on="artwork_id", how="anti").select("artwork_id", change=pl.lit("withdrawn"))
+    columns = [name for name in current.columns if name in previous.columns and name != "artwork_id"]
+    old, new = (_as_text(table, columns) for table in (previous, current))
+    both = old.join(new, on="artwork_id", suffix="_after")
     changed = [
         both.filter(pl.col(name).ne_missing(pl.col(f"{name}_after"))).select(
             "artwork_id",
@@ -59,7 +59,7 @@ def diff_artworks(
         )
         for name in columns
     ]
-    found = pl.concat([came, left, *changed], how="diagonal").with_columns(changed_at=pl.lit(changed_at))
+    found = pl.concat([added, removed, *changed], how="diagonal").with_columns(changed_at=pl.lit(changed_at))
     missing = [pl.lit(None, kind).alias(name) for name, kind in CATALOG_CHANGES.items() if name not in found.columns]
     return (
         found.with_columns(missing)
@@ -69,33 +69,33 @@ def diff_artworks(
 
 
 def append_changes(history: pl.DataFrame | None, diff: pl.DataFrame) -> pl.DataFrame:
-    """The history with the changes at its end; those that it holds as its latest word already are not told twice.
+    """The history with new changes at its end; a change that is the latest one in the history is not added twice.
 
-    So a run that was killed after it had written the history, and before it had written the artworks, may find the
-    same changes once more.
+    So a run that was killed after it wrote the history, and before it wrote the artworks, may find the same changes
+    once more.
 
     Args:
         history: earlier changes, oldest first; None before the first.
-        diff: what `diff_artworks` found.
+        diff: the result of `diff_artworks`.
     """
     if history is None:
         return diff
-    comings = _latest(history, of_columns=False)
-    # Of what an artwork was before it left, nothing is known to be true when it comes back.
+    presence = _latest(history, of_columns=False)
+    # Column values of an artwork from before it was withdrawn do not count once it has returned.
     since = pl.col("position") > pl.col("position_right").fill_null(-1)
     columns = _latest(history, of_columns=True).join(
-        comings.select("artwork_id", "position"), on="artwork_id", how="left"
+        presence.select("artwork_id", "position"), on="artwork_id", how="left"
     )
-    latest = pl.concat([comings, columns.filter(since).drop("position_right")])
-    # "New" and "returned" are the same word: what came before the crash is found to be new again after it.
-    came = pl.col("change").replace({"returned": "new"}).alias("came")
-    keys = ["artwork_id", "came", "column", "after"]
-    told = diff.with_columns(came).join(latest.with_columns(came), on=keys, how="anti", nulls_equal=True)
-    return pl.concat([history, told.drop("came").sort("artwork_id", "column", nulls_last=False)])
+    latest = pl.concat([presence, columns.filter(since).drop("position_right")])
+    # `new` and `returned` are the same: an artwork that returned before the crash is found to be new after it.
+    kind = pl.col("change").replace({"returned": "new"}).alias("kind")
+    keys = ["artwork_id", "kind", "column", "after"]
+    unseen = diff.with_columns(kind).join(latest.with_columns(kind), on=keys, how="anti", nulls_equal=True)
+    return pl.concat([history, unseen.drop("kind").sort("artwork_id", "column", nulls_last=False)])
 
 
 def summarize_changes(diff: pl.DataFrame) -> dict[str, int]:
-    """How many artworks came, left and changed, for a sentence such as "3 new, 5 changed, 1 relabelled, 0 gone".
+    """Counts for a sentence such as "3 new, 5 changed, 1 relabelled, 0 gone".
 
     Returns:
         `new`, with those that returned; `changed`, in anything but a label; `relabelled`, in style or type, whatever
@@ -111,24 +111,24 @@ def summarize_changes(diff: pl.DataFrame) -> dict[str, int]:
     }
 
 
-def first_summary(after: pl.DataFrame) -> dict[str, int]:
-    """The summary of a first catalogue: everything is new, and nothing of it is a change."""
-    return {"new": after.height, "changed": 0, "relabelled": 0, "gone": 0}
+def first_summary(artworks: pl.DataFrame) -> dict[str, int]:
+    """The summary of a first catalogue: everything is new, nothing is a change."""
+    return {"new": artworks.height, "changed": 0, "relabelled": 0, "gone": 0}
 
 
 def change_examples(diff: pl.DataFrame) -> dict[str, list[str]]:
-    """A few changes of each kind in words, such as "a/aachen/allegory: title 'Alegory' -> 'Allegory'"."""
-    told: dict[str, list[str]] = {}
+    """A few changes of each kind as text, such as "a/aachen/allegory: title 'Alegory' -> 'Allegory'"."""
+    by_kind: dict[str, list[str]] = {}
     for row in _by_kind(diff).sort("kind", "artwork_id", "column").iter_rows(named=True):
         kind = str(row["kind"])
         name = {"returned": "new", "withdrawn": "gone"}.get(kind, kind)
-        words = row["artwork_id"]
+        text = row["artwork_id"]
         if row["column"] is not None:
-            words += f": {row['column']} {row['before']!r} -> {row['after']!r}"
-        examples = told.setdefault(name, [])
+            text += f": {row['column']} {row['before']!r} -> {row['after']!r}"
+        examples = by_kind.setdefault(name, [])
         if len(examples) < EXAMPLES:
-            examples.append(words)
-    return told
+            examples.append(text)
+    return by_kind
 
 
 def in_words(summary: Mapping[str, int]) -> str:
@@ -142,7 +142,7 @@ def _by_kind(diff: pl.DataFrame) -> pl.DataFrame:
 
 
 def _latest(history: pl.DataFrame, *, of_columns: bool) -> pl.DataFrame:
-    """The last row of each artwork's coming and going, or of each of its columns."""
+    """The last row about each artwork's presence, or about each of its columns."""
     is_of_column = pl.col("column").is_not_null()
     rows = history.with_row_index("position").cast({"position": pl.Int64})
     rows = rows.filter(is_of_column if of_columns else ~is_of_column)
@@ -155,7 +155,7 @@ def _as_text(table: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
 
 def _text(table: pl.DataFrame, name: str) -> pl.Expr:
     if isinstance(table.schema[name], pl.List):
-        # Through a struct, because polars writes JSON of structs alone.
+        # Through a struct, because polars encodes only structs as JSON.
         written = (
             pl.struct(pl.col(name).alias("l")).struct.json_encode().str.strip_prefix('{"l":').str.strip_suffix("}")
         )

@@ -1,8 +1,8 @@
 """Catalogue rows become artworks: who made them, when, in which style, and where their page and image are.
 
-A work joins its artist by the folder of its page, which is spelled in one way only, and else by the name in plain
-letters. The result is sorted by `artwork_id` and does not depend on the order, delimiter or encoding of the file;
-`images` fetches by it, `splits` and `embeddings` take their labels and metadata from it.
+A work joins its artist by the folder of its page, which is spelled in one way only, else by the normalized name. The
+result is sorted by `artwork_id` and does not depend on the order, delimiter or encoding of the file; `images` downloads
+by it, `splits` and `embeddings` take their labels and metadata from it.
 """
 
 from dataclasses import dataclass
@@ -11,14 +11,13 @@ import polars as pl
 
 from artpipe.catalog.artists import normalized_name, repaired_text
 from artpipe.catalog.dates import ParsedDate, parse_date
-from artpipe.catalog.lives import Life, parse_life, readings_within
-from artpipe.catalog.parse import AS_BROWSERS_DO, COLUMNS, MAX_RAW_CHARS, ParsedCatalog
-from artpipe.catalog.site import IMAGES, PAGES
-from artpipe.schema import ARTWORKS, QUARANTINE, STYLES, TYPES
+from artpipe.catalog.lives import Life, corrected_date, parse_life
+from artpipe.catalog.parse import COLUMNS, CP1252_CONTROLS, MAX_RAW_CHARS, ParsedCatalog
+from artpipe.schema import ARTWORKS, IMAGES_ROOT, PAGES_ROOT, QUARANTINE, STYLES, TYPES
 
 CIRCA_SLACK_YEARS = 5  # "c. 1620" of an artist who died in 1618 is no contradiction
 # Site, and id; two addresses of the real catalogue end in `..html`.
-_PAGE = rf"^(https?://[^/]+){PAGES}/([^?#]+/[^/?#]*?[^./?#])\.*\.html?$"
+_PAGE = rf"^(https?://[^/]+){PAGES_ROOT}/([^?#]+/[^/?#]*?[^./?#])\.*\.html?$"
 _DETAIL = r"(?i)(?:\(|, |: |; |^)details? (?:of|from)\b|(?:\(|, )details?\b[^()]*$|\bdetails?\)|\(details?\b"
 _NO_DETAIL = r"(?i)\b(?:of an?|several|many) details?\b"
 
@@ -40,8 +39,8 @@ def clean_artworks(parsed: ParsedCatalog, artists: pl.DataFrame) -> CleanedCatal
     """Make artworks of catalogue rows.
 
     Args:
-        parsed: what `parse_catalog` read.
-        artists: `ARTISTS`, what `parse_artist_list` read.
+        parsed: the result of `parse_catalog`.
+        artists: `ARTISTS`, the result of `parse_artist_list`.
     """
     rows = _tidied(parsed.rows)
     kept, rejected = _identified(rows)
@@ -80,35 +79,35 @@ def _known(column: str) -> pl.Expr:
 
 
 def _tidied(rows: pl.DataFrame) -> pl.DataFrame:
-    """Every field without blanks around it, and with single ones inside."""
+    """Strip every field and collapse white space inside it."""
     text = pl.col(COLUMNS).str.strip_chars()
     untidy = text.str.contains(r"\s\s|[\t\n\r\u00a0]")
-    # Most columns hold no run of blanks at all, and replacing is much slower than looking.
+    # Most columns have no run of blanks at all, and replacing is much slower than searching.
     columns = rows.select("row_number", text)
     found = columns.select(untidy.any())
-    doubled = [column for column in COLUMNS if found[column].item()]
-    return columns.with_columns(pl.col(doubled).str.replace_all(r"\s+", " ")) if doubled else columns
+    with_runs = [column for column in COLUMNS if found[column].item()]
+    return columns.with_columns(pl.col(with_runs).str.replace_all(r"\s+", " ")) if with_runs else columns
 
 
 def _identified(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows with their `artwork_id`, and those without one or with one that is taken."""
+    """The rows with their `artwork_id`, and the rejected ones: without an id, or with one that is taken."""
     page = pl.col("url").str.extract_groups(_PAGE)
     rows = rows.with_columns(page.struct.rename_fields(["site", "artwork_id"]).alias("page")).unnest("page")
     rows = rows.with_columns(
-        image_url=pl.concat_str("site", pl.lit(f"{IMAGES}/"), "artwork_id", pl.lit(".jpg")),
+        image_url=pl.concat_str("site", pl.lit(f"{IMAGES_ROOT}/"), "artwork_id", pl.lit(".jpg")),
         folder=pl.col("artwork_id").str.replace(r"/?[^/]*$", ""),
     )
     reason = (
         pl.when(pl.col("url").is_in(["", "-"]))
         .then(pl.lit("no URL"))
         .when(pl.col("artwork_id").is_null() | pl.col("artwork_id").str.ends_with("/index"))
-        .then(pl.lit(f"the URL is not the page of a work below {PAGES}/"))
+        .then(pl.lit(f"the URL is not the page of a work below {PAGES_ROOT}/"))
         .when(pl.col("title") == "")
         .then(pl.lit("no title"))
     )
     rows = rows.with_columns(reason=reason)
     good = rows.filter(pl.col("reason").is_null())
-    # Of two rows for one page the same one stays in whichever order they come.
+    # Of two rows for one page the same one stays, in whichever order they come.
     copies = good.filter(pl.col("artwork_id").is_duplicated()).sort("artwork_id", *COLUMNS, "row_number")
     surplus = copies.filter(~pl.col("artwork_id").is_first_distinct())
     if surplus.height:
@@ -128,12 +127,12 @@ def _identified(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 def _with_artists(rows: pl.DataFrame, artists: pl.DataFrame) -> pl.DataFrame:
     """Add `artist_id`, `artist`, `style` and the dates of the artist.
 
-    A name that the list knows is taken from the list: in the catalogue it may have been damaged by a code page.
+    A name in the list replaces that of the catalogue, which may have been damaged by a code page.
     """
     owners = set(artists.filter(~pl.col("artist_id").str.starts_with("~"))["artist_id"].to_list())
     targets = artists.select("artist_id", "name", target=pl.coalesce("alias_of", "artist_id"))
     by_name: dict[str, str] = {}
-    # An artist's own name goes before an alias that is spelled alike.
+    # An artist's own name has precedence over an alias of the same spelling.
     ordered = targets.sort(pl.col("target") != pl.col("artist_id"), "artist_id")
     for name, target in zip(ordered["name"].to_list(), ordered["target"].to_list(), strict=True):
         by_name.setdefault(normalized_name(name), target)
@@ -169,11 +168,11 @@ def _owner(folder: str, owners: set[str]) -> str | None:
 
 
 def _named(name: str, by_name: dict[str, str]) -> str | None:
-    """The artist of this name, or of the name this was before cp1250 was read as cp1252."""
+    """The artist of this name, or of the name that it was before cp1250 was decoded as cp1252."""
     found = by_name.get(normalized_name(name))
     if found is None and not name.isascii():
         try:
-            found = by_name.get(normalized_name(name.encode("cp1252", AS_BROWSERS_DO).decode("cp1250")))
+            found = by_name.get(normalized_name(name.encode("cp1252", CP1252_CONTROLS).decode("cp1250")))
         except UnicodeError:
             return None
     return found
@@ -185,14 +184,14 @@ def _dated(rows: pl.DataFrame, artists: pl.DataFrame) -> pl.DataFrame:
     dated = _dates_table(rows["date"].unique().to_list())
     lived = _lives_table(rows["life_text"].unique().to_list())
     rows = rows.join(dated, on="date", how="left").join(lived, on="life_text", how="left")
-    rows = _reread(rows)
+    rows = _with_corrected_years(rows)
 
     is_dated = pl.col("year_from").is_not_null()
     has_life = pl.col("life_middle").is_not_null()
     is_loose = pl.col("is_approximate") | (pl.col("year_precision") == "circa")
     slack = pl.when(is_loose).then(CIRCA_SLACK_YEARS).otherwise(0)
-    # A year or a range must lie in the life with both its ends, a decade or a century may reach out of it, and
-    # "before 1517" is held against the birth alone.
+    # A year or a range must lie within the life with both its ends, a decade or a century may reach out of it, and
+    # "before 1517" is compared with the birth alone.
     precision = pl.col("year_precision")
     ends = precision.is_in(["exact", "range", "circa"])
     too_early = (pl.when(ends).then("year_from").otherwise("year_to") + slack < pl.col("life_from")) & (
@@ -213,7 +212,7 @@ def _dated(rows: pl.DataFrame, artists: pl.DataFrame) -> pl.DataFrame:
 
 
 def _life_text(artists: pl.DataFrame) -> pl.Expr:
-    """The artist's dates as the list has them, else as the catalogue row has them."""
+    """The artist's dates from the list, else from the catalogue row."""
     texts = artists["dates_text"].unique().to_list()
     readable = [text for text in texts if parse_life(text) != Life()]
     return pl.when(pl.col("dates_text").is_in(readable)).then("dates_text").otherwise("born-died")
@@ -250,20 +249,20 @@ def _lives_table(texts: list[str]) -> pl.DataFrame:
     )
 
 
-def _reread(rows: pl.DataFrame) -> pl.DataFrame:
-    """Mistyped years that have one reading within the artist's life are read so; they keep their flag."""
-    unread = rows.filter(pl.col("year_from").is_null() & pl.col("date_flags").list.contains("typo"))
-    pairs = unread.select("date", "life_text").unique()
-    read = [
+def _with_corrected_years(rows: pl.DataFrame) -> pl.DataFrame:
+    """Correct mistyped years that have one correction within the artist's life; they keep their flag."""
+    mistyped = rows.filter(pl.col("year_from").is_null() & pl.col("date_flags").list.contains("typo"))
+    pairs = mistyped.select("date", "life_text").unique()
+    corrected = [
         (date, life, found)
         for date, life in pairs.iter_rows()
-        if (found := readings_within(date, parse_life(life))) is not None
+        if (found := corrected_date(date, parse_life(life))) is not None
     ]
-    if not read:
+    if not corrected:
         return rows
     keys = {
-        "date": pl.Series([date for date, _, _ in read], dtype=pl.String),
-        "life_text": pl.Series([life for _, life, _ in read], dtype=pl.String),
+        "date": pl.Series([date for date, _, _ in corrected], dtype=pl.String),
+        "life_text": pl.Series([life for _, life, _ in corrected], dtype=pl.String),
     }
-    better = _dates_frame(keys, [found for _, _, found in read])
+    better = _dates_frame(keys, [found for _, _, found in corrected])
     return rows.update(better, on=["date", "life_text"], how="left")

@@ -1,7 +1,7 @@
-"""Years out of the date texts that catalogues print: `c. 1596`, `1627-28`, `early 9th century`, `begun before 1300`.
+"""Parses the date texts of catalogues: `c. 1596`, `1627-28`, `early 9th century`, `begun before 1300`.
 
-A date text becomes a first and a last year, how closely it says so, and flags. A typo is flagged and read only where
-it has one reading; nothing is guessed. `clean` parses each distinct text once and joins the result to the works.
+A date text becomes a first and a last year, a precision and flags. A typo is flagged, and corrected only where that is
+unambiguous; nothing is guessed. `clean` parses each distinct text once and joins the result to the works.
 """
 
 import re
@@ -14,15 +14,15 @@ import polars as pl
 from artpipe.schema import PERIOD_BOUNDS, PERIODS
 
 LATEST_YEAR = 2100
-USUAL_SPAN_YEARS = 60  # a range written without its hyphen, or across a century, is read only up to this length
+USUAL_SPAN_YEARS = 60  # a range without its hyphen, or across a century, is accepted only up to this length
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedDate:
-    """When a work was made, as far as its date text says.
+    """When a work was made, by its date text.
 
-    `year_from` and `year_to` are both set, in order, or both None. `before 1517` and `after 1517` keep the year they
-    name in both; `precision` says which side is meant.
+    `year_from` and `year_to` are both set, in order, or both None. `before 1517` and `after 1517` have 1517 in both;
+    `precision` is the side.
     """
 
     year_from: int | None = None
@@ -33,7 +33,7 @@ class ParsedDate:
 
 @dataclass(frozen=True, slots=True)
 class _Atom:
-    """One date inside a text that may hold several."""
+    """One date of a text that may have several."""
 
     first: int
     last: int
@@ -46,8 +46,8 @@ _MONTH = r"(?:jan|febr?|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*\.?"
 _DAY = re.compile(
     rf"\b[0-9]{{1,2}}(?:st|nd|rd|th)?(?:\s+of)?\s+(?={_MONTH}\s)|(?<=[a-z.])\s[0-9]{{1,2}},(?=\s+[0-9]{{4}})"
 )
-# Dashes of every length, curly quotes and the no-break space, as a keyboard would have typed them.
-TYPED = str.maketrans(
+# Dashes of every length, curly quotes and the no-break space as ASCII.
+TO_ASCII = str.maketrans(
     dict.fromkeys("\u2012\u2013\u2014\u2015\u2212", "-") | dict.fromkeys("\u2018\u2019", "'") | {"\u00a0": " "}
 )
 _ATOM = re.compile(
@@ -63,8 +63,8 @@ _ATOM = re.compile(
     re.VERBOSE,
 )
 _YEAR = re.compile(r"([0-9]+)('?s)?")
-_RUN_TOGETHER = re.compile(r"(?<![\w'])([0-9]{4})([0-9]{2}|[0-9]{4})(?!\w)")
-_SLIPPED = re.compile(
+_MISSING_HYPHEN = re.compile(r"(?<![\w'])([0-9]{4})([0-9]{2}|[0-9]{4})(?!\w)")
+_CIRCA_TYPO = re.compile(
     r"\b(c|ca|about|around|circa)(?:,|-|\.(?=\s*\.))\s*(?=[0-9])|\b(about|around|circa)\.\s*(?=[0-9])"
 )
 CIRCA = re.compile(r"(?:^|[^a-z])(?:c|ca|circa|around|about|approx(?:imately)?|probably|possibly)(?![a-z])")
@@ -74,7 +74,7 @@ _PART = re.compile(
     r"\b(early|beginning|mid|middle|late|end|first half|second half|1st half|2nd half"
     r"|(?:first|second|third|fourth|last|1st|1sr|2nd|3rd|4th) quarter)\b"
 )
-# These name another event in the life of the object: its years are not when the work was made.
+# These name another event in the history of the object, whose years are not when the work was made.
 _OTHER_EVENT = re.compile(
     r"\b(?:cast|carved|restored|rebuilt|reworked|executed|erected|box|version|copy|copied|enlarged|altered|printed)\b"
 )
@@ -91,12 +91,12 @@ _SHARES = {
 
 @lru_cache(maxsize=65536)
 def parse_date(text: str) -> ParsedDate:
-    """Read a date text; whatever cannot be read comes back as `unknown`, never as an exception.
+    """Parse a date text; one that cannot be parsed is `unknown`, never an exception.
 
-    Flags: `typo` (misspelled; years are set only if there is one reading), `reversed` (a range that runs backwards;
-    its two years are put in order), `second_date` (another event, such as a later cast, is dated too and left out).
+    Flags: `typo` (years are set only if the correction is unambiguous), `reversed` (a range that runs backwards; its
+    years are put in order), `second_date` (another event, such as a later cast, is dated too and left out).
     """
-    lowered = text.translate(TYPED).strip().lower()
+    lowered = text.translate(TO_ASCII).strip().lower()
     if lowered in _NO_DATE:
         return ParsedDate()
     flags: list[str] = []
@@ -118,15 +118,15 @@ def parse_date(text: str) -> ParsedDate:
 
 
 def _tidied(text: str) -> str:
-    """The text with the slips of the pen undone that have one reading only."""
+    """The text with its unambiguous typos corrected."""
     tidy = re.sub(r"[\s,;.]+$", "", text)
-    tidy = _SLIPPED.sub(lambda slip: f"{slip[1] or slip[2]} ", tidy)
+    tidy = _CIRCA_TYPO.sub(lambda typo: f"{typo[1] or typo[2]} ", tidy)
 
     def hyphenated(run: re.Match[str]) -> str:
         first, last = int(run[1]), int(run[2] if len(run[2]) == 4 else run[1][:2] + run[2])
         return f"{run[1]}-{run[2]}" if first < last <= first + USUAL_SPAN_YEARS and last < LATEST_YEAR else run[0]
 
-    return _RUN_TOGETHER.sub(hyphenated, tidy)
+    return _MISSING_HYPHEN.sub(hyphenated, tidy)
 
 
 def _atoms(text: str, flags: list[str]) -> Iterator[_Atom]:
@@ -160,7 +160,7 @@ def _century(match: re.Match[str], before: str) -> _Atom:
 
 
 def _years(chain: str, before: str, flags: list[str]) -> _Atom:
-    """`1503-5`, `1640-50s`, `1495/1497`, `1284-c. 1341`: a year and what follows it."""
+    """`1503-5`, `1640-50s`, `1495/1497`, `1284-c. 1341`: a year and those that continue it."""
     parts = _YEAR.findall(chain)
     first = previous = int(parts[0][0])
     last = first
@@ -202,7 +202,7 @@ def _share(first: int, years: int, part: str | None) -> tuple[int, int]:
 
 
 def _qualified(precision: str, core: str, before: str, after: str) -> str:
-    """`circa`, `before` or `after` where the words around a date say so, else its own precision."""
+    """`circa`, `before` or `after` by the words around a date, else its own precision."""
     if re.match(r"\s*(?:\(?\?|or (?:earlier))", after):
         return "before" if "earlier" in after else "circa"
     if re.match(r"\s*(?:onwards?|or later|and later)", after):
@@ -228,16 +228,8 @@ def _joint_precision(atoms: list[_Atom], first: int, last: int) -> str:
     return "exact" if first == last else "range"
 
 
-def period_label(year_from: int | None, year_to: int | None) -> str | None:
-    """The period that the middle year falls into, such as `1450-1550`; a period ends before its last year."""
-    if year_from is None or year_to is None:
-        return None
-    middle = (year_from + year_to) // 2
-    return PERIODS[sum(middle >= bound for bound in PERIOD_BOUNDS)]
-
-
 def period_expr(year_from: str = "year_from", year_to: str = "year_to") -> pl.Expr:
-    """`period_label` over two columns."""
+    """The period of the middle year, such as `1450-1550`; a period ends before its last year."""
     middle = (pl.col(year_from) + pl.col(year_to)) // 2
     label = pl.lit(PERIODS[0])
     for bound, period in zip(PERIOD_BOUNDS, PERIODS[1:], strict=True):

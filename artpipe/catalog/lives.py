@@ -1,13 +1,13 @@
-"""When artists lived, out of texts such as `(1570-1624)`, `(active 1570-1624)` or `(b. 1552, Town, d. ca. 1615, Town)`.
+"""Parses artists' dates: `(1570-1624)`, `(active 1570-1624)` or `(b. 1552, Town, d. ca. 1615, Town)`.
 
-`artists` takes years of birth and death from here; `clean` holds the years of works against them.
+`artists` takes years of birth and death from here; `clean` compares the years of works with them.
 """
 
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from artpipe.catalog.dates import AFTER, BEFORE, CIRCA, TYPED, ParsedDate, parse_date
+from artpipe.catalog.dates import AFTER, BEFORE, CIRCA, TO_ASCII, ParsedDate, parse_date
 
 _BORN = re.compile(r"\b(?:b|born|bapt|baptised|baptized)\b[.\s]")
 _DIED = re.compile(r"\b(?:d|died)\b[.\s]")
@@ -20,7 +20,7 @@ _MISSING_HYPHEN = re.compile(r"(?<![0-9])([0-9]{4})([0-9]{4})(?![0-9])")
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """When an artist lived, or was at work where birth and death are not known."""
+    """When an artist lived, or was active where birth and death are unknown."""
 
     born: int | None = None
     died: int | None = None
@@ -33,7 +33,7 @@ class Life:
         """No work is expected before this year."""
         if self.born is not None:
             return self.born
-        # A lifetime that is half known is taken to be long, so that only clear outsiders are flagged.
+        # A half-known lifetime is assumed to be long, so that only clear outliers are flagged.
         if self.active_from is not None:
             return self.active_from - 40
         return None if self.died is None else self.died - 100
@@ -49,7 +49,7 @@ class Life:
 
     @property
     def middle(self) -> int | None:
-        """The middle of the life, or of the active years; 30 years from the one end that is known."""
+        """The middle of the life, or of the active years; 30 years from the one known end."""
         for first, last in ((self.born, self.died), (self.active_from, self.active_to)):
             if first is not None and last is not None:
                 return (first + last) // 2
@@ -60,8 +60,8 @@ class Life:
 
 @lru_cache(maxsize=65536)
 def parse_life(text: str) -> Life:
-    """Read the dates of an artist: `(1570-1624)`, `(active 1570-1624)`, `(b. 1552, Town, d. ca. 1615, Town)`."""
-    tidy = text.translate(TYPED).strip().strip("()").strip().lower()
+    """Parse the dates of an artist; one that cannot be parsed is an empty `Life`."""
+    tidy = text.translate(TO_ASCII).strip().strip("()").strip().lower()
     tidy = _MISSING_HYPHEN.sub(r"\1-\2", _MISSING_SPACE.sub(" ", _STRAY_LETTER.sub("", tidy)))
     if not any(char in "0123456789" for char in tidy):
         return Life()
@@ -78,12 +78,12 @@ def parse_life(text: str) -> Life:
         if birth and birth.start() < len(head):
             return _checked(_year(head[birth.end() :]), died, is_approximate)
         if _ACTIVE.search(head):
-            at_work = parse_date(head)
-            return Life(None, died, at_work.year_from, at_work.year_to, is_approximate)
+            active = parse_date(head)
+            return Life(None, died, active.year_from, active.year_to, is_approximate)
         return _checked(_year(head), died, is_approximate)
     if _ACTIVE.search(tidy):
-        at_work = parse_date(re.sub(r"^.*?(?:acti[vc]e|documented|doc\.?)", "", tidy))
-        return Life(None, None, at_work.year_from, at_work.year_to, True)
+        active = parse_date(re.sub(r"^.*?(?:acti[vc]e|documented|doc\.?)", "", tidy))
+        return Life(None, None, active.year_from, active.year_to, True)
     span = _SPAN.match(tidy)
     if span and "cent" not in tidy:
         return _checked(_year(span["born"]), _year(span["died"], last=True), is_approximate)
@@ -107,15 +107,15 @@ def _checked(born: int | None, died: int | None, is_approximate: bool) -> Life:
     return Life(born, died, is_approximate=is_approximate)
 
 
-def readings_within(text: str, life: Life) -> ParsedDate | None:
-    """Read a mistyped year with the help of the artist's life; None unless exactly one reading falls into it.
+def corrected_date(text: str, life: Life) -> ParsedDate | None:
+    """Correct a mistyped year with the help of the artist's life; None unless exactly one candidate falls into it.
 
-    `11757` has a digit too many and `'622` lost one: of all years that one slip of a finger can have come from, only
-    one may lie within the life.
+    `11757` has a digit too many and `'622` lost one: of all years that one typing error can have come from, only one
+    may lie within the life.
     """
     if life.earliest is None or life.latest is None:
         return None
-    tidy = text.translate(TYPED)
+    tidy = text.translate(TO_ASCII)
     candidates: set[str] = set()
     for token in re.finditer(r"(?<![0-9])[0-9]{5}(?![0-9])", tidy):
         digits = token[0]

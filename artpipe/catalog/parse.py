@@ -1,7 +1,7 @@
 """The catalogue file as rows: zipped or plain, tabs or semicolons, Windows-1252 or UTF-8.
 
-Nothing is interpreted here beyond the columns; `clean` makes artworks of the rows. A row that cannot be read is kept
-in the quarantine table with its reason, so that rows in and rows out always add up.
+Only the columns are interpreted here; `clean` makes artworks of the rows. A row that cannot be parsed goes to the
+quarantine table with its reason, so that rows in and rows out always add up.
 """
 
 import codecs
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from artpipe.catalog.mending import field_mender
+from artpipe.catalog.repair import field_repairer
 from artpipe.errors import ArtpipeError
 from artpipe.schema import QUARANTINE
 
@@ -31,31 +31,31 @@ COLUMNS = (
     "school",
     "timeframe",
 )
-"""What every catalogue must have, in any order; further columns are left alone."""
+"""The columns that every catalogue must have, in any order; further columns are ignored."""
 
 MAX_UNPACKED_BYTES = 1_000_000_000
 MAX_RAW_CHARS = 2_000
-MAX_LINES_IN_A_ROW = 20  # a quote that is still open after so many lines is a slip, not a long field
-AS_BROWSERS_DO = "artpipe-as-browsers-do"  # an error handler for Windows-1252
-MAX_MENDED_ROWS = 2_000
+MAX_LINES_PER_ROW = 20  # a quotation that is still open after so many lines is a typo, not a long field
+CP1252_CONTROLS = "artpipe-cp1252-controls"  # an error handler for Windows-1252
+MAX_REPAIRED_ROWS = 2_000
 NEXT_STEP = "check that ARTPIPE_GALLERY names a gallery laid out like wga.hu, and open its catalogue in a text editor."
 
 
 class NotACatalogError(ArtpipeError):
-    """The file is something else than a catalogue."""
+    """The file is not a catalogue."""
 
 
 class MissingColumnError(ArtpipeError):
-    """The catalogue lacks a column that artworks are made of."""
+    """The catalogue lacks a required column."""
 
 
 class EmptyCatalogError(ArtpipeError):
-    """The catalogue holds no rows."""
+    """The catalogue has no rows."""
 
 
 @dataclass(frozen=True)
 class CatalogFormat:
-    """How the file was written; `str()` of it says so to people."""
+    """How the file is encoded; `str()` is for logs."""
 
     zipped: bool
     delimiter: str
@@ -68,12 +68,12 @@ class CatalogFormat:
 
 @dataclass(frozen=True)
 class ParsedCatalog:
-    """The readable rows and the others.
+    """The parsed rows and the others.
 
     Attributes:
         rows: text columns named as in the header, in lower case, and `row_number` (1 is the line below the header).
-        quarantine: `QUARANTINE`, the rows that could not be read.
-        format: what the file turned out to be.
+        quarantine: `QUARANTINE`, the rows that could not be parsed.
+        format: the detected format of the file.
         repaired: rows with a delimiter inside a field that could be put back in one way only.
     """
 
@@ -85,7 +85,7 @@ class ParsedCatalog:
 
 @dataclass(frozen=True)
 class _Record:
-    """One row on its way: its fields, or the reason why there are none."""
+    """One row while it is parsed: its fields, or the reason why it has none."""
 
     number: int
     raw: str
@@ -94,17 +94,30 @@ class _Record:
 
 
 def parse_catalog(data: bytes, source: str = "the catalogue") -> ParsedCatalog:
-    """Read a catalogue file.
+    """Parse a catalogue file.
 
     Args:
-        data: the file as it came.
-        source: what to call it in an error, such as its address.
+        data: the file as it was downloaded.
+        source: its name in an error, such as its address.
 
     Raises:
         NotACatalogError: a web page, a picture, a damaged zip: anything without a catalogue's header.
         MissingColumnError: a column of `COLUMNS` is not in the header.
         EmptyCatalogError: no bytes, or a header alone.
     """
+    header, found, lines = _recognised(data, source)
+    table = pl.DataFrame({"raw": lines}).with_row_index("row_number", offset=1)
+    table = table.with_columns(pl.col("row_number").cast(pl.Int64)).filter(pl.col("raw").str.contains(r"\S"))
+    return _parsed(table, header, found)
+
+
+def check_catalog(data: bytes, source: str = "the catalogue") -> None:
+    """Raise what `parse_catalog` would raise, without parsing the rows."""
+    _recognised(data, source)
+
+
+def _recognised(data: bytes, source: str) -> tuple[list[str], CatalogFormat, list[str]]:
+    """The column names, the format and the lines below the header, at least one of them with text."""
     unpacked, zipped = _unpacked(data, source)
     text, encoding = _decoded(unpacked)
     if not text.strip():
@@ -112,14 +125,13 @@ def parse_catalog(data: bytes, source: str = "the catalogue") -> ParsedCatalog:
     lines = _lines(text)
     first = next(i for i, line in enumerate(lines) if line.strip())
     if re.fullmatch(r"sep=.", lines[first].strip()) and first + 1 < len(lines):
-        first += 1  # a line that spreadsheets write for themselves
+        first += 1  # a line that spreadsheets write for their own use
     header, delimiter = _header(lines[first], source)
     found = CatalogFormat(zipped, delimiter, encoding)
-    table = pl.DataFrame({"raw": lines[first + 1 :]}).with_row_index("row_number", offset=1)
-    table = table.with_columns(pl.col("row_number").cast(pl.Int64)).filter(pl.col("raw").str.contains(r"\S"))
-    if table.is_empty():
+    rows = lines[first + 1 :]
+    if not any(map(str.strip, rows)):
         raise EmptyCatalogError(f"{source} has a header ({found}) and no row below it; {NEXT_STEP}")
-    return _parsed(table, header, found)
+    return header, found, rows
 
 
 def _unpacked(data: bytes, source: str) -> tuple[bytes, bool]:
@@ -156,15 +168,15 @@ def _decoded(data: bytes) -> tuple[str, str]:
     except UnicodeDecodeError:
         text = data.decode("utf-8-sig", errors="replace")
     stray = text.count("\ufffd")
-    # Windows-1252 text hardly ever happens to be UTF-8: where most letters are, the rest are damaged bytes.
+    # Windows-1252 text is hardly ever valid UTF-8 by chance: where most letters are, the rest are damaged bytes.
     letters = sum(1 for char in re.findall(r"[^\x00-\x7f]", text) if char != "\ufffd")
     if data.startswith(b"\xef\xbb\xbf") or letters > 4 * stray:
         return text, "UTF-8"
-    return data.decode("cp1252", errors=AS_BROWSERS_DO), "Windows-1252"
+    return data.decode("cp1252", errors=CP1252_CONTROLS), "Windows-1252"
 
 
-def _as_browsers_do(error: UnicodeError) -> tuple[str | bytes, int]:
-    """The five bytes that Windows-1252 leaves open are control characters, as browsers read them, and back."""
+def _cp1252_controls(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Map the five bytes that Windows-1252 leaves undefined to control characters and back, as browsers do."""
     if isinstance(error, UnicodeDecodeError):
         return error.object[error.start : error.end].decode("latin-1"), error.end
     if isinstance(error, UnicodeEncodeError):
@@ -172,11 +184,11 @@ def _as_browsers_do(error: UnicodeError) -> tuple[str | bytes, int]:
     raise error
 
 
-codecs.register_error(AS_BROWSERS_DO, _as_browsers_do)
+codecs.register_error(CP1252_CONTROLS, _cp1252_controls)
 
 
 def _lines(text: str) -> list[str]:
-    # Not str.splitlines: it also splits at characters that stand inside fields.
+    # Not str.splitlines: it also splits at characters that occur inside fields.
     lines = text.split("\n") if "\n" in text else text.split("\r")
     return [line.removesuffix("\r") for line in lines]
 
@@ -212,48 +224,48 @@ def _header(line: str, source: str) -> tuple[list[str], str]:
 def _parsed(table: pl.DataFrame, header: list[str], found: CatalogFormat) -> ParsedCatalog:
     width, delimiter = len(header), found.delimiter
     delimiters = pl.col("raw").str.count_matches(delimiter, literal=True)
-    # A stray byte of UTF-8 would be a wrong letter in a title for ever: the row is set aside.
+    # A stray byte would put a wrong letter into a title for ever, so the row is quarantined.
     damaged = pl.col("raw").str.contains("\ufffd", literal=True)
     if found.encoding != "UTF-8":
         damaged = pl.lit(False)
-    table = table.with_columns(right=(delimiters == width - 1) & ~damaged, damaged=damaged)
+    table = table.with_columns(is_plain=(delimiters == width - 1) & ~damaged, damaged=damaged)
     quoted = _is_quoted(table, width, delimiter)
     if quoted:
-        table = table.with_columns(right=pl.col("right") & ~pl.col("raw").str.contains('"', literal=True))
-    plain = table.filter("right")
+        table = table.with_columns(is_plain=pl.col("is_plain") & ~pl.col("raw").str.contains('"', literal=True))
+    plain = table.filter("is_plain")
     rows = plain.select(
         "row_number", pl.col("raw").str.split_exact(delimiter, width - 1).struct.rename_fields(header).alias("fields")
     ).unnest("fields")
-    others = table.filter(~pl.col("right"))
+    others = table.filter(~pl.col("is_plain"))
     records = [_trimmed(record, width) for record in _records(others, width, delimiter, quoted=quoted)]
-    torn = [record for record in records if record.fields is not None and len(record.fields) != width]
-    mend = field_mender(header, delimiter)
+    misfits = [record for record in records if record.fields is not None and len(record.fields) != width]
+    repair = field_repairer(header, delimiter)
     # Where thousands of rows do not fit, the header is wrong and not the rows.
-    healed = {} if len(torn) > MAX_MENDED_ROWS else {record.number: mend(record.fields or []) for record in torn}
-    mended: list[list[object]] = []
+    repaired = {} if len(misfits) > MAX_REPAIRED_ROWS else {r.number: repair(r.fields or []) for r in misfits}
+    further: list[list[object]] = []
     quarantined: list[tuple[int, str, str]] = []
     for record in records:
         fields = record.fields
         if fields is not None and len(fields) != width:
-            fields = healed.get(record.number)
+            fields = repaired.get(record.number)
         if fields is not None:
-            mended.append([record.number, *fields])
+            further.append([record.number, *fields])
             continue
         count = len(record.fields or [])
         reason = record.reason or f"{count} field{'' if count == 1 else 's'} instead of {width}"
         quarantined.append((record.number, reason, record.raw[:MAX_RAW_CHARS]))
-    if mended:
-        rows = pl.concat([rows, pl.DataFrame(mended, schema=rows.schema, orient="row")]).sort("row_number")
+    if further:
+        rows = pl.concat([rows, pl.DataFrame(further, schema=rows.schema, orient="row")]).sort("row_number")
     return ParsedCatalog(
         rows=rows.select("row_number", *header),
         quarantine=pl.DataFrame(quarantined, schema=QUARANTINE, orient="row").sort("row_number"),
         format=found,
-        repaired=sum(fields is not None for fields in healed.values()),
+        repaired=sum(fields is not None for fields in repaired.values()),
     )
 
 
 def _trimmed(record: _Record, width: int) -> _Record:
-    """Without the delimiters that spreadsheets put at the end for columns that were once there."""
+    """Drop the trailing delimiters that spreadsheets write for deleted columns."""
     fields = record.fields
     while fields and len(fields) > width and not fields[-1].strip():
         fields = fields[:-1]
@@ -261,9 +273,9 @@ def _trimmed(record: _Record, width: int) -> _Record:
 
 
 def _is_quoted(table: pl.DataFrame, width: int, delimiter: str) -> bool:
-    """Whether a `"` at the start of a field opens a quotation, or is just a character of the text.
+    """Whether a `"` at the start of a field opens a quotation, or is part of the text.
 
-    An export that quotes fields doubles the quotes inside them and quotes every field that holds one; a plain one
+    An export that quotes fields doubles the quotes inside them and quotes every field that has one; a plain export
     leaves `Museum "Name", Town` as it is.
     """
     with_quotes = table.filter(pl.col("raw").str.contains('"', literal=True))
@@ -289,7 +301,7 @@ def _strict(line: str, delimiter: str) -> list[str]:
 
 
 def _records(table: pl.DataFrame, width: int, delimiter: str, *, quoted: bool) -> Iterator[_Record]:
-    """The rows that are not plain: quoted ones, which may run over several lines, and those of a wrong width."""
+    """The rows that are not plain: quoted ones, which may span several lines, and those of a wrong width."""
     lines = list(zip(table["row_number"].to_list(), table["raw"].to_list(), table["damaged"].to_list(), strict=True))
     at = 0
     while at < len(lines):
@@ -300,7 +312,7 @@ def _records(table: pl.DataFrame, width: int, delimiter: str, *, quoted: bool) -
         elif not quoted or '"' not in raw:
             yield _Record(number, raw, raw.split(delimiter))
         else:
-            record, used = _quoted_record(lines[at - 1 : at - 1 + MAX_LINES_IN_A_ROW], width, delimiter)
+            record, used = _quoted_record(lines[at - 1 : at - 1 + MAX_LINES_PER_ROW], width, delimiter)
             at += used - 1
             yield record
 
@@ -310,7 +322,7 @@ def _quoted_record(lines: Sequence[tuple[int, str, bool]], width: int, delimiter
     number, raw, _ = lines[0]
     joined = ""
     for used, (line_number, line, is_damaged) in enumerate(lines, start=1):
-        # Lines between were blank or plain rows: an open quote may not swallow those.
+        # The lines skipped were blank or plain rows: an open quotation must not swallow those.
         if is_damaged or line_number != number + used - 1:
             break
         joined = f"{joined}\n{line}" if joined else line
@@ -320,7 +332,7 @@ def _quoted_record(lines: Sequence[tuple[int, str, bool]], width: int, delimiter
             if raw.count(delimiter) == width - 1:
                 return _Record(number, raw, raw.split(delimiter)), 1
             continue
-        # Lines are only taken together where that makes a row of them.
+        # Lines are joined only where that makes a row of the right width.
         if used == 1 or len(fields) == width:
             return _Record(number, joined, fields), used
         break

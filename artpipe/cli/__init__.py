@@ -1,1 +1,1 @@
-"""The command line: `artpipe demo`, `refresh`, `status`, `search`, `predict`, `models`, `serve` and so on."""
+"""The command line: one module for each group of commands."""

@@ -1,9 +1,10 @@
-"""The demonstration: the whole graph on the gallery in use, then a painting and its ten nearest neighbours."""
+"""The demonstration: the whole graph on the configured gallery, then a painting and its nearest neighbours."""
 
 import json
 import time
 from typing import TYPE_CHECKING
 
+from artpipe.definitions import build_definitions
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.orchestration.instance import artpipe_command, ui_command
 from artpipe.orchestration.runner import RefreshOptions, refresh
@@ -22,15 +23,15 @@ def run_demo(settings: Settings, console: "Console") -> None:
 
     Args:
         settings: which gallery, which lake.
-        console: where the story is told.
+        console: where the result is printed.
 
     Raises:
-        ArtpipeError: a step failed in a way that has a next step.
+        ArtpipeError: an expected failure of a step.
     """
     started = time.monotonic()
     gallery = "the sample gallery, drawn here" if settings.is_sample else settings.gallery
     console.print(f"[bold]artpipe[/] runs its whole graph on {gallery}; the lake is [cyan]{settings.lake_root}[/].")
-    run = refresh(settings, RefreshOptions(), console)
+    run = refresh(build_definitions(settings), settings, RefreshOptions(), console)
     console.print(
         f"  {len(run.ran)} assets in {clock_text(time.monotonic() - started)}, "
         f"{run.passed_checks} checks passed"
@@ -38,16 +39,16 @@ def run_demo(settings: Settings, console: "Console") -> None:
         + ".\n"
     )
     lake = DataLake(settings.lake_root)
-    _tell_accuracy(lake, console)
-    _tell_neighbours(lake, console)
-    _tell_next_steps(settings, console)
+    _print_accuracy(lake, console)
+    _print_neighbours(lake, console)
+    print_next_steps(settings, console)
 
 
-def _tell_next_steps(settings: Settings, console: "Console") -> None:
-    """The lines that open what was made, each whole."""
+def print_next_steps(settings: Settings, console: "Console") -> None:
+    """The commands that open the results, each on one line."""
     console.print()
     for what, command in {
-        "The collection as a web page (it tells its address)": artpipe_command(settings, "serve"),
+        "The collection as a web page (its address is printed)": artpipe_command(settings, "serve"),
         "The run in the Dagster UI (then open http://127.0.0.1:3000)": ui_command(settings),
         "A search with a picture of your own": artpipe_command(settings, "search", "PICTURE.jpg"),
     }.items():
@@ -55,14 +56,12 @@ def _tell_next_steps(settings: Settings, console: "Console") -> None:
         console.print(f"  {command}", soft_wrap=True, highlight=False, markup=False)
 
 
-def _tell_accuracy(lake: DataLake, console: "Console") -> None:
+def _print_accuracy(lake: DataLake, console: "Console") -> None:
     """The held-out accuracy, as a table."""
     from rich.table import Table
 
-    report = json.loads(lake.report("evaluation/report.json").read_bytes())
-    table = Table(
-        title="Accuracy on works the model never saw (top 1 / top 3, and always guessing the commonest class)"
-    )
+    report = json.loads(lake.evaluation_report.read_bytes())
+    table = Table(title="Accuracy on works the model never saw (top 1 / top 3, and the majority class)")
     table.add_column("")
     names = {"test": "unseen works", "unseen_artists": "unseen artists"}
     for split, name in names.items():
@@ -78,7 +77,7 @@ def _accuracy_text(scores: dict[str, float | None]) -> str:
     return f"{scores['at_1']:.1%} / {scores['at_3']:.1%}  ({scores['majority_floor']:.1%})"
 
 
-def _tell_neighbours(lake: DataLake, console: "Console") -> None:
+def _print_neighbours(lake: DataLake, console: "Console") -> None:
     """A painting of the test split and its nearest neighbours: a table here, a contact sheet in the lake."""
     from rich.table import Table
 
@@ -107,7 +106,7 @@ def _tell_neighbours(lake: DataLake, console: "Console") -> None:
 
 
 def _query_of(lake: DataLake) -> str:
-    """A test work that nobody picked by hand: the first of a fixed order by hash."""
+    """A test work that nobody picked by hand: the first by hash."""
     from artpipe.lake.parquet import read_table
 
     splits: pl.DataFrame = read_table(lake, "splits")

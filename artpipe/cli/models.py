@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from artpipe.models.stories import ModelStory
+    from artpipe.models.summary import ModelSummary
 
 app = typer.Typer(invoke_without_command=True, help="The trained models: which is served, why, and changing that.")
 
@@ -27,21 +27,21 @@ _MARKS = {"served": "[green]served[/]", "candidate": "[cyan]candidate[/]", "decl
 
 @app.callback()
 def models(context: typer.Context, as_json: AsJson = False) -> None:
-    """List every saved model with its story, the last trained first, or change which one is served."""
+    """List every saved model, the last trained first, or change which one is served."""
     if context.invoked_subcommand is not None:
         return
     from artpipe.lake.paths import DataLake
-    from artpipe.models.stories import model_stories
+    from artpipe.models.summary import model_summaries
 
     lake = DataLake(settings_in_force().lake_root)
-    stories = model_stories(lake)
+    summaries = model_summaries(lake)
     if as_json:
-        print_json([story.to_dict() for story in stories])
-    elif stories:
+        print_json([each.to_dict() for each in summaries])
+    elif summaries:
         console = people(stderr=False)
-        console.print(_table(stories))
-        for story in stories:
-            console.print(f"{story.model_id} is {_STATES[story.state]}: {story.why}", markup=False, highlight=False)
+        console.print(_table(summaries))
+        for each in summaries:
+            console.print(f"{each.model_id} is {_STATES[each.state]}: {each.why}", markup=False, highlight=False)
     else:
         people().print(f"No model was trained in {lake.root} yet; run `artpipe refresh`.", markup=False)
 
@@ -49,18 +49,22 @@ def models(context: typer.Context, as_json: AsJson = False) -> None:
 @app.command()
 def promote(model_id: Annotated[str, typer.Argument(help="The id of a saved model.")], as_json: AsJson = False) -> None:
     """Serve this model, whatever its comparison with the served one says."""
+    from artpipe.definitions import build_definitions
     from artpipe.serving.promotion import promote as run_promote
 
-    has_moved = run_promote(settings_in_force(), model_id)
+    settings = settings_in_force()
+    has_moved = run_promote(build_definitions(settings), settings, model_id)
     _tell(model_id, has_moved=has_moved, as_json=as_json)
 
 
 @app.command()
 def rollback(as_json: AsJson = False) -> None:
     """Serve the model that was served before the present one."""
+    from artpipe.definitions import build_definitions
     from artpipe.serving.promotion import roll_back
 
-    _tell(roll_back(settings_in_force()), has_moved=True, as_json=as_json)
+    settings = settings_in_force()
+    _tell(roll_back(build_definitions(settings), settings), has_moved=True, as_json=as_json)
 
 
 def _tell(model_id: str, *, has_moved: bool, as_json: bool) -> None:
@@ -78,24 +82,24 @@ def _tell(model_id: str, *, has_moved: bool, as_json: bool) -> None:
         people().print(f"{model_id} is served already: nothing was changed.", markup=False)
 
 
-def _table(stories: "list[ModelStory]") -> "Table":
+def _table(summaries: "list[ModelSummary]") -> "Table":
     from rich.markup import escape
     from rich.table import Column, Table
 
     names = ("is", "trained", "backbone, start", "learned", "validation @1", "test @1")
     table = Table(Column("model", no_wrap=True), *names)
-    for story in stories:
-        mark = _MARKS.get(story.state, story.state)
-        if story.is_candidate and story.state != "candidate":
+    for each in summaries:
+        mark = _MARKS.get(each.state, each.state)
+        if each.is_candidate and each.state != "candidate":
             mark += "\ncandidate"
         table.add_row(
-            story.model_id,
+            each.model_id,
             mark,
-            _when(story.trained_at),
-            escape(f"{story.backbone}\n{story.start}"),
-            ("-" if story.training_rows is None else f"{story.training_rows:,} rows") + f"\n{story.epochs} epochs",
-            _shares(story.validation_at_1),
-            "-" if story.test_at_1 is None else _shares(story.test_at_1),
+            _when(each.trained_at),
+            escape(f"{each.backbone}\n{each.start}"),
+            ("-" if each.training_rows is None else f"{each.training_rows:,} rows") + f"\n{each.epochs} epochs",
+            _shares(each.validation_at_1),
+            "-" if each.test_at_1 is None else _shares(each.test_at_1),
         )
     return table
 

@@ -1,4 +1,4 @@
-"""The commands that bring a lake up to date and say what is stale: `artpipe refresh` and `artpipe status`."""
+"""The commands that bring a lake up to date and show what is stale: `artpipe refresh` and `artpipe status`."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,19 +31,20 @@ def refresh(
     as_json: AsJson = False,
 ) -> None:
     """Bring the collection up to date: run what is stale or missing, and nothing else."""
+    from artpipe.definitions import build_definitions
     from artpipe.orchestration.runner import RefreshOptions
     from artpipe.orchestration.runner import refresh as run_refresh
 
-    settings, console = settings_in_force(), people()
     if dry_run:
         status(select, force, as_json=as_json)
         return
+    settings, console = settings_in_force(), people()
     options = RefreshOptions(select=select, force=force, wait=wait, webserver=webserver)
-    report = run_refresh(settings, options, console)
+    report = run_refresh(build_definitions(settings), settings, options, console)
     if as_json:
         print_json(report.to_dict())
     else:
-        console.print(refresh_told(report), highlight=False)
+        console.print(refresh_summary(report), highlight=False)
 
 
 def status(
@@ -54,9 +55,11 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show what is fresh, stale or missing, why, and what a refresh would run."""
+    from artpipe.definitions import build_definitions
     from artpipe.orchestration.outlook import outlook, outlook_table
 
-    found = outlook(settings_in_force(), select, force=force)
+    settings = settings_in_force()
+    found = outlook(build_definitions(settings), settings, select, force=force)
     if as_json:
         print_json(found.to_dict())
         return
@@ -65,21 +68,21 @@ def status(
     console.print(found.summary, highlight=False)
 
 
-def refresh_told(report: "RefreshReport") -> str:
-    """What a refresh did, in a few words."""
+def refresh_summary(report: "RefreshReport") -> str:
+    """What a refresh did, in one line."""
     from artpipe.progress import clock_text
 
     work = report.work
-    told = [
+    counts = [
         f"{work['requests']:,} requests ({work['not_modified']:,} not modified)" if work["requests"] else "",
         f"{work['images_fetched']:,} images fetched" if work["images_fetched"] else "",
         f"{work['images_embedded']:,} embedded" if work["images_embedded"] else "",
-        f"{work['rows_updated']:,} rows described anew" if work["rows_updated"] else "",
+        f"{work['rows_updated']:,} rows updated" if work["rows_updated"] else "",
     ]
-    done = ", ".join(part for part in told if part) or "no work was needed"
+    done = ", ".join(part for part in counts if part) or "no work was needed"
     checks = f"{report.passed_checks} checks passed"
     if report.failed_checks:
-        checks += f", [yellow]{len(report.failed_checks)} did not[/]"
+        checks += f", [yellow]{len(report.failed_checks)} failed[/]"
     return (
         f"  {len(report.ran)} assets ran and {len(report.skipped)} were fresh, in {clock_text(report.seconds)}: "
         f"{done}; {checks}."

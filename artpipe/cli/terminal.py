@@ -1,4 +1,4 @@
-"""What every command of the command line shares: the settings in force, and how people and programs are answered."""
+"""What every command shares: the settings in force, and how output for people and for programs is written."""
 
 import json
 import sys
@@ -48,12 +48,15 @@ def problems(error: "ValidationError", prefix: str) -> str:
 
 
 def people(*, stderr: bool = True) -> "Console":
-    """Where tables and progress go: stderr, so that stdout stays free for what a program reads."""
+    """Where tables and progress go: stderr, so that stdout stays free for what a program reads.
+
+    Long lines are left to the terminal to wrap: rich would put newlines into the commands and paths in them.
+    """
     from rich.console import Console
 
-    console = Console(stderr=stderr)
+    console = Console(stderr=stderr, soft_wrap=True)
     # A pipe or a file has no width of its own, and 80 columns cut titles short.
-    return console if console.is_terminal else Console(stderr=stderr, width=120)
+    return console if console.is_terminal else Console(stderr=stderr, soft_wrap=True, width=120)
 
 
 def print_json(value: object) -> None:

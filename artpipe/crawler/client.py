@@ -1,7 +1,10 @@
-"""The polite HTTP client: what every request to a gallery goes through.
+"""The polite HTTP client: every request to a gallery goes through it.
 
-It obeys robots.txt, keeps to a request rate and a concurrency per host, retries what may pass, waits when it is told
-to, asks conditionally, and gives every request an outcome. The bytes go to `catalog/` and `images/`.
+It obeys robots.txt, limits request rate and concurrency per host, retries transient failures, honours Retry-After,
+sends conditional requests, and gives every request an outcome. The bytes go to `sources/` and `images/`.
+
+urllib3's `Retry` is not used: a Retry-After must silence the whole host for all threads, and waiting must end at once
+when the consumer leaves.
 """
 
 import random
@@ -9,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import Self
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -32,34 +34,34 @@ __all__ = [
 
 MAX_REDIRECTS = 5
 SPARE_WORKERS = 2
-"""Threads beside those whose requests are under way: ready to send when one is done, or pausing before a retry."""
+"""Threads beside those with a request in flight: ready to send the next one, or pausing before a retry."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-MAY_PASS = frozenset({429, 500, 502, 503, 504})
+TRANSIENT = frozenset({429, 500, 502, 503, 504})
 GONE = frozenset({404, 410})
 REFUSED = frozenset({401, 403, 451})
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class GalleryUnreachableError(ArtpipeError):
-    """The gallery did not give something that nothing can go on without."""
+    """The gallery did not send a file that the pipeline cannot do without."""
 
 
 @dataclass(frozen=True)
 class ClientConfig:
-    """How a gallery is asked; the defaults suit a public site.
+    """How requests are sent; the defaults suit a public site.
 
     Args:
         base_url: where the gallery is, perhaps with a path; every request goes to a path below it.
         user_agent: who we are, `product/version (+contact)`; robots.txt addresses us by the product.
-        requests_per_s: most requests a second to one host; loopback addresses are not limited.
-        concurrency: most requests to one host at a time.
-        connect_timeout_s: for a connection to come about.
-        read_timeout_s: for the next piece of an answer.
-        total_timeout_s: for one answer as a whole.
-        max_tries: how often a request is tried before it has failed.
+        requests_per_s: maximum rate to one host; loopback addresses are not limited.
+        concurrency: maximum number of requests in flight to one host.
+        connect_timeout_s: for opening a connection.
+        read_timeout_s: for the next piece of a response.
+        total_timeout_s: for a whole response.
+        max_tries: attempts before a request has failed.
         backoff_s: bound of the random pause after the first failure; it doubles with each further one.
         retry_after_ceiling_s: the longest Retry-After that is waited for.
-        max_body_bytes: the largest body that is read.
+        max_body_bytes: the largest accepted body.
         allowed_hosts: hosts (`name` or `name:port`) that a redirect may lead to, beside the one of `base_url`.
     """
 
@@ -90,7 +92,7 @@ class ClientConfig:
 
 
 class _Host:
-    """What is known of one host: its pace, how many requests it has in hand, its robots.txt."""
+    """The state of one host: its pace, its free request slots, its robots.txt."""
 
     def __init__(self, origin: str, config: ClientConfig, clock: Callable[[], float]) -> None:
         self.origin = origin
@@ -103,14 +105,14 @@ class _Host:
 
 
 class GalleryClient:
-    """Asks a gallery for things, politely. Threads may share it; use it in a `with`.
+    """Sends requests to a gallery, politely. Threads may share it; use it in a `with`.
 
-    Addresses given to it are original ones, whatever their host: their path and query are asked for below `base_url`.
+    Addresses given to it are original ones, whatever their host: their path and query are requested below `base_url`.
 
     Args:
-        config: how to ask.
+        config: how requests are sent.
         clock: seconds, monotonic.
-        sleep: waits that many seconds; by default in real time and cut short when nobody waits for the answer.
+        sleep: waits that many seconds; by default in real time and cut short when the consumer leaves.
         rng: source of the jitter.
     """
 
@@ -140,40 +142,34 @@ class GalleryClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
+    def __exit__(self, *_: object) -> None:
         self._wire.close()
 
     @property
     def counts(self) -> RequestCounts:
-        """What was done so far."""
+        """What this client has done so far."""
         return self._counts
 
     def get(
         self, url: str, *, etag: str | None = None, last_modified: str | None = None, max_body_bytes: int | None = None
     ) -> Response:
-        """Ask for one thing; a failure is a response too.
+        """Send one request; a failure is a response too.
 
         Args:
-            url: its original address.
-            etag: the ETag of the copy that is held; with it, an unchanged thing comes back as NOT_MODIFIED.
-            last_modified: the Last-Modified of the copy that is held; likewise.
-            max_body_bytes: the largest body to accept, where it differs from the configured one.
+            url: the original address.
+            etag: the ETag of the stored copy; with it, an unchanged file comes back as NOT_MODIFIED.
+            last_modified: the Last-Modified of the stored copy; likewise.
+            max_body_bytes: the largest accepted body, where it differs from the configured one.
         """
         return self._get(Request(url, etag, last_modified), max_body_bytes, threading.Event())
 
     def get_many(
         self, requests: Iterable[Request], *, max_body_bytes: int | None = None
     ) -> Generator[tuple[Request, Response]]:
-        """Ask for many things, `concurrency` at a time; responses come in the order in which they are complete.
+        """Send many requests, `concurrency` at a time; responses come in the order of completion.
 
-        Requests are taken as there is room for them, in other threads than the caller's, never two at once. When
-        responses are not consumed, asking pauses. Closing the generator abandons what is under way.
+        Requests are taken from the iterable as there is room for them. When responses are not consumed, sending
+        pauses. Closing the generator abandons the requests in flight.
         """
 
         def work(request: Request, stop: threading.Event) -> Response:
@@ -184,7 +180,7 @@ class GalleryClient:
     def require(
         self, url: str, *, etag: str | None = None, last_modified: str | None = None, max_body_bytes: int | None = None
     ) -> Response:
-        """Ask for something that nothing can go on without; as `get`, but only OK and NOT_MODIFIED come back.
+        """As `get`, for a file that the pipeline cannot do without: only OK and NOT_MODIFIED come back.
 
         Raises:
             GalleryUnreachableError: any other outcome.
@@ -203,7 +199,7 @@ class GalleryClient:
         )
 
     def address_of(self, url: str) -> str:
-        """Where an original address is asked for: its path and query below the base URL."""
+        """Where an original address is requested: its path and query below the base URL."""
         parts = urlsplit(url)
         query = f"?{parts.query}" if parts.query else ""
         return f"{self._base}/{parts.path.lstrip('/')}{query}"
@@ -218,12 +214,12 @@ class GalleryClient:
         try:
             address = self.address_of(request.url)
         except ValueError as error:
-            return Response(Outcome.FAILED, error=f"{request.url!r} is not an address: {error}")
-        response = self._persist(address, headers, limit, stop, obey_robots=True)
+            return Response(Outcome.FAILED, error=f"{request.url!r} is not a valid address: {error}")
+        response = self._with_retries(address, headers, limit, stop, obey_robots=True)
         if response.outcome is Outcome.OK:
             self._count(bodies=1, bytes=len(response.body))
         elif response.outcome is Outcome.NOT_MODIFIED:
-            # A 304 need not repeat what the held copy was known by.
+            # A 304 need not repeat the validators of the stored copy.
             response = replace(
                 response,
                 etag=response.etag or request.etag,
@@ -232,22 +228,22 @@ class GalleryClient:
             self._count(not_modified=1)
         return response
 
-    def _persist(
+    def _with_retries(
         self, address: str, headers: dict[str, str], limit: int, stop: threading.Event, *, obey_robots: bool
     ) -> Response:
-        """Try until there is an answer to keep, or no try is left."""
+        """Attempt until there is a final response, or no try is left."""
         for tries in range(1, self.config.max_tries + 1):
-            response, may_pass = self._try(address, headers, limit, stop, obey_robots=obey_robots)
-            if not may_pass or tries == self.config.max_tries:
+            response, is_transient = self._attempt(address, headers, limit, stop, obey_robots=obey_robots)
+            if not is_transient or tries == self.config.max_tries:
                 return replace(response, tries=tries)
             self._pause(backoff_s(tries, self.config.backoff_s, self._rng), stop)
             self._count(retries=1)
         raise AssertionError("max_tries is at least 1")
 
-    def _try(
+    def _attempt(
         self, address: str, headers: dict[str, str], limit: int, stop: threading.Event, *, obey_robots: bool
     ) -> tuple[Response, bool]:
-        """Ask once, along redirects; returns what came of it and whether another try may do better."""
+        """One attempt, along redirects; returns the response and whether its failure is transient."""
         for _ in range(MAX_REDIRECTS + 1):
             host = self._host(urlsplit(address))
             if obey_robots and (refusal := self._rules(host, stop).refusal(address)):
@@ -257,15 +253,15 @@ class GalleryClient:
             except BodyTooLargeError as error:
                 return Response(Outcome.TOO_LARGE, 200, error=str(error)), False
             except TransferError as error:
-                return Response(Outcome.FAILED, error=str(error)), error.may_pass
+                return Response(Outcome.FAILED, error=str(error)), error.is_transient
             target = answer.headers.get("Location") if answer.status in REDIRECTS else None
             if target is None:
-                return self._judge(host, answer, conditional=bool(headers))
+                return self._interpret(host, answer, conditional=bool(headers))
             followed = self._followed(address, target)
             if followed is None:
                 error = (
-                    f"{address} redirects to {target}, a host that was not agreed to; "
-                    "name it in ARTPIPE_ALLOWED_HOSTS to follow"
+                    f"{address} redirects to {target}, a host that is not allowed; "
+                    "add it to ARTPIPE_ALLOWED_HOSTS to follow"
                 )
                 return Response(Outcome.REFUSED, answer.status, error=error), False
             address = followed
@@ -274,21 +270,21 @@ class GalleryClient:
     def _exchange(
         self, host: _Host, address: str, headers: dict[str, str], limit: int, stop: threading.Event
     ) -> Answer:
-        """One request, when the host's concurrency and pace allow it."""
+        """One request, as soon as the host's concurrency and pace allow it."""
         with host.slots:
             waiting = True
             while waiting:
                 silence_s = host.pace.silence_left_s()
                 if silence_s > self.config.retry_after_ceiling_s:
-                    raise TransferError(self._too_long(host, silence_s), may_pass=False)
+                    raise TransferError(self._too_long(host, silence_s), is_transient=False)
                 self._pause(host.pace.claim(), stop)
-                # Meanwhile another thread may have been told to leave the host alone.
+                # Meanwhile another thread may have received a Retry-After.
                 waiting = host.pace.silence_left_s() > 0
             self._count(requests=1)
             return self._wire.send(address, headers, limit)
 
-    def _judge(self, host: _Host, answer: Answer, *, conditional: bool) -> tuple[Response, bool]:
-        """What an answer means, and whether another try may bring a better one."""
+    def _interpret(self, host: _Host, answer: Answer, *, conditional: bool) -> tuple[Response, bool]:
+        """The response for a status, and whether its failure is transient."""
         status, headers = answer.status, answer.headers
         if status == 200 or (status == 304 and conditional):
             response = Response(
@@ -297,7 +293,6 @@ class GalleryClient:
                 answer.body,
                 headers.get("ETag"),
                 headers.get("Last-Modified"),
-                headers.get("Content-Type"),
             )
             return response, False
         if status in GONE:
@@ -305,9 +300,9 @@ class GalleryClient:
         if status in REFUSED:
             return Response(Outcome.REFUSED, status, error=f"the gallery answered {status}"), False
         failed = Response(Outcome.FAILED, status, error=f"the gallery answered {status}")
-        if status not in MAY_PASS:
+        if status not in TRANSIENT:
             return failed, False
-        # HTTP dates are in wall-clock time, whatever clock the waiting goes by.
+        # HTTP dates are in wall-clock time, whatever clock the pace goes by.
         wait_s = retry_after_s(headers.get("Retry-After"), time.time())
         if wait_s is None:
             return failed, True
@@ -318,12 +313,12 @@ class GalleryClient:
 
     def _too_long(self, host: _Host, wait_s: float) -> str:
         return (
-            f"{host.name} wants to be left alone for {wait_s:,.0f} s (Retry-After), more than the "
+            f"{host.name} requests a pause of {wait_s:,.0f} s (Retry-After), longer than the "
             f"{self.config.retry_after_ceiling_s:g} s that are waited for; run again later"
         )
 
     def _followed(self, address: str, target: str) -> str | None:
-        """Where a redirect leads, if we may go there: to the gallery's own host, or to one that was allowed."""
+        """The target of a redirect if it is allowed: the gallery's own host, or a configured one; else None."""
         try:
             followed = urljoin(address, target)
             there, base = urlsplit(followed), urlsplit(self._base)
@@ -348,15 +343,15 @@ class GalleryClient:
         return host
 
     def _rules(self, host: _Host, stop: threading.Event) -> RobotsRules:
-        """What the host's robots.txt says; it is asked for when first needed, by one thread for all."""
+        """The host's robots.txt rules; requested when first needed, by one thread for all."""
         if host.rules is not None and self._clock() < host.rules_end:
             return host.rules
         with host.robots_lock:
             if host.rules is None or self._clock() >= host.rules_end:
                 url = f"{host.origin}{ROBOTS_PATH}"
-                answer = self._persist(url, {}, MAX_ROBOTS_BYTES, stop, obey_robots=False)
+                answer = self._with_retries(url, {}, MAX_ROBOTS_BYTES, stop, obey_robots=False)
                 if stop.is_set():
-                    # Cut off by us: that says nothing about the host.
+                    # We cut it off ourselves, so the failure is not the host's.
                     raise AbandonedError
                 rules = robots_rules(url, answer, self._product)
                 host.pace.slow_down(rules.crawl_delay_s)

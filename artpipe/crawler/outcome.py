@@ -1,4 +1,4 @@
-"""What is asked of a gallery and what came of it, as plain values: the client makes them, the harvest stores them."""
+"""Requests, responses and their outcomes as plain values: the client makes them, the harvest stores them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,28 +8,28 @@ class Outcome(StrEnum):
     """How a request ended; every request has exactly one."""
 
     OK = "ok"
-    """The body is there, whole."""
+    """The whole body was received."""
     NOT_MODIFIED = "not_modified"
-    """The copy that is held is still the current one."""
+    """The stored copy is current."""
     GONE = "gone"
-    """The gallery has no such thing (404, 410)."""
+    """The gallery has no such file (404, 410)."""
     REFUSED = "refused"
     """robots.txt, the gallery (401, 403, 451) or our own rule on redirects forbids it."""
     TOO_LARGE = "too_large"
-    """The body is larger than the ceiling."""
+    """The body is larger than the limit."""
     FAILED = "failed"
-    """No usable answer after all tries; another time may be better."""
+    """No usable response after all tries; a later request may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One thing to ask for.
+    """One request.
 
     Args:
-        url: its original address.
-        etag: the ETag of the copy that is held, if any.
-        last_modified: the Last-Modified of the copy that is held, if any.
-        key: whatever the caller wants to find beside the response.
+        url: the original address.
+        etag: the ETag of the stored copy, if any.
+        last_modified: the Last-Modified of the stored copy, if any.
+        key: anything the caller needs beside the response.
     """
 
     url: str
@@ -40,14 +40,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came of one request."""
+    """The result of one request."""
 
     outcome: Outcome
     status: int | None = None
     body: bytes = b""
     etag: str | None = None
     last_modified: str | None = None
-    content_type: str | None = None
     error: str | None = None
     tries: int = 0
 
@@ -59,7 +58,7 @@ class RequestCounts:
     Args:
         requests: requests sent, with robots.txt, redirects and retries.
         bodies: responses delivered with a body.
-        not_modified: responses saying that the held copy is current.
+        not_modified: responses without a body, because the stored copy is current.
         retries: tries after a first one.
         bytes: body bytes delivered.
     """

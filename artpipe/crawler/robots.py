@@ -1,4 +1,4 @@
-"""What a host's robots.txt allows us, as RFC 9309 reads it."""
+"""A host's robots.txt, by RFC 9309."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,24 +10,24 @@ if TYPE_CHECKING:
 
 ROBOTS_PATH = "/robots.txt"
 MAX_ROBOTS_BYTES = 5_000_000
-LONGEST_CRAWL_DELAY_S = 60.0
-"""A longer Crawl-delay is cut to this: beyond it a site means "stay away", and says so better with Disallow."""
+MAX_CRAWL_DELAY_S = 60.0
+"""A longer Crawl-delay is cut to this; a site that means "stay away" has Disallow."""
 
 KEEP_RULES_S = 24 * 3600.0
 """RFC 9309, 2.4: rules should not be used for longer than a day."""
 KEEP_FAILURE_S = 60.0
-"""How long an unreadable robots.txt closes its host before it is asked for again."""
+"""How long an unreadable robots.txt forbids its host before it is requested again."""
 
 
 @dataclass(frozen=True)
 class RobotsRules:
-    """What one host asks of us.
+    """The rules of one host.
 
     Args:
         product: the name in our User-Agent that rules are addressed to.
-        crawl_delay_s: least time between two requests; 0 where nothing is asked.
+        crawl_delay_s: minimum time between two requests; 0 where there is none.
         parsed: the rules, or None when everything is allowed.
-        problem: why the rules are unknown; nothing may be asked of the host then.
+        problem: why the rules are unknown; nothing may be requested of the host then.
     """
 
     product: str
@@ -37,31 +37,31 @@ class RobotsRules:
 
     @property
     def keep_s(self) -> float:
-        """How long to go by these rules before reading them again."""
+        """How long these rules are valid before they are requested again."""
         return KEEP_FAILURE_S if self.problem else KEEP_RULES_S
 
     def refusal(self, url: str) -> Response | None:
-        """The response that stands in for a request that must not be made, or None where it may."""
+        """The response in place of a forbidden request, or None where it is allowed."""
         if self.problem:
             return Response(Outcome.FAILED, error=self.problem)
         if self.parsed is None or self.parsed.can_fetch(url, self.product):
             return None
-        return Response(Outcome.REFUSED, error=f"robots.txt does not allow {self.product} to ask for {url}")
+        return Response(Outcome.REFUSED, error=f"robots.txt does not allow {self.product} to request {url}")
 
 
 def robots_rules(url: str, answer: Response, product: str) -> RobotsRules:
-    """Read the answer to a request for robots.txt.
+    """The rules in a response to the request for robots.txt.
 
-    No such file (4xx) allows everything. A host that does not say (5xx, no answer) must be taken to forbid everything.
+    No such file (4xx) allows everything. No usable response (5xx, none at all) forbids everything.
     """
     if answer.outcome is Outcome.OK:
         from protego import Protego
 
         parsed = Protego.parse(answer.body.decode("utf-8-sig", errors="replace"))
         delay_s = float(parsed.crawl_delay(product) or 0.0)
-        return RobotsRules(product, min(max(delay_s, 0.0), LONGEST_CRAWL_DELAY_S), parsed)
-    # 429 is a client error by its number, but says "not now" rather than "no rules here".
+        return RobotsRules(product, min(max(delay_s, 0.0), MAX_CRAWL_DELAY_S), parsed)
+    # 429 is a client error by its number, but means "not now", not "no rules here".
     if answer.status is not None and 400 <= answer.status < 500 and answer.status != 429:
         return RobotsRules(product)
     reason = answer.error or f"answered {answer.status}"
-    return RobotsRules(product, problem=f"{url} could not be read, so nothing may be asked of its host: {reason}")
+    return RobotsRules(product, problem=f"{url} could not be read, so nothing may be requested of its host: {reason}")

@@ -1,6 +1,6 @@
-"""One request on the wire: sent over a kept connection, its body read whole, within time and size.
+"""One HTTP request: sent over a kept connection, its body read whole, within limits of time and size.
 
-Nothing here retries, follows redirects or judges a status; `client.py` does.
+Nothing here retries, follows redirects or interprets a status; `client.py` does.
 """
 
 import contextlib
@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from artpipe.crawler.limits import is_loopback
@@ -24,16 +24,16 @@ KEPT_OPEN_BYTES = 64 * 1024
 
 
 class TransferError(Exception):
-    """A request got no whole answer.
+    """A request got no whole response.
 
     Args:
         message: what happened.
-        may_pass: whether the same request may succeed a little later.
+        is_transient: whether the same request may succeed a little later.
     """
 
-    def __init__(self, message: str, *, may_pass: bool = True) -> None:
+    def __init__(self, message: str, *, is_transient: bool = True) -> None:
         super().__init__(message)
-        self.may_pass = may_pass
+        self.is_transient = is_transient
 
 
 class BodyTooLargeError(Exception):
@@ -42,7 +42,7 @@ class BodyTooLargeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer. The body is read for status 200 alone."""
+    """A whole response. The body is read for status 200 alone."""
 
     status: int
     headers: Mapping[str, str]
@@ -51,7 +51,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Route:
-    """What all requests to one origin share, worked out once: it costs as much as a small request itself."""
+    """What all requests to one origin share; preparing it costs as much as a small request itself."""
 
     prepared: "PreparedRequest"
     options: dict[str, Any]
@@ -63,9 +63,9 @@ class Wire:
     Args:
         user_agent: sent with every request.
         connections: how many connections to a host are kept open.
-        connect_timeout_s: for a connection to come about.
-        read_timeout_s: for the next piece of an answer.
-        total_timeout_s: for an answer as a whole; the read in progress when it runs out may end it later.
+        connect_timeout_s: for opening a connection.
+        read_timeout_s: for the next piece of a response.
+        total_timeout_s: for a whole response; a read in progress at that moment is not cut short.
         clock: seconds, monotonic.
     """
 
@@ -95,7 +95,7 @@ class Wire:
         self._session.close()
 
     def abandon(self, threads: Iterable[int]) -> None:
-        """Cut the connections on which these threads (by ident) await an answer, so that they stop waiting."""
+        """Shut down the sockets on which these threads (by ident) wait for a response, so that they stop waiting."""
         for thread in threads:
             if (waiting := self._waiting.get(thread)) is not None:
                 # The socket may just have been closed by its own thread, which is as good.
@@ -103,7 +103,7 @@ class Wire:
                     waiting.shutdown(socket.SHUT_RDWR)
 
     def send(self, url: str, headers: Mapping[str, str], max_body_bytes: int) -> Answer:
-        """Ask for one address.
+        """Send one GET request.
 
         Args:
             url: http or https, quoted or not.
@@ -111,7 +111,7 @@ class Wire:
             max_body_bytes: the largest body to accept.
 
         Raises:
-            TransferError: no connection, no answer in time, or a body that ended early.
+            TransferError: no connection, no response in time, or a body that ended early.
             BodyTooLargeError: the body is larger than `max_body_bytes`.
         """
         from requests.exceptions import RequestException
@@ -126,8 +126,8 @@ class Wire:
             with response:
                 body = self._body(response, max_body_bytes, deadline)
         except ValueError as error:
-            # Both libraries say so of an address or a header that can never be sent.
-            raise TransferError(f"{url!r} cannot be asked for: {error}", may_pass=False) from error
+            # Both libraries raise it for an address or a header that can never be sent.
+            raise TransferError(f"{url!r} cannot be requested: {error}", is_transient=False) from error
         except (RequestException, HTTPError, OSError) as error:
             raise TransferError(self._plain(error)) from error
         finally:
@@ -157,7 +157,7 @@ class Wire:
         return _Route(prepared, {name: options[name] for name in ("proxies", "verify", "cert")})
 
     def _body(self, response: "Response", max_body_bytes: int, deadline: float) -> bytes:
-        """Read the body of a 200 whole, and as much of any other as keeps its connection in use."""
+        """Read the body of a 200 whole, and a small one of any other status so that its connection can be reused."""
         raw = response.raw
         announced = raw.length_remaining
         if response.status_code != 200:
@@ -169,7 +169,7 @@ class Wire:
             raise BodyTooLargeError(f"the body is {announced:,} bytes long; at most {max_body_bytes:,} are accepted")
         pieces: list[bytes] = []
         size = 0
-        # read1 returns with what has come; read would wait for a full piece, however slowly it trickles in.
+        # read1 returns what has arrived; read would wait for a full piece, however slowly it trickles in.
         while piece := raw.read1(CHUNK_BYTES, decode_content=True):
             pieces.append(piece)
             size += len(piece)
@@ -180,10 +180,10 @@ class Wire:
 
     def _check_time(self, deadline: float) -> None:
         if self._clock() > deadline:
-            raise TransferError(f"the answer was not complete within {self._total_timeout_s:g} s")
+            raise TransferError(f"the response was not complete within {self._total_timeout_s:g} s")
 
     def _plain(self, error: Exception) -> str:
-        """What went wrong on the wire, in words; the libraries' own wrap one cause in three layers."""
+        """The cause of a transfer error in plain words; the libraries wrap it in three layers."""
         from requests.exceptions import ConnectTimeout, ReadTimeout
         from urllib3.exceptions import IncompleteRead, ReadTimeoutError
 
@@ -191,7 +191,7 @@ class Wire:
         if isinstance(error, ConnectTimeout):
             return f"no connection within {connect_s:g} s"
         if isinstance(error, ReadTimeout | ReadTimeoutError | TimeoutError):
-            return f"nothing came for {read_s:g} s"
+            return f"nothing was received for {read_s:g} s"
         cause: BaseException | None = error
         innermost: BaseException = error
         while cause is not None:
@@ -207,47 +207,40 @@ class Wire:
 
 
 def _watched_adapter(connections: int, waiting: dict[int, socket.socket]) -> "HTTPAdapter":
-    """A transport whose `waiting` says which thread awaits an answer on which socket."""
+    """A transport that records in `waiting` which thread waits for a response on which socket."""
     from requests.adapters import HTTPAdapter
     from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
     from urllib3.connection import HTTPConnection, HTTPSConnection
 
-    class WatchedConnection(HTTPConnection):
-        def getresponse(self) -> Any:
+    def watched(pool: Any, connection: Any) -> Any:
+        def getresponse(self: Any) -> Any:
             waiting[threading.get_ident()] = _open(self.sock)
-            answer = super().getresponse()
+            response = connection.getresponse(self)
             _acknowledge(self.sock)
-            return answer
+            return response
 
-    class WatchedSecureConnection(HTTPSConnection):
-        def getresponse(self) -> Any:
-            waiting[threading.get_ident()] = _open(self.sock)
-            answer = super().getresponse()
-            _acknowledge(self.sock)
-            return answer
-
-    class WatchedPool(HTTPConnectionPool):
-        ConnectionCls = cast("Any", WatchedConnection)
-
-    class WatchedSecurePool(HTTPSConnectionPool):
-        ConnectionCls = cast("Any", WatchedSecureConnection)
+        watched_connection = type(f"Watched{connection.__name__}", (connection,), {"getresponse": getresponse})
+        return type(f"Watched{pool.__name__}", (pool,), {"ConnectionCls": watched_connection})
 
     adapter = HTTPAdapter(pool_connections=16, pool_maxsize=connections)
-    adapter.poolmanager.pool_classes_by_scheme = {"http": WatchedPool, "https": WatchedSecurePool}
+    adapter.poolmanager.pool_classes_by_scheme = {
+        "http": watched(HTTPConnectionPool, HTTPConnection),
+        "https": watched(HTTPSConnectionPool, HTTPSConnection),
+    }
     return adapter
 
 
 def _open(sock: socket.socket | None) -> socket.socket:
     if sock is None:
-        raise ConnectionError("the connection was closed before an answer came")
+        raise ConnectionError("the connection was closed before a response arrived")
     return sock
 
 
 def _acknowledge(sock: socket.socket | None) -> None:
-    """Tell the server at once that the headers have come.
+    """Acknowledge the headers at once.
 
     A server that writes headers and body apart holds the body back until the headers are acknowledged (Nagle), and on
-    a kept connection we would take 40 ms to do so (delayed ACK): 22 requests a second instead of hundreds.
+    a kept connection our ACK is delayed by 40 ms: 22 requests a second instead of hundreds.
     """
     if sock is not None and hasattr(socket, "TCP_QUICKACK"):
         with contextlib.suppress(OSError):

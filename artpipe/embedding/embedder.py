@@ -1,6 +1,6 @@
-"""Pictures to unit vectors and class probabilities, as fast as the machine's forward pass allows.
+"""Inference: pictures to embeddings of length 1 and class probabilities, as fast as the forward pass allows.
 
-A copy of the trained network is put into its inference form; vectors and probabilities are float32 always.
+The backbone runs in its inference form; embeddings and probabilities are always float32.
 """
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from artpipe.embedding.predictions import Predictions
 from artpipe.images.pixels import Pixels, decode_square, decoding_threads
-from artpipe.models.checkpoint import LoadedModel, ModelCard
+from artpipe.models.card import ModelCard
+from artpipe.models.checkpoint import LoadedModel
 from artpipe.models.inference_form import Precision, inference_form
 from artpipe.models.network import MultiTaskClassifier, choose_device
 from artpipe.models.transforms import Normalise, mirrored
@@ -28,7 +30,7 @@ BATCH_SIZE = 64
 
 
 class Embedder:
-    """A trained network, ready to look at pictures.
+    """A trained network in its inference form.
 
     Args:
         model: the classifier; it is copied and left as it is.
@@ -42,7 +44,7 @@ class Embedder:
         self.card = card
         self.device = choose_device(device)
         self.backbone, self.dtype = inference_form(model.backbone, card.transform.size, self.device, precision)
-        self.top = model.without_backbone().to(self.device, torch.float32).eval()
+        self.head = model.without_backbone().to(self.device, torch.float32).eval()
         self._normalise = Normalise(card.transform, self.device, self.dtype)
 
     @classmethod
@@ -56,13 +58,8 @@ class Embedder:
         return str(self.dtype).removeprefix("torch.")
 
     @property
-    def dimensions(self) -> int:
-        """Length of a vector."""
-        return self.card.features
-
-    @property
     def image_px(self) -> int:
-        """Side of the squares that it looks at."""
+        """Side of its square input."""
         return self.card.transform.size
 
     def embed_pixels(self, squares: "Pixels | Tensor | Sequence[Tensor]") -> Predictions:
@@ -73,42 +70,40 @@ class Embedder:
                 tensors of one square.
 
         Raises:
-            ValueError: a vector is zero and has no direction, or is not finite.
+            ValueError: an embedding is zero and has no direction, or is not finite.
         """
         batch = torch.from_numpy(squares) if isinstance(squares, np.ndarray) else squares
         with torch.inference_mode():
             views = [batch, mirrored(batch)][: self.card.views]
-            # Each view is judged before the next is made: on a CPU they share the buffer of pixels.
-            return self.judge(self.backbone(self._normalise(view)) for view in views)
+            # Each view's features are computed before the next is normalised: on a CPU they share the input buffer.
+            return self.predict_from_features(self.backbone(self._normalise(view)) for view in views)
 
-    def judge(self, views: Iterable[Tensor]) -> Predictions:
-        """What is made of the backbone's features, as computed now or kept.
+    def predict_from_features(self, views: Iterable[Tensor]) -> Predictions:
+        """Embeddings and probabilities from the backbone's features, computed now or cached.
 
         Args:
             views: the features of the same N pictures in each view, (N, pooled) of any float type.
 
         Raises:
-            ValueError: a vector is zero and has no direction, or is not finite.
+            ValueError: an embedding is zero and has no direction, or is not finite.
         """
         with torch.inference_mode():
-            judged = [self.top.judge(features.to(self.device, torch.float32)) for features in views]
-            summed = torch.stack([vectors for vectors, _ in judged]).mean(0)
-            lengths = torch.linalg.vector_norm(summed, dim=1, keepdim=True)
+            outputs = [self.head.forward_head(features.to(self.device, torch.float32)) for features in views]
+            embeddings = torch.stack([embeddings for embeddings, _ in outputs]).mean(0)
+            lengths = torch.linalg.vector_norm(embeddings, dim=1, keepdim=True)
             bad = (~((lengths > 0) & lengths.isfinite())).flatten().nonzero().flatten().tolist()
             if bad:
                 raise ValueError(
-                    f"picture {bad[0]} of this batch gave a vector of length {float(lengths[bad[0]])}, "
+                    f"picture {bad[0]} of this batch has an embedding of length {float(lengths[bad[0]])}, "
                     "which has no direction"
                 )
-            vectors = summed / lengths
-            # The mean of the views' logits and not of their probabilities: that is what temperatures were fitted on.
-            chances = {
-                task: (
-                    torch.stack([logits[task] for _, logits in judged]).mean(0) / self.card.temperatures.get(task, 1.0)
-                ).softmax(dim=1)
-                for task in self.top.tasks
-            }
-        return Predictions(vectors.cpu().numpy(), {task: one.cpu().numpy() for task, one in chances.items()})
+            # The mean of the views' logits and not of their probabilities: the temperatures were fitted on it.
+            probabilities: dict[str, NDArray[np.float32]] = {}
+            for task in self.head.tasks:
+                logits = torch.stack([each[task] for _, each in outputs]).mean(0)
+                scaled = logits / self.card.temperatures.get(task, 1.0)
+                probabilities[task] = scaled.softmax(dim=1).cpu().numpy()
+        return Predictions((embeddings / lengths).cpu().numpy(), probabilities)
 
     def embed_cached(
         self,
@@ -118,12 +113,11 @@ class Embedder:
         progress: Progress | None = None,
     ) -> Iterator[Predictions]:
         """Embed pictures of a pixel cache, a batch at a time and in the order of `keys`; call `cache.ensure` first."""
-        rows = cache.rows(keys)
-        mapped = cache.pixels
+        rows, pixels = cache.rows(keys), cache.pixels
         with (progress or SilentProgress()).track("embed", len(rows), "images") as step:
             for first in range(0, len(rows), batch_size):
                 chunk = rows[first : first + batch_size]
-                yield self.embed_pixels([torch.from_numpy(mapped[row]) for row in chunk])
+                yield self.embed_pixels([torch.from_numpy(pixels[row]) for row in chunk])
                 step.advance(len(chunk))
 
     def embed_jpegs(
@@ -133,13 +127,13 @@ class Embedder:
         progress: Progress | None = None,
         total: int | None = None,
     ) -> Iterator[Predictions]:
-        """Embed JPEGs a batch at a time, in order; threads decode the next batch while the network looks at this one.
+        """Embed JPEGs a batch at a time, in order; threads decode the next batch during the forward pass of this one.
 
         Args:
             jpegs: files as the images table stores them.
-            batch_size: how many the network looks at together.
-            progress: told of each picture embedded.
-            total: how many there are, for the progress; by default asked of `jpegs`.
+            batch_size: pictures in one forward pass.
+            progress: advances with each picture embedded.
+            total: how many there are, for the progress; by default the length of `jpegs`.
 
         Raises:
             ValueError: one of them is not a readable image.

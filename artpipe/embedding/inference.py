@@ -1,7 +1,6 @@
-"""What a model says of each picture, computed once: evaluation and the embedding table both ask here.
+"""The inference cache: a model's predictions for each picture, computed once for evaluation and the embedding table.
 
-Vectors and probabilities are kept by model and by the sha256 of the stored JPEG, so that a picture runs through a
-network once, whoever asks first. The store is a cache on local disk and can be deleted at any time.
+It is keyed by model and by the sha256 of the stored JPEG, on local disk, and can be deleted at any time.
 """
 
 import io
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
+from upath import UPath
 
 from artpipe.embedding.predictions import Predictions
 from artpipe.embedding.table import PREDICTIONS, VECTOR
@@ -18,39 +18,39 @@ from artpipe.progress import Progress, SilentProgress
 if TYPE_CHECKING:
     from artpipe.embedding.embedder import Embedder
     from artpipe.images.pixels import JpegSource
-    from artpipe.models.checkpoint import ModelCard
+    from artpipe.models.card import ModelCard
 
-MOST_PARTS = 32
-"""So many files of results are read quickly; more are written anew as one."""
+MAX_PARTS = 32
+"""Up to so many files of results are read quickly; more are merged into one."""
 
 
 class InferenceCache:
-    """The vectors and probabilities of one model, by picture.
+    """The predictions of one model, by picture.
 
     Args:
-        lake: where the model, and below `cache/` its results, are.
+        lake: has the model, and its predictions below `cache/`.
         card: the model.
         device: `auto`, `cpu`, `cuda` or `mps`.
     """
 
     def __init__(self, lake: DataLake, card: "ModelCard", device: str = "auto") -> None:
         self.lake, self.card, self.device = lake, card, device
-        self.folder = lake.cache("inference") / card.model_id
+        self.folder = lake.inference_cache(card.model_id)
 
     def infer(self, rows: pl.DataFrame, images: "JpegSource", progress: Progress | None = None) -> Predictions:
-        """Look up every picture, and run those not known yet through the network.
+        """Look up every picture, and run those that are not cached through the network.
 
         Args:
             rows: `artwork_id` and `jpeg_sha256` of N stored images.
             images: the stored JPEGs.
-            progress: told of each picture decoded or embedded.
+            progress: advances with each picture decoded or embedded.
 
         Returns:
-            N results in the order of `rows`.
+            N predictions in the order of `rows`.
         """
-        wanted = rows.select("artwork_id", "jpeg_sha256").unique("jpeg_sha256", maintain_order=True)
-        known = self._read(wanted["jpeg_sha256"])
-        missing = wanted.join(known, on="jpeg_sha256", how="anti")
+        pictures = rows.select("artwork_id", "jpeg_sha256").unique("jpeg_sha256", maintain_order=True)
+        known = self._read(pictures["jpeg_sha256"])
+        missing = pictures.join(known, on="jpeg_sha256", how="anti")
         if missing.height:
             computed = self._computed(missing, images, progress or SilentProgress())
             self._append(computed)
@@ -66,39 +66,40 @@ class InferenceCache:
         from artpipe.training.memory import reused_memory
 
         embedder = Embedder.of(load_model(self.lake.model(self.card.model_id)), self.device)
-        judged = self._judged_by_features(missing["jpeg_sha256"], embedder)
-        if judged is not None:
-            missing = missing.join(judged, on="jpeg_sha256", how="anti")
+        from_features = self._from_features(missing["jpeg_sha256"], embedder)
+        if from_features is not None:
+            missing = missing.join(from_features, on="jpeg_sha256", how="anti")
             if not missing.height:
-                return judged
+                return from_features
         pixels = PixelCache(self.lake.cache("pixels"), embedder.image_px)
         keys: list[str] = missing["jpeg_sha256"].to_list()
         pixels.ensure(missing["artwork_id"].to_list(), keys, images, progress)
         with reused_memory():
-            found = Predictions.joined(embedder.embed_cached(pixels, keys, progress=progress))
-        looked = self._table(keys, found)
-        return looked if judged is None else pl.concat([judged, looked])
+            predictions = Predictions.joined(embedder.embed_cached(pixels, keys, progress=progress))
+        from_pixels = self._table(keys, predictions)
+        return from_pixels if from_features is None else pl.concat([from_features, from_pixels])
 
-    def _judged_by_features(self, keys: pl.Series, embedder: "Embedder") -> pl.DataFrame | None:
-        """What a model that is a head alone says of pictures whose features are kept; None where there are none."""
-        from artpipe.training.features import features_in_order, maker
+    def _from_features(self, keys: pl.Series, embedder: "Embedder") -> pl.DataFrame | None:
+        """Predictions of a model with a frozen backbone from its cached features; None where there are none."""
+        from artpipe.training.features import features_fingerprint, features_in_order
 
         path = self.lake.table("backbone_features")
-        if not self.card.is_head_alone or not path.exists():
+        if not self.card.is_head_only or not path.exists():
             return None
-        made_by = maker(self.card.backbone, self.card.weights_source, self.card.transform.size)
+        made_by = features_fingerprint(self.card.backbone, self.card.weights_source, self.card.transform.size)
         table = pl.read_parquet(io.BytesIO(path.read_bytes()))
-        kept = table.filter((pl.col("made_by") == made_by) & pl.col("jpeg_sha256").is_in(keys.implode()))
-        if not kept.height:
+        cached = table.filter((pl.col("made_by") == made_by) & pl.col("jpeg_sha256").is_in(keys.implode()))
+        if not cached.height:
             return None
-        known: list[str] = kept["jpeg_sha256"].to_list()
-        return self._table(known, embedder.judge(features_in_order(kept, known)[: self.card.views]))
+        known: list[str] = cached["jpeg_sha256"].to_list()
+        features = features_in_order(cached, known)[: self.card.views]
+        return self._table(known, embedder.predict_from_features(features))
 
-    def _table(self, keys: list[str], found: Predictions) -> pl.DataFrame:
-        """Results as they are kept."""
+    def _table(self, keys: list[str], predictions: Predictions) -> pl.DataFrame:
+        """Rows of the cache."""
         return pl.DataFrame(
-            {"jpeg_sha256": keys, VECTOR: found.vectors, **found.probabilities},
-            schema=self._schema(found.vectors.shape[1]),
+            {"jpeg_sha256": keys, VECTOR: predictions.vectors, **predictions.probabilities},
+            schema=self._schema(predictions.vectors.shape[1]),
         )
 
     def _schema(self, dimension: int) -> dict[str, pl.DataType]:
@@ -106,8 +107,8 @@ class InferenceCache:
         return {"jpeg_sha256": pl.String(), VECTOR: pl.Array(pl.Float32(), dimension), **probabilities}
 
     def _read(self, keys: pl.Series | None = None) -> pl.DataFrame:
-        """What is known of these pictures, or of all; a part that cannot be read, or is of another shape, is not."""
-        schema = self._schema(self.card.features)
+        """The cached rows of these pictures, or of all; an unreadable part, or one with another schema, is skipped."""
+        schema = self._schema(self.card.embedding_dim)
         known = [pl.DataFrame(schema=schema)]
         for part in self._parts():
             try:
@@ -122,44 +123,42 @@ class InferenceCache:
         return pl.concat(known).unique("jpeg_sha256")
 
     def _append(self, computed: pl.DataFrame) -> None:
-        """Keep results as a part of their own, so that one picture more costs one picture; many parts become one."""
+        """Write rows as a new part, so that one more picture costs one picture; many parts are merged into one."""
         parts = self._parts()
-        if len(parts) >= MOST_PARTS:
+        if len(parts) >= MAX_PARTS:
             computed = pl.concat([self._read(), computed]).unique("jpeg_sha256")
         buffer = io.BytesIO()
         computed.write_parquet(buffer, compression="uncompressed")
         number = int(parts[-1].stem) + 1 if parts else 0
-        self._write(self.folder / f"{number:06d}.parquet", buffer.getvalue())
-        if len(parts) >= MOST_PARTS:
+        write_whole(UPath(self.folder / f"{number:06d}.parquet"), buffer.getvalue())
+        if len(parts) >= MAX_PARTS:
             for part in parts:
                 part.unlink()
 
     def _parts(self) -> list[Path]:
         return sorted(self.folder.glob("*.parquet"))
 
-    def _write(self, file: Path, data: bytes) -> None:
-        from upath import UPath
 
-        write_whole(UPath(file), data)
-
-
-def embedding_rows(wanted: pl.DataFrame, found: Predictions, card: "ModelCard") -> pl.DataFrame:
-    """Rows of the `embeddings` table: what was asked for, its vector, and the likeliest label of each task.
+def embedding_rows(images: pl.DataFrame, predictions: Predictions, card: "ModelCard") -> pl.DataFrame:
+    """Rows of the `embeddings` table: the images, their vectors, and the most probable label of each task.
 
     Args:
-        wanted: `artwork_id`, `jpeg_sha256` and metadata of N images.
-        found: what the model says of them, in the same order.
+        images: `artwork_id`, `jpeg_sha256` and metadata of N images.
+        predictions: of the same images, in that order.
         card: the model.
     """
-    rows = wanted.with_columns(
+    rows = images.with_columns(
         pl.lit(card.model_id).alias("model_id"),
-        pl.Series(VECTOR, found.vectors, dtype=pl.Array(pl.Float32, found.vectors.shape[1])),
+        pl.Series(VECTOR, predictions.vectors, dtype=pl.Array(pl.Float32, predictions.vectors.shape[1])),
     )
     for task, names in card.classes.items():
-        best = found.probabilities[task].argmax(axis=1)
-        chance = found.probabilities[task].max(axis=1)
+        probabilities = predictions.probabilities[task]
         rows = rows.with_columns(
-            pl.Series(f"predicted_{task}", [names[i] for i in best], dtype=PREDICTIONS[f"predicted_{task}"]),
-            pl.Series(f"predicted_{task}_probability", chance, dtype=pl.Float32),
+            pl.Series(
+                f"predicted_{task}",
+                [names[i] for i in probabilities.argmax(axis=1)],
+                dtype=PREDICTIONS[f"predicted_{task}"],
+            ),
+            pl.Series(f"predicted_{task}_probability", probabilities.max(axis=1), dtype=pl.Float32),
         )
     return rows

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import polars as pl
 
+from artpipe.lake.lance_tables import open_lance
 from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
-from artpipe.lake.versions import BETWEEN, TableVersion, compact_when_scattered, drop_old_versions, table_versions
+from artpipe.lake.versions import MIN_CURRENT, TableVersion, maintain_table, table_versions
 from artpipe.schema import TASKS
 from artpipe.vectors.row_addresses import RowAddresses
 
@@ -97,14 +98,7 @@ class EmbeddingTable:
     def dataset(self, version: int | None = None) -> "lance.LanceDataset | None":
         """One version of the Lance table, the latest by default; None where nothing was ever embedded."""
         # Lance alone loads in a third of LanceDB's time, and reading needs no more.
-        import lance
-
-        try:
-            return lance.dataset(self._uri, version=version)
-        except ValueError as error:
-            if version is None and "not found" in str(error).lower():
-                return None
-            raise
+        return open_lance(self._uri, version)
 
     @property
     def exists(self) -> bool:
@@ -246,17 +240,14 @@ class EmbeddingTable:
             quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in ids[first : first + _IDS_A_DELETE])
             table.delete(f"artwork_id IN ({quoted})")
 
-    def optimize(self, keep_versions_for: timedelta = timedelta(0), between: timedelta = BETWEEN) -> None:
+    def optimize(self, keep_versions_for: timedelta = timedelta(0), min_current: timedelta = MIN_CURRENT) -> None:
         """Join small fragments, once there are many, and drop the table's old versions.
 
         Args:
             keep_versions_for: how long a version can be opened after it was replaced.
-            between: a version that was current for less than this is not kept.
+            min_current: a version that was current for less than this is not kept.
         """
-        dataset = self.dataset()
-        if dataset is not None:
-            compact_when_scattered(dataset, ROWS_PER_FRAGMENT)
-            drop_old_versions(self._uri, keep_versions_for, between=between)
+        maintain_table(self._uri, ROWS_PER_FRAGMENT, keep_versions_for, min_current)
 
     def versions(self) -> list[TableVersion]:
         """Every version that can be opened, oldest first."""

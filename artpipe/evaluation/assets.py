@@ -1,4 +1,4 @@
-"""How good the classifier and its embeddings are, on works they never saw."""
+"""Evaluation of the served model on held-out works, and labels that are likely to be wrong."""
 
 import json
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from artpipe.orchestration.storage import written_by_body
     kinds={"numpy"},
     code_version="3",
     shaped_by=("abstain_below", "seed"),
-    stored=written_by_body(lambda lake: lake.report("evaluation/report.json")),
+    stored=written_by_body(lambda lake: lake.evaluation_report),
     deps=["served_model"],
 )
 def evaluation_report(step: AssetStep, artworks: DataFrame, splits: DataFrame, training_set: DataFrame) -> Result:
@@ -27,12 +27,13 @@ def evaluation_report(step: AssetStep, artworks: DataFrame, splits: DataFrame, t
     import polars as pl
 
     from artpipe.evaluation.leaks import PAIRS, same_work_csv
+    from artpipe.evaluation.markdown import report_markdown
     from artpipe.evaluation.measure import measure_model
     from artpipe.evaluation.pictures import evaluation_pictures
-    from artpipe.evaluation.report import EVALUATED_SPLITS
     from artpipe.images.store import ImageStore
     from artpipe.models.served import served_card
     from artpipe.schema import TASKS
+    from artpipe.splits.assign import HELD_OUT
 
     lake, settings = step.lake, step.settings
     served_model, images = served_card(lake), ImageStore(lake)
@@ -50,10 +51,11 @@ def evaluation_report(step: AssetStep, artworks: DataFrame, splits: DataFrame, t
     )
     report = measured.report
     pairs = report.leaks.confirmed if report.leaks else pl.DataFrame(schema=PAIRS)
-    said_at = datetime.now(UTC).isoformat(timespec="seconds")
-    suggestions = same_work_csv(pairs, f"model {served_model.model_id}", said_at)
-    write_whole(lake.report("evaluation/report.json"), json.dumps(report.to_dict(), indent=1).encode())
-    write_whole(lake.report("evaluation/report.md"), report.to_markdown().encode())
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    suggestions = same_work_csv(pairs, f"model {served_model.model_id}", now)
+    markdown = report_markdown(report)
+    write_whole(lake.evaluation_report, json.dumps(report.to_dict(), indent=1).encode())
+    write_whole(lake.report("evaluation/report.md"), markdown.encode())
     write_whole(lake.report("evaluation/same_work_suggestions.csv"), suggestions)
     pictures = {
         name: save_picture(lake, f"evaluation/{name}.png", picture)
@@ -61,7 +63,7 @@ def evaluation_report(step: AssetStep, artworks: DataFrame, splits: DataFrame, t
     }
     figures = {
         f"{split}_{task}_at_1": value
-        for split in EVALUATED_SPLITS
+        for split in HELD_OUT
         for task in TASKS
         if (value := report.scores(task, split).at_1) is not None
     }
@@ -69,7 +71,7 @@ def evaluation_report(step: AssetStep, artworks: DataFrame, splits: DataFrame, t
         version=content_hash(pl.DataFrame({"report": [json.dumps(report.to_dict())]})),
         metadata={
             "model_id": served_model.model_id,
-            "report": dg.MetadataValue.md(report.to_markdown()),
+            "report": dg.MetadataValue.md(markdown),
             **figures,
             "images_embedded": measured.images_embedded,
             "photographs_embedded": measured.photographs_embedded,
@@ -89,10 +91,10 @@ def evaluation_report(step: AssetStep, artworks: DataFrame, splits: DataFrame, t
 def suspect_labels(
     step: AssetStep, artworks: DataFrame, training_set: DataFrame, backbone_features: DataFrame
 ) -> Result:
-    """Labels that are likely to be wrong, the likeliest first, for a person to look at.
+    """Labels that are likely to be wrong, the likeliest first, for a person to review.
 
-    Every work is judged by a small head that never saw it (confident learning, arXiv:1911.00068). What a person
-    decided on is left out.
+    Confident learning (arXiv:1911.00068) compares each label with the prediction of a head trained on other works.
+    Labels that a person reviewed are left out.
     """
     import polars as pl
 
@@ -104,12 +106,12 @@ def suspect_labels(
     from artpipe.splits.overrides import OverrideFiles, read_overrides
 
     lake, settings = step.lake, step.settings
-    said = read_overrides(OverrideFiles.from_settings(settings), artworks["artwork_id"]).labels
+    overrides = read_overrides(OverrideFiles.from_settings(settings), artworks["artwork_id"]).labels
     store = ImageStore(lake)
-    # A frozen training set may not have taken in yet what a person corrected.
-    rows = correct_labels(store.held(training_set), said)
+    # The frozen training set may predate a person's corrections.
+    rows = correct_labels(store.stored_rows(training_set), overrides)
     vectors, images_embedded = _fixed_vectors(step, rows, backbone_features, store)
-    reviewed = said.select("artwork_id", "task")
+    reviewed = overrides.select("artwork_id", "task")
     suspects, noise = find_suspects(rows, vectors, artworks, reviewed, HeadConfig(seed=settings.seed))
     write_whole(lake.report("labels/suspects.csv"), spreadsheet_csv(suspects))
     sheets: dict[str, Any] = {}
@@ -122,7 +124,7 @@ def suspect_labels(
         for task, found in noise.items()
         for name, value in (
             (f"{task}_suspects", suspects.filter(pl.col("task") == task).height),
-            (f"{task}_judged", found.judged),
+            (f"{task}_evaluated", found.evaluated),
             (f"{task}_estimated_noise", found.rate),
         )
         if value is not None
@@ -132,11 +134,11 @@ def suspect_labels(
 
 
 def _fixed_vectors(step: AssetStep, rows: DataFrame, features: DataFrame, store: Any) -> tuple[Any, int]:
-    """Vectors of pictures to judge their labels by, float32 (N, D), and how many had to be computed.
+    """Vectors to predict labels from, float32 (N, D), and how many had to be computed.
 
-    Features of a backbone that never saw these labels: a model that learned a wrong label by heart puts the picture
-    among those of the wrong class, and so hides it. The served model's own vectors only where some
-    have no features.
+    Features of a pretrained backbone that was not trained on these labels: a model that memorised a wrong label embeds
+    the image among those of the wrong class, which hides the error. The served model's own vectors are used only where
+    some images have no features.
     """
     from artpipe.embedding.inference import InferenceCache
     from artpipe.models.served import served_card

@@ -1,6 +1,9 @@
-"""How far a figure might be off by the chance of which works were measured: the bootstrap over works."""
+"""Confidence intervals of means by the bootstrap over works: whole works are resampled, since their images correlate.
 
-from typing import TYPE_CHECKING
+Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), percentile interval.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,51 +14,54 @@ RESAMPLES = 1000
 Interval = tuple[float, float]
 
 
-def intervals_of_means(
-    values: "NDArray[np.floating]", work_of: "NDArray[np.integer]", seed: int = 0, resamples: int = RESAMPLES
-) -> list[Interval | None]:
-    """95 % intervals of the means of several figures when whole works are drawn again with replacement.
-
-    All figures are measured on the same draws, so that many cost little more than one.
+def resampled_means(
+    values: "NDArray[np.floating]", works: "NDArray[Any]", seed: int = 0, resamples: int = RESAMPLES
+) -> "NDArray[np.float64]":
+    """The means of several figures in each bootstrap resample; all figures share the resamples.
 
     Args:
         values: (N, M) float, a figure a column; NaN where a row has none.
-        work_of: (N,) number of each row's work, 0 to W - 1.
-        seed: of the draws.
-        resamples: how many draws.
+        works: (N,) the work of each row, any sortable type.
+        seed: of the resampling.
+        resamples: number of resamples R.
 
     Returns:
-        M intervals; None where no row has a figure.
-    Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), percentile interval.
+        (R, M); NaN where no row of a resample has the figure.
     """
-    has = ~np.isnan(values)
-    works = int(work_of.max()) + 1 if len(work_of) else 0
-    columns = (*np.nan_to_num(values).T, *has.T.astype(np.float64))
-    by_work = np.stack([np.bincount(work_of, column, works) for column in columns], axis=1) if works else None
-    if by_work is None:
-        return [None] * values.shape[1]
+    names, work_of = np.unique(works, return_inverse=True)
+    has_value = ~np.isnan(values)
+    columns = (*np.nan_to_num(values).T, *has_value.T.astype(np.float64))
+    by_work = np.stack([np.bincount(work_of, column, len(names)) for column in columns], axis=1)
     rng = np.random.default_rng(seed)
-    even = np.full(works, 1 / works)
-    means = np.empty((resamples, values.shape[1]))
-    for i in range(resamples):  # one draw at a time: memory does not grow with the number of works
-        sums, rows = np.split(rng.multinomial(works, even) @ by_work, 2)
-        means[i] = np.divide(sums, rows, out=np.full_like(sums, np.nan), where=rows > 0)
-    found: list[Interval | None] = []
-    for column in means.T:
-        measured = column[~np.isnan(column)]
-        low, high = np.quantile(measured, (0.025, 0.975)) if len(measured) else (0, 0)
-        found.append((float(low), float(high)) if len(measured) else None)
-    return found
+    uniform = np.full(len(names), 1 / max(len(names), 1))
+    means = np.full((resamples, values.shape[1]), np.nan)
+    for i in range(resamples if len(names) else 0):  # one at a time: memory does not grow with the number of works
+        sums, rows = np.split(rng.multinomial(len(names), uniform) @ by_work, 2)
+        np.divide(sums, rows, out=means[i], where=rows > 0)
+    return means
+
+
+def percentile_interval(resampled: "NDArray[np.floating]") -> Interval | None:
+    """95 % percentile interval of the values of one figure, NaN ignored; None where all are NaN."""
+    measured = resampled[~np.isnan(resampled)]
+    if not len(measured):
+        return None
+    low, high = np.quantile(measured, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def intervals_of_means(
+    values: "NDArray[np.floating]", works: "NDArray[Any]", seed: int = 0, resamples: int = RESAMPLES
+) -> list[Interval | None]:
+    """95 % intervals of the means of M figures, arguments as in `resampled_means`; None where no row has a figure."""
+    return [percentile_interval(column) for column in resampled_means(values, works, seed, resamples).T]
 
 
 def interval_of_mean(
-    values: "NDArray[np.bool_] | NDArray[np.floating]",
-    work_of: "NDArray[np.integer]",
-    seed: int = 0,
-    resamples: int = RESAMPLES,
+    values: "NDArray[np.bool_] | NDArray[np.floating]", works: "NDArray[Any]", seed: int = 0
 ) -> Interval:
-    """The same for one figure that each of at least one row has."""
-    (interval,) = intervals_of_means(values.astype(np.float64)[:, None], work_of, seed, resamples)
+    """95 % interval of the mean of one figure (N,) that each of at least one row has."""
+    (interval,) = intervals_of_means(values.astype(np.float64)[:, None], works, seed)
     if interval is None:
-        raise ValueError("an interval of no rows at all was asked for")
+        raise ValueError("there is no interval of the mean of no rows")
     return interval

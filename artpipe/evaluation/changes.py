@@ -1,80 +1,70 @@
-"""What a new model does better or worse than the one served before it, split by split and task by task.
+"""What the served model does better or worse than its predecessor, for each split and task.
 
-Measured on held-out works that neither learned from. Unlike `comparison.py`, which decides, this only tells.
+Measured on test works that neither was trained on. `comparison.py` decides who is served; this only reports.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from artpipe.evaluation.bootstrap import RESAMPLES, Interval, interval_of_mean
-from artpipe.evaluation.comparison import TEST_SPLITS, Answers, is_right
+from artpipe.evaluation.bootstrap import Interval, interval_of_mean
+from artpipe.evaluation.comparison import TEST_SPLITS, ModelPredictions
 from artpipe.schema import TASKS
 
 
 @dataclass(frozen=True)
 class Change:
-    """@1 of both models on one task of one split, and the difference with its paired 95 % interval."""
+    """Accuracy (@1) of both models on one task of one split, and the difference with its paired 95 % interval."""
 
     split: str
     task: str
     n: int
-    before: float
-    now: float
+    previous: float
+    current: float
     interval: Interval
 
     @property
     def difference(self) -> float:
-        """How much higher @1 is now."""
-        return self.now - self.before
+        """How much higher the accuracy is now."""
+        return self.current - self.previous
 
 
 @dataclass(frozen=True)
 class Changes:
-    """The present model beside the one served before it."""
+    """The served model compared with the one served before it; both by id."""
 
-    before: str
-    now: str
+    previous: str
+    current: str
     works: int
     table: tuple[Change, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        table = [asdict(change) | {"difference": change.difference} for change in self.table]
-        return {"before": self.before, "now": self.now, "works": self.works, "table": table}
+        return asdict(self) | {"table": [asdict(each) | {"difference": each.difference} for each in self.table]}
 
 
 def measure_changes(
-    rows: pl.DataFrame,
-    now: Answers,
-    before: Answers,
-    *,
-    splits: Sequence[str] = TEST_SPLITS,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
+    rows: pl.DataFrame, current: ModelPredictions, previous: ModelPredictions, *, seed: int = 0
 ) -> Changes:
-    """Compare two models on the same N pictures.
+    """Compare two models on the same N images.
 
     Args:
-        rows: `work_id`, `split` and the labels; none that either model learned from.
-        now: what the present model says of them.
-        before: what the model before it says.
-        splits: the splits to tell apart.
+        rows: `work_id`, `split` and the labels; none that either model was trained on.
+        current: predictions of the served model.
+        previous: predictions of its predecessor.
         seed: of the bootstrap.
-        resamples: of the bootstrap.
     """
     table: list[Change] = []
-    for split in splits:
+    for split in TEST_SPLITS:
+        in_split = (rows["split"] == split).to_numpy()
+        part = rows.filter(in_split)
         for task in TASKS:
-            labels: list[str | None] = rows[task].to_list()
-            counts = np.array([label is not None for label in labels], bool) & (rows["split"] == split).to_numpy()
-            if not counts.any():
-                continue
-            new, old = (is_right(answers, task, labels)[counts].astype(np.float64) for answers in (now, before))
-            _, work_of = np.unique(rows["work_id"].to_numpy()[counts], return_inverse=True)
-            interval = interval_of_mean(new - old, work_of, seed, resamples)
-            table.append(Change(split, task, int(counts.sum()), float(old.mean()), float(new.mean()), interval))
-    return Changes(before.model_id, now.model_id, rows["work_id"].n_unique(), tuple(table))
+            new, old = (each.correct(task, rows[task].to_list())[in_split] for each in (current, previous))
+            known = ~np.isnan(new)
+            if known.any():
+                interval = interval_of_mean((new - old)[known], part["work_id"].to_numpy()[known], seed)
+                means = (float(old[known].mean()), float(new[known].mean()))
+                table.append(Change(split, task, int(known.sum()), *means, interval))
+    return Changes(previous.model_id, current.model_id, rows["work_id"].n_unique(), tuple(table))

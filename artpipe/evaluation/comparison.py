@@ -1,7 +1,8 @@
-"""Two models on the same works, none of which either of them learned from: is the new one no worse?
+"""Compares two models on the same test works, none of which either of them was trained on.
 
-A class, or a whole task, that a model was never taught counts as wrong, so that models with other classes can be
-compared too. What is compared is the mean over the tasks of @1.
+A class, or a whole task, that a model was not trained on counts as wrong, so that models with different classes can be
+compared. `compare` decides by the mean over the tasks of accuracy (@1) whether a candidate may be served;
+`changes.py` reports each split and task.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from artpipe.evaluation.bootstrap import RESAMPLES
+from artpipe.evaluation.bootstrap import Interval, percentile_interval, resampled_means
 from artpipe.schema import TASKS
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from artpipe.images.pixels import JpegSource
     from artpipe.lake.paths import DataLake
-    from artpipe.models.checkpoint import ModelCard
+    from artpipe.models.card import ModelCard
     from artpipe.progress import Progress
 
 TEST_SPLITS = ("test", "unseen_artists")
@@ -28,19 +29,107 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a model says of N pictures."""
+class ModelPredictions:
+    """Probabilities that one model predicts for N images."""
 
     model_id: str
     classes: Mapping[str, Sequence[str]]
-    """Of each task that the model was taught."""
+    """Of each task that the model was trained on."""
     probabilities: "Mapping[str, NDArray[np.floating]]"
     """(N, classes) by task."""
+
+    def correct(self, task: str, labels: Sequence[str | None]) -> "NDArray[np.float64]":
+        """For each of N images 1.0 where the most probable class is its label, 0.0 where not, NaN without a label."""
+        names = np.array([*self.classes.get(task, ()), None], dtype=object)  # None: not trained on this task
+        best = self.probabilities[task].argmax(axis=1) if task in self.classes else np.full(len(labels), -1)
+        is_correct = (names[best] == np.array(labels, dtype=object)).astype(np.float64)
+        return np.where(np.array([label is None for label in labels], dtype=bool), np.nan, is_correct)
+
+
+@dataclass(frozen=True)
+class PairedPredictions:
+    """Predictions of two models for the same test images.
+
+    Attributes:
+        rows: the test rows of works that neither model was trained on, columns as in `splits`.
+        first: predictions of the first model, in the order of `rows`.
+        second: of the second.
+        excluded_works: test works left out because one of the models was trained on them.
+        unrecorded: ids of models whose training rows are not recorded.
+        images_embedded: images that ran through a network for this.
+    """
+
+    rows: pl.DataFrame
+    first: ModelPredictions
+    second: ModelPredictions
+    excluded_works: int
+    unrecorded: tuple[str, ...]
+    images_embedded: int
+
+
+def predict_with_both(
+    lake: "DataLake",
+    cards: "tuple[ModelCard, ModelCard]",
+    rows: pl.DataFrame,
+    images: "JpegSource",
+    device: str = "auto",
+    progress: "Progress | None" = None,
+) -> PairedPredictions:
+    """Run the test works that neither model was trained on through both.
+
+    Args:
+        lake: where the models are.
+        cards: the two models.
+        rows: rows whose images are stored, columns as in `splits`; those of `TEST_SPLITS` are used.
+        images: the stored JPEGs.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        progress: told of each image.
+
+    Raises:
+        CorruptModelError: one of the models is missing or damaged.
+    """
+    from artpipe.embedding.inference import InferenceCache
+    from artpipe.models.checkpoint import load_learned
+
+    records = {card.model_id: load_learned(lake.model(card.model_id)) for card in cards}
+    is_test = pl.col("split").is_in(TEST_SPLITS)
+    unseen = exclude_trained_works(rows, *(record for record in records.values() if record is not None)).filter(is_test)
+    inferred = [InferenceCache(lake, card, device).infer(unseen, images, progress) for card in cards]
+    first, second = (
+        ModelPredictions(card.model_id, card.classes, found.probabilities)
+        for card, found in zip(cards, inferred, strict=True)
+    )
+    return PairedPredictions(
+        unseen,
+        first,
+        second,
+        rows.filter(is_test)["work_id"].n_unique() - unseen["work_id"].n_unique(),
+        tuple(model_id for model_id, record in records.items() if record is None),
+        sum(found.computed for found in inferred),
+    )
+
+
+def exclude_trained_works(rows: pl.DataFrame, *trained_on: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose work no model was trained on, whatever the work was called or split at that time.
+
+    Args:
+        rows: `artwork_id`, `work_id`, `jpeg_sha256` and others.
+        trained_on: `artwork_id`, `work_id` and `jpeg_sha256` of each model's training and validation rows.
+    """
+    for known in trained_on:
+        # Works are regrouped as the catalogue grows: an image once trained on taints the work that it shows today.
+        is_known = (
+            pl.col("artwork_id").is_in(known["artwork_id"].to_list())
+            | pl.col("jpeg_sha256").is_in(known["jpeg_sha256"].to_list())
+            | pl.col("work_id").is_in(known["work_id"].to_list())
+        )
+        rows = rows.filter(~is_known.any().over("work_id"))
+    return rows
 
 
 @dataclass(frozen=True)
 class TaskComparison:
-    """@1 of both models on the `n` pictures whose label is known."""
+    """Accuracy (@1) of both models on the `n` images whose label is known."""
 
     task: str
     n: int
@@ -50,17 +139,17 @@ class TaskComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How a candidate does beside the served model.
+    """A candidate compared with the served model.
 
     Attributes:
-        candidate: the model that might be served.
-        served: the model that is.
+        candidate: id of the model that might be served.
+        served: id of the model that is.
         works: works that both were measured on.
-        learned: test works left out because one of the models learned from them.
+        learned: test works left out because one of the models was trained on them.
         tasks: the tasks that could be measured; empty where none could.
         interval: 95 % bootstrap interval of `difference`, resampling works.
-        notes: what a reader should know, such as classes that only one of the models was taught.
-        images_embedded: pictures that ran through a network for this.
+        notes: caveats, such as classes that only one of the models was trained on.
+        images_embedded: images that ran through a network for this.
     """
 
     candidate: str
@@ -68,48 +157,47 @@ class Comparison:
     works: int
     learned: int
     tasks: tuple[TaskComparison, ...]
-    interval: tuple[float, float] | None
+    interval: Interval | None
     notes: tuple[str, ...] = ()
     images_embedded: int = 0
 
     @property
     def candidate_at_1(self) -> float | None:
-        """Mean over the tasks of the candidate's @1."""
+        """Mean over the tasks of the candidate's accuracy."""
         return float(np.mean([task.candidate for task in self.tasks])) if self.tasks else None
 
     @property
     def served_at_1(self) -> float | None:
-        """Mean over the tasks of the served model's @1."""
+        """Mean over the tasks of the served model's accuracy."""
         return float(np.mean([task.served for task in self.tasks])) if self.tasks else None
 
     @property
     def difference(self) -> float | None:
-        """How much higher the candidate's mean @1 is."""
+        """How much higher the candidate's mean accuracy is."""
         candidate, served = self.candidate_at_1, self.served_at_1
         return None if candidate is None or served is None else candidate - served
 
     def is_no_worse(self, tolerance: float) -> bool:
-        """Whether the candidate's mean @1 is at least the served model's less `tolerance`."""
+        """Whether the candidate's mean accuracy is at least the served model's less `tolerance`."""
         return self.difference is not None and self.difference >= -tolerance - _ROUNDING
 
     def verdict(self, tolerance: float) -> str:
         """The outcome in words."""
         if self.difference is None or self.interval is None:
-            left_out = f"; {self.learned:,} were left out" if self.learned else ""
+            excluded = f"; {self.learned:,} were left out" if self.learned else ""
             return (
                 f"it cannot be compared with {self.served}: there is no labelled test work that neither of them "
-                f"learned from{left_out}"
+                f"was trained on{excluded}"
             )
         low, high = self.interval
         kind = "better than" if self.difference > 0 else "worse than" if self.difference < 0 else "as good as"
         within = " within the tolerance" if self.difference < 0 and self.is_no_worse(tolerance) else ""
         chance = ", which may be chance" if self.difference and low <= 0 <= high else ""
-        told = f"{kind} {self.served}{within}{chance}"
         each = ", ".join(f"{task.task} {task.candidate:.1%} against {task.served:.1%}" for task in self.tasks)
         sentence = (
-            f"{told}: mean @1 {self.candidate_at_1:.1%} against {self.served_at_1:.1%} on {self.works:,} test works "
-            f"that neither learned from ({100 * self.difference:+.1f} points, 95 % interval {100 * low:+.1f} to "
-            f"{100 * high:+.1f}, tolerance {100 * tolerance:g}); {each}"
+            f"{kind} {self.served}{within}{chance}: mean @1 {self.candidate_at_1:.1%} against {self.served_at_1:.1%} "
+            f"on {self.works:,} test works that neither was trained on ({100 * self.difference:+.1f} points, 95 % "
+            f"interval {100 * low:+.1f} to {100 * high:+.1f}, tolerance {100 * tolerance:g}); {each}"
         )
         return "; ".join((sentence, *self.notes))
 
@@ -124,98 +212,42 @@ class Comparison:
 
 
 def compare(
-    rows: pl.DataFrame,
-    candidate: Answers,
-    served: Answers,
-    *,
-    learned: int = 0,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
+    rows: pl.DataFrame, candidate: ModelPredictions, served: ModelPredictions, *, learned: int = 0, seed: int = 0
 ) -> Comparison:
-    """Compare two models on the same N pictures.
+    """Compare two models on the same N images.
 
     Args:
         rows: `work_id` and the labels of each task.
-        candidate: what the candidate says of them.
-        served: what the served model says of them.
+        candidate: predictions of the candidate.
+        served: predictions of the served model.
         learned: how many test works were left out of `rows`.
         seed: of the bootstrap.
-        resamples: of the bootstrap.
     """
-    _, work_of = np.unique(rows["work_id"].to_numpy(), return_inverse=True)
-    works = int(work_of.max()) + 1 if rows.height else 0
     tasks: list[TaskComparison] = []
-    counts: list[NDArray[np.float64]] = []
+    gains: list[NDArray[np.float64]] = []
     for task in TASKS:
         labels: list[str | None] = rows[task].to_list()
-        known = np.array([label is not None for label in labels], dtype=bool)
-        if not known.any():
-            continue
-        new, old = (is_right(answers, task, labels) & known for answers in (candidate, served))
-        n = int(known.sum())
-        tasks.append(TaskComparison(task, n, float(new.sum() / n), float(old.sum() / n)))
-        per_row = np.stack([new.astype(np.float64) - old, known.astype(np.float64)])
-        counts.append(np.stack([np.bincount(work_of, each, works) for each in per_row]).astype(np.float64))
-    interval = _interval(np.stack(counts), seed, resamples) if counts else None
-    return Comparison(
-        candidate.model_id, served.model_id, works, learned, tuple(tasks), interval, _class_notes(candidate, served)
-    )
+        new, old = (predictions.correct(task, labels) for predictions in (candidate, served))
+        if n := int((~np.isnan(new)).sum()):
+            tasks.append(TaskComparison(task, n, float(np.nanmean(new)), float(np.nanmean(old))))
+            gains.append(new - old)
+    interval = None
+    if gains:
+        means = resampled_means(np.stack(gains, axis=1), rows["work_id"].to_numpy(), seed)
+        interval = percentile_interval(np.nansum(means, axis=1) / np.maximum((~np.isnan(means)).sum(axis=1), 1))
+    notes = _class_notes(candidate, served)
+    works = rows["work_id"].n_unique()
+    return Comparison(candidate.model_id, served.model_id, works, learned, tuple(tasks), interval, notes)
 
 
-def is_right(answers: Answers, task: str, labels: Sequence[str | None]) -> "NDArray[np.bool_]":
-    """Whether each picture's likeliest class is its label."""
-    if task not in answers.classes:
-        return np.zeros(len(labels), bool)
-    names = np.array(answers.classes[task], dtype=object)
-    return names[answers.probabilities[task].argmax(axis=1)] == np.array(labels, dtype=object)
-
-
-def _interval(counts: "NDArray[np.float64]", seed: int, resamples: int) -> tuple[float, float]:
-    """95 % interval of the mean over tasks of the gain, whole works drawn again with replacement.
-
-    Args:
-        counts: (tasks, 2, works): pictures gained, and pictures with a known label.
-        seed: of the draws.
-        resamples: how many draws.
-    Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), percentile interval of paired differences.
-    """
-    works = counts.shape[2]
-    rng = np.random.default_rng(seed)
-    even = np.full(works, 1 / works)
-    means = np.empty(resamples)
-    for i in range(resamples):
-        gained, known = (counts @ rng.multinomial(works, even)).T
-        means[i] = (gained[known > 0] / known[known > 0]).mean() if known.any() else 0.0
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(low), float(high)
-
-
-def _class_notes(candidate: Answers, served: Answers) -> tuple[str, ...]:
+def _class_notes(candidate: ModelPredictions, served: ModelPredictions) -> tuple[str, ...]:
     notes: list[str] = []
     for one, other in ((candidate, served), (served, candidate)):
         for task in TASKS:
             only = sorted(set(one.classes.get(task, ())) - set(other.classes.get(task, ())))
             if only:
-                notes.append(f"of {task}, only {one.model_id} was taught {', '.join(only)}")
+                notes.append(f"of {task}, only {one.model_id} was trained on {', '.join(only)}")
     return tuple(notes)
-
-
-def learned_by_neither(rows: pl.DataFrame, *learned: pl.DataFrame) -> pl.DataFrame:
-    """The rows whose work no model learned from, whatever the work was called or split at that time.
-
-    Args:
-        rows: rows of the training set.
-        learned: `artwork_id`, `work_id` and `jpeg_sha256` of each model's training and validation rows.
-    """
-    for known in learned:
-        # Works are regrouped as the catalogue grows: a picture once learned taints the work that it shows today.
-        is_known = (
-            pl.col("artwork_id").is_in(known["artwork_id"].to_list())
-            | pl.col("jpeg_sha256").is_in(known["jpeg_sha256"].to_list())
-            | pl.col("work_id").is_in(known["work_id"].to_list())
-        )
-        rows = rows.filter(~is_known.any().over("work_id"))
-    return rows
 
 
 def compare_on_test_works(
@@ -228,39 +260,13 @@ def compare_on_test_works(
     seed: int = 0,
     progress: "Progress | None" = None,
 ) -> Comparison:
-    """Run the test works that neither model learned from through both, and compare.
+    """Compare a candidate with the served model on the test works that neither was trained on.
 
-    Args:
-        lake: where the models are.
-        candidate: the model that might be served.
-        served: the model that is.
-        training_set: rows whose images are stored, columns as in `splits`.
-        images: the stored JPEGs.
-        device: `auto`, `cpu`, `cuda` or `mps`.
-        seed: of the bootstrap.
-        progress: told of each picture.
-
-    Raises:
-        CorruptModelError: one of the models is damaged.
+    Arguments and errors as of `predict_with_both`; `seed` is of the bootstrap.
     """
-    from artpipe.embedding.inference import InferenceCache
-    from artpipe.models.checkpoint import load_learned
-
-    records = {card.model_id: load_learned(lake.model(card.model_id)) for card in (candidate, served)}
-    is_test = pl.col("split").is_in(TEST_SPLITS)
-    known = [record for record in records.values() if record is not None]
-    untouched = learned_by_neither(training_set, *known).filter(is_test)
-    left_out = training_set.filter(is_test)["work_id"].n_unique() - untouched["work_id"].n_unique()
-    answers: list[Answers] = []
-    embedded = 0
-    for card in (candidate, served):
-        found = InferenceCache(lake, card, device).infer(untouched, images, progress)
-        embedded += found.computed
-        answers.append(Answers(card.model_id, card.classes, found.probabilities))
-    comparison = compare(untouched, *answers, learned=left_out, seed=seed)
-    silent = tuple(
-        f"what {model_id} learned from is not recorded, so it may know some of these works"
-        for model_id, record in records.items()
-        if record is None
+    paired = predict_with_both(lake, (candidate, served), training_set, images, device, progress)
+    comparison = compare(paired.rows, paired.first, paired.second, learned=paired.excluded_works, seed=seed)
+    notes = (
+        f"what {name} was trained on is not recorded; it may know some of these works" for name in paired.unrecorded
     )
-    return replace(comparison, notes=comparison.notes + silent, images_embedded=embedded)
+    return replace(comparison, notes=(*comparison.notes, *notes), images_embedded=paired.images_embedded)

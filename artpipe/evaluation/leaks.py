@@ -1,13 +1,11 @@
-"""Held-out pictures of works that the model was taught under another name: found by vectors, confirmed without them.
+"""Leaks: held-out images of works that the model was trained on under another name.
 
-The splits join what titles, files and perceptual hashes say is one work. What they miss, a trained model sees: its
-nearest taught pictures are the candidates, and two witnesses that know nothing of vectors decide, the perceptual hash
-and the geometry of local features. What is confirmed is shown, left out of a second set of figures, and written down in
-the columns of `overrides/same_work.csv`, so that a person can join the works before the next split.
+The splits join what titles, files and perceptual hashes show to be one work. Vectors of a trained model find what they
+miss: the nearest training images are the candidates, and two tests without vectors confirm them, the perceptual hash
+and the geometric verification of local features. Confirmed pairs are shown, left out of a second set of figures, and
+written in the columns of `overrides/same_work.csv`, so that a person can join the works before the next split.
 """
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,62 +14,60 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from artpipe.evaluation.retrieval import nearest
 from artpipe.splits.assign import HELD_OUT
 from artpipe.splits.near_duplicates import hash_values
+from artpipe.splits.overrides import SAME_WORK
+from artpipe.vectors.grouped import nearest_in_other_groups
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from artpipe.images.pixels import JpegSource
-    from artpipe.recognition.geometry import Agreement
+    from artpipe.recognition.geometry import Alignment
     from artpipe.recognition.local_features import Grey
 
-MOST_CANDIDATES = 200
+MAX_CANDIDATES = 200
 NEIGHBOURS = 3
-"""Taught pictures that each held-out picture is compared with."""
-STRANGERS_BELOW = 0.75
-"""Two pictures by two artists are hardly ever one picture. A pair is a candidate if it is more alike than the nearest
-taught picture by another artist is for so many of the held-out ones."""
+"""Training images that each held-out image is compared with."""
+OTHER_ARTIST_QUANTILE = 0.75
+"""Two images by two artists hardly ever show one picture. A pair is a candidate if its similarity is above this
+quantile, over the held-out images, of the similarity with the nearest training image by another artist."""
 
-# Looked at in two galleries, pairs of one work and the most alike of two (4,444 recorded and 888 drawn pictures): laid
-# one over the other, two photographs of one picture look the same at half of the points or more, and pictures that
-# share a figure at 46 % at most. A picture painted again keeps a tenth of them, as do strangers in one pose, but then
-# its hash is near as well. The hash alone proves nothing: two portraits of Hals differ in 6 bits and in every point.
-SAME_PICTURE_SHARE = 0.5
-VERSION_SHARE = 0.1
+# Looked at in two galleries, pairs of one work and the most similar of two (4,444 recorded and 888 drawn pictures): two
+# photographs of one picture agree at half of the local features or more, and pictures that share a figure at 46 % at
+# most. A picture painted again keeps a tenth of them, as do strangers in one pose, but then its hash is near as well.
+# The hash alone proves nothing: two portraits of Hals differ in 6 bits and in every local feature.
+SAME_PICTURE_RATIO = 0.5
+VERSION_RATIO = 0.1
 VERSION_BITS = 10
 SAME_PICTURE, VERSION = "the same picture", "a version of it"
-
-SUGGESTED = ("left", "right", "by", "reason", "at")
-"""The columns of `overrides/same_work.csv`."""
 
 PAIRS = pl.Schema(
     {
         "held_out": pl.String(),
-        "taught": pl.String(),
+        "train": pl.String(),
         "split": pl.String(),
         "similarity": pl.Float64(),
         "bits": pl.Int64(),
-        "points": pl.Int64(),
-        "share": pl.Float64(),
+        "inliers": pl.Int64(),
+        "inlier_ratio": pl.Float64(),
         "verdict": pl.String(),
     }
 )
-"""One row is a held-out picture and a taught one that it may be.
+"""One row is a held-out image and a training image that may show the same work.
 
-`points` of the one look the same in the other where one is laid over the other, `share` of those that it covers, by the
-lower end of the 95 % interval; `verdict` is null where the witnesses say no.
+`bits` is the Hamming distance of the perceptual hashes; `inliers` and `inlier_ratio` are those of `Alignment`;
+`verdict` is null where the pair is not confirmed.
 """
 
 
 @dataclass(frozen=True)
 class Leaks:
-    """What the hunt found.
+    """The candidates and which of them are confirmed.
 
     Attributes:
         threshold: similarity from which on a pair was a candidate; None where there was nothing to compare.
-        pairs: table `PAIRS`: every candidate, the most alike first.
+        pairs: table `PAIRS`: every candidate, the most similar first.
     """
 
     threshold: float | None
@@ -79,7 +75,7 @@ class Leaks:
 
     @property
     def confirmed(self) -> pl.DataFrame:
-        """The pairs that the witnesses confirmed."""
+        """The confirmed pairs."""
         return self.pairs.filter(pl.col("verdict").is_not_null())
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,110 +87,107 @@ class Leaks:
         }
 
 
-def find_candidates(
-    rows: pl.DataFrame, vectors: "NDArray[np.float32]", most: int = MOST_CANDIDATES
-) -> tuple[float | None, pl.DataFrame]:
-    """Held-out pictures and the taught pictures that look most like them.
+def find_candidates(rows: pl.DataFrame, vectors: "NDArray[np.float32]") -> tuple[float | None, pl.DataFrame]:
+    """Held-out images and the training images most similar to them.
 
     Args:
-        rows: `artwork_id`, `work_id`, `artist_id`, `split` of N pictures.
+        rows: `artwork_id`, `work_id`, `artist_id`, `split` of N images.
         vectors: float32 (N, D), rows of length 1.
-        most: at most so many pairs, the most alike.
 
     Returns:
-        The similarity from which on a pair is a candidate, and `held_out`, `taught`, `split`, `similarity`.
+        The similarity from which on a pair is a candidate, and `held_out`, `train`, `split`, `similarity` of at most
+        `MAX_CANDIDATES` pairs.
     """
-    columns = {name: PAIRS[name] for name in ("held_out", "taught", "split", "similarity")}
-    split, artist = rows["split"].to_numpy(), rows["artist_id"].to_list()
-    asked, taught = np.flatnonzero(np.isin(split, HELD_OUT)), np.flatnonzero(split == "train")
-    if not len(asked) or not len(taught):
+    columns = {name: PAIRS[name] for name in ("held_out", "train", "split", "similarity")}
+    split = rows["split"].to_numpy()
+    queries, train = np.flatnonzero(np.isin(split, HELD_OUT)), np.flatnonzero(split == "train")
+    if not len(queries) or not len(train):
         return None, pl.DataFrame(schema=columns)
-    ids = rows["artwork_id"].to_list()
-    found, similarity = nearest(vectors, rows["work_id"].to_list(), asked, NEIGHBOURS, taught)
-    makers = [name or f"unknown {i}" for i, name in enumerate(artist)]
-    _, strangers = nearest(vectors, makers, asked, 1, taught)
-    known = strangers[np.isfinite(strangers)]
-    if not len(known):
+    artists = [name or f"unknown {i}" for i, name in enumerate(rows["artist_id"])]
+    _, by_others = nearest_in_other_groups(vectors, artists, queries, 1, train)
+    by_others = by_others[np.isfinite(by_others)]
+    if not len(by_others):
         return None, pl.DataFrame(schema=columns)
-    threshold = float(np.quantile(known, STRANGERS_BELOW))
+    threshold = float(np.quantile(by_others, OTHER_ARTIST_QUANTILE))
+    found, similarity = nearest_in_other_groups(vectors, rows["work_id"].to_list(), queries, NEIGHBOURS, train)
     at, rank = np.nonzero(np.isfinite(similarity) & (similarity >= threshold))
-    order = np.argsort(-similarity[at, rank], kind="stable")[:most]
+    order = np.argsort(-similarity[at, rank], kind="stable")[:MAX_CANDIDATES]
     at, rank = at[order], rank[order]
+    ids = rows["artwork_id"].to_numpy()
     pairs = {
-        "held_out": [ids[asked[i]] for i in at],
-        "taught": [ids[i] for i in found[at, rank]],
-        "split": split[asked[at]].tolist(),
+        "held_out": ids[queries[at]],
+        "train": ids[found[at, rank]],
+        "split": split[queries[at]],
         "similarity": similarity[at, rank].astype(np.float64),
     }
-    return threshold, pl.DataFrame(pairs, schema=columns)
+    return threshold, pl.DataFrame({name: list(values) for name, values in pairs.items()}, schema=columns)
 
 
-def confirm(
-    candidates: pl.DataFrame,
-    hashes: Mapping[str, str | None],
-    images: "JpegSource",
-) -> pl.DataFrame:
-    """Ask the two witnesses about each candidate.
+def confirm(candidates: pl.DataFrame, hashes: Mapping[str, str | None], images: "JpegSource") -> pl.DataFrame:
+    """Confirm candidates by perceptual hash and local features.
 
     Args:
-        candidates: `held_out`, `taught`, `split`, `similarity`.
+        candidates: `held_out`, `train`, `split`, `similarity`.
         hashes: the perceptual hash of each artwork.
         images: the stored JPEGs.
 
     Returns:
         Table `PAIRS`.
     """
-    pairs = list(candidates.select("held_out", "taught").iter_rows())
-    agreed = _agreements(pairs, images)
+    pairs = list(candidates.select("held_out", "train").iter_rows())
+    alignments = _alignments(pairs, images)
     bits = [_bits(hashes.get(left), hashes.get(right)) for left, right in pairs]
-    verdicts = [verdict(each, agreed[pair].share) for each, pair in zip(bits, pairs, strict=True)]
+    verdicts = [verdict(each, alignments[pair].inlier_ratio) for each, pair in zip(bits, pairs, strict=True)]
     return candidates.with_columns(
         pl.Series("bits", bits, PAIRS["bits"]),
-        pl.Series("points", [agreed[pair].points for pair in pairs], PAIRS["points"]),
-        pl.Series("share", [agreed[pair].share for pair in pairs], PAIRS["share"]),
+        pl.Series("inliers", [alignments[pair].inliers for pair in pairs], PAIRS["inliers"]),
+        pl.Series("inlier_ratio", [alignments[pair].inlier_ratio for pair in pairs], PAIRS["inlier_ratio"]),
         pl.Series("verdict", verdicts, PAIRS["verdict"]),
     ).select(list(PAIRS))
 
 
-def verdict(bits: int | None, share: float) -> str | None:
-    """What a perceptual hash that differs in `bits` bits and such a share of agreeing points say; None is a no."""
-    if share >= SAME_PICTURE_SHARE:
+def verdict(bits: int | None, inlier_ratio: float) -> str | None:
+    """What the Hamming distance of the hashes and the inlier ratio prove; None where they prove nothing."""
+    if inlier_ratio >= SAME_PICTURE_RATIO:
         return SAME_PICTURE
-    return VERSION if share >= VERSION_SHARE and bits is not None and bits <= VERSION_BITS else None
+    return VERSION if inlier_ratio >= VERSION_RATIO and bits is not None and bits <= VERSION_BITS else None
 
 
 def without_leaks(rows: pl.DataFrame, leaks: Leaks) -> pl.DataFrame:
-    """The rows without the held-out works of which a picture was taught."""
+    """The rows without the held-out works that the model was trained on."""
     leaking = rows.filter(pl.col("artwork_id").is_in(leaks.confirmed["held_out"].implode()))["work_id"]
     return rows.filter(~(pl.col("work_id").is_in(leaking.implode()) & pl.col("split").is_in(HELD_OUT)))
 
 
 def same_work_csv(confirmed: pl.DataFrame, by: str, at: str) -> bytes:
-    """The confirmed pairs as lines of `overrides/same_work.csv`, for a person to look at and take over.
+    """The confirmed pairs as lines of `overrides/same_work.csv`, for a person to review and copy.
 
     Args:
         confirmed: rows of `PAIRS`.
-        by: who says so, such as `model 3fa9`.
-        at: when, ISO 8601.
+        by: author of the suggestions, such as `model 3fa9`.
+        at: time, ISO 8601.
     """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(SUGGESTED)
-    for pair in confirmed.iter_rows(named=True):
-        left, right = sorted((pair["held_out"], pair["taught"]))
-        bits = "no hash" if pair["bits"] is None else f"{pair['bits']} bits apart"
-        shared = f"{pair['share']:.0%} of the points in common"
-        said = f"{pair['verdict']}: similarity {pair['similarity']:.2f}, {shared}, {bits}"
-        writer.writerow((left, right, by, said, at))
-    return out.getvalue().encode()
+    bits = pl.when(pl.col("bits").is_null()).then(pl.lit("no hash")).otherwise(pl.format("{} bits apart", "bits"))
+    shared = (100 * pl.col("inlier_ratio")).round().cast(pl.Int64)
+    lines = confirmed.select(
+        pl.min_horizontal("held_out", "train").alias("left"),
+        pl.max_horizontal("held_out", "train").alias("right"),
+        pl.lit(by).alias("by"),
+        pl.format(
+            "{}: similarity {}, {}% of the local features in common, {}",
+            "verdict", pl.col("similarity").round(2), shared, bits,
+        ).alias("reason"),
+        pl.lit(at).alias("at"),
+    )  # fmt: skip
+    return lines.select(list(SAME_WORK)).write_csv().encode()
 
 
-def _agreements(pairs: Sequence[tuple[str, str]], images: "JpegSource") -> dict[tuple[str, str], "Agreement"]:
-    """How far each pair agrees, whichever is laid over the other: a detail covers a part of its picture alone.
+def _alignments(pairs: Sequence[tuple[str, str]], images: "JpegSource") -> dict[tuple[str, str], "Alignment"]:
+    """The better alignment of each pair, either image warped onto the other: a detail covers a part of its picture.
 
     OpenCV computes outside Python's lock, so a thread for each core helps.
     """
-    from artpipe.recognition.geometry import best_agreement
+    from artpipe.recognition.geometry import best_alignment
     from artpipe.recognition.local_features import STORED_POINTS, STORED_SHORT_SIDE_PX, describe, grey_picture
 
     names = sorted({name for pair in pairs for name in pair})
@@ -202,16 +195,16 @@ def _agreements(pairs: Sequence[tuple[str, str]], images: "JpegSource") -> dict[
     def grey_of(jpeg: bytes) -> "Grey":
         return grey_picture(jpeg, STORED_SHORT_SIDE_PX)
 
-    def compared(pair: tuple[str, str]) -> "Agreement":
+    def aligned(pair: tuple[str, str]) -> "Alignment":
         ways = (pair, pair[::-1])
-        each = [best_agreement(greys[one], points[one], [{other: points[other]}])[1] for one, other in ways]
-        return max(each, key=lambda agreed: agreed.share)
+        each = [best_alignment(greys[one], features[one], [{other: features[other]}])[1] for one, other in ways]
+        return max(each, key=lambda alignment: alignment.inlier_ratio)
 
     with ThreadPoolExecutor() as pool:
         greys = dict(zip(names, pool.map(grey_of, images.jpegs(names)), strict=True))
-        found = pool.map(lambda name: describe(greys[name], STORED_POINTS), names)
-        points = dict(zip(names, found, strict=True))
-        return dict(zip(pairs, pool.map(compared, pairs), strict=True))
+        described = pool.map(lambda name: describe(greys[name], STORED_POINTS), names)
+        features = dict(zip(names, described, strict=True))
+        return dict(zip(pairs, pool.map(aligned, pairs), strict=True))
 
 
 def _bits(left: str | None, right: str | None) -> int | None:

@@ -1,81 +1,68 @@
-"""The evaluation report as tables for people; the long ones, class by class, are folded."""
+"""The evaluation report as Markdown: a section for each measurement; the long tables, class by class, are folded."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
-from artpipe.evaluation.classes import class_scores
+from artpipe.evaluation.bootstrap import Interval
+from artpipe.evaluation.classification import TaskScores, class_scores
 from artpipe.evaluation.rephotographs import WITHIN
+from artpipe.evaluation.report import EvaluationReport
 
-if TYPE_CHECKING:
-    from artpipe.evaluation.bootstrap import Interval
-    from artpipe.evaluation.classification import TaskScores
-    from artpipe.evaluation.confidence import ConfidenceScores
-    from artpipe.evaluation.report import EvaluationReport
-    from artpipe.evaluation.retrieval import RetrievalScores
-    from artpipe.evaluation.years import YearScores
+_CLASSIFICATION = """\
+@1 is accuracy; @3 is the share of images whose label is among the three most probable classes. The baseline always
+predicts the most frequent class of the training rows. ECE is the expected calibration error; raw, before temperature
+scaling."""
+_SELECTIVE = """\
+The classifier abstains below a minimum confidence: coverage is the share of images that get a prediction, accuracy the
+share of those that are correct."""
+_RETRIEVAL = """\
+Held-out images query all images, their own work left out. Chance is the expectation of a random ranking, ceiling the
+precision of a perfect one."""
+_YEARS = """\
+Mean absolute error. The expected year is the mean of the periods' middles, weighted by their probabilities."""
+_REPHOTOGRAPHS = """\
+Recall is the share of simulated photographs of held-out works whose nearest images, by vector alone, show the work."""
 
 
-def report_markdown(report: "EvaluationReport") -> str:
-    """All tables of a report; one that has no line is left out."""
-    k = report.retrieval[0].k if report.retrieval else 10
-    plain = {(scores.task, scores.split): scores.error_before for scores in report.confidence}
-    parts = [
-        table(
-            ("split", "task", "n", "works", "@1 (95 %)", "@3", "macro-F1", "majority floor", "ECE before", "ECE"),
-            [_classification(scores, plain.get((scores.task, scores.split))) for scores in report.classification],
-        ),
-        table(
-            ("split", "task", "answered from", "coverage", "right of those"),
-            [line for scores in report.confidence for line in _selective(scores)],
-        ),
-        table(
-            (
-                "split",
-                "neighbours by",
-                "n",
-                f"precision@{k} (95 %)",
-                "chance",
-                "ceiling",
-                "mAP (95 %)",
-                "mAP by chance",
-            ),
-            [_retrieval(scores) for scores in report.retrieval],
-        ),
-        table(
-            ("split", "period, error in years", "n", "probable year (95 %)", "likeliest period (95 %)", "majority"),
-            [_years(scores) for scores in report.years],
-        ),
-        table(
-            ("photographed anew", "n", "finds its work first (95 %)", f"among the nearest {WITHIN}"),
-            [
-                (each.kind, str(each.n), ranged(each.recall, each.recall_interval), percent(each.recall_within))
-                for each in report.rephotographs
-            ],
-        ),
-        _changes(report),
-        _leaks(report),
-        *(_classes(scores) for scores in report.classification if scores.n),
+def report_markdown(report: EvaluationReport) -> str:
+    """All sections of a report; one without rows is left out."""
+    classes = "\n\n".join(_classes(scores) for scores in report.classification if scores.n)
+    sections = [
+        f"Model `{report.model_id}`. Intervals are 95 % bootstrap intervals over works.",
+        _section("Classification", _CLASSIFICATION, _classification(report)),
+        _section("Selective classification", _SELECTIVE, _selective(report)),
+        _section("Retrieval", _RETRIEVAL, _retrieval(report)),
+        _section("Error in years of the predicted period", _YEARS, _years(report)),
+        _section("Simulated photographs", _REPHOTOGRAPHS, _rephotographs(report)),
+        _section("Changes since the previous model", "", _changes(report)),
+        _section("Leaks", "", _leaks(report)),
+        _section("Class by class", "", classes),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A Markdown table whose numbers, all columns but the first two, stand right; empty without lines."""
+def _section(title: str, note: str, body: str) -> str:
+    return "\n\n".join(part for part in (f"## {title}", note, body) if part) if body else ""
+
+
+def table(head: Sequence[str], lines: Iterable[Sequence[str]], texts: int = 2) -> str:
+    """A Markdown table; all columns but the first `texts` are numbers and right-aligned. Empty without lines."""
     rows = [f"| {' | '.join(line)} |" for line in lines]
     if not rows:
         return ""
-    marks = ["---", "---", *["--:"] * (len(head) - 2)]
+    marks = [*["---"] * texts, *["--:"] * (len(head) - texts)]
     return "\n".join([f"| {' | '.join(head)} |", f"|{'|'.join(marks)}|", *rows])
 
 
-def percent(share: float | None) -> str:
-    """A share as a percentage; a dash for None."""
-    return "-" if share is None else f"{100 * share:.1f} %"
+def percent(share: float | None, interval: Interval | None = None) -> str:
+    """A share, and its interval if there is one, as percentages; a dash for None."""
+    if share is None:
+        return "-"
+    return f"{100 * share:.1f} %" + (f" ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})" if interval else "")
 
 
-def ranged(share: float | None, interval: "Interval | None") -> str:
-    """A share and its interval."""
-    return percent(share) + (f" ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})" if interval else "")
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with so many decimals; a dash for None."""
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def split_title(split: str) -> str:
@@ -83,96 +70,119 @@ def split_title(split: str) -> str:
     return split.replace("_", " ")
 
 
-def _classification(scores: "TaskScores", error_before: float | None) -> tuple[str, ...]:
-    floor = percent(scores.majority_floor)
-    if scores.majority_floor is not None and scores.majority_class is not None:
-        floor += f" ({scores.majority_class})"
-    f1 = "-" if scores.macro_f1 is None else f"{scores.macro_f1:.3f}"
-    ece = "-" if scores.calibration is None else f"{scores.calibration.expected_error:.3f}"
-    return (
-        split_title(scores.split), scores.task, f"{scores.n:,}", f"{scores.works:,}",
-        ranged(scores.at_1, scores.at_1_interval), percent(scores.at_3), f1, floor,
-        "-" if error_before is None else f"{error_before:.3f}", ece,
+def _classification(report: EvaluationReport) -> str:
+    return table(
+        ("split", "task", "n", "works", "@1 (95 %)", "@3", "macro-F1", "baseline @1", "ECE", "raw ECE"),
+        [
+            (
+                split_title(s.split), s.task, f"{s.n:,}", f"{s.works:,}", percent(s.at_1, s.at_1_interval),
+                percent(s.at_3), number(s.macro_f1),
+                percent(s.majority_floor) + (f" ({s.majority_class})" if s.majority_floor is not None else ""),
+                number(s.calibration.expected_error if s.calibration else None),
+                number(s.error_before),
+            )
+            for s in report.classification
+        ],
     )  # fmt: skip
 
 
-def _selective(scores: "ConfidenceScores") -> list[tuple[str, ...]]:
-    return [
-        (split_title(scores.split), scores.task, f"{one.threshold:g}", percent(one.coverage), percent(one.accuracy))
-        for one in scores.selective
-    ]
-
-
-def _retrieval(scores: "RetrievalScores") -> tuple[str, ...]:
-    return (
-        split_title(scores.split), scores.by, f"{scores.n:,}", ranged(scores.precision, scores.precision_interval),
-        percent(scores.chance), percent(scores.ceiling), ranged(scores.map, scores.map_interval),
-        percent(scores.map_chance),
-    )  # fmt: skip
-
-
-def _years(scores: "YearScores") -> tuple[str, ...]:
-    def years(value: float | None, interval: "Interval | None" = None) -> str:
-        around = f" ({interval[0]:.0f} to {interval[1]:.0f})" if interval else ""
-        return "-" if value is None else f"{value:.1f}{around}"
-
-    return (
-        split_title(scores.split), "mean absolute", f"{scores.n:,}", years(scores.by_mean, scores.by_mean_interval),
-        years(scores.by_best, scores.by_best_interval), years(scores.by_majority),
-    )  # fmt: skip
-
-
-def _classes(scores: "TaskScores") -> str:
+def _selective(report: EvaluationReport) -> str:
     lines = [
-        (
-            each.name, each.mistaken_for or "-", f"{each.n:,}", percent(each.precision), percent(each.recall),
-            f"{each.f1:.3f}",
-        )
-        for each in class_scores(scores)
-    ]  # fmt: skip
-    head = (scores.task, "most often taken for", "n", "precision", "recall", "F1")
+        (split_title(scores.split), scores.task, f"{s.threshold:g}", percent(s.coverage), percent(s.accuracy))
+        for scores in report.classification
+        for s in scores.selective
+    ]
+    return table(("split", "task", "minimum confidence", "coverage", "accuracy"), lines)
+
+
+def _retrieval(report: EvaluationReport) -> str:
+    k = report.retrieval[0].k if report.retrieval else 0
+    return table(
+        ("split", "same", "n", f"precision@{k} (95 %)", "chance", "ceiling", "mAP (95 %)", "mAP by chance"),
+        [
+            (
+                split_title(s.split), s.by, f"{s.n:,}", percent(s.precision, s.precision_interval), percent(s.chance),
+                percent(s.ceiling), percent(s.map, s.map_interval), percent(s.map_chance),
+            )
+            for s in report.retrieval
+        ],
+    )  # fmt: skip
+
+
+def _years(report: EvaluationReport) -> str:
+    def years(value: float | None, interval: Interval | None) -> str:
+        return number(value, 1) + (f" ({interval[0]:.0f} to {interval[1]:.0f})" if interval else "")
+
+    return table(
+        ("split", "n", "expected year (95 %)", "most probable period (95 %)", "baseline"),
+        [
+            (
+                split_title(s.split), f"{s.n:,}", years(s.by_mean, s.by_mean_interval),
+                years(s.by_best, s.by_best_interval), number(s.by_majority, 1),
+            )
+            for s in report.years
+        ],
+        texts=1,
+    )  # fmt: skip
+
+
+def _rephotographs(report: EvaluationReport) -> str:
+    lines = [
+        (s.kind, f"{s.n:,}", percent(s.recall, s.recall_interval), percent(s.recall_within))
+        for s in report.rephotographs
+    ]
+    return table(("distortion", "n", "recall@1 (95 %)", f"recall@{WITHIN}"), lines, texts=1)
+
+
+def _classes(scores: TaskScores) -> str:
+    lines = [
+        (s.name, s.mistaken_for or "-", f"{s.n:,}", percent(s.precision), percent(s.recall), number(s.f1))
+        for s in class_scores(scores)
+    ]
+    head = (scores.task, "most often mistaken for", "n", "precision", "recall", "F1")
     title = f"{scores.task.capitalize()} on {split_title(scores.split)}, class by class"
     return f"<details><summary>{title}</summary>\n\n{table(head, lines)}\n\n</details>"
 
 
-def _changes(report: "EvaluationReport") -> str:
+def _changes(report: EvaluationReport) -> str:
     changes = report.changes
     if changes is None or not changes.table:
         return ""
     lines = [
         (
-            split_title(each.split), each.task, f"{each.n:,}", percent(each.before), percent(each.now),
-            f"{100 * each.difference:+.1f} ({100 * each.interval[0]:+.1f} to {100 * each.interval[1]:+.1f})",
+            split_title(s.split), s.task, f"{s.n:,}", percent(s.previous), percent(s.current),
+            f"{100 * s.difference:+.1f} ({100 * s.interval[0]:+.1f} to {100 * s.interval[1]:+.1f})",
         )
-        for each in changes.table
+        for s in changes.table
     ]  # fmt: skip
-    said = f"Beside {changes.before}, served before, on {changes.works:,} works that neither learned from:"
-    return f"{said}\n\n{table(('split', 'task', 'n', '@1 before', '@1 now', 'points (95 %)'), lines)}"
+    note = f"Previous model `{changes.previous}`, on {changes.works:,} works that neither model was trained on."
+    return f"{note}\n\n{table(('split', 'task', 'n', 'previous @1', '@1', 'points (95 %)'), lines)}"
 
 
-def _leaks(report: "EvaluationReport") -> str:
+def _leaks(report: EvaluationReport) -> str:
     if report.leaks is None:
         return ""
-    found = report.leaks.confirmed
-    hunted = f"{report.leaks.pairs.height:,} held-out pictures that look most like a taught one were compared with it"
-    if found.is_empty():
-        return f"{hunted}: none shows the same painting."
+    confirmed = report.leaks.confirmed
+    compared = f"{report.leaks.pairs.height:,} held-out images were compared with a similar training image"
+    if confirmed.is_empty():
+        return f"{compared}; no pair shows the same work."
     pairs = table(
-        ("held out", "taught", "split", "similarity", "points in common", "bits apart", "is"),
+        ("held-out image", "training image", "split", "similarity", "inlier ratio", "hash bits apart", "verdict"),
         [
             (
-                each["held_out"], each["taught"], split_title(each["split"]), f"{each['similarity']:.2f}",
-                percent(each["share"]), "-" if each["bits"] is None else str(each["bits"]), each["verdict"],
+                each["held_out"], each["train"], split_title(each["split"]), f"{each['similarity']:.2f}",
+                percent(each["inlier_ratio"]), "-" if each["bits"] is None else str(each["bits"]), each["verdict"],
             )
-            for each in found.iter_rows(named=True)
+            for each in confirmed.iter_rows(named=True)
         ],
+        texts=3,
     )  # fmt: skip
     lines = [
-        (split_title(each.split), each.task, percent(report.scores(each.task, each.split).at_1), percent(each.at_1))
-        for each in report.without_leaks
-        if each.n
+        (split_title(s.split), s.task, percent(report.scores(s.task, s.split).at_1), percent(s.at_1))
+        for s in report.without_leaks
+        if s.n
     ]
     return (
-        f"{hunted}; {found.height:,} show a painting that was taught:\n\n{pairs}\n\n"
-        f"{table(('split', 'task', '@1', '@1 without them'), lines)}"
+        f"{compared}; {confirmed.height:,} show a work that the model was trained on:\n\n{pairs}\n\n"
+        f"{table(('split', 'task', '@1', '@1 without leaks'), lines)}"
     )

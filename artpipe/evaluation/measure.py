@@ -1,4 +1,4 @@
-"""Everything the evaluation report holds, measured on the lake: the asset calls this, and writes what comes of it."""
+"""Measures a model of the lake for the evaluation report; the asset calls this and writes the results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,11 +9,12 @@ import polars as pl
 
 from artpipe.evaluation.changes import Changes, measure_changes
 from artpipe.evaluation.classification import TaskScores, score_split
-from artpipe.evaluation.comparison import TEST_SPLITS, Answers, learned_by_neither
+from artpipe.evaluation.comparison import predict_with_both
 from artpipe.evaluation.leaks import Leaks, confirm, find_candidates, without_leaks
 from artpipe.evaluation.rephotographs import score_rephotographs
-from artpipe.evaluation.report import EVALUATED_SPLITS, EvaluationReport, evaluate, rows_to_measure
+from artpipe.evaluation.report import EvaluationReport, evaluate, rows_to_measure
 from artpipe.schema import TASKS
+from artpipe.splits.assign import HELD_OUT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,26 +22,26 @@ if TYPE_CHECKING:
     from artpipe.embedding.predictions import Predictions
     from artpipe.images.store import ImageStore
     from artpipe.lake.paths import DataLake
-    from artpipe.models.checkpoint import ModelCard
+    from artpipe.models.card import ModelCard
     from artpipe.progress import Progress
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A report, and the pictures behind it.
+    """A report, and the data behind it.
 
     Attributes:
-        report: all figures.
-        rows: the pictures that were looked at, as `rows_to_measure` gives them.
-        answers: what the model says of them, in that order.
+        report: all scores.
+        rows: the images measured, as chosen by `rows_to_measure`.
+        inferred: the model's vectors and probabilities of them, in that order.
         classes: the classes of each task.
-        images_embedded: pictures of the collection that ran through a network.
-        photographs_embedded: photographs of pictures that did.
+        images_embedded: images of the collection that ran through a network.
+        photographs_embedded: simulated photographs that did.
     """
 
     report: EvaluationReport
     rows: pl.DataFrame
-    answers: "Predictions"
+    inferred: "Predictions"
     classes: Mapping[str, Sequence[str]]
     images_embedded: int
     photographs_embedded: int
@@ -59,30 +60,30 @@ def measure_model(
     abstain_below: float = 0.0,
     progress: "Progress | None" = None,
 ) -> Measurement:
-    """Measure a model on everything that can be asked of it.
+    """Measure classification, calibration, retrieval, instance retrieval, leaks, and changes since the previous model.
 
     Args:
         lake: where the models and their inference caches are.
         card: the model.
         splits: table `splits`.
-        training_set: table `training_set`, what the model learned from.
+        training_set: table `training_set`, what the model was trained on.
         artworks: table `artworks`, for the years of the works.
         images: the stored images.
         device: `auto`, `cpu`, `cuda` or `mps`.
         seed: of everything random.
-        abstain_below: the probability below which a label is told as unsure.
-        progress: told of each picture.
+        abstain_below: the configured confidence below which a label is reported as unsure.
+        progress: told of each image.
     """
     from artpipe.embedding.inference import InferenceCache
 
     cache = InferenceCache(lake, card, device)
     rows = rows_to_measure(splits, training_set)
-    found = cache.infer(rows, images, progress)
+    inferred = cache.infer(rows, images, progress)
     report = evaluate(
         rows,
-        found.probabilities,
+        inferred.probabilities,
         card.classes,
-        found.vectors,
+        inferred.vectors,
         model_id=card.model_id,
         years=own_years(rows, artworks),
         seed=seed,
@@ -90,9 +91,9 @@ def measure_model(
         abstain_below=abstain_below,
     )
     photographed, photographs = score_rephotographs(
-        rows, found.vectors, images, lambda asked, source: cache.infer(asked, source, progress), seed=seed
+        rows, inferred.vectors, images, lambda queries, source: cache.infer(queries, source, progress), seed=seed
     )
-    threshold, candidates = find_candidates(rows, found.vectors)
+    threshold, candidates = find_candidates(rows, inferred.vectors)
     hashes: dict[str, str | None] = dict(images.outcomes().select("artwork_id", "perceptual_hash").iter_rows())
     leaks = Leaks(threshold, confirm(candidates, hashes, images))
     changes, embedded = _changes(lake, card, rows, images, device, seed, progress)
@@ -100,10 +101,10 @@ def measure_model(
         report,
         rephotographs=tuple(photographed),
         leaks=leaks,
-        without_leaks=_scores_without(report, leaks, rows, found.probabilities, card.classes, seed),
+        without_leaks=_scores_without(report, leaks, rows, inferred.probabilities, card.classes, seed),
         changes=changes,
     )
-    return Measurement(report, rows, found, card.classes, found.computed + embedded, photographs)
+    return Measurement(report, rows, inferred, card.classes, inferred.computed + embedded, photographs)
 
 
 def own_years(rows: pl.DataFrame, artworks: pl.DataFrame) -> "NDArray[np.float64]":
@@ -124,7 +125,7 @@ def _scores_without(
     classes: Mapping[str, Sequence[str]],
     seed: int,
 ) -> tuple[TaskScores, ...]:
-    """The classification on what is left of each split that has a leak."""
+    """The classification on each split that has a leak, without the leaking works."""
     numbered = rows.with_row_index("row")
     clean = without_leaks(numbered, leaks)
     return tuple(
@@ -138,7 +139,7 @@ def _scores_without(
             majority_class=report.scores(task, split).majority_class,
             seed=seed,
         )
-        for split in EVALUATED_SPLITS
+        for split in HELD_OUT
         for kept in [clean.filter(pl.col("split") == split)]
         if kept.height < report.rows[split]
         for task in TASKS
@@ -154,28 +155,15 @@ def _changes(
     seed: int,
     progress: "Progress | None",
 ) -> tuple[Changes | None, int]:
-    """The model served before beside this one, and how many pictures ran through a network for it; None without one."""
-    from artpipe.embedding.inference import InferenceCache
-    from artpipe.models.checkpoint import CorruptModelError, load_card, load_learned
+    """Comparison with the model served before, if it is still there, and how many images ran through a network."""
+    from artpipe.models.card import CorruptModelError, load_card
     from artpipe.models.served import read_pointer
 
     previous = read_pointer(lake).previous
     if previous is None:
         return None, 0
     try:
-        before = load_card(lake.model(previous))
-        records = [load_learned(lake.model(each.model_id)) for each in (card, before)]
-    except CorruptModelError:  # removed since, or damaged: then there is nothing to tell
+        paired = predict_with_both(lake, (card, load_card(lake.model(previous))), rows, images, device, progress)
+    except CorruptModelError:  # removed since, or damaged
         return None, 0
-    tested = rows.filter(pl.col("split").is_in(TEST_SPLITS))
-    untouched = learned_by_neither(tested, *(record for record in records if record is not None))
-    answers: list[Answers] = []
-    computed = 0
-    for each in (card, before):
-        try:
-            found = InferenceCache(lake, each, device).infer(untouched, images, progress)
-        except CorruptModelError:
-            return None, computed
-        computed += found.computed
-        answers.append(Answers(each.model_id, each.classes, found.probabilities))
-    return measure_changes(untouched, answers[0], answers[1], seed=seed), computed
+    return measure_changes(paired.rows, paired.first, paired.second, seed=seed), paired.images_embedded

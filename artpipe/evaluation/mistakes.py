@@ -1,14 +1,14 @@
-"""The works that a model is most wrong about, for a person to look at: either it or the catalogue is to be mended."""
+"""The held-out works with the most confident wrong predictions, for a person to see whether model or label is wrong."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from artpipe.splits.assign import HELD_OUT
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 SHOWN = 18
@@ -21,51 +21,45 @@ def worst_mistakes(
     task: str,
     shown: int = SHOWN,
 ) -> pl.DataFrame:
-    """The held-out works that are most confidently taken for something else than the catalogue says.
+    """The held-out works whose wrong prediction is most confident.
 
     Args:
         rows: `artwork_id`, `work_id`, `split` and the labels of N pictures.
         probabilities: (N, C) float of the task.
         classes: the C classes the model knows, in column order.
         task: name of the task.
-        shown: at most so many works.
+        shown: maximum number of works.
 
     Returns:
-        `artwork_id`, `work_id`, `split`, `label`, `answer`, `probability`, one row a work, the worst first. A class
-        that the model was never taught is no mistake of this kind.
+        `artwork_id`, `work_id`, `split`, `label`, `predicted`, `probability`, one row a work, the most confident first,
+        without labels that the model was not trained on.
     """
-    schema = {"answer": pl.String(), "probability": pl.Float64()}
-    columns = ["artwork_id", "work_id", "split", pl.col(task).alias("label"), *schema]
-    if not classes or rows.is_empty():
-        return (
-            rows.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in schema.items()).clear().select(columns)
-        )
-    best = probabilities.argmax(axis=1)
-    answered = rows.with_columns(
-        pl.Series("answer", [classes[i] for i in best], dtype=pl.String),
+    if not classes:  # nothing can be predicted, and nothing mistaken
+        rows, probabilities, classes = rows.clear(), np.empty((0, 1)), [""]
+    predicted = rows.with_columns(
+        pl.Series("predicted", [classes[i] for i in probabilities.argmax(axis=1)], dtype=pl.String),
         pl.Series("probability", probabilities.max(axis=1), dtype=pl.Float64),
     )
-    is_mistake = pl.col("split").is_in(HELD_OUT) & pl.col(task).is_in(classes) & (pl.col(task) != pl.col("answer"))
+    is_mistake = pl.col("split").is_in(HELD_OUT) & pl.col(task).is_in(classes) & (pl.col(task) != pl.col("predicted"))
     return (
-        answered.filter(is_mistake)
+        predicted.filter(is_mistake)
         .sort("probability", "artwork_id", descending=[True, False])
         .unique("work_id", keep="first", maintain_order=True)
         .head(shown)
-        .select(columns)
+        .select("artwork_id", "work_id", "split", pl.col(task).alias("label"), "predicted", "probability")
     )
 
 
 def mistake_captions(work: Mapping[str, object], mistake: Mapping[str, object]) -> tuple[str, ...]:
-    """What is written below the picture of a mistake.
+    """The lines below the picture of a mistake.
 
     Args:
         work: a row of `artworks`.
         mistake: a row of `worst_mistakes`.
     """
-    split = str(mistake["split"]).replace("_", " ")
     return (
         f"{work.get('artist') or '?'}: {work.get('title') or '?'}",
-        f"taken for {mistake['answer']} {100 * float(str(mistake['probability'])):.0f} %",
-        f"catalogue says {mistake['label']}",
-        split,
+        f"predicted {mistake['predicted']} {100 * float(str(mistake['probability'])):.0f} %",
+        f"catalogue: {mistake['label']}",
+        str(mistake["split"]).replace("_", " "),
     )

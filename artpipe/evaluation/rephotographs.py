@@ -1,7 +1,7 @@
-"""Does a photograph or a detail of a painting find that painting? Asked of vectors alone, one distortion at a time.
+"""Instance retrieval by vectors alone: does a simulated photograph of a painting find that painting?
 
-Held-out works are photographed anew by `search/rephotograph.py`; the nearest vector of the whole table should be of
-the same work. The photographs run through the model once and are kept in its inference cache.
+`recognition/rephotograph.py` simulates photographs of held-out works, one distortion at a time; the nearest vector of
+the whole table should be of the same work. The model's inference cache keeps the photographs' vectors.
 """
 
 import hashlib
@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 
 from artpipe.evaluation.bootstrap import Interval, interval_of_mean
-from artpipe.splits.assign import HELD_OUT, share_of
+from artpipe.splits.assign import HELD_OUT, hash_fraction
+from artpipe.vectors.grouped import similarity_blocks, top_k
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,33 +23,33 @@ if TYPE_CHECKING:
     from artpipe.embedding.predictions import Predictions
     from artpipe.images.pixels import JpegSource
 
-MOST_WORKS = 120
+MAX_WORKS = 120
 SHARE_OF_WORKS = 0.25
-"""Of the held-out works so many are photographed, and never more than `MOST_WORKS`."""
+"""The share of the held-out works that is photographed, at most `MAX_WORKS`."""
 WITHIN = 10
 _QUALITY = 92
 _VERSION = 1
-"""Raised when the same picture would be photographed in another way."""
+"""Raised when photographs of the same image come out differently."""
 
 
 class Infer(Protocol):
-    """How a model is asked about pictures, as `InferenceCache.infer` answers."""
+    """Inference of a model, such as `InferenceCache.infer`."""
 
     def __call__(self, rows: pl.DataFrame, images: "JpegSource", /) -> "Predictions":
-        """What the model says of the pictures of `rows`."""
+        """Vectors and probabilities of the images of `rows`."""
         ...
 
 
 @dataclass(frozen=True)
 class RephotographScores:
-    """How often photographs of one kind find their painting.
+    """How often photographs with one distortion find their painting.
 
     Attributes:
-        kind: what was done to the pictures.
+        kind: the distortion.
         n: held-out works photographed, one photograph each.
-        recall: share whose nearest row of the table shows the same work.
+        recall: recall@1, the share whose nearest row of the table shows the same work.
         recall_interval: its 95 % bootstrap interval.
-        recall_within: share with a row of the same work among the nearest `WITHIN`.
+        recall_within: recall@`WITHIN`.
     """
 
     kind: str
@@ -59,29 +60,28 @@ class RephotographScores:
 
 
 class Rephotographs:
-    """The JPEGs of photographs, taken when they are asked for; a name is `<artwork_id>#<kind>`."""
+    """The JPEGs of simulated photographs, made on demand; a name is `<artwork_id>#<kind>`."""
 
     def __init__(self, originals: "JpegSource") -> None:
         self.originals = originals
 
     def jpegs(self, names: Sequence[str], /) -> list[bytes]:
         """The photograph of each name, in the order asked; the same name always gives the same bytes."""
-        parted = [name.rpartition("#") for name in names]
-        found = self.originals.jpegs([artwork_id for artwork_id, _, _ in parted])
-        return [_photograph(jpeg, kind, name) for jpeg, (_, _, kind), name in zip(found, parted, names, strict=True)]
+        parts = [name.rpartition("#") for name in names]
+        originals = self.originals.jpegs([artwork_id for artwork_id, _, _ in parts])
+        return [_photograph(jpeg, kind, name) for jpeg, (_, _, kind), name in zip(originals, parts, names, strict=True)]
 
 
-def sampled_works(rows: pl.DataFrame, most: int = MOST_WORKS) -> pl.DataFrame:
-    """A sample of the held-out works, one picture each, that hardly changes as the collection grows.
+def sampled_works(rows: pl.DataFrame, most: int = MAX_WORKS) -> pl.DataFrame:
+    """A sample of the held-out works, one image each, that hardly changes as the collection grows.
 
     Args:
         rows: `artwork_id`, `work_id`, `split`, `jpeg_sha256`.
-        most: at most so many works.
+        most: upper limit of the number of works.
     """
     held_out = rows.filter(pl.col("split").is_in(HELD_OUT)).sort("artwork_id").unique("work_id", keep="first")
-    order = pl.col("work_id").map_elements(lambda name: share_of("photograph", "work", name), pl.Float64)
-    wanted = min(most, round(held_out.height * SHARE_OF_WORKS))
-    return held_out.sort(order).head(wanted)
+    order = pl.col("work_id").map_elements(lambda name: hash_fraction("photograph", "work", name), pl.Float64)
+    return held_out.sort(order).head(min(most, round(held_out.height * SHARE_OF_WORKS)))
 
 
 def score_rephotographs(
@@ -90,28 +90,26 @@ def score_rephotographs(
     images: "JpegSource",
     infer: Infer,
     *,
-    most: int = MOST_WORKS,
     seed: int = 0,
 ) -> "tuple[list[RephotographScores], int]":
-    """Photograph a sample of the held-out works in every way, and look for them in the whole table.
+    """Photograph a sample of the held-out works with every distortion, and search the whole table for them.
 
     Args:
-        rows: `artwork_id`, `work_id`, `split`, `jpeg_sha256` of N pictures: the table.
+        rows: `artwork_id`, `work_id`, `split`, `jpeg_sha256` of N images: the table.
         vectors: float32 (N, D), rows of length 1.
         images: the stored JPEGs.
         infer: the model.
-        most: at most so many works.
         seed: of the bootstrap.
 
     Returns:
-        The scores of each kind, none where nothing is held out, and how many photographs ran through the model.
+        The scores of each distortion, none where nothing is held out, and how many photographs ran through the model.
     """
     from artpipe.recognition.rephotograph import KINDS
 
-    works = sampled_works(rows, most)
+    works = sampled_works(rows)
     if works.is_empty():
         return [], 0
-    asked = pl.concat(
+    photographs = pl.concat(
         works.select(
             "work_id",
             pl.lit(kind).alias("kind"),
@@ -120,21 +118,22 @@ def score_rephotographs(
         )
         for kind in KINDS
     )
-    found = infer(asked.select("artwork_id", "jpeg_sha256"), Rephotographs(images))
-    similarity = found.vectors @ vectors.T
-    best = np.argsort(-similarity, axis=1, kind="stable")[:, :WITHIN]
-    is_same = rows["work_id"].to_numpy()[best] == asked["work_id"].to_numpy()[:, None]
-    kinds = asked["kind"].to_numpy()
+    found = infer(photographs.select("artwork_id", "jpeg_sha256"), Rephotographs(images))
+    no_group = np.full(photographs.height, -1)
+    blocks = similarity_blocks(found.vectors, no_group, vectors, np.zeros(len(vectors), np.int64))
+    best = np.concatenate([top_k(similarity, WITHIN) for _, similarity in blocks])
+    is_same = rows["work_id"].to_numpy()[best] == photographs["work_id"].to_numpy()[:, None]
+    kinds = photographs["kind"].to_numpy()
     scores = [
         RephotographScores(
             kind,
             works.height,
-            float(right[:, 0].mean()),
-            interval_of_mean(right[:, 0], np.arange(len(right)), seed),
-            float(right.any(axis=1).mean()),
+            float(hits[:, 0].mean()),
+            interval_of_mean(hits[:, 0], np.arange(len(hits)), seed),
+            float(hits.any(axis=1).mean()),
         )
         for kind in KINDS
-        for right in [is_same[kinds == kind]]
+        for hits in [is_same[kinds == kind]]
     ]
     return scores, found.computed
 
@@ -152,5 +151,5 @@ def _photograph(jpeg: bytes, kind: str, name: str) -> bytes:
 
 
 def _key(jpeg_sha256: str, kind: str) -> str:
-    """What the caches know a photograph by."""
+    """The cache key of a photograph."""
     return hashlib.sha256(f"photograph {_VERSION} {kind} {jpeg_sha256}".encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Several evaluation reports as one: the mean of each figure and how far the seeds are apart."""
+"""Summary of several evaluation reports: mean and standard deviation of each figure over the seeds."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from artpipe.errors import ArtpipeError
-from artpipe.evaluation.markdown import split_title, table
+from artpipe.evaluation.markdown import number, percent, split_title, table
 
 Report = Mapping[str, Any]
 
@@ -21,20 +21,20 @@ def summarise(reports: Sequence[Report]) -> str:
     """A Markdown table of mean and standard deviation over reports of models that differ in their seed.
 
     Args:
-        reports: as `EvaluationReport.to_dict` gives them, or as `reports/evaluation/report.json` holds them.
+        reports: the contents of `reports/evaluation/report.json` of each run.
 
     Returns:
-        One line for each figure that all reports have; a single report gives no spread.
+        One line for each figure that all reports have; a single report has no standard deviation.
 
     Raises:
         NothingToSummariseError: there is no report.
     """
     if not reports:
         raise NothingToSummariseError("there is no evaluation report to summarise; give at least one report.json.")
-    told = [figures(report) for report in reports]
-    shared = [key for key in told[0] if all(key in other for other in told[1:])]
-    lines = [(*key, *_cells(key[-1], [other[key] for other in told])) for key in shared]
-    head = ("split", "of", "figure", f"mean of {len(reports)}", "standard deviation", "lowest", "highest")
+    each = [figures(report) for report in reports]
+    shared = [key for key in each[0] if all(key in other for other in each[1:])]
+    lines = [(*key, *_cells(key[-1], [one[key] for one in each])) for key in shared]
+    head = ("split", "subject", "figure", f"mean of {len(reports)}", "standard deviation", "lowest", "highest")
     return table(head, lines) + "\n"
 
 
@@ -51,7 +51,7 @@ def read_reports(paths: Sequence[Path]) -> list[Report]:
             figures(report)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise NothingToSummariseError(
-                f"{path} is no evaluation report that can be read ({type(error).__name__}); give the "
+                f"{path} cannot be read as an evaluation report ({type(error).__name__}); give the "
                 "reports/evaluation/report.json of each run."
             ) from error
         reports.append(report)
@@ -69,20 +69,18 @@ def figures(report: Report) -> dict[tuple[str, str, str], float]:
             calibration = of_task["calibration"]
             found[title, task, "ECE"] = calibration and calibration["expected_error"]
         for by, of_label in scores["retrieval"].items():
-            found[title, f"neighbours by {by}", f"precision@{of_label['k']}"] = of_label["precision"]
-            found[title, f"neighbours by {by}", "mAP"] = of_label["map"]
+            found[title, f"retrieval by {by}", f"precision@{of_label['k']}"] = of_label["precision"]
+            found[title, f"retrieval by {by}", "mAP"] = of_label["map"]
         years = scores["years"] or {}
         found[title, "period", "error in years"] = years.get("by_mean")
     for kind, scores in report["rephotographs"].items():
-        found["held out", f"photographed: {kind}", "found first"] = scores["recall"]
+        found["held out", f"photograph: {kind}", "recall@1"] = scores["recall"]
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _cells(figure: str, values: Sequence[float]) -> tuple[str, ...]:
-    spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    shown = (float(np.mean(values)), spread, min(values), max(values))
+def _cells(figure: str, values: Sequence[float]) -> list[str]:
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    shown = (float(np.mean(values)), deviation, min(values), max(values))
     if figure in ("macro-F1", "ECE"):
-        return tuple("-" if value is None else f"{value:.3f}" for value in shown)
-    if figure == "error in years":
-        return tuple("-" if value is None else f"{value:.1f}" for value in shown)
-    return tuple("-" if value is None else f"{100 * value:.1f} %" for value in shown)
+        return [number(value) for value in shown]
+    return [number(value, 1) if figure == "error in years" else percent(value) for value in shown]

@@ -1,6 +1,6 @@
-"""The table `suspect_labels`: labels that are likely to be wrong, for a person to look at, the likeliest first.
+"""The table `suspect_labels`: labels that are likely to be wrong, for a person to review, the likeliest first.
 
-`label_noise.py` finds them; what a person says of them comes back through `artpipe/splits/overrides.py`.
+`label_noise.py` finds them; a person's decision comes back through `artpipe/splits/overrides.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from artpipe.evaluation.label_noise import HeadConfig, Noise, find_noise, judgeable, out_of_sample_probabilities
+from artpipe.evaluation.label_noise import (
+    HeadConfig,
+    LabelNoise,
+    drop_rare_classes,
+    find_label_noise,
+    out_of_sample_probabilities,
+)
 from artpipe.figures.sheets import contact_sheet
 from artpipe.models.labels import Labels
 
@@ -44,29 +50,29 @@ def find_suspects(
     artworks: pl.DataFrame,
     reviewed: pl.DataFrame,
     config: HeadConfig | None = None,
-) -> tuple[pl.DataFrame, dict[str, Noise]]:
-    """Judge every label by heads that never saw its work.
+) -> tuple[pl.DataFrame, dict[str, LabelNoise]]:
+    """Compare every label with the predictions of heads trained on other works.
 
     Args:
         rows: `artwork_id`, `work_id`, `split` and a column for each task, such as table `training_set`.
         vectors: float32 (N, D), in the order of `rows`.
         artworks: table `artworks`, for `artist`, `title` and `page_url`.
-        reviewed: `artwork_id` and `task` of the labels that a person has decided on; none of them is told again.
-        config: how the heads are fitted.
+        reviewed: `artwork_id` and `task` of the labels that a person reviewed; they are left out.
+        config: of the heads.
 
     Returns:
         Table `SUSPECTS`, and the noise of each task that has labels.
     """
     config = config or HeadConfig()
-    # Every row teaches in all folds but its own, whatever its split.
+    # Every row is a training row of all folds but its own, whatever its split.
     vocabulary = Labels.of(rows.with_columns(split=pl.lit("train")))
     work_ids: list[str] = rows["work_id"].to_list()
     labels = vocabulary.encode(rows)
     for column in range(labels.shape[1]):
-        labels[:, column] = judgeable(labels[:, column], work_ids, config.least_works)
+        labels[:, column] = drop_rare_classes(labels[:, column], work_ids, config.min_works)
     counts = [len(names) for names in vocabulary.classes.values()]
     probabilities = out_of_sample_probabilities(vectors, labels, work_ids, counts, config)
-    noise = {task: find_noise(probabilities[i], labels[:, i]) for i, task in enumerate(vocabulary.tasks)}
+    noise = {task: find_label_noise(probabilities[i], labels[:, i]) for i, task in enumerate(vocabulary.tasks)}
     tables = [
         _suspects_of(task, noise[task], rows, probabilities[i], labels[:, i], vocabulary.classes[task])
         for i, task in enumerate(vocabulary.tasks)
@@ -74,28 +80,30 @@ def find_suspects(
     found = pl.concat([pl.DataFrame(schema=SUSPECTS), *tables], how="diagonal").drop("artist", "title", "page_url")
     found = found.join(reviewed, on=["artwork_id", "task"], how="anti", maintain_order="left")
     found = found.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("task"))
-    told = artworks.select("artwork_id", "artist", "title", "page_url")
-    return found.join(told, on="artwork_id", how="left", maintain_order="left").select(list(SUSPECTS)), noise
+    described = artworks.select("artwork_id", "artist", "title", "page_url")
+    return found.join(described, on="artwork_id", how="left", maintain_order="left").select(list(SUSPECTS)), noise
 
 
 def suspects_sheet(suspects: pl.DataFrame, jpegs: Sequence[bytes | None], task: str) -> bytes:
-    """The pictures of suspect labels as PNG, each with its label, what it is likelier to be, and how likely.
+    """A contact sheet of suspect labels as PNG, each image with its label, the suggested one, and its probability.
 
     Args:
         suspects: rows of `SUSPECTS`.
-        jpegs: the picture of each row.
-        task: whose labels they are.
+        jpegs: the image of each row.
+        task: of the labels.
     """
     rows: list[Mapping[str, object]] = [
         {**row, "note": f"{row['label']}\n→ {row['suggested']} ({row['suggested_probability']:.2f})"}
         for row in suspects.iter_rows(named=True)
     ]
-    return contact_sheet(rows, jpegs, columns=6, title=f"{task}: the labels likeliest to be wrong", tile_px=210)
+    return contact_sheet(
+        rows, jpegs, columns=6, title=f"{task.capitalize()}: labels most likely to be wrong", tile_px=210
+    )
 
 
 def _suspects_of(
     task: str,
-    noise: Noise,
+    noise: LabelNoise,
     rows: pl.DataFrame,
     probabilities: "NDArray[np.float32]",
     labels: "NDArray[np.int64]",

@@ -1,4 +1,4 @@
-"""How many years the predicted period is off, so that a near miss in time counts for less than a far one.
+"""Mean absolute error in years of the predicted period, so that a near miss in time counts for less than a far one.
 
 A period stands for its middle year (`period_middle`), an open-ended one as if it were as long as its neighbour.
 """
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from artpipe.evaluation.bootstrap import RESAMPLES, Interval, intervals_of_means
+from artpipe.evaluation.bootstrap import Interval, intervals_of_means
 from artpipe.schema import period_middle
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ class YearScores:
         n: rows whose year is the work's own, not its artist's.
         by_mean: error of the mean of the periods' middles, weighted by their probabilities.
         by_mean_interval: its 95 % bootstrap interval, resampling works.
-        by_best: error of the middle of the likeliest period.
-        by_best_interval: the same for it.
-        by_majority: error of always answering the commonest period of the training rows.
+        by_best: error of the middle of the most probable period.
+        by_best_interval: its interval.
+        by_majority: error of the baseline that always predicts the most frequent period of the training rows.
     """
 
     split: str
@@ -48,7 +48,6 @@ def score_years(
     split: str,
     majority_class: str | None,
     seed: int = 0,
-    resamples: int = RESAMPLES,
 ) -> YearScores:
     """Measure the error in years of one split.
 
@@ -58,9 +57,8 @@ def score_years(
         work_ids: N works.
         classes: the C periods the model knows, in column order.
         split: name of the split.
-        majority_class: the commonest period of the training rows.
+        majority_class: the most frequent period of the training rows.
         seed: of the bootstrap.
-        resamples: of the bootstrap.
     """
     known = ~np.isnan(years)
     n = int(known.sum())
@@ -70,9 +68,6 @@ def score_years(
     chances, true = probabilities[known].astype(np.float64), years[known]
     by_mean = np.abs(chances @ middles - true)
     by_best = np.abs(middles[chances.argmax(axis=1)] - true)
-    _, work_of = np.unique(np.array(work_ids)[known], return_inverse=True)
-    intervals = intervals_of_means(np.stack([by_mean, by_best], axis=1), work_of, seed, resamples)
-    floor = None if majority_class is None else float(np.abs(period_middle(majority_class) - true).mean())
-    return YearScores(
-        split, n, float(by_mean.mean()), intervals[0], float(by_best.mean()), intervals[1], floor
-    )  # fmt: skip
+    intervals = intervals_of_means(np.stack([by_mean, by_best], axis=1), np.array(work_ids)[known], seed)
+    baseline = None if majority_class is None else float(np.abs(period_middle(majority_class) - true).mean())
+    return YearScores(split, n, float(by_mean.mean()), intervals[0], float(by_best.mean()), intervals[1], baseline)

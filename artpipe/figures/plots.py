@@ -1,4 +1,4 @@
-"""Pictures of the figures: confusion matrix, reliability, training curves, class balance. Each returns PNG bytes.
+"""Plots: confusion matrix, reliability diagram, training curves, class balance. Each returns PNG bytes.
 
 Only matplotlib's object interface is used, without pyplot: no global state, no window, safe in threads.
 """
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from artpipe.evaluation.classification import TaskScores
 from artpipe.schema import CLASSES, TASKS
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ SPLIT_COLOURS = {
     "validation": "#e0a030",
     "test": "#2f6db5",
     "unseen_artists": "#b5473c",
-    "train (seen)": "#9aa3b2",
 }
 TASK_COLOURS = {"style": "#2f6db5", "period": "#b5473c", "type": "#3d8a5f"}
 _DPI = 150
@@ -35,16 +33,26 @@ def class_order(task: str, classes: Sequence[str]) -> list[str]:
     return sorted(classes, key=lambda name: (known.get(name, len(known)), name))
 
 
-def confusion_picture(scores: TaskScores) -> bytes:
-    """The confusion matrix of one task on one split: rows are true classes and add up to 100 %, counts at the side."""
-    title = f"{scores.task.capitalize()} on {_said(scores.split)}"
-    if not scores.confusion:
-        return _nothing(title, scores.reason or "nothing to show")
-    names = class_order(scores.task, scores.classes)
-    at = [scores.classes.index(name) for name in names]
-    counts = np.array(scores.confusion)[np.ix_(at, at)]
-    met = (counts.sum(axis=0) + counts.sum(axis=1)) > 0
-    counts, names = counts[np.ix_(met, met)], [name for name, kept in zip(names, met, strict=True) if kept]
+def confusion_picture(
+    confusion: Sequence[Sequence[int]], classes: Sequence[str], *, task: str, split: str, reason: str | None = None
+) -> bytes:
+    """The confusion matrix of one task on one split: rows are true classes and add up to 100 %, counts at the side.
+
+    Args:
+        confusion: (C, C) counts, true class by row, predicted class by column; empty where nothing was measured.
+        classes: the C names.
+        task: name of the task.
+        split: name of the split.
+        reason: why the matrix is empty.
+    """
+    title = f"{task.capitalize()} on {_title_of(split)}"
+    if not len(confusion):
+        return _nothing(title, reason or "nothing to show")
+    names = class_order(task, classes)
+    at = [classes.index(name) for name in names]
+    counts = np.array(confusion)[np.ix_(at, at)]
+    occurs = (counts.sum(axis=0) + counts.sum(axis=1)) > 0
+    counts, names = counts[np.ix_(occurs, occurs)], [name for name, kept in zip(names, occurs, strict=True) if kept]
     totals = counts.sum(axis=1)
     shares = counts / np.maximum(totals, 1)[:, None]
 
@@ -70,77 +78,79 @@ def confusion_picture(scores: TaskScores) -> bytes:
     axes.text(size - 0.3, -0.75, "images", ha="left", va="center", fontsize=8, color=GREY)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.set_xlabel("answered", color=GREY, fontsize=9)
+    axes.set_xlabel("predicted", color=GREY, fontsize=9)
     axes.set_ylabel("true", color=GREY, fontsize=9)
-    _title(axes, title, f"% of each row; {scores.n:,} images, @1 {100 * (scores.at_1 or 0):.1f} %")
+    accuracy = 100 * np.trace(counts) / counts.sum()
+    _title(axes, title, f"% of each row; {counts.sum():,} images, accuracy {accuracy:.1f} %")
     return _png(figure)
 
 
-def reliability_picture(scores: Sequence[TaskScores]) -> bytes:
-    """Reliability diagram: accuracy against confidence for several tasks on one split, and where the rows lie."""
-    drawn = [one for one in scores if one.calibration is not None]
-    split = _said(scores[0].split) if scores else ""
-    if not drawn:
-        return _nothing(f"Calibration on {split}", "nothing to show")
+def reliability_picture(curves: Mapping[str, Sequence[Mapping[str, Any]]], *, split: str) -> bytes:
+    """Reliability diagram: accuracy against confidence of several tasks on one split, and the histogram of confidence.
+
+    Args:
+        curves: for each task one mapping a bin of confidence with `low`, `rows`, `mean_confidence` and `accuracy`.
+        split: name of the split.
+    Source: Guo et al., arXiv:1706.04599.
+    """
+    title = f"Calibration on {_title_of(split)}"
+    if not curves:
+        return _nothing(title, "nothing to show")
     figure = _figure(5.4, 6.0)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
     upper.plot((0, 1), (0, 1), color=GREY, linewidth=1, linestyle=(0, (4, 3)))
-    for one in drawn:
-        if one.calibration is None:
-            continue
-        bins = [b for b in one.calibration.bins if b.rows]
-        colour = TASK_COLOURS.get(one.task, INK)
-        x, y = [b.mean_confidence for b in bins], [b.accuracy for b in bins]
+    for task, bins in curves.items():
+        colour, n = TASK_COLOURS.get(task, INK), sum(each["rows"] for each in bins)
+        filled = [each for each in bins if each["rows"]]
+        x = np.array([each["mean_confidence"] for each in filled])
+        y = np.array([each["accuracy"] for each in filled])
+        shares = np.array([each["rows"] / n for each in filled])
         upper.plot(x, y, color=colour, linewidth=1.6, alpha=0.9, zorder=2, clip_on=False)
-        upper.scatter(
-            x, y, s=[12 + 160 * b.rows / one.n for b in bins], color=colour, linewidths=0, zorder=3, clip_on=False
-        )  # pyright: ignore[reportArgumentType]
-        upper.plot([], [], color=colour, marker="o", label=f"{one.task}, ECE {one.calibration.expected_error:.3f}")
-        edges = [b.low for b in one.calibration.bins] + [1.0]
-        lower.stairs([b.rows / one.n for b in one.calibration.bins], edges, color=colour, linewidth=1.4)
-    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
-    lower.set(xlabel="highest probability", ylabel="share of images")
+        upper.scatter(x, y, s=12 + 160 * shares, color=colour, linewidths=0, zorder=3, clip_on=False)
+        upper.plot([], [], color=colour, marker="o", label=f"{task}, ECE {(shares * np.abs(x - y)).sum():.3f}")
+        edges = [*(each["low"] for each in bins), 1.0]
+        lower.stairs([each["rows"] / n for each in bins], edges, color=colour, linewidth=1.4)
+    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
+    lower.set(xlabel="confidence (highest probability)", ylabel="share of images")
     lower.set_ylim(bottom=0)
     upper.legend(frameon=False, fontsize=9, labelcolor=INK, loc="upper left")
     for axes in (upper, lower):
         _plain(axes)
-    _title(
-        upper, f"Calibration on {split}", "on the dashed line a probability means what it says; dots grow with images"
-    )
+    _title(upper, title, "dashed: perfect calibration; dot size: number of images")
     return _png(figure)
 
 
 def training_curves_picture(epochs: Sequence[Mapping[str, Any]]) -> bytes:
-    """Loss, accuracy on validation and learning rate by epoch.
+    """Loss, validation accuracy and learning rate by epoch.
 
     Args:
         epochs: one mapping an epoch with `epoch`, `train_loss`, `validation_loss`, `accuracy` (task to share)
-            and `learning_rate`; what is missing is not drawn.
+            and `learning_rate`; missing values are not drawn.
     """
     if not epochs:
         return _nothing("Training", "no epoch has ended yet")
     figure = _figure(10.5, 3.9)
-    losses, right, rates = figure.subplots(1, 3)
+    losses, accuracy, rates = figure.subplots(1, 3)
     _curve(losses, epochs, "train_loss", "train", SPLIT_COLOURS["train"])
     _curve(losses, epochs, "validation_loss", "validation", SPLIT_COLOURS["validation"])
     for task in TASKS:
         points = [(e["epoch"], e.get("accuracy", {}).get(task)) for e in epochs]
         points = [(x, y) for x, y in points if y is not None]
         if points:
-            right.plot(*zip(*points, strict=True), color=TASK_COLOURS[task], marker="o", markersize=3.5, label=task)
+            accuracy.plot(*zip(*points, strict=True), color=TASK_COLOURS[task], marker="o", markersize=3.5, label=task)
     _curve(rates, epochs, "learning_rate", "learning rate", INK)
-    best = max(epochs, key=_merit)
-    for axes, label in ((losses, "best epoch"), (right, None)):
+    best = max(epochs, key=_criterion)
+    for axes, label in ((losses, "best epoch"), (accuracy, None)):
         axes.axvline(best["epoch"], color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=0, label=label)
-    right.set_ylim(0, 1)
+    accuracy.set_ylim(0, 1)
     rates.set_ylim(bottom=0)
     rates.yaxis.set_major_formatter(
         lambda rate, _: f"{rate:.1e}".replace(".0e", "e").replace("e-0", "e-") if rate else "0"
     )
     for axes, title, note in (
         (losses, "Loss", "train and validation"),
-        (right, "@1", "on validation"),
-        (rates, "Learning rate", "at the end of the epoch"),
+        (accuracy, "Accuracy (@1)", "validation"),
+        (rates, "Learning rate", "at the end of each epoch"),
     ):
         _plain(axes)
         axes.set_xlabel("epoch")
@@ -153,7 +163,7 @@ def training_curves_picture(epochs: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def class_balance_picture(balance: pl.DataFrame) -> bytes:
-    """How the classes share each split, one panel a task.
+    """Class distribution of each split, one panel a task.
 
     Args:
         balance: `task`, `class` (null: unknown), `split`, `rows`, as made by `splits.leaks.class_balance`.
@@ -175,7 +185,7 @@ def class_balance_picture(balance: pl.DataFrame) -> bytes:
             total = max(sum(rows.get((name, split), 0) for name in names[task]), 1)
             shares = [rows.get((name, split), 0) / total for name in names[task]]
             y = np.arange(len(shares)) + (i - (len(splits) - 1) / 2) * height
-            axes.barh(y, shares, height=height * 0.92, color=SPLIT_COLOURS[split], label=_said(split))
+            axes.barh(y, shares, height=height * 0.92, color=SPLIT_COLOURS[split], label=_title_of(split))
         axes.set_yticks(range(len(names[task])), [name or "unknown" for name in names[task]])
         axes.set_ylim(tallest - 0.4, -0.6)
         axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
@@ -195,8 +205,8 @@ def _class_names(balance: pl.DataFrame, task: str) -> list[str | None]:
     return [*known, None] if None in found else [*known]
 
 
-def _merit(epoch: Mapping[str, Any]) -> tuple[float, float]:
-    """What the best epoch has most of: mean accuracy on validation, then a low loss there."""
+def _criterion(epoch: Mapping[str, Any]) -> tuple[float, float]:
+    """The criterion of the best epoch: mean validation accuracy, then low validation loss."""
     shares = [share for share in epoch.get("accuracy", {}).values() if share is not None]
     loss = epoch.get("validation_loss")
     return (sum(shares) / max(len(shares), 1), float("-inf") if loss is None else -float(loss))
@@ -208,7 +218,7 @@ def _curve(axes: "Axes", epochs: Sequence[Mapping[str, Any]], key: str, label: s
         axes.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=3.5, label=label)
 
 
-def _said(split: str) -> str:
+def _title_of(split: str) -> str:
     return split.replace("_", " ")
 
 
@@ -249,7 +259,7 @@ def _plain(axes: "Axes", grid: str = "both") -> None:
 
 
 def _nothing(title: str, reason: str) -> bytes:
-    """A picture that says why there is no picture."""
+    """A placeholder with the reason why there is no plot."""
     figure = _figure(5, 1.8)
     axes = figure.add_subplot()
     axes.axis("off")

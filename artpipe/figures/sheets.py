@@ -1,4 +1,4 @@
-"""Sheets of thumbnails with captions: a query beside its neighbours, or any set of pictures. Each returns PNG bytes."""
+"""Contact sheets of thumbnails with captions: a query and its neighbours, or any set. Each returns PNG bytes."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _TEXT_PX, _TITLE_PX = 13, 19
 
 @dataclass(frozen=True)
 class _Tile:
-    """One picture of a sheet; `marked` draws its border green (True), grey (False) or not at all (None)."""
+    """One picture of a sheet; `marked` selects a green (True) or grey (False) border, or none (None)."""
 
     jpeg: bytes | None
     lines: tuple[str, ...]
@@ -30,12 +30,12 @@ class _Tile:
 def neighbour_sheet(
     rows: Sequence[Mapping[str, object]], jpegs: Sequence[bytes | None], title: str = "", tile_px: int = 190
 ) -> bytes:
-    """A query, twice as large, and its neighbours in two rows; a green border says that the style is the query's.
+    """A query, twice as large, and its neighbours in two rows; a green border marks those of the query's style.
 
     Args:
-        rows: the query, then its neighbours, the nearest first; columns as in `artworks`, what is missing is left out.
+        rows: the query, then its neighbours, the nearest first; columns as in `artworks`; missing ones are left out.
         jpegs: the picture of each row; None or unreadable bytes leave an empty mat.
-        title: written above.
+        title: of the sheet.
         tile_px: side of a neighbour's square.
     """
     style = rows[0].get("style")
@@ -91,7 +91,7 @@ def captioned_sheet(
 
 
 def _captions(row: Mapping[str, object]) -> tuple[str, ...]:
-    """Artist, title, date and style, without what is unknown, and the lines of a `note`."""
+    """Artist, title, date and style as far as known, and the lines of a `note`."""
 
     def text(key: str) -> str:
         return str(row.get(key) or "").strip()
@@ -105,16 +105,16 @@ def _captions(row: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def _legend(sheet: "Image", draw: "ImageDraw", left: int) -> None:
-    """What the borders mean, at the foot of the sheet."""
+    """The legend of the borders, at the foot of the sheet."""
     y = sheet.height - _GAP - _LINE
-    for colour, said in ((GREEN, "same style as the query"), (PLAIN, "another style")):
+    for colour, label in ((GREEN, "same style as the query"), (PLAIN, "another style")):
         draw.rectangle((left, y + 2, left + 12, y + 14), outline=colour, width=_BORDER - 1)
-        draw.text((left + 20, y), said, fill=GREY, font=_font(_TEXT_PX))
-        left += 40 + round(draw.textlength(said, font=_font(_TEXT_PX)))
+        draw.text((left + 20, y), label, fill=GREY, font=_font(_TEXT_PX))
+        left += 40 + round(draw.textlength(label, font=_font(_TEXT_PX)))
 
 
 def _sheet(width: int, height: int, title: str) -> "tuple[Image, ImageDraw, int]":
-    """Blank paper with its title; returns also where the tiles begin."""
+    """A blank sheet with its title, and the y of the first tiles."""
     from PIL import Image, ImageDraw
 
     top = _GAP + (_TITLE_PX + _GAP if title else 0)

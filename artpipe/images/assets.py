@@ -13,7 +13,7 @@ from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import CHANGES, save_picture, table_metadata
 from artpipe.orchestration.storage import lance_table
 from artpipe.settings import Settings
-from artpipe.sources.gallery import GalleryResource
+from artpipe.sources.resources import GalleryResource
 
 if TYPE_CHECKING:
     from artpipe.images.store import ImageStore
@@ -108,9 +108,9 @@ def _sample_sheet(lake: DataLake, store: "ImageStore", outcomes: DataFrame) -> d
     import polars as pl
 
     from artpipe.figures.sheets import captioned_sheet
-    from artpipe.schema import HELD
+    from artpipe.schema import STORED
 
-    held = outcomes.filter(pl.col("status").is_in(HELD))["artwork_id"].sort()
+    held = outcomes.filter(pl.col("status").is_in(STORED))["artwork_id"].sort()
     shown = held.gather_every(max(1, held.len() // SHEET_PICTURES)).head(SHEET_PICTURES).to_list()
     captions = [name.split("/")[-2:] for name in shown]
     return save_picture(lake, "images/sample.png", captioned_sheet(store.jpegs(shown), captions, title="Stored images"))

@@ -28,7 +28,7 @@ def image_outcomes(images: DataFrame) -> Iterator[dg.AssetCheckResult]:
     """Both checks of the outcomes, on one scan of the table."""
     import polars as pl
 
-    from artpipe.schema import HELD, WITHDRAWN
+    from artpipe.schema import STORED, WITHDRAWN
 
     repeated = images.filter(pl.col("artwork_id").is_duplicated())
     without = images.filter(pl.col("status").is_null())
@@ -38,7 +38,7 @@ def image_outcomes(images: DataFrame) -> Iterator[dg.AssetCheckResult]:
         passed=repeated.is_empty() and without.is_empty(),
         metadata={"repeated": repeated["artwork_id"].head(5).to_list(), "without_status": without.height},
     )
-    held = images.filter(pl.col("status").is_in(HELD)).height
+    held = images.filter(pl.col("status").is_in(STORED)).height
     share = held / max(images.filter(pl.col("status") != WITHDRAWN).height, 1)
     yield dg.AssetCheckResult(
         check_name="most_images_are_held",

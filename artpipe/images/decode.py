@@ -21,32 +21,32 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_PIXELS = 80_000_000
-"""Below the number at which Pillow itself begins to warn."""
+"""Below the limit at which Pillow itself warns."""
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "JPEG2000")
 NAMED_FORMATS = "JPEG, PNG, WebP, GIF or TIFF"
 QUALITY = 90
 SUBSAMPLING = "4:2:0"
 _ORIENTATION = 0x0112
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*")
-# A JPEG of few pixels and many bytes carries something else than a picture.
+# A JPEG of few pixels and many bytes contains something other than a picture.
 _LEAST_BYTES_LIMIT = 64 * 1024
 
 
 class NotAnImageError(ArtpipeError):
-    """The bytes are not a picture of any known format."""
+    """The bytes are not an image of any supported format."""
 
 
 class UnreadableImageError(ArtpipeError):
-    """The bytes begin like a picture and cannot be decoded to its end."""
+    """The bytes begin like an image and cannot be decoded to the end."""
 
 
 class TooManyPixelsError(ArtpipeError):
-    """The picture is larger than the ceiling."""
+    """The picture has more pixels than allowed."""
 
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """A picture as it is stored, and what is known of the original: its size, upright, and its fingerprints."""
+    """A stored JPEG, with the upright size and the hashes of its original."""
 
     jpeg: bytes
     width_px: int
@@ -56,18 +56,18 @@ class DecodedImage:
 
 
 def decode_artwork(data: bytes, short_side_px: int, max_pixels: int = MAX_PIXELS) -> DecodedImage:
-    """Decode an original and make the JPEG that is stored: short side at most `short_side_px`, never enlarged.
+    """Decode an original and make the JPEG to store: short side at most `short_side_px`, never enlarged.
 
-    An original that already is such a JPEG keeps its bytes: nothing is lost to a second compression. It is decoded to
-    its end all the same, so what is stored can be read.
+    An original that already is such a JPEG keeps its bytes and loses nothing to a second compression. It is decoded to
+    the end all the same, so that every stored JPEG can be decoded.
 
     Args:
-        data: the file as it came.
-        short_side_px: wanted short side.
+        data: the file as it was downloaded.
+        short_side_px: the short side of the result.
         max_pixels: pictures with more are refused before they are decoded.
 
     Raises:
-        NotAnImageError, UnreadableImageError, TooManyPixelsError: it cannot be used; the message says why.
+        NotAnImageError, UnreadableImageError, TooManyPixelsError: the bytes cannot be used; the message has the reason.
     """
     image = _opened(data, max_pixels)
     with _damage_told():
@@ -103,9 +103,9 @@ def decode_rgb(source: "bytes | Image", short_side_px: int | None = None, max_pi
 
 @contextmanager
 def pillow_quiet() -> Generator[None]:
-    """Silence Pillow's warnings on damaged metadata: the pixels decide.
+    """Silence Pillow's warnings about damaged metadata: only damaged pixels are an error.
 
-    Warning filters belong to the whole process, so this is entered around threads, never inside them.
+    Warning filters are global to the process, so enter this around threads, never inside them.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -114,20 +114,20 @@ def pillow_quiet() -> Generator[None]:
 
 @contextmanager
 def _damage_told() -> Generator[None]:
-    """Turn whatever the decoders say of damaged bytes into one error."""
+    """Turn every exception of the decoders into `UnreadableImageError`."""
     try:
         yield
     except ArtpipeError:
         raise
     except Exception as error:
-        # Damaged files bring struct.error, IndexError, zlib.error and more out of Pillow's readers.
+        # Pillow's readers raise struct.error, IndexError, zlib.error and more on damaged files.
         raise UnreadableImageError(
             f"the image is damaged ({str(error) or type(error).__name__}); give another copy of it."
         ) from error
 
 
 def _opened(data: bytes, max_pixels: int) -> "Image":
-    """Read the header."""
+    """The image with only its header read."""
     from PIL import Image
 
     if not data:
@@ -149,7 +149,7 @@ def _opened(data: bytes, max_pixels: int) -> "Image":
 
 
 def _orientation(image: "Image") -> int:
-    """How the picture is turned, 1 (upright) to 8; a damaged EXIF block says nothing."""
+    """The EXIF orientation, 1 (upright) to 8; 1 where the EXIF block is damaged."""
     try:
         found = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # noqa: BLE001 - any damage, see above
@@ -158,7 +158,7 @@ def _orientation(image: "Image") -> int:
 
 
 def _upright_rgb(image: "Image") -> "Image":
-    """Decode to the end, turn upright, lay on white, and bring to sRGB."""
+    """Decode to the end, rotate upright, composite on white, and convert to sRGB."""
     import PIL.Image
     from PIL import ImageOps
 
@@ -174,13 +174,13 @@ def _upright_rgb(image: "Image") -> "Image":
     elif image.mode == "P":
         image = image.convert("RGB")
     if profile and not _is_srgb(profile):
-        image = _through_profile(image, profile)
+        image = _to_srgb(image, profile)
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
 @lru_cache(maxsize=16)
 def _is_srgb(profile: bytes | None) -> bool:
-    """Whether colours are sRGB already; a picture without a profile is taken to be."""
+    """Whether a colour profile is sRGB, as a picture without one is assumed to be."""
     from PIL import ImageCms
 
     if not profile:
@@ -191,8 +191,8 @@ def _is_srgb(profile: bytes | None) -> bool:
         return False
 
 
-def _through_profile(image: "Image", profile: bytes) -> "Image":
-    """The picture in sRGB by way of its own colour profile; as it was where the profile is of no use."""
+def _to_srgb(image: "Image", profile: bytes) -> "Image":
+    """Convert from the embedded colour profile to sRGB; unchanged where the profile is unusable."""
     from PIL import ImageCms
 
     if image.mode not in ("RGB", "CMYK", "L"):
@@ -206,7 +206,7 @@ def _through_profile(image: "Image", profile: bytes) -> "Image":
 
 
 def _eight_bit(image: "Image") -> "Image":
-    """Grey values of 16 or 32 bits, or of floating point, as eight bits."""
+    """Grey values of 16 or 32 bits, or floating point, scaled to eight bits."""
     import numpy as np
     import PIL.Image
 
@@ -216,7 +216,7 @@ def _eight_bit(image: "Image") -> "Image":
 
 
 def _stored_form(image: "Image", data: bytes, short_side_px: int) -> "tuple[bytes, Image, tuple[int, int]]":
-    """The JPEG, the picture that it was made from, and the size of the original, upright."""
+    """The JPEG to store, the upright RGB image it was made from, and the upright size of the original."""
     size = image.size
     is_jpeg = image.format == "JPEG"
     orientation = _orientation(image) if is_jpeg else 1

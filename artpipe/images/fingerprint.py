@@ -1,6 +1,6 @@
-"""A perceptual hash: 64 bits that stay nearly the same when a picture is resized, recompressed or tinted.
+"""A perceptual hash: 64 bits that hardly change when a picture is resized, recompressed or tinted.
 
-Splits join the images whose hashes are close, so that two photographs of one painting never part.
+Splits group the images whose hashes are close, so that two photographs of one painting share a split.
 """
 
 from functools import cache
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SAMPLED_PX = 32
-KEPT = 8
+LOW_FREQUENCIES = 8
 
 
 def perceptual_hash(image: "Image") -> str:
     """The signs of the 64 lowest frequencies of a picture, above or below their median.
 
     Args:
-        image: any mode; only its grey values count.
+        image: any mode; only its grey values matter.
 
     Returns:
         16 hexadecimal digits.
@@ -37,13 +37,8 @@ def perceptual_hash(image: "Image") -> str:
     return np.packbits(bits).tobytes().hex()
 
 
-def hamming(left: "NDArray[np.uint64]", right: "NDArray[np.uint64]") -> "NDArray[np.uint8]":
-    """The number of differing bits, element by element and broadcast."""
-    return np.bitwise_count(left ^ right)
-
-
 @cache
 def _cosines() -> "NDArray[np.float32]":
-    """The first rows of the DCT-II matrix, (KEPT, SAMPLED_PX)."""
-    k, n = np.arange(KEPT)[:, None], np.arange(SAMPLED_PX)[None, :]
+    """The first rows of the DCT-II matrix, (LOW_FREQUENCIES, SAMPLED_PX)."""
+    k, n = np.arange(LOW_FREQUENCIES)[:, None], np.arange(SAMPLED_PX)[None, :]
     return np.cos(np.pi * k * (2 * n + 1) / (2 * SAMPLED_PX)).astype(np.float32)

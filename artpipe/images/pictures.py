@@ -1,10 +1,11 @@
-"""The stored JPEGs of a collection, read one by one or many at once, and small thumbnails of them."""
+"""The stored JPEGs of a collection at one version, and small thumbnails of them."""
 
 import io
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from artpipe.lake.lance_tables import RowOffsets, open_lance
 from artpipe.lake.paths import IMAGES_TABLE, DataLake
 
 if TYPE_CHECKING:
@@ -15,11 +16,11 @@ _THUMBNAIL_QUALITY = 80
 
 
 class StoredPictures:
-    """The pictures of the `images` table, at the version it has when the first one is asked for.
+    """The JPEGs of the `images` table, at the version it has when the first one is read.
 
     Args:
         lake: where the table is kept.
-        version: tells which version of the table is read; the newest where it is None.
+        version: returns the version of the table to read; the newest where it returns None.
     """
 
     def __init__(self, lake: DataLake, version: Callable[[], int | None] = lambda: None) -> None:
@@ -27,38 +28,29 @@ class StoredPictures:
         self._version = version
         self._lock = threading.Lock()
         self._dataset: lance.LanceDataset | None = None
-        self._row_of: dict[str, int] = {}
+        self._offsets = RowOffsets()
 
     def read(self, artwork_ids: Sequence[str]) -> dict[str, bytes]:
-        """The stored JPEG of each work; works whose picture is not held are left out."""
-        dataset = self._opened()
-        rows = {name: self._row_of[name] for name in dict.fromkeys(artwork_ids) if name in self._row_of}
-        if dataset is None or not rows:
+        """The stored JPEG of each work; works without one are left out."""
+        with self._lock:
+            if self._dataset is None:
+                self._dataset = open_lance(self._lake.lance_table(IMAGES_TABLE), self._version())
+            dataset = self._dataset
+        if dataset is None:
+            return {}
+        offsets = self._offsets.of(dataset)
+        rows = {name: offsets[name] for name in dict.fromkeys(artwork_ids) if name in offsets}
+        if not rows:
             return {}
         jpegs = dataset.take(list(rows.values()), columns=["jpeg"])["jpeg"].to_pylist()
         return {name: jpeg for name, jpeg in zip(rows, jpegs, strict=True) if jpeg is not None}
-
-    def _opened(self) -> "lance.LanceDataset | None":
-        """The table, and which row each work has in it."""
-        import lance
-
-        with self._lock:
-            if self._dataset is None:
-                try:
-                    dataset = lance.dataset(self._lake.lance_table(IMAGES_TABLE), version=self._version())
-                except ValueError:  # there is no such table
-                    return None
-                ids: list[Any] = dataset.to_table(columns=["artwork_id"])["artwork_id"].to_pylist()
-                self._row_of = {name: row for row, name in enumerate(ids)}
-                self._dataset = dataset
-            return self._dataset
 
 
 def thumbnail(jpeg: bytes, side_px: int = THUMBNAIL_PX) -> bytes:
     """A small JPEG of a stored picture; `side_px` is its longer side.
 
     Raises:
-        OSError: the bytes are no picture.
+        OSError: the bytes are not an image.
     """
     from PIL import Image
 

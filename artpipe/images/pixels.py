@@ -1,7 +1,7 @@
-"""Decoded pictures on local disk, made once and read by every epoch, by the evaluation and by the embedder.
+"""The pixel cache: decoded pictures on local disk, written once and read by training, evaluation and the embedder.
 
-Decoding is paid once: the cache is one file of squares, memory-mapped, so that reading a batch is a copy and memory
-stays flat however many pictures there are. It can be deleted at any time and is made again.
+It is one memory-mapped file of squares, so that reading a batch is a copy and memory stays flat however many pictures
+there are. It can be deleted at any time and is written again.
 """
 
 import io
@@ -36,12 +36,12 @@ class JpegSource(Protocol):
     """Where stored JPEGs come from."""
 
     def jpegs(self, artwork_ids: Sequence[str], /) -> Iterable[bytes]:
-        """The JPEG of each artwork, in the order asked."""
+        """The JPEG of each artwork, in the order of the ids."""
         ...
 
 
 def decode_square(jpeg: bytes, image_px: int) -> Pixels:
-    """Decode a JPEG and squash it to a square, so that the whole composition is seen.
+    """Decode a JPEG and resize it to a square without cropping, so that the whole composition stays.
 
     Returns:
         uint8 (image_px, image_px, 3), RGB.
@@ -59,47 +59,47 @@ def decode_square(jpeg: bytes, image_px: int) -> Pixels:
 
 
 def image_square(image: "Image", image_px: int) -> Pixels:
-    """Squash a PIL image in the way of `decode_square`."""
+    """Resize a PIL image to a square like `decode_square`."""
     import torch
     from torchvision.transforms.v2 import functional
 
     rgb = np.array(image if image.mode == "RGB" else image.convert("RGB"))
     # torchvision resizes bytes about twice as fast as Pillow does, and differs by at most one grey level.
-    squashed = functional.resize(torch.from_numpy(rgb).permute(2, 0, 1), [image_px, image_px], antialias=True)
-    return np.ascontiguousarray(squashed.permute(1, 2, 0).numpy())
+    resized = functional.resize(torch.from_numpy(rgb).permute(2, 0, 1), [image_px, image_px], antialias=True)
+    return np.ascontiguousarray(resized.permute(1, 2, 0).numpy())
 
 
 @contextmanager
 def decoding_threads(count: int | None = None) -> Generator[ThreadPoolExecutor]:
-    """Threads to decode in, each of which works alone.
+    """A thread pool for decoding, each thread with torch's own parallelism off.
 
-    Left to itself, every one of them would start torch's own threads for each small resize and wait for them: 1,736
-    pictures a second became 3,226 on two cores.
+    By default each would start torch's threads for every small resize and wait for them: without, 1,736 pictures a
+    second became 3,226 on two cores.
     """
     import torch
 
     count = count or min(8, os.cpu_count() or 1)
-    everyone_started = Barrier(count)
+    all_started = Barrier(count)
 
     def settle(_: int) -> None:
         torch.get_num_threads()
-        everyone_started.wait()
+        all_started.wait()
 
-    usual = torch.get_num_threads()
+    default = torch.get_num_threads()
     with ThreadPoolExecutor(count, thread_name_prefix="decode") as pool:
         torch.set_num_threads(1)
         try:
             list(pool.map(settle, range(count)))
         finally:
-            torch.set_num_threads(usual)
+            torch.set_num_threads(default)
         yield pool
 
 
 class PixelCache:
     """Squares of decoded pictures by key (the sha256 of the stored JPEG), in a folder of their own.
 
-    Row i of `pixels.u8` belongs to line i of `keys.txt`. Pixels are on disk before their key is, so what a killed
-    run leaves behind is either complete or not there.
+    Row i of `pixels.u8` belongs to line i of `keys.txt`. Pixels are on disk before their key is, so that a row that a
+    killed run left incomplete has no key.
 
     Args:
         folder: a local folder for all caches, as given by `lake.cache("pixels")`.
@@ -131,7 +131,7 @@ class PixelCache:
         """The row of each key.
 
         Raises:
-            KeyError: a key was never put in; call `ensure` first.
+            KeyError: a key is not in the cache; call `ensure` first.
         """
         self._read_keys()
         return np.array([self._row_of[key] for key in keys], np.int64)
@@ -150,13 +150,13 @@ class PixelCache:
     def ensure(
         self, artwork_ids: Sequence[str], keys: Sequence[str], source: JpegSource, progress: Progress | None = None
     ) -> int:
-        """Decode what is not held yet.
+        """Decode the pictures that are not in the cache yet.
 
         Args:
-            artwork_ids: what to ask `source` for.
+            artwork_ids: their ids in `source`.
             keys: the `jpeg_sha256` of each artwork.
             source: the stored JPEGs.
-            progress: told of each picture decoded.
+            progress: advances with each picture decoded.
 
         Returns:
             How many pictures were decoded.
@@ -166,9 +166,9 @@ class PixelCache:
         """
         if all(key in self for key in keys):
             return 0
-        with self._alone():
+        with self._write_lock():
             self._read_keys()
-            missing = {key: one for one, key in zip(artwork_ids, keys, strict=True) if key not in self._row_of}
+            missing = {key: name for name, key in zip(artwork_ids, keys, strict=True) if key not in self._row_of}
             self._append(list(missing.items()), source, progress or SilentProgress())
         return len(missing)
 
@@ -189,7 +189,7 @@ class PixelCache:
                 ids = [artwork_id for _, artwork_id in chunk]
                 jpegs = list(source.jpegs(ids))
                 if len(jpegs) != len(ids):
-                    raise ValueError(f"{len(ids)} pictures were asked for and {len(jpegs)} given")
+                    raise ValueError(f"{len(ids)} pictures were requested and {len(jpegs)} returned")
                 for square in pool.map(self._decode, ids, jpegs):
                     pixels.write(square.data)
                     step.advance()
@@ -205,11 +205,11 @@ class PixelCache:
         except ValueError as error:
             raise UndecodablePixelsError(
                 f"the stored picture of {artwork_id!r} is damaged ({error}); "
-                'materialize "images" again to fetch it anew.'
+                'materialize "images" again to fetch it again.'
             ) from error
 
     def _read_keys(self) -> None:
-        """Read the keys that were added since; a line cut off by a kill is not one."""
+        """Read the keys that were added since the last call; an incomplete last line is ignored."""
         line = _KEY_BYTES + 1
         try:
             size = self._keys_file.stat().st_size
@@ -225,7 +225,7 @@ class PixelCache:
             self._keys_read += 1
 
     @contextmanager
-    def _alone(self) -> Generator[None]:
+    def _write_lock(self) -> Generator[None]:
         """Keep other processes from appending at the same time; the lock dies with its process."""
         try:
             import fcntl

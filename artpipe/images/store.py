@@ -1,8 +1,8 @@
-"""The Lance table `images`: one row for every artwork whose image was asked for.
+"""The Lance table `images`: one row for every artwork whose image was requested.
 
-New rows are appended, known rows replaced or, where their JPEG stays, changed column by column. Each batch is one
-commit of each kind, so that a killed run has lost at most the batch it was about to write, and no artwork is ever in
-the table twice. JPEGs are read by random access.
+New rows are appended, known rows replaced or, where their JPEG stays, updated column by column. Each batch is one
+commit of each kind, so that a killed run loses at most the batch it was about to write, and no artwork is ever in the
+table twice. JPEGs are read by random access.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -14,8 +14,9 @@ import polars as pl
 import pyarrow as pa
 
 from artpipe.errors import ArtpipeError
+from artpipe.lake.lance_tables import RowOffsets, open_lance
 from artpipe.lake.paths import IMAGES_TABLE, DataLake
-from artpipe.lake.versions import BETWEEN, compact_when_scattered, drop_old_versions
+from artpipe.lake.versions import MIN_CURRENT, maintain_table
 
 if TYPE_CHECKING:
     import lance
@@ -38,21 +39,21 @@ IMAGES_SCHEMA = pa.schema(
         pa.field("fetched_at", pa.timestamp("us", "UTC"), nullable=False),
     ]
 )
-"""One row is an artwork whose image was asked for; sizes, `sha256` and `perceptual_hash` are those of the original.
-`jpeg_sha256` is the hash of what is stored, by which everything downstream knows a picture: the same original stored
-in another size is another picture to a network. `etag` and `last_modified` belong to the bytes in `jpeg`."""
+"""One row is an artwork whose image was requested; sizes, `sha256` and `perceptual_hash` are those of the original.
+`jpeg_sha256` is the hash of the stored JPEG, by which everything downstream identifies a picture: the same original
+stored in another size is another input to a network. `etag` and `last_modified` belong to the bytes in `jpeg`."""
 
-LIGHT = [name for name in IMAGES_SCHEMA.names if name != "jpeg"]
+OUTCOME_COLUMNS = [name for name in IMAGES_SCHEMA.names if name != "jpeg"]
 ROWS_PER_FRAGMENT = 4096
-"""A full fragment is left alone by `compact`, so that a few new images never rewrite the whole collection."""
+"""A full fragment is never compacted again, so that a few new images never rewrite the whole collection."""
 
 
 class StoreWriteError(ArtpipeError):
-    """The lake did not take the images."""
+    """The images could not be written to the lake."""
 
 
 class MissingImageError(ArtpipeError):
-    """A JPEG was asked for that the store does not hold."""
+    """The store does not have a requested JPEG."""
 
 
 class ImageStore:
@@ -60,11 +61,12 @@ class ImageStore:
 
     def __init__(self, lake: DataLake) -> None:
         self.lake = lake
-        self._rows_of: tuple[int, dict[str, int]] | None = None
+        self.uri = lake.lance_table(IMAGES_TABLE)
+        self._offsets = RowOffsets()
         self._table: Any = None
 
     def prepare(self) -> None:
-        """Make the table if it is not there, so that the first batch costs no more than the others.
+        """Create the table where there is none, so that the first batch costs no more than the others.
 
         Raises:
             StoreWriteError, UnwritableLakeError: the lake cannot be written to.
@@ -76,13 +78,13 @@ class ImageStore:
         """All rows without their JPEGs, in the order of `artwork_id`."""
         dataset = self._dataset()
         if dataset is None:
-            empty = pa.schema([IMAGES_SCHEMA.field(name) for name in LIGHT]).empty_table()
+            empty = pa.schema([IMAGES_SCHEMA.field(name) for name in OUTCOME_COLUMNS]).empty_table()
             return cast("pl.DataFrame", pl.from_arrow(empty))
-        rows = cast("pl.DataFrame", pl.from_arrow(dataset.to_table(columns=LIGHT)))
+        rows = cast("pl.DataFrame", pl.from_arrow(dataset.to_table(columns=OUTCOME_COLUMNS)))
         return rows.sort("artwork_id")
 
-    def held(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Those rows whose very JPEG is stored: an image replaced at the source since is not the one they tell of.
+    def stored_rows(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows whose exact JPEG is still stored: an image replaced at the source since then is another one.
 
         Args:
             rows: `artwork_id` and `jpeg_sha256`, and whatever else.
@@ -91,22 +93,22 @@ class ImageStore:
         return rows.join(self.outcomes().select(keys), on=keys, how="semi", maintain_order="left")
 
     def upsert(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write whole rows: those that the table holds already are replaced, the others appended.
+        """Write whole rows: those that the table has already are replaced, the others appended.
 
-        Appending a batch of 128 costs 9 ms whatever the table's size, merging it 30 ms and more, so only known rows
-        are merged.
+        Appending a batch of 128 costs 9 ms at any size of the table, merging it 30 ms and more, so only known rows are
+        merged.
 
         Args:
             rows: values of `IMAGES_SCHEMA`, each artwork once; a missing key is null.
 
         Raises:
-            StoreWriteError: the lake is full or cannot be written to; rows of earlier calls are kept.
+            StoreWriteError: the lake is full or not writable; rows of earlier calls are kept.
         """
         if not rows:
             return
         with self._writing():
             table = self._latest()
-            known = self._offsets(self._held_dataset())
+            known = self._offsets.of(self._existing_dataset())
             replaced = [row for row in rows if row["artwork_id"] in known]
             added = [row for row in rows if row["artwork_id"] not in known]
             if added:
@@ -116,25 +118,25 @@ class ImageStore:
                 table.merge_insert("artwork_id").when_matched_update_all().execute(data)
 
     def amend(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Change light columns of rows that the table holds; their JPEGs are neither read nor written.
+        """Update columns of known rows; their JPEGs are neither read nor written.
 
         Args:
-            rows: `artwork_id` and the values to write, the same columns in each row.
+            rows: `artwork_id` and the values to write, the same columns (never `jpeg`) in each row.
 
         Raises:
-            StoreWriteError: the lake is full or cannot be written to; rows of earlier calls are kept.
+            StoreWriteError: the lake is full or not writable; rows of earlier calls are kept.
         """
         if not rows:
             return
         import lance
 
         with self._writing():
-            dataset = self._held_dataset()
+            dataset = self._existing_dataset()
             schema = pa.schema([IMAGES_SCHEMA.field(name) for name in rows[0]])
             data = pa.Table.from_pylist(list(rows), schema=schema)
-            offsets = self._offsets(dataset)
+            offsets = self._offsets.of(dataset)
             wanted = sorted(offsets[row["artwork_id"]] for row in rows if row["artwork_id"] in offsets)
-            # Lance's own merge would write the rows anew, JPEGs and all.
+            # Lance's own merge would rewrite the rows with their JPEGs.
             updated: list[Any] = []
             fields: set[int] = set()
             first = 0
@@ -149,75 +151,48 @@ class ImageStore:
                 first = beyond
             if updated:
                 change = lance.LanceOperation.Update(updated_fragments=updated, fields_modified=sorted(fields))
-                lance.LanceDataset.commit(self._uri, change, read_version=dataset.version)
+                lance.LanceDataset.commit(self.uri, change, read_version=dataset.version)
 
     def jpegs(self, artwork_ids: Sequence[str], /) -> list[bytes]:
-        """The stored JPEGs, in the order asked for.
+        """The stored JPEGs, in the requested order.
 
         Raises:
-            MissingImageError: one of them is not held.
+            MissingImageError: one of them is not stored.
         """
         if not artwork_ids:
             return []
-        dataset = self._dataset()
-        if dataset is None:
-            raise MissingImageError(f'no image is in {self.lake.root} yet; materialize "images".')
-        offsets = self._offsets(dataset)
+        dataset = self._existing_dataset()
+        offsets = self._offsets.of(dataset)
         try:
             rows = [offsets[artwork_id] for artwork_id in artwork_ids]
         except KeyError as error:
-            raise MissingImageError(f'the image of {error.args[0]!r} is not held; materialize "images".') from error
+            raise MissingImageError(f'the image of {error.args[0]!r} is not stored; materialize "images".') from error
         found: list[bytes | None] = dataset.take(rows, columns=["jpeg"])["jpeg"].to_pylist()
         for artwork_id, jpeg in zip(artwork_ids, found, strict=True):
             if jpeg is None:
-                raise MissingImageError(f'the image of {artwork_id!r} is not held; materialize "images".')
+                raise MissingImageError(f'the image of {artwork_id!r} is not stored; materialize "images".')
         return cast("list[bytes]", found)
 
-    def compact(self, keep_versions_for: timedelta = timedelta(0), between: timedelta = BETWEEN) -> None:
-        """Join the small pieces that harvests leave behind, once there are many, and drop the table's old versions.
-
-        Args:
-            keep_versions_for: how long a version can be opened after it was replaced.
-            between: a version that was current for less than this is not kept.
+    def maintain(self, keep_versions_for: timedelta = timedelta(0), min_current: timedelta = MIN_CURRENT) -> None:
+        """Compact the small fragments that harvests leave behind and drop old versions; see `maintain_table`.
 
         Raises:
-            StoreWriteError: the lake is full or cannot be written to; nothing is lost.
+            StoreWriteError: the lake is full or not writable; nothing is lost.
         """
-        if self._dataset() is None:
-            return
         with self._writing():
-            compact_when_scattered(self._held_dataset(), ROWS_PER_FRAGMENT)
-            drop_old_versions(self._uri, keep_versions_for, between=between)
-
-    @property
-    def _uri(self) -> str:
-        return self.lake.lance_table(IMAGES_TABLE)
+            maintain_table(self.uri, ROWS_PER_FRAGMENT, keep_versions_for, min_current)
 
     def _dataset(self) -> "lance.LanceDataset | None":
-        import lance
+        return open_lance(self.uri)
 
-        try:
-            return lance.dataset(self._uri)
-        except ValueError as error:
-            if "not found" in str(error).lower():
-                return None
-            raise
-
-    def _held_dataset(self) -> "lance.LanceDataset":
-        import lance
-
-        return lance.dataset(self._uri)
-
-    def _offsets(self, dataset: "lance.LanceDataset") -> dict[str, int]:
-        """Where each artwork's row is in this version of the table."""
-        version = int(dataset.version)
-        if self._rows_of is None or self._rows_of[0] != version:
-            ids = dataset.to_table(columns=["artwork_id"])["artwork_id"].to_pylist()
-            self._rows_of = (version, {artwork_id: row for row, artwork_id in enumerate(ids)})
-        return self._rows_of[1]
+    def _existing_dataset(self) -> "lance.LanceDataset":
+        dataset = self._dataset()
+        if dataset is None:
+            raise MissingImageError(f'no image is in {self.lake.root} yet; materialize "images".')
+        return dataset
 
     def _latest(self) -> Any:
-        """The table as LanceDB sees it, at its newest version."""
+        """The LanceDB table at its newest version; created where there is none."""
         if self._table is None:
             self._table = self.lake.connect().create_table(IMAGES_TABLE, schema=IMAGES_SCHEMA, exist_ok=True)
         self._table.checkout_latest()
@@ -225,11 +200,11 @@ class ImageStore:
 
     @contextmanager
     def _writing(self) -> Generator[None]:
-        """Say what to do when the lake is full or has become unwritable."""
+        """Raise a `StoreWriteError` with the next step when the lake is full or not writable."""
         try:
             yield
         except (OSError, RuntimeError) as error:
             raise StoreWriteError(
                 f"the images could not be written to {self.lake.root} ({error}); free some space there or point "
-                "ARTPIPE_LAKE elsewhere, then run again: what was written before is kept."
+                "ARTPIPE_LAKE elsewhere, then run again: earlier batches are kept."
             ) from error

@@ -1,7 +1,7 @@
-"""Which images are wanted, which of them must be asked for now and why, and which are withdrawn.
+"""Which images are wanted, which of them are due for a request and why, and which are withdrawn.
 
-An artwork leaves the wanted ones when it is gone from the catalogue, when its form is not wanted any more, or when a
-smaller sample is asked for. Its row, its JPEG and what a conditional request needs stay.
+An artwork is withdrawn when it leaves the catalogue, when its form is not wanted any more, or when a smaller sample is
+configured. Its row, its JPEG and its validators for a conditional request stay.
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,20 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from artpipe.images.store import ImageStore
-from artpipe.schema import HELD, WITHDRAWN
+from artpipe.schema import STORED, WITHDRAWN
 
 if TYPE_CHECKING:
     from artpipe.settings import Settings
 
-NEVER, FAILED, BACK, SIZE, AGE = "never asked", "failed before", "wanted again", "other size wanted", "answer is old"
+NEVER, FAILED, BACK, SIZE, AGE = (
+    "never requested",
+    "failed before",
+    "wanted again",
+    "other size wanted",
+    "answer is old",
+)
 WHY_DUE = (NEVER, FAILED, BACK, SIZE, AGE)
-"""Why an image must be asked for, the first that is true."""
+"""Why an image is due: the first that is true."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +74,11 @@ def wanted_artworks(
 
 
 def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now: datetime) -> pl.DataFrame:
-    """What must be asked for now.
+    """The images to request now.
 
-    That is: what never was, what failed, what was withdrawn and is wanted again, what was answered too long ago, and
-    what is held in another size than wanted although its original is large enough for it to matter. The original is
-    not kept, so another size is always a download.
+    Those are: never requested, failed, withdrawn and wanted again, answered too long ago, or stored in another size
+    than wanted although the original is large enough for it to matter. The original is not kept, so another size is
+    always a download.
 
     Args:
         wanted: `artwork_id` and `image_url`.
@@ -81,16 +87,16 @@ def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now
         now: the present.
 
     Returns:
-        `artwork_id`, `image_url`, `status` (null: never asked), `attempts`, `sha256` (null: no bytes kept), `error`,
-        `fetched_at`, `etag` and `last_modified` of the bytes kept, `is_resized`: a conditional request will not do,
-        for the bytes kept are of another size than wanted; and `why`, one of `WHY_DUE`.
+        `artwork_id`, `image_url`, `status` (null: never requested), `attempts`, `sha256` (null: no JPEG), `error`,
+        `fetched_at`, `etag` and `last_modified` of the stored JPEG, `is_resized`: a conditional request will not do,
+        because another size is wanted; and `why`, one of `WHY_DUE`.
     """
     known = outcomes.select(
         "artwork_id", "status", "error", "attempts", "sha256", "etag", "last_modified", "fetched_at", "short_side_px",
         pl.min_horizontal("width_px", "height_px").alias("original_px"),
     )  # fmt: skip
     rows = wanted.select("artwork_id", "image_url").unique("artwork_id", keep="first", maintain_order=True)
-    # A JPEG is never larger than its original: of a small one, both sizes are the same bytes.
+    # A JPEG is never larger than its original, so a small original is stored alike for both sizes.
     wanted_px = pl.min_horizontal(pl.lit(config.short_side_px), "original_px")
     is_resized = pl.col("sha256").is_not_null() & (pl.min_horizontal("short_side_px", "original_px") != wanted_px)
     why = (
@@ -100,7 +106,7 @@ def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now
         .then(pl.lit(FAILED))
         .when(pl.col("status") == WITHDRAWN)
         .then(pl.lit(BACK))
-        .when(pl.col("status").is_in(HELD) & pl.col("is_resized"))
+        .when(pl.col("status").is_in(STORED) & pl.col("is_resized"))
         .then(pl.lit(SIZE))
         .when(pl.col("fetched_at") <= now - timedelta(days=config.revalidate_after_days))
         .then(pl.lit(AGE))
@@ -116,30 +122,30 @@ def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now
 
 
 def count_due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now: datetime) -> dict[str, int]:
-    """How many images a harvest would ask for now, by the reason, in the order of `WHY_DUE`; takes what `due` takes."""
+    """How many images are due, by reason, in the order of `WHY_DUE`; arguments as for `due`."""
     found = dict(due(wanted, outcomes, config, now)["why"].value_counts().iter_rows())
     return {why: found[why] for why in WHY_DUE if why in found}
 
 
 def withdraw(store: ImageStore, wanted_ids: Sequence[str], now: datetime) -> list[str]:
-    """Mark the images of artworks that are not wanted any more, as one commit; their bytes and validators stay.
+    """Mark the images of artworks that are not wanted any more, in one commit; their JPEGs and validators stay.
 
     Args:
         store: the stored images.
         wanted_ids: the artworks whose images are wanted.
-        now: when they are withdrawn, told in `error`; `fetched_at` stays the time of the gallery's last answer.
+        now: written to `error`; `fetched_at` stays the time of the gallery's last response.
 
     Returns:
-        The ids that are newly withdrawn, sorted.
+        The newly withdrawn ids, sorted.
 
     Raises:
-        StoreWriteError: the lake cannot be written to; nothing is withdrawn.
+        StoreWriteError: the lake is not writable; nothing is withdrawn.
     """
     outcomes = store.outcomes()
     wanted = pl.DataFrame({"artwork_id": wanted_ids}, schema={"artwork_id": pl.String})
     gone = outcomes.filter(pl.col("status") != WITHDRAWN).join(
         wanted, on="artwork_id", how="anti", maintain_order="left"
     )
-    told = f"not among the wanted artworks since {now:%Y-%m-%d}"
-    store.amend([{"artwork_id": name, "status": WITHDRAWN, "error": told} for name in gone["artwork_id"]])
+    error = f"not among the wanted artworks since {now:%Y-%m-%d}"
+    store.amend([{"artwork_id": name, "status": WITHDRAWN, "error": error} for name in gone["artwork_id"]])
     return gone["artwork_id"].to_list()

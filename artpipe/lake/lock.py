@@ -1,4 +1,4 @@
-"""One refresh of a lake at a time: the second waits, and says for whom."""
+"""The refresh lock: one refresh of a lake at a time; a second one waits and names the holder."""
 
 import json
 import os
@@ -21,41 +21,42 @@ class RefreshUnderWayError(ArtpipeError):
 
 
 @contextmanager
-def alone(lake: DataLake, console: "Console", *, wait: bool = True) -> Generator[None]:
-    """Hold the lake's refresh lock; it is let go when its process ends, however it ends.
+def refresh_lock(lake: DataLake, console: "Console", *, wait: bool = True) -> Generator[None]:
+    """Hold the lake's refresh lock; the operating system releases it when the process ends, however it ends.
 
     Args:
         lake: whose lock. That of a lake in an object store holds on one machine only.
-        console: told who is waited for.
+        console: where the holder is named while this waits.
         wait: wait for another refresh to end.
 
     Raises:
-        RefreshUnderWayError: another one is under way, and `wait` is off.
+        RefreshUnderWayError: another refresh holds the lock, and `wait` is off.
     """
     from filelock import FileLock, Timeout
 
-    folder = lake.local_folder("locks")
-    lock, holder = FileLock(folder / "refresh.lock"), folder / "refresh.json"
+    path = lake.lock_file("refresh")
+    lock, holder_file = FileLock(path), path.with_suffix(".json")
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        told = f"a refresh of {lake.root} is under way ({_holder_told(holder)})"
+        message = f"a refresh of {lake.root} is under way ({_holder(holder_file)})"
         if not wait:
-            raise RefreshUnderWayError(f"{told}; wait for it to end, or end that process.") from error
-        console.print(f"  {told}; waiting for it to end ...", style="yellow", highlight=False)
+            raise RefreshUnderWayError(f"{message}; wait for it to end, or end that process.") from error
+        console.print(f"  {message}; waiting for it to end ...", style="yellow", highlight=False)
         lock.acquire()
     try:
-        about = {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat("T", "seconds")}
-        holder.write_text(json.dumps(about), encoding="utf-8")
+        since = datetime.now(UTC).isoformat("T", "seconds")
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+        holder_file.write_text(json.dumps(holder), encoding="utf-8")
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        holder_file.unlink(missing_ok=True)
         lock.release()
 
 
-def _holder_told(holder: Path) -> str:
+def _holder(holder_file: Path) -> str:
     try:
-        about = json.loads(holder.read_text(encoding="utf-8"))
-        return f"process {about['pid']} on {about['host']}, since {about['since']}"
+        holder = json.loads(holder_file.read_text(encoding="utf-8"))
+        return f"process {holder['pid']} on {holder['host']}, since {holder['since']}"
     except (OSError, ValueError, KeyError):
-        return "its process is not known"
+        return "its process is unknown"

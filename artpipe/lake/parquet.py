@@ -1,4 +1,4 @@
-"""Tables of the lake as Parquet files, and the hash of what a table holds.
+"""Tables of the lake as Parquet files, and the hash of a table's content.
 
 A file is written whole or not at all. The hash depends on content alone: the order of rows and columns, the layout of
 files and the time of the run do not count.
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class MissingTableError(ArtpipeError):
-    """A table that was never made is asked for."""
+    """A requested table does not exist."""
 
 
 def content_hash(table: "pl.DataFrame", ignore: tuple[str, ...] = ()) -> str:
@@ -24,7 +24,7 @@ def content_hash(table: "pl.DataFrame", ignore: tuple[str, ...] = ()) -> str:
 
     Args:
         table: any frame whose columns can be written as JSON.
-        ignore: columns that say when or how, not what, such as `fetched_at`.
+        ignore: columns that are no content, such as `fetched_at`.
 
     Returns:
         16 hexadecimal digits.
@@ -51,7 +51,7 @@ def read_table(lake: DataLake, name: str) -> "pl.DataFrame":
     """Read a table of the lake.
 
     Raises:
-        MissingTableError: it is not there yet.
+        MissingTableError: it does not exist yet.
     """
     import polars as pl
 
@@ -62,5 +62,5 @@ def read_table(lake: DataLake, name: str) -> "pl.DataFrame":
 
 
 def read_table_if_exists(lake: DataLake, name: str) -> "pl.DataFrame | None":
-    """Read a table of the lake; None where it was never made."""
+    """Read a table of the lake; None where it does not exist."""
     return read_table(lake, name) if lake.table(name).exists() else None

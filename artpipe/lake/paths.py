@@ -1,13 +1,14 @@
 """Every path and table name of the data lake, for a local folder and an object store alike.
 
-Nothing else in artpipe builds a path. Files are written aside and renamed into place, so that a killed run leaves
-the old file or the new one, never half of one.
+Other modules name a file within `reports/`, `index/` or a model's folder; the folders themselves are named here only.
+Files are written aside and renamed into place, so that a killed run leaves the old file or the new one, never half of
+one.
 """
 
 import hashlib
 import os
 import tempfile
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ class DataLake:
         return self.root.protocol in ("", "file", "local")
 
     def raw(self, name: str) -> "UPath":
-        """A file as it came from the gallery, `catalog` or `artists`; its headers lie beside it as `<name>.json`."""
+        """A file as the gallery sent it, `catalog` or `artists`; its metadata lies beside it as `<name>.json`."""
         return self.root / "raw" / name
 
     def table(self, name: str) -> "UPath":
@@ -60,7 +61,7 @@ class DataLake:
 
     @property
     def lance_uri(self) -> str:
-        """The LanceDB database that holds `images` and `embeddings`."""
+        """The LanceDB database with `images`, `embeddings` and the tables derived from them."""
         return str(self.root / "lance")
 
     def lance_table(self, name: str) -> str:
@@ -92,19 +93,24 @@ class DataLake:
 
     @property
     def checkpoints(self) -> "UPath":
-        """Where a training run keeps its last checkpoint until it is done."""
+        """Where a training run keeps its last checkpoint until it has finished."""
         return self.root / "checkpoints"
 
     def report(self, name: str) -> "UPath":
-        """A JSON file or a picture made for people, such as `evaluation/report.json`."""
+        """A JSON file or a picture made for people, such as `splits/class_balance.png`."""
         return self.root / "reports" / name
+
+    @property
+    def evaluation_report(self) -> "UPath":
+        """The JSON of every measurement of the classifier and the embeddings."""
+        return self.report("evaluation/report.json")
 
     def index(self, name: str) -> "UPath":
         """A file of the search index."""
         return self.root / "index" / name
 
     def lineage(self, asset: str) -> "UPath":
-        """The record of what an asset was made from."""
+        """The lineage record of an asset: what it was made from."""
         return self.root / "lineage" / f"{asset}.json"
 
     def overrides(self, name: str) -> str:
@@ -112,7 +118,7 @@ class DataLake:
         return f"{self._address}/overrides/{name}.csv"
 
     def local_folder(self, name: str) -> Path:
-        """A local folder for what can be made again (decoded pixels, the drawn gallery); never in an object store."""
+        """A local folder for what can be made again (decoded pixels, the sample gallery); never in an object store."""
         base = Path(str(self.root)) if self.is_local else Path(tempfile.gettempdir()) / "artpipe"
         self.ensure_writable()
         folder = base / name
@@ -122,6 +128,14 @@ class DataLake:
     def cache(self, name: str) -> Path:
         """A local folder below `cache/`."""
         return self.local_folder(f"cache/{name}")
+
+    def inference_cache(self, model_id: str) -> Path:
+        """Where the vectors and predictions of one model are cached."""
+        return self.cache("inference") / model_id
+
+    def lock_file(self, name: str) -> Path:
+        """The file of a lock that processes of this machine share, such as `refresh`."""
+        return self.local_folder("locks") / f"{name}.lock"
 
     def connect(self) -> "DBConnection":
         """A LanceDB connection to the lake."""
@@ -163,10 +177,22 @@ def file_at(address: str) -> "Path | UPath":
 def file_version(address: str) -> str | None:
     """A file by its name and a hash of its content, `labels.csv 3f2a...`; None where it cannot be read."""
     try:
-        digest = hashlib.sha256(file_at(address).read_bytes()).hexdigest()
+        file = file_at(address)
+        # The automation asks every few seconds, also about weights of many megabytes. An object store may give no time.
+        changed_at = file.stat().st_mtime_ns if isinstance(file, Path) and "://" not in address else None
+        digest = _digest(address) if changed_at is None else _digest_once(address, changed_at, file.stat().st_size)
     except OSError:
         return None
     return f"{Path(address).name} {digest[:12]}"
+
+
+def _digest(address: str) -> str:
+    return hashlib.sha256(file_at(address).read_bytes()).hexdigest()
+
+
+@lru_cache(maxsize=16)
+def _digest_once(address: str, _changed_at: int, _size: int) -> str:
+    return _digest(address)
 
 
 def write_whole(path: "UPath", data: bytes) -> None:

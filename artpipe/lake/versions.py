@@ -1,8 +1,8 @@
-"""The past of a Lance table: which states of it can still be opened, and which are dropped.
+"""The versions of a Lance table: which can still be opened, and which are dropped.
 
-Every commit is a version. A harvest makes dozens of them in a row, and none but the last was ever looked at; so of
-commits that follow each other within an hour only the last stays, for as long as the retention setting says, counted
-from the moment at which it was replaced. What was current at any moment of that time can be opened.
+Every commit is a version. A harvest commits dozens of times in a row, and nobody opens any but the last; so of commits
+that follow each other within an hour only the last stays, for as long as the retention setting requests, counted from
+the moment at which it was replaced. The state at any moment of that time can be opened.
 """
 
 import itertools
@@ -11,28 +11,24 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, cast
 
-from artpipe.errors import ArtpipeError
+from artpipe.lake.lance_tables import NoSuchVersionError, open_lance
 
 if TYPE_CHECKING:
     import lance
 
-BETWEEN = timedelta(hours=1)
-"""How long a version must have been current to be kept, and how long whoever is reading a replaced one may go on."""
-PIECE = 1 / 8
-MOST_PIECES = 8
-"""Pieces a table may have before they are joined. Joining writes rows anew, and what it replaces stays on the disk as
-long as the versions that need it, so that large fragments had better be left alone."""
-MOST_DELETED = 0.1
+MIN_CURRENT = timedelta(hours=1)
+"""How long a version must have been current to be kept, and how long a reader of a replaced one may go on."""
+SMALL_FRAGMENT_SHARE = 1 / 8
+MAX_SMALL_FRAGMENTS = 8
+"""Small fragments a table may have before they are compacted. Compaction writes rows anew, and what it replaces stays
+on the disk as long as the versions that need it, so large fragments are left alone."""
+MAX_DELETED_SHARE = 0.1
 """As in Lance's own compaction."""
-
-
-class NoSuchVersionError(ArtpipeError):
-    """The state of the table that is asked for was never there, or is not kept any more."""
 
 
 @dataclass(frozen=True)
 class TableVersion:
-    """One state of a table: its number, when it was committed (UTC), and its rows."""
+    """One version of a table: its number, when it was committed (UTC), and its rows."""
 
     number: int
     date: datetime
@@ -41,18 +37,13 @@ class TableVersion:
 
 def table_versions(uri: str) -> list[TableVersion]:
     """Every version of the table that can be opened, oldest first; none where there is no table."""
-    import lance
-
-    try:
-        dataset = lance.dataset(uri)
-    except ValueError as error:
-        if "not found" in str(error).lower():
-            return []
-        raise
+    dataset = open_lance(uri)
+    if dataset is None:
+        return []
     return [
         TableVersion(
             int(version["version"]),
-            cast("datetime", version["timestamp"]).astimezone(UTC),  # Lance gives local time without saying so
+            cast("datetime", version["timestamp"]).astimezone(UTC),  # Lance returns local time without a zone
             int(version["metadata"].get("total_rows", 0)),
         )
         for version in sorted(dataset.versions(), key=lambda version: version["version"])
@@ -64,13 +55,13 @@ def version_as_of(versions: Sequence[TableVersion], as_of: "int | str | date | d
 
     Args:
         versions: what can be opened, oldest first.
-        as_of: a version number; a moment, UTC where it names no zone; or a day, which is taken to its end. Text is
-            read as one of these.
+        as_of: a version number; a moment, UTC where it has no zone; or a day, meaning its end. Text is parsed as one
+            of these.
 
     Raises:
-        NoSuchVersionError: there is no such version; the oldest one is named.
+        NoSuchVersionError: there is no such version; the message names the oldest one.
     """
-    wanted = _read(as_of)
+    wanted = _parsed(as_of)
     if isinstance(wanted, int):
         found = [version for version in versions if version.number == wanted]
     else:
@@ -80,14 +71,14 @@ def version_as_of(versions: Sequence[TableVersion], as_of: "int | str | date | d
     if not versions:
         raise NoSuchVersionError('no version is kept; materialize "embeddings".')
     oldest, newest = versions[0], versions[-1]
-    told = f"version {wanted}" if isinstance(wanted, int) else f"what was there on {as_of}"
+    requested = f"version {wanted}" if isinstance(wanted, int) else f"the version of {as_of}"
     raise NoSuchVersionError(
-        f"{told} is not kept: the oldest version is {oldest.number} of {oldest.date:%Y-%m-%d %H:%M} UTC, the newest "
-        f"{newest.number}; ask for one of them (ARTPIPE_KEEP_VERSIONS_DAYS says how long versions are kept)."
+        f"{requested} is not kept: the oldest version is {oldest.number} of {oldest.date:%Y-%m-%d %H:%M} UTC, the "
+        f"newest {newest.number}; ask for one of them (ARTPIPE_KEEP_VERSIONS_DAYS sets how long versions are kept)."
     )
 
 
-def _read(as_of: "int | str | date | datetime") -> int | datetime:
+def _parsed(as_of: "int | str | date | datetime") -> int | datetime:
     if isinstance(as_of, str):
         text = as_of.strip()
         if text.isdecimal() and len(text) < len("20260101"):
@@ -105,59 +96,76 @@ def _read(as_of: "int | str | date | datetime") -> int | datetime:
     return as_of
 
 
-def dispensable(
-    versions: Sequence[TableVersion], keep_for: timedelta, now: datetime, between: timedelta = BETWEEN
+def expired_versions(
+    versions: Sequence[TableVersion], keep_for: timedelta, now: datetime, min_current: timedelta = MIN_CURRENT
 ) -> list[int]:
-    """The versions that nobody will open: replaced too long ago, or soon after they were made.
+    """The versions to drop: replaced too long ago, or soon after they were committed.
 
     Args:
         versions: oldest first; the newest is always kept.
         keep_for: how long a version stays after it was replaced.
         now: the present.
-        between: a version that was current for less than this goes, and none goes earlier after it was replaced.
+        min_current: a version that was current for less than this is dropped, and none is dropped earlier than this
+            after it was replaced.
     """
-    dropped: list[int] = []
+    expired: list[int] = []
     for version, following in itertools.pairwise(versions):
         replaced_for = now - following.date
-        is_passing = following.date - version.date < between
-        if replaced_for >= between and (is_passing or replaced_for > keep_for):
-            dropped.append(version.number)
-    return dropped
+        is_passing = following.date - version.date < min_current
+        if replaced_for >= min_current and (is_passing or replaced_for > keep_for):
+            expired.append(version.number)
+    return expired
 
 
-def drop_old_versions(uri: str, keep_for: timedelta, now: datetime | None = None, between: timedelta = BETWEEN) -> int:
-    """Delete the dispensable versions of a table, and the files that only they need.
-
-    Returns:
-        How many versions were deleted.
-    """
-    import lance
-
-    dropped = dispensable(table_versions(uri), keep_for, now or datetime.now(UTC), between)
-    if dropped:
-        lance.dataset(uri).cleanup_old_versions(versions=dropped, error_if_tagged_old_versions=False)
-    return len(dropped)
+def drop_old_versions(
+    uri: str, keep_for: timedelta, now: datetime | None = None, min_current: timedelta = MIN_CURRENT
+) -> int:
+    """Delete the expired versions of a table and the files that only they need; returns how many were deleted."""
+    expired = expired_versions(table_versions(uri), keep_for, now or datetime.now(UTC), min_current)
+    dataset = open_lance(uri) if expired else None
+    if dataset is not None:
+        dataset.cleanup_old_versions(versions=expired, error_if_tagged_old_versions=False)
+    return len(expired)
 
 
-def compact_when_scattered(dataset: "lance.LanceDataset", rows_per_fragment: int) -> bool:
-    """Join small pieces once there are many of them, and write large ones anew once many of their rows are deleted.
+def compact_when_fragmented(dataset: "lance.LanceDataset", rows_per_fragment: int) -> bool:
+    """Compact small fragments once there are many, and large ones once many of their rows are deleted.
 
     Args:
         dataset: the newest version of a table.
-        rows_per_fragment: of a full fragment; one that is filled to an eighth is no piece any more and left alone.
+        rows_per_fragment: of a full fragment; one that is filled to an eighth counts as large and is left alone.
 
     Returns:
         Whether anything was written.
     """
-    large: dict[int, bool] = {}
-    pieces = 0
+    has_many_deletions: dict[int, bool] = {}
+    small = 0
     for fragment in dataset.get_fragments():
-        if fragment.physical_rows < rows_per_fragment * PIECE:
-            pieces += 1
+        if fragment.physical_rows < rows_per_fragment * SMALL_FRAGMENT_SHARE:
+            small += 1
         else:
-            large[fragment.fragment_id] = fragment.num_deletions > MOST_DELETED * fragment.physical_rows
-    if pieces <= MOST_PIECES and not any(large.values()):
+            has_many_deletions[fragment.fragment_id] = (
+                fragment.num_deletions > MAX_DELETED_SHARE * fragment.physical_rows
+            )
+    if small <= MAX_SMALL_FRAGMENTS and not any(has_many_deletions.values()):
         return False
-    whole = [number for number, is_holed in large.items() if not is_holed]
-    dataset.optimize.compact_files(target_rows_per_fragment=rows_per_fragment, excluded_fragment_ids=whole)
+    intact = [number for number, is_holed in has_many_deletions.items() if not is_holed]
+    dataset.optimize.compact_files(target_rows_per_fragment=rows_per_fragment, excluded_fragment_ids=intact)
     return True
+
+
+def maintain_table(
+    uri: str, rows_per_fragment: int, keep_versions_for: timedelta = timedelta(0), min_current: timedelta = MIN_CURRENT
+) -> None:
+    """Compact a table where it is fragmented and drop its expired versions; nothing where there is no table.
+
+    Args:
+        uri: as given by `DataLake.lance_table`.
+        rows_per_fragment: of a full fragment.
+        keep_versions_for: how long a version can be opened after it was replaced.
+        min_current: a version that was current for less than this is not kept.
+    """
+    dataset = open_lance(uri)
+    if dataset is not None:
+        compact_when_fragmented(dataset, rows_per_fragment)
+        drop_old_versions(uri, keep_versions_for, min_current=min_current)

@@ -1,7 +1,7 @@
-"""Networks by name, from torchvision or timm, and what is read out of them: the mean of every level, not of the last.
+"""Backbones by name, from torchvision or timm, and their features: the mean of every level, not of the last alone.
 
-A classifier of things needs the last level alone. What tells a Baroque picture from a Rococo one is as much in
-palette, brushwork and texture, which the lower levels hold and the upper ones throw away.
+An object classifier needs only the last level. What distinguishes a Baroque picture from a Rococo one is as much in
+palette, brushwork and texture, which the lower levels hold and the upper ones discard.
 """
 
 import difflib
@@ -23,7 +23,7 @@ Colour = tuple[float, float, float]
 
 # Where torchvision's families keep the ImageNet classifier that our heads replace; timm's names are among them.
 CLASSIFIER_NAMES = ("classifier", "fc", "heads", "head")
-# These return several outputs in training or pool inside their classifier; timm has its own of most.
+# These return several outputs in training or pool inside their classifier; timm has its own version of most.
 _UNSUITABLE = ("inception", "googlenet", "squeezenet")
 
 
@@ -36,7 +36,7 @@ class BackboneInputError(ArtpipeError):
 
 
 def is_torchvision(name: str) -> bool:
-    """Whether torchvision's model of this name is taken, and not timm's."""
+    """Whether torchvision's model of this name is used, and not timm's."""
     from torchvision import models
 
     return name in models.list_models(module=models) and not name.startswith(_UNSUITABLE)
@@ -63,8 +63,8 @@ def named_body(name: str) -> tuple[nn.Module, Colour, Colour]:
             "that `timm.list_models()` or `torchvision.models.list_models()` lists."
         )
     body = timm.create_model(name, pretrained=False, num_classes=0)
-    told = cast("dict[str, Any]", getattr(body, "default_cfg", None) or {})
-    mean, std = told.get("mean", IMAGENET_MEAN), told.get("std", IMAGENET_STD)
+    defaults = cast("dict[str, Any]", getattr(body, "default_cfg", None) or {})
+    mean, std = defaults.get("mean", IMAGENET_MEAN), defaults.get("std", IMAGENET_STD)
     return body, _colour(mean), _colour(std)
 
 
@@ -82,18 +82,18 @@ def _suggestions(name: str) -> str:
     return f"did you mean {' or '.join(close)}? Otherwise " if close else ""
 
 
-class _Passing(threading.local):
-    """What the pass of this thread has come by so far."""
+class _ForwardPass(threading.local):
+    """The level outputs that this thread's forward pass has collected so far."""
 
     def __init__(self) -> None:
         self.levels: list[Tensor] | None = None
 
-    def __reduce__(self) -> tuple[type["_Passing"], tuple[()]]:
-        return _Passing, ()
+    def __reduce__(self) -> tuple[type["_ForwardPass"], tuple[()]]:
+        return _ForwardPass, ()  # a copied or pickled backbone starts with a pass of its own
 
 
 class MultiLevelBackbone(nn.Module):
-    """A network that gives its own pooled output and, beside it, the mean over the picture of every level's output.
+    """A network whose features are its own pooled output and the spatial mean of every level's output.
 
     Args:
         body: maps (N, 3, S, S) to (N, features).
@@ -104,26 +104,26 @@ class MultiLevelBackbone(nn.Module):
         super().__init__()
         self.body = body
         self.levels = tuple(levels)
-        self._passing = _Passing()
+        self._pass = _ForwardPass()
         for name in levels:
-            body.get_submodule(name).register_forward_hook(self._take_note)
+            body.get_submodule(name).register_forward_hook(self._collect)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Pooled features, (N, features), the body's own first, then the levels from the lowest up."""
-        passing = self._passing
-        passing.levels = []
+        levels: list[Tensor] = []
+        self._pass.levels = levels
         try:
             own: Tensor = self.body(pixels)
-            return torch.cat([own, *passing.levels], dim=1)
+            return torch.cat([own, *levels], dim=1)
         finally:
-            passing.levels = None
+            self._pass.levels = None
 
-    def _take_note(self, _module: nn.Module, _given: object, output: Tensor) -> None:
-        if self._passing.levels is not None:
-            self._passing.levels.append(_pooled(output).to(output.dtype))
+    def _collect(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+        if self._pass.levels is not None:
+            self._pass.levels.append(_pooled(output).to(output.dtype))
 
-    def lower_part(self, count: int) -> list[nn.Module]:
-        """The modules with weights or statistics that make the first `count` levels, in the order of the network."""
+    def lowest_levels(self, count: int) -> list[nn.Module]:
+        """The modules with weights or statistics of the first `count` levels, in the order of the network."""
         if not self.levels or count == 0:
             return []
         highest = self.body.get_submodule(self.levels[min(count, len(self.levels)) - 1])
@@ -133,37 +133,20 @@ class MultiLevelBackbone(nn.Module):
         return order[: end + 1]
 
 
-class TwoBackbones(nn.Module):
-    """A network as it was before it learned, and beside it what it became.
-
-    Args:
-        before: maps (N, 3, S, S) to (N, features).
-        after: the same kind of network.
-    """
-
-    def __init__(self, before: nn.Module, after: nn.Module) -> None:
-        super().__init__()
-        self.before, self.after = before, after
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Pooled features, (N, 2 * features), first as it was and then as it became."""
-        return torch.cat([self.before(pixels), self.after(pixels)], dim=1)
-
-
 def _holds_weights(module: nn.Module) -> bool:
     """Whether it has weights or statistics of its own, and not only of its parts."""
     return any(True for _ in (*module.parameters(recurse=False), *module.buffers(recurse=False)))
 
 
 def find_levels(body: nn.Module, image_px: int) -> tuple[str, ...]:
-    """The parts of a network after which its picture has another size or another number of channels.
+    """The modules of a network after which its feature map changes size or number of channels.
 
-    They are found by letting one picture pass. What the network pools itself is not among them; a network whose
-    parts all give the same shape, as a transformer's do, has none.
+    One forward pass finds them. A map that the network pools itself is not among them; a network whose modules all
+    give the same shape, as a transformer's do, has none.
     """
-    seen: list[tuple[str, Tensor]] = []
+    outputs: list[tuple[str, Tensor]] = []
     handles = [
-        module.register_forward_hook(lambda _m, _g, output, name=name: seen.append((name, output)))
+        module.register_forward_hook(lambda _module, _inputs, output, name=name: outputs.append((name, output)))
         for name, module in body.named_modules()
         if name and name.count(".") <= 1 and list(module.children()) and not isinstance(module, _NormBase)
     ]
@@ -175,7 +158,7 @@ def find_levels(body: nn.Module, image_px: int) -> tuple[str, ...]:
         body.train(was_training)
         for handle in handles:
             handle.remove()
-    maps = [(name, output) for name, output in seen if isinstance(output, Tensor) and output.ndim == 4]  # pyright: ignore[reportUnnecessaryIsInstance]
+    maps = [(name, output) for name, output in outputs if isinstance(output, Tensor) and output.ndim == 4]  # pyright: ignore[reportUnnecessaryIsInstance]
     maps = [(name, output) for name, output in maps if not any(other.startswith(f"{name}.") for other, _ in maps)]
     levels = [
         (name, output)
@@ -188,6 +171,6 @@ def find_levels(body: nn.Module, image_px: int) -> tuple[str, ...]:
 
 
 def _pooled(output: Tensor) -> Tensor:
-    """The mean over height and width, (N, channels), of a map with its channels second or, as Swin's, last."""
-    is_last = output.shape[1] == output.shape[2] != output.shape[3]
-    return output.float().mean((1, 2) if is_last else (2, 3))
+    """The mean over height and width, (N, channels), of a feature map with its channels second or, as Swin's, last."""
+    has_channels_last = output.shape[1] == output.shape[2] != output.shape[3]
+    return output.float().mean((1, 2) if has_channels_last else (2, 3))

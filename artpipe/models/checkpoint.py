@@ -1,7 +1,7 @@
-"""A model is its weights and its story: safetensors beside JSON, named by a hash over both.
+"""Saving and loading: a model is its weights and its card, safetensors beside JSON, named by a hash over both.
 
-`save_model` and `load_model` are for finished models, which everything downstream uses; a run's own checkpoints hold
-the optimizer too and live only until the run is done.
+`save_model` and `load_model` are for finished models, which everything downstream uses. `RunCheckpoint` is for a
+training run that may be killed: it holds the optimiser too and goes when the run is done.
 """
 
 import hashlib
@@ -10,8 +10,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,110 +23,14 @@ from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 from upath import UPath
 
-from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import DataLake, write_whole
-from artpipe.models.labels import Labels
-from artpipe.models.network import MultiTaskClassifier, WeightsSource, build_model
-from artpipe.models.transforms import TransformSpec
+from artpipe.models.card import CARD_FILE, CorruptModelError, ModelCard, load_card
+from artpipe.models.ensemble import build_ensemble
+from artpipe.models.network import MultiTaskClassifier, build_model
 
 WEIGHTS_FILE = "model.safetensors"
-CARD_FILE = "model.json"
 LEARNED_FILE = "learned.parquet"
 LEARNED_COLUMNS = ("artwork_id", "work_id", "split", "jpeg_sha256")
-
-
-class CorruptModelError(ArtpipeError):
-    """A model's files are missing, damaged, or not the ones its card tells of."""
-
-
-@dataclass(frozen=True)
-class ModelCard:
-    """A model's story. What decides predictions is in `model_id`; how the training went is told beside it."""
-
-    classes: Mapping[str, tuple[str, ...]]
-    transform: TransformSpec
-    backbone: str
-    features: int
-    """Length of a vector."""
-    weights_source: WeightsSource
-    training_set_version: str
-    seed: int
-    config: Mapping[str, Any]
-    temperatures: Mapping[str, float] = field(default_factory=dict[str, float])
-    """What each task's logits are divided by before they become probabilities; 1 for a task that is not named."""
-    history: Sequence[Mapping[str, Any]] = ()
-    """One entry an epoch."""
-    metrics: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """The kept epoch's validation metrics."""
-    best_epoch: int | None = None
-    ended: str = ""
-    """Why training ended."""
-    library_versions: Mapping[str, str] = field(default_factory=dict[str, str])
-    rows: Mapping[str, int] = field(default_factory=dict[str, int])
-    """How many pictures of each split it learned from."""
-    trained_at: str = ""
-    """When training ended, ISO 8601 in UTC."""
-    model_id: str = ""
-
-    @property
-    def labels(self) -> Labels:
-        """The vocabularies of the heads."""
-        return Labels(self.classes)
-
-    @property
-    def views(self) -> int:
-        """How many views of a picture are looked at: 2 where its mirror image is one."""
-        return int(self.config.get("views", 1))
-
-    @property
-    def is_head_alone(self) -> bool:
-        """Whether the backbone is as it began, so that kept features of it serve this model too."""
-        return bool(self.config.get("head_epochs")) and self.best_epoch == 1 and not self.config.get("warm_start")
-
-    @property
-    def is_twofold(self) -> bool:
-        """Whether it is two networks side by side."""
-        return bool(self.config.get("keeps_start"))
-
-    def story(self) -> dict[str, Any]:
-        """The part of the card that the model's identity depends on: nothing of speed, dates or library versions."""
-        names = (
-            "classes",
-            "transform",
-            "backbone",
-            "features",
-            "weights_source",
-            "training_set_version",
-            "seed",
-            "config",
-        )
-        told = asdict(self) | {"weights_source": self.weights_source.story()}
-        # A model without temperatures keeps the name that it had before there were any.
-        tempered = {"temperatures": told["temperatures"]} if self.temperatures else {}
-        return {name: told[name] for name in names} | tempered
-
-    def identified(self, weights: bytes) -> "ModelCard":
-        """This card with the `model_id` that belongs to it and the weights."""
-        return replace(self, model_id=model_id_of(weights, self))
-
-    def to_json(self) -> str:
-        """The card as indented JSON."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> "ModelCard":
-        """Read a card.
-
-        Raises:
-            ValueError, KeyError, TypeError: it is not one.
-        """
-        told: dict[str, Any] = json.loads(text)
-        transform = told["transform"]
-        told["transform"] = TransformSpec(transform["size"], tuple(transform["mean"]), tuple(transform["std"]))
-        told["weights_source"] = WeightsSource(**told["weights_source"])
-        told["history"] = tuple(told["history"])
-        told["classes"] = {task: tuple(names) for task, names in told["classes"].items()}
-        return cls(**told)
 
 
 @dataclass(frozen=True)
@@ -138,15 +42,10 @@ class LoadedModel:
 
 
 def model_id_of(weights: bytes, card: ModelCard) -> str:
-    """16 hex characters that name these weights with this story."""
+    """16 hex characters: a hash of the weights and of the card's identity."""
     digest = hashlib.sha256(weights)
-    digest.update(json.dumps(card.story(), sort_keys=True).encode())
+    digest.update(json.dumps(card.identity(), sort_keys=True).encode())
     return digest.hexdigest()[:16]
-
-
-def weights_bytes(state: Mapping[str, Tensor]) -> bytes:
-    """A state dict as safetensors; the same values give the same bytes."""
-    return tensors_to_bytes({key: value.detach().cpu().contiguous().clone() for key, value in state.items()})
 
 
 def save_model(
@@ -155,16 +54,16 @@ def save_model(
     """Write a model's folder whole, under the name that its content gives it.
 
     Args:
-        lake: where it is kept.
+        lake: gets the model.
         state: the weights.
-        card: the story.
-        learned: the training and validation rows, of which `LEARNED_COLUMNS` are kept.
+        card: its card, without a `model_id`.
+        learned: the training and validation rows, of which `LEARNED_COLUMNS` are saved.
 
     Returns:
         The card with its `model_id`, and the folder.
     """
-    weights = weights_bytes(state)
-    card = card.identified(weights)
+    weights = tensors_to_bytes({key: value.detach().cpu().contiguous().clone() for key, value in state.items()})
+    card = replace(card, model_id=model_id_of(weights, card))
     folder = lake.model(card.model_id)
     files = {WEIGHTS_FILE: weights}
     if learned is not None:
@@ -192,22 +91,8 @@ def save_model(
     return card, folder
 
 
-def load_card(folder: UPath | Path) -> ModelCard:
-    """The card of a saved model, without its weights.
-
-    Raises:
-        CorruptModelError: there is none, or it cannot be read.
-    """
-    try:
-        return ModelCard.from_json((folder / CARD_FILE).read_text("utf-8"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorruptModelError(
-            f'the model card in {folder} is missing or damaged ({error}); materialize "classifier" to train it again.'
-        ) from error
-
-
 def load_learned(folder: UPath | Path) -> pl.DataFrame | None:
-    """Which pictures a model learned from, columns `LEARNED_COLUMNS`; None where that was not recorded."""
+    """Which pictures a model was trained and validated on, columns `LEARNED_COLUMNS`; None where not recorded."""
     try:
         return pl.read_parquet(io.BytesIO((folder / LEARNED_FILE).read_bytes()))
     except (OSError, pl.exceptions.PolarsError):
@@ -218,7 +103,7 @@ def load_model(folder: UPath | Path) -> LoadedModel:
     """A saved model, checked against the hash that names it.
 
     Raises:
-        CorruptModelError: a file is missing, damaged or not the one that the card tells of.
+        CorruptModelError: a file is missing, damaged, or does not belong to the card.
     """
     card = load_card(folder)
     try:
@@ -226,14 +111,13 @@ def load_model(folder: UPath | Path) -> LoadedModel:
         found = model_id_of(weights, card)
         if found != card.model_id:
             raise CorruptModelError(
-                f"the model in {folder} is not what its card says: it should be {card.model_id} and is {found}; "
+                f"the model in {folder} does not match its card: its hash is {found}, the card has {card.model_id}; "
                 'materialize "classifier" to train it again.'
             )
         counts = {task: len(names) for task, names in card.classes.items()}
+        build = build_ensemble if card.is_ensemble else build_model
         with torch.random.fork_rng(devices=[]):
-            model, _ = build_model(
-                card.backbone, counts, card.transform.size, card.features, is_twofold=card.is_twofold
-            )
+            model, _ = build(card.backbone, counts, card.transform.size, card.embedding_dim)
         model.load_state_dict(tensors_from_bytes(weights))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise CorruptModelError(
@@ -243,10 +127,10 @@ def load_model(folder: UPath | Path) -> LoadedModel:
 
 
 class RunCheckpoint:
-    """The last finished epoch of one training run, so that a killed run goes on where it was.
+    """The last finished epoch of one training run, from which a killed run resumes.
 
     Args:
-        fingerprint: a hash of the training set and the config; another one is another run.
+        fingerprint: a hash of the training set and the config; another hash is another run.
     """
 
     def __init__(self, lake: DataLake, fingerprint: str) -> None:
@@ -263,11 +147,11 @@ class RunCheckpoint:
         import pickle
 
         try:
-            held = torch.load(io.BytesIO(self.path.read_bytes()), map_location="cpu", weights_only=True)
+            state = torch.load(io.BytesIO(self.path.read_bytes()), map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
             return None
-        return cast("dict[str, Any]", held)
+        return cast("dict[str, Any]", state)
 
     def remove(self) -> None:
-        """Forget the run."""
+        """Delete the checkpoint."""
         self.path.unlink(missing_ok=True)

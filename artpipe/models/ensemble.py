@@ -1,67 +1,100 @@
-"""Two networks as one: a backbone as it was, with its head, beside what both became when they learned together.
+"""The ensemble: a pretrained network and its fine-tuned copy, averaged in output space and saved as one model.
 
-What millions of other pictures taught is partly forgotten while a few thousand paintings are learned, and the two err
-in different places. At 224 px their mean was right more often than either on validation works, and as often as the
-better one on test works; at 96 px, where the network as it was sees little, it was right less often. They are kept as
-one model, whose vector holds the vectors of both and whose heads give the mean of their logits.
+Fine-tuning on a few thousand paintings forgets part of what millions of other pictures taught, and the two networks
+err in different places. At 224 px the mean of their logits was right more often than either on validation works, and
+as often as the better one on test works; at 96 px, where the pretrained network is weak, less often.
+
+The ensemble is a `MultiTaskClassifier` like any other: its embedding is the concatenation of both embeddings, and its
+heads give the mean of both networks' logits. Here it is built, joined from its members, and split again.
 
 Sources: Wortsman et al., Robust fine-tuning of zero-shot models (arXiv:2109.01903), ensembles in output space; Zhang et
 al., Side-tuning (arXiv:1912.13503).
 """
 
+import copy
+from collections.abc import Mapping
+
 import torch
+from torch import Tensor, nn
 
-from artpipe.models.backbones import MultiLevelBackbone, TwoBackbones
-from artpipe.models.network import MultiTaskClassifier
+from artpipe.models.card import TransformSpec
+from artpipe.models.network import MultiTaskClassifier, build_backbone, pooled_features
 
 
-def side_by_side(before: MultiTaskClassifier, after: MultiTaskClassifier) -> MultiTaskClassifier:
-    """One model of two: its vectors are theirs, one after the other, and its logits the mean of theirs.
+class EnsembleBackbone(nn.Module):
+    """The pretrained and the fine-tuned backbone, side by side.
 
     Args:
-        before: as it was; it is not changed, but shared.
-        after: what it became, with the same tasks and the same length of a vector.
-
-    Returns:
-        A model as `build_model(..., is_twofold=True)` makes it.
+        pretrained: maps (N, 3, S, S) to (N, pooled).
+        finetuned: the same architecture.
     """
-    pooled = before.projection.in_features
-    backbone = TwoBackbones(before.backbone, after.backbone)
-    both = MultiTaskClassifier(backbone, 2 * pooled, before.class_counts, before.features + after.features)
-    both.to(after.projection.weight.device)
+
+    def __init__(self, pretrained: nn.Module, finetuned: nn.Module) -> None:
+        super().__init__()
+        # What saved weights call them; a rename would change every model's id.
+        self.before, self.after = pretrained, finetuned
+
+    @property
+    def pretrained(self) -> nn.Module:
+        """The backbone with its initial weights."""
+        return self.before
+
+    @property
+    def finetuned(self) -> nn.Module:
+        """The backbone that was fine-tuned."""
+        return self.after
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """The features of both, (N, 2 * pooled), the pretrained backbone's first."""
+        return torch.cat([self.pretrained(pixels), self.finetuned(pixels)], dim=1)
+
+
+def build_ensemble(
+    backbone: str, classes: Mapping[str, int], image_px: int, embedding_dim: int
+) -> tuple[MultiTaskClassifier, TransformSpec]:
+    """An ensemble with random weights, to load a saved one into; takes and raises what `build_model` does."""
+    body, transform = build_backbone(backbone, image_px)
+    both = EnsembleBackbone(body, copy.deepcopy(body))
+    return MultiTaskClassifier(both, 2 * pooled_features(body, image_px), classes, embedding_dim), transform
+
+
+def ensemble(pretrained: MultiTaskClassifier, finetuned: MultiTaskClassifier) -> MultiTaskClassifier:
+    """Join two networks of one architecture and the same tasks; their backbones are shared, not copied.
+
+    The concatenated embedding takes block-diagonal projections, and the mean of the logits takes half of each head.
+    """
+    members = (pretrained, finetuned)
+    backbone = EnsembleBackbone(pretrained.backbone, finetuned.backbone)
+    pooled, embedding_dim = 2 * pretrained.projection.in_features, 2 * pretrained.embedding_dim
+    joint = MultiTaskClassifier(backbone, pooled, pretrained.class_counts, embedding_dim)
+    joint.to(finetuned.projection.weight.device)
     with torch.no_grad():
         for name in ("running_mean", "running_var"):
-            both.norm.get_buffer(name).copy_(torch.cat([one.norm.get_buffer(name) for one in (before, after)]))
-        both.projection.weight.copy_(torch.block_diag(before.projection.weight, after.projection.weight))
-        both.projection.bias.copy_(torch.cat([before.projection.bias, after.projection.bias]))
-        for head, one, other in zip(both.heads, before.heads, after.heads, strict=True):
+            joint.norm.get_buffer(name).copy_(torch.cat([each.norm.get_buffer(name) for each in members]))
+        joint.projection.weight.copy_(torch.block_diag(*(each.projection.weight for each in members)))
+        joint.projection.bias.copy_(torch.cat([each.projection.bias for each in members]))
+        for head, one, other in zip(joint.heads, pretrained.heads, finetuned.heads, strict=True):
             weights = (one.get_parameter("weight"), other.get_parameter("weight"))
             head.get_parameter("weight").copy_(torch.cat(weights, dim=1) / 2)
             head.get_parameter("bias").copy_((one.get_parameter("bias") + other.get_parameter("bias")) / 2)
-    return both.eval()
+    return joint.eval()
 
 
-def later_one(model: MultiTaskClassifier) -> MultiTaskClassifier:
-    """The network that learned, of a model that `side_by_side` made; any other model as it is.
+def finetuned_member(model: MultiTaskClassifier) -> MultiTaskClassifier:
+    """The fine-tuned network of an ensemble; any other model as it is.
 
-    Its heads' biases are the joint ones: what each network gave to them is not kept.
+    The biases of its heads are the ensemble's: each member's own are not saved.
     """
-    if not isinstance(model.backbone, TwoBackbones):
+    if not isinstance(model.backbone, EnsembleBackbone):
         return model
-    looking, pooled, features = model.backbone.after, model.projection.in_features // 2, model.features // 2
-    one = MultiTaskClassifier(looking, pooled, model.class_counts, features, model.dropout.p)
+    pooled, embedding_dim = model.projection.in_features // 2, model.embedding_dim // 2
+    member = MultiTaskClassifier(model.backbone.finetuned, pooled, model.class_counts, embedding_dim, model.dropout.p)
     with torch.no_grad():
         for name in ("running_mean", "running_var"):
-            one.norm.get_buffer(name).copy_(model.norm.get_buffer(name)[pooled:])
-        one.projection.weight.copy_(model.projection.weight[features:, pooled:])
-        one.projection.bias.copy_(model.projection.bias[features:])
-        for head, joint in zip(one.heads, model.heads, strict=True):
-            head.get_parameter("weight").copy_(2 * joint.get_parameter("weight")[:, features:])
+            member.norm.get_buffer(name).copy_(model.norm.get_buffer(name)[pooled:])
+        member.projection.weight.copy_(model.projection.weight[embedding_dim:, pooled:])
+        member.projection.bias.copy_(model.projection.bias[embedding_dim:])
+        for head, joint in zip(member.heads, model.heads, strict=True):
+            head.get_parameter("weight").copy_(2 * joint.get_parameter("weight")[:, embedding_dim:])
             head.get_parameter("bias").copy_(joint.get_parameter("bias"))
-    return one
-
-
-def head_upon(looking: MultiLevelBackbone, model: MultiTaskClassifier) -> MultiTaskClassifier:
-    """A fresh head, as large as a model's, upon another backbone."""
-    pooled = model.projection.in_features
-    return MultiTaskClassifier(looking, pooled, model.class_counts, model.features, model.dropout.p)
+    return member

@@ -1,7 +1,7 @@
-"""A trained backbone in the form that looks at pictures fastest.
+"""A trained backbone in the form whose forward pass is fastest.
 
 Batch norms are folded into their convolutions, memory is channels last, and the arithmetic is bfloat16 where the
-processor multiplies in it.
+processor has instructions for it.
 """
 
 import copy
@@ -17,42 +17,42 @@ Precision = Literal["auto", "float32", "bfloat16"]
 def inference_form(
     backbone: nn.Module, image_px: int, device: torch.device, precision: Precision = "auto"
 ) -> tuple[nn.Module, torch.dtype]:
-    """A copy of a backbone to look at pictures with, and the type that it computes in."""
+    """A copy of a backbone for inference, and the type that it computes in."""
     dtype = fast_dtype(device, precision)
-    return folded(backbone, image_px).to(device, dtype, memory_format=torch.channels_last), dtype  # pyright: ignore[reportCallIssue]
+    return fold_batch_norms(backbone, image_px).to(device, dtype, memory_format=torch.channels_last), dtype  # pyright: ignore[reportCallIssue]
 
 
-def folded(backbone: nn.Module, image_px: int) -> nn.Module:
+def fold_batch_norms(backbone: nn.Module, image_px: int) -> nn.Module:
     """A copy of a backbone with every batch norm that directly follows a convolution folded into it.
 
-    Which ones do is seen by watching a picture pass; the folded copy is kept only where it gives the same vectors.
+    A forward pass shows which ones do; the folded copy is kept only where it gives the same features.
     """
     plain = copy.deepcopy(backbone).cpu().float().eval()
-    short = copy.deepcopy(plain)
+    folded = copy.deepcopy(plain)
     probe = torch.linspace(-2, 2, 2 * 3 * image_px**2).view(2, 3, image_px, image_px)
     with torch.inference_mode():
         expected = plain(probe)
-    _fold(short, probe)
+    _fold(folded, probe)
     with torch.inference_mode():
-        found = short(probe)
+        found = folded(probe)
     is_same = torch.allclose(expected, found, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
-    return short if is_same else plain
+    return folded if is_same else plain
 
 
 def _fold(body: nn.Module, probe: Tensor) -> None:
-    """Fold in place each batch norm whose input is the very tensor that a convolution gave."""
-    made_by: dict[int, tuple[nn.Conv2d, Any]] = {}
+    """Fold in place each batch norm whose input is the very tensor that a convolution returned."""
+    conv_of: dict[int, tuple[nn.Conv2d, Any]] = {}
     pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
 
-    def watch(module: nn.Module, given: tuple[Any, ...], result: Any) -> None:
+    def record(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         if isinstance(module, nn.BatchNorm2d):
-            conv = made_by.get(id(given[0]))
+            conv = conv_of.get(id(inputs[0]))
             if conv is not None:
                 pairs.append((conv[0], module))
         elif isinstance(module, nn.Conv2d):
-            made_by[id(result)] = (module, result)  # holding the tensor keeps its id from being used again
+            conv_of[id(output)] = (module, output)  # holding the tensor keeps its id from being used again
 
-    hooks = [module.register_forward_hook(watch) for module in body.modules()]
+    hooks = [module.register_forward_hook(record) for module in body.modules()]
     try:
         with torch.inference_mode():
             body(probe)
@@ -66,7 +66,7 @@ def _fold(body: nn.Module, probe: Tensor) -> None:
 
 
 def _without_norm(norm: nn.BatchNorm2d) -> nn.Module:
-    """What a batch norm does besides normalising: nothing, or timm's activation."""
+    """What a module with a batch norm does besides normalising: nothing, or timm's activation."""
     activation = getattr(norm, "act", None)
     return activation if isinstance(activation, nn.Module) else nn.Identity()
 
@@ -89,5 +89,5 @@ def multiplies_bfloat16() -> bool:
 
     With AVX-512 BF16, MobileNetV3-small at 224 px embeds 2.4 times as many pictures a second in it.
     """
-    told = torch.cpu.get_capabilities()
-    return any(told.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))

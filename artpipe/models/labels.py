@@ -1,4 +1,4 @@
-"""Class names to class numbers and back; the vocabulary travels with the model in its card."""
+"""Class names to class numbers; the vocabulary is saved with the model in its card."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from artpipe.schema import CLASSES, TASKS
 
 UNKNOWN = -1
-"""The number of a missing label, or of a class that the vocabulary has not."""
+"""The number of a missing label, or of a class that is not in the vocabulary."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,14 @@ class Labels:
 
     @classmethod
     def of(cls, training_set: pl.DataFrame) -> "Labels":
-        """The classes that occur in the `train` rows: the well-known ones in their usual order, others by name."""
+        """The classes that occur in the `train` rows: those of the schema in its order, then others by name."""
         train = training_set.filter(pl.col("split") == "train")
         classes: dict[str, tuple[str, ...]] = {}
         for task in TASKS:
             present = set(train[task].drop_nulls().to_list())
-            usual = [name for name in CLASSES[task] if name in present]
+            declared = [name for name in CLASSES[task] if name in present]
             if present:
-                classes[task] = (*usual, *sorted(present - set(usual)))
+                classes[task] = (*declared, *sorted(present - set(declared)))
         return cls(classes)
 
     @property
@@ -45,11 +45,6 @@ class Labels:
         """Class numbers of one task, int64 (rows,)."""
         number_of = {name: number for number, name in enumerate(self.classes[task])}
         return np.array([UNKNOWN if name is None else number_of.get(name, UNKNOWN) for name in names], np.int64)
-
-    def decode_task(self, task: str, numbers: Sequence[int]) -> list[str | None]:
-        """Class names of one task; None for `UNKNOWN`."""
-        names = self.classes[task]
-        return [None if number == UNKNOWN else names[number] for number in numbers]
 
     def counts(self, encoded: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
         """Rows of each class, by task."""

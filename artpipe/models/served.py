@@ -1,19 +1,16 @@
-"""Which model is served, since when and why, which ones were before it, and which candidates were turned down.
+"""The pointer: which model is served, since when and why, the ones served before it, and the candidates declined.
 
-One JSON file of the lake holds it all. Embedding, evaluation and search read the pointer; nothing here loads weights.
+One JSON file of the lake. Embedding, evaluation and search read it; nothing here loads weights.
 """
 
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import DataLake, write_whole
-
-if TYPE_CHECKING:
-    from artpipe.models.checkpoint import ModelCard
+from artpipe.models.card import CARD_FILE, ModelCard, load_card
 
 DecidedBy = Literal["first", "check", "person"]
 
@@ -22,38 +19,38 @@ class NoModelError(ArtpipeError):
     """Nothing was trained yet."""
 
 
-class NothingBeforeError(ArtpipeError):
-    """There is no earlier model to go back to."""
+class NoPreviousModelError(ArtpipeError):
+    """There is no previously served model to roll back to."""
 
 
 @dataclass(frozen=True)
 class Serving:
-    """A model's time of service."""
+    """A period in which one model was served."""
 
     model_id: str
     since: str = ""
-    """ISO 8601 in UTC; empty where nobody noted it."""
+    """ISO 8601 in UTC; empty where not recorded."""
     decided_by: DecidedBy = "first"
     reason: str = ""
 
 
 @dataclass(frozen=True)
 class Declined:
-    """Why a model is not to be served by itself; only a person, or a wider tolerance after a check, can change that."""
+    """Why a model is not served automatically; only a person, or a wider tolerance after a check, can change that."""
 
     by: Literal["check", "person"]
     reason: str
     tolerance: float | None = None
-    """The tolerance under which a check turned it down."""
+    """The tolerance of the check that declined it."""
 
 
 @dataclass(frozen=True)
 class Pointer:
-    """The served model and how it came to that."""
+    """The served model, its predecessors and the models declined."""
 
     now: Serving | None = None
     history: tuple[Serving, ...] = ()
-    """The models served before it, the last one first; going back takes the first one off."""
+    """The models served before it, the last one first; a rollback removes the first."""
     declined: Mapping[str, Declined] = field(default_factory=dict[str, Declined])
 
     @property
@@ -67,34 +64,34 @@ class Pointer:
         return self.history[0].model_id if self.history else None
 
     def served_by(self, entry: Serving) -> "Pointer":
-        """This pointer once another model takes over. A person's return to the previous model is a rollback."""
+        """This pointer with another model served. A person's return to the previous model is a rollback."""
         if entry.model_id == self.model_id:
             return self
         declined = {model_id: why for model_id, why in self.declined.items() if model_id != entry.model_id}
         is_rollback = entry.decided_by == "person" and entry.model_id == self.previous
-        before = (self.now, *self.history) if self.now else self.history
-        history = self.history[1:] if is_rollback else before
+        extended = (self.now, *self.history) if self.now else self.history
+        history = self.history[1:] if is_rollback else extended
         return Pointer(entry, history, declined)
 
     def without(self, model_id: str, why: Declined) -> "Pointer":
-        """This pointer with a model turned down."""
+        """This pointer with a model declined."""
         return replace(self, declined={**self.declined, model_id: why})
 
     def only_of(self, saved: Collection[str]) -> "Pointer":
-        """This pointer without the refusals of models that are gone."""
+        """This pointer without the refusals of models that were removed."""
         return replace(self, declined={name: why for name, why in self.declined.items() if name in saved})
 
 
 def read_pointer(lake: DataLake) -> Pointer:
     """The pointer; an empty one before the first training."""
     try:
-        told: dict[str, Any] = json.loads(lake.served_model.read_bytes())
+        pointer: dict[str, Any] = json.loads(lake.served_model.read_bytes())
     except FileNotFoundError:
         return Pointer()
-    history = tuple(Serving(**entry) for entry in told.get("history", ()))
-    declined = {model_id: Declined(**why) for model_id, why in told.get("declined", {}).items()}
+    history = tuple(Serving(**entry) for entry in pointer.get("history", ()))
+    declined = {model_id: Declined(**why) for model_id, why in pointer.get("declined", {}).items()}
     names = ("model_id", "since", "decided_by", "reason")
-    return Pointer(Serving(**{name: told[name] for name in names if name in told}), history, declined)
+    return Pointer(Serving(**{name: pointer[name] for name in names if name in pointer}), history, declined)
 
 
 def write_pointer(lake: DataLake, pointer: Pointer) -> None:
@@ -105,17 +102,8 @@ def write_pointer(lake: DataLake, pointer: Pointer) -> None:
     """
     if pointer.now is None:
         raise ValueError("a pointer without a model is not written")
-    told = asdict(pointer)
-    write_whole(lake.served_model, json.dumps(told.pop("now") | told, indent=1).encode())
-
-
-def serve_model(
-    lake: DataLake, model_id: str, decided_by: DecidedBy = "person", reason: str = "", now: datetime | None = None
-) -> None:
-    """Make a saved model the one that embeds and predicts, and remember the one before it."""
-    since = (now or datetime.now(UTC)).isoformat(timespec="seconds")
-    pointer = read_pointer(lake).served_by(Serving(model_id, since, decided_by, reason))
-    write_pointer(lake, pointer)
+    content = asdict(pointer)
+    write_whole(lake.served_model, json.dumps(content.pop("now") | content, indent=1).encode())
 
 
 def served_model_id(lake: DataLake) -> str | None:
@@ -126,38 +114,36 @@ def served_model_id(lake: DataLake) -> str | None:
         return None
 
 
-def served_card(lake: DataLake) -> "ModelCard":
-    """The story of the served model.
+def served_card(lake: DataLake) -> ModelCard:
+    """The card of the served model.
 
     Raises:
         NoModelError: nothing was trained yet.
         CorruptModelError: its card is missing or damaged.
     """
-    from artpipe.models.checkpoint import load_card
-
     model_id = served_model_id(lake)
     if model_id is None:
         raise NoModelError(f'no model was trained in {lake.root} yet; materialize "classifier" and "served_model".')
     return load_card(lake.model(model_id))
 
 
-def model_before(lake: DataLake) -> str:
-    """The model that was served before the present one.
+def previous_model_id(lake: DataLake) -> str:
+    """The model that a rollback serves: the one before the served one.
 
     Raises:
         NoModelError: nothing was trained yet.
-        NothingBeforeError: there is none, or it was removed.
+        NoPreviousModelError: there is none, or it was removed.
     """
     pointer = read_pointer(lake)
     if pointer.now is None:
         raise NoModelError(f'no model was trained in {lake.root} yet; materialize "classifier" and "served_model".')
     if pointer.previous is None:
-        raise NothingBeforeError(
+        raise NoPreviousModelError(
             f"no model was served before {pointer.now.model_id}; serve another one with `artpipe models promote`."
         )
-    if not (lake.model(pointer.previous) / "model.json").exists():
-        raise NothingBeforeError(
-            f"the model served before, {pointer.previous}, was removed since; serve another one with `artpipe models "
+    if not (lake.model(pointer.previous) / CARD_FILE).exists():
+        raise NoPreviousModelError(
+            f"the previously served model {pointer.previous} was removed; serve another one with `artpipe models "
             "promote`, and set ARTPIPE_KEEP_MODELS higher to keep more of them."
         )
     return pointer.previous

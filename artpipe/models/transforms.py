@@ -1,6 +1,7 @@
-"""From stored squares to what the network sees: a symmetric pair for training and for everything else.
+"""From stored squares to the network's input: augmentation for training, and the normalisation that both share.
 
-Geometry is done on bytes, one crop at a time; colour and normalisation are one multiplication and one addition.
+Crops and flips work on bytes, one picture at a time; contrast, brightness and normalisation are one multiplication and
+one addition.
 """
 
 import math
@@ -13,17 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from artpipe.models.card import TransformSpec
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-@dataclass(frozen=True)
-class TransformSpec:
-    """How a square of bytes becomes the network's input; part of the model's card."""
-
-    size: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -41,7 +35,7 @@ class Draws:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a training picture may differ from its original. Hue and saturation stay: a palette tells a style."""
+    """Limits of the random changes to training pictures. Hue and saturation stay: the palette is part of a style."""
 
     area_from: float = 0.5
     aspect_to: float = 4 / 3
@@ -66,7 +60,7 @@ class Augmentation:
 
 
 def crop_and_flip(squares: "Sequence[Tensor] | Tensor", draws: Draws) -> Tensor:
-    """Cut the drawn boxes, stretch them to the full square and mirror them.
+    """Crop the drawn boxes, resize them to the full square and flip them.
 
     Args:
         squares: uint8 (N, S, S, 3), or N squares.
@@ -87,7 +81,7 @@ def crop_and_flip(squares: "Sequence[Tensor] | Tensor", draws: Draws) -> Tensor:
 
 
 def mirrored(squares: "Sequence[Tensor] | Tensor") -> "Sequence[Tensor] | Tensor":
-    """Left and right exchanged.
+    """Flip horizontally.
 
     Args:
         squares: uint8 (N, S, S, 3), or N squares.
@@ -130,10 +124,10 @@ class Normalise:
         return batch(squares, gains, offsets).permute(0, 3, 1, 2)
 
     def _on_cpu(self, squares: "Sequence[Tensor] | Tensor", gains: Tensor | None, offsets: Tensor | None) -> Tensor:
-        wanted = len(squares) * self._scratch.numel()
-        if self._buffer.numel() < wanted:
-            self._buffer = torch.empty(wanted, dtype=self.dtype)
-        out = self._buffer[:wanted].view(-1, self.spec.size, self.spec.size, 3)
+        needed = len(squares) * self._scratch.numel()
+        if self._buffer.numel() < needed:
+            self._buffer = torch.empty(needed, dtype=self.dtype)
+        out = self._buffer[:needed].view(-1, self.spec.size, self.spec.size, 3)
         scratch = self._scratch
         for number in range(len(squares)):
             scratch.copy_(squares[number].reshape(-1))
@@ -154,18 +148,3 @@ class Normalise:
             gains, offsets = (each.to(self.device, non_blocking=True).view(row) for each in (gains, offsets))
             out = out.mul_(gains).add_(offsets)
         return out.to(self.dtype)
-
-
-def eval_transform(squares: Tensor, spec: TransformSpec) -> Tensor:
-    """What the network sees outside training: uint8 (N, S, S, 3) to float32 (N, 3, S, S)."""
-    return Normalise(spec, torch.device("cpu"))(squares)
-
-
-def train_transform(
-    squares: Tensor, spec: TransformSpec, augmentation: Augmentation, rng: np.random.Generator
-) -> Tensor:
-    """What the network sees in training: `eval_transform` with a random crop, mirroring and light."""
-    draws = augmentation.draw(rng, len(squares), spec.size)
-    cut = crop_and_flip(squares, draws)
-    gains, offsets = torch.from_numpy(draws.gains), torch.from_numpy(draws.offsets)
-    return Normalise(spec, torch.device("cpu"))(cut, gains, offsets)

@@ -1,7 +1,7 @@
-"""What is told to people when something is wrong, and how: a log line, and JSON to a webhook where one is set.
+"""Alerts for people when something is wrong: a log line, and JSON to a webhook where one is set.
 
 The JSON is `{"event", "text", "lake", "run_id", "assets"}`; chat services that take a `text` show it as a message.
-Nothing here raises: an alert that cannot be delivered must not stop what it tells of.
+Nothing here raises: an alert that cannot be delivered must not stop what it is about.
 """
 
 import json
@@ -37,12 +37,12 @@ def deliver(alert: Alert, webhook_url: str | None, log: logging.Logger) -> bool:
     """Log an alert, and POST it where a webhook is set.
 
     Args:
-        alert: what to tell.
+        alert: what to deliver.
         webhook_url: where to; what it holds beyond its host is never logged, since whoever knows it can post there.
-        log: told in any case, and of a webhook that does not take the alert.
+        log: gets the alert in any case, and an error where the webhook does not take it.
 
     Returns:
-        Whether everyone who should be told was told.
+        Whether it was delivered everywhere.
     """
     log.warning(alert.text)
     if webhook_url is None:
@@ -68,7 +68,7 @@ class Trouble:
     Attributes:
         asset: its name.
         what: what is wrong, in words that stay the same while it is.
-        patience_s: how long it may be so before a person is told.
+        patience_s: how long it may be so before a person is alerted.
     """
 
     asset: str
@@ -83,34 +83,34 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Watch:
-    """What is remembered from one look at the collection to the next.
+    """What is remembered from one evaluation of the sensor to the next; its cursor.
 
     Attributes:
         since: when each trouble that lasts was first seen, in seconds since 1970.
-        told: those of them that a person knows of.
+        reported: those of them that were reported to a person.
     """
 
     since: dict[str, float] = field(default_factory=dict[str, float])
-    told: frozenset[str] = frozenset()
+    reported: frozenset[str] = frozenset()
 
     @classmethod
     def from_json(cls, text: str | None) -> "Watch":
         """What `to_json` gave; nothing where that cannot be read."""
         try:
-            told = cast("dict[str, Any]", json.loads(text or "{}"))
-            return cls(dict(told["since"]), frozenset(told["told"]))
+            found = cast("dict[str, Any]", json.loads(text or "{}"))
+            return cls(dict(found["since"]), frozenset(found["reported"]))
         except (ValueError, KeyError, TypeError):
             return cls()
 
     def to_json(self) -> str:
         """As a sensor's cursor."""
-        return json.dumps({"since": self.since, "told": sorted(self.told)})
+        return json.dumps({"since": self.since, "reported": sorted(self.reported)})
 
 
 def overdue(troubles: Iterable[Trouble], watch: Watch, now: float) -> tuple[list[Trouble], Watch]:
-    """The troubles that have lasted too long and were not told yet, and what to remember.
+    """The troubles that have lasted too long and were not reported yet, and what to remember.
 
-    A trouble that ends is forgotten, so that it is told again when it comes back.
+    A trouble that ends is forgotten, so that it is reported again when it comes back.
 
     Args:
         troubles: all that there are now.
@@ -120,17 +120,17 @@ def overdue(troubles: Iterable[Trouble], watch: Watch, now: float) -> tuple[list
     lasting = list(troubles)
     since = {trouble.name: watch.since.get(trouble.name, now) for trouble in lasting}
     late = [trouble for trouble in lasting if now - since[trouble.name] >= trouble.patience_s]
-    new = [trouble for trouble in late if trouble.name not in watch.told]
+    new = [trouble for trouble in late if trouble.name not in watch.reported]
     return new, Watch(since, frozenset(trouble.name for trouble in late))
 
 
 def stale_text(late: Iterable[Trouble], lake: str) -> str:
     """Troubles in a sentence, with the next step."""
-    told = ", ".join(
+    listed = ", ".join(
         trouble.name + (f" for more than {trouble.patience_s / 3600:g} h" if trouble.patience_s else "")
         for trouble in late
     )
     return (
-        f"artpipe: the collection {lake} is not fresh: {told}. Look at the failed runs in the Dagster UI, "
+        f"artpipe: the collection {lake} is not fresh: {listed}. Look at the failed runs in the Dagster UI, "
         "or run `artpipe refresh`."
     )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, cast
 import dagster as dg
 
 from artpipe.lake.paths import DataLake
+from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.lineage import Lineage, Origin, Record
 from artpipe.orchestration.metadata import CHANGES, REUSED, WORK
 from artpipe.orchestration.shaping import code_version, declared_settings, joined, parts, same_code
@@ -100,7 +101,7 @@ class Declaration:
         """What the asset would be made from now."""
         inputs = lineage.versions(self.upstream)
         for name in self.upstream:
-            above = _declared.get(name)
+            above = DECLARED.get(name)
             if above is not None and above.observe is not None:
                 inputs[name] = above.observed(settings)
         return Origin(self.code_version(settings), inputs)
@@ -149,17 +150,18 @@ class Declaration:
         return self.observe(self.view(settings)) if self.observe else ""
 
 
-_declared: dict[str, Declaration] = {}
+DECLARED: dict[str, Declaration] = {}
+"""Every declaration by the name of its asset; filled when the `assets.py` of a stage is imported."""
 
 
 def declaration_of(asset: str) -> Declaration | None:
     """What was declared of an asset by this name; None for one that is no asset of the pipeline."""
-    return _declared.get(asset)
+    return DECLARED.get(asset)
 
 
 def declarations() -> Mapping[str, Declaration]:
     """Every declaration by the name of its asset."""
-    return dict(_declared)
+    return DECLARED
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,7 @@ def pipeline_asset(
     def declare(body: Body) -> dg.AssetsDefinition:
         asset = body.__name__
         upstream = (*_inputs(body), *deps)
-        _declared[asset] = Declaration(
+        DECLARED[asset] = Declaration(
             asset, code_version, tuple(shaped_by), upstream, stored, due, None, formerly, renamed or {}
         )
         step = _step_function(body, (asset,), always_runs=always_runs, checks_of_reused=checks_of_reused)
@@ -263,7 +265,7 @@ def pipeline_assets(
     def declare(body: Body) -> dg.AssetsDefinition:
         upstream = (*_inputs(body), *deps)
         for asset, storage in stored.items():
-            _declared[asset] = Declaration(asset, code_version, shaped_by, upstream, storage)
+            DECLARED[asset] = Declaration(asset, code_version, shaped_by, upstream, storage)
         outs = {
             asset: dg.AssetOut(
                 description=descriptions[asset],
@@ -287,10 +289,10 @@ def observed_file(version: Callable[[Settings], str]) -> dg.AssetsDefinition:
         version: gives the version; its name is the asset's, its docstring the description, its folder the group.
     """
     asset = version.__name__
-    _declared[asset] = Declaration(asset, observe=version)
+    DECLARED[asset] = Declaration(asset, observe=version)
 
     def observe(settings: Settings) -> dg.ObserveResult:
-        return dg.ObserveResult(asset, data_version=dg.DataVersion(_declared[asset].observed(settings)))
+        return dg.ObserveResult(asset, data_version=dg.DataVersion(DECLARED[asset].observed(settings)))
 
     observe.__name__ = f"observe_{asset}"
     observe.__annotations__["settings"] = dg.ResourceParam[Settings]
@@ -306,7 +308,7 @@ def observe_files(instance: dg.DagsterInstance, settings: Settings) -> list[str]
     Every route asks this before it asks what is stale, so that an edit is seen without a reload.
     """
     changed: list[str] = []
-    for asset, declared in _declared.items():
+    for asset, declared in DECLARED.items():
         if declared.observe is None:
             continue
         key, version = dg.AssetKey(asset), declared.observed(settings)
@@ -328,7 +330,7 @@ def adopt_renamed(lake: DataLake, instance: dg.DagsterInstance | None = None) ->
         instance: whose history; it is left alone where it is None.
     """
     lineage = Lineage(lake)
-    for asset, declared in _declared.items():
+    for asset, declared in DECLARED.items():
         if not declared.formerly or declared.stored is None:
             continue
         place, former = declared.stored.location(lake, asset), declared.stored.location(lake, declared.formerly)
@@ -359,11 +361,17 @@ def _step_function(
     takes_config = "config" in parameters
 
     def run_step(
-        context: dg.AssetExecutionContext, config: RunConfig, lineage: Lineage, settings: Settings, **inputs: Any
+        context: dg.AssetExecutionContext,
+        config: RunConfig,
+        lineage: Lineage,
+        settings: Settings,
+        blocking_checks: BlockingChecks,
+        **inputs: Any,
     ) -> Iterator[dg.MaterializeResult[Any]]:
         adopt_renamed(lineage.lake, context.instance)
         selected = [key.path[-1] for key in context.selected_asset_keys]
-        declared = {asset: _declared[asset] for asset in assets}
+        declared = {asset: DECLARED[asset] for asset in assets}
+        blocking_checks.refuse_below_failed(context.instance, declared[assets[0]].upstream)
         origins = {asset: one.origin(lineage, settings) for asset, one in declared.items()}
         now = datetime.now(UTC)
         is_due = any(one.questions(lineage.lake, settings, now) for one in declared.values())
@@ -392,6 +400,7 @@ def _step_function(
         "config": parameters["config"].annotation if takes_config else RunConfig,
         "lineage": dg.ResourceParam[Lineage],
         "settings": dg.ResourceParam[Settings],
+        "blocking_checks": dg.ResourceParam[BlockingChecks],
     }
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD  # Dagster takes no keyword-only parameter for an input
     signature = inspect.Signature(

@@ -1,6 +1,8 @@
-"""The Dagster instance that remembers a lake's runs, and the line that opens the Dagster UI on it."""
+"""The Dagster instance with a lake's event log, its unfinished runs, and the line that opens the Dagster UI on it."""
 
+import os
 import shlex
+import socket
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,6 +13,15 @@ import dagster as dg
 
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.settings import Settings
+
+PROCESS_TAG = "artpipe/process"
+"""Names the process that executes a run itself, as `host:pid`; runs of the Dagster daemon have none."""
+
+UNFINISHED = [
+    status
+    for status in dg.DagsterRunStatus
+    if status not in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+]
 
 DAGSTER_YAML = resources.files("artpipe.orchestration") / "dagster.yaml"
 
@@ -32,9 +43,39 @@ def dagster_home(settings: Settings) -> Path:
 
 @contextmanager
 def open_instance(settings: Settings) -> Generator[dg.DagsterInstance]:
-    """The Dagster instance that remembers what was run on this lake."""
+    """The Dagster instance with the event log of this lake."""
     with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
         yield instance
+
+
+def this_process() -> str:
+    """The value of `PROCESS_TAG` for runs of this process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def cancel_dead_runs(instance: dg.DagsterInstance) -> list[str]:
+    """End the runs whose process on this machine is gone, so that neither a queue nor an asset waits for them.
+
+    Returns:
+        The ids of those runs.
+    """
+    ended: list[str] = []
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
+        host, _, pid = run.tags.get(PROCESS_TAG, "").partition(":")
+        if host == socket.gethostname() and not _is_alive(int(pid)):
+            instance.report_run_canceled(run, f"process {pid} ended before its run did")
+            ended.append(run.run_id)
+    return ended
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is there, and somebody else's
+        return True
+    return True
 
 
 def ui_command(settings: Settings) -> str:

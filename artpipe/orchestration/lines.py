@@ -1,4 +1,4 @@
-"""A run told to a person at a terminal: a line for every asset as it is made."""
+"""A run shown to a person at a terminal: a line for every asset as it is made, and for every check that fails."""
 
 import logging
 from collections.abc import Mapping
@@ -16,61 +16,71 @@ if TYPE_CHECKING:
 
 
 class AssetLines(logging.Handler):
-    """Turns Dagster's events into a line for every asset, and keeps what the checks said and how long steps took."""
+    """Turns Dagster's events into lines, and keeps the outcome of checks and the duration of steps."""
 
     def __init__(self, console: "Console") -> None:
         super().__init__(logging.DEBUG)
         self.console = console
         self.failed_checks: list[str] = []
         self.passed_checks = 0
+        self.blocked_by: dg.AssetCheckEvaluation | None = None
+        """The blocking check that stopped a run."""
         self.seconds: dict[str, float] = {}
         self._started: dict[str, float] = {}
-        self._made: dict[str, list[dg.AssetMaterialization]] = {}
+        self._materialized: dict[str, list[dg.AssetMaterialization]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take in what Dagster logs of a run in this process."""
-        told: Mapping[str, Any] = getattr(record, "dagster_meta", {})
-        event: DagsterEvent | None = told.get("dagster_event")
+        """Handle what Dagster logs of a run in this process."""
+        fields: Mapping[str, Any] = getattr(record, "dagster_meta", {})
+        event: DagsterEvent | None = fields.get("dagster_event")
         if event is not None:
-            self.tell(event, record.created)
+            self.handle_event(event, record.created)
         elif record.levelno >= logging.INFO:
-            self.console.print(f"    {told.get('orig_message', '')}", style="dim", markup=False, highlight=False)
+            self._print(f"    {fields.get('orig_message', '')}", style="dim", markup=False)
 
-    def tell(self, event: "DagsterEvent", timestamp: float) -> None:
-        """Take in one event of a run; `timestamp` is in seconds."""
+    def handle_event(self, event: "DagsterEvent", timestamp: float) -> None:
+        """Handle one event of a run; `timestamp` is in seconds."""
         if event.step_key is None:
             return
         kind = event.event_type
         if kind is DagsterEventType.STEP_START:
             self._started[event.step_key] = timestamp
-            self._made[event.step_key] = []
+            self._materialized[event.step_key] = []
         elif kind is DagsterEventType.ASSET_MATERIALIZATION:
-            made = event.step_materialization_data.materialization
-            self._made.setdefault(event.step_key, []).append(made)
+            materialization = event.step_materialization_data.materialization
+            self._materialized.setdefault(event.step_key, []).append(materialization)
         elif kind is DagsterEventType.ASSET_CHECK_EVALUATION:
-            check = event.asset_check_evaluation_data
-            if check.passed:
-                self.passed_checks += 1
-            else:
-                self.failed_checks.append(check.check_name)
-                self.console.print(f"  [yellow]![/] check [bold]{check.check_name}[/] did not pass")
+            self._handle_check(event.asset_check_evaluation_data)
         elif kind is DagsterEventType.STEP_SUCCESS:
             started = self._started.get(event.step_key, timestamp)
-            self._tell_assets(self._made.get(event.step_key, []), timestamp - started)
+            self._print_assets(self._materialized.get(event.step_key, []), timestamp - started)
 
-    def _tell_assets(self, made: list[dg.AssetMaterialization], seconds: float) -> None:
-        if not made:
+    def _handle_check(self, check: dg.AssetCheckEvaluation) -> None:
+        if check.passed:
+            self.passed_checks += 1
             return
-        for one in made:
+        self.failed_checks.append(check.check_name)
+        if check.blocking and check.severity is dg.AssetCheckSeverity.ERROR:
+            self.blocked_by = check
+        self._print(f"  [yellow]![/] check [bold]{check.check_name}[/] failed")
+
+    def _print_assets(self, materialized: list[dg.AssetMaterialization], seconds: float) -> None:
+        if not materialized:
+            return
+        for one in materialized:
             self.seconds[one.asset_key.path[-1]] = seconds
-        names = ", ".join(f"[bold]{one.asset_key.path[-1]}[/]{_rows(one)}" for one in made)
-        reused = made[0].metadata.get(REUSED)
-        note = " [dim]as it was[/]" if reused is not None and reused.value else ""
-        self.console.print(f"  [green]✓[/] {names}{note} [dim]{clock_text(seconds)}[/]", highlight=False)
+        names = ", ".join(f"[bold]{one.asset_key.path[-1]}[/]{_rows(one)}" for one in materialized)
+        reused = materialized[0].metadata.get(REUSED)
+        note = " [dim]unchanged[/]" if reused is not None and reused.value else ""
+        self._print(f"  [green]✓[/] {names}{note} [dim]{clock_text(seconds)}[/]")
+
+    def _print(self, text: str, **style: Any) -> None:
+        # A terminal wraps long lines itself; rich would break the commands in them.
+        self.console.print(text, highlight=False, soft_wrap=True, **style)
 
 
-def _rows(made: dg.AssetMaterialization) -> str:
-    count = made.metadata.get("dagster/row_count")
+def _rows(materialization: dg.AssetMaterialization) -> str:
+    count = materialization.metadata.get("dagster/row_count")
     return f" {count.value:,} rows" if isinstance(count, dg.IntMetadataValue) and count.value is not None else ""
 
 

@@ -1,20 +1,24 @@
-"""What a refresh would do now, told before it does it."""
+"""What a refresh would run now, without running it."""
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from artpipe.lake.paths import DataLake
-from artpipe.orchestration.asset import observe_files
+import dagster as dg
+
 from artpipe.orchestration.instance import open_instance
+from artpipe.orchestration.next_assets import AssetStatus, ancestors, failed_above, for_refresh
 from artpipe.orchestration.runner import selected_assets
-from artpipe.orchestration.staleness import AssetState, ancestors, asset_states
+from artpipe.orchestration.staleness import asset_statuses
 from artpipe.progress import clock_text
 from artpipe.settings import Settings
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-WouldRun = Literal["yes", "if inputs change", "no"]
+WouldRun = Literal["yes", "if inputs change", "if checks pass", "no"]
+_INTERNAL = ("hold", "observed", "asks_source", "record_id")
+"""Fields of a status that only what runs assets has a use for."""
+
 _COLOURS = {"fresh": "green", "stale": "yellow", "missing": "red"}
 
 
@@ -22,17 +26,13 @@ _COLOURS = {"fresh": "green", "stale": "yellow", "missing": "red"}
 class Forecast:
     """One asset in the outlook."""
 
-    state: AssetState
+    state: AssetStatus
     would_run: WouldRun
 
     @property
     def why(self) -> str:
-        """Why it is not fresh, or what is asked all the same."""
-        if self.state.reasons:
-            return "; ".join(self.state.reasons)
-        if self.state.due:
-            return self.state.due
-        return "asked at every refresh" if self.state.is_root else ""
+        """Why it is not fresh, or runs all the same."""
+        return "; ".join([*self.state.reasons, *self.state.unmet_checks]) or self.state.due
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Outlook:
 
     @property
     def estimated_s(self) -> float:
-        """What the assets that would run in any case took the last time."""
+        """How long the assets that would run in any case took the last time."""
         return self._seconds("yes")
 
     @property
@@ -65,8 +65,7 @@ class Outlook:
     def summary(self) -> str:
         """The outlook in one line."""
         certain = [one for one in self.forecasts if one.would_run == "yes"]
-        waiting = [one for one in certain if one.state.status != "fresh"]
-        if not waiting and not any(one.state.due for one in certain):
+        if all(one.state.is_root and one.state.status == "fresh" for one in certain):
             lead = "Everything is fresh. `artpipe refresh` would ask the gallery whether that still holds"
         else:
             lead = f"`artpipe refresh` would run {len(certain)} of {len(self.forecasts)} assets"
@@ -79,9 +78,10 @@ class Outlook:
         return {
             "lake": self.lake,
             "assets": [
-                {
-                    **{name: value for name, value in asdict(one.state).items() if name != "made_at"},
+                {name: value for name, value in asdict(one.state).items() if name not in _INTERNAL}
+                | {
                     "made_at": one.state.made_at.isoformat(timespec="seconds") if one.state.made_at else None,
+                    "is_root": one.state.is_root,
                     "why": one.why,
                     "would_run": one.would_run,
                 }
@@ -92,34 +92,35 @@ class Outlook:
         }
 
 
-def outlook(settings: Settings, select: str | None = None, *, force: bool = False) -> Outlook:
-    """What a refresh of these settings would do now; nothing is run or changed.
+def outlook(
+    definitions: dg.Definitions, settings: Settings, select: str | None = None, *, force: bool = False
+) -> Outlook:
+    """What a refresh of these settings would run now; nothing is run.
 
     Args:
-        settings: which lake and how.
+        definitions: the assets of these settings.
+        settings: which lake, and which Dagster home.
         select: a Dagster asset selection; everything where it is None.
         force: as for a refresh that makes everything selected anew.
 
     Raises:
-        LakeMissingError: there is no lake yet.
         UnknownAssetError: the selection matches nothing.
     """
-    from artpipe.definitions import build_definitions
-
-    lake = DataLake(settings.lake_root)
-    graph = build_definitions(settings).resolve_asset_graph()
+    graph = definitions.resolve_asset_graph()
     selected = selected_assets(graph, select)
     with open_instance(settings) as instance:
-        observe_files(instance, settings)
-        states = asset_states(graph, instance, settings)
-    certain = {name for name in selected if force or states[name].must_run}
+        statuses = for_refresh(asset_statuses(graph, instance, settings))
+    certain = {name for name in selected if force or statuses[name].needs_run}
 
     def would_run(name: str) -> WouldRun:
+        above = {name} | ancestors(statuses, name)
+        if name in selected and any(failed_above(statuses, one) for one in above & certain):
+            return "if checks pass"
         if name in certain:
             return "yes"
-        return "if inputs change" if name in selected and ancestors(states, name) & certain else "no"
+        return "if inputs change" if name in selected and above & certain else "no"
 
-    return Outlook(str(lake.root), [Forecast(state, would_run(name)) for name, state in states.items()])
+    return Outlook(settings.lake_root, [Forecast(status, would_run(name)) for name, status in statuses.items()])
 
 
 def outlook_table(found: Outlook) -> "Table":

@@ -1,8 +1,7 @@
 """Brings a lake up to date: runs what is stale, in order, and stops a chain where nothing changed.
 
-Assets run in waves. A wave is every asset that has a reason of its own to run and no asset above it that has; after
-it, Dagster's stale status is asked anew, so an asset whose inputs came out as before never runs. Each wave is a run of
-a persistent Dagster instance, and the Dagster UI shows these very runs.
+`next_assets` decides what may run; it runs, and is asked again with new statuses. Each such run is one of a persistent
+Dagster instance, and the Dagster UI shows it.
 """
 
 import re
@@ -16,22 +15,27 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from artpipe.errors import ArtpipeError
-from artpipe.lake.lock import alone
+from artpipe.lake.lock import refresh_lock
 from artpipe.lake.paths import DataLake
-from artpipe.orchestration.asset import adopt_renamed, observe_files
-from artpipe.orchestration.instance import open_instance
+from artpipe.orchestration.asset import adopt_renamed
+from artpipe.orchestration.blocking_checks import BlockingCheckError
+from artpipe.orchestration.dagster_private import AssetGraph
+from artpipe.orchestration.instance import PROCESS_TAG, cancel_dead_runs, open_instance, this_process
 from artpipe.orchestration.lines import AssetLines, logger_of
 from artpipe.orchestration.metadata import REUSED, WORK
-from artpipe.orchestration.staleness import AssetState, ancestors, asset_states
+from artpipe.orchestration.next_assets import AssetStatus, failed_above, for_refresh, next_assets
+from artpipe.orchestration.staleness import asset_statuses
 from artpipe.settings import Settings
 
 if TYPE_CHECKING:
-    from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
     from rich.console import Console
 
-TOLD_WORK = ("requests", "not_modified", "images_fetched", "images_embedded", "rows_updated")
+REPORTED_WORK = ("requests", "not_modified", "images_fetched", "images_embedded", "rows_updated")
 RUN_TAG = "artpipe/refresh"
 """Every run of one refresh carries this tag with the same value."""
+
+Run = Callable[[set[str]], str]
+"""Materialises assets in one Dagster run, and returns its id."""
 
 
 class UnknownAssetError(ArtpipeError):
@@ -39,7 +43,7 @@ class UnknownAssetError(ArtpipeError):
 
 
 class RefreshFailedError(ArtpipeError):
-    """A run of the refresh did not end well."""
+    """A run of the refresh did not materialise what it should."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,8 @@ class RefreshReport:
         ran: the assets that ran, in order.
         reused: those of them that found nothing to do.
         skipped: the selected assets that did not run because they were fresh.
-        work: counts of what was done, by the names of `TOLD_WORK` and more.
-        seconds: of all of it.
+        work: counts of what was done, by the names of `WORK`.
+        seconds: of the whole refresh.
         runs: ids of the Dagster runs.
         failed_checks: asset checks that did not pass.
         passed_checks: how many did.
@@ -91,49 +95,55 @@ class RefreshReport:
             "ran": self.ran,
             "reused": self.reused,
             "skipped": self.skipped,
-            "work": {name: self.work[name] for name in dict.fromkeys([*TOLD_WORK, *WORK])},
+            "work": {name: self.work[name] for name in dict.fromkeys([*REPORTED_WORK, *WORK])},
             "failed_checks": self.failed_checks,
             "runs": self.runs,
             "seconds": round(self.seconds, 2),
         }
 
 
-def refresh(settings: Settings, options: RefreshOptions, console: "Console") -> RefreshReport:
+def refresh(
+    definitions: dg.Definitions, settings: Settings, options: RefreshOptions, console: "Console"
+) -> RefreshReport:
     """Bring a lake up to date.
 
     Args:
-        settings: what to run on and how.
+        definitions: the assets of these settings.
+        settings: which lake, and which Dagster home.
         options: what to run.
         console: where a line for every asset goes; stderr, as a rule.
 
     Raises:
         ArtpipeError: a step failed in a way that has a next step; what earlier steps committed is kept.
+        BlockingCheckError: a blocking check failed or did not run, and something would be made from what it is about.
         UnknownAssetError: the selection matches nothing.
         RefreshUnderWayError: another refresh is under way, and waiting was not wanted.
     """
-    from artpipe.definitions import build_definitions
-
     started = time.monotonic()
     lake = DataLake(settings.lake_root)
     lake.ensure_writable()
     lines = AssetLines(console)
-    definitions = build_definitions(settings, loggers={"lines": logger_of(lines)})
+    definitions = dg.Definitions.merge(definitions, dg.Definitions(loggers={"lines": logger_of(lines)}))
     graph = definitions.resolve_asset_graph()
     selected = selected_assets(graph, options.select)
     report = RefreshReport()
-    with alone(lake, console, wait=options.wait), open_instance(settings) as instance:
-        run = _runner(definitions, instance, lines, options)
+    with refresh_lock(lake, console, wait=options.wait), open_instance(settings) as instance:
+        cancel_dead_runs(instance)
         adopt_renamed(lake, instance)
-        observe_files(instance, settings)
-        tag = uuid.uuid4().hex[:8]
-        while wave := next_wave(asset_states(graph, instance, settings), selected, set(report.ran), options.force):
-            run_id = run(wave, {RUN_TAG: tag})
+        run = _runner(definitions, instance, lines, options)
+        while True:
+            statuses = for_refresh(asset_statuses(graph, instance, settings))
+            wave = next_assets(statuses, selected - set(report.ran), force=options.force)
+            if not wave:
+                break
+            run_id = run(wave)
             report.runs.append(run_id)
-            _add(report, instance, run_id)
+            _add_run(report, instance, run_id)
             if missed := wave - set(report.ran):
                 raise RefreshFailedError(
-                    f"{', '.join(sorted(missed))} did not come about in run {run_id}; look at it in the Dagster UI."
+                    f"run {run_id} did not materialise {', '.join(sorted(missed))}; look at it in the Dagster UI."
                 )
+    _raise_if_blocked(statuses, selected - set(report.ran), force=options.force)
     report.skipped = sorted(selected - set(report.ran))
     report.failed_checks, report.passed_checks = lines.failed_checks, lines.passed_checks
     report.seconds_by_asset = lines.seconds
@@ -141,7 +151,18 @@ def refresh(settings: Settings, options: RefreshOptions, console: "Console") -> 
     return report
 
 
-def selected_assets(graph: "AssetGraph", select: str | None) -> set[str]:
+def _raise_if_blocked(statuses: Mapping[str, AssetStatus], not_run: set[str], *, force: bool) -> None:
+    """Raise where assets that should have run did not, because of the checks of what they are made from."""
+    waiting = sorted(name for name in not_run if force or statuses[name].needs_run)
+    reasons = {f"{parent}: {why}" for name in waiting for parent, why in failed_above(statuses, name).items()}
+    if reasons:
+        raise BlockingCheckError(
+            f"{', '.join(waiting)} did not run, because of {'; '.join(sorted(reasons))}. Run `artpipe refresh` without "
+            "--select, which checks again."
+        )
+
+
+def selected_assets(graph: AssetGraph, select: str | None) -> set[str]:
     """The names of the assets that a selection matches; all of them where it is None.
 
     Args:
@@ -173,42 +194,13 @@ def _in_dagster_syntax(select: str) -> str:
     return " or ".join(f'{name[1]}key:"{name[2]}"{name[3]}' for name in names if name is not None)
 
 
-def next_wave(states: Mapping[str, AssetState], selected: set[str], ran: set[str], force: bool = False) -> set[str]:
-    """The assets to run next; empty when all is done.
-
-    What is missing all the way down cannot be cut off by an unchanged asset above it, so it runs in the same wave.
-
-    Args:
-        states: as they are now.
-        selected: the assets that may run.
-        ran: those that ran already; each runs once.
-        force: whether an asset runs although it is fresh.
-    """
-    open_assets = {name for name in selected - ran if force or states[name].must_run}
-    wave: set[str] = set()
-    for name in states:  # upstream assets come first
-        if name not in open_assets:
-            continue
-        is_bound_to_run = force or states[name].status == "missing"
-        if not ancestors(states, name) & open_assets or (
-            is_bound_to_run
-            and all(
-                upstream in wave or not ({upstream} | ancestors(states, upstream)) & open_assets
-                for upstream in states[name].upstream
-            )
-        ):
-            wave.add(name)
-    # A step makes all of its assets, so one that was cut off between two of them makes the first ones again too.
-    steps = {states[name].step for name in wave if states[name].step}
-    return wave | {name for name, state in states.items() if state.step in steps}
-
-
 def _runner(
     definitions: dg.Definitions, instance: dg.DagsterInstance, lines: AssetLines, options: RefreshOptions
-) -> Callable[[set[str], dict[str, str]], str]:
-    """What runs a wave and returns the id of its run: this process, or a webserver's queue."""
+) -> Run:
+    """What runs assets: this process, or the queue of a webserver."""
     job = definitions.resolve_implicit_global_asset_job_def()
     graph = definitions.resolve_asset_graph()
+    tags = {RUN_TAG: uuid.uuid4().hex[:8]}
 
     def config_of(wave: Iterable[str]) -> dict[str, Any]:
         if not options.force:
@@ -217,17 +209,30 @@ def _runner(
         forced = {"config": {"force": True}}
         return {"ops": {step.node_def.name: forced for step in steps if "force" in _config_fields(step)}}
 
-    def run_here(wave: set[str], tags: dict[str, str]) -> str:
+    def run_here(wave: set[str]) -> str:
         subset = job.get_subset(asset_selection={dg.AssetKey(name) for name in wave})
         config = config_of(wave) | {"loggers": {"lines": {}}}
-        return subset.execute_in_process(instance=instance, run_config=config, tags=tags).run_id
+        process = {PROCESS_TAG: this_process()}
+        return subset.execute_in_process(instance=instance, run_config=config, tags=tags | process).run_id
 
-    def run_there(wave: set[str], tags: dict[str, str]) -> str:
+    def run_there(wave: set[str]) -> str:
         from artpipe.orchestration.webserver import run_through
 
         return run_through(options.webserver or "", sorted(wave), config_of(wave), tags, instance, lines)
 
-    return run_here if options.webserver is None else run_there
+    def run(wave: set[str]) -> str:
+        try:
+            return run_here(wave) if options.webserver is None else run_there(wave)
+        except Exception as error:
+            if (check := lines.blocked_by) is None:
+                raise
+            about = check.description or "look at it in the Dagster UI"
+            raise BlockingCheckError(
+                f"the blocking check {check.check_name} of {check.asset_key.path[-1]} failed, so nothing is made from "
+                f"that: {about.rstrip('.')}. Correct what it is made from; `artpipe refresh` checks it again."
+            ) from error
+
+    return run
 
 
 def _config_fields(step: dg.AssetsDefinition) -> Iterable[str]:
@@ -235,16 +240,16 @@ def _config_fields(step: dg.AssetsDefinition) -> Iterable[str]:
     return fields
 
 
-def _add(report: RefreshReport, instance: dg.DagsterInstance, run_id: str) -> None:
-    """Take in what a run materialised and counted."""
+def _add_run(report: RefreshReport, instance: dg.DagsterInstance, run_id: str) -> None:
+    """Add what a run materialised and counted."""
     records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
     for record in records:
-        made = record.asset_materialization
-        if made is None:
+        materialization = record.asset_materialization
+        if materialization is None:
             continue
-        name = made.asset_key.path[-1]
+        name = materialization.asset_key.path[-1]
         report.ran.append(name)
-        found = {key: value.value for key, value in made.metadata.items() if key in (*WORK, REUSED)}
+        found = {key: value.value for key, value in materialization.metadata.items() if key in (*WORK, REUSED)}
         if found.pop(REUSED, False):
             report.reused.append(name)
         report.work.update({key: int(value) for key, value in found.items() if isinstance(value, int)})

@@ -1,212 +1,183 @@
-"""What is stale in a lake, and why, in words: Dagster's own stale status, told to a person.
+"""What is stale in a lake, and why, in words.
 
-`waves.py` runs what is told here, and `artpipe status` shows it.
+Three memories must agree for an asset to be fresh: the lake holds it with a record of what it was made from, that
+record names the present code, settings and inputs, and Dagster's last materialisation has the same data version. Where
+the lake and Dagster disagree the asset runs; its step compares the lake's record with what it would be made from, and
+either only reports the version again or does the work. So the lake's content settles it.
+
+`next_assets.py` decides from these statuses what runs, and `artpipe status` shows them.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Literal
 
 import dagster as dg
 
-# Dagster shows this status in its UI and over GraphQL, but gives it no public name in Python.
-from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView
-from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
-from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
-from dagster._core.definitions.data_version import (
-    CachingStaleStatusResolver,
-    StaleCause,
-    StaleCauseCategory,
-    StaleStatus,
-)
-from dagster._core.definitions.events import AssetKeyPartitionKey
-from dagster._core.definitions.temporal_context import TemporalContext
-
 from artpipe.lake.paths import DataLake
-from artpipe.orchestration.asset import Declaration, declaration_of
-from artpipe.orchestration.lineage import Lineage
+from artpipe.orchestration.asset import Declaration, declarations, observe_files
+from artpipe.orchestration.blocking_checks import BlockingChecks, data_version_of, unmet_checks
+from artpipe.orchestration.dagster_private import AssetGraph
+from artpipe.orchestration.instance import UNFINISHED
+from artpipe.orchestration.lineage import ABSENT, Lineage, Origin, Record
 from artpipe.orchestration.metadata import CHANGES
-from artpipe.orchestration.shaping import code_changes
+from artpipe.orchestration.next_assets import AssetStatus, Freshness
+from artpipe.orchestration.shaping import code_changes, same_code
 from artpipe.settings import Settings
 
-Status = Literal["fresh", "stale", "missing"]
 _MATERIALIZATIONS_READ = 50
-_TOLD_FIRST, _TOLD_LAST = ("new", "changed", "relabelled", "replaced"), ("gone", "withdrawn")
-_STATUS: Mapping[StaleStatus, Status] = {
-    StaleStatus.FRESH: "fresh",
-    StaleStatus.STALE: "stale",
-    StaleStatus.MISSING: "missing",
-}
-_CODE_VERSION_TAG = "dagster/code_version"
+_FIRST, _LAST = ("new", "changed", "relabelled", "replaced"), ("gone", "withdrawn")
+_CODE_VERSION_TAG, _INPUT_VERSION_TAG = "dagster/code_version", "dagster/input_data_version/"
 
 
-@dataclass(frozen=True)
-class AssetState:
-    """Whether an asset is up to date.
-
-    Attributes:
-        asset: its name.
-        status: `missing` where it was never made or its files are gone.
-        reasons: why it is not fresh, in words.
-        upstream: the assets it is made from.
-        step: the step that makes it; some steps make several assets.
-        is_root: it depends on nothing here, so that only the gallery knows whether it changed.
-        due: what a fresh asset has to ask the gallery all the same, in words.
-        seconds: how long its work took the last time that there was any.
-        made_at: when it was last materialised.
-    """
-
-    asset: str
-    status: Status
-    reasons: list[str] = field(default_factory=list[str])
-    upstream: tuple[str, ...] = ()
-    step: str = ""
-    is_root: bool = False
-    due: str = ""
-    seconds: float | None = None
-    made_at: datetime | None = None
-
-    @property
-    def must_run(self) -> bool:
-        """Whether a refresh runs it whatever comes of the assets upstream."""
-        return self.is_root or self.status != "fresh" or bool(self.due)
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How an asset stands, by Dagster's own account.
-
-    Attributes:
-        status: whether it is up to date with its code and with what it is made from.
-        causes: why it is not.
-        data_version: of what it holds now.
-        made_at: when it was last materialised, in seconds since 1970.
-        record_id: of that materialisation.
-    """
-
-    status: Status
-    causes: tuple[StaleCause, ...]
-    data_version: str
-    made_at: float | None
-    record_id: int | None
-
-
-def stale_states(
-    instance: dg.DagsterInstance, graph: BaseAssetGraph[Any], view: AssetGraphView | None = None
-) -> dict[dg.AssetKey, Standing]:
-    """How every asset stands, upstream assets first.
+def asset_statuses(
+    graph: AssetGraph,
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    *,
+    asks_due: bool = True,
+    loaded_at: float | None = None,
+) -> dict[str, AssetStatus]:
+    """The status of every asset that is made here, inputs first.
 
     An asset is stale for reasons of its own: that something further up is stale does not count until it is made anew
     and comes out different.
 
     Args:
-        instance: Dagster's memory of what was run.
         graph: all assets.
-        view: of one moment, so that all who ask within an automation tick are told the same.
-    """
-    if view is None:
-        now = TemporalContext(effective_dt=datetime.now(UTC), last_event_id=None)
-        view = AssetGraphView(temporal_context=now, instance=instance, asset_graph=graph)
-    records = view.get_inner_queryer_for_back_compat()
-    resolver = CachingStaleStatusResolver(instance, graph, view, records)
-    standings: dict[dg.AssetKey, Standing] = {}
-    for key in graph.toposorted_asset_keys:
-        made = records.get_latest_materialization_or_observation_record(AssetKeyPartitionKey(key))
-        standings[key] = Standing(
-            status=_STATUS[resolver.get_status(key)],
-            causes=tuple(resolver.get_stale_causes(key)),
-            data_version=resolver.get_current_data_version(key).value,
-            made_at=made.timestamp if made else None,
-            record_id=made.storage_id if made else None,
-        )
-    return standings
-
-
-def asset_states(
-    graph: AssetGraph, instance: dg.DagsterInstance, settings: Settings, now: datetime | None = None
-) -> dict[str, AssetState]:
-    """The state of every asset of the graph, upstream assets first.
-
-    Args:
-        graph: all assets.
-        instance: Dagster's memory of what was run.
-        settings: which lake, and when answers of the gallery are too old.
-        now: for the age of answers.
+        instance: Dagster's event log; what edited files hold is reported to it first.
+        settings: which lake, and what the assets would be made with.
+        asks_due: whether to look in the lake for what the source has to be asked; that reads tables.
+        loaded_at: when this process loaded the code and the settings, in seconds since 1970, where either may have been
+            edited since. What was made after that with other ones counts as made with newer ones, and is not stale for
+            that.
     """
     lineage = Lineage(DataLake(settings.lake_root))
-    states: dict[str, AssetState] = {}
-    for key, standing in stale_states(instance, graph).items():
-        name = key.path[-1]
-        if not graph.get(key).is_materializable:
-            continue
-        declared = declaration_of(name) or Declaration(name)
-        parents = [parent for parent in graph.get(key).parent_keys if graph.get(parent).is_materializable]
-        upstream = tuple(sorted(parent.path[-1] for parent in parents))
+    observe_files(instance, settings)
+    keys = [key for key in graph.toposorted_asset_keys if key in graph.materializable_asset_keys]
+    entries = [record.asset_entry for record in instance.get_asset_records(keys)]
+    events = {entry.asset_key: entry.last_materialization_record for entry in entries}
+    blocking = BlockingChecks.among(graph.get_check_spec(check) for check in graph.asset_check_keys)
+    in_progress, declared_assets = _in_progress(graph, instance), declarations()
+    now, statuses = datetime.now(UTC), dict[str, AssetStatus]()
+    for key in keys:
+        name, event = key.path[-1], events.get(key)
+        declared = declared_assets[name]
         record = declared.record(lineage)
-        status, reasons = standing.status, _reasons(key, standing.causes, graph, instance)
-        if status == "missing":
-            reasons = ["never made"]
-        elif not declared.exists(lineage.lake):
-            status, reasons = "missing", [f"{declared.location(lineage.lake)} is gone"]
-        elif record is None:
-            status, reasons = "stale", [*reasons, "its last run was cut off"]
-        states[name] = AssetState(
+        # The code version that was loaded, which a run of newer code does not have.
+        origin = replace(declared.origin(lineage, settings), code_version=graph.get(key).code_version or "")
+        is_newer = loaded_at is not None and record is not None and _written_at(record, event) > loaded_at
+        status, reasons = _freshness(declared, origin, record, event, lineage.lake, instance, is_newer=is_newer)
+        failed, skipped = unmet_checks(instance, blocking.names.get(name, ()), event)
+        questions = declared.questions(lineage.lake, settings, now) if asks_due and status == "fresh" else {}
+        made_here = {parent: version for parent, version in origin.inputs.items() if parent in statuses}
+        statuses[name] = AssetStatus(
             asset=name,
             status=status,
-            reasons=reasons,
-            upstream=upstream,
+            reasons=tuple(reasons),
+            upstream=tuple(made_here),
             step=graph.get(key).assets_def.node_def.name,
-            is_root=not upstream,
-            due=_due(declared, lineage.lake, settings, now or datetime.now(UTC)) if status == "fresh" else "",
+            due=_due_in_words(questions),
+            asks_source=declared.due is not None,
+            failed_checks=tuple(failed),
+            skipped_checks=tuple(skipped),
+            in_progress=key in in_progress,
+            observed=tuple(f"{file} {version}" for file, version in origin.inputs.items() if file not in statuses),
+            data_version=record.data_version if record else ABSENT,
+            code_version=origin.code_version,
+            record_id=event.storage_id if event else None,
             seconds=record.seconds if record else None,
-            made_at=datetime.fromtimestamp(standing.made_at, UTC) if standing.made_at else None,
+            made_at=datetime.fromtimestamp(event.timestamp, UTC) if event else None,
         )
-    return states
+    return statuses
 
 
-def ancestors(states: Mapping[str, AssetState], asset: str) -> set[str]:
-    """Every asset that this one is made from, directly or not."""
-    found: set[str] = set()
-    waiting = list(states[asset].upstream)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += states[name].upstream
-    return found
+def _freshness(
+    declared: Declaration,
+    origin: Origin,
+    record: Record | None,
+    event: dg.EventLogRecord | None,
+    lake: DataLake,
+    instance: dg.DagsterInstance,
+    *,
+    is_newer: bool,
+) -> tuple[Freshness, list[str]]:
+    """Whether an asset is fresh, and every reason why it is not.
+
+    With `is_newer` it was made after this process had loaded its code and settings: where those differ from the ones it
+    was made with, whoever made it loaded later, and only its inputs count.
+    """
+    if not declared.exists(lake):
+        return "missing", ["never made" if event is None else f"{declared.location(lake)} is gone"]
+    if record is None:
+        return ("missing", ["never made"]) if event is None else ("stale", ["its last run was cut off"])
+    if event is None:
+        return "missing", [f"the lake holds version {record.data_version}, which this Dagster home never recorded"]
+    if is_newer and not same_code(record.origin.code_version, origin.code_version):
+        origin = replace(origin, code_version=record.origin.code_version)
+        is_fresh = declared.is_made_from(record, origin)
+        return ("fresh", []) if is_fresh else ("stale", _differences(record.origin, origin, event, instance))
+    if not declared.is_made_from(record, origin):
+        return "stale", _differences(record.origin, origin, event, instance)
+    recorded = data_version_of(event)
+    if recorded != record.data_version:
+        conflict = f"the lake holds version {record.data_version} and Dagster recorded {recorded}"
+        return "stale", [f"{conflict}: the lake was restored, or another Dagster home wrote to it"]
+    if record.origin == origin and not _is_recorded(origin, event):
+        return "stale", ["its last run was cut off before Dagster recorded it"]
+    return "fresh", []
 
 
-def _reasons(
-    key: dg.AssetKey, causes: Iterable[StaleCause], graph: AssetGraph, instance: dg.DagsterInstance
-) -> list[str]:
-    event = instance.get_latest_materialization_event(key)
-    made = event.asset_materialization if event else None
-    reasons: list[str] = []
-    for cause in causes:
-        upstream = cause.dependency_asset_key
-        if cause.category is StaleCauseCategory.CODE and made is not None:
-            before = (made.tags or {}).get(_CODE_VERSION_TAG, "")
-            reasons += code_changes(before, graph.get(key).code_version or "")
-        elif cause.category is StaleCauseCategory.DATA and upstream is not None and event is not None:
-            told = changes_since(upstream, event.timestamp, instance)
-            reasons.append(f"`{upstream.path[-1]}` changed" + (f": {told}" if told else ""))
-        else:
-            reasons.append(cause.reason)
+def _differences(then: Origin, now: Origin, event: dg.EventLogRecord, instance: dg.DagsterInstance) -> list[str]:
+    reasons = code_changes(then.code_version, now.code_version)
+    for parent in sorted(then.inputs.keys() | now.inputs.keys()):
+        if then.inputs.get(parent) != now.inputs.get(parent):
+            summary = changes_since(dg.AssetKey(parent), event.timestamp, instance)
+            reasons.append(f"`{parent}` changed" + (f": {summary}" if summary else ""))
     return reasons
 
 
+def _is_recorded(origin: Origin, event: dg.EventLogRecord) -> bool:
+    """Whether Dagster recorded a materialisation as made from this; an edited file it may have observed later."""
+    tags = (event.asset_materialization.tags if event.asset_materialization else None) or {}
+    known = declarations()
+    expected = {_CODE_VERSION_TAG: origin.code_version} | {
+        f"{_INPUT_VERSION_TAG}{name}": version
+        for name, version in origin.inputs.items()
+        if name not in known or known[name].observe is None
+    }
+    return expected.items() <= tags.items()
+
+
+def _written_at(record: Record, event: dg.EventLogRecord | None) -> float:
+    """When an asset was last written, by whichever Dagster home, in seconds since 1970."""
+    return max(datetime.fromisoformat(record.made_at).timestamp(), event.timestamp if event else 0.0)
+
+
+def _due_in_words(questions: Mapping[str, int]) -> str:
+    counts = ", ".join(f"{count:,} ({why})" for why, count in questions.items())
+    return f"to ask the gallery for: {counts}" if counts else ""
+
+
+def _in_progress(graph: AssetGraph, instance: dg.DagsterInstance) -> set[dg.AssetKey]:
+    """The assets of runs that have not ended."""
+    found: set[dg.AssetKey] = set()
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
+        found |= run.asset_selection or graph.materializable_asset_keys
+    return found
+
+
 def changes_since(key: dg.AssetKey, timestamp: float, instance: dg.DagsterInstance) -> str:
-    """What the materialisations of an asset since then say has changed, added up: `3 new, 1 relabelled, 0 gone`."""
+    """What changed in an asset since then, added up over its materialisations: `3 new, 1 relabelled, 0 gone`."""
     total: Counter[str] = Counter()
     for record in instance.fetch_materializations(key, limit=_MATERIALIZATIONS_READ).records:
         if record.timestamp <= timestamp:
             break
-        made = record.asset_materialization
-        told = made.metadata.get(CHANGES) if made else None
-        if isinstance(told, dg.JsonMetadataValue) and isinstance(told.data, dict):
-            for what, count in told.data.items():
+        materialization = record.asset_materialization
+        changes = materialization.metadata.get(CHANGES) if materialization else None
+        if isinstance(changes, dg.JsonMetadataValue) and isinstance(changes.data, dict):
+            for what, count in changes.data.items():
                 if isinstance(count, int):
                     total[str(what)] += count  # a Counter's own `update` would keep zeros, and order
     # Dagster keeps JSON with its keys sorted.
@@ -214,10 +185,4 @@ def changes_since(key: dg.AssetKey, timestamp: float, instance: dg.DagsterInstan
 
 
 def _place(what: str) -> int:
-    return _TOLD_FIRST.index(what) if what in _TOLD_FIRST else len(_TOLD_FIRST) + (what in _TOLD_LAST)
-
-
-def _due(declared: Declaration, lake: DataLake, settings: Settings, now: datetime) -> str:
-    """What the gallery has to be asked for, in words; empty where nothing is."""
-    counts = declared.questions(lake, settings, now)
-    return "to ask the gallery for: " + ", ".join(f"{n:,} ({why})" for why, n in counts.items()) if counts else ""
+    return _FIRST.index(what) if what in _FIRST else len(_FIRST) + (what in _LAST)

@@ -1,4 +1,4 @@
-"""Runs a wave of a refresh through a running Dagster webserver, so that its queue and its limits apply."""
+"""Runs assets for a refresh through a running Dagster webserver, so that its queue and its limits apply."""
 
 import time
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ def run_through(
     instance: dg.DagsterInstance,
     lines: "AssetLines",
 ) -> str:
-    """Submit a run and wait for its end, telling its events as they come.
+    """Submit a run, wait for its end and print a line for each event as it comes.
 
     Args:
         address: of the webserver, such as `http://127.0.0.1:3000`.
@@ -36,7 +36,7 @@ def run_through(
         run_config: of the run.
         tags: of the run.
         instance: the instance that the webserver uses too.
-        lines: told of each event.
+        lines: handed each event.
 
     Returns:
         The run's id.
@@ -70,7 +70,7 @@ def run_through(
         for record in found.records:
             entry = record.event_log_entry
             if entry.dagster_event is not None:
-                lines.tell(entry.dagster_event, entry.timestamp)
+                lines.handle_event(entry.dagster_event, entry.timestamp)
         if run.status in _ENDED and not found.records:
             break
         time.sleep(POLL_S)

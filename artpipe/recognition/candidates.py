@@ -1,73 +1,71 @@
-"""Looks for a photograph's painting among the works that its local features vote for.
+"""Searches for a photograph's painting: the works that share most visual words, verified by geometry.
 
-`same_painting.py` decides by what is found here and `calibration.py` measures how far strangers get by the very same
-way, so that what one means by "enough" is what the other measured.
+`same_painting.py` decides by the result, and `match_threshold.py` measures negative queries with the same search, so
+that the threshold is valid for the decision.
 """
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from artpipe.recognition.geometry import Agreement, best_agreement, never
+from artpipe.recognition.geometry import Alignment, best_alignment, never
 from artpipe.recognition.local_features import Grey, describe
 from artpipe.recognition.visual_words import VisualWords
 
 if TYPE_CHECKING:
     from artpipe.recognition.feature_table import Features, LocalFeatures
 
-BY_VOTES = 60
+CANDIDATES = 60
 FIRST = 3
-"""So many are compared before the others are even read: a photograph that is not badly spoilt has its work first."""
+"""Candidates verified before the others are even read: unless a photograph is very bad, its work is among them."""
 QUERY_POINTS = 500
-_VOTES_FOR_HIDDEN = 4
+_OVERSAMPLING_FOR_HIDDEN = 4
 
 
 @dataclass(frozen=True)
-class Looked:
-    """What was found.
+class SearchResult:
+    """The work that a photograph aligns with.
 
     Attributes:
-        artwork_id: the work that agrees enough, or most; None where none agrees at all.
-        agreed: how far.
-        compared: how many works were compared.
+        artwork_id: the first work with a sufficient alignment, or the best one; None where none aligns at all.
+        alignment: with that work.
+        compared: number of works verified.
     """
 
     artwork_id: str | None
-    agreed: Agreement
+    alignment: Alignment
     compared: int
 
 
-def look_for(
+def search_candidates(
     photograph: Grey,
     words: VisualWords,
     features: "Features",
     *,
-    is_enough: Callable[[Agreement], bool] = never,
+    is_sufficient: Callable[[Alignment], bool] = never,
     is_hidden: Callable[[str], bool] | None = None,
-) -> Looked:
-    """Compare a photograph with its candidates.
+) -> SearchResult:
+    """Verify a photograph's candidates.
 
     Args:
         photograph: in grey.
-        words: vote for works.
+        words: the inverted file that votes for works.
         features: of the works.
-        is_enough: ends the search; by default all candidates are compared, and the best one is told.
-        is_hidden: works that are passed over, as if the collection did not hold them.
+        is_sufficient: ends the search; by default all candidates are verified, and the best one is returned.
+        is_hidden: works that are skipped, as if they were not in the collection.
     """
-    asked = describe(photograph, QUERY_POINTS)
-    voted = words.vote(asked, BY_VOTES if is_hidden is None else _VOTES_FOR_HIDDEN * BY_VOTES)
+    query = describe(photograph, QUERY_POINTS)
+    voted = words.vote(query, CANDIDATES if is_hidden is None else _OVERSAMPLING_FOR_HIDDEN * CANDIDATES)
     if is_hidden is not None:
-        voted = [name for name in voted if not is_hidden(name)][:BY_VOTES]
+        voted = [name for name in voted if not is_hidden(name)][:CANDIDATES]
     compared = 0
 
     def groups() -> "Generator[dict[str, LocalFeatures]]":
         nonlocal compared
-        first = features.read(voted[:FIRST])
-        compared += len(first)
-        yield first
-        others = features.read(voted[FIRST:])
-        compared += len(others)
-        yield others
+        for part in (voted[:FIRST], voted[FIRST:]):
+            group = features.read(part)
+            compared += len(group)
+            yield group
 
-    artwork_id, agreed = best_agreement(photograph, asked, groups(), is_enough)
-    return Looked(artwork_id, agreed, compared)
+    artwork_id, alignment = best_alignment(photograph, query, groups(), is_sufficient)
+    return SearchResult(artwork_id, alignment, compared)

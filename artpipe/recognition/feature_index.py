@@ -1,7 +1,7 @@
-"""Everything that `same_painting.py` decides by: features of the pictures, their visual words, and the calibration.
+"""The index that `same_painting.py` searches: local features of the pictures, their visual words, the match threshold.
 
-Each follows what changed: pictures by the row; the words are learnt anew only when the collection outgrew them, and the
-threshold is measured anew only then, or when many pictures changed.
+Each is updated incrementally: features and words by the row; the vocabulary is relearnt only when the collection
+outgrew it, and the threshold is measured again only then, or when many pictures changed.
 """
 
 from dataclasses import dataclass, replace
@@ -13,8 +13,14 @@ from artpipe.errors import ArtpipeError
 from artpipe.images.pictures import StoredPictures
 from artpipe.lake.paths import DataLake
 from artpipe.progress import Progress
-from artpipe.recognition.calibration import Calibration, calibrate, open_calibration, photographs_of, save_calibration
-from artpipe.recognition.feature_table import FeatureTable, KeptFeatures
+from artpipe.recognition.feature_table import CachedFeatures, FeatureTable
+from artpipe.recognition.match_threshold import (
+    MatchThreshold,
+    measure_threshold,
+    open_threshold,
+    query_count,
+    save_threshold,
+)
 from artpipe.recognition.visual_words import VisualWords
 from artpipe.recognition.vocabulary import (
     Vocabulary,
@@ -29,44 +35,42 @@ _SEED = 0
 
 
 class NoFeatureIndexError(ArtpipeError):
-    """The pictures of the table were not described yet."""
+    """The pictures of the table have no local features yet."""
 
 
 @dataclass(frozen=True)
 class FeatureIndex:
-    """What a photograph is compared with.
+    """The index of a collection.
 
     Attributes:
-        words: find the works that share features with it.
-        features: of those works.
-        calibration: how much agreement decides.
+        words: the inverted file of visual words, for candidates.
+        features: local features, to verify candidates.
+        threshold: of the decision.
     """
 
     words: VisualWords
-    features: KeptFeatures
-    calibration: Calibration
+    features: CachedFeatures
+    threshold: MatchThreshold
 
 
 @dataclass(frozen=True)
 class FeatureUpdate:
-    """What an update did: how many pictures it described and dropped, and what it had to do beyond them."""
+    """Result of an update: pictures described and dropped, whether the vocabulary and the threshold are new."""
 
     described: int
     dropped: int
-    has_learnt_words: bool
-    has_calibrated: bool
-    least_share: float
+    has_new_vocabulary: bool
+    has_new_threshold: bool
+    min_inlier_ratio: float
 
 
-def build_feature_index(
-    lake: DataLake, progress: Progress | None = None, photographs: int | None = None
-) -> FeatureUpdate:
-    """Describe every embedded picture that is new or changed, and learn and calibrate anew what fits no more.
+def build_feature_index(lake: DataLake, progress: Progress | None = None, queries: int | None = None) -> FeatureUpdate:
+    """Describe every embedded picture that is new or changed; relearn the vocabulary and the threshold where outdated.
 
     Args:
         lake: of the collection.
-        progress: whom to tell.
-        photographs: how many the threshold is measured on; by default as many as suit the collection.
+        progress: told of each picture.
+        queries: how many negative queries the threshold is measured on; by default `query_count`.
     """
     works = EmbeddingTable(lake).read(["artwork_id", "work_id", "jpeg_sha256"])
     features, words = FeatureTable(lake), WordTable(lake)
@@ -76,28 +80,26 @@ def build_feature_index(
     if vocabulary is not known:
         save_vocabulary(lake, vocabulary)
     words.update(vocabulary)
-    measured = open_calibration(lake)
-    if measured:
-        measured = replace(measured, changed=measured.changed + described + dropped)
-    if measured and measured.holds(vocabulary.id):
-        calibration = measured
+    previous = open_threshold(lake)
+    if previous:
+        previous = replace(previous, changed=previous.changed + described + dropped)
+    if previous and previous.is_valid_for(vocabulary.id):
+        threshold = previous
     else:
-        work_of = {name: work or name for name, work in works.select("artwork_id", "work_id").iter_rows()}
-        calibration = calibrate(
+        threshold = measure_threshold(
             VisualWords.of(vocabulary, words.all()),
             features,
             StoredPictures(lake),
-            work_of,
-            photographs_of(works.height) if photographs is None else photographs,
+            {name: work or name for name, work in works.select("artwork_id", "work_id").iter_rows()},
+            query_count(works.height) if queries is None else queries,
         )
-    save_calibration(lake, calibration)
-    return FeatureUpdate(
-        described, dropped, vocabulary is not known, calibration is not measured, calibration.least_share
-    )
+    save_threshold(lake, threshold)
+    is_new = (vocabulary is not known, threshold is not previous)
+    return FeatureUpdate(described, dropped, *is_new, threshold.min_inlier_ratio)
 
 
 def open_feature_index(lake: DataLake, pictures: dict[str, str]) -> FeatureIndex:
-    """What photographs are compared with in a collection.
+    """The index of a collection.
 
     Args:
         lake: of the collection.
@@ -106,24 +108,24 @@ def open_feature_index(lake: DataLake, pictures: dict[str, str]) -> FeatureIndex
     Raises:
         NoFeatureIndexError: not all of these pictures are described.
     """
-    vocabulary, calibration = open_vocabulary(lake), open_calibration(lake)
+    vocabulary, threshold = open_vocabulary(lake), open_threshold(lake)
     words = WordTable(lake)
-    held = words.keys()
+    keys = words.keys()
     described = 0
-    if vocabulary and calibration and calibration.vocabulary_id == vocabulary.id:
-        described = sum(held.get(name) == word_key(vocabulary, sha256) for name, sha256 in pictures.items())
-    if vocabulary is None or calibration is None or described < len(pictures):
+    if vocabulary and threshold and threshold.vocabulary_id == vocabulary.id:
+        described = sum(keys.get(name) == word_key(vocabulary, sha256) for name, sha256 in pictures.items())
+    if vocabulary is None or threshold is None or described < len(pictures):
         raise NoFeatureIndexError(
-            f"{len(pictures) - described:,} of the {len(pictures):,} pictures are not described for comparison; "
+            f"{len(pictures) - described:,} of the {len(pictures):,} pictures have no local features; "
             'materialize "local_features", or run `artpipe refresh` without ARTPIPE_SAME_PAINTING=false.'
         )
-    # Pictures that the collection does not hold, because it is opened as of another time, have no vote.
-    found = ((name, one) for name, one in words.all() if name in pictures)
-    return FeatureIndex(VisualWords.of(vocabulary, found), KeptFeatures(FeatureTable(lake)), calibration)
+    # The collection may be opened as of another time: pictures that it does not hold are left out.
+    indexed = ((name, one) for name, one in words.all() if name in pictures)
+    return FeatureIndex(VisualWords.of(vocabulary, indexed), CachedFeatures(FeatureTable(lake)), threshold)
 
 
 def _learnt(features: FeatureTable, pictures: int) -> Vocabulary:
-    """Words of the pictures that are described."""
+    """A vocabulary learnt from a sample of all descriptors."""
     counts = [len(one.points) for _, one in features.all()]
     share, rng = training_share(sum(counts)), np.random.default_rng(_SEED)
     sample = [one.descriptors[rng.random(len(one.points)) < share] for _, one in features.all()]

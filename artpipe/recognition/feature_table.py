@@ -1,7 +1,7 @@
-"""The `local_features` table: one row is a searchable picture with its points and their descriptors, about 37 kB.
+"""The `local_features` table: one row is a searchable picture with its keypoints and descriptors, about 37 kB.
 
-Rows say which stored JPEG they were made from, so that only new and changed pictures are described again. The words of
-`word_table.py` are made from it, and `same_painting.py` reads the rows of its candidates.
+Rows record which stored JPEG they were made from, so that only new and changed pictures are described. `word_table.py`
+quantises the descriptors, and `same_painting.py` reads the rows of its candidates.
 """
 
 import threading
@@ -22,23 +22,22 @@ from artpipe.recognition.local_features import DESCRIPTOR_LENGTH, POINT_LENGTH, 
 LOCAL_FEATURES_TABLE = "local_features"
 _CHUNK = 512
 _RECIPE = "sift-2"
-"""Changes when pictures must be described anew, because `describe_stored` does so differently."""
+"""Changes when `describe_stored` gives other features, so that all pictures are described again."""
 
-
-KEPT = 1500
-"""Pictures whose features stay in memory with those who ask often: 60 MB."""
+CACHED_PICTURES = 1500
+"""Pictures whose features stay in memory: 60 MB."""
 
 
 def feature_key(jpeg_sha256: str) -> str:
-    """What the features of a picture are made from."""
+    """Identifies what the features of a picture are made from."""
     return f"{_RECIPE}:{jpeg_sha256}"
 
 
 class Features(Protocol):
-    """Something that gives the local features of works."""
+    """A source of local features."""
 
     def read(self, artwork_ids: Sequence[str]) -> dict[str, LocalFeatures]:
-        """The features of some works in their order; works that have none are left out."""
+        """The features of some works in their order; works without features are left out."""
         ...
 
 
@@ -50,21 +49,19 @@ class FeatureTable:
         self._table = KeyedTable(lake, LOCAL_FEATURES_TABLE)
 
     def update(self, pictures: Mapping[str, str], progress: Progress | None = None) -> tuple[int, int]:
-        """Describe the pictures that are new or changed, and drop those that are gone.
-
-        A killed run goes on where it stopped.
+        """Describe the pictures that are new or changed, and drop those that are gone; a killed run resumes.
 
         Args:
-            pictures: the `jpeg_sha256` of every work that is to be described.
-            progress: whom to tell.
+            pictures: the `jpeg_sha256` of every work to describe.
+            progress: told of each picture.
 
         Returns:
-            how many were described, and how many dropped.
+            The numbers of pictures described and dropped.
         """
         keys = {name: feature_key(sha256) for name, sha256 in pictures.items()}
-        held = self._table.keys()
-        missing = [name for name, key in keys.items() if held.get(name) != key]
-        gone = sorted(held.keys() - keys.keys())
+        stored = self._table.keys()
+        missing = [name for name, key in keys.items() if stored.get(name) != key]
+        gone = sorted(stored.keys() - keys.keys())
         stored = StoredPictures(self._lake)
         with (
             ThreadPoolExecutor(cpu_count()) as pool,
@@ -85,15 +82,15 @@ class FeatureTable:
                 step.advance(len(chunk))
         self._table.remove(gone)
         if missing or gone:
-            self._table.tidy()
+            self._table.maintain()
         return len(missing), len(gone)
 
     def keys(self) -> dict[str, str]:
-        """What the features of each work were made from."""
+        """The `feature_key` of each work."""
         return self._table.keys()
 
     def read(self, artwork_ids: Sequence[str]) -> dict[str, LocalFeatures]:
-        """The features of some works in their order; works that have none are left out."""
+        """The features of some works in their order; works without features are left out."""
         rows = self._table.take(artwork_ids)
         found = {} if rows is None else dict(_features(rows))
         return {name: found[name] for name in dict.fromkeys(artwork_ids) if name in found}
@@ -104,33 +101,33 @@ class FeatureTable:
             yield from _features(batch)
 
 
-class KeptFeatures:
-    """The features of a table for those who ask often: those asked for last stay in memory.
+class CachedFeatures:
+    """The features of a table, with an LRU cache in memory.
 
     Args:
         table: where they are read.
-        most: how many pictures' stay.
+        size: number of pictures in the cache.
     """
 
-    def __init__(self, table: FeatureTable, most: int = KEPT) -> None:
+    def __init__(self, table: FeatureTable, size: int = CACHED_PICTURES) -> None:
         self._table = table
-        self._most = most
+        self._size = size
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, LocalFeatures] = OrderedDict()
+        self._cache: OrderedDict[str, LocalFeatures] = OrderedDict()
 
     def read(self, artwork_ids: Sequence[str]) -> dict[str, LocalFeatures]:
-        """The features of some works in their order; works that have none are left out."""
+        """The features of some works in their order; works without features are left out."""
         with self._lock:
-            found = {name: self._kept[name] for name in artwork_ids if name in self._kept}
+            found = {name: self._cache[name] for name in artwork_ids if name in self._cache}
         missing = [name for name in artwork_ids if name not in found]
         if missing:
             found |= self._table.read(missing)
         with self._lock:
             for name, features in found.items():
-                self._kept[name] = features
-                self._kept.move_to_end(name)
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
+                self._cache[name] = features
+                self._cache.move_to_end(name)
+            while len(self._cache) > self._size:
+                self._cache.popitem(last=False)
         return {name: found[name] for name in dict.fromkeys(artwork_ids) if name in found}
 
 

@@ -1,10 +1,10 @@
-"""Local features of pictures: points that are known again when a picture is turned, cut or badly lit.
+"""Local features of pictures (RootSIFT): keypoints with descriptors that survive rotation, cropping and bad light.
 
-`feature_table.py` keeps a few hundred for each picture, `visual_words.py` finds the works that share some with a
-photograph, and `geometry.py` says whether they lie as they must if both show the same thing.
+`feature_table.py` stores a few hundred for each picture, `visual_words.py` finds the works that share some with a
+photograph, and `geometry.py` verifies whether they fit one homography.
 
-Sources: Lowe, Distinctive Image Features from Scale-Invariant Keypoints (2004); Arandjelovic and Zisserman, Three
-things everyone should know to improve object retrieval (2012), the square root.
+Sources: Lowe, Distinctive Image Features from Scale-Invariant Keypoints (2004), SIFT; Arandjelovic and Zisserman, Three
+things everyone should know to improve object retrieval (2012), RootSIFT.
 """
 
 from collections.abc import Sequence
@@ -22,13 +22,13 @@ STORED_SHORT_SIDE_PX = 224
 SENT_SHORT_SIDE_PX = 400
 """The short side that a query picture is read with."""
 QUERY_SHORT_SIDE_PX = 256
-"""What its points are looked for in."""
+"""The short side that its keypoints are detected at."""
 DESCRIPTOR_LENGTH = 128
 POINT_LENGTH = 5
 X, Y, DIAMETER, ANGLE, OCTAVE = range(POINT_LENGTH)
 _CONTRAST = 0.01
 _COARSE_PX = 5.0
-"""Points of a larger diameter outlive blur and compression; half of the points are chosen among them."""
+"""Keypoints of a larger diameter survive blur and compression; half of those kept are chosen among them."""
 
 Grey = NDArray[np.uint8]
 Rows = NDArray[np.float32]
@@ -36,12 +36,12 @@ Rows = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class LocalFeatures:
-    """The points of one picture.
+    """Keypoints and descriptors of one picture.
 
     Attributes:
         points: float32 (N, 5): x, y and diameter in pixels, angle in degrees, and OpenCV's octave.
-        descriptors: uint8 (N, 128), square roots of SIFT histograms, times 510.
-        width_px: of the picture in which the points were found.
+        descriptors: uint8 (N, 128), RootSIFT: square roots of L1-normalised SIFT histograms, times 510.
+        width_px: of the picture that the keypoints were detected in.
         height_px: of the same.
     """
 
@@ -51,7 +51,7 @@ class LocalFeatures:
     height_px: int
 
     def take(self, chosen: NDArray[Any]) -> "LocalFeatures":
-        """Some of the points, by number or by mask."""
+        """Some of the keypoints, by number or by mask."""
         return LocalFeatures(self.points[chosen], self.descriptors[chosen], self.width_px, self.height_px)
 
 
@@ -77,33 +77,33 @@ def grey_picture(picture: "bytes | Image", short_side_px: int) -> Grey:
 
 
 def describe_stored(jpeg: bytes) -> LocalFeatures:
-    """The points that are kept of a stored picture."""
+    """The features of a stored picture, as the table keeps them."""
     return describe(grey_picture(jpeg, STORED_SHORT_SIDE_PX), STORED_POINTS)
 
 
 def describe(grey: Grey, most_points: int) -> LocalFeatures:
-    """The strongest points of a picture, half of them coarse where there are so many; none when it is bare."""
+    """The keypoints of highest contrast, half of them coarse where there are so many; none in a blank picture."""
     sift = _sift()
     found: Sequence[Any] = sift.detect(grey, None)
-    strength = np.array([point.response for point in found], dtype=np.float32)
+    contrast = np.array([point.response for point in found], dtype=np.float32)
     is_coarse = np.array([point.size > _COARSE_PX for point in found], dtype=np.bool_)
-    by_strength = np.argsort(-strength, kind="stable")
-    coarse = by_strength[is_coarse[by_strength]][: most_points // 2]
-    others = by_strength[~np.isin(by_strength, coarse)][: most_points - len(coarse)]
-    # In OpenCV's own order: it describes each octave in one go.
+    order = np.argsort(-contrast, kind="stable")
+    coarse = order[is_coarse[order]][: most_points // 2]
+    others = order[~np.isin(order, coarse)][: most_points - len(coarse)]
+    # In OpenCV's own order, which groups octaves.
     chosen = np.sort(np.concatenate([coarse, others]))
     return _described(sift, grey, [found[number] for number in chosen])
 
 
 def describe_all(grey: Grey, mask: Grey) -> LocalFeatures:
-    """Every point of a picture where the mask is not 0."""
-    # Together: what is found twice as fine, and half as fine, and so on, need not be computed again to describe it.
+    """Every keypoint of a picture where the mask is not 0."""
+    # In one call, so that the scale space is computed once.
     found, histograms = _sift().detectAndCompute(grey, mask)
     return _features(grey, found, histograms)
 
 
 def describe_at(grey: Grey, points: Rows) -> NDArray[np.uint8]:
-    """How a picture looks at given points, uint8 (N, 128)."""
+    """The descriptors of a picture at given keypoints, uint8 (N, 128)."""
     import cv2
 
     given = [
@@ -131,6 +131,6 @@ def _features(grey: Grey, found: Sequence[Any], histograms: Any) -> LocalFeature
         return LocalFeatures(np.empty((0, POINT_LENGTH), np.float32), none, width, height)
     points = [(*point.pt, point.size, point.angle, point.octave) for point in found]
     shares = histograms / np.maximum(histograms.sum(axis=1, keepdims=True), 1e-9)
-    # The largest root of a share is 1, but nearly all lie below 1/2: twice as fine steps for those.
+    # The largest root is 1, but nearly all are below 1/2: steps of 1/510 resolve those, and larger ones are clipped.
     descriptors = np.minimum(np.rint(np.sqrt(shares) * 510), 255).astype(np.uint8)
     return LocalFeatures(np.array(points, dtype=np.float32), descriptors, width, height)

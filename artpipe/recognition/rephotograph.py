@@ -1,6 +1,6 @@
-"""Pictures of a picture, as a visitor's telephone takes them: the tests of "is this that painting?" are made of these.
+"""Simulated photographs of a picture, as with a visitor's phone, to measure recognition.
 
-Each kind spoils one thing, `everything` several at once. The same seed gives the same photograph.
+Each kind is one distortion, `everything` several at once. The same seed gives the same photograph.
 """
 
 import io
@@ -19,7 +19,7 @@ CROP_SHARE = 0.3
 
 
 def rephotograph(picture: "Image", kind: str, seed: int) -> "Image":
-    """A photograph of a picture.
+    """Simulate a photograph of a picture.
 
     Args:
         picture: the original.
@@ -41,7 +41,7 @@ def rephotograph(picture: "Image", kind: str, seed: int) -> "Image":
 
 
 def _perspective(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Seen from the side and a little turned, in front of a wall."""
+    """A perspective view and a small rotation, in front of a wall."""
     import cv2
 
     height, width = pixels.shape[:2]
@@ -67,7 +67,7 @@ def _perspective(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _detail(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """A part of `CROP_SHARE` of the area, as large as the whole was before."""
+    """A crop of `CROP_SHARE` of the area, enlarged to the area of the whole."""
     import cv2
 
     height, width = pixels.shape[:2]
@@ -83,13 +83,13 @@ def _detail(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _colour_cast(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Lamps of another colour, and another exposure and contrast."""
+    """Another white balance, exposure and contrast."""
     gain = rng.uniform(0.7, 1.25, 3).astype(np.float32)
     return (pixels ** np.float32(rng.uniform(0.7, 1.4))) * gain + np.float32(rng.uniform(-0.05, 0.05))
 
 
 def _glare(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """One to three bright spots on the varnish that leave nothing to be seen in their middle."""
+    """One to three reflections on the varnish, saturated in the middle."""
     height, width = pixels.shape[:2]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     light = np.zeros((height, width), dtype=np.float32)
@@ -119,7 +119,7 @@ def _frame(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _blur(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Out of focus, or moved by a hand."""
+    """Gaussian blur, as out of focus."""
     import cv2
 
     spread = float(rng.uniform(0.004, 0.009) * min(pixels.shape[:2]))
@@ -127,7 +127,7 @@ def _blur(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _jpeg_30(pixels: Pixels, rng: np.random.Generator) -> Pixels:  # noqa: ARG001 - all steps are called alike
-    """Sent through a messenger that keeps little."""
+    """JPEG compression of quality 30, as by a messenger."""
     from PIL import Image
 
     packed = io.BytesIO()
@@ -151,4 +151,4 @@ KINDS: dict[str, tuple[Step, ...]] = {
     "jpeg 30": (_jpeg_30,),
     "everything": (_frame, _glare, _perspective, _colour_cast, _blur, _jpeg_30),
 }
-"""What can be done to a picture; each is a row of steps."""
+"""The distortions, each a sequence of steps."""

@@ -1,14 +1,13 @@
-"""Does the collection hold this very painting? Candidates by votes of local features, then geometry.
+"""Instance recognition: is this very painting in the collection? Candidates by visual words, verified by geometry.
 
-The decision looks at what share of the points agrees when the photograph is laid over a held picture. How large it must
-be is measured on the collection itself, by `calibration.py`: at most one photograph in a hundred of paintings that are
-not held may have so large a one.
+The decision compares the inlier ratio with a threshold calibrated on the collection itself (`match_threshold.py`): at
+most one photograph in a hundred of paintings outside the collection may reach it.
 """
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from artpipe.recognition.candidates import look_for
+from artpipe.recognition.candidates import search_candidates
 from artpipe.recognition.feature_index import FeatureIndex, NoFeatureIndexError
 from artpipe.recognition.local_features import QUERY_SHORT_SIDE_PX, grey_picture
 
@@ -25,13 +24,13 @@ class Match:
     """The answer to "is it this painting?".
 
     Attributes:
-        artwork_id: the work that it is, or comes nearest to being; None when no candidate agrees at all.
-        is_same: whether it is taken for that very painting; a `Match` is true where this is.
-        inliers: points that agree.
-        false_positive_rate: how often a picture of a painting that is not in the collection agrees as far.
-        corners: float32 (4, 2), where the corners of the asked picture lie in the held one, in shares of its width and
-            height; None without agreement.
-        candidates: how many works were compared before it was decided.
+        artwork_id: the work with the best alignment; None where no candidate aligns at all.
+        is_same: whether it is a match; a `Match` is true where this is.
+        inliers: keypoints that agree.
+        false_positive_rate: share of photographs of paintings outside the collection that align as well.
+        corners: float32 (4, 2), where the corners of the query lie in the indexed picture, as fractions of its width
+            and height; None without inliers.
+        candidates: number of works verified.
     """
 
     artwork_id: str | None
@@ -46,20 +45,19 @@ class Match:
 
 
 def same_painting(picture: "Image", index: FeatureIndex) -> Match:
-    """Decide for one picture.
+    """Search a collection for the painting that a picture shows.
 
     Args:
         picture: RGB, with a short side of at most `SENT_SHORT_SIDE_PX`.
         index: of the collection.
     """
-    calibration = index.calibration
     grey = grey_picture(picture, QUERY_SHORT_SIDE_PX)
-    found = look_for(grey, index.words, index.features, is_enough=calibration.is_enough)
+    found = search_candidates(grey, index.words, index.features, is_sufficient=index.threshold.is_match)
     return Match(
         found.artwork_id,
-        calibration.is_enough(found.agreed),
-        found.agreed.points,
-        calibration.false_positive_rate(found.agreed.share),
-        found.agreed.corners,
+        index.threshold.is_match(found.alignment),
+        found.alignment.inliers,
+        index.threshold.false_positive_rate(found.alignment.inlier_ratio),
+        found.alignment.corners,
         found.compared,
     )

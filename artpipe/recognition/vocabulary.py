@@ -1,14 +1,18 @@
-"""The visual words of a collection: two levels of k-means over local features, and 64 signs that tell features apart.
+"""The visual vocabulary of a collection: hierarchical k-means over local features, and Hamming-embedding signatures.
 
-Words are learnt once and kept while the collection grows, so that a new picture costs what one picture costs: only when
-there are `OUTGROWN` times as many pictures as the words were learnt from are they learnt anew.
+It is learnt once and kept while the collection grows, so that a new picture costs what one picture costs; it is
+relearnt when there are `OUTGROWN` times as many pictures as it was learnt from.
+
+Sources: Nister and Stewenius, Scalable recognition with a vocabulary tree (2006); Jegou, Douze and Schmid, Hamming
+embedding and weak geometric consistency (2008).
 """
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +22,9 @@ from artpipe.recognition.local_features import DESCRIPTOR_LENGTH
 
 FILE = "visual_words.npz"
 OUTGROWN = 4
-_SIGNS = 64
-_MOST_BRANCHES = 128
-_FEATURES_A_WORD = 100
+_SIGNATURE_BITS = 64
+_MAX_BRANCHES = 128
+_FEATURES_PER_WORD = 100
 _TRAINING_FEATURES = 120_000
 _ROUNDS = 6
 _SEED = 0
@@ -32,14 +36,14 @@ Descriptors = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Words, and where the signs of each change.
+    """A two-level vocabulary tree with the thresholds of its signatures.
 
     Attributes:
-        coarse: float32 (B, 128), the first level of the words.
-        fine: float32 (B, B, 128), the second level below each.
-        projection: float32 (128, 64), onto the directions whose signs are kept.
-        medians: float32 (B * B, 64), where the signs change.
-        pictures: how many the collection held when they were learnt.
+        coarse: float32 (B, 128), the centroids of the first level.
+        fine: float32 (B, B, 128), the centroids of the second level, the words.
+        projection: float32 (128, 64), a random orthogonal projection; one bit of the signature for each direction.
+        medians: float32 (B * B, 64), the median projection of each word, above which a bit is 1.
+        pictures: size of the collection when it was learnt.
     """
 
     coarse: Rows
@@ -59,7 +63,7 @@ class Vocabulary:
         return hashlib.sha256(self.fine.tobytes() + self.medians.tobytes()).hexdigest()[:16]
 
     def fits(self, pictures: int) -> bool:
-        """Whether it will do for a collection of so many pictures."""
+        """Whether the collection has not outgrown it."""
         return self.pictures <= OUTGROWN * pictures and pictures <= OUTGROWN * self.pictures
 
     def words(self, descriptors: Descriptors, count: int) -> NDArray[np.int64]:
@@ -67,41 +71,41 @@ class Vocabulary:
         rows = descriptors.astype(np.float32)
         return _words(rows, self.coarse, self.fine, min(count, len(self.coarse)))
 
-    def signs(self, descriptors: Descriptors, words: NDArray[np.int64]) -> NDArray[np.uint64]:
-        """The signs, uint64 (N,), that descriptors have in these words."""
+    def signatures(self, descriptors: Descriptors, words: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """The Hamming-embedding signatures, uint64 (N,), of descriptors in these words."""
         projected = descriptors.astype(np.float32) @ self.projection
         return np.packbits(projected > self.medians[words], axis=1).view(np.uint64)[:, 0]
 
 
 def training_share(features: int) -> float:
-    """The share of a collection's features that words are learnt from."""
+    """The share of a collection's features that a vocabulary is learnt from."""
     return min(1.0, _TRAINING_FEATURES / max(1, features))
 
 
 def learn_vocabulary(sample: Descriptors, features: int, pictures: int) -> Vocabulary:
-    """Learn words.
+    """Learn a vocabulary.
 
     Args:
         sample: uint8 (N, 128), descriptors to learn from.
-        features: how many the whole collection has.
-        pictures: how many the collection has.
+        features: number of features of the whole collection.
+        pictures: number of pictures of the collection.
     """
     rng = np.random.default_rng(_SEED)
     training = np.concatenate([sample, np.zeros((1, DESCRIPTOR_LENGTH), np.uint8)]).astype(np.float32)
-    branches = int(np.clip(np.sqrt(features / _FEATURES_A_WORD), 1, _MOST_BRANCHES))
+    branches = int(np.clip(np.sqrt(features / _FEATURES_PER_WORD), 1, _MAX_BRANCHES))
     coarse = _k_means(training, branches, rng)
     nearest = _nearest(training, coarse, 1)[:, 0]
     fine = np.stack([_k_means(training[nearest == branch], branches, rng) for branch in range(branches)])
-    projection = np.linalg.qr(rng.standard_normal((DESCRIPTOR_LENGTH, DESCRIPTOR_LENGTH)))[0][:, :_SIGNS]
+    projection = np.linalg.qr(rng.standard_normal((DESCRIPTOR_LENGTH, DESCRIPTOR_LENGTH)))[0][:, :_SIGNATURE_BITS]
     projection = np.ascontiguousarray(projection, dtype=np.float32)
     return Vocabulary(coarse, fine, projection, _medians(training, coarse, fine, projection), pictures)
 
 
 def open_vocabulary(lake: DataLake) -> Vocabulary | None:
-    """The words of a lake; None when there are none that can be read."""
+    """The vocabulary of a lake; None where there is none that can be read."""
     try:
-        with np.load(io.BytesIO(lake.index(FILE).read_bytes()), allow_pickle=False) as kept:
-            rows: dict[str, Rows] = {name: kept[name] for name in kept.files}
+        with np.load(io.BytesIO(lake.index(FILE).read_bytes()), allow_pickle=False) as stored:
+            rows: dict[str, Rows] = {name: stored[name] for name in stored.files}
         pictures = int(rows.pop("pictures"))
         return Vocabulary(**rows, pictures=pictures)
     except (OSError, ValueError, KeyError, TypeError):
@@ -109,21 +113,15 @@ def open_vocabulary(lake: DataLake) -> Vocabulary | None:
 
 
 def save_vocabulary(lake: DataLake, vocabulary: Vocabulary) -> None:
-    """Keep the words in the lake."""
+    """Write the vocabulary into the lake."""
     packed = io.BytesIO()
-    np.savez(
-        packed,
-        coarse=vocabulary.coarse,
-        fine=vocabulary.fine,
-        projection=vocabulary.projection,
-        medians=vocabulary.medians,
-        pictures=np.array(vocabulary.pictures),
-    )
+    arrays: dict[str, Any] = {field.name: getattr(vocabulary, field.name) for field in fields(vocabulary)}
+    np.savez(packed, **arrays)
     write_whole(lake.index(FILE), packed.getvalue())
 
 
 def _k_means(rows: Rows, count: int, rng: np.random.Generator) -> Rows:
-    """`count` centres; the last ones stand apart from everything where there are too few rows."""
+    """`count` centroids; where there are too few rows, the last ones are far from everything."""
     centres = np.full((count, rows.shape[1]), 1e4, dtype=np.float32)
     if len(rows) <= count:
         centres[: len(rows)] = rows
@@ -132,8 +130,8 @@ def _k_means(rows: Rows, count: int, rng: np.random.Generator) -> Rows:
     for _ in range(_ROUNDS):
         nearest = _nearest(rows, centres, 1)[:, 0]
         order = np.argsort(nearest, kind="stable")
-        held, starts, sizes = np.unique(nearest[order], return_index=True, return_counts=True)
-        centres[held] = np.add.reduceat(rows[order], starts, axis=0) / sizes[:, None]
+        used, starts, sizes = np.unique(nearest[order], return_index=True, return_counts=True)
+        centres[used] = np.add.reduceat(rows[order], starts, axis=0) / sizes[:, None]
     return centres
 
 

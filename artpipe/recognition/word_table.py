@@ -1,7 +1,7 @@
-"""The `visual_words` table: one row is a described picture with the words and signs of its features, about 3 kB.
+"""The `visual_words` table: one row is a picture with its quantised local features, about 3 kB.
 
-It follows the `local_features` table by the row; `visual_words.py` makes its inverted file from it when a collection is
-first asked for a painting.
+It follows the `local_features` table row by row; `visual_words.py` builds its inverted file from it when a collection
+is first searched for a painting.
 """
 
 from collections.abc import Generator
@@ -11,7 +11,7 @@ import numpy as np
 from artpipe.lake.keyed_table import KeyedTable
 from artpipe.lake.paths import DataLake
 from artpipe.recognition.feature_table import FeatureTable, feature_key
-from artpipe.recognition.visual_words import WordsOfWork, turns_and_scales
+from artpipe.recognition.visual_words import WordsOfWork, rotations_and_scales
 from artpipe.recognition.vocabulary import Vocabulary
 
 VISUAL_WORDS_TABLE = "visual_words"
@@ -19,7 +19,7 @@ _CHUNK = 512
 
 
 def word_key(vocabulary: Vocabulary, jpeg_sha256: str) -> str:
-    """What the words of a picture are made from."""
+    """Identifies what the words of a picture are made from."""
     return f"{vocabulary.id}:{feature_key(jpeg_sha256)}"
 
 
@@ -31,46 +31,46 @@ class WordTable:
         self._table = KeyedTable(lake, VISUAL_WORDS_TABLE)
 
     def update(self, vocabulary: Vocabulary) -> None:
-        """Put the features of new and changed pictures to words, and drop pictures that are gone."""
+        """Quantise the features of new and changed pictures, and drop pictures that are gone."""
         keys = {name: f"{vocabulary.id}:{key}" for name, key in self._features.keys().items()}
-        held = self._table.keys()
-        missing = [name for name, key in keys.items() if held.get(name) != key]
-        gone = sorted(held.keys() - keys.keys())
+        stored = self._table.keys()
+        missing = [name for name, key in keys.items() if stored.get(name) != key]
+        gone = sorted(stored.keys() - keys.keys())
         for first in range(0, len(missing), _CHUNK):
             found = self._features.read(missing[first : first + _CHUNK])
             descriptors = np.concatenate([features.descriptors for features in found.values()])
             words = vocabulary.words(descriptors, 1)[:, 0]
-            signs = vocabulary.signs(descriptors, words)
+            signatures = vocabulary.signatures(descriptors, words)
             ends = np.cumsum([len(features.descriptors) for features in found.values()])[:-1]
-            poses = [turns_and_scales(features) for features in found.values()]
+            poses = [rotations_and_scales(features) for features in found.values()]
             self._table.upsert(
                 {name: keys[name] for name in found},
                 {
                     "words": [part.astype(np.uint16).tobytes() for part in np.split(words, ends)],
-                    "signs": [part.tobytes() for part in np.split(signs, ends)],
-                    "turns": [turns.tobytes() for turns, _ in poses],
+                    "signs": [part.tobytes() for part in np.split(signatures, ends)],
+                    "turns": [rotations.tobytes() for rotations, _ in poses],
                     "scales": [scales.tobytes() for _, scales in poses],
                 },
             )
         self._table.remove(gone)
         if missing or gone:
-            self._table.tidy()
+            self._table.maintain()
 
     def keys(self) -> dict[str, str]:
-        """What the words of each work were made from."""
+        """The `word_key` of each work."""
         return self._table.keys()
 
     def all(self) -> "Generator[tuple[str, WordsOfWork]]":
         """Every work with its words."""
         for batch in self._table.batches():
             columns = [batch[name].to_pylist() for name in ("artwork_id", "words", "signs", "turns", "scales")]
-            for name, words, signs, turns, scales in zip(*columns, strict=True):
+            for name, words, signatures, rotations, scales in zip(*columns, strict=True):
                 yield (
                     name,
                     WordsOfWork(
                         np.frombuffer(words, np.uint16),
-                        np.frombuffer(signs, np.uint64),
-                        np.frombuffer(turns, np.uint8),
+                        np.frombuffer(signatures, np.uint64),
+                        np.frombuffer(rotations, np.uint8),
                         np.frombuffer(scales, np.uint8),
                     ),
                 )

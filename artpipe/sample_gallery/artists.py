@@ -1,6 +1,6 @@
-"""The painters of the practice gallery: invented names, lives and schools, all from one seed.
+"""The painters of the sample gallery: invented names, lives and schools, all from one seed.
 
-`plan.py` deals works to them.
+`plan.py` assigns works to them.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""Draws a work of the practice gallery, from its composition to the bytes of its file.
+"""Draws a work of the sample gallery, from its composition to the bytes of its file.
 
 A composition for the type, a palette and a brush for the style, age and format for the period, and a hand for the
 artist. What is drawn depends on the work alone; `site.py` writes the files.

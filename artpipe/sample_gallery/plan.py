@@ -1,7 +1,7 @@
-"""The works of the practice gallery: what each shows, when it was made, what its catalogue row says, and what is odd.
+"""The works of the sample gallery: what each shows, when it was made, its catalogue row, and its defects.
 
-`drawing.py` draws a work, `site.py` writes the files that a gallery serves. Each work has chances of its own, so that
-it looks the same whatever else is in the gallery.
+`drawing.py` draws a work, `site.py` writes the files that a gallery serves. Each work has a random generator of its
+own, so that it looks the same whatever else is in the gallery.
 """
 
 import random
@@ -78,8 +78,8 @@ class Work:
     Attributes:
         seed: the gallery's; with the id it decides how the work is drawn.
         slug: the last part of its address.
-        year: when it was made, whatever `date_text` says.
-        type: what the catalogue says it shows; `drawn_type` is what it does show.
+        year: when it was made, whatever its `date_text`.
+        type: its type in the catalogue; `drawn_type` is what it shows.
         drawn_style: the style it is painted in, sometimes a neighbour of its artist's.
         picture: `drawn`, `detail`, `second photograph`, `missing`, or how its file is spoiled or unusual: `truncated`,
             `page`, `empty`, `grey`, `cmyk`, `palette`, `turned`.
@@ -109,7 +109,7 @@ class Work:
 
 @dataclass(frozen=True)
 class SampleGallery:
-    """Everything that the practice gallery shows; change it with `dataclasses.replace` to make another.
+    """Everything in the sample gallery; change it with `dataclasses.replace` to make another.
 
     Attributes:
         malformed_rows: lines of the catalogue that are no rows.

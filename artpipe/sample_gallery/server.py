@@ -20,7 +20,7 @@ _KINDS = {".jpg": "image/jpeg", ".html": "text/html; charset=utf-8", ".zip": "ap
 
 
 class PortTakenError(ArtpipeError):
-    """Another program listens where the gallery was to be served."""
+    """Another program has the port."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -49,12 +49,12 @@ class _Handler(BaseHTTPRequestHandler):
             "Last-Modified": email.utils.formatdate(modified_s, usegmt=True),
             "Content-Type": _KINDS.get(path.suffix, "application/octet-stream"),
         }
-        if self._is_held(etag, modified_s):
+        if self._is_current(etag, modified_s):
             self._send(HTTPStatus.NOT_MODIFIED, None, headers, with_body=False)
         else:
             self._send(HTTPStatus.OK, data, headers, with_body=with_body)
 
-    def _is_held(self, etag: str, modified_s: float) -> bool:
+    def _is_current(self, etag: str, modified_s: float) -> bool:
         known = self.headers.get("If-None-Match")
         if known is not None:
             return known.strip() == "*" or etag in (part.strip().removeprefix("W/") for part in known.split(","))
@@ -79,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Nothing: `SampleServer.requests` tells what was asked."""
+        """Nothing: `SampleServer.requests` records every request."""
 
 
 class SampleServer(ThreadingHTTPServer):
@@ -107,7 +107,7 @@ class SampleServer(ThreadingHTTPServer):
             super().__init__((host, port), _Handler)
         except OSError as error:
             raise PortTakenError(
-                f"the practice gallery cannot be served at {host}:{port} ({error.strerror}); "
+                f"the sample gallery cannot be served at {host}:{port} ({error.strerror}); "
                 "choose another --port, or 0 for any that is free."
             ) from error
 
@@ -118,7 +118,7 @@ class SampleServer(ThreadingHTTPServer):
         return f"http://{host!s}:{port}"
 
     def file_of(self, target: str) -> Path | None:
-        """The file that a request asks for; None where there is none, or none inside the gallery."""
+        """The requested file; None where there is none inside the gallery."""
         route = unquote(urlsplit(target).path)
         if route == "/cgi-bin/artist.cgi":
             route = f"/{ARTIST_LIST_FILE}"
@@ -140,7 +140,7 @@ class SampleServer(ThreadingHTTPServer):
 
 @contextmanager
 def serving(folder: Path, port: int = 0, host: str = "127.0.0.1") -> Generator[SampleServer]:
-    """A server at work for as long as the `with` lasts; it knows its `url` and the `requests` it answered.
+    """A running server for as long as the `with` lasts; it has its `url` and the `requests` it answered.
 
     Raises:
         PortTakenError: another program has the port.

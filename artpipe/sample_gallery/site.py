@@ -1,4 +1,4 @@
-"""Writes the practice gallery as the files that a site like the Web Gallery of Art serves.
+"""Writes the sample gallery as the files that a site like the Web Gallery of Art serves.
 
 The catalogue, the artist list, robots.txt and every image lie where the real site has them; `server.py` serves them.
 """
@@ -10,21 +10,22 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 
-from artpipe.catalog.site import CATALOG_PATH, ORIGINAL_SITE
 from artpipe.errors import ArtpipeError
 from artpipe.progress import Progress, SilentProgress
 from artpipe.sample_gallery.artists import Artist
 from artpipe.sample_gallery.drawing import DRAWING_VERSION, draw
 from artpipe.sample_gallery.plan import SampleGallery, Work, plan_gallery
+from artpipe.schema import IMAGES_ROOT, ORIGINAL_SITE, PAGES_ROOT
 
 STAMP = "sample_gallery.json"
+CATALOG_FILE = "database/download/data_txt.zip"
 ARTIST_LIST_FILE = "cgi-bin/artist.html"
 HEADER = ("AUTHOR", "BORN-DIED", "TITLE", "DATE", "TECHNIQUE", "LOCATION", "URL", "FORM", "TYPE", "SCHOOL", "TIMEFRAME")
 ROBOTS = "User-agent: *\nDisallow: /support/\nDisallow: /cgi-bin/search.cgi\n"
@@ -34,43 +35,45 @@ _WORTH_PROCESSES = 200
 
 
 class ForeignFolderError(ArtpipeError):
-    """The folder holds something else than a practice gallery."""
+    """The folder has files that are not a sample gallery."""
 
 
 def write_sample_site(
     folder: Path, *, seed: int = 0, artworks: int = 900, progress: Progress | None = None, processes: int | None = None
 ) -> Path:
-    """Draw the practice gallery into a folder, unless it is there already.
+    """Draw the sample gallery into a folder, unless it is there already.
 
-    The folder appears whole: it is drawn aside and renamed, and whoever asks for it meanwhile waits.
+    The folder appears whole: it is drawn aside and renamed, and a second process waits meanwhile.
 
     Args:
         folder: where the site is to be; a gallery of another seed, size or drawing version is replaced.
         seed: another seed is another gallery.
         artworks: how many paintings its catalogue lists.
-        progress: told of each picture.
+        progress: advanced with each picture.
         processes: how many draw; by default one a core, and one for a small gallery. The files are the same.
 
     Returns:
         The folder.
 
     Raises:
-        ForeignFolderError: the folder holds files that are not a practice gallery.
+        ForeignFolderError: the folder has files that are not a sample gallery.
         ValueError: too few works.
     """
     folder = Path(folder)
-    wanted = json.dumps({"seed": seed, "artworks": artworks, "drawing_version": DRAWING_VERSION})
-    if _stamp_of(folder) == wanted:
+    stamp = json.dumps({"seed": seed, "artworks": artworks, "drawing_version": DRAWING_VERSION})
+    if _stamp_of(folder) == stamp:
         return folder
+    from filelock import FileLock
+
     gallery = plan_gallery(seed, artworks)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with FileLock(folder.parent / f".{folder.name}.lock"):
         found = _stamp_of(folder)
-        if found == wanted:
+        if found == stamp:
             return folder
         if found is None and folder.exists() and any(folder.iterdir()):
             raise ForeignFolderError(
-                f"{folder} holds files that are not a practice gallery; give an empty folder, or one that is not there."
+                f"{folder} has files that are not a sample gallery; give an empty folder, or one that does not exist."
             )
         for left_over in folder.parent.glob(f".{folder.name}-drawing-*"):
             shutil.rmtree(left_over, ignore_errors=True)
@@ -78,7 +81,7 @@ def write_sample_site(
         try:
             site = aside / "site"
             write_gallery(gallery, site, progress=progress, processes=processes)
-            (site / STAMP).write_text(wanted, encoding="utf-8")
+            (site / STAMP).write_text(stamp, encoding="utf-8")
             if folder.exists():
                 folder.replace(aside / "old")
             site.replace(folder)
@@ -88,24 +91,11 @@ def write_sample_site(
 
 
 def _stamp_of(folder: Path) -> str | None:
-    """What a written gallery says it is; None where there is none."""
+    """The stamp of a written gallery: its seed, size and drawing version; None where there is none."""
     try:
         return (folder / STAMP).read_text(encoding="utf-8")
     except OSError:
         return None
-
-
-@contextmanager
-def _alone(folder: Path) -> Generator[None]:
-    """Let one process at a time draw into a folder; the lock dies with its holder."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: two at a time draw the same files twice, and the later rename wins
-        yield
-        return
-    with (folder.parent / f".{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def write_gallery(
@@ -127,14 +117,14 @@ def write_gallery(
 
 def image_path(folder: Path, work: Work) -> Path:
     """Where the image of a work lies in a written site."""
-    return folder / "art" / f"{work.artwork_id}.jpg"
+    return folder / IMAGES_ROOT.lstrip("/") / f"{work.artwork_id}.jpg"
 
 
 def site_texts(gallery: SampleGallery) -> dict[str, bytes]:
     """Every file of the site but the images, by its path."""
     return {
         "robots.txt": ROBOTS.encode(),
-        CATALOG_PATH.lstrip("/"): zipped(catalog_text(gallery).encode("cp1252")),
+        CATALOG_FILE: zipped(catalog_text(gallery).encode("cp1252")),
         ARTIST_LIST_FILE: artist_list(gallery).encode(),
     }
 
@@ -164,7 +154,7 @@ def artist_list(gallery: SampleGallery) -> str:
             continue
         name = f"<b>{html.escape(artist.name)}</b>"
         if artist.is_linked:
-            name = f'<a href="{ORIGINAL_SITE}/html/{artist.folder}/index.html">{name}</a>'
+            name = f'<a href="{ORIGINAL_SITE}{PAGES_ROOT}/{artist.folder}/index.html">{name}</a>'
         rows.append((artist.name, _artist_row(name, artist)))
         if number % 9 == 4:
             alias = f"{artist.name.rpartition(', ')[2].upper()} of {artist.city}"
@@ -197,7 +187,7 @@ def _catalog_row(work: Work) -> tuple[str, ...]:
         work.date_text,
         work.technique,
         work.location,
-        f"{ORIGINAL_SITE}/html/{work.artwork_id}.html",
+        f"{ORIGINAL_SITE}{PAGES_ROOT}/{work.artwork_id}.html",
         work.form,
         work.type,
         artist.school,
@@ -211,7 +201,7 @@ def _drawn(works: list[Work], processes: int | None) -> Iterator[tuple[Work, byt
     done = 0
     if count > 1:
         chunks = [works[i : i + _CHUNK] for i in range(0, len(works), _CHUNK)]
-        # A script without `if __name__ == "__main__":` cannot start processes: what is missing is drawn here.
+        # A script without `if __name__ == "__main__":` cannot start processes: then the rest is drawn here.
         with suppress(BrokenProcessPool), ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
             for chunk, files in zip(chunks, pool.map(_draw_chunk, chunks), strict=True):
                 yield from zip(chunk, files, strict=True)

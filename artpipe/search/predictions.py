@@ -9,8 +9,9 @@ import numpy as np
 
 from artpipe.embedding.predictions import Predictions
 from artpipe.images.reading import Picture
+from artpipe.lake.lance_tables import open_lance
 from artpipe.lake.paths import IMAGES_TABLE, DataLake
-from artpipe.schema import HELD, TASKS
+from artpipe.schema import STORED, TASKS
 from artpipe.search.novelty import Novelty
 from artpipe.search.queries import PictureEncoder, query_picture
 
@@ -59,14 +60,11 @@ def stored_short_side_px(lake: DataLake, version: int | None = None) -> int:
         lake: where the pictures are.
         version: a past version of the table of images; the newest by default.
     """
-    import lance
-
-    try:
-        images = lance.dataset(lake.lance_table(IMAGES_TABLE), version=version)
-    except ValueError:
+    images = open_lance(lake.lance_table(IMAGES_TABLE), version)
+    if images is None:
         return _DEFAULT_SHORT_SIDE_PX
     # A withdrawn picture keeps the size that it was stored with.
-    is_stored = " OR ".join(f"status = '{status}'" for status in HELD)
+    is_stored = " OR ".join(f"status = '{status}'" for status in STORED)
     rows = images.to_table(columns=["short_side_px"], filter=f"short_side_px IS NOT NULL AND ({is_stored})", limit=1)
     return int(rows["short_side_px"][0].as_py()) if rows.num_rows else _DEFAULT_SHORT_SIDE_PX
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artpipe.errors import ArtpipeError
+from artpipe.lake.lance_tables import open_lance
 from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
 from artpipe.search.filters import folded
 from artpipe.vectors.nearest import Mask, Positions
@@ -94,12 +95,9 @@ def build_text_index(lake: DataLake) -> dict[str, int]:
     Raises:
         NoTextIndexError: nothing was embedded yet, so there is nothing to index.
     """
-    import lance
-
-    try:
-        dataset = lance.dataset(f"{lake.lance_uri}/{EMBEDDINGS_TABLE}.lance")
-    except ValueError as error:
-        raise NoTextIndexError(f'nothing is embedded in {lake.root} yet; materialize "embeddings".') from error
+    dataset = open_lance(lake.lance_table(EMBEDDINGS_TABLE))
+    if dataset is None:
+        raise NoTextIndexError(f'nothing is embedded in {lake.root} yet; materialize "embeddings".')
     indexed = _indexed_columns(dataset)
     for column in WEIGHTS:
         if column not in indexed:
@@ -178,12 +176,10 @@ class TextSearch:
 
     def _dataset(self) -> "tuple[lance.LanceDataset, NDArray[np.int64], NDArray[np.int64]]":
         """The table, its row ids ascending, and the position of each in the collection."""
-        import lance
-
         with self._lock:
             if self._opened is None:
-                dataset = lance.dataset(f"{self._lake.lance_uri}/{EMBEDDINGS_TABLE}.lance", version=self._version)
-                if not set(WEIGHTS) <= _indexed_columns(dataset):
+                dataset = open_lance(self._lake.lance_table(EMBEDDINGS_TABLE), self._version)
+                if dataset is None or not set(WEIGHTS) <= _indexed_columns(dataset):
                     raise NoTextIndexError('the words are not indexed yet; materialize "text_index".')
                 rows = dataset.to_table(columns=["artwork_id"], with_row_id=True)
                 row_ids = rows["_rowid"].to_numpy().astype(np.int64)

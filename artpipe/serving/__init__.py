@@ -1,1 +1,1 @@
-"""Which model is served: the candidate is compared with the served one, or a person decides."""
+"""Chooses the served model: by comparison of the candidate with the served one, or by a person."""

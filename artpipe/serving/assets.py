@@ -12,7 +12,7 @@ from artpipe.orchestration.storage import written_by_body
 
 if TYPE_CHECKING:
     from artpipe.evaluation.comparison import Comparison
-    from artpipe.models.checkpoint import ModelCard
+    from artpipe.models.card import ModelCard
     from artpipe.serving.choice import Choice
 
 NO_WORSE = "candidate_is_no_worse"
@@ -72,16 +72,16 @@ def served_model(step: AssetStep, config: ServedModelConfig) -> Result:
 
     def compare(challenger: "ModelCard", served: "ModelCard") -> "Comparison":
         store = ImageStore(lake)
-        rows = store.held(read_table(lake, "training_set"))
+        rows = store.stored_rows(read_table(lake, "training_set"))
         return compare_on_test_works(lake, challenger, served, rows, store, settings.device, seed, step.progress)
 
     choice = choose_served(
         lake, compare, tolerance=settings.model_tolerance, promote=config.promote, force=config.force
     )
     removed = remove_old_models(lake, settings.keep_models)
-    step.log(f"{choice.now} is served; {choice.challenger}: {choice.reason}")
+    step.log(f"{choice.served} is served; {choice.challenger}: {choice.reason}")
     return Result(
-        version=choice.now,
+        version=choice.served,
         metadata={**_choice_metadata(choice), "models_removed": dg.MetadataValue.json(removed)},
         check_results=[
             _no_worse(choice.challenger, choice.reason, _choice_metadata(choice), passed=choice.is_no_worse)
@@ -102,8 +102,8 @@ def _no_worse(model_id: str, reason: str, metadata: dict[str, Any], *, passed: b
 def _choice_metadata(choice: "Choice") -> dict[str, Any]:
     found: dict[str, Any] = {
         "candidate": choice.challenger,
-        "served_before": choice.before or "none",
-        "served_now": choice.now,
+        "served_before": choice.previous or "none",
+        "served_now": choice.served,
         "reason": choice.reason,
     }
     if choice.comparison is None:

@@ -1,6 +1,6 @@
-"""Which model is served: the candidate if it is no worse than the served one, or the one that a person names.
+"""Chooses the served model: the candidate if it is no worse than the served one, or the model that a person promotes.
 
-The comparison itself is handed in, so that everything here is about pointers and reasons.
+The comparison is passed in as a function; this module reads and writes pointers and reasons.
 """
 
 import json
@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 from artpipe.evaluation.comparison import Comparison
 from artpipe.lake.paths import DataLake, write_whole
-from artpipe.models.checkpoint import CorruptModelError, ModelCard, load_card, load_model
+from artpipe.models.card import CorruptModelError, ModelCard, load_card
+from artpipe.models.checkpoint import load_model
 from artpipe.models.registry import (
     COMPARISON_FILE,
     candidate_id,
@@ -27,16 +28,23 @@ Compare = Callable[[ModelCard, ModelCard], Comparison]
 
 @dataclass(frozen=True)
 class Choice:
-    """What was decided, and why."""
+    """A decision and its reason.
+
+    Attributes:
+        challenger: the candidate, or the model that a person named.
+        previous: the model served until now; None where there was none.
+        served: the model served from now on.
+        decided_by: None where nothing changed.
+        is_no_worse: whether the challenger passed the comparison; true where there was nothing to compare it with.
+        reason: in words.
+        comparison: of the challenger with the served model, if there was one.
+    """
 
     challenger: str
-    """The candidate, or the model that a person named."""
-    before: str | None
-    now: str
+    previous: str | None
+    served: str
     decided_by: DecidedBy | None
-    """None where nothing moved."""
     is_no_worse: bool
-    """Whether the challenger holds its own; true where there was nothing to compare it with."""
     reason: str
     comparison: Comparison | None = None
 
@@ -50,15 +58,15 @@ def choose_served(
     force: bool = False,
     now: datetime | None = None,
 ) -> Choice:
-    """Decide which model is served from now on, and write it down.
+    """Choose the served model, and write the pointer and the comparison.
 
     Args:
         lake: where the models and the pointer are.
-        compare: asked where there are two models to compare.
+        compare: called where there are two models to compare.
         tolerance: how much lower the mean accuracy of the candidate may be.
-        promote: serve this model whatever the comparison says.
-        force: compare a candidate although it was turned down before.
-        now: when this happens.
+        promote: serve this model whatever the comparison.
+        force: compare a candidate although it was declined earlier.
+        now: time of the decision.
 
     Raises:
         UnknownModelError: the model to promote is not in the lake.
@@ -75,90 +83,89 @@ def choose_served(
             raise NoModelError(f'no model was trained in {lake.root} yet; materialize "classifier".')
         choice = _chosen_by_comparison(lake, pointer, load_card(lake.model(name)), compare, tolerance, force=force)
     if choice.comparison is not None:
-        told = choice.comparison.to_dict() | {"tolerance": tolerance, "is_no_worse": choice.is_no_worse}
-        write_whole(lake.model(choice.challenger) / COMPARISON_FILE, json.dumps(told, indent=1).encode())
+        result = choice.comparison.to_dict() | {"tolerance": tolerance, "is_no_worse": choice.is_no_worse}
+        write_whole(lake.model(choice.challenger) / COMPARISON_FILE, json.dumps(result, indent=1).encode())
     since = (now or datetime.now(UTC)).isoformat(timespec="seconds")
-    moved = _moved(pointer, choice, tolerance, since, candidate)
-    if moved != pointer:
-        write_pointer(lake, moved)
+    updated = _updated_pointer(pointer, choice, tolerance, since, candidate)
+    if updated != pointer:
+        write_pointer(lake, updated)
     return choice
 
 
-def _moved(pointer: Pointer, choice: Choice, tolerance: float, since: str, candidate: str | None) -> Pointer:
+def _updated_pointer(pointer: Pointer, choice: Choice, tolerance: float, since: str, candidate: str | None) -> Pointer:
     """The pointer after a choice."""
     if choice.decided_by is None:
-        is_turned_down = choice.comparison is not None and choice.challenger != choice.now
-        why = Declined("check", choice.reason, tolerance)
-        return pointer.without(choice.challenger, why) if is_turned_down else pointer
-    moved = pointer.served_by(Serving(choice.now, since, choice.decided_by, choice.reason))
-    # What a person turned away from would otherwise come back by itself: it is the candidate, or may be again.
-    is_left = choice.decided_by == "person" and (choice.before == candidate or choice.now == pointer.previous)
-    if choice.before is None or choice.before == choice.now or not is_left:
-        return moved
-    return moved.without(choice.before, Declined("person", f"on {since} a person chose {choice.now} instead"))
+        is_declined = choice.comparison is not None and choice.challenger != choice.served
+        return (
+            pointer.without(choice.challenger, Declined("check", choice.reason, tolerance)) if is_declined else pointer
+        )
+    updated = pointer.served_by(Serving(choice.served, since, choice.decided_by, choice.reason))
+    # The model that a person replaced is the candidate, or may become it again: it must not be served again by itself.
+    may_return = choice.decided_by == "person" and (choice.previous == candidate or choice.served == pointer.previous)
+    if not may_return or choice.previous is None or choice.previous == choice.served:
+        return updated
+    return updated.without(choice.previous, Declined("person", f"on {since} a person chose {choice.served} instead"))
 
 
 def _chosen_by_a_person(
     lake: DataLake, pointer: Pointer, named: ModelCard, compare: Compare, tolerance: float
 ) -> Choice:
-    before, name = pointer.model_id, named.model_id
-    if before == name:
-        return Choice(name, before, name, None, is_no_worse=True, reason="it is served already")
-    load_model(lake.model(name))  # nothing damaged is put into service
-    comparison = _compared(lake, named, before, compare)
+    current, name = pointer.model_id, named.model_id
+    if current == name:
+        return Choice(name, current, name, None, is_no_worse=True, reason="it is served already")
+    load_model(lake.model(name))  # a damaged model is never served
+    comparison = _compared(lake, named, current, compare) if current else None
     if comparison is None:
-        return Choice(name, before, name, "person", is_no_worse=True, reason="a person chose it")
+        return Choice(name, current, name, "person", is_no_worse=True, reason="a person chose it")
     reason = f"a person chose it; {comparison.verdict(tolerance)}"
-    return Choice(name, before, name, "person", comparison.is_no_worse(tolerance), reason, comparison)
+    return Choice(name, current, name, "person", comparison.is_no_worse(tolerance), reason, comparison)
 
 
 def _chosen_by_comparison(
     lake: DataLake, pointer: Pointer, candidate: ModelCard, compare: Compare, tolerance: float, *, force: bool
 ) -> Choice:
-    before, name = pointer.model_id, candidate.model_id
-    if before is None:
+    current, name = pointer.model_id, candidate.model_id
+    if current is None:
         reason = "the first model of this lake: there was none to compare it with"
         return Choice(name, None, name, "first", is_no_worse=True, reason=reason)
-    if before == name:
-        return Choice(name, before, name, None, is_no_worse=True, reason="it is served already")
+    if current == name:
+        return Choice(name, current, name, None, is_no_worse=True, reason="it is served already")
     declined = pointer.declined.get(name)
-    if declined is not None and not force and not _is_pardoned(declined, tolerance):
-        return Choice(name, before, before, None, is_no_worse=False, reason=declined.reason)
-    comparison = _compared(lake, candidate, before, compare)
+    if declined is not None and not force and not _passes_under_new_tolerance(declined, tolerance):
+        return Choice(name, current, current, None, is_no_worse=False, reason=declined.reason)
+    comparison = _compared(lake, candidate, current, compare)
     if comparison is None:
-        reason = f"the model served before, {before}, is missing or damaged"
-        return Choice(name, before, name, "check", is_no_worse=True, reason=reason)
+        reason = f"the model served until now, {current}, is missing or damaged"
+        return Choice(name, current, name, "check", is_no_worse=True, reason=reason)
     reason = comparison.verdict(tolerance)
     if comparison.is_no_worse(tolerance):
-        return Choice(name, before, name, "check", is_no_worse=True, reason=reason, comparison=comparison)
-    return Choice(name, before, before, None, is_no_worse=False, reason=reason, comparison=comparison)
+        return Choice(name, current, name, "check", is_no_worse=True, reason=reason, comparison=comparison)
+    return Choice(name, current, current, None, is_no_worse=False, reason=reason, comparison=comparison)
 
 
-def _is_pardoned(declined: Declined, tolerance: float) -> bool:
-    """Whether a check that turned a model down may be made again: more is tolerated now."""
+def _passes_under_new_tolerance(declined: Declined, tolerance: float) -> bool:
+    """Whether a model that the check declined may be compared again, because the tolerance was raised."""
     return declined.by == "check" and declined.tolerance is not None and tolerance > declined.tolerance
 
 
-def _compared(lake: DataLake, challenger: ModelCard, served: str | None, compare: Compare) -> Comparison | None:
+def _compared(lake: DataLake, challenger: ModelCard, served: str, compare: Compare) -> Comparison | None:
     """The comparison with the served model; None where that one is missing or damaged."""
-    if served is None:
-        return None
     try:
         return compare(challenger, load_card(lake.model(served)))
     except CorruptModelError:
-        load_model(lake.model(challenger.model_id))  # if it is the challenger that is damaged, that is an error
+        load_model(lake.model(challenger.model_id))  # raises if the challenger is the damaged one
         return None
 
 
 def remove_old_models(lake: DataLake, keep: int) -> list[str]:
-    """Remove models that are neither served, nor the candidate, nor what a rollback needs, nor among the newest.
+    """Remove models that are neither served, nor the candidate, nor the rollback target, nor among the newest.
 
     Args:
         lake: where the models are.
-        keep: how many of the newest stay in any case.
+        keep: number of the newest models that stay in any case.
 
     Returns:
-        What was removed.
+        Ids of the removed models.
     """
     pointer = read_pointer(lake)
     saved = [model.model_id for model in saved_models(lake)]

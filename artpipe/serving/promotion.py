@@ -1,6 +1,6 @@
 """A person decides which model is served: the asset `served_model` is materialised with that choice.
 
-It goes through the lake's Dagster instance, so that Dagster knows of it and shows everything downstream as stale.
+It is recorded in the lake's Dagster instance, so that Dagster shows everything downstream as stale.
 """
 
 from typing import Any
@@ -8,19 +8,20 @@ from typing import Any
 import dagster as dg
 from rich.console import Console
 
-from artpipe.lake.lock import alone
+from artpipe.lake.lock import refresh_lock
 from artpipe.lake.paths import DataLake
 from artpipe.models.registry import find_model
-from artpipe.models.served import model_before, read_pointer
-from artpipe.orchestration.instance import open_instance
+from artpipe.models.served import previous_model_id, read_pointer
+from artpipe.orchestration.instance import PROCESS_TAG, open_instance, this_process
 from artpipe.settings import Settings
 
 
-def promote(settings: Settings, model_id: str) -> bool:
+def promote(definitions: dg.Definitions, settings: Settings, model_id: str) -> bool:
     """Serve a saved model whatever its comparison says.
 
     Args:
-        settings: whose lake.
+        definitions: the assets of these settings.
+        settings: which lake, and which Dagster home.
         model_id: the model.
 
     Returns:
@@ -34,34 +35,35 @@ def promote(settings: Settings, model_id: str) -> bool:
     find_model(lake, model_id)
     if read_pointer(lake).model_id == model_id:
         return False
-    materialize_with_config(settings, "served_model", {"promote": model_id})
+    materialize_with_config(definitions, settings, "served_model", {"promote": model_id})
     return True
 
 
-def roll_back(settings: Settings) -> str:
-    """Serve the model that was served before the present one; its id.
+def roll_back(definitions: dg.Definitions, settings: Settings) -> str:
+    """Serve the model that was served before the present one, and return its id.
+
+    Args:
+        definitions: the assets of these settings.
+        settings: which lake, and which Dagster home.
 
     Raises:
         NoModelError: nothing was trained yet.
-        NothingBeforeError: there is no earlier model.
+        NoPreviousModelError: there is no earlier model.
         CorruptModelError: the earlier model is damaged.
     """
-    model_id = model_before(DataLake(settings.lake_root))
-    promote(settings, model_id)
+    model_id = previous_model_id(DataLake(settings.lake_root))
+    promote(definitions, settings, model_id)
     return model_id
 
 
-def materialize_with_config(settings: Settings, asset: str, config: dict[str, Any]) -> None:
-    """Materialise one asset here, with this run config, and record it in the lake's Dagster instance."""
-    from artpipe.definitions import build_definitions
-
-    job = build_definitions(settings).resolve_implicit_global_asset_job_def()
+def materialize_with_config(
+    definitions: dg.Definitions, settings: Settings, asset: str, config: dict[str, Any]
+) -> None:
+    """Materialise one asset in this process with this run config, and record it in the lake's Dagster instance."""
     run_config = {
         "ops": {asset: {"config": config}},
-        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},  # the command line tells the outcome itself
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},  # the command line prints the outcome itself
     }
-    console = Console(stderr=True)
-    with alone(DataLake(settings.lake_root), console), open_instance(settings) as instance:
-        job.get_subset(asset_selection={dg.AssetKey(asset)}).execute_in_process(
-            instance=instance, run_config=run_config
-        )
+    job = definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection={dg.AssetKey(asset)})
+    with refresh_lock(DataLake(settings.lake_root), Console(stderr=True)), open_instance(settings) as instance:
+        job.execute_in_process(instance=instance, run_config=run_config, tags={PROCESS_TAG: this_process()})

@@ -1,1 +1,1 @@
-"""Where a catalogue comes from."""
+"""Where a catalogue comes from: its addresses, and its files as they were downloaded."""

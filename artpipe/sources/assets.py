@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import dagster as dg
 
-from artpipe.catalog.site import ARTIST_LIST_URL, CATALOG_URL
 from artpipe.orchestration.asset import GALLERY_POOL, AssetStep, Result, pipeline_asset
 from artpipe.orchestration.storage import written_by_body
-from artpipe.sources.gallery import GalleryResource
-from artpipe.sources.roots import refresh_root
+from artpipe.sources.download import download_file
+from artpipe.sources.resources import GalleryResource
+from artpipe.sources.wga import ARTIST_LIST_URL, CATALOG_URL
 
 TAGS = {"stage": "source"}
 
@@ -23,9 +23,9 @@ TAGS = {"stage": "source"}
 )
 def raw_catalog(step: AssetStep, gallery: GalleryResource) -> Result:
     """The catalogue file of the gallery, byte for byte; an unchanged one is not sent again."""
-    from artpipe.catalog.parse import parse_catalog
+    from artpipe.catalog.parse import check_catalog
 
-    return _root(step, gallery, "catalog", CATALOG_URL, parse_catalog)
+    return _root(step, gallery, "catalog", CATALOG_URL, check_catalog)
 
 
 @pipeline_asset(
@@ -38,14 +38,14 @@ def raw_catalog(step: AssetStep, gallery: GalleryResource) -> Result:
 )
 def raw_artists(step: AssetStep, gallery: GalleryResource) -> Result:
     """The artist list page of the gallery, byte for byte; an unchanged one is not sent again."""
-    from artpipe.catalog.artists import parse_artist_list
+    from artpipe.catalog.artists import check_artist_list
 
-    return _root(step, gallery, "artists", ARTIST_LIST_URL, parse_artist_list)
+    return _root(step, gallery, "artists", ARTIST_LIST_URL, check_artist_list)
 
 
-def _root(step: AssetStep, gallery: GalleryResource, name: str, url: str, verify: Callable[[bytes], object]) -> Result:
+def _root(step: AssetStep, gallery: GalleryResource, name: str, url: str, check: Callable[[bytes], object]) -> Result:
     with gallery.client(step.lake, step.progress) as client:
-        found, changed = refresh_root(client, url, step.lake.raw(name), verify)
+        found, changed = download_file(client, url, step.lake.raw(name), check)
         counts = client.counts
     return Result(
         version=found.sha256[:16],

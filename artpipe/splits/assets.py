@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from artpipe.lake.parquet import read_table_if_exists
+from artpipe.lake.parquet import read_table_if_exists, write_table
 from artpipe.lake.paths import DataLake, file_version, write_whole
 from artpipe.lake.spreadsheet import spreadsheet_csv
 from artpipe.orchestration.asset import AssetStep, Result, observed_file, pipeline_asset
@@ -36,20 +36,23 @@ def splits(step: AssetStep, artworks: DataFrame, images: DataFrame) -> Result:
 
     from artpipe.figures.plots import class_balance_picture
     from artpipe.splits.assign import SplitConfig, assign_splits, split_counts
-    from artpipe.splits.corrections import correct_labels, told_corrections
+    from artpipe.splits.corrections import compare_corrections, correct_labels
     from artpipe.splits.freeze import measure_drift
     from artpipe.splits.leaks import class_balance
+    from artpipe.splits.near_duplicates import find_near_duplicates
     from artpipe.splits.overrides import OverrideFiles, read_overrides
     from artpipe.splits.works import group_works
 
     overrides = read_overrides(OverrideFiles.from_settings(step.settings), artworks["artwork_id"])
     for remark in overrides.remarks:
         step.context.log.warning(remark)
-    corrections = told_corrections(artworks, overrides.labels)
+    corrections = compare_corrections(artworks, overrides.labels)
     write_whole(step.lake.report("splits/corrections.csv"), spreadsheet_csv(corrections))
     # What was one work stays one work under its old name, so that growth of the catalogue moves nobody.
     previous = read_table_if_exists(step.lake, "splits")
-    works = group_works(artworks, images, previous, overrides.same_work)
+    near_duplicates = find_near_duplicates(artworks, images)
+    write_table(step.lake.table("near_duplicates"), near_duplicates)  # for the check
+    works = group_works(artworks, near_duplicates, previous, overrides.same_work)
     assigned = assign_splits(works, artworks, images, SplitConfig.from_settings(step.settings))
     table = correct_labels(assigned, overrides.labels)
     balance = class_balance_picture(class_balance(table))
@@ -57,7 +60,7 @@ def splits(step: AssetStep, artworks: DataFrame, images: DataFrame) -> Result:
         table,
         metadata={
             CHANGES: dg.MetadataValue.json(
-                measure_drift(table, table.clear() if previous is None else previous).told()
+                measure_drift(table, table.clear() if previous is None else previous).summary()
             ),
             **split_counts(table),
             "works": table["work_id"].n_unique(),

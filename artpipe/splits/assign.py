@@ -1,4 +1,4 @@
-"""Train, validation, test or unseen artists: a function of the work and its artists, never of the other rows.
+"""Assigns works to train, validation, test or unseen artists, by a salted hash of the work and its artists alone.
 
 The table made here is `splits`; `freeze.py` copies it for training.
 """
@@ -11,25 +11,26 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from artpipe.errors import ArtpipeError
-from artpipe.schema import HELD, SPLITS
+from artpipe.schema import SPLITS, STORED
 
 if TYPE_CHECKING:
     from artpipe.settings import Settings
 
 SPLIT_NAMES = ("train", "validation", "test", "unseen_artists")
-HELD_OUT = ("validation", "test", "unseen_artists")
+"""By precedence: where works of two splits turn out to be one, the first of the two wins."""
+HELD_OUT = SPLIT_NAMES[1:]
 
 
 class SplitSharesError(ArtpipeError):
-    """Shares of the splits that make no sense."""
+    """The shares of the splits leave nothing to train on."""
 
 
 @dataclass(frozen=True)
 class SplitConfig:
-    """How works are dealt out.
+    """How works are assigned to splits.
 
     Args:
-        salt: another salt deals the works anew.
+        salt: of the hash; another salt gives another assignment.
         unseen_artist_share: share of artists held out whole.
         validation: share of the other works for validation.
         test: share of the other works for the test.
@@ -54,8 +55,8 @@ class SplitConfig:
             )
 
 
-def share_of(salt: str, kind: str, name: str) -> float:
-    """A number in [0, 1) that depends on the three texts alone and is spread evenly."""
+def hash_fraction(salt: str, kind: str, name: str) -> float:
+    """A number in [0, 1), uniformly distributed, that depends on the three texts alone."""
     digest = blake2b(f"{kind}\0{name}".encode(), digest_size=8, key=blake2b(salt.encode()).digest()).digest()
     return (int.from_bytes(digest) >> 11) / 2**53
 
@@ -63,23 +64,23 @@ def share_of(salt: str, kind: str, name: str) -> float:
 def assign_splits(
     works: pl.DataFrame, artworks: pl.DataFrame, images: pl.DataFrame, config: SplitConfig
 ) -> pl.DataFrame:
-    """Deal every usable image to a split by its work.
+    """Assign every usable image to a split by its work.
 
-    An artist is held out if its salted hash says so and every artist it shares a work with, directly or through
-    others, is held out too: a model that trained on one hand of a shared work has seen the other. Rows without a
-    known artist are never held out, and neither is an artist who shares a work with one.
+    An artist is held out if its salted hash is below `unseen_artist_share` and every artist it shares a work with,
+    directly or through others, is held out too: a model trained on one author of a shared work has seen the other.
+    Rows without a known artist are never held out, and neither is an artist who shares a work with one.
 
     Args:
         works: `artwork_id`, `work_id` of all artworks, as made by `group_works`.
         artworks: table `artworks`.
-        images: table `images`; a row is usable if the image is held.
+        images: table `images`; a row is usable if its image is stored.
         config: salt and shares.
 
     Returns:
         Table `splits`, sorted by `artwork_id`.
     """
     rows = (
-        images.filter(pl.col("status").is_in(HELD))
+        images.filter(pl.col("status").is_in(STORED))
         .select("artwork_id", "jpeg_sha256")
         .join(works, on="artwork_id")
         .join(artworks.select("artwork_id", "artist_id"), on="artwork_id")
@@ -112,7 +113,7 @@ def split_counts(splits: pl.DataFrame) -> dict[str, int]:
 
 
 def _work_split(work_id: str, config: SplitConfig) -> str:
-    share = share_of(config.salt, "work", work_id)
+    share = hash_fraction(config.salt, "work", work_id)
     if share < config.test:
         return "test"
     return "validation" if share < config.test + config.validation else "train"
@@ -121,13 +122,13 @@ def _work_split(work_id: str, config: SplitConfig) -> str:
 def _held_out_artists(authors: pl.DataFrame, config: SplitConfig) -> set[str]:
     """Artists whose every work can be held out; `authors` has `work_id`, `artist_id`."""
     artists = authors["artist_id"].drop_nulls().unique().to_list()
-    chosen = {a for a in artists if share_of(config.salt, "artist", a) < config.unseen_artist_share}
+    chosen = {a for a in artists if hash_fraction(config.salt, "artist", a) < config.unseen_artist_share}
     shared: dict[Hashable, set[str | None]] = {}
     for work_id, artist_id in authors.select("work_id", "artist_id").unique().iter_rows():
         shared.setdefault(work_id, set()).add(artist_id)
-    hands = [group for group in shared.values() if len(group) > 1 and not chosen.isdisjoint(group)]
+    teams = [group for group in shared.values() if len(group) > 1 and not chosen.isdisjoint(group)]
     while True:
-        seen = {a for group in hands if not group <= chosen for a in group if a in chosen}
-        if not seen:
+        mixed = {a for group in teams if not group <= chosen for a in group if a in chosen}
+        if not mixed:
             return chosen
-        chosen -= seen
+        chosen -= mixed

@@ -1,4 +1,4 @@
-"""Labels put right by a person take the place of the catalogue's; beside each, the catalogue's own is kept."""
+"""A person's labels replace those of the catalogue; the table of corrections shows both side by side."""
 
 import polars as pl
 
@@ -7,25 +7,25 @@ from artpipe.splits.assign import catalogue_labels
 
 
 def correct_labels(rows: pl.DataFrame, overrides: pl.DataFrame) -> pl.DataFrame:
-    """The rows with the labels that a person put right.
+    """The rows with the labels that a person corrected.
 
     Args:
         rows: `artwork_id` and a column for each task, such as table `splits`.
-        overrides: table `LABELS` of `overrides.py`; a null label takes the catalogue's away.
+        overrides: table `LABELS` of `overrides.py`; a null label marks the catalogue's label as unknown.
 
     Returns:
         The same rows and columns, in the same order.
     """
     for task in TASKS:
-        said = overrides.filter(task=task).select("artwork_id", said="label", is_said=pl.lit(value=True))
-        label = pl.when("is_said").then("said").otherwise(task).alias(task)
-        rows = rows.join(said, on="artwork_id", how="left", maintain_order="left").with_columns(label)
-        rows = rows.drop("said", "is_said")
+        override = overrides.filter(task=task).select("artwork_id", override="label", is_overridden=pl.lit(value=True))
+        label = pl.when("is_overridden").then("override").otherwise(task).alias(task)
+        rows = rows.join(override, on="artwork_id", how="left", maintain_order="left").with_columns(label)
+        rows = rows.drop("override", "is_overridden")
     return rows
 
 
-def told_corrections(artworks: pl.DataFrame, overrides: pl.DataFrame) -> pl.DataFrame:
-    """What a person said of artworks that the catalogue has, beside what the catalogue says.
+def compare_corrections(artworks: pl.DataFrame, overrides: pl.DataFrame) -> pl.DataFrame:
+    """The labels that a person set for artworks of the catalogue, beside the catalogue's own.
 
     Args:
         artworks: table `artworks`.

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 import polars as pl
 
-_LABELS = ("style", "period", "type")
+from artpipe.schema import TASKS
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Drift:
             return float(self.changed > 0)
         return self.changed / self.frozen_rows
 
-    def told(self) -> dict[str, int]:
-        """What happened to how many rows, in words."""
+    def summary(self) -> dict[str, int]:
+        """Number of rows by kind of change, in words."""
         return {
             "new": self.added,
             "gone": self.removed,
@@ -72,21 +72,21 @@ def freeze(splits: pl.DataFrame, frozen: pl.DataFrame | None, retrain_drift: flo
         drift = measure_drift(splits, splits.clear())
         return Frozen(splits, drift, thawed=True, reason="there was no training set yet")
     drift = measure_drift(splits, frozen)
-    told = f"{drift.changed:,} of {drift.frozen_rows:,} rows changed ({drift.share:.2%})"
+    summary = f"{drift.changed:,} of {drift.frozen_rows:,} rows changed ({drift.share:.2%})"
     if force:
-        return Frozen(splits, drift, thawed=True, reason=f"asked for; {told}")
+        return Frozen(splits, drift, thawed=True, reason=f"asked for; {summary}")
     if drift.share > retrain_drift:
-        return Frozen(splits, drift, thawed=True, reason=f"{told}, more than {retrain_drift:.2%}")
-    return Frozen(frozen, drift, thawed=False, reason=f"{told}, no more than {retrain_drift:.2%}")
+        return Frozen(splits, drift, thawed=True, reason=f"{summary}, more than {retrain_drift:.2%}")
+    return Frozen(frozen, drift, thawed=False, reason=f"{summary}, no more than {retrain_drift:.2%}")
 
 
 def measure_drift(splits: pl.DataFrame, frozen: pl.DataFrame) -> Drift:
     """Count the rows by what happened to them since the copy."""
-    columns = ["artwork_id", "split", "jpeg_sha256", *_LABELS]
+    columns = ["artwork_id", "split", "jpeg_sha256", *TASKS]
     both = splits.select(columns).join(frozen.select(columns), on="artwork_id", suffix="_then")
     resplit = pl.col("split").ne_missing(pl.col("split_then"))
     replaced = pl.col("jpeg_sha256").ne_missing(pl.col("jpeg_sha256_then"))
-    relabelled = pl.any_horizontal(pl.col(label).ne_missing(pl.col(f"{label}_then")) for label in _LABELS)
+    relabelled = pl.any_horizontal(pl.col(label).ne_missing(pl.col(f"{label}_then")) for label in TASKS)
     added, removed = len(splits) - len(both), len(frozen) - len(both)
     counts = both.select(
         resplit.sum().alias("resplit"),

@@ -1,8 +1,8 @@
-"""What a leak-free split must not show: each function returns the offending rows, none where all is well."""
+"""Leaks and gaps in the splits: each function returns the offending rows, none where all is well."""
 
 import polars as pl
 
-from artpipe.schema import HELD, TASKS
+from artpipe.schema import TASKS
 from artpipe.splits.assign import HELD_OUT, SPLIT_NAMES
 
 
@@ -16,15 +16,11 @@ def crossing_works(splits: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def crossing_near_duplicates(splits: pl.DataFrame, images: pl.DataFrame) -> pl.DataFrame:
-    """Pairs of images that look the same in different splits: `left`, `right`, `bits`, `left_split`, `right_split`."""
-    from artpipe.splits.near_duplicates import near_duplicates
-
-    held = images.filter(pl.col("status").is_in(HELD)).join(splits.select("artwork_id", "artist_id"), on="artwork_id")
+def crossing_near_duplicates(splits: pl.DataFrame, near_duplicates: pl.DataFrame) -> pl.DataFrame:
+    """Near-duplicates in different splits: `left`, `right`, `bits`, `left_split`, `right_split`."""
     split_of = splits.select("artwork_id", "split")
     return (
-        near_duplicates(held)
-        .join(split_of.rename({"artwork_id": "left", "split": "left_split"}), on="left")
+        near_duplicates.join(split_of.rename({"artwork_id": "left", "split": "left_split"}), on="left")
         .join(split_of.rename({"artwork_id": "right", "split": "right_split"}), on="right")
         .filter(pl.col("left_split") != pl.col("right_split"))
         .sort("left", "right")
@@ -32,7 +28,7 @@ def crossing_near_duplicates(splits: pl.DataFrame, images: pl.DataFrame) -> pl.D
 
 
 def unseen_artists_elsewhere(splits: pl.DataFrame) -> pl.DataFrame:
-    """Rows of artists held out whole that are in another split all the same, as in `splits`."""
+    """Rows of held-out artists that are in another split all the same; columns as in `splits`."""
     unseen = splits.filter(pl.col("split") == "unseen_artists").select("artist_id").drop_nulls().unique()
     return (
         splits.filter(pl.col("split") != "unseen_artists").join(unseen, on="artist_id", how="semi").sort("artwork_id")
@@ -40,17 +36,17 @@ def unseen_artists_elsewhere(splits: pl.DataFrame) -> pl.DataFrame:
 
 
 def unknown_artists_among_unseen(splits: pl.DataFrame) -> pl.DataFrame:
-    """Rows of `unseen_artists` whose artist is unknown and so cannot be said to be unseen, as in `splits`."""
+    """Rows of `unseen_artists` whose artist is unknown, so that nothing proves it unseen; columns as in `splits`."""
     return splits.filter((pl.col("split") == "unseen_artists") & pl.col("artist_id").is_null()).sort("artwork_id")
 
 
 def classes_missing_from_train(splits: pl.DataFrame) -> pl.DataFrame:
-    """Classes measured but never taught: `task`, `class`, `split`, `rows`."""
+    """Classes with held-out rows but no training row: `task`, `class`, `split`, `rows`."""
     balance = class_balance(splits)
-    taught = balance.filter(pl.col("split") == "train").select("task", "class")
+    trained = balance.filter(pl.col("split") == "train").select("task", "class")
     return (
         balance.filter(pl.col("split").is_in(HELD_OUT) & pl.col("class").is_not_null())
-        .join(taught, on=["task", "class"], how="anti")
+        .join(trained, on=["task", "class"], how="anti")
         .sort("task", "class", "split")
     )
 
@@ -69,11 +65,11 @@ def class_balance(splits: pl.DataFrame) -> pl.DataFrame:
 
 
 def trained_but_held_out(splits: pl.DataFrame, training_set: pl.DataFrame) -> pl.DataFrame:
-    """Rows that the frozen training set teaches although the splits hold them out: `artwork_id`, `split`."""
-    taught = training_set.filter(pl.col("split") == "train").select("artwork_id")
+    """Rows that the frozen training set trains on although the splits hold them out: `artwork_id`, `split`."""
+    trained = training_set.filter(pl.col("split") == "train").select("artwork_id")
     return (
         splits.filter(pl.col("split").is_in(HELD_OUT))
-        .join(taught, on="artwork_id", how="semi")
+        .join(trained, on="artwork_id", how="semi")
         .select("artwork_id", "split")
         .sort("artwork_id")
     )

@@ -1,7 +1,7 @@
-"""What a person knows better than the catalogue: labels put right, and pictures that show one work.
+"""Overrides: labels that a person corrected, and pairs of artworks that show one work.
 
-Both are CSV files that people write, by hand or with `artpipe labels`, and both are checked here, line by line, before
-anything is made from them. `corrections.py` puts the labels into the splits, `works.py` joins the works.
+Both are CSV files that people write, by hand or with `artpipe labels`, and both are validated here, line by line,
+before anything is made from them. `corrections.py` applies the labels to the splits, `works.py` joins the works.
 """
 
 import csv
@@ -19,18 +19,18 @@ from artpipe.schema import CLASSES, TASKS
 from artpipe.settings import Settings
 
 LABELS = pl.Schema(dict.fromkeys(("artwork_id", "task", "label", "by", "reason", "at"), pl.String()))
-"""One row is what a person says an artwork's label is; null where the label is unknown, to them and to us."""
+"""One row is the label of one task that a person gave an artwork; null where it is unknown."""
 
 SAME_WORK = pl.Schema(dict.fromkeys(("left", "right", "by", "reason", "at"), pl.String()))
 """One row is two artworks that show one work."""
 
 _OPTIONAL = ("by", "reason", "at")
-_MOST_PROBLEMS_TOLD = 5
+_MAX_PROBLEMS_SHOWN = 5
 _Line = tuple[int, dict[str, str]]
 
 
 class OverridesError(ArtpipeError):
-    """A file of overrides, or something to be written into one, is not as it should be."""
+    """A file of overrides, or a line to be written to one, is not valid."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class OverrideFiles:
     """Where a person's overrides are.
 
     Attributes:
-        labels: path or address of the labels put right.
-        same_work: of the pictures that show one work.
-        is_labels_named: a setting names the first one, so it must be there.
+        labels: path or address of the corrected labels.
+        same_work: path or address of the pairs that show one work.
+        is_labels_named: a setting names the first one, so it must exist.
     """
 
     labels: str
@@ -57,12 +57,12 @@ class OverrideFiles:
 
 @dataclass(frozen=True)
 class Overrides:
-    """What a person said, checked.
+    """The valid content of both files.
 
     Attributes:
         labels: table `LABELS`, one row an artwork and task, in the order of the file.
         same_work: table `SAME_WORK`.
-        remarks: what is no error and still worth a look, in words.
+        remarks: warnings, in words.
     """
 
     labels: pl.DataFrame
@@ -71,23 +71,23 @@ class Overrides:
 
 
 def read_overrides(files: OverrideFiles, artwork_ids: Collection[str]) -> Overrides:
-    """Read and check both files; one that is not there says nothing.
+    """Read and validate both files; a missing one is empty.
 
     Args:
         files: where they are.
-        artwork_ids: every artwork of the catalogue; a line about another one has no effect and is remarked on.
+        artwork_ids: every artwork of the catalogue; a line about another one has no effect and gives a remark.
 
     Raises:
-        OverridesError: a line cannot be taken, or a setting names a file that is not there; every such line is named.
+        OverridesError: a line is not valid, or a setting names a file that does not exist; every such line is named.
     """
     if files.is_labels_named and not file_at(files.labels).exists():
         raise OverridesError(
-            f"ARTPIPE_LABEL_OVERRIDES names {files.labels}, which is not there; correct it, or leave it out."
+            f"ARTPIPE_LABEL_OVERRIDES names {files.labels}, which does not exist; correct it, or leave it out."
         )
     known = set(artwork_ids)
     labels = _checked(files.labels, LABELS, _label_problem)
     same_work = _checked(files.same_work, SAME_WORK, _pair_problem)
-    kept, remarks = _last_said(files.labels, labels)
+    kept, remarks = _last_lines(files.labels, labels)
     for file, lines, columns in ((files.labels, labels, ("artwork_id",)), (files.same_work, same_work, SAME_WORK)):
         for number, line in lines:
             unknown = [line[name] for name in columns if name not in _OPTIONAL and line[name] not in known]
@@ -95,47 +95,47 @@ def read_overrides(files: OverrideFiles, artwork_ids: Collection[str]) -> Overri
     return Overrides(_table(kept, LABELS), _table([line for _, line in same_work], SAME_WORK), tuple(remarks))
 
 
-def say_label(files: OverrideFiles, said: Mapping[str, str]) -> Mapping[str, str | None] | None:
-    """Write a label into the file, in place of what it said of the same artwork and task.
+def write_label(files: OverrideFiles, line: Mapping[str, str]) -> Mapping[str, str | None] | None:
+    """Write a label to the file, in place of an earlier one of the same artwork and task.
 
     Args:
-        files: where it is; it is made where it is not there yet.
-        said: the values of `LABELS`; an empty label says that it is unknown.
+        files: where it is; it is created where it does not exist.
+        line: the values of `LABELS`; an empty label is unknown.
 
     Returns:
-        The line that was replaced; None where there was none.
+        The replaced line; None where there was none.
 
     Raises:
-        OverridesError: this cannot be taken, or a line that the file holds already cannot.
+        OverridesError: this line, or one in the file, is not valid.
     """
-    _refuse(_label_problem(said))
-    kept, _ = _last_said(files.labels, _checked(files.labels, LABELS, _label_problem))
+    _refuse(_label_problem(line))
+    kept, _ = _last_lines(files.labels, _checked(files.labels, LABELS, _label_problem))
     keys = ("artwork_id", "task")
-    others = [line for line in kept if any(line[key] != said[key] for key in keys)]
-    before = [line for line in kept if line not in others]
-    _write(files.labels, _table([*others, said], LABELS))
-    return _table(before, LABELS).row(0, named=True) if before else None
+    others = [other for other in kept if any(other[key] != line[key] for key in keys)]
+    replaced = [other for other in kept if other not in others]
+    _write(files.labels, _table([*others, line], LABELS))
+    return _table(replaced, LABELS).row(0, named=True) if replaced else None
 
 
-def say_same_work(files: OverrideFiles, said: Mapping[str, str]) -> None:
-    """Write into the file that two artworks show one work.
+def write_same_work(files: OverrideFiles, line: Mapping[str, str]) -> None:
+    """Write a pair of artworks that show one work to the file.
 
     Args:
-        files: where it is; it is made where it is not there yet.
-        said: the values of `SAME_WORK`.
+        files: where it is; it is created where it does not exist.
+        line: the values of `SAME_WORK`.
 
     Raises:
-        OverridesError: this cannot be taken, or a line that the file holds already cannot.
+        OverridesError: this line, or one in the file, is not valid.
     """
-    _refuse(_pair_problem(said))
-    pair = {said["left"], said["right"]}
-    lines = [line for _, line in _checked(files.same_work, SAME_WORK, _pair_problem)]
-    others = [line for line in lines if {line["left"], line["right"]} != pair]
-    _write(files.same_work, _table([*others, said], SAME_WORK))
+    _refuse(_pair_problem(line))
+    pair = {line["left"], line["right"]}
+    lines = [other for _, other in _checked(files.same_work, SAME_WORK, _pair_problem)]
+    others = [other for other in lines if {other["left"], other["right"]} != pair]
+    _write(files.same_work, _table([*others, line], SAME_WORK))
 
 
-def closest(name: str, known: Collection[str], otherwise: str) -> str:
-    """Advice on a name that is not known: the closest ones, or something else where none is close."""
+def spelling_advice(name: str, known: Collection[str], otherwise: str) -> str:
+    """Advice on an unknown name: the names spelt most alike, or `otherwise` where none is close."""
     by_folded = {text.casefold(): text for text in known}
     close = difflib.get_close_matches(name.casefold(), list(by_folded), n=3, cutoff=0.6)
     return f"the closest: {', '.join(by_folded[text] for text in close)}" if close else otherwise
@@ -148,7 +148,7 @@ def _label_problem(line: Mapping[str, str]) -> str | None:
     if task not in TASKS:
         return f"{task!r} is no task; write {', '.join(TASKS[:-1])} or {TASKS[-1]}"
     if label and label not in CLASSES[task]:
-        return f"{label!r} is no {task}; " + closest(
+        return f"{label!r} is no {task}; " + spelling_advice(
             label, CLASSES[task], f"write one of {', '.join(CLASSES[task])}, or nothing where it is unknown"
         )
     return _date_problem(line)
@@ -156,7 +156,7 @@ def _label_problem(line: Mapping[str, str]) -> str | None:
 
 def _pair_problem(line: Mapping[str, str]) -> str | None:
     if not line["left"] or not line["right"] or line["left"] == line["right"]:
-        return f"{line['left']!r} and {line['right']!r} are no two artworks; write two different artwork ids"
+        return f"{line['left']!r} and {line['right']!r} are not two artworks; write two different artwork ids"
     return _date_problem(line)
 
 
@@ -173,17 +173,17 @@ def _refuse(problem: str | None) -> None:
         raise OverridesError(f"{problem}.")
 
 
-def _last_said(file: str, lines: Sequence[_Line]) -> tuple[list[dict[str, str]], list[str]]:
-    """Of several lines about one artwork and task the last, and a remark for each that says otherwise."""
+def _last_lines(file: str, lines: Sequence[_Line]) -> tuple[list[dict[str, str]], list[str]]:
+    """Of several lines about one artwork and task the last, and a remark for each that contradicts an earlier one."""
     kept: dict[tuple[str, str], _Line] = {}
     remarks: list[str] = []
     for number, line in lines:
         key = (line["artwork_id"], line["task"])
-        before = kept.pop(key, None)
-        if before is not None and before[1]["label"] != line["label"]:
+        earlier = kept.pop(key, None)
+        if earlier is not None and earlier[1]["label"] != line["label"]:
             remarks.append(
-                f"{file}, line {number}: {line['task']} {line['label'] or 'unknown'!r} of {line['artwork_id']} goes "
-                f"before {before[1]['label'] or 'unknown'!r} of line {before[0]}"
+                f"{file}, line {number}: {line['task']} {line['label'] or 'unknown'!r} of {line['artwork_id']} "
+                f"replaces {earlier[1]['label'] or 'unknown'!r} of line {earlier[0]}"
             )
         kept[key] = (number, line)
     return [line for _, line in kept.values()], remarks
@@ -193,14 +193,14 @@ def _checked(file: str, schema: pl.Schema, problem_of: Callable[[Mapping[str, st
     """The lines of a file with their numbers.
 
     Raises:
-        OverridesError: some cannot be taken.
+        OverridesError: some are not valid.
     """
     lines = _lines(file, list(schema))
     problems = [f"line {number}: {problem}" for number, line in lines if (problem := problem_of(line))]
     if problems:
-        more = len(problems) - _MOST_PROBLEMS_TOLD
-        told = "; ".join(problems[:_MOST_PROBLEMS_TOLD]) + (f"; and {more} more" if more > 0 else "")
-        raise OverridesError(f"{file} cannot be used until it is put right: {told}.")
+        more = len(problems) - _MAX_PROBLEMS_SHOWN
+        shown = "; ".join(problems[:_MAX_PROBLEMS_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+        raise OverridesError(f"{file} is not valid; correct {shown}.")
     return lines
 
 
@@ -218,8 +218,8 @@ def _lines(file: str, columns: list[str]) -> list[_Line]:
     try:
         header = [name.strip().casefold() for name in next(reader, [])]
         missing = [name for name in columns if name not in header and name not in _OPTIONAL]
-        strange = [name for name in header if name not in columns]
-        if missing or strange or len(set(header)) < len(header):
+        unknown = [name for name in header if name not in columns]
+        if missing or unknown or len(set(header)) < len(header):
             raise OverridesError(f"{file}, line 1 should name the columns: {','.join(columns)}.")
         for values in reader:
             if len(values) > len(header):

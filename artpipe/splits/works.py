@@ -4,71 +4,23 @@ A detail shows its painting's pixels, so all of them must share a split. `assign
 Joining two works by mistake costs a little variety; failing to join them leaks, so doubt joins.
 """
 
-import re
-import unicodedata
-from collections.abc import Hashable, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Hashable, Iterable
 
 import polars as pl
 
-from artpipe.schema import HELD
+from artpipe.splits.assign import SPLIT_NAMES
+from artpipe.splits.titles import base_title, normalised, shows_a_part
 
-# The order in which the splits of merged works win: what a model may have been trained on is never called unseen.
-SPLIT_PRECEDENCE = ("train", "validation", "test", "unseen_artists")
-
-_DETAIL = re.compile(r"\bdetails?\b", re.IGNORECASE)
-_BRACKETED = re.compile(r"[(\[][^()\[\]]*(?:[)\]]+|$)")
-_PART = re.compile(
-    r"\b(details?|fragments?|panels?|wings?|shutters?|predella|sections?|recto|verso|obverse|reverse|open|closed|"
-    r"left|right|cent(?:er|re|ral)|upper|lower|before restoration|after restoration)\b",
-    re.IGNORECASE,
-)
-_DETAIL_OF = re.compile(r"^\W*details?\s+(?:of|from)\s+(?=\w)", re.IGNORECASE)
-_DETAIL_TAIL = re.compile(r"(?<=\w)\W*\bdetails?\b.*$", re.IGNORECASE)
-_NUMBER_TAIL = re.compile(r"(?<=\S)(?:\s+\d{1,4})+$")
-_ARTICLE = re.compile(r"^(?:the|an?)\s+(?=\S)")
-_PUNCTUATION = re.compile(r"[\W_]+")
 _UNKNOWN = frozenset({"", "-", "?", "unknown"})
-
-
-@lru_cache(maxsize=65_536)  # places and techniques repeat
-def normalised(text: str | None) -> str:
-    """Lower case, no accents, no punctuation, single spaces."""
-    plain = (text or "").casefold()
-    if not plain.isascii():
-        plain = "".join(c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
-    return " ".join(_PUNCTUATION.sub(" ", plain).split())
-
-
-def base_title(title: str | None) -> str:
-    """The title that a painting and its details share.
-
-    Bracketed remarks, `detail` with what follows it, trailing numbers and a leading article go:
-    `The Tower (detail)`, `Tower Detail 1663 10` and `Detail of the Tower` all give `tower`.
-    """
-    text = _BRACKETED.sub(" ", title or "")
-    text = _DETAIL_OF.sub("", text)
-    text = normalised(_DETAIL_TAIL.sub("", text))
-    return _ARTICLE.sub("", _NUMBER_TAIL.sub("", text))
-
-
-def shows_a_part(title: str | None) -> bool:
-    """Whether a title says that the picture shows a part, side or state of a work, such as `(left wing)`."""
-    text = title or ""
-    if any(_PART.search(remark) for remark in _BRACKETED.findall(text)):
-        return True
-    return bool(
-        _DETAIL_OF.search(text) or re.search(r"[,:;]\s*details?\b|\bdetails?\W*(?:\d+\W*)*$", text, re.IGNORECASE)
-    )
 
 
 def group_works(
     artworks: pl.DataFrame,
-    images: pl.DataFrame,
+    near_duplicates: pl.DataFrame,
     previous: pl.DataFrame | None = None,
     same_work: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Say for every artwork which work it belongs to.
+    """Assign every artwork to a work.
 
     Two artworks are one work if a chain of these links joins them:
 
@@ -76,65 +28,52 @@ def group_works(
       which of several like-titled paintings it shows is unknown, so it joins them all;
     - same artist, form and whole title, and also the same date, technique and location (not all of them unknown);
       a title such as `Still-Life` alone joins nothing;
-    - the same file, or photographs that look the same, with a word of the title for those that look nearly the same
-      (`near_duplicates`);
-    - a person said so in `same_work`;
-    - they were one work in `previous`: what a model may have learned from as one work is not parted any more.
+    - the same file, or photographs that look alike (`near_duplicates.py`);
+    - a person joined them in `same_work`;
+    - they were one work in `previous`: what a model may have learned from as one work is never parted.
 
     A work is named after its whole picture with the smallest id, so a new detail renames nothing; a work that was in
     `previous` keeps its name whatever joins it. Where two previous works turn out to be one, the name whose split
-    comes first in `SPLIT_PRECEDENCE` stays, then the smaller one: only this moves rows, and never out of `train`.
+    comes first in `SPLIT_NAMES` stays, then the smaller one: only this moves rows, and never out of `train`.
 
     Args:
         artworks: table `artworks`.
-        images: table `images` (`artwork_id`, `status`, `sha256`, `perceptual_hash`).
+        near_duplicates: `left` and `right`, as made by `find_near_duplicates`.
         previous: table `splits` of the last run, if there is one.
         same_work: pairs of artworks, `left` and `right`, if there are any; one that is not in `artworks` joins nothing.
 
     Returns:
         `artwork_id`, `work_id`, one row an artwork, sorted by `artwork_id`; the same for any order of the rows.
     """
-    from artpipe.splits.near_duplicates import near_duplicates
-
     artworks = artworks.unique("artwork_id").sort("artwork_id")
     ids: list[str] = artworks["artwork_id"].to_list()
     position = {artwork_id: i for i, artwork_id in enumerate(ids)}
-    titles: list[str | None] = artworks["title"].to_list()
     is_part = [
-        bool(is_detail) or shows_a_part(title)
-        for is_detail, title in zip(artworks["is_detail"].to_list(), titles, strict=True)
+        bool(detail) or shows_a_part(title) for detail, title in artworks.select("is_detail", "title").iter_rows()
     ]
-    held = images.filter(pl.col("status").is_in(HELD))
-    looks = near_duplicates(held.join(artworks.select("artwork_id", "artist_id", "title"), on="artwork_id"))
 
-    union = _Union(len(ids))
+    sets = _DisjointSets(len(ids))
     for group in _title_groups(artworks, is_part):
-        union.join(group)
-    pairs = looks.select("left", "right")
-    if same_work is not None:
-        pairs = pl.concat([pairs, same_work.select("left", "right")])
-    for left, right in pairs.iter_rows():
-        if left in position and right in position:
-            union.join((position[left], position[right]))
-    named = {} if previous is None else dict(previous.select("artwork_id", "work_id").iter_rows())
-    for group in _same([(named.get(artwork_id), i) for i, artwork_id in enumerate(ids) if artwork_id in named]):
-        union.join(group)
+        sets.join(group)
+    for pairs in (near_duplicates, same_work):
+        for left, right in () if pairs is None else pairs.select("left", "right").iter_rows():
+            if left in position and right in position:
+                sets.join((position[left], position[right]))
+    previous_name, rank = _previous_works(previous)
+    for group in _groups((previous_name[name], i) for i, name in enumerate(ids) if name in previous_name):
+        sets.join(group)
 
-    precedence = _precedence(previous)
-    members: dict[int, list[int]] = {}
-    for i in range(len(ids)):
-        members.setdefault(union.root(i), []).append(i)
     work_ids = [""] * len(ids)
-    for group in members.values():
-        names = {named[ids[i]] for i in group if ids[i] in named}
+    for group in sets.members():
+        names = {previous_name[ids[i]] for i in group if ids[i] in previous_name}
         if names:
-            work_id = min(names, key=lambda name: (precedence[name], name))
+            work_id = min(names, key=lambda name: (rank[name], name))
         else:
             work_id = ids[min(group, key=lambda i: (is_part[i], ids[i]))]
         for i in group:
             work_ids[i] = work_id
     return pl.DataFrame(
-        {"artwork_id": ids, "work_id": work_ids}, schema={"artwork_id": pl.String, "work_id": pl.String}
+        {"artwork_id": ids, "work_id": work_ids}, schema=dict.fromkeys(("artwork_id", "work_id"), pl.String)
     )
 
 
@@ -145,19 +84,18 @@ def _title_groups(artworks: pl.DataFrame, is_part: list[bool]) -> Iterable[list[
     by_record: list[tuple[Hashable, int]] = []
     for i, (artist_id, artist, form, title, *record) in enumerate(artworks.select(columns).iter_rows()):
         maker = (artist_id or normalised(artist), form)
-        base = base_title(title)
-        if base:
+        if base := base_title(title):
             by_base.append(((maker, base), i))
         facts = tuple("" if (text or "").strip().casefold() in _UNKNOWN else normalised(text) for text in record)
         if normalised(title) and any(facts):
             by_record.append(((maker, normalised(title), facts), i))
-    for group in _same(by_base):
+    for group in _groups(by_base):
         if any(is_part[i] for i in group):
             yield group
-    yield from _same(by_record)
+    yield from _groups(by_record)
 
 
-def _same(keyed: Iterable[tuple[Hashable, int]]) -> list[list[int]]:
+def _groups(keyed: Iterable[tuple[Hashable, int]]) -> list[list[int]]:
     """Rows with one key, for the keys that have several."""
     groups: dict[Hashable, list[int]] = {}
     for key, i in keyed:
@@ -165,29 +103,38 @@ def _same(keyed: Iterable[tuple[Hashable, int]]) -> list[list[int]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _precedence(previous: pl.DataFrame | None) -> Mapping[str, int]:
-    """The rank of every previous work's split; 0 wins."""
-    if previous is None:
-        return {}
-    rank = {split: i for i, split in enumerate(SPLIT_PRECEDENCE)}
+def _previous_works(previous: pl.DataFrame | None) -> tuple[dict[str, str], dict[str, int]]:
+    """The work that each artwork had, and the rank of each work's split; 0 wins."""
+    name_of: dict[str, str] = {}
     ranks: dict[str, int] = {}
-    for work_id, split in previous.select("work_id", "split").iter_rows():
-        ranks[work_id] = min(ranks.get(work_id, len(rank)), rank.get(split, len(rank)))
-    return ranks
+    if previous is not None:
+        for artwork_id, work_id, split in previous.select("artwork_id", "work_id", "split").iter_rows():
+            name_of[artwork_id] = work_id
+            rank = SPLIT_NAMES.index(split)
+            ranks[work_id] = min(ranks.get(work_id, rank), rank)
+    return name_of, ranks
 
 
-class _Union:
-    """Disjoint sets of the numbers below `size`."""
+class _DisjointSets:
+    """Disjoint sets of the numbers below `size` (union-find)."""
 
     def __init__(self, size: int) -> None:
-        self.parent = list(range(size))
+        self._parent = list(range(size))
 
     def root(self, i: int) -> int:
-        while self.parent[i] != i:
-            self.parent[i] = i = self.parent[self.parent[i]]
+        parent = self._parent
+        while parent[i] != i:
+            parent[i] = i = parent[parent[i]]
         return i
 
     def join(self, group: Iterable[int]) -> None:
         first, *others = (self.root(i) for i in group)
         for other in others:
-            self.parent[self.root(other)] = self.root(first)
+            self._parent[self.root(other)] = self.root(first)
+
+    def members(self) -> Iterable[list[int]]:
+        """The numbers of each set, ascending."""
+        found: dict[int, list[int]] = {}
+        for i in range(len(self._parent)):
+            found.setdefault(self.root(i), []).append(i)
+        return found.values()

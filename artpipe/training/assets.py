@@ -14,7 +14,7 @@ from artpipe.orchestration.storage import Storage
 from artpipe.settings import Settings
 
 if TYPE_CHECKING:
-    from artpipe.models.checkpoint import ModelCard
+    from artpipe.models.card import ModelCard
 
 
 @observed_file
@@ -41,7 +41,7 @@ def training_set(step: AssetStep, splits: DataFrame) -> Result:
     return Result(
         frozen.training_set,
         metadata={
-            CHANGES: dg.MetadataValue.json(frozen.drift.told() if frozen.thawed else {}),
+            CHANGES: dg.MetadataValue.json(frozen.drift.summary() if frozen.thawed else {}),
             **split_counts(frozen.training_set),
             "thawed": frozen.thawed,
             "reason": frozen.reason,
@@ -77,7 +77,7 @@ def backbone_features(step: AssetStep, training_set: DataFrame) -> Result:
     )
     previous = None if step.config.force else read_table_if_exists(step.lake, "backbone_features")
     store = ImageStore(step.lake)
-    update = update_features(store.held(training_set), previous, store, step.lake, config, step.progress)
+    update = update_features(store.stored_rows(training_set), previous, store, step.lake, config, step.progress)
     return Result(
         update.table,
         update.version,
@@ -90,7 +90,7 @@ def backbone_features(step: AssetStep, training_set: DataFrame) -> Result:
 
 
 def _read_candidate(lake: DataLake) -> "ModelCard":
-    from artpipe.models.checkpoint import load_card
+    from artpipe.models.card import load_card
     from artpipe.models.registry import candidate_id
     from artpipe.models.served import served_card
 
@@ -139,26 +139,26 @@ def classifier(step: AssetStep, training_set: DataFrame, backbone_features: Data
     """
     from artpipe.figures.plots import training_curves_picture
     from artpipe.images.store import ImageStore
-    from artpipe.models.registry import trained_before
     from artpipe.training.config import TrainingConfig
     from artpipe.training.loop import train_classifier, training_set_version
+    from artpipe.training.reuse import find_trained_model
     from artpipe.training.warm_start import model_to_start_from
 
     lake, config, version = step.lake, TrainingConfig.from_settings(step.settings), training_set_version(training_set)
-    card = None if step.config.force else trained_before(lake, version, config)
+    card = None if step.config.force else find_trained_model(lake, version, config)
     is_new = card is None
     if card is None:
         store = ImageStore(lake)
         start = model_to_start_from(lake) if step.settings.warm_start else None
-        usable = store.held(training_set)
+        usable = store.stored_rows(training_set)
         card = train_classifier(
             usable, store, lake, config, step.progress, version=version, start=start, features=backbone_features
         ).card
-        step.log(f"trained {card.model_id}, started from {card.weights_source.told}")
+        step.log(f"trained {card.model_id}, started from {card.weights_source.description}")
     metadata: dict[str, Any] = {
         "model_id": card.model_id,
         "backbone": card.backbone,
-        "started_from": card.weights_source.told,
+        "started_from": card.weights_source.description,
         "trained": is_new,
         "training_set_version": card.training_set_version,
         "epochs": len(card.history),

@@ -1,4 +1,4 @@
-"""What a training run is told; light to import, so that settings and assets can name it without loading torch."""
+"""The configuration of a training run; light to import, so that settings and assets can name it without torch."""
 
 import hashlib
 import json
@@ -6,54 +6,50 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from artpipe.models.card import EMBEDDING_DIM, IMAGENET, NO_WEIGHTS
+
 if TYPE_CHECKING:
     from artpipe.settings import Settings
 
-
-IMAGENET = "imagenet"
-NO_WEIGHTS = "none"
-
-DIMENSIONS = 256
-"""Usual length of a vector."""
-
-# Settings of the machine and not of the model: the same model may be trained with other values of these. Which model
-# a warm start takes is told elsewhere.
-_UNTOLD_FIELDS = frozenset(
+# Not part of a model's identity: settings of the machine; `recipe_changes`, which the recipe's own fields show; and the
+# start of a warm start, which is the model's `WeightsSource`.
+_NOT_IDENTITY = frozenset(
     {"device", "loader_workers", "keep_checkpoint", "warm_start", "started_from", "recipe_changes"}
 )
-
+# What saved cards call a field; a rename in the file would change every `model_id`.
+_NAMES_IN_FILE = {"embedding_dim": "dimensions", "ema_decay": "average_decay", "is_ensemble": "keeps_start"}
 
 RecipeName = Literal["probe", "finetune", "best"]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained: first its head upon a backbone that is left as it is, then both together."""
+    """How a model is trained: first its head on the frozen backbone (linear probing), then both (fine-tuning)."""
 
     head_epochs: int
-    """Passes over the backbone's cached features that the head learns from alone; 0 where the backbone knows nothing
-    yet."""
+    """Epochs of the head alone, on the cached features of the frozen backbone; 0 for a backbone without weights."""
     epochs: int
-    """Passes over the pictures that the whole network learns from; 0 leaves the backbone as it is."""
+    """Epochs of the whole network, on the pictures; 0 leaves the backbone frozen."""
     learning_rate: float
     backbone_rate_share: float
     """The backbone's learning rate as a share of the head's."""
     frozen_levels: int
-    """Lowest levels of the backbone that stay as they are: edges and colours need no second lesson, and cost most."""
+    """Lowest levels of the backbone that stay frozen: edges and colours transfer, and training them costs most."""
     patience: int
-    """Epochs without a better validation score after which training ends."""
+    """Early stopping: epochs without a better validation score after which training ends."""
     batch_size: int
     crop_area_from: float
     """The smallest share of the picture that a random crop keeps."""
-    average_decay: float
-    """Decay of the moving average of the weights that is kept; 0 keeps the weights of the epoch itself."""
+    ema_decay: float
+    """Decay of the exponential moving average (EMA) of the weights that is evaluated and saved; 0 for no average."""
     views: int = 1
-    """2 also looks at each picture's mirror image outside training, and takes the mean."""
-    keeps_start: bool = False
-    """Whether the backbone as it was, with its head, judges beside what it became: half of the vector is of each."""
+    """Test-time augmentation: 2 averages the logits of each picture and of its mirror image."""
+    is_ensemble: bool = False
+    """Whether the model is the ensemble of the pretrained network with its head and of the fine-tuned one; each gives
+    half of the embedding."""
 
 
-# Batches of 32: at 224 px a CPU steps through them 1.4 times as fast, image for image, as through batches of 64.
+# Batches of 32: at 224 px a CPU trains on 1.4 times as many images a second as with batches of 64.
 FROM_SCRATCH = Recipe(
     head_epochs=0,
     epochs=20,
@@ -63,7 +59,7 @@ FROM_SCRATCH = Recipe(
     patience=8,
     batch_size=32,
     crop_area_from=0.6,
-    average_decay=0.0,
+    ema_decay=0.0,
 )
 FINETUNE = Recipe(
     head_epochs=20,
@@ -74,10 +70,10 @@ FINETUNE = Recipe(
     patience=4,
     batch_size=32,
     crop_area_from=0.4,
-    average_decay=0.99,
-    keeps_start=True,
+    ema_decay=0.99,
+    is_ensemble=True,
 )
-PROBE = replace(FINETUNE, epochs=0, views=2, keeps_start=False)
+PROBE = replace(FINETUNE, epochs=0, views=2, is_ensemble=False)
 BEST = replace(FINETUNE, epochs=12, patience=12, views=2)
 _RECIPES: Mapping[RecipeName, Recipe] = {"probe": PROBE, "finetune": FINETUNE, "best": BEST}
 
@@ -86,14 +82,14 @@ def recipe(name: RecipeName, weights: str) -> Recipe:
     """The recipe of this name for `imagenet`, `none` or a weights file.
 
     Raises:
-        ValueError: it needs trained weights to begin with, and there are none.
+        ValueError: it needs trained weights to start from, and there are none.
     """
     if weights != NO_WEIGHTS:
         return _RECIPES[name]
     if name == "probe":
         raise ValueError(
-            "the recipe `probe` leaves the backbone as it is, and with ARTPIPE_BACKBONE_WEIGHTS=none it knows nothing; "
-            "set ARTPIPE_RECIPE=finetune to train it, or ARTPIPE_BACKBONE_WEIGHTS to `imagenet` or a file"
+            "the recipe `probe` trains a head on the frozen backbone, and ARTPIPE_BACKBONE_WEIGHTS=none leaves that "
+            "random; set ARTPIPE_RECIPE=finetune to train it, or ARTPIPE_BACKBONE_WEIGHTS to `imagenet` or a file"
         )
     return FROM_SCRATCH if name == "finetune" else replace(FROM_SCRATCH, epochs=40, patience=16, views=2)
 
@@ -111,9 +107,9 @@ class TrainingConfig:
     """`imagenet`, `none`, or the path of a `.pth` or `.safetensors` file."""
     recipe_name: RecipeName = "finetune"
     image_px: int = 224
-    """Side of the square that the network sees."""
-    dimensions: int = DIMENSIONS
-    """Length of a vector."""
+    """Side of the network's square input."""
+    embedding_dim: int = EMBEDDING_DIM
+    """Length of an embedding."""
     epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float | None = None
@@ -122,24 +118,24 @@ class TrainingConfig:
     dropout: float = 0.3
     label_smoothing: float = 0.1
     period_years: float = 30.0
-    """How far apart periods may be and still count as nearly right, in years: a neighbour's share of the target falls
-    by a factor of e with each; 0 smooths periods as it does the other labels."""
+    """Scale of the soft targets of periods, in years: another period's share of the target falls by a factor of e over
+    this distance; 0 smooths periods like the other labels."""
     class_balance: float = 0.0
     """Loss weight of a class = its frequency to the power of minus this: 0 favours accuracy, 1 macro-F1."""
     gradient_clip: float = 5.0
     warmup_share: float = 0.1
     patience: int | None = None
     recipe_changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Further values of the recipe that are set otherwise, for ablations."""
+    """Other fields of the recipe to override, for ablations."""
     seed: int = 0
     warm_start: bool = False
-    """Whether to start from the served model where that one has the same backbone and sees pictures in the same way."""
+    """Whether to start from the served model where it has the same backbone and input transform."""
     started_from: str | None = None
-    """The model that a warm start has taken the first weights from; set by the training run."""
+    """The model that a warm start took the initial weights from; set by the training run."""
     device: str = "auto"
     loader_workers: int | None = None
     keep_checkpoint: bool = False
-    """Keep the last checkpoint after the run is done."""
+    """Whether the last checkpoint stays after the run is done."""
 
     @classmethod
     def from_settings(cls, settings: "Settings") -> "TrainingConfig":
@@ -148,7 +144,7 @@ class TrainingConfig:
             backbone=settings.backbone,
             weights=settings.resolved_backbone_weights,
             recipe_name=settings.recipe,
-            dimensions=settings.embedding_dimensions,
+            embedding_dim=settings.embedding_dimensions,
             image_px=settings.resolved_train_image_px,
             epochs=settings.epochs,
             batch_size=settings.batch_size,
@@ -160,48 +156,49 @@ class TrainingConfig:
         )
 
     def __post_init__(self) -> None:
-        for name in ("image_px", "dimensions", "epochs", "batch_size", "learning_rate"):
+        for name in ("image_px", "embedding_dim", "epochs", "batch_size", "learning_rate"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ValueError(f"{name} is {value}, and must be above 0")
         for name in ("dropout", "label_smoothing", "warmup_share"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, and must be at least 0 and below 1")
-        if self.dimensions % 2 and self.weights != NO_WEIGHTS and self.is_twofold:
+        if self.embedding_dim % 2 and self.weights != NO_WEIGHTS and self.is_ensemble:
             raise ValueError(
-                f"dimensions is {self.dimensions}, and must be even: half of a vector is of the backbone as it was, "
-                "half of what it became; set ARTPIPE_EMBEDDING_DIMENSIONS to an even number, or ARTPIPE_RECIPE=probe"
+                f"embedding_dim is {self.embedding_dim}, and must be even: each network of the ensemble gives half of "
+                "the embedding; set ARTPIPE_EMBEDDING_DIMENSIONS to an even number, or ARTPIPE_RECIPE=probe"
             )
 
     @property
-    def is_twofold(self) -> bool:
-        """Whether the trained model is two networks side by side; see `side_by_side.py`."""
-        return self.recipe.keeps_start
+    def is_ensemble(self) -> bool:
+        """Whether the trained model is an ensemble; see `artpipe.models.ensemble`."""
+        return self.recipe.is_ensemble
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe with this config's own choices put in."""
+        """The recipe with this config's own values in place of the defaults."""
         base = recipe(self.recipe_name, IMAGENET if self.started_from else self.weights)
         chosen = {
             name: value
             for name in ("epochs", "learning_rate", "patience", "batch_size")
             if (value := getattr(self, name)) is not None and (name != "epochs" or base.epochs)
         }
-        if self.started_from and (self.weights == NO_WEIGHTS or not base.keeps_start):
-            chosen["head_epochs"] = 0  # its head has learned already
-        told = replace(base, **{**chosen, **self.recipe_changes})
-        return told if told.epochs and told.head_epochs else replace(told, keeps_start=False)
+        if self.started_from and (self.weights == NO_WEIGHTS or not base.is_ensemble):
+            chosen["head_epochs"] = 0  # its head is trained already
+        merged = replace(base, **{**chosen, **self.recipe_changes})
+        return merged if merged.epochs and merged.head_epochs else replace(merged, is_ensemble=False)
 
-    def story(self) -> dict[str, Any]:
-        """Everything that decides what the trained weights are, with the recipe filled in and no path of this machine.
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides the trained weights, with the recipe's values and no path of this machine.
 
-        A weights file is told by its hash elsewhere, so only its kind stands here.
+        A weights file appears as `file` alone: its content is hashed in the model's `WeightsSource`.
         """
-        known = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _UNTOLD_FIELDS}
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NOT_IDENTITY}
         if self.warm_start:
-            known["warm_start"] = True
-        known["weights"] = self.weights if self.weights in (IMAGENET, NO_WEIGHTS) else "file"
-        return known | asdict(self.recipe)
+            values["warm_start"] = True
+        values["weights"] = self.weights if self.weights in (IMAGENET, NO_WEIGHTS) else "file"
+        values |= asdict(self.recipe)
+        return {_NAMES_IN_FILE.get(name, name): value for name, value in values.items()}
 
 
 def fingerprint(*parts: Any) -> str:

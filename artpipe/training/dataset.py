@@ -1,7 +1,7 @@
-"""Batches of squares and labels for the training loop, read from the pixel cache.
+"""Batches of pixels and labels for the training loop, read from the pixel cache.
 
-What a batch holds and how it is augmented follows from the seed, the epoch and the step alone: neither the number of
-loader processes nor a resumed run changes it.
+The seed, the epoch and the step alone decide a batch and its augmentation: neither the number of loader processes nor
+a resumed run changes it.
 """
 
 import os
@@ -40,16 +40,16 @@ class PixelBatch(NamedTuple):
     gains: Tensor
     offsets: Tensor
     examples: Tensor
-    """int64 (N,), rows of the frame that the dataset was made from."""
+    """int64 (N,), indices into the dataset."""
 
 
 class ArtDataset(Dataset[PixelBatch]):
-    """Squares of a pixel cache with their labels, fetched a batch at a time.
+    """Pixels of a pixel cache with their labels, fetched a batch at a time.
 
     Args:
         rows: the cache row of each example.
         labels: int64 (examples, tasks).
-        augmentation: None to see the pictures as they are.
+        augmentation: None for the pictures as they are.
     """
 
     def __init__(
@@ -66,32 +66,25 @@ class ArtDataset(Dataset[PixelBatch]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, index: int) -> PixelBatch:
-        return self.batch(BatchPlan(0, index, np.array([index])))
-
     def __getitems__(self, plan: BatchPlan) -> PixelBatch:
-        """What a DataLoader calls with each item of its batch sampler."""
-        return self.batch(plan)
-
-    def batch(self, plan: BatchPlan) -> PixelBatch:
-        """The examples of a plan, augmented by its own random numbers."""
-        mapped = self.cache.pixels
+        """The examples of a plan, augmented with its own random generator; a DataLoader passes its sampler's items."""
+        pixels = self.cache.pixels
         count = len(plan.examples)
-        picked = [torch.from_numpy(mapped[row]) for row in self.rows[plan.examples]]
+        originals = [torch.from_numpy(pixels[row]) for row in self.rows[plan.examples]]
         gains, offsets = torch.ones(count), torch.zeros(count)
         if self.augmentation is None:
-            squares = torch.stack(picked)
+            squares = torch.stack(originals)
         else:
             rng = np.random.default_rng((self.seed, plan.epoch, plan.step))
             draws = self.augmentation.draw(rng, count, self.cache.image_px)
-            squares = crop_and_flip(picked, draws)
+            squares = crop_and_flip(originals, draws)
             gains, offsets = torch.from_numpy(draws.gains), torch.from_numpy(draws.offsets)
         labels = torch.from_numpy(self.labels[plan.examples])
         return PixelBatch(squares, labels, gains, offsets, torch.from_numpy(plan.examples))
 
 
 class EpochBatches(Sampler[BatchPlan]):
-    """The batches of an epoch, nearly equal in size: no row is left out, and none is too small to normalise over.
+    """The batches of an epoch, nearly equal in size: no row is left out, and none is too small for a batch norm.
 
     Args:
         count: how many examples there are.
@@ -113,13 +106,13 @@ class EpochBatches(Sampler[BatchPlan]):
             yield BatchPlan(self.epoch, step, examples)
 
 
-def loader_workers(asked: int | None) -> int:
-    """How many loader processes to start: none where they would take the training's own cores.
+def loader_workers(requested: int | None) -> int:
+    """How many loader processes to start: by default none where they would compete with training for the cores.
 
-    On two cores the loop reads and augments a batch in a few per cent of its step, less than a process costs.
+    On two cores, reading and augmenting a batch takes a few per cent of its step, less than a process costs.
     """
     cores = os.cpu_count() or 1
-    return asked if asked is not None else 0 if cores <= 2 else min(MAX_LOADER_WORKERS, cores - 2)
+    return requested if requested is not None else 0 if cores <= 2 else min(MAX_LOADER_WORKERS, cores - 2)
 
 
 def make_loader(
@@ -130,12 +123,12 @@ def make_loader(
         dataset,
         batch_sampler=cast("Sampler[list[Any]]", batches),
         num_workers=workers,
-        collate_fn=_as_it_is,
+        collate_fn=_keep,
         multiprocessing_context="spawn" if workers else None,
         persistent_workers=workers > 0,
         pin_memory=is_pinned,
     )
 
 
-def _as_it_is(batch: Sequence[Any]) -> Any:
+def _keep(batch: Sequence[Any]) -> Any:
     return batch

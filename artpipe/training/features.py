@@ -1,8 +1,8 @@
-"""What a backbone sees in each picture before anything was learned here, computed once and kept: table `features`.
+"""The features of the pretrained backbone, computed once for each picture and cached in a table.
 
-One row is a picture of the training set, held-out ones too: `made_by` (a hash of the backbone, its weights and the size
-it sees), `jpeg_sha256`, and `features`, float16 (VIEWS, pooled). The head is trained on them in seconds; only pictures
-that the backbone has not looked at yet run through it.
+One row is a picture of the training set, of whatever split: `made_by` (a hash of the backbone, its weights and the
+image size), `jpeg_sha256`, and `features`, float16 (VIEWS, pooled). The head is trained on them in seconds; only
+pictures that are not in the table yet run through the backbone.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,15 @@ import torch
 from torch import Tensor
 
 from artpipe.lake.paths import DataLake
+from artpipe.models.card import NO_WEIGHTS, TransformSpec, WeightsSource
 from artpipe.models.inference_form import inference_form
-from artpipe.models.transforms import Normalise, TransformSpec, mirrored
+from artpipe.models.transforms import Normalise, mirrored
 from artpipe.progress import Progress, SilentProgress
-from artpipe.training.config import NO_WEIGHTS, TrainingConfig, fingerprint
+from artpipe.training.config import TrainingConfig, fingerprint
 
 if TYPE_CHECKING:
     from artpipe.images.pixels import JpegSource, PixelCache
-    from artpipe.models.network import MultiLevelBackbone, WeightsSource
+    from artpipe.models.backbones import MultiLevelBackbone
 
 FEATURES_VERSION = 1
 """Raised when the same backbone would give other features of the same picture."""
@@ -32,48 +33,48 @@ VIEWS = 2
 
 BATCH_SIZE = 64
 
-_NOTHING = {"made_by": pl.String(), "jpeg_sha256": pl.String(), "features": pl.Array(pl.Float16, (VIEWS, 1))}
+_EMPTY_SCHEMA = {"made_by": pl.String(), "jpeg_sha256": pl.String(), "features": pl.Array(pl.Float16, (VIEWS, 1))}
 
 
-def features_of(
-    looking: "MultiLevelBackbone",
+def compute_features(
+    backbone: "MultiLevelBackbone",
     transform: TransformSpec,
     cache: "PixelCache",
     keys: Sequence[str],
     device: torch.device,
     progress: Progress | None = None,
 ) -> pl.DataFrame:
-    """Look at pictures with a backbone.
+    """Run pictures through a backbone.
 
     Args:
-        looking: the backbone.
+        backbone: the backbone.
         transform: how its input is made.
-        cache: holds the squares of all these pictures.
+        cache: has the pixels of all these pictures.
         keys: the sha256 of N stored JPEGs.
         device: where to compute.
-        progress: told of each picture looked at.
+        progress: advances with each picture.
 
     Returns:
         N rows: `jpeg_sha256`, and `features`, float16 (VIEWS, pooled).
     """
-    body, dtype = inference_form(looking, transform.size, device)
+    body, dtype = inference_form(backbone, transform.size, device)
     normalise = Normalise(transform, device, dtype)
-    rows, mapped = cache.rows(keys), cache.pixels
-    found: list[np.ndarray] = []
-    with (progress or SilentProgress()).track("look", len(rows), "images") as step, torch.inference_mode():
+    rows, pixels = cache.rows(keys), cache.pixels
+    batches: list[np.ndarray] = []
+    with (progress or SilentProgress()).track("features", len(rows), "images") as step, torch.inference_mode():
         for first in range(0, len(rows), BATCH_SIZE):
-            squares = [torch.from_numpy(mapped[row]) for row in rows[first : first + BATCH_SIZE]]
+            squares = [torch.from_numpy(pixels[row]) for row in rows[first : first + BATCH_SIZE]]
             views = [body(normalise(each)).to(torch.float16).cpu() for each in (squares, mirrored(squares))]
-            found.append(torch.stack(views, dim=1).numpy())
+            batches.append(torch.stack(views, dim=1).numpy())
             step.advance(len(squares))
-    seen = np.concatenate(found) if found else np.empty((0, VIEWS, 1), np.float16)
-    kind = pl.Array(pl.Float16, (VIEWS, seen.shape[2]))
-    return pl.DataFrame({"jpeg_sha256": list(keys), "features": seen}, {"jpeg_sha256": pl.String(), "features": kind})
+    features = np.concatenate(batches) if batches else np.empty((0, VIEWS, 1), np.float16)
+    schema = {"jpeg_sha256": pl.String(), "features": pl.Array(pl.Float16, (VIEWS, features.shape[2]))}
+    return pl.DataFrame({"jpeg_sha256": list(keys), "features": features}, schema)
 
 
-def maker(backbone: str, source: "WeightsSource", image_px: int) -> str:
-    """What `made_by` says of features of this backbone with these weights, seen at this size."""
-    return fingerprint(FEATURES_VERSION, backbone, source.story(), image_px)
+def features_fingerprint(backbone: str, source: WeightsSource, image_px: int) -> str:
+    """The `made_by` of features of this backbone with these weights at this image size."""
+    return fingerprint(FEATURES_VERSION, backbone, source.identity(), image_px)
 
 
 def features_in_order(table: pl.DataFrame, keys: Sequence[str]) -> Tensor:
@@ -83,65 +84,66 @@ def features_in_order(table: pl.DataFrame, keys: Sequence[str]) -> Tensor:
         KeyError: one of them is not in the table.
     """
     row_of = {key: row for row, key in enumerate(table["jpeg_sha256"])}
-    seen = table["features"].to_numpy()
-    return torch.from_numpy(seen[[row_of[key] for key in keys]]).transpose(0, 1)
+    features = table["features"].to_numpy()
+    return torch.from_numpy(features[[row_of[key] for key in keys]]).transpose(0, 1)
 
 
 @dataclass(frozen=True)
 class FeaturesUpdate:
-    """The table `features` as it is now."""
+    """The updated table of features."""
 
     table: pl.DataFrame
     version: str
-    """A hash of which pictures were looked at and how."""
+    """A hash of the pictures in it and of how their features were computed."""
     computed: int
-    """How many pictures ran through the backbone just now; the others were known."""
+    """How many pictures ran through the backbone now; the others were in the table."""
 
     @property
     def width(self) -> int:
-        """Numbers that describe a picture in one view; 0 where nothing was looked at."""
+        """Features of a picture in one view; 0 for an empty table."""
         kind = self.table.schema["features"]
         return int(kind.shape[1]) if isinstance(kind, pl.Array) and self.table.height else 0
 
 
 def update_features(
     rows: pl.DataFrame,
-    before: pl.DataFrame | None,
+    previous: pl.DataFrame | None,
     images: "JpegSource",
     lake: DataLake,
     config: TrainingConfig,
     progress: Progress | None = None,
 ) -> FeaturesUpdate:
-    """The features of these pictures; what `before` knows stays if it was made in the same way.
+    """The features of these pictures; rows of the previous table stay if they were computed in the same way.
 
     Args:
-        rows: `artwork_id` and `jpeg_sha256` of the pictures, of whatever split: nothing is learned here.
-        before: the table as it was.
+        rows: `artwork_id` and `jpeg_sha256` of the pictures, of whatever split: nothing is trained here.
+        previous: the table of the last update.
         images: the stored JPEGs.
         lake: gets the cache of decoded pixels.
-        config: the backbone, its weights, and the size it sees.
-        progress: told of each picture decoded or looked at.
+        config: the backbone, its weights, and the image size.
+        progress: advances with each picture decoded or run through the backbone.
     """
     from artpipe.images.pixels import PixelCache
-    from artpipe.models.network import build_backbone, choose_device, load_backbone_weights
+    from artpipe.models.network import build_backbone, choose_device
+    from artpipe.models.weights import load_backbone_weights
     from artpipe.training.memory import reused_memory
 
-    wanted = rows.unique("jpeg_sha256").sort("jpeg_sha256")
-    if config.weights == NO_WEIGHTS or not wanted.height:
-        return FeaturesUpdate(pl.DataFrame(schema=_NOTHING), fingerprint(FEATURES_VERSION, []), 0)
-    looking, transform = build_backbone(config.backbone, config.image_px)
-    source = load_backbone_weights(looking, config.backbone, config.weights)
-    made_by = maker(config.backbone, source, config.image_px)
-    keys: list[str] = wanted["jpeg_sha256"].to_list()
-    known = pl.DataFrame(schema=_NOTHING) if before is None else before.filter(pl.col("made_by") == made_by)
-    missing = wanted.join(known, on="jpeg_sha256", how="anti")
-    looked = [known] if known.height else []
+    pictures = rows.unique("jpeg_sha256").sort("jpeg_sha256")
+    if config.weights == NO_WEIGHTS or not pictures.height:
+        return FeaturesUpdate(pl.DataFrame(schema=_EMPTY_SCHEMA), fingerprint(FEATURES_VERSION, []), 0)
+    backbone, transform = build_backbone(config.backbone, config.image_px)
+    source = load_backbone_weights(backbone, config.backbone, config.weights)
+    made_by = features_fingerprint(config.backbone, source, config.image_px)
+    keys: list[str] = pictures["jpeg_sha256"].to_list()
+    known = pl.DataFrame(schema=_EMPTY_SCHEMA) if previous is None else previous.filter(pl.col("made_by") == made_by)
+    missing = pictures.join(known, on="jpeg_sha256", how="anti")
+    parts = [known] if known.height else []
     if missing.height:
         cache = PixelCache(lake.cache("pixels"), config.image_px)
         new: list[str] = missing["jpeg_sha256"].to_list()
         cache.ensure(missing["artwork_id"].to_list(), new, images, progress)
         with reused_memory():
-            found = features_of(looking, transform, cache, new, choose_device(config.device), progress)
-        looked.append(found.select(pl.lit(made_by).alias("made_by"), "jpeg_sha256", "features"))
-    table = pl.concat(looked).filter(pl.col("jpeg_sha256").is_in(keys)).sort("jpeg_sha256")
+            computed = compute_features(backbone, transform, cache, new, choose_device(config.device), progress)
+        parts.append(computed.select(pl.lit(made_by).alias("made_by"), "jpeg_sha256", "features"))
+    table = pl.concat(parts).filter(pl.col("jpeg_sha256").is_in(keys)).sort("jpeg_sha256")
     return FeaturesUpdate(table, fingerprint(made_by, keys), missing.height)

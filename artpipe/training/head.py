@@ -1,7 +1,7 @@
-"""Training what is above the backbone on features that were computed once: seconds, not minutes.
+"""Training the head alone on cached backbone features: seconds, not minutes.
 
-A head that already knows the classes spares the backbone the shock of a random one: fine-tuning after it keeps more of
-what the backbone had learned from millions of pictures (Kumar et al., arXiv:2202.10054).
+Fine-tuning from a trained head distorts the pretrained features less than from a random one: linear probing, then
+fine-tuning (LP-FT). Source: Kumar et al., arXiv:2202.10054.
 """
 
 import torch
@@ -22,20 +22,20 @@ def train_head(
     """Fit the projection and the heads; the backbone is not touched.
 
     Args:
-        model: the network whose top is trained, in place.
-        features: what the backbone gives for each view of each picture, (views, N, pooled), of any float type.
+        model: its projection and heads are trained in place.
+        features: the backbone's features of each view of each picture, (views, N, pooled), of any float type.
         labels: int64 (N, tasks), -1 where unknown.
-        loss_of: what is made small.
-        epochs: passes over the N pictures, each time in one view of them.
+        loss_of: the loss to minimise.
+        epochs: passes over the N pictures, each picture in a random view.
 
     Returns:
         The mean loss of the last epoch.
     """
-    device = next(model.top.parameters()).device
+    device = next(model.head_layers.parameters()).device
     features, labels = features.to(device), labels.to(device)
     views, count = features.shape[:2]
     _standardise(model, features)
-    optimizer = torch.optim.AdamW(model.top.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(model.head_layers.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     steps = -(-count // BATCH_SIZE)
     schedule = OneCycleLR(optimizer, LEARNING_RATE, total_steps=epochs * steps + 1)
     model.eval()
@@ -44,8 +44,8 @@ def train_head(
     for _ in range(epochs):
         losses = []
         for rows in torch.randperm(count).split(BATCH_SIZE):
-            seen = features[torch.randint(views, rows.shape), rows].float()
-            _, logits = model.judge(seen)
+            batch = features[torch.randint(views, rows.shape), rows].float()
+            _, logits = model.forward_head(batch)
             loss = loss_of(logits, labels[rows])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -57,8 +57,8 @@ def train_head(
 
 
 def _standardise(model: MultiTaskClassifier, features: Tensor) -> None:
-    """Have the network's norm know the mean and the spread of every feature."""
-    seen = features.flatten(0, 1).float()
-    model.norm.get_buffer("running_mean").copy_(seen.mean(0))
-    if len(seen) > 1:
-        model.norm.get_buffer("running_var").copy_(seen.var(0))
+    """Set the norm's statistics to the mean and variance of every feature."""
+    rows = features.flatten(0, 1).float()
+    model.norm.get_buffer("running_mean").copy_(rows.mean(0))
+    if len(rows) > 1:
+        model.norm.get_buffer("running_var").copy_(rows.var(0))

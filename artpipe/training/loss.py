@@ -1,4 +1,4 @@
-"""The loss of three heads at once, with unknown labels left out and rare classes heard."""
+"""The multi-task loss: class-weighted cross-entropy over the tasks, with unknown labels masked out."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,11 +17,11 @@ MAX_CLASS_WEIGHT = 10.0
 def class_weights(counts: NDArray[np.int64], balance: float) -> Tensor:
     """Loss weights that follow a class's frequency to the power of `-balance`.
 
-    At 0.5 a class that is 100 times rarer weighs 10 times more: enough for macro-F1 to hear it, not so much that
-    accuracy pays for it. The mean over training rows is 1, so that the learning rate keeps its meaning.
+    At 0.5 a class that is 100 times rarer weighs 10 times more: enough to raise macro-F1, not so much that accuracy
+    falls. The mean over training rows is 1, so that the learning rate keeps its meaning.
 
     Returns:
-        float32 (classes,), at most `MAX_CLASS_WEIGHT` times the commonest class's.
+        float32 (classes,), at most `MAX_CLASS_WEIGHT` times the most frequent class's.
     """
     filled = np.maximum(counts, 1).astype(np.float64)
     weights = (filled / filled.max()) ** -balance
@@ -31,16 +31,16 @@ def class_weights(counts: NDArray[np.int64], balance: float) -> Tensor:
 
 
 def smoothed_targets(count: int, smoothing: float) -> Tensor:
-    """What to aim at for each true class: mostly itself, and a little of all, float32 (classes, classes)."""
+    """Label smoothing: the target distribution of each true class, float32 (classes, classes)."""
     return (1 - smoothing) * torch.eye(count) + smoothing / max(count, 1)
 
 
 def period_targets(classes: Sequence[str], years: float) -> Tensor:
-    """What to aim at for each true period: itself most, and its neighbours in time the more the nearer they are.
+    """Soft ordinal targets of each true period: a share for every other period that falls with its distance in time.
 
     Args:
         classes: names among `PERIODS`.
-        years: distance of middles over which a neighbour's share falls by a factor of e.
+        years: distance between the middles of two periods over which the share falls by a factor of e.
 
     Returns:
         float32 (classes, classes); rows sum to 1.
@@ -56,8 +56,9 @@ class MultiTaskLoss(nn.Module):
 
     Args:
         weights: class weights of each task, in the order of the label columns.
-        targets: for a task, what to aim at for each true class, (classes, classes); by default `smoothed_targets`.
-        label_smoothing: share of the target that is spread over all classes, where `targets` says nothing.
+        targets: for a task, the target distribution of each true class, (classes, classes); by default
+            `smoothed_targets`.
+        label_smoothing: share of the target that is spread over all classes, for tasks without `targets`.
     """
 
     def __init__(
@@ -69,24 +70,24 @@ class MultiTaskLoss(nn.Module):
         super().__init__()
         self.tasks = tuple(weights)
         for task, weight in weights.items():
-            aim = (targets or {}).get(task)
+            target = (targets or {}).get(task)
+            if target is None:
+                target = smoothed_targets(len(weight), label_smoothing)
             self.register_buffer(f"weight_{task}", weight)
-            self.register_buffer(
-                f"target_{task}", smoothed_targets(len(weight), label_smoothing) if aim is None else aim
-            )
+            self.register_buffer(f"target_{task}", target)
 
     def forward(self, logits: Mapping[str, Tensor], labels: Tensor) -> Tensor:
         """The loss of a batch.
 
         Args:
             logits: (N, classes) by task.
-            labels: int64 (N, tasks), -1 where unknown. A task that nobody in the batch knows adds nothing.
+            labels: int64 (N, tasks), -1 where unknown. A task without a known label in the batch adds 0.
         """
         total = labels.new_zeros((), dtype=torch.float32)
         for column, task in enumerate(self.tasks):
             truth = labels[:, column].clamp(min=0)
-            heard: Tensor = self.get_buffer(f"weight_{task}")[truth] * (labels[:, column] != UNKNOWN)
+            weight: Tensor = self.get_buffer(f"weight_{task}")[truth] * (labels[:, column] != UNKNOWN)
             target: Tensor = self.get_buffer(f"target_{task}")[truth]
-            each = functional.cross_entropy(logits[task].float(), target, reduction="none")
-            total = total + (each * heard).sum() / heard.sum().clamp(min=1e-6)
+            losses = functional.cross_entropy(logits[task].float(), target, reduction="none")
+            total = total + (losses * weight).sum() / weight.sum().clamp(min=1e-6)
         return total

@@ -1,8 +1,8 @@
-"""Temperature scaling: one number for each task that makes a trained network's probabilities honest.
+"""Temperature scaling: one number for each task that calibrates a trained network's probabilities.
 
-A network trained to be right is surer than it is right, or, with smoothed labels, less sure. Dividing its logits by a
-temperature moves every probability and no answer. It is fitted on the validation rows once the weights are chosen, and
-kept on the model's card, since it decides what is predicted.
+Cross-entropy training leaves a network overconfident or, with label smoothing, underconfident. Dividing its logits by a
+temperature changes every probability and no prediction. It is fitted on the validation rows once the weights are
+chosen, and saved on the model card, since it decides the probabilities.
 
 Source: Guo et al., arXiv:1706.04599.
 """
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from artpipe.evaluation.calibration import measure_calibration
+from artpipe.training.calibration import calibration_curve
 
-FEWEST_ROWS = 100
-"""With fewer, 1 is kept. On the recorded gallery a temperature fitted on 100 validation rows was worse than none on the
-test works in 1 to 15 of 100 draws, on 50 rows in 6 to 28, on 20 rows in 19 to 54."""
-COLDEST, HOTTEST = 0.5, 4.0
-"""A few validation rows that are all right would ask for certainty, and rows that are all wrong for none at all."""
-_HALVINGS = 40
+MIN_ROWS = 100
+"""With fewer, the temperature is 1. On the recorded gallery a temperature fitted on 100 validation rows was worse than
+none on the test works in 1 to 15 of 100 draws, on 50 rows in 6 to 28, on 20 rows in 19 to 54."""
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.5, 4.0
+"""Without bounds, a few validation rows that are all right would fit 0, and rows that are all wrong infinity."""
+_BISECTIONS = 40
 
 Logits = NDArray[np.floating]
 
@@ -31,10 +31,10 @@ class FittedTemperature:
     Attributes:
         temperature: what the logits are divided by.
         rows: validation rows with a known label.
-        error_before: expected calibration error of the plain probabilities; None without rows.
-        error_after: the same of the tempered ones.
-        loss_before: mean negative log-likelihood of the plain probabilities; None without rows.
-        loss_after: the same of the tempered ones.
+        error_before: expected calibration error of the uncalibrated probabilities; None without rows.
+        error_after: the same with the temperature.
+        loss_before: mean negative log-likelihood of the uncalibrated probabilities; None without rows.
+        loss_after: the same with the temperature.
         note: why the temperature was left at 1; empty where it was fitted.
     """
 
@@ -48,27 +48,27 @@ class FittedTemperature:
 
 
 def fit_temperature(logits: Logits, labels: NDArray[np.integer]) -> float:
-    """The temperature between `COLDEST` and `HOTTEST` under which the labels are likeliest; 1 for too few rows.
+    """The temperature within the bounds that minimises the negative log-likelihood; 1 with fewer than `MIN_ROWS`.
 
-    The loss is convex in 1 / temperature, so that the bounded best is never worse than 1, which lies within.
+    The loss is convex in 1 / temperature, so that the bounded optimum is never worse than 1, which lies within.
 
     Args:
         logits: (N, C), one row for each picture.
-        labels: (N,) the true class of each; a negative one is unknown and not looked at.
+        labels: (N,) the true class of each; a negative one is unknown and ignored.
     """
     known = labels >= 0
-    if int(known.sum()) < FEWEST_ROWS:
+    if int(known.sum()) < MIN_ROWS:
         return 1.0
-    kept, truth = logits[known].astype(np.float64), labels[known]
-    low, high = 1 / HOTTEST, 1 / COLDEST
-    for _ in range(_HALVINGS):
+    known_logits, truth = logits[known].astype(np.float64), labels[known]
+    low, high = 1 / MAX_TEMPERATURE, 1 / MIN_TEMPERATURE
+    for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        if _slope(kept, truth, middle) > 0:
+        if _slope(known_logits, truth, middle) > 0:
             high = middle
         else:
             low = middle
     found = round(2 / (low + high), 4)
-    return found if mean_loss(kept, truth, found) <= mean_loss(kept, truth, 1.0) else 1.0
+    return found if mean_loss(known_logits, truth, found) <= mean_loss(known_logits, truth, 1.0) else 1.0
 
 
 def calibrate(logits: Logits, labels: NDArray[np.integer]) -> FittedTemperature:
@@ -76,36 +76,36 @@ def calibrate(logits: Logits, labels: NDArray[np.integer]) -> FittedTemperature:
     known = labels >= 0
     rows = int(known.sum())
     temperature = fit_temperature(logits, labels)
-    note = "" if rows >= FEWEST_ROWS else f"{rows} validation rows with a known label; {FEWEST_ROWS} are needed"
+    note = "" if rows >= MIN_ROWS else f"{rows} validation rows with a known label; {MIN_ROWS} are needed"
     if not rows:
         return FittedTemperature(temperature, 0, None, None, None, None, note)
-    kept, truth = logits[known].astype(np.float64), labels[known]
+    known_logits, truth = logits[known].astype(np.float64), labels[known]
     return FittedTemperature(
         temperature,
         rows,
-        _expected_error(kept, truth, 1.0),
-        _expected_error(kept, truth, temperature),
-        mean_loss(kept, truth, 1.0),
-        mean_loss(kept, truth, temperature),
+        _calibration_error(known_logits, truth, 1.0),
+        _calibration_error(known_logits, truth, temperature),
+        mean_loss(known_logits, truth, 1.0),
+        mean_loss(known_logits, truth, temperature),
         note,
     )
 
 
 def mean_loss(logits: Logits, labels: NDArray[np.integer], temperature: float) -> float:
-    """Mean negative log-likelihood of known labels under tempered logits, at least one row."""
-    scaled = _log_softmax(logits / temperature)
-    return float(-scaled[np.arange(len(labels)), labels].mean())
+    """Mean negative log-likelihood of known labels with a temperature, at least one row."""
+    log_likelihood = _log_softmax(logits / temperature)
+    return float(-log_likelihood[np.arange(len(labels)), labels].mean())
 
 
-def _slope(logits: Logits, labels: NDArray[np.integer], sharpness: float) -> float:
+def _slope(logits: Logits, labels: NDArray[np.integer], inverse: float) -> float:
     """The derivative of the mean loss by 1 / temperature."""
-    expected = (np.exp(_log_softmax(logits * sharpness)) * logits).sum(axis=1)
+    expected = (np.exp(_log_softmax(logits * inverse)) * logits).sum(axis=1)
     return float((expected - logits[np.arange(len(labels)), labels]).mean())
 
 
-def _expected_error(logits: Logits, labels: NDArray[np.integer], temperature: float) -> float | None:
-    chances = np.exp(_log_softmax(logits / temperature))
-    measured = measure_calibration(chances.max(axis=1), logits.argmax(axis=1) == labels)
+def _calibration_error(logits: Logits, labels: NDArray[np.integer], temperature: float) -> float | None:
+    probabilities = np.exp(_log_softmax(logits / temperature))
+    measured = calibration_curve(probabilities.max(axis=1), logits.argmax(axis=1) == labels)
     return measured.expected_error if measured else None
 
 

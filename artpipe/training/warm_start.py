@@ -1,16 +1,16 @@
-"""Beginning where another model ended: the same backbone, and of each head the classes that both know."""
+"""Warm start: initial weights from the served model, its backbone and of each head the classes that both know."""
 
 from dataclasses import replace
 
 import torch
 
 from artpipe.lake.paths import DataLake
-from artpipe.models.checkpoint import CorruptModelError, LoadedModel, ModelCard, load_model
-from artpipe.models.ensemble import later_one
+from artpipe.models.card import CorruptModelError, ModelCard, TransformSpec, WeightsSource
+from artpipe.models.checkpoint import LoadedModel, load_model
+from artpipe.models.ensemble import finetuned_member
 from artpipe.models.labels import Labels
-from artpipe.models.network import MultiTaskClassifier, WeightsSource
+from artpipe.models.network import MultiTaskClassifier
 from artpipe.models.served import served_model_id
-from artpipe.models.transforms import TransformSpec
 from artpipe.training.config import TrainingConfig
 
 
@@ -26,29 +26,29 @@ def model_to_start_from(lake: DataLake) -> LoadedModel | None:
 
 
 def can_start_from(card: ModelCard, config: TrainingConfig, transform: TransformSpec) -> bool:
-    """Whether a model's weights mean the same here: same backbone, same length of a vector, same look at pictures."""
+    """Whether a model's weights fit: the same backbone, embedding length, input transform, and ensemble or not."""
     warm = replace(config, started_from=card.model_id)
-    return bool(warm.recipe.epochs) and (card.backbone, card.features, card.is_twofold, card.transform) == (
+    return bool(warm.recipe.epochs) and (card.backbone, card.embedding_dim, card.is_ensemble, card.transform) == (
         config.backbone,
-        config.dimensions,
-        warm.is_twofold,
+        config.embedding_dim,
+        warm.is_ensemble,
         transform,
     )
 
 
 def start_from(model: MultiTaskClassifier, labels: Labels, start: LoadedModel) -> WeightsSource:
-    """Give a fresh network the weights of a trained one; a class that is new keeps its random weights.
+    """Copy the weights of a trained network into a fresh one; the rows of new classes keep their random weights.
 
     Args:
-        model: the network that is changed.
+        model: the network, changed in place.
         labels: its classes.
-        start: a model for which `can_start_from` holds.
+        start: a model for which `can_start_from` holds; of an ensemble, the fine-tuned network is taken.
     """
-    learned = later_one(start.model)
+    trained = finetuned_member(start.model)
     for name in ("backbone", "norm", "projection"):
-        model.get_submodule(name).load_state_dict(learned.get_submodule(name).state_dict())
+        model.get_submodule(name).load_state_dict(trained.get_submodule(name).state_dict())
     known = start.card.classes
-    trained = dict(zip(learned.tasks, learned.heads, strict=True))
+    trained_heads = dict(zip(trained.tasks, trained.heads, strict=True))
     with torch.no_grad():
         for task, head in zip(model.tasks, model.heads, strict=True):
             shared = [name for name in labels.classes[task] if name in known.get(task, ())]
@@ -57,5 +57,5 @@ def start_from(model: MultiTaskClassifier, labels: Labels, start: LoadedModel) -
             here = [labels.classes[task].index(name) for name in shared]
             there = [known[task].index(name) for name in shared]
             for name in ("weight", "bias"):
-                head.get_parameter(name)[here] = trained[task].get_parameter(name)[there]
+                head.get_parameter(name)[here] = trained_heads[task].get_parameter(name)[there]
     return WeightsSource("model", None, start.card.model_id)

@@ -5,9 +5,10 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from artpipe.lake.lance_tables import open_lance
 from artpipe.lake.parquet import read_table_if_exists
-from artpipe.lake.paths import DataLake
-from artpipe.models.registry import CARD_FILE
+from artpipe.lake.paths import IMAGES_TABLE, DataLake
+from artpipe.models.card import CARD_FILE
 from artpipe.models.served import served_model_id
 from artpipe.orchestration.lineage import Lineage
 from artpipe.schema import TASKS
@@ -35,7 +36,7 @@ _STEPS = {
 
 def evaluation_report(lake: DataLake) -> dict[str, Any] | None:
     """The evaluation report, where there is one."""
-    return _read_json(lake.report("evaluation/report.json"))
+    return _read_json(lake.evaluation_report)
 
 
 def held_out_accuracy(lake: DataLake) -> dict[str, float]:
@@ -68,11 +69,12 @@ def completeness(catalogue: "Catalogue") -> list[tuple[str, float]]:
 
 def image_outcomes(lake: DataLake) -> list[tuple[str, int]]:
     """How many image downloads ended in each status, the most frequent first."""
-    import lance
-
     try:
-        statuses = lance.dataset(lake.lance_table("images")).to_table(columns=["status"])["status"]
+        images = open_lance(lake.lance_table(IMAGES_TABLE))
+        statuses = None if images is None else images.to_table(columns=["status"])["status"]
     except (ValueError, OSError, KeyError):
+        statuses = None
+    if statuses is None:
         return []
     return sorted(Counter(statuses.to_pylist()).items(), key=lambda pair: (-pair[1], pair[0]))
 

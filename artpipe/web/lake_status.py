@@ -50,7 +50,7 @@ def run_artpipe_status() -> list[dict[str, Any]]:
     Raises:
         StatusUnavailableError: it failed; the last line of its error output is passed on.
     """
-    command = [sys.executable, "-m", "artpipe.cli.main", "status", "--json"]
+    command = [sys.executable, "-m", "artpipe.cli", "status", "--json"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_TIMEOUT_S)  # noqa: S603
         return json.loads(done.stdout)["assets"]

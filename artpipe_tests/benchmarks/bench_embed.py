@@ -4,7 +4,7 @@
 
 `cached` reads decoded pixels, as the graph does after training; `jpegs` decodes as it goes. `bare` is the same
 network, precision and layout on pixels that are normalised and in memory already. Every round times all of them one
-after another, and ratios are medians over the rounds. The yardstick is `plain.py embed`, a picture at a time.
+after another, and ratios are medians over the rounds. The baseline is `plain.py embed`, a picture at a time.
 """
 
 import argparse
@@ -25,8 +25,8 @@ import torch
 from artpipe.embedding.embedder import BATCH_SIZE, Embedder
 from artpipe.embedding.predictions import Predictions
 from artpipe.images.pixels import PixelCache
-from artpipe.models.checkpoint import ModelCard
-from artpipe.models.network import WeightsSource, build_model
+from artpipe.models.card import ModelCard, WeightsSource
+from artpipe.models.network import build_model
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 
@@ -72,12 +72,12 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--backbone", default="mobilenet_v3_small")
-    asked = parser.parse_args()
+    options = parser.parse_args()
 
-    files = bench_train().Files(asked.images, asked.limit)
+    files = bench_train().Files(options.images, options.limit)
     classes = {"style": tuple("abcdefghijkl"), "period": tuple("abcdefgh"), "type": tuple("abcdefghij")}
-    model, spec = build_model(asked.backbone, {task: len(names) for task, names in classes.items()}, 224)
-    card = ModelCard(classes, spec, asked.backbone, model.features, WeightsSource("none", None), "", 0, {})
+    model, spec = build_model(options.backbone, {task: len(names) for task, names in classes.items()}, 224)
+    card = ModelCard(classes, spec, options.backbone, model.embedding_dim, WeightsSource("none", None), "", 0, {})
     embedder = Embedder(model.eval(), card)
     names = list(files.held)
     keys = [hashlib.sha256(name.encode()).hexdigest() for name in names]
@@ -91,25 +91,27 @@ def main() -> None:
         pixels = torch.from_numpy(cache.pixels[: min(len(names), 512)])
         normalise = embedder._normalise
         batches = [normalise(part).clone(memory_format=torch.channels_last) for part in pixels.split(BATCH_SIZE)]
-        for round_number in range(asked.rounds + 1):
+        for round_number in range(options.rounds + 1):
             now = {
                 "cached": rate_of(embedder.embed_cached(cache, keys)),
                 "bare": bare_rate(embedder, batches),
                 "jpegs": rate_of(embedder.embed_jpegs(jpegs)),
             }
             if round_number:  # the first pass of everything warms up
-                now["plain"] = plain_rate(asked.plain, asked.images, Path(folder) / "plain.npy", min(256, len(names)))
+                now["plain"] = plain_rate(
+                    options.plain, options.images, Path(folder) / "plain.npy", min(256, len(names))
+                )
                 for name, rate in now.items():
                     rates[name].append(rate)
 
     def ratio(ours: str, yardstick: str) -> float:
         return round(statistics.median(a / b for a, b in zip(rates[ours], rates[yardstick], strict=True)), 3)
 
-    told: dict[str, object] = {f"{name}_per_s": round(statistics.median(values), 1) for name, values in rates.items()}
-    told["decode_to_cache_per_s"] = round(decode_rate, 1)
+    result: dict[str, object] = {f"{name}_per_s": round(statistics.median(values), 1) for name, values in rates.items()}
+    result["decode_to_cache_per_s"] = round(decode_rate, 1)
     for ours in ("cached", "jpegs"):
-        told |= {f"{ours}_to_{yardstick}": ratio(ours, yardstick) for yardstick in ("bare", "plain")}
-    print(json.dumps({"what": "embed", "images": len(names), "precision": embedder.precision, **told}))
+        result |= {f"{ours}_to_{yardstick}": ratio(ours, yardstick) for yardstick in ("bare", "plain")}
+    print(json.dumps({"what": "embed", "images": len(names), "precision": embedder.precision, **result}))
 
 
 if __name__ == "__main__":

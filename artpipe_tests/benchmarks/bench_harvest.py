@@ -20,12 +20,12 @@ from pathlib import Path
 
 import polars as pl
 
-from artpipe.catalog.site import ORIGINAL_SITE
 from artpipe.crawler.client import ClientConfig, GalleryClient
 from artpipe.images.fetch import harvest
 from artpipe.images.store import ImageStore
 from artpipe.images.wanted import HarvestConfig
 from artpipe.lake.paths import DataLake
+from artpipe.schema import IMAGES_ROOT, ORIGINAL_SITE
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 
@@ -47,7 +47,7 @@ def artworks_of(site: Path, limit: int) -> pl.DataFrame:
     paths = sorted(path.relative_to(site / "art").with_suffix("").as_posix() for path in (site / "art").rglob("*.jpg"))
     chosen = paths[:: max(1, len(paths) // limit)][:limit]
     return pl.DataFrame({"artwork_id": chosen}).with_columns(
-        form=pl.lit("painting"), image_url=pl.format(f"{ORIGINAL_SITE}/art/{{}}.jpg", "artwork_id")
+        form=pl.lit("painting"), image_url=pl.format(f"{ORIGINAL_SITE}{IMAGES_ROOT}/{{}}.jpg", "artwork_id")
     )
 
 

@@ -2,7 +2,7 @@
 
     python artpipe_tests/benchmarks/bench_recipe.py LAKE --weights FILE [--part head] [--part network] [--seeds 3]
 
-needs a lake with `training_set` and `images`. `head` trains heads on kept features of the frozen backbone, seconds a
+needs a lake with `training_set` and `images`. `head` trains heads on cached features of the frozen backbone, seconds a
 run; `network` fine-tunes at a small size for a few epochs. Prints Markdown tables: the mean @1 over the tasks with its
 spread over seeds on validation works, by which a part is chosen, on test works and on works of unseen artists; @1 of
 each task on test works; and the mean error of the period in years there.
@@ -28,10 +28,11 @@ from artpipe.images.store import ImageStore
 from artpipe.lake.paths import DataLake
 from artpipe.models.checkpoint import load_model
 from artpipe.models.labels import UNKNOWN, Labels
-from artpipe.models.network import MultiTaskClassifier, build_backbone, choose_device, load_backbone_weights
+from artpipe.models.network import MultiTaskClassifier, build_backbone, choose_device
+from artpipe.models.weights import load_backbone_weights
 from artpipe.schema import period_bounds, period_middle
 from artpipe.training.config import TrainingConfig
-from artpipe.training.features import features_in_order, features_of, update_features
+from artpipe.training.features import compute_features, features_in_order, update_features
 from artpipe.training.head import train_head
 from artpipe.training.loop import train_classifier
 from artpipe.training.loss import MultiTaskLoss, class_weights, period_targets
@@ -62,7 +63,7 @@ class Bench:
         table = pl.read_parquet(str(lake.table("training_set")))
         artworks = pl.read_parquet(str(lake.table("artworks")))
         years = artworks.select("artwork_id", "year_from", "year_to", "year_source")
-        self.table = self.store.held(table).sort("artwork_id")
+        self.table = self.store.stored_rows(table).sort("artwork_id")
         self.rows = self.table.join(years, on="artwork_id", how="left", maintain_order="left")
         self.labels = Labels.of(self.rows)
         self.encoded = self.labels.encode(self.rows)
@@ -106,26 +107,26 @@ class Bench:
             print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
-# ---- the head, on kept features -------------------------------------------------------------------------------------
+# ---- the head, on cached features -----------------------------------------------------------------------------------
 
 
 class LinearClassifier(MultiTaskClassifier):
-    """Heads straight upon the features, without a projection."""
+    """Heads on the features, without a projection."""
 
     def __init__(self, pooled: int, classes: Mapping[str, int], dropout: float) -> None:
         super().__init__(nn.Identity(), pooled, classes, pooled, dropout)
 
-    def judge(self, features: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        seen: Tensor = self.norm(features)
-        heard: Tensor = self.dropout(seen)
-        return seen, {task: head(heard) for task, head in zip(self.tasks, self.heads, strict=True)}
+    def forward_head(self, features: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        normalised: Tensor = self.norm(features)
+        head_input: Tensor = self.dropout(normalised)
+        return normalised, {task: head(head_input) for task, head in zip(self.tasks, self.heads, strict=True)}
 
 
-class TellingClassifier(MultiTaskClassifier):
-    """Gives its vectors to the loss, too."""
+class VectorLossClassifier(MultiTaskClassifier):
+    """Passes its embeddings to the loss, too."""
 
-    def judge(self, features: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        vectors, logits = super().judge(features)
+    def forward_head(self, features: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        vectors, logits = super().forward_head(features)
         return vectors, {**logits, VECTORS: vectors}
 
 
@@ -140,9 +141,9 @@ class WithContrast(MultiTaskLoss):
         for column in range(labels.shape[1]):
             truth = labels[:, column]
             alike = ((truth[:, None] == truth[None, :]) & (truth[:, None] != UNKNOWN)).fill_diagonal_(False)
-            heard = alike.any(1)
-            if bool(heard.any()):
-                total = total - 0.2 * ((chances * alike).sum(1)[heard] / alike.sum(1)[heard]).mean()
+            has_pair = alike.any(1)
+            if bool(has_pair.any()):
+                total = total - 0.2 * ((chances * alike).sum(1)[has_pair] / alike.sum(1)[has_pair]).mean()
         return total
 
 
@@ -161,7 +162,7 @@ class TypeTwice(MultiTaskLoss):
 
 
 class YearRanges(nn.Module):
-    """Aims at the share of a work's years that lies in each period; the last column of the labels is the row."""
+    """Targets are the share of a work's years in each period; the last column of the labels is the row."""
 
     def __init__(self, usual: MultiTaskLoss, shares: Tensor, column: int) -> None:
         super().__init__()
@@ -172,8 +173,8 @@ class YearRanges(nn.Module):
         others = labels.clone()
         others[:, self.column] = UNKNOWN
         each = functional.cross_entropy(logits["period"], self.shares[row], reduction="none")
-        heard = (labels[:, self.column] != UNKNOWN).float()
-        return self.usual(logits, others) + (each * heard).sum() / heard.sum().clamp(min=1)
+        known = (labels[:, self.column] != UNKNOWN).float()
+        return self.usual(logits, others) + (each * known).sum() / known.sum().clamp(min=1)
 
 
 @dataclass(frozen=True)
@@ -187,17 +188,17 @@ class HeadVariant:
     views: int = 2
     extra: Literal["", "artist", "resample", "year ranges"] = ""
     image_px: int | None = None
-    taught: float = 1.0
-    """Share of the training works that are taught, in as many steps as all of them would be."""
+    train_share: float = 1.0
+    """Share of the training works, in as many steps as all of them."""
 
 
 HEAD: Mapping[str, HeadVariant] = {
-    "as it is": HeadVariant(),
+    "unchanged": HeadVariant(),
     "the last level alone": HeadVariant(own_level_alone=True),
     "no projection, linear heads": HeadVariant(kind=LinearClassifier),
-    "vectors of 128": HeadVariant({"dimensions": 128}),
-    "vectors of 512": HeadVariant({"dimensions": 512}),
-    "vectors of 1024": HeadVariant({"dimensions": 1024}),
+    "vectors of 128": HeadVariant({"embedding_dim": 128}),
+    "vectors of 512": HeadVariant({"embedding_dim": 512}),
+    "vectors of 1024": HeadVariant({"embedding_dim": 1024}),
     "one view": HeadVariant(views=1),
     "dropout 0.1": HeadVariant({"dropout": 0.1}),
     "dropout 0.5": HeadVariant({"dropout": 0.5}),
@@ -210,17 +211,17 @@ HEAD: Mapping[str, HeadVariant] = {
     "balanced sampling": HeadVariant(extra="resample"),
     "type counts twice": HeadVariant(loss=TypeTwice),
     "the artist as a fourth task": HeadVariant(extra="artist"),
-    "a contrastive term beside the heads": HeadVariant(kind=TellingClassifier, loss=WithContrast),
+    "a contrastive term beside the heads": HeadVariant(kind=VectorLossClassifier, loss=WithContrast),
     "pictures of 160 px": HeadVariant(image_px=160),
     "pictures of 288 px": HeadVariant(image_px=288),
     "pictures of 384 px": HeadVariant(image_px=384),
-    "half of the training works": HeadVariant(taught=0.5),
-    "a quarter of them": HeadVariant(taught=0.25),
+    "half of the training works": HeadVariant(train_share=0.5),
+    "a quarter of them": HeadVariant(train_share=0.25),
 }
 
 
 class HeadBench:
-    """Heads on kept features of all rows."""
+    """Heads on cached features of all rows."""
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
@@ -230,13 +231,13 @@ class HeadBench:
         """Of all rows, and how many of them are the last level's."""
         if image_px not in self.kept:
             bench, config = self.bench, self.bench.config
-            looking, transform = build_backbone(config.backbone, image_px)
-            load_backbone_weights(looking, config.backbone, config.weights)
+            backbone, transform = build_backbone(config.backbone, image_px)
+            load_backbone_weights(backbone, config.backbone, config.weights)
             cache = PixelCache(bench.lake.cache("pixels"), image_px)
             cache.ensure(bench.rows["artwork_id"].to_list(), bench.keys, bench.store)
-            table = features_of(looking, transform, cache, sorted(set(bench.keys)), choose_device("auto"))
+            table = compute_features(backbone, transform, cache, sorted(set(bench.keys)), choose_device("auto"))
             with torch.inference_mode():
-                own = looking.body(torch.zeros(1, 3, image_px, image_px)).shape[1]
+                own = backbone.body(torch.zeros(1, 3, image_px, image_px)).shape[1]
             self.kept = {image_px: (features_in_order(table, bench.keys), own)}
         return self.kept[image_px]
 
@@ -260,22 +261,25 @@ class HeadBench:
             labels = torch.cat([labels, torch.arange(len(labels))[:, None]], dim=1)
         if variant.extra == "resample":
             rows = self.resampled(seed)
-        if variant.taught < 1:
-            rows = self.some(variant.taught, seed)
+        if variant.train_share < 1:
+            rows = self.some(variant.train_share, seed)
         if variant.kind is LinearClassifier:
             model: MultiTaskClassifier = LinearClassifier(features.shape[2], classes, config.dropout)
         else:
-            model = variant.kind(nn.Identity(), features.shape[2], classes, config.dimensions, config.dropout)
-        epochs = round(config.recipe.head_epochs / variant.taught)
+            model = variant.kind(nn.Identity(), features.shape[2], classes, config.embedding_dim, config.dropout)
+        epochs = round(config.recipe.head_epochs / variant.train_share)
         train_head(model, features[:, rows], labels[rows], loss_of, epochs)
         with torch.inference_mode():
-            seen = [model.judge(view.float())[1] for view in features]
+            logits = [model.forward_head(view.float())[1] for view in features]
         return bench.score(
-            {task: torch.stack([each[task].softmax(1) for each in seen]).mean(0).numpy() for task in bench.labels.tasks}
+            {
+                task: torch.stack([each[task].softmax(1) for each in logits]).mean(0).numpy()
+                for task in bench.labels.tasks
+            }
         )
 
     def loss(self, variant: HeadVariant, config: TrainingConfig, classes: Mapping[str, int], truth: np.ndarray) -> Any:
-        """What the variant makes small."""
+        """The loss that the variant minimises."""
         weights = {
             task: class_weights(np.bincount(truth[truth[:, k] != UNKNOWN, k], minlength=count), config.class_balance)
             for k, (task, count) in enumerate(classes.items())
@@ -317,14 +321,14 @@ class HeadBench:
 # ---- the whole network ----------------------------------------------------------------------------------------------
 
 NETWORK: Mapping[str, Mapping[str, Any]] = {
-    "as it is": {},
-    "alone, without what it was": {"recipe_changes": {"keeps_start": False}},
-    "every level learns": {"recipe_changes": {"frozen_levels": 0}},
+    "unchanged": {},
+    "the fine-tuned network alone, no ensemble": {"recipe_changes": {"is_ensemble": False}},
+    "no frozen levels": {"recipe_changes": {"frozen_levels": 0}},
     "backbone at 0.3 of the head's rate": {"recipe_changes": {"backbone_rate_share": 0.3}},
     "whole pictures, no crops": {"recipe_changes": {"crop_area_from": 1.0}},
-    "weights of the last epoch, no average": {"recipe_changes": {"average_decay": 0.0}},
-    "two views when it is used": {"recipe_changes": {"views": 2}},
-    "no head first": {"recipe_changes": {"head_epochs": 0}},
+    "weights of the last epoch, no EMA": {"recipe_changes": {"ema_decay": 0.0}},
+    "two views in inference": {"recipe_changes": {"views": 2}},
+    "no head training first": {"recipe_changes": {"head_epochs": 0}},
 }
 
 
@@ -344,8 +348,8 @@ def run_network(bench: Bench, changes: Mapping[str, Any], seed: int) -> Score:
     return bench.score(probabilities)
 
 
-def asked() -> argparse.Namespace:
-    """What the command line says."""
+def parse_options() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lake")
     parser.add_argument("--backbone", default="tf_efficientnet_lite0")
@@ -360,17 +364,19 @@ def asked() -> argparse.Namespace:
 
 def main() -> None:
     """Print the tables asked for."""
-    told = asked()
-    lake = DataLake(told.lake)
-    usual = TrainingConfig(backbone=told.backbone, weights=told.weights)
-    if "head" in (told.part or ["head"]):
-        bench = Bench(lake, replace(usual, image_px=told.image_px), told.seeds)
+    options = parse_options()
+    lake = DataLake(options.lake)
+    usual = TrainingConfig(backbone=options.backbone, weights=options.weights)
+    if "head" in (options.part or ["head"]):
+        bench = Bench(lake, replace(usual, image_px=options.image_px), options.seeds)
         heads = HeadBench(bench)
-        title = f"Heads on {told.backbone} at {told.image_px} px, {told.seeds} seeds"
+        title = f"Heads on {options.backbone} at {options.image_px} px, {options.seeds} seeds"
         bench.print_table(title, {name: lambda seed, v=v: heads.run(v, seed) for name, v in HEAD.items()})
-    if "network" in (told.part or ["network"]):
-        bench = Bench(lake, replace(usual, image_px=told.small_px, epochs=told.epochs), told.seeds)
-        title = f"{told.backbone} fine-tuned for {told.epochs} epochs at {told.small_px} px, {told.seeds} seeds"
+    if "network" in (options.part or ["network"]):
+        bench = Bench(lake, replace(usual, image_px=options.small_px, epochs=options.epochs), options.seeds)
+        title = (
+            f"{options.backbone} fine-tuned for {options.epochs} epochs at {options.small_px} px, {options.seeds} seeds"
+        )
         bench.print_table(title, {name: lambda seed, v=v: run_network(bench, v, seed) for name, v in NETWORK.items()})
 
 

@@ -30,6 +30,7 @@ from rich.console import Console
 
 from artpipe.crawler.client import ClientConfig, GalleryClient
 from artpipe.crawler.outcome import Request
+from artpipe.definitions import build_definitions
 from artpipe.images.store import ImageStore
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.runner import RefreshOptions, RefreshReport, refresh
@@ -113,7 +114,8 @@ def main() -> None:
             }  # fmt: skip
 
             def run(**changed: object) -> RefreshReport:
-                return refresh(Settings(**{**settings, **changed}), RefreshOptions(), Console(stderr=True))
+                used = Settings(**{**settings, **changed})
+                return refresh(build_definitions(used), used, RefreshOptions(), Console(stderr=True))
 
             first = run()
             untrained_s = first.seconds - first.seconds_by_asset.get("classifier", 0.0)
@@ -123,7 +125,7 @@ def main() -> None:
             revalidated = run(revalidate_after_days=0)
             environment = {f"ARTPIPE_{name.upper()}": str(value) for name, value in settings.items() if value}
             began = time.perf_counter()
-            command = [sys.executable, "-m", "artpipe.cli.main", "status", "--json"]
+            command = [sys.executable, "-m", "artpipe.cli", "status", "--json"]
             subprocess.run(command, env={"PATH": "", **environment}, check=True, stdout=subprocess.DEVNULL)
             status_s = time.perf_counter() - began
             add_painting(site)

@@ -70,7 +70,7 @@ def main() -> None:
         store = ImageStore(DataLake(folder))
 
         def tidy() -> None:
-            store.compact(timedelta(days=30), timedelta(seconds=3))
+            store.maintain(timedelta(days=30), timedelta(seconds=3))
 
         def refresh(week: int, bodies: Iterable[str]) -> int:
             known = works.head(options.rows + week)

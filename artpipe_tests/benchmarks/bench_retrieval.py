@@ -1,11 +1,11 @@
-"""Which vectors find what looks alike, and which find the very painting in another photograph of it.
+"""Retrieval quality of embeddings: images of the same style, type or artist, and the very painting in a photograph.
 
     python artpipe_tests/benchmarks/bench_retrieval.py LAKE --weights FILE [--image-px 224] [--seeds 3] [--works 150]
 
-needs a lake with `training_set` and `images`. The backbone stays as it is; what is compared is what is made of its
-features. Queries are test works; the table is every usable picture, the query's own work left out for style, type and
-artist. Prints a Markdown table: precision@10 and mean average precision by each label, and how often the nearest vector
-to a photograph of a painting, or to a detail of 30 % of it, is that painting's.
+needs a lake with `training_set` and `images`. The backbone is frozen; projections of its features are compared. Queries
+are test works; the table is every usable picture, the query's own work left out for style, type and artist. Prints a
+Markdown table: precision@10 and mean average precision by each label, and recall@1 of simulated photographs and of
+details of 30 % of a painting.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from bench_recipe import Bench, HeadBench, HeadVariant, TellingClassifier, WithContrast
+from bench_recipe import Bench, HeadBench, HeadVariant, VectorLossClassifier, WithContrast
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
@@ -25,8 +25,9 @@ from artpipe.evaluation.retrieval import score_retrieval
 from artpipe.images.pixels import image_square
 from artpipe.lake.paths import DataLake
 from artpipe.models.inference_form import inference_form
-from artpipe.models.network import MultiTaskClassifier, build_backbone, load_backbone_weights
+from artpipe.models.network import MultiTaskClassifier, build_backbone
 from artpipe.models.transforms import Normalise
+from artpipe.models.weights import load_backbone_weights
 from artpipe.recognition.rephotograph import rephotograph
 from artpipe.training.config import TrainingConfig
 from artpipe.training.features import BATCH_SIZE
@@ -46,33 +47,33 @@ def standardised(train: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 def whitened(train: Tensor, dimensions: int) -> Vectors:
-    """The main directions of the training rows, each at deviation 1."""
+    """PCA whitening fitted on the training rows."""
     level = standardised(train)
-    _, strengths, directions = torch.linalg.svd(level(train), full_matrices=False)
-    scale = directions[:dimensions].T / strengths[:dimensions]
+    _, singular_values, directions = torch.linalg.svd(level(train), full_matrices=False)
+    scale = directions[:dimensions].T / singular_values[:dimensions]
     return lambda features: functional.normalize(level(features) @ scale)
 
 
-def taught(heads: HeadBench, features: Tensor, variant: HeadVariant, seed: int) -> MultiTaskClassifier:
+def trained(heads: HeadBench, features: Tensor, variant: HeadVariant, seed: int) -> MultiTaskClassifier:
     """A model whose head was trained on the training rows."""
     bench = heads.bench
     config = replace(bench.config, **(variant.config or {}))
     torch.manual_seed(seed)
     classes = {task: len(names) for task, names in bench.labels.classes.items()}
     labels = torch.from_numpy(bench.encoded)[bench.train]
-    model = variant.kind(nn.Identity(), features.shape[2], classes, config.dimensions, config.dropout)
+    model = variant.kind(nn.Identity(), features.shape[2], classes, config.embedding_dim, config.dropout)
     loss_of = heads.loss(variant, config, classes, labels.numpy())
     train_head(model, features[:, bench.train], labels, loss_of, config.recipe.head_epochs)
     return model
 
 
 def photographs(bench: Bench, works: int) -> dict[str, tuple[NDArray[np.int64], Tensor]]:
-    """For each distortion, rows of test paintings and the features of one such photograph of each."""
+    """For each distortion, rows of test paintings and the features of a simulated photograph of each."""
     rows = bench.held_out["test"][:: max(1, len(bench.held_out["test"]) // works)][:works]
-    looking, transform = build_backbone(bench.config.backbone, bench.config.image_px)
-    load_backbone_weights(looking, bench.config.backbone, bench.config.weights)
+    backbone, transform = build_backbone(bench.config.backbone, bench.config.image_px)
+    load_backbone_weights(backbone, bench.config.backbone, bench.config.weights)
     device = torch.device("cpu")
-    body, dtype = inference_form(looking, transform.size, device)
+    body, dtype = inference_form(backbone, transform.size, device)
     normalise = Normalise(transform, device, dtype)
     ids = [bench.rows["artwork_id"][int(row)] for row in rows]
     originals = [Image.open(io.BytesIO(jpeg)) for jpeg in bench.store.jpegs(ids)]
@@ -94,7 +95,7 @@ def photographs(bench: Bench, works: int) -> dict[str, tuple[NDArray[np.int64], 
 def measured(
     bench: Bench, features: Tensor, photos: Mapping[str, tuple[NDArray[np.int64], Tensor]], make: Vectors
 ) -> list[float]:
-    """Precision@10 and mean average precision by each label, then the share found again by photograph and by detail."""
+    """Precision@10 and mean average precision by each label, then recall@1 of photographs and of details."""
     with torch.inference_mode():
         vectors = make(features).numpy().astype(np.float32)
         works: list[str] = bench.rows["work_id"].to_list()
@@ -118,17 +119,17 @@ def main() -> None:
     parser.add_argument("--image-px", type=int, default=224)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--works", type=int, default=150)
-    told = parser.parse_args()
-    config = TrainingConfig(backbone=told.backbone, weights=told.weights, image_px=told.image_px)
-    bench = Bench(DataLake(told.lake), config, told.seeds)
+    options = parser.parse_args()
+    config = TrainingConfig(backbone=options.backbone, weights=options.weights, image_px=options.image_px)
+    bench = Bench(DataLake(options.lake), config, options.seeds)
     heads = HeadBench(bench)
-    views, own = heads.features(told.image_px)
+    views, own = heads.features(options.image_px)
     features, train = views[0].float(), views[0][bench.train].float()
-    photos = photographs(bench, told.works)
+    photos = photographs(bench, options.works)
     level = standardised(train)
 
     def projection(variant: HeadVariant, seed: int, *, is_before_gelu: bool = False) -> Vectors:
-        model = taught(heads, views, variant, seed)
+        model = trained(heads, views, variant, seed)
 
         def make(given: Tensor) -> Tensor:
             before = model.projection(model.norm(given))
@@ -136,13 +137,13 @@ def main() -> None:
 
         return make
 
-    contrast = HeadVariant(kind=TellingClassifier, loss=WithContrast)
+    contrast = HeadVariant(kind=VectorLossClassifier, loss=WithContrast)
     variants: dict[str, Callable[[int], Vectors]] = {
         "the last level": lambda _: lambda given: functional.normalize(given[:, :own]),
         "every level, standardised": lambda _: lambda given: functional.normalize(level(given)),
         **{f"the same whitened to {d}": lambda _, d=d: whitened(train, d) for d in (128, 256, 512)},
         **{
-            f"learned projection to {d}": lambda seed, d=d: projection(HeadVariant({"dimensions": d}), seed)
+            f"learned projection to {d}": lambda seed, d=d: projection(HeadVariant({"embedding_dim": d}), seed)
             for d in (128, 256, 512)
         },
         "the same before its GELU, 256": lambda seed: projection(HeadVariant(), seed, is_before_gelu=True),
@@ -151,7 +152,7 @@ def main() -> None:
     names = [f"{by} {what}" for by in BY for what in ("P@10", "mAP")]
     print(f"\n| vectors | {' | '.join(names)} | photograph | detail |\n|---|{'--:|' * (len(names) + 2)}", flush=True)
     for name, make in variants.items():
-        seeds = range(1 if "level" in name or "whitened" in name else told.seeds)
+        seeds = range(1 if "level" in name or "whitened" in name else options.seeds)
         figures = np.array([measured(bench, features, photos, make(seed)) for seed in seeds])
         print(f"| {name} | {' | '.join(f'{100 * figure:.1f}' for figure in figures.mean(0))} |", flush=True)
 

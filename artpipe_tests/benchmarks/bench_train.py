@@ -3,7 +3,7 @@
     python artpipe_tests/benchmarks/bench_train.py --limit 640 --rounds 3
 
 Every round times all three one after another, so that the ratios are of the same minutes of the same machine; they
-are medians over the rounds. Rates are images a second. The yardstick is `plain.py train`, with its own batches of 32.
+are medians over the rounds. Rates are images a second. The baseline is `plain.py train`, with its own batches of 32.
 """
 
 import argparse
@@ -24,12 +24,13 @@ import torch
 from artpipe.images.pixels import decode_square
 from artpipe.lake.paths import DataLake
 from artpipe.models.network import build_model
-from artpipe.models.transforms import eval_transform
+from artpipe.models.transforms import Normalise
 from artpipe.schema import PERIODS, SPLITS, STYLES, TYPES
 from artpipe.training.config import TrainingConfig
-from artpipe.training.loop import Epoch, train_classifier
+from artpipe.training.history import Epoch
+from artpipe.training.loop import train_classifier
 from artpipe.training.loss import MultiTaskLoss
-from artpipe.training.step import make_optimizer
+from artpipe.training.optimizer import make_optimizer
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 
@@ -75,17 +76,19 @@ class Preloaded:
 
     def __init__(self, files: Files, rows: pl.DataFrame, config: TrainingConfig) -> None:
         counts = {"style": len(STYLES), "period": len(PERIODS), "type": len(TYPES)}
-        model, spec = build_model(config.backbone, counts, config.image_px, config.dimensions, config.dropout)
+        model, spec = build_model(config.backbone, counts, config.image_px, config.embedding_dim, config.dropout)
         self.model = model.to(memory_format=torch.channels_last).train()
         self.loss = MultiTaskLoss({task: torch.ones(count) for task, count in counts.items()}, config.label_smoothing)
         self.optimizer = make_optimizer(self.model, config)
         self.config, self.batches = config, []
+        normalise = Normalise(spec, torch.device("cpu"))
         names = rows["artwork_id"].to_list()
         for first in range(0, len(names), config.recipe.batch_size):
             jpegs = files.jpegs(names[first : first + config.recipe.batch_size])
             squares = torch.stack([torch.from_numpy(decode_square(jpeg, config.image_px)) for jpeg in jpegs])
             labels = torch.zeros(len(jpegs), 3, dtype=torch.int64)
-            self.batches.append((eval_transform(squares, spec).clone(memory_format=torch.channels_last), labels))
+            pixels = normalise(squares).clone(memory_format=torch.channels_last)
+            self.batches.append((pixels, labels))
 
     def rate(self) -> float:
         """One pass."""
@@ -110,16 +113,16 @@ def main() -> None:
     parser.add_argument("--backbone", default="mobilenet_v3_small")
     parser.add_argument("--batch", type=int, default=None, help="images a step; default: the recipe's")
     parser.add_argument("--workers", type=int, default=None, help="DataLoader processes; default: by the cores")
-    asked = parser.parse_args()
+    options = parser.parse_args()
 
-    files = Files(asked.images, asked.limit)
+    files = Files(options.images, options.limit)
     rows = training_rows(files)
     config = TrainingConfig(
-        backbone=asked.backbone,
+        backbone=options.backbone,
         weights="none",
-        epochs=asked.rounds + 1,
-        batch_size=asked.batch,
-        loader_workers=asked.workers,
+        epochs=options.rounds + 1,
+        batch_size=options.batch,
+        loader_workers=options.workers,
     )
     preloaded = Preloaded(files, rows, config)
     rates: dict[str, list[float]] = {"epoch": [], "preloaded": [], "plain": []}
@@ -137,16 +140,16 @@ def main() -> None:
                 return
             rates["epoch"].append(epoch.images_per_s)
             rates["preloaded"].append(rate)
-            rates["plain"].append(plain_rate(asked.plain, asked.images, labels))
+            rates["plain"].append(plain_rate(options.plain, options.images, labels))
 
         train_classifier(rows, files, DataLake(Path(folder) / "lake"), config, on_epoch=one_round)
 
     def ratio(yardstick: str) -> float:
         return round(statistics.median(a / b for a, b in zip(rates["epoch"], rates[yardstick], strict=True)), 3)
 
-    told = {f"{name}_per_s": round(statistics.median(values), 1) for name, values in rates.items()}
-    told |= {"epoch_to_preloaded": ratio("preloaded"), "epoch_to_plain": ratio("plain")}
-    print(json.dumps({"what": "train", "images": len(files.held), "backbone": asked.backbone, **told}))
+    result = {f"{name}_per_s": round(statistics.median(values), 1) for name, values in rates.items()}
+    result |= {"epoch_to_preloaded": ratio("preloaded"), "epoch_to_plain": ratio("plain")}
+    print(json.dumps({"what": "train", "images": len(files.held), "backbone": options.backbone, **result}))
 
 
 if __name__ == "__main__":

@@ -151,7 +151,7 @@ def started_server(lake: str) -> tuple[subprocess.Popen[str], str, float]:
     import os
 
     began = time.perf_counter()
-    command = [sys.executable, "-m", "artpipe.cli.main", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "artpipe.cli", "serve", "--port", "0"]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "ARTPIPE_LAKE": lake})
     assert server.stderr is not None
     for line in server.stderr:

@@ -1,4 +1,4 @@
-"""`dagster dev` left to itself: a collection that builds itself, then follows a corrected title and a new painting.
+"""`dagster dev` left to itself: a collection that builds itself, then follows corrections and a new painting.
 
 A small drawn gallery is served on loopback, the re-scrape schedule ticks every minute, and nobody presses anything.
 What ran after each change is compared with what should have; the last line is JSON, and the exit code is 1 where
@@ -24,12 +24,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from artpipe.catalog.site import CATALOG_PATH
 from artpipe.definitions import build_definitions
-from artpipe.orchestration.staleness import stale_states
+from artpipe.orchestration.staleness import asset_statuses
 from artpipe.sample_gallery.plan import plan_gallery
 from artpipe.sample_gallery.server import serve
-from artpipe.sample_gallery.site import catalog_text, image_path, write_sample_site, zipped
+from artpipe.sample_gallery.site import CATALOG_FILE, HEADER, catalog_text, image_path, write_sample_site, zipped
 from artpipe.settings import Settings
 
 ARTWORKS = 80
@@ -122,9 +121,15 @@ class Dev:
 
     def is_settled(self, after: float) -> bool:
         """Whether everything is fresh, and the gallery was asked since then."""
-        states = stale_states(self.instance, self.graph)
-        asked = [states[key].made_at or 0.0 for key in states if not self.graph.get(key).parent_keys]
-        return all(state.status == "fresh" for state in states.values()) and min(asked) > after
+        statuses = asset_statuses(self.graph, self.instance, self.settings).values()
+        asked = [status.made_at for status in statuses if status.is_root]
+        is_asked = all(made_at is not None and made_at.timestamp() > after for made_at in asked)
+        return is_asked and all(status.status == "fresh" and not status.unmet_checks for status in statuses)
+
+    def set_type(self, artwork_id: str, type_: str) -> None:
+        """Correct the type of a work as a person does, beside the running daemon."""
+        artpipe = Path(sys.executable).with_name("artpipe")
+        subprocess.run([artpipe, "labels", "set", artwork_id, "type", type_], env=self._environment, check=True)
 
     def check(self) -> None:
         """End where `dagster dev` did."""
@@ -133,11 +138,11 @@ class Dev:
 
 
 def follow(dev: Dev, phase: Phase) -> dict[str, object]:
-    """Make a change, wait until it has travelled, and say what ran."""
+    """Make a change, wait until it has travelled, and return what ran."""
     began = time.time()
     phase.change()
     print(f"\n== {phase.name}", flush=True)
-    told: set[str] = set()
+    printed: set[str] = set()
     settled_at: float | None = None
     last_work = began
     while settled_at is None or time.time() - max(settled_at, last_work) < QUIET_S:
@@ -147,9 +152,9 @@ def follow(dev: Dev, phase: Phase) -> dict[str, object]:
             print(f"   not settled after {phase.timeout_s:.0f} s; see {dev.log}", flush=True)
             break
         for run in dev.runs_since(began):
-            if run.run_id in told or run.status not in ("SUCCESS", "FAILURE", "CANCELED"):
+            if run.run_id in printed or run.status not in ("SUCCESS", "FAILURE", "CANCELED"):
                 continue
-            told.add(run.run_id)
+            printed.add(run.run_id)
             names = ", ".join(run.made) or "nothing"
             print(
                 f"   {time.time() - began:5.0f} s  {run.started_by:16} {run.status:8} {run.seconds:4.0f} s  {names}",
@@ -191,7 +196,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="artpipe-dev-"))
     gallery = plan_gallery(0, ARTWORKS)
     site = write_sample_site(folder / "site", artworks=ARTWORKS)
-    catalog = site / CATALOG_PATH.lstrip("/")
+    catalog = site / CATALOG_FILE
     held = sorted(work.artwork_id for work in gallery.paintings if image_path(site, work).exists())
     text = catalog_text(gallery)
     rows = [line for line in text.split("\r\n") if f"/html/{held[-1]}.html" in line]
@@ -207,8 +212,12 @@ def main() -> int:
     title = next(line.split("\t")[2] for line in before.split("\r\n") if f"/html/{held[0]}.html" in line)
     corrected = before.replace(f"\t{title}\t", f"\t{title} (corrected)\t", 1)
 
+    def type_of(artwork_id: str) -> str:
+        row = next(line for line in before.split("\r\n") if f"/html/{artwork_id}.html" in line)
+        return row.split("\t")[HEADER.index("TYPE")]
+
     with serve(site) as url, Dev(folder, url) as dev:
-        every = {key.to_user_string() for key in dev.graph.get_all_asset_keys()}
+        every = {key.to_user_string() for key in dev.graph.materializable_asset_keys}
         print(f"dagster dev at http://127.0.0.1:{dev.port}, gallery at {url}, all in {folder}", flush=True)
         phases = [
             Phase("the collection builds itself", every),
@@ -226,6 +235,20 @@ def main() -> int:
                     "text_index",
                 },
                 change=lambda: publish(corrected),
+            ),
+            Phase(
+                "a person corrects a label",
+                {
+                    "splits",
+                    "training_set",
+                    "evaluation_report",
+                    "novelty_scale",
+                    "suspect_labels",
+                    "embeddings",
+                    "vectors",
+                    "text_index",
+                },
+                change=lambda: dev.set_type(held[1], "genre" if type_of(held[1]) != "genre" else "portrait"),
             ),
             Phase(
                 "a painting is added",

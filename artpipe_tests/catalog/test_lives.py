@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artpipe.catalog.lives import Life, parse_life, readings_within
+from artpipe.catalog.lives import Life, corrected_date, parse_life
 
 
 @pytest.mark.parametrize(
@@ -73,15 +73,15 @@ def test_whatever_the_text_a_life_ends_after_it_begins(text: str):
 
 
 def test_a_mistyped_year_with_one_reading_in_the_life_is_read():
-    parsed = readings_within("11757", Life(1712, 1787))
+    parsed = corrected_date("11757", Life(1712, 1787))
     assert parsed is not None
     assert (parsed.year_from, parsed.year_to, parsed.flags) == (1757, 1757, ("typo",))
-    lost = readings_within("'622", Life(1585, 1645))
+    lost = corrected_date("'622", Life(1585, 1645))
     assert lost is not None
     assert lost.year_from == 1622
 
 
 def test_a_mistyped_year_with_two_readings_in_the_life_is_not_guessed():
-    assert readings_within("15665-70", Life(1535, 1600)) is None
-    assert readings_within("11757", Life()) is None
-    assert readings_within("15%-72", Life(1520, 1582)) is None
+    assert corrected_date("15665-70", Life(1535, 1600)) is None
+    assert corrected_date("11757", Life()) is None
+    assert corrected_date("15%-72", Life(1520, 1582)) is None

@@ -1,4 +1,4 @@
-"""`artpipe labels`: what people say is written down, shown, and refused where it cannot be."""
+"""`artpipe labels`: corrections are written, listed, and rejected where they are invalid."""
 
 import json
 import re
@@ -44,7 +44,7 @@ def listed() -> dict[str, list[dict[str, str]]]:
 
 
 @pytest.mark.usefixtures("lake")
-def test_what_is_set_is_listed_beside_the_catalogue_s_own(monkeypatch: pytest.MonkeyPatch):
+def test_a_set_label_is_listed_beside_the_catalogue_s_own(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("getpass.getuser", lambda: "anna")
     result = run("set", "b/one", "type", "genre", "--reason", "nobody sits")
     assert result.exit_code == 0, result.output
@@ -57,7 +57,7 @@ def test_what_is_set_is_listed_beside_the_catalogue_s_own(monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("lake")
-def test_setting_a_label_again_says_what_it_replaces():
+def test_setting_a_label_again_names_the_replaced_one():
     run("set", "b/one", "type", "genre", "--by", "anna")
     assert "is unknown, instead of 'genre' by anna." in run("set", "b/one", "type", "").stderr
     assert [line["effect"] for line in listed()["labels"]] == ["left out"]
@@ -78,7 +78,7 @@ def test_labels_are_kept_where_the_setting_says(lake: DataLake, tmp_path: Path, 
 
 
 @pytest.mark.usefixtures("lake")
-def test_suspects_are_shown_until_somebody_has_decided():
+def test_suspects_are_shown_until_somebody_reviewed_them():
     def tasks(*options: str) -> list[str]:
         return [row["task"] for row in json.loads(run("suspects", "--json", *options).stdout)]
 
@@ -96,11 +96,11 @@ def test_suspects_are_shown_until_somebody_has_decided():
         (["set", "b/oen", "type", "genre"], "error: the catalogue has no artwork 'b/oen'; the closest: b/one"),
         (["set", "b/one", "kind", "genre"], "error: 'kind' is no task; write style, period or type"),
         (["set", "b/one", "type", "gener"], "error: 'gener' is no type; the closest: genre"),
-        (["join", "b/one", "b/one"], "error: 'b/one' and 'b/one' are no two artworks"),
-        (["suspects", "--task", "kind"], "'kind' is no task; write style, period, type"),
+        (["join", "b/one", "b/one"], "error: 'b/one' and 'b/one' are not two artworks"),
+        (["suspects", "--task", "kind"], "'kind' is not a task; choose style, period, type"),
     ],
 )
-def test_what_cannot_be_said_is_one_message_and_exit_code_2(arguments: list[str], message: str):
+def test_an_invalid_correction_is_one_message_and_exit_code_2(arguments: list[str], message: str):
     result = run(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in re.sub(r"[\s│]+", " ", result.stderr)

@@ -44,14 +44,14 @@ def test_a_connection_is_used_again_even_after_an_error_page(gallery, config, re
     assert len(gallery.connections) == 1
 
 
-def test_a_whole_body_comes_with_what_it_is_known_by(gallery, config, reply):
-    headers = {"ETag": '"1"', "Last-Modified": "Tue, 01 Jan 2030 00:00:00 GMT", "Content-Type": "image/jpeg"}
+def test_a_whole_body_comes_with_its_validators(gallery, config, reply):
+    headers = {"ETag": '"1"', "Last-Modified": "Tue, 01 Jan 2030 00:00:00 GMT"}
     gallery.on("/a.jpg", reply(200, b"x" * 500_000, headers))
     with GalleryClient(config) as client:
         got = client.get("/a.jpg")
         assert client.counts == RequestCounts(requests=2, bodies=1, bytes=500_000)
     assert (got.outcome, got.status, got.tries) == (Outcome.OK, 200, 1)
-    assert (got.etag, got.last_modified, got.content_type) == ('"1"', headers["Last-Modified"], "image/jpeg")
+    assert (got.etag, got.last_modified) == ('"1"', headers["Last-Modified"])
     assert got.body == b"x" * 500_000
 
 
@@ -128,7 +128,7 @@ def test_a_body_that_stalls_ends_in_a_failure(gallery, config, saying):
     gallery.on("/a.jpg", saying(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nxxx", stall=True))
     with GalleryClient(replace(config, read_timeout_s=0.1, max_tries=2)) as client:
         got = client.get("/a.jpg")
-    assert (got.outcome, got.error, got.tries) == (Outcome.FAILED, "nothing came for 0.1 s", 2)
+    assert (got.outcome, got.error, got.tries) == (Outcome.FAILED, "nothing was received for 0.1 s", 2)
 
 
 def test_a_body_that_trickles_in_for_too_long_ends_in_a_failure(gallery, config, reply):
@@ -140,7 +140,7 @@ def test_a_body_that_trickles_in_for_too_long_ends_in_a_failure(gallery, config,
     gallery.on("/a.jpg", reply(say=trickle))
     with GalleryClient(replace(config, read_timeout_s=5, total_timeout_s=0.2, max_tries=1)) as client:
         got = client.get("/a.jpg")
-    assert (got.outcome, got.error) == (Outcome.FAILED, "the answer was not complete within 0.2 s")
+    assert (got.outcome, got.error) == (Outcome.FAILED, "the response was not complete within 0.2 s")
 
 
 def test_a_body_announced_as_too_large_is_not_read(gallery, config, saying):
@@ -194,7 +194,7 @@ def test_a_retry_after_above_the_ceiling_ends_the_matter_for_the_whole_host(gall
         first, second = client.get("/a.jpg"), client.get("/b.jpg")
     assert (first.outcome, first.tries, second.outcome) == (Outcome.FAILED, 1, Outcome.FAILED)
     for got in (first, second):
-        assert "3,600 s (Retry-After), more than the 120 s" in str(got.error)
+        assert "3,600 s (Retry-After), longer than the 120 s" in str(got.error)
     assert (fake_time.slept, gallery.asked("/b.jpg")) == ([], 0)
 
 
@@ -319,14 +319,12 @@ def test_requests_are_taken_only_as_responses_are_consumed(config):
 def test_closing_early_abandons_requests_that_hang(gallery, config, reply, saying):
     gallery.on("/quick.jpg", reply(200, b"quick"))
     gallery.on("/slow.jpg", saying(b"", stall=True))
-    started = time.monotonic()
     with GalleryClient(replace(config, concurrency=2)) as client:
         responses = client.get_many([Request("/quick.jpg"), *[Request("/slow.jpg")] * 9])
         assert next(responses)[1].body == b"quick"
         responses.close()
-    assert gallery_threads() == []
-    # Not a measurement: without abandoning, this is the read timeout of 30 s.
-    assert time.monotonic() - started < 15
+        # The server still holds its side open, so that only abandoning has ended the threads.
+        assert gallery_threads() == []
 
 
 def test_an_interrupt_at_the_consumer_leaves_no_thread_behind(gallery, config, reply, saying):

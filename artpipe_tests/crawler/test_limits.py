@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from artpipe.crawler.limits import LONGEST_BACKOFF_S, HostPace, backoff_s, is_loopback, retry_after_s
+from artpipe.crawler.limits import MAX_BACKOFF_S, HostPace, backoff_s, is_loopback, retry_after_s
 
 WEDNESDAY = 1792567680.0  # Wed, 21 Oct 2026 07:28:00 GMT
 
@@ -42,7 +42,7 @@ def test_after_a_silence_starts_are_spaced_again(fake_time):
 
 def test_a_pause_is_drawn_below_a_bound_that_doubles():
     rng = random.Random(0)
-    for failures, bound in ((1, 0.5), (2, 1.0), (3, 2.0), (20, LONGEST_BACKOFF_S)):
+    for failures, bound in ((1, 0.5), (2, 1.0), (3, 2.0), (20, MAX_BACKOFF_S)):
         draws = [backoff_s(failures, 0.5, rng) for _ in range(500)]
         assert 0 <= min(draws) < 0.1 * bound
         assert 0.9 * bound < max(draws) <= bound

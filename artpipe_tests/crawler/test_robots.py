@@ -6,7 +6,7 @@ import pytest
 
 from artpipe.crawler.client import GalleryClient, Outcome, Request
 from artpipe.crawler.outcome import Response
-from artpipe.crawler.robots import LONGEST_CRAWL_DELAY_S, robots_rules
+from artpipe.crawler.robots import MAX_CRAWL_DELAY_S, robots_rules
 
 RULES = b"User-agent: *\nDisallow: /support/\nDisallow: /cgi-bin/search.cgi\nAllow: /\n"
 
@@ -76,7 +76,7 @@ def test_rules_that_cannot_be_read_forbid_everything(gallery, config, reply, sta
     with GalleryClient(config) as client:
         got = [client.get("/a.jpg") for _ in range(3)]
     assert {response.outcome for response in got} == {Outcome.FAILED}
-    assert "robots.txt could not be read, so nothing may be asked of its host" in str(got[0].error)
+    assert "robots.txt could not be read, so nothing may be requested of its host" in str(got[0].error)
     assert (gallery.asked("/robots.txt"), gallery.asked("/a.jpg")) == (4, 0)
 
 
@@ -107,7 +107,7 @@ def test_a_crawl_delay_never_makes_us_faster(gallery, config, reply, fake_time, 
 
 
 def test_an_absurd_crawl_delay_is_cut():
-    assert rules_in("User-agent: *\nCrawl-delay: 86400").crawl_delay_s == LONGEST_CRAWL_DELAY_S
+    assert rules_in("User-agent: *\nCrawl-delay: 86400").crawl_delay_s == MAX_CRAWL_DELAY_S
     assert rules_in("User-agent: *\nCrawl-delay: -5").crawl_delay_s == 0
     assert rules_in("User-agent: *\nCrawl-delay: soon").crawl_delay_s == 0
 

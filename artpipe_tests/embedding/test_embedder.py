@@ -10,15 +10,15 @@ from PIL import Image
 from artpipe.embedding.embedder import Embedder
 from artpipe.embedding.predictions import Predictions
 from artpipe.images.pixels import PixelCache, decode_square
-from artpipe.models.checkpoint import ModelCard
+from artpipe.models.card import ModelCard, WeightsSource
 from artpipe.models.inference_form import multiplies_bfloat16
-from artpipe.models.network import MultiTaskClassifier, WeightsSource, build_model
+from artpipe.models.network import MultiTaskClassifier, build_model
 
 CLASSES = {"style": ("Baroque", "Rococo", "Realism"), "type": ("portrait", "landscape")}
 
 
 def made(backbone: str = "mobilenet_v3_small", px: int = 48) -> tuple[MultiTaskClassifier, ModelCard]:
-    """A network with random weights that has seen noise, so that its vectors differ from picture to picture."""
+    """A network with random weights whose batch norms have statistics of noise, so that embeddings differ."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model, transform = build_model(backbone, {task: len(names) for task, names in CLASSES.items()}, px)
@@ -27,7 +27,7 @@ def made(backbone: str = "mobilenet_v3_small", px: int = 48) -> tuple[MultiTaskC
                 each.momentum = 1.0
         with torch.no_grad():
             model.train()(torch.randn(16, 3, px, px))
-    card = ModelCard(CLASSES, transform, backbone, model.features, WeightsSource("none", None), "v", 0, {})
+    card = ModelCard(CLASSES, transform, backbone, model.embedding_dim, WeightsSource("none", None), "v", 0, {})
     return model.eval(), card
 
 
@@ -45,35 +45,35 @@ def jpegs(count: int) -> list[bytes]:
 
 
 def test_vectors_have_length_one_and_probabilities_sum_to_one():
-    seen = Embedder(*made(), device="cpu").embed_pixels(squares(5))
-    assert seen.vectors.shape == (5, 256)
-    assert seen.vectors.dtype == np.float32
-    assert np.linalg.norm(seen.vectors, axis=1) == pytest.approx(1, abs=1e-5)
-    assert {task: each.shape for task, each in seen.probabilities.items()} == {"style": (5, 3), "type": (5, 2)}
-    assert seen.probabilities["style"].sum(axis=1) == pytest.approx(1, abs=1e-5)
+    found = Embedder(*made(), device="cpu").embed_pixels(squares(5))
+    assert found.vectors.shape == (5, 256)
+    assert found.vectors.dtype == np.float32
+    assert np.linalg.norm(found.vectors, axis=1) == pytest.approx(1, abs=1e-5)
+    assert {task: each.shape for task, each in found.probabilities.items()} == {"style": (5, 3), "type": (5, 2)}
+    assert found.probabilities["style"].sum(axis=1) == pytest.approx(1, abs=1e-5)
 
 
-def test_the_embedder_says_what_the_network_says():
+def test_the_inference_form_gives_what_the_network_gives():
     model, card = made()
     embedder = Embedder(model, card, "cpu", "float32")
     given = torch.from_numpy(squares(3))
     std, mean = torch.tensor(card.transform.std), torch.tensor(card.transform.mean)
     with torch.inference_mode():
-        features, logits = model(((given / 255 - mean) / std).permute(0, 3, 1, 2))
-    seen = embedder.embed_pixels(given)
-    assert np.allclose(seen.vectors, torch.nn.functional.normalize(features).numpy(), atol=1e-4)
-    assert np.allclose(seen.probabilities["type"], logits["type"].softmax(1).numpy(), atol=1e-4)
+        embeddings, logits = model(((given / 255 - mean) / std).permute(0, 3, 1, 2))
+    found = embedder.embed_pixels(given)
+    assert np.allclose(found.vectors, torch.nn.functional.normalize(embeddings).numpy(), atol=1e-4)
+    assert np.allclose(found.probabilities["type"], logits["type"].softmax(1).numpy(), atol=1e-4)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_logits_are_divided_by_the_temperature_of_their_task(precision):
     model, card = made()
     plain = Embedder(model, card, "cpu", precision).embed_pixels(squares(4))
-    tempered = Embedder(model, replace(card, temperatures={"style": 2.0}), "cpu", precision).embed_pixels(squares(4))
+    scaled = Embedder(model, replace(card, temperatures={"style": 2.0}), "cpu", precision).embed_pixels(squares(4))
     raised = np.sqrt(plain.probabilities["style"])
-    assert tempered.probabilities["style"] == pytest.approx(raised / raised.sum(axis=1, keepdims=True), abs=1e-5)
-    assert np.array_equal(tempered.probabilities["type"], plain.probabilities["type"])
-    assert np.array_equal(tempered.vectors, plain.vectors)
+    assert scaled.probabilities["style"] == pytest.approx(raised / raised.sum(axis=1, keepdims=True), abs=1e-5)
+    assert np.array_equal(scaled.probabilities["type"], plain.probabilities["type"])
+    assert np.array_equal(scaled.vectors, plain.vectors)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -93,15 +93,15 @@ def test_bfloat16_points_the_same_way():
     assert ((fine * coarse).sum(axis=1) > 0.995).all()
 
 
-def test_a_second_view_makes_a_picture_and_its_mirror_image_the_same():
+def test_with_two_views_a_picture_and_its_mirror_image_have_the_same_embedding():
     model, card = made()
     given = squares(3)
     mirror = given[:, :, ::-1].copy()
     for views, is_same in ((1, False), (2, True)):
         embedder = Embedder(model, replace(card, config={"views": views}), "cpu", "float32")
-        seen, other = embedder.embed_pixels(given), embedder.embed_pixels(mirror)
-        assert np.allclose(seen.vectors, other.vectors, atol=1e-5) is is_same
-        assert np.allclose(seen.probabilities["style"], other.probabilities["style"], atol=1e-6) is is_same
+        found, other = embedder.embed_pixels(given), embedder.embed_pixels(mirror)
+        assert np.allclose(found.vectors, other.vectors, atol=1e-5) is is_same
+        assert np.allclose(found.probabilities["style"], other.probabilities["style"], atol=1e-6) is is_same
 
 
 def test_cached_pixels_and_jpegs_give_the_same_vectors_in_order(tmp_path):
@@ -130,7 +130,7 @@ def test_nothing_gives_no_batches(tmp_path):
     assert list(embedder.embed_cached(PixelCache(tmp_path, 48), [])) == []
 
 
-def test_a_spoiled_file_is_refused():
+def test_a_file_that_is_no_image_is_refused():
     with pytest.raises(ValueError, match="not a readable image"):
         list(Embedder(*made(), device="cpu").embed_jpegs([b"no picture"]))
 
@@ -140,19 +140,19 @@ def test_different_pictures_get_different_vectors():
     assert ((vectors @ vectors.T) - np.eye(4)).max() < 0.98
 
 
-def test_a_vector_without_direction_is_refused():
-    class Blind(torch.nn.Module):
+def test_an_embedding_without_direction_is_refused():
+    class ZeroFeatures(torch.nn.Module):
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
             return torch.zeros(len(pixels), 4)
 
     _, card = made()
-    blind = MultiTaskClassifier(Blind(), 4, {"style": 3}, 8)
-    torch.nn.init.zeros_(blind.projection.bias)
+    zero = MultiTaskClassifier(ZeroFeatures(), 4, {"style": 3}, 8)
+    torch.nn.init.zeros_(zero.projection.bias)
     with pytest.raises(ValueError, match="has no direction"):
-        Embedder(blind, card, "cpu").embed_pixels(squares(2))
+        Embedder(zero, card, "cpu").embed_pixels(squares(2))
 
 
-def test_the_precision_is_told():
+def test_the_precision_can_be_read():
     model, card = made()
     assert Embedder(model, card, "cpu", "bfloat16").precision == "bfloat16"
     expected = "bfloat16" if multiplies_bfloat16() else "float32"
@@ -160,7 +160,7 @@ def test_the_precision_is_told():
 
 
 class Canonical(torch.nn.Module):
-    """Two filters whose answers can be worked out by hand: mean red and mean blue, after normalisation."""
+    """Two features that can be worked out by hand: mean red and mean blue, after normalisation."""
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         return pixels.mean(dim=(2, 3))[:, [0, 2]]

@@ -1,4 +1,4 @@
-"""Every picture runs through a network once, whoever asks first."""
+"""The inference cache: every picture runs through a network once."""
 
 from types import SimpleNamespace
 
@@ -31,7 +31,7 @@ class CountingCache(InferenceCache):
 
 @pytest.fixture
 def cache(tmp_path) -> CountingCache:
-    card = SimpleNamespace(model_id="m1", classes=CLASSES, features=2, config={})
+    card = SimpleNamespace(model_id="m1", classes=CLASSES, embedding_dim=2, config={})
     return CountingCache(DataLake(tmp_path), card)
 
 
@@ -42,7 +42,7 @@ def rows(*numbers: int) -> pl.DataFrame:
     )
 
 
-def test_what_was_seen_before_is_looked_up_in_the_order_asked_for(cache):
+def test_cached_predictions_are_returned_in_the_order_of_the_rows(cache):
     first = cache.infer(rows(1, 2), images=None)
     again = cache.infer(rows(2, 3, 1), images=None)
     assert cache.ran == ["h1", "h2", "h3"]
@@ -56,15 +56,15 @@ def test_one_picture_under_two_ids_runs_once(cache):
     assert cache.ran == ["h1"]
 
 
-def test_a_damaged_cache_is_made_anew(cache):
+def test_a_damaged_part_is_computed_again(cache):
     cache.infer(rows(1), images=None)
     (part,) = cache.folder.glob("*.parquet")
     part.write_bytes(b"half a file")
     assert cache.infer(rows(1), images=None).computed == 1
 
 
-def test_one_picture_more_writes_one_picture_and_many_parts_become_one(cache, monkeypatch):
-    monkeypatch.setattr("artpipe.embedding.inference.MOST_PARTS", 3)
+def test_one_more_picture_writes_one_row_and_many_parts_are_merged(cache, monkeypatch):
+    monkeypatch.setattr("artpipe.embedding.inference.MAX_PARTS", 3)
     for number in range(3):
         cache.infer(rows(number), images=None)
     parts = sorted(cache.folder.glob("*.parquet"))
@@ -76,11 +76,11 @@ def test_one_picture_more_writes_one_picture_and_many_parts_become_one(cache, mo
     assert len(cache.ran) == 4
 
 
-def test_nothing_asked_is_nothing_run(cache):
+def test_no_rows_run_nothing(cache):
     assert cache.infer(rows(), images=None).vectors.shape == (0, 2)
 
 
-def test_a_row_holds_the_likeliest_label_of_each_task(cache):
+def test_a_row_has_the_most_probable_label_of_each_task(cache):
     found = Predictions(
         np.eye(2, dtype=np.float32),
         {"style": np.array([[0.2, 0.8], [0.9, 0.1]], np.float32), "type": np.array([[0, 0.3, 0.7]] * 2, np.float32)},

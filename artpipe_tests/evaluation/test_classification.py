@@ -5,10 +5,17 @@ import pytest
 from sklearn.metrics import f1_score
 
 from artpipe.evaluation.bootstrap import interval_of_mean
-from artpipe.evaluation.classification import macro_f1, majority_class, score_split
+from artpipe.evaluation.classification import (
+    SelectiveScores,
+    class_scores,
+    macro_f1,
+    majority_class,
+    score_split,
+    selective_accuracy,
+)
 
 CLASSES = ("a", "b", "c", "d")
-# Answers: a, a, b, d; the truth is a, b, b, a.
+# Predicted: a, a, b, d; true: a, b, b, a.
 PROBABILITIES = np.array(
     [[0.7, 0.1, 0.1, 0.1], [0.5, 0.3, 0.1, 0.1], [0.1, 0.6, 0.2, 0.1], [0.05, 0.15, 0.2, 0.6]], dtype=np.float32
 )
@@ -37,14 +44,14 @@ def test_rows_without_a_label_are_left_out():
     assert (scores.n, scores.unlabelled, scores.at_1) == (2, 2, 1.0)
 
 
-def test_a_class_the_model_was_never_taught_counts_as_wrong_and_is_told():
+def test_a_class_the_model_was_not_trained_on_counts_as_wrong():
     scores = scored(["a", "z", "b", "a"])
-    assert (scores.untaught, scores.n, scores.at_1, scores.at_3) == (1, 4, 0.5, 0.5)
+    assert (scores.unseen, scores.n, scores.at_1, scores.at_3) == (1, 4, 0.5, 0.5)
     assert scores.classes == (*CLASSES, "z")
     assert scores.confusion[-1] == (1, 0, 0, 0, 0)
 
 
-def test_the_floor_is_the_majority_of_train_not_of_the_split():
+def test_the_baseline_is_the_majority_of_train_not_of_the_split():
     assert scored(["a", "a", "a", "b"], majority="b").majority_floor == 0.25
     assert scored(["a", "a", "a", "b"], majority=None).majority_floor is None
 
@@ -105,3 +112,79 @@ def test_the_majority_class_is_the_most_frequent_known_one():
     assert majority_class(["b", "a", None, "b", None, None]) == "b"
     assert majority_class(["b", "a"]) == "a"
     assert majority_class([None]) is None
+
+
+def scores_of(labels: list[str | None], predicted: list[str]):
+    classes = ("A", "B", "C")
+    return scored(labels, np.eye(3)[[classes.index(name) for name in predicted]].reshape(-1, 3), classes=classes)
+
+
+def test_each_class_has_its_precision_recall_and_f1():
+    found = {each.name: each for each in class_scores(scores_of(["A", "A", "A", "B", None], ["A", "A", "B", "B", "A"]))}
+    assert (found["A"].n, found["A"].answered) == (3, 2)
+    assert (found["A"].precision, found["A"].recall, found["A"].f1) == (1, pytest.approx(2 / 3), pytest.approx(0.8))
+    assert (found["B"].precision, found["B"].recall) == (0.5, 1)
+    assert found["A"].mistaken_for == "B"
+    assert found["B"].mistaken_for is None
+
+
+def test_a_class_that_is_neither_there_nor_predicted_has_no_line():
+    assert [each.name for each in class_scores(scores_of(["A"], ["A"]))] == ["A"]
+
+
+def test_a_class_never_predicted_has_no_precision_and_one_never_there_no_recall():
+    found = {each.name: each for each in class_scores(scores_of(["A", "A"], ["C", "C"]))}
+    assert (found["A"].precision, found["A"].recall, found["A"].f1) == (None, 0, 0)
+    assert (found["C"].precision, found["C"].recall, found["C"].f1) == (0, None, 0)
+
+
+def test_a_class_the_model_was_not_trained_on_has_a_line_of_its_own():
+    found = {each.name: each for each in class_scores(scores_of(["Z", "A"], ["A", "A"]))}
+    assert (found["Z"].n, found["Z"].recall, found["Z"].mistaken_for) == (1, 0, "A")
+
+
+def test_the_mean_f1_of_the_classes_there_is_the_macro_f1():
+    scores = scores_of(["A", "B", "C", "C", "A"], ["A", "B", "B", "C", "C"])
+    assert np.mean([each.f1 for each in class_scores(scores) if each.n]) == pytest.approx(scores.macro_f1)
+
+
+def test_a_split_without_rows_has_no_classes():
+    assert class_scores(scores_of([], [])) == ()
+
+
+CONFIDENCE = np.array([0.95, 0.8, 0.6, 0.4])
+RIGHT = np.array([True, True, False, False])
+
+
+def test_predictions_below_the_confidence_are_withheld():
+    assert selective_accuracy(CONFIDENCE, RIGHT, 0.5) == SelectiveScores(0.5, 0.75, pytest.approx(2 / 3))
+    assert selective_accuracy(CONFIDENCE, RIGHT, 0.8) == SelectiveScores(0.8, 0.5, 1.0)
+    assert selective_accuracy(CONFIDENCE, RIGHT, 0.99) == SelectiveScores(0.99, 0.0, None)
+
+
+def of_two(labels: list[str | None], first: list[float], **options: float):
+    """Scores of two classes, the first with these probabilities."""
+    probabilities = np.stack([first, 1 - np.array(first)], axis=1)
+    names = [str(i) for i in range(len(labels))]
+    return score_split(
+        probabilities, labels, names, ("a", "b"), task="style", split="test", majority_class=None, **options
+    )
+
+
+def test_the_configured_confidence_is_measured_among_the_usual_ones_and_once():
+    def thresholds(abstain_below: float) -> list[float]:
+        scores = of_two(["a", "a", "b", None], [0.95, 0.8, 0.6, 0.4], abstain_below=abstain_below)
+        return [one.threshold for one in scores.selective]
+
+    assert thresholds(0.6) == [0.5, 0.6, 0.7, 0.9]
+    assert thresholds(0.7) == thresholds(0) == [0.5, 0.7, 0.9]
+
+
+def test_selective_accuracy_ignores_rows_without_a_label_and_counts_an_unseen_class_as_wrong():
+    assert [one.accuracy for one in of_two(["a", None, "z"], [0.9] * 3).selective] == [0.5, 0.5, 0.5]
+    assert of_two([None], [1.0]).selective == ()
+
+
+def test_the_error_before_is_that_of_the_unscaled_probabilities():
+    # softmax(z / 2) = (0.8, 0.2) comes of softmax(z) = (16, 1) / 17; all rows are right.
+    assert of_two(["a"] * 10, [0.8] * 10, temperature=2.0).error_before == pytest.approx(1 / 17)

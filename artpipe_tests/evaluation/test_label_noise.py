@@ -1,12 +1,12 @@
-"""Planted wrong labels are found, right ones are let be, and what cannot be judged is not."""
+"""Planted wrong labels are found, right ones are let be, and rows that cannot be evaluated are left out."""
 
 import numpy as np
 import pytest
 
 from artpipe.evaluation.label_noise import (
     HeadConfig,
-    find_noise,
-    judgeable,
+    drop_rare_classes,
+    find_label_noise,
     out_of_sample_probabilities,
     work_folds,
 )
@@ -25,10 +25,10 @@ def pictures(works: int, *, each: int = 2, seed: int = 0):
     return vectors, truth, [f"w{i // each}" for i in range(len(truth))]
 
 
-def judged(vectors, labels, work_ids, config: HeadConfig = QUICK, classes: int = CLASSES):
-    labels = judgeable(labels, work_ids, config.least_works)
+def noise_of(vectors, labels, work_ids, config: HeadConfig = QUICK, classes: int = CLASSES):
+    labels = drop_rare_classes(labels, work_ids, config.min_works)
     (probabilities,) = out_of_sample_probabilities(vectors, labels[:, None], work_ids, [classes], config)
-    return find_noise(probabilities, labels)
+    return find_label_noise(probabilities, labels)
 
 
 def test_planted_wrong_labels_are_found_and_right_ones_let_be():
@@ -36,7 +36,7 @@ def test_planted_wrong_labels_are_found_and_right_ones_let_be():
     wrong = np.random.default_rng(1).choice(len(truth), 60, replace=False)
     labels = truth.copy()
     labels[wrong] = (truth[wrong] + 1) % CLASSES
-    noise = judged(vectors, labels, work_ids)
+    noise = noise_of(vectors, labels, work_ids)
     found = set(noise.rows) & set(wrong)
     # A threshold is a mean, so that some of the wrong rows stay below it; the joint makes up for them.
     assert len(found) / len(wrong) > 0.75
@@ -47,7 +47,7 @@ def test_planted_wrong_labels_are_found_and_right_ones_let_be():
 
 
 def test_right_labels_alone_are_not_suspected():
-    noise = judged(*pictures(300))
+    noise = noise_of(*pictures(300))
     assert len(noise.rows) <= 3
     assert noise.rate is not None
     assert noise.rate < 0.01
@@ -58,7 +58,7 @@ def test_a_wrong_label_shared_by_all_pictures_of_a_work_is_found():
     vectors[:3] = vectors[truth == truth[0]].mean(axis=0)
     labels = truth.copy()
     labels[:3] = 2
-    assert set(judged(vectors, labels, work_ids).rows) == {0, 1, 2}
+    assert set(noise_of(vectors, labels, work_ids).rows) == {0, 1, 2}
 
 
 def test_the_pictures_of_a_work_share_a_fold_and_the_folds_are_even():
@@ -74,48 +74,48 @@ def test_the_same_seed_finds_the_same_and_disturbs_nobody_s_randomness():
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    once, again = (judged(*pictures(80)).joint for _ in range(2))
+    once, again = (noise_of(*pictures(80)).joint for _ in range(2))
     assert (once == again).all()
     assert torch.rand(1) == expected
 
 
-def test_a_class_of_few_works_is_neither_taught_nor_judged():
+def test_a_class_of_few_works_is_neither_trained_on_nor_evaluated():
     vectors, truth, work_ids = pictures(100)
     labels = truth.copy()
     labels[:2] = CLASSES  # one work
-    noise = judged(vectors, labels, work_ids, classes=CLASSES + 1)
-    assert noise.judged == 198
+    noise = noise_of(vectors, labels, work_ids, classes=CLASSES + 1)
+    assert noise.evaluated == 198
     assert not {0, 1} & set(noise.rows)
     assert CLASSES not in noise.suggested
 
 
-def test_an_unknown_label_is_not_judged():
+def test_an_unknown_label_is_left_out():
     vectors, truth, work_ids = pictures(100)
     labels = truth.copy()
     labels[10:20] = UNKNOWN
-    noise = judged(vectors, labels, work_ids)
-    assert noise.judged == 190
+    noise = noise_of(vectors, labels, work_ids)
+    assert noise.evaluated == 190
     assert not set(range(10, 20)) & set(noise.rows)
 
 
 @pytest.mark.parametrize("labels", [[UNKNOWN] * 12, list(range(12)), [0] * 12, [0, 1] * 6])
 def test_twelve_pictures_have_an_outcome(labels):
     random = np.random.default_rng(0)
-    noise = judged(
+    noise = noise_of(
         random.standard_normal((12, 4)).astype(np.float32),
         np.array(labels),
         [f"w{i}" for i in range(12)],
         classes=12,
     )
-    can_be_judged = len(set(labels)) == 2
-    assert (noise.judged == 12) is can_be_judged
-    assert (noise.rate is not None) is can_be_judged
+    can_be_evaluated = len(set(labels)) == 2
+    assert (noise.evaluated == 12) is can_be_evaluated
+    assert (noise.rate is not None) is can_be_evaluated
 
 
 def test_the_joint_of_given_and_true_labels_is_calibrated_to_the_given_ones():
     # Thresholds are 0.625 and 0.8: the third row is surely of class 1, the fourth of neither.
     probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.6, 0.4], [0.2, 0.8]], np.float32)
-    noise = find_noise(probabilities, np.array([0, 0, 0, 0, 1]))
+    noise = find_label_noise(probabilities, np.array([0, 0, 0, 0, 1]))
     assert noise.rows.tolist() == [2]
     assert noise.margins == pytest.approx([0.8])
     assert noise.joint == pytest.approx(np.array([[0.8 * 2 / 3, 0.8 / 3], [0, 0.2]]))
@@ -124,6 +124,6 @@ def test_the_joint_of_given_and_true_labels_is_calibrated_to_the_given_ones():
 
 def test_a_label_that_is_still_the_likeliest_is_not_suspect():
     probabilities = np.array([[0.9, 0.1], [0.55, 0.45], [0.6, 0.4]], np.float32)
-    noise = find_noise(probabilities, np.array([0, 0, 1]))  # class 1 is sure from 0.4 on
+    noise = find_label_noise(probabilities, np.array([0, 0, 1]))  # class 1 is sure from 0.4 on
     assert 1 not in noise.rows
     assert noise.joint[0, 1] == 0

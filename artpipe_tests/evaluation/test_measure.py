@@ -1,4 +1,4 @@
-"""What the report takes from the lake besides the model, and what its check says of it."""
+"""What the report takes from the lake besides the model, and its check."""
 
 import json
 
@@ -39,12 +39,12 @@ def test_the_queries_are_the_same_works_of_each_held_out_split_whatever_the_orde
     assert turned["artwork_id"].gather(queries(turned, each=2)).to_list() == ["b", "d", "e"]
 
 
-@pytest.mark.parametrize("confirmed", [[], [{"held_out": "a", "taught": "b"}]])
+@pytest.mark.parametrize("confirmed", [[], [{"held_out": "a", "train": "b"}]])
 def test_the_check_fails_on_a_confirmed_pair_and_says_where_to_put_it(tmp_path, confirmed):
     lake = DataLake(tmp_path)
     report = {"leaks": {"candidates": 7, "confirmed": confirmed}}
-    write_whole(lake.report("evaluation/report.json"), json.dumps(report).encode())
+    write_whole(lake.evaluation_report, json.dumps(report).encode())
     found = no_held_out_work_was_taught(lake=lake)
     assert found.passed is not bool(confirmed)
     assert ("overrides/same_work.csv" in found.description) is bool(confirmed)
-    assert ("7 suspects" in found.description) is not bool(confirmed)
+    assert ("7 candidates" in found.description) is not bool(confirmed)

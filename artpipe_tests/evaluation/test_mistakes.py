@@ -8,10 +8,10 @@ from artpipe.evaluation.mistakes import mistake_captions, worst_mistakes
 CLASSES = ("Baroque", "Rococo")
 
 
-def rows(*told: tuple[str, str, str | None]) -> pl.DataFrame:
+def rows(*pictures: tuple[str, str, str | None]) -> pl.DataFrame:
     """Pictures by work, split and style."""
     return pl.DataFrame(
-        [(f"a{i}", *one) for i, one in enumerate(told)],
+        [(f"a{i}", *one) for i, one in enumerate(pictures)],
         schema={"artwork_id": pl.String, "work_id": pl.String, "split": pl.String, "style": pl.String},
         orient="row",
     )
@@ -28,7 +28,7 @@ def test_the_most_confident_mistakes_come_first_and_right_answers_not_at_all():
     )  # fmt: skip
     assert found["artwork_id"].to_list() == ["a1", "a0"]
     assert found.row(0, named=True) == {
-        "artwork_id": "a1", "work_id": "w", "split": "test", "label": "Baroque", "answer": "Rococo",
+        "artwork_id": "a1", "work_id": "w", "split": "test", "label": "Baroque", "predicted": "Rococo",
         "probability": 0.9,
     }  # fmt: skip
 
@@ -38,19 +38,19 @@ def test_a_work_is_shown_once_with_its_worst_picture():
     assert found["artwork_id"].to_list() == ["a1"]
 
 
-def test_training_rows_unknown_labels_and_untaught_classes_are_no_mistakes():
-    told = rows(("v", "train", "Baroque"), ("w", "test", None), ("x", "test", "Cubism"))
-    assert worst_mistakes(told, rococo(0.9, 0.9, 0.9), CLASSES, "style").is_empty()
+def test_training_rows_unknown_labels_and_unseen_classes_are_no_mistakes():
+    table = rows(("v", "train", "Baroque"), ("w", "test", None), ("x", "test", "Cubism"))
+    assert worst_mistakes(table, rococo(0.9, 0.9, 0.9), CLASSES, "style").is_empty()
 
 
 def test_no_more_are_shown_than_asked_for_and_nothing_gives_nothing():
-    told = rows(*[(f"w{i}", "unseen_artists", "Baroque") for i in range(5)])
-    assert worst_mistakes(told, rococo(*[0.9] * 5), CLASSES, "style", shown=2).height == 2
-    assert worst_mistakes(told.clear(), np.empty((0, 2)), CLASSES, "style").is_empty()
-    assert worst_mistakes(told, np.empty((5, 0)), (), "style").is_empty()
+    table = rows(*[(f"w{i}", "unseen_artists", "Baroque") for i in range(5)])
+    assert worst_mistakes(table, rococo(*[0.9] * 5), CLASSES, "style", shown=2).height == 2
+    assert worst_mistakes(table.clear(), np.empty((0, 2)), CLASSES, "style").is_empty()
+    assert worst_mistakes(table, np.empty((5, 0)), (), "style").is_empty()
 
 
 def test_the_caption_says_both_sides():
-    mistake = {"answer": "Rococo", "probability": 0.972, "label": "Baroque", "split": "unseen_artists"}
+    mistake = {"predicted": "Rococo", "probability": 0.972, "label": "Baroque", "split": "unseen_artists"}
     lines = mistake_captions({"artist": "DORN, A.", "title": "Tower"}, mistake)
-    assert lines == ("DORN, A.: Tower", "taken for Rococo 97 %", "catalogue says Baroque", "unseen artists")
+    assert lines == ("DORN, A.: Tower", "predicted Rococo 97 %", "catalogue: Baroque", "unseen artists")

@@ -1,41 +1,31 @@
-"""Photographs are the same each time, and finding is judged by work."""
-
-import io
+"""Photographs are the same each time, and recall counts works."""
 
 import numpy as np
 import polars as pl
-from PIL import Image
 
 from artpipe.embedding.predictions import Predictions
-from artpipe.evaluation.rephotographs import MOST_WORKS, Rephotographs, sampled_works, score_rephotographs
+from artpipe.evaluation.rephotographs import MAX_WORKS, Rephotographs, sampled_works, score_rephotographs
 from artpipe.recognition.rephotograph import KINDS
+from artpipe_tests.fixtures.paintings import StoredJpegs, jpeg_of, painting
 
 
-def rows(held_out: int, taught: int = 8) -> pl.DataFrame:
-    names = [f"h{i:03d}" for i in range(held_out)] + [f"t{i:03d}" for i in range(taught)]
+def rows(held_out: int, train: int = 8) -> pl.DataFrame:
+    names = [f"h{i:03d}" for i in range(held_out)] + [f"t{i:03d}" for i in range(train)]
     return pl.DataFrame(
         {
             "artwork_id": names,
             "work_id": names,
-            "split": ["test"] * held_out + ["train"] * taught,
+            "split": ["test"] * held_out + ["train"] * train,
             "jpeg_sha256": [f"sha of {name}" for name in names],
         }
     )
 
 
-class Stored:
-    def jpegs(self, names):
-        out = []
-        for name in names:
-            file = io.BytesIO()
-            colours = np.random.default_rng(len(name) + ord(name[-1])).integers(0, 255, (60, 90, 3), dtype=np.uint8)
-            Image.fromarray(colours).save(file, "JPEG")
-            out.append(file.getvalue())
-        return out
+STORED = StoredJpegs({f"h{i:03d}": jpeg_of(painting(i)) for i in range(8)})
 
 
 def test_the_same_photograph_is_taken_each_time_and_each_kind_is_another():
-    taken = Rephotographs(Stored())
+    taken = Rephotographs(STORED)
     names = [f"h001#{kind}" for kind in KINDS]
     assert taken.jpegs(names) == taken.jpegs(names)
     assert len(set(taken.jpegs(names))) == len(KINDS)
@@ -44,7 +34,7 @@ def test_the_same_photograph_is_taken_each_time_and_each_kind_is_another():
 def test_a_quarter_of_the_held_out_works_is_photographed_and_never_more_than_the_most():
     assert sampled_works(rows(40)).height == 10
     assert sampled_works(rows(40))["split"].unique().to_list() == ["test"]
-    assert sampled_works(rows(8 * MOST_WORKS)).height == MOST_WORKS
+    assert sampled_works(rows(8 * MAX_WORKS)).height == MAX_WORKS
 
 
 def test_the_sample_hardly_changes_when_the_collection_grows():
@@ -61,12 +51,12 @@ def test_a_photograph_that_lies_at_its_work_is_found_and_one_that_lies_elsewhere
     def infer(asked: pl.DataFrame, _) -> Predictions:
         asked_for.extend(asked["artwork_id"])
         parted = [name.rpartition("#") for name in asked["artwork_id"]]
-        # Details land on a taught picture, with their own work second; everything else on its own work.
+        # Details land on a training image, with their own work second; everything else on its own work.
         found = [vectors[position[name]] + (kind == "detail") * 2 * vectors[15] for name, _, kind in parted]
         assert asked["jpeg_sha256"].n_unique() == asked.height
         return Predictions(np.stack(found), {}, 5)
 
-    scores, computed = score_rephotographs(table, vectors, Stored(), infer)
+    scores, computed = score_rephotographs(table, vectors, STORED, infer)
     found = {one.kind: one for one in scores}
     assert (computed, len(asked_for)) == (5, 2 * len(KINDS))
     assert set(found) == set(KINDS)
@@ -76,4 +66,4 @@ def test_a_photograph_that_lies_at_its_work_is_found_and_one_that_lies_elsewhere
 
 
 def test_nothing_held_out_is_nothing_photographed():
-    assert score_rephotographs(rows(0), np.eye(8, dtype=np.float32), Stored(), lambda *_: None) == ([], 0)
+    assert score_rephotographs(rows(0), np.eye(8, dtype=np.float32), STORED, lambda *_: None) == ([], 0)

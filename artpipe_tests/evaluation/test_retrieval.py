@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from artpipe.evaluation import retrieval
 from artpipe.evaluation.retrieval import score_retrieval
+from artpipe.vectors import grouped
 
 
 def unit(*degrees: float) -> np.ndarray:
@@ -46,7 +46,7 @@ def test_a_query_without_a_label_is_left_out():
 
 @pytest.mark.parametrize("block", [1, 40, 10**6])
 def test_it_agrees_with_a_plain_loop_in_blocks_of_any_size(monkeypatch, block):
-    monkeypatch.setattr(retrieval, "_SIMILARITIES", block)
+    monkeypatch.setattr(grouped, "BLOCK_SIMILARITIES", block)
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(120, 8)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -89,15 +89,6 @@ def test_equally_similar_rows_count_as_coming_together():
     for labels in (["r", "r", "b", "b"], ["r", "b", "b", "r"]):
         (scores,) = score_retrieval(vectors, list("wxyz"), {"style": labels}, np.array([0]), split="test")
         assert scores.map == pytest.approx(1 / 3)
-
-
-def test_the_nearest_are_of_other_groups_and_from_the_rows_named():
-    rows, similarity = retrieval.nearest(VECTORS, WORKS, np.array([0, 5]), k=2)
-    assert rows.tolist() == [[2, 3], [4, 3]]
-    assert similarity[0].tolist() == pytest.approx(np.cos(np.radians([10, 20])).tolist())
-    rows, similarity = retrieval.nearest(VECTORS, WORKS, np.array([0]), k=5, among=np.array([1, 4]))
-    assert rows[0, 0] == 4
-    assert similarity[0, 1] == -np.inf
 
 
 def test_fewer_than_k_others_are_enough():

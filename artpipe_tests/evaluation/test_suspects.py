@@ -29,22 +29,22 @@ def collection(wrong: dict[int, str]) -> tuple[pl.DataFrame, np.ndarray, pl.Data
     return rows, vectors.astype(np.float32), artworks
 
 
-def test_a_wrong_label_is_told_with_what_it_is_likelier_to_be():
+def test_a_wrong_label_is_suspect_and_the_true_one_suggested():
     rows, vectors, artworks = collection({0: "genre", 31: "portrait"})
     table, noise = find_suspects(rows, vectors, artworks, NOBODY, QUICK)
     assert table.schema == SUSPECTS
-    told = {row["artwork_id"]: row for row in table.filter(pl.col("rank") <= 2).iter_rows(named=True)}
-    assert {name: (row["label"], row["suggested"]) for name, row in told.items()} == {
+    found = {row["artwork_id"]: row for row in table.filter(pl.col("rank") <= 2).iter_rows(named=True)}
+    assert {name: (row["label"], row["suggested"]) for name, row in found.items()} == {
         "a/00": ("genre", "portrait"),
         "a/31": ("portrait", "landscape"),
     }
-    assert told["a/00"]["title"] == "a/00"
-    assert told["a/00"]["suggested_probability"] > told["a/00"]["label_probability"]
+    assert found["a/00"]["title"] == "a/00"
+    assert found["a/00"]["suggested_probability"] > found["a/00"]["label_probability"]
     assert set(noise) == {"period", "type"}
     assert noise["period"].rate is None
 
 
-def test_what_a_person_decided_on_is_not_told_again_and_the_ranks_close_up():
+def test_labels_that_a_person_reviewed_are_left_out_and_the_ranks_close_up():
     rows, vectors, artworks = collection({0: "genre", 31: "portrait"})
     reviewed = pl.DataFrame({"artwork_id": ["a/00", "a/31"], "task": ["type", "style"]})
     table, _ = find_suspects(rows, vectors, artworks, reviewed, QUICK)
@@ -60,7 +60,7 @@ def test_a_collection_without_labels_has_an_empty_table_and_a_sheet():
     assert Image.open(io.BytesIO(suspects_sheet(table, [], "style"))).format == "PNG"
 
 
-def test_a_sheet_says_what_each_picture_is_likelier_to_be():
+def test_a_sheet_shows_the_suggested_label():
     rows, vectors, artworks = collection({0: "genre"})
     table = find_suspects(rows, vectors, artworks, NOBODY, QUICK)[0].head(1)
     other = table.with_columns(suggested=pl.lit("landscape"))

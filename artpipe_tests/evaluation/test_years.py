@@ -11,8 +11,8 @@ CLASSES = ("1350-1450", "1450-1550", "1550-1650")
 
 def score(chances, years, **changed):
     names = [str(number) for number in range(len(years))]
-    told = {"split": "test", "majority_class": "1450-1550"} | changed
-    return score_years(np.array(chances, float).reshape(-1, 3), np.array(years, float), names, CLASSES, **told)
+    named = {"split": "test", "majority_class": "1450-1550"} | changed
+    return score_years(np.array(chances, float).reshape(-1, 3), np.array(years, float), names, CLASSES, **named)
 
 
 def test_a_period_stands_for_its_middle_and_the_open_ended_ones_are_as_long_as_their_neighbours():
@@ -21,7 +21,7 @@ def test_a_period_stands_for_its_middle_and_the_open_ended_ones_are_as_long_as_t
     assert (period_middle("before 1350"), period_middle("after 2000")) == (1300, 2025)
 
 
-def test_the_error_is_from_the_probable_year_and_from_the_likeliest_period():
+def test_the_error_is_from_the_probable_year_and_from_the_most_probable_period():
     found = score([[0, 0.75, 0.25], [1, 0, 0]], [1510, 1420])
     # 0.75 x 1500 + 0.25 x 1600 = 1525 is 15 years off, 1500 is 10; 1400 is 20 off both ways.
     assert found.by_mean == pytest.approx((15 + 20) / 2)
@@ -40,5 +40,5 @@ def test_a_near_miss_costs_less_than_a_far_one():
     assert near.by_best < far.by_best
 
 
-def test_without_a_majority_there_is_no_floor():
+def test_without_a_majority_there_is_no_baseline():
     assert score([[0, 1, 0]], [1500], majority_class=None).by_majority is None

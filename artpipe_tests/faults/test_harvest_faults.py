@@ -179,7 +179,7 @@ def test_a_revalidation_killed_half_way_loses_no_image_and_no_withdrawal(
     assert_whole(store, artworks, ("unchanged", "withdrawn"))
 
 
-@pytest.mark.parametrize("killed_in", ["compact_when_scattered", "drop_old_versions"])
+@pytest.mark.parametrize("killed_in", ["compact_when_fragmented", "drop_old_versions"])
 def test_a_harvest_killed_before_it_tidies_up_loses_nothing(
     tmp_path: Path,
     gallery: Gallery,
@@ -191,7 +191,7 @@ def test_a_harvest_killed_before_it_tidies_up_loses_nothing(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(f"artpipe.images.store.{killed_in}", killed)
+        patched.setattr(f"artpipe.lake.versions.{killed_in}", killed)
         with pytest.raises(KeyboardInterrupt):
             finish(tmp_path, gallery.url, artworks)
     gallery.asked.clear()

@@ -13,6 +13,7 @@ from artpipe.images.fetch import harvest
 from artpipe.images.store import ImageStore
 from artpipe.images.wanted import HarvestConfig, due
 from artpipe.lake.paths import DataLake
+from artpipe.lake.versions import table_versions
 from artpipe.schema import ARTWORKS
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -57,6 +58,10 @@ def sent(body: bytes, etag: str | None = '"1"') -> Response:
 @pytest.fixture
 def store(tmp_path) -> ImageStore:
     return ImageStore(DataLake(tmp_path))
+
+
+def newest_version(store: ImageStore) -> int:
+    return table_versions(store.uri)[-1].number
 
 
 def run(store: ImageStore, works: pl.DataFrame, gallery: FakeGallery, now: datetime = NOW, **config: object):
@@ -201,9 +206,9 @@ def test_what_is_decoded_when_a_person_interrupts_is_stored(store):
 def test_a_harvest_with_nothing_to_ask_writes_nothing(store):
     works = artworks("a/x/one")
     run(store, works, FakeGallery(one=sent(jpeg(10))))
-    version = store._dataset().version
+    version = newest_version(store)
     run(store, works, FakeGallery())
-    assert store._dataset().version == version
+    assert newest_version(store) == version
 
 
 def changes(summary) -> dict[str, list[str]]:
@@ -280,8 +285,8 @@ def test_answers_without_news_are_one_commit(store):
     names = [str(number) for number in range(40)]
     works = artworks(*(f"a/x/{name}" for name in names))
     run(store, works, FakeGallery(**{name: sent(jpeg(9)) for name in names}))
-    before = store._dataset().version
+    before = newest_version(store)
     run(store, works, FakeGallery(**dict.fromkeys(names, Response(Outcome.NOT_MODIFIED, 304))), NOW + WEEK)
-    assert store._dataset().version == before + 1
+    assert newest_version(store) == before + 1
     assert store.outcomes()["fetched_at"].unique().to_list() == [NOW + WEEK]
     assert store.outcomes()["etag"].unique().to_list() == ['"1"']

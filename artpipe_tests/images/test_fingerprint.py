@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from artpipe.images.fingerprint import hamming, perceptual_hash
+from artpipe.images.fingerprint import perceptual_hash
 
 
 def picture(seed: int) -> Image.Image:
@@ -15,8 +15,8 @@ def picture(seed: int) -> Image.Image:
 
 
 def bits(left: Image.Image, right: Image.Image) -> int:
-    a, b = (np.array([int(perceptual_hash(one), 16)], np.uint64) for one in (left, right))
-    return int(hamming(a, b)[0])
+    """The Hamming distance of their hashes."""
+    return (int(perceptual_hash(left), 16) ^ int(perceptual_hash(right), 16)).bit_count()
 
 
 def jpeg_30(image: Image.Image) -> Image.Image:
@@ -47,7 +47,3 @@ def test_two_pictures_are_far_apart():
 
 def test_a_hash_has_sixteen_digits_and_never_moves():
     assert perceptual_hash(picture(0)) == "a7f2b2e9920d48f2"
-
-
-def test_hamming_counts_bits():
-    assert hamming(np.array([0b1011], np.uint64), np.array([0b0001], np.uint64)).tolist() == [2]

@@ -20,14 +20,14 @@ def filled(draw, tmp_path, count: int = 6):
     return cache, store, ids
 
 
-def test_a_picture_is_squashed_whole(jpeg):
+def test_the_whole_picture_is_resized_to_a_square(jpeg):
     square = decode_square(jpeg("portrait", "Baroque", 0), 16)
     assert square.shape == (16, 16, 3)
     assert square.dtype == np.uint8
     assert abs(square.mean(axis=(0, 1)) - [200, 60, 40]).max() < 10
 
 
-def test_grey_pictures_become_three_channels():
+def test_grayscale_pictures_become_three_channels():
     grey = Image.fromarray(np.full((10, 20), 77, np.uint8))
     assert (image_square(grey, 8) == 77).all()
 
@@ -48,12 +48,12 @@ def test_nothing_is_decoded_twice(draw, tmp_path):
 
 def test_only_what_is_new_is_added(draw, tmp_path):
     cache, store, ids = filled(draw, tmp_path)
-    before = cache.pixels.copy()
+    previous = cache.pixels.copy()
     store.held["new"] = store.held[ids[0]]
     other = PixelCache(tmp_path, 16)
     assert other.ensure([*ids, "new"], [*(key(each) for each in ids), key("new")], store) == 1
-    assert np.array_equal(other.pixels[: len(ids)], before)
-    assert np.array_equal(other.pixels[-1], before[0])
+    assert np.array_equal(other.pixels[: len(ids)], previous)
+    assert np.array_equal(other.pixels[-1], previous[0])
     assert key("new") in cache, "another open cache sees what was added since"
 
 
@@ -62,12 +62,12 @@ def test_another_size_is_another_cache(draw, tmp_path):
     assert len(PixelCache(tmp_path, 24)) == 0
 
 
-def test_what_a_killed_run_left_half_written_is_made_again(draw, tmp_path):
+def test_what_a_killed_run_left_half_written_is_decoded_again(draw, tmp_path):
     cache, store, ids = filled(draw, tmp_path)
     expected = cache.pixels.copy()
     keys_file, pixels_file = cache.folder / "keys.txt", cache.folder / "pixels.u8"
     keys_file.write_bytes(keys_file.read_bytes()[:-30])  # the last key cut off
-    pixels_file.write_bytes(pixels_file.read_bytes() + b"\x07" * 1000)  # and pixels that no key speaks for
+    pixels_file.write_bytes(pixels_file.read_bytes() + b"\x07" * 1000)  # and pixels without a key
     again = PixelCache(tmp_path, 16)
     assert len(again) == len(ids) - 1
     assert again.ensure(ids, [key(each) for each in ids], store) == 1
@@ -104,7 +104,7 @@ def test_decoding_in_threads_leaves_torch_as_it_was():
         assert torch.get_num_threads() == usual
 
 
-def test_any_format_can_be_squashed():
+def test_any_image_format_is_decoded():
     out = io.BytesIO()
     Image.new("RGBA", (5, 9), (10, 20, 30, 255)).save(out, "PNG")
     assert decode_square(out.getvalue(), 4)[0, 0].tolist() == [10, 20, 30]

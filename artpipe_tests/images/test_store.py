@@ -43,7 +43,7 @@ def test_jpegs_come_in_the_order_asked_for_also_after_compaction(store):
         store.upsert([row(f"a/x/{number}", bytes([number]))])
     asked = ["a/x/3", "a/x/0", "a/x/4"]
     assert store.jpegs(asked) == [b"\x03", b"\x00", b"\x04"]
-    store.compact()
+    store.maintain()
     assert store.jpegs(asked) == [b"\x03", b"\x00", b"\x04"]
 
 
@@ -94,7 +94,7 @@ def test_amending_does_not_write_jpegs_again(store, tmp_path):
 def test_reading_an_empty_lake_creates_nothing(tmp_path):
     store = ImageStore(DataLake(tmp_path / "none"))
     store.outcomes()
-    store.compact()
+    store.maintain()
     assert not (tmp_path / "none").exists()
 
 

@@ -19,6 +19,7 @@ from artpipe.images.wanted import (
     withdraw,
 )
 from artpipe.lake.paths import DataLake
+from artpipe.lake.versions import table_versions
 from artpipe.schema import ARTWORKS
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -32,6 +33,10 @@ def artworks(*names: str, form: str = "painting") -> pl.DataFrame:
 @pytest.fixture
 def store(tmp_path) -> ImageStore:
     return ImageStore(DataLake(tmp_path))
+
+
+def newest_version(store: ImageStore) -> int:
+    return table_versions(store.uri)[-1].number
 
 
 def row(name: str, status: str = "fetched", **changed: object) -> dict[str, object]:
@@ -91,6 +96,6 @@ def test_withdrawing_nothing_new_writes_nothing(store):
     assert withdraw(store, [], NOW) == []
     store.upsert([row("kept"), row("out")])
     withdraw(store, ["kept"], NOW)
-    version = store._dataset().version
+    version = newest_version(store)
     assert withdraw(store, ["kept"], NOW) == []
-    assert store._dataset().version == version
+    assert newest_version(store) == version

@@ -13,9 +13,9 @@ from hypothesis import given
 from artpipe.lake.versions import (
     NoSuchVersionError,
     TableVersion,
-    compact_when_scattered,
-    dispensable,
+    compact_when_fragmented,
     drop_old_versions,
+    expired_versions,
     table_versions,
     version_as_of,
 )
@@ -43,17 +43,17 @@ def uri(tmp_path: Path) -> str:
 
 def test_a_version_goes_when_it_was_replaced_too_long_ago():
     weekly = versions(*(days * DAY for days in (60, 53, 46, 39, 32, 25, 3)))
-    assert dispensable(weekly, 30 * DAY, NOW) == [1, 2, 3, 4]
-    assert dispensable(weekly, timedelta(0), NOW) == [1, 2, 3, 4, 5, 6]
+    assert expired_versions(weekly, 30 * DAY, NOW) == [1, 2, 3, 4]
+    assert expired_versions(weekly, timedelta(0), NOW) == [1, 2, 3, 4, 5, 6]
 
 
 def test_of_commits_that_follow_each_other_the_last_stays():
     harvest = versions(3 * DAY, 2 * DAY, 2 * DAY - MINUTE, 2 * DAY - 2 * MINUTE)
-    assert dispensable(harvest, 30 * DAY, NOW) == [2, 3]
+    assert expired_versions(harvest, 30 * DAY, NOW) == [2, 3]
 
 
 def test_what_was_replaced_just_now_stays_for_whoever_reads_it():
-    assert dispensable(versions(60 * DAY, 3 * MINUTE, 2 * MINUTE, MINUTE), timedelta(0), NOW) == []
+    assert expired_versions(versions(60 * DAY, 3 * MINUTE, 2 * MINUTE, MINUTE), timedelta(0), NOW) == []
 
 
 AGES = st.lists(st.integers(0, 90 * 24 * 60), min_size=1, max_size=30, unique=True).map(
@@ -63,7 +63,7 @@ AGES = st.lists(st.integers(0, 90 * 24 * 60), min_size=1, max_size=30, unique=Tr
 
 @given(AGES, st.integers(0, 9))
 def test_every_moment_of_the_retention_finds_a_state_that_was_current_within_the_hour(found, kept_days):
-    dropped = set(dispensable(found, kept_days * DAY, NOW))
+    dropped = set(expired_versions(found, kept_days * DAY, NOW))
     kept = [version for version in found if version.number not in dropped]
     assert kept[-1] == found[-1]
     for then in (NOW - hours * timedelta(hours=1) for hours in range(kept_days * 24)):
@@ -76,7 +76,7 @@ def test_every_moment_of_the_retention_finds_a_state_that_was_current_within_the
 
 
 def test_dropped_versions_are_gone_and_kept_ones_still_open(uri: str):
-    assert drop_old_versions(uri, DAY, between=timedelta(0)) == 0
+    assert drop_old_versions(uri, DAY, min_current=timedelta(0)) == 0
     assert drop_old_versions(uri, DAY, NOW + 9999 * DAY) == 11
     assert [version.number for version in table_versions(uri)] == [12]
     assert lance.dataset(uri).count_rows() == 12
@@ -89,7 +89,7 @@ def test_old_and_passing_versions_go_and_the_one_that_was_current_at_the_limit_s
         time.sleep(0.02)
     found = table_versions(uri)
     keep_for = timedelta(milliseconds=1)
-    assert drop_old_versions(uri, keep_for, found[-1].date, between=timedelta(0)) == 2
+    assert drop_old_versions(uri, keep_for, found[-1].date, min_current=timedelta(0)) == 2
     assert lance.dataset(uri, version=3).count_rows() == 3
     with pytest.raises(ValueError, match="not found"):
         lance.dataset(uri, version=2)
@@ -138,8 +138,8 @@ def test_what_is_no_date_is_refused():
 
 def test_a_few_pieces_are_left_alone_and_many_are_joined(uri: str):
     dataset = lance.dataset(uri, version=8)
-    assert compact_when_scattered(dataset, 100) is False
-    assert compact_when_scattered(lance.dataset(uri), 100) is True
+    assert compact_when_fragmented(dataset, 100) is False
+    assert compact_when_fragmented(lance.dataset(uri), 100) is True
     assert len(lance.dataset(uri).get_fragments()) == 1
     assert lance.dataset(uri).count_rows() == 12
 
@@ -148,9 +148,9 @@ def test_large_pieces_are_never_written_anew_and_their_holes_are_closed(tmp_path
     uri = str(tmp_path / "numbers.lance")
     for number in range(20):
         lance.write_dataset(rows(10 * number, 10), uri, mode="append" if number else "create")
-    assert compact_when_scattered(lance.dataset(uri), 80) is False
+    assert compact_when_fragmented(lance.dataset(uri), 80) is False
     lance.dataset(uri).delete("number < 3")
-    assert compact_when_scattered(lance.dataset(uri), 80) is True
+    assert compact_when_fragmented(lance.dataset(uri), 80) is True
     assert [fragment.num_deletions for fragment in lance.dataset(uri).get_fragments()] == [0] * 20
 
 
@@ -160,7 +160,7 @@ def test_joining_pieces_leaves_a_large_fragment_where_it_is(tmp_path: Path):
     for number in range(9):
         lance.write_dataset(rows(70 + number, 1), uri, mode="append")
     large = lance.dataset(uri).get_fragments()[0].metadata.files[0].path
-    assert compact_when_scattered(lance.dataset(uri), 80) is True
+    assert compact_when_fragmented(lance.dataset(uri), 80) is True
     joined = lance.dataset(uri).get_fragments()
     assert [fragment.count_rows() for fragment in joined] == [70, 9]
     assert large in {file.path for fragment in joined for file in fragment.metadata.files}

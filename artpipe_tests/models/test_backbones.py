@@ -10,7 +10,7 @@ from artpipe.models.network import build_backbone
 
 
 class Steps(nn.Module):
-    """Three parts: the first and second give maps of one shape, the third halves it and doubles the channels."""
+    """Three modules: the first and second give maps of one shape, the third halves it and doubles the channels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ def test_a_level_ends_where_the_map_changes_its_shape():
     assert find_levels(Steps(), 16) == ("same", "high")
 
 
-def test_what_the_network_pools_itself_is_no_level_of_its_own():
+def test_a_map_that_the_network_pools_itself_is_no_level():
     steps = Steps()
     steps.last = nn.Identity()
     assert find_levels(steps, 16) == ("same",)
@@ -44,45 +44,45 @@ def test_what_the_network_pools_itself_is_no_level_of_its_own():
     ],
 )
 def test_the_levels_of_well_known_networks(name, levels, features):
-    looking, _ = build_backbone(name, 224)
-    assert len(looking.levels) == levels
+    backbone, _ = build_backbone(name, 224)
+    assert len(backbone.levels) == levels
     with torch.inference_mode():
-        assert looking(torch.zeros(2, 3, 224, 224)).shape == (2, features)
+        assert backbone(torch.zeros(2, 3, 224, 224)).shape == (2, features)
 
 
 def test_features_are_the_networks_own_and_then_the_mean_of_each_level():
     steps = Steps()
-    looking = MultiLevelBackbone(steps, ("same", "high"))
+    backbone = MultiLevelBackbone(steps, ("same", "high"))
     pixels = torch.randn(2, 3, 16, 16)
     same = steps.same(steps.low(pixels))
     expected = torch.cat([steps(pixels), same.mean((2, 3)), steps.high(same).mean((2, 3))], dim=1)
-    assert torch.allclose(looking(pixels), expected, atol=1e-6)
+    assert torch.allclose(backbone(pixels), expected, atol=1e-6)
 
 
-def test_copies_and_threads_do_not_hear_each_other():
-    looking = MultiLevelBackbone(Steps(), ("same", "high"))
-    other = copy.deepcopy(looking)
+def test_copies_and_threads_do_not_mix_their_forward_passes():
+    backbone = MultiLevelBackbone(Steps(), ("same", "high"))
+    other = copy.deepcopy(backbone)
     pixels = torch.randn(4, 3, 16, 16)
-    expected = looking(pixels)
-    seen: list[torch.Tensor] = []
+    expected = backbone(pixels)
+    outputs: list[torch.Tensor] = []
 
-    def look() -> None:
+    def run() -> None:
         with torch.inference_mode():
             for _ in range(50):
-                seen.extend((looking(pixels), other(pixels)))
+                outputs.extend((backbone(pixels), other(pixels)))
 
-    threads = [threading.Thread(target=look) for _ in range(4)]
+    threads = [threading.Thread(target=run) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(seen) == 400
-    assert all(torch.allclose(each, expected) for each in seen)
+    assert len(outputs) == 400
+    assert all(torch.allclose(each, expected) for each in outputs)
 
 
-def test_the_lower_part_is_what_makes_the_first_levels():
-    looking = MultiLevelBackbone(Steps(), ("same", "high"))
-    lower = looking.lower_part(1)
-    assert [each is part for each, part in zip(lower, (looking.body.low[0], looking.body.same[0]), strict=True)]
-    assert looking.lower_part(0) == []
-    assert len(looking.lower_part(9)) == 3
+def test_the_lowest_levels_are_the_modules_that_compute_them():
+    backbone = MultiLevelBackbone(Steps(), ("same", "high"))
+    lowest = backbone.lowest_levels(1)
+    assert [id(each) for each in lowest] == [id(backbone.body.low[0]), id(backbone.body.same[0])]
+    assert backbone.lowest_levels(0) == []
+    assert len(backbone.lowest_levels(9)) == 3

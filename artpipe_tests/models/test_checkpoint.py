@@ -4,37 +4,31 @@ from dataclasses import replace
 import pytest
 import torch
 
-from artpipe.models.checkpoint import (
-    CorruptModelError,
-    ModelCard,
-    RunCheckpoint,
-    load_card,
-    load_model,
-    save_model,
-)
-from artpipe.models.network import MultiTaskClassifier, WeightsSource, build_model
+from artpipe.models.card import CARD_FILE, CorruptModelError, ModelCard, TransformSpec, WeightsSource, load_card
+from artpipe.models.checkpoint import RunCheckpoint, load_model, model_id_of, save_model
+from artpipe.models.network import MultiTaskClassifier, build_model
 
 TINY = "test_efficientnet"
 CLASSES = {"style": ("Baroque", "Rococo"), "type": ("portrait",)}
 
 
-def made(seed: int = 0, **told: object) -> tuple[MultiTaskClassifier, ModelCard]:
+def made(seed: int = 0, **fields: object) -> tuple[MultiTaskClassifier, ModelCard]:
     torch.manual_seed(seed)
     model, transform = build_model(TINY, {task: len(names) for task, names in CLASSES.items()}, 32)
     card = {
         "classes": CLASSES,
         "transform": transform,
         "backbone": TINY,
-        "features": model.features,
+        "embedding_dim": model.embedding_dim,
         "weights_source": WeightsSource("none", None),
         "training_set_version": "v1",
         "seed": seed,
         "config": {"epochs": 1},
     }
-    return model, ModelCard(**(card | told))
+    return model, ModelCard(**(card | fields))
 
 
-def test_a_saved_model_predicts_as_before(lake):
+def test_a_loaded_model_predicts_like_the_saved_one(lake):
     model, card = made()
     saved, folder = save_model(lake, model.state_dict(), card)
     loaded = load_model(folder)
@@ -47,37 +41,46 @@ def test_a_saved_model_predicts_as_before(lake):
     assert load_card(folder) == saved
 
 
-def test_the_id_depends_on_weights_and_story_but_not_on_how_long_it_took(lake):
+def test_the_id_depends_on_weights_and_identity_but_not_on_speed_dates_or_versions(lake):
     model, card = made()
     state = model.state_dict()
     model_id = save_model(lake, state, card)[0].model_id
     assert len(model_id) == 16
     assert model_id == save_model(lake, state, made(history=({"seconds": 3.2},))[1])[0].model_id
     assert model_id == save_model(lake, state, made(library_versions={"torch": "99"})[1])[0].model_id
+    assert model_id == save_model(lake, state, replace(card, trained_at="2026-02-02T00:00:00+00:00"))[0].model_id
     assert model_id != save_model(lake, state, made(training_set_version="v2")[1])[0].model_id
     assert model_id != save_model(lake, made(seed=1)[0].state_dict(), card)[0].model_id
 
 
-def test_when_and_how_fast_a_model_was_trained_is_not_what_it_is(lake):
-    model, card = made(history=({"epoch": 1, "seconds": 1.5},), trained_at="2026-01-01T00:00:00+00:00")
-    later = replace(card, history=({"epoch": 1, "seconds": 99.0},), trained_at="2026-02-02T00:00:00+00:00")
-    ids = {save_model(lake, model.state_dict(), each)[0].model_id for each in (card, later)}
-    assert len(ids) == 1
+def test_a_card_of_older_code_keeps_its_id_and_its_file():
+    """Written out: the names in the file, and which of them are hashed, decide the id of every saved model."""
+    content = {
+        "classes": {"type": ["portrait"]},
+        "transform": {"size": 32, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
+        "backbone": TINY,
+        "features": 256,
+        "weights_source": {"name": "model", "sha256": None, "model_id": "3fa9"},
+        "training_set_version": "v1",
+        "seed": 0,
+        "config": {"keeps_start": True, "dimensions": 256, "average_decay": 0.99, "views": 2},
+        "history": [{"epoch": 1}],
+        "model_id": "b016",
+    }
+    card = ModelCard.from_json(json.dumps(content))
+    assert (card.embedding_dim, card.is_ensemble, card.views, card.temperatures) == (256, True, 2, {})
+    assert card.transform == TransformSpec(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    assert json.loads(card.to_json()).items() >= content.items()
+    assert model_id_of(b"weights", card) == "0bb064ca20601bba"
+    hashed = {name: value for name, value in content.items() if name not in ("history", "model_id")}
+    assert json.loads(json.dumps(card.identity())) == hashed, "no temperatures, no `model_id`"
+    assert WeightsSource("none", None).identity() == {"name": "none", "sha256": None}
 
 
-def test_a_model_of_the_first_format_keeps_its_name():
-    _, card = made()
-    assert card.story()["weights_source"] == {"name": "none", "sha256": None}
-    assert "temperatures" not in card.story()
-    told = json.loads(card.to_json())
-    del told["temperatures"]
-    assert ModelCard.from_json(json.dumps(told)).story() == card.story()
-
-
-def test_temperatures_are_part_of_what_a_model_is(lake):
+def test_temperatures_are_part_of_the_identity(lake):
     model, card = made()
-    warmer = replace(card, temperatures={"style": 1.5})
-    saved, folder = save_model(lake, model.state_dict(), warmer)
+    scaled = replace(card, temperatures={"style": 1.5})
+    saved, folder = save_model(lake, model.state_dict(), scaled)
     assert load_model(folder).card.temperatures == {"style": 1.5}
     assert saved.model_id != save_model(lake, model.state_dict(), card)[0].model_id
 
@@ -88,21 +91,21 @@ def test_a_changed_weights_file_is_refused(lake):
     weights = bytearray((folder / "model.safetensors").read_bytes())
     weights[-1] ^= 1
     (folder / "model.safetensors").write_bytes(bytes(weights))
-    with pytest.raises(CorruptModelError, match=r"not what its card says.*materialize"):
+    with pytest.raises(CorruptModelError, match=r"does not match its card.*materialize"):
         load_model(folder)
 
 
-def test_a_changed_story_is_refused(lake):
+def test_a_changed_card_is_refused(lake):
     model, card = made()
     _, folder = save_model(lake, model.state_dict(), card)
-    told = json.loads((folder / "model.json").read_text())
-    told["classes"]["style"].reverse()
-    (folder / "model.json").write_text(json.dumps(told))
-    with pytest.raises(CorruptModelError, match="not what its card says"):
+    content = json.loads((folder / CARD_FILE).read_text())
+    content["classes"]["style"].reverse()
+    (folder / CARD_FILE).write_text(json.dumps(content))
+    with pytest.raises(CorruptModelError, match="does not match its card"):
         load_model(folder)
 
 
-@pytest.mark.parametrize("name", ["model.json", "model.safetensors"])
+@pytest.mark.parametrize("name", [CARD_FILE, "model.safetensors"])
 def test_a_missing_file_is_refused(lake, name):
     model, card = made()
     _, folder = save_model(lake, model.state_dict(), card)

@@ -1,10 +1,8 @@
-import copy
-
 import pytest
 import torch
 
-from artpipe.models.ensemble import head_upon, later_one, side_by_side
-from artpipe.models.network import build_model, looking_part
+from artpipe.models.ensemble import build_ensemble, ensemble, finetuned_member
+from artpipe.models.network import build_model
 
 TINY = "test_efficientnet"
 CLASSES = {"style": 3, "type": 2}
@@ -12,53 +10,44 @@ CLASSES = {"style": 3, "type": 2}
 
 @pytest.fixture
 def two():
-    """A network and what it became, and 4 pictures for them."""
+    """Two networks of one architecture, and 4 pictures."""
     torch.manual_seed(0)
-    before, _ = build_model(TINY, CLASSES, 32, 6)
-    after, _ = build_model(TINY, CLASSES, 32, 6)
-    for one in (before, after):
+    pretrained, _ = build_model(TINY, CLASSES, 32, 6)
+    finetuned, _ = build_model(TINY, CLASSES, 32, 6)
+    for one in (pretrained, finetuned):
         one.norm.running_mean.normal_()
         for head in one.heads:
             torch.nn.init.normal_(head.bias)
-    return before.eval(), after.eval(), torch.randn(4, 3, 32, 32)
+    return pretrained.eval(), finetuned.eval(), torch.randn(4, 3, 32, 32)
 
 
-def test_the_joint_model_says_the_mean_of_both_and_holds_the_vectors_of_both(two):
-    before, after, pixels = two
+def test_an_ensemble_gives_the_mean_of_the_logits_and_both_embeddings(two):
+    pretrained, finetuned, pixels = two
     with torch.inference_mode():
-        vectors, logits = side_by_side(before, after)(pixels)
-        (one, said), (other, said_too) = before(pixels), after(pixels)
-    assert torch.allclose(vectors, torch.cat([one, other], dim=1), atol=1e-5)
+        embeddings, logits = ensemble(pretrained, finetuned)(pixels)
+        (one, logits_one), (other, logits_other) = pretrained(pixels), finetuned(pixels)
+    assert torch.allclose(embeddings, torch.cat([one, other], dim=1), atol=1e-5)
     for task in CLASSES:
-        assert torch.allclose(logits[task], (said[task] + said_too[task]) / 2, atol=1e-5)
+        assert torch.allclose(logits[task], (logits_one[task] + logits_other[task]) / 2, atol=1e-5)
 
 
-def test_a_joint_model_is_read_back_into_a_network_of_its_kind(two):
-    before, after, pixels = two
-    joint = side_by_side(before, after)
-    held, _ = build_model(TINY, CLASSES, 32, 12, is_twofold=True)
-    held.load_state_dict(joint.state_dict())
+def test_a_saved_ensemble_is_loaded_into_one_of_its_kind(two):
+    pretrained, finetuned, pixels = two
+    joint = ensemble(pretrained, finetuned)
+    loaded, _ = build_ensemble(TINY, CLASSES, 32, 12)
+    loaded.load_state_dict(joint.state_dict())
     with torch.inference_mode():
-        assert torch.equal(held.eval()(pixels)[0], joint(pixels)[0])
+        assert torch.equal(loaded.eval()(pixels)[0], joint(pixels)[0])
 
 
-def test_the_network_that_learned_can_be_taken_out_again(two):
-    before, after, pixels = two
-    one = later_one(side_by_side(before, after)).eval()
+def test_the_finetuned_member_can_be_split_off_again(two):
+    pretrained, finetuned, pixels = two
+    one = finetuned_member(ensemble(pretrained, finetuned)).eval()
     with torch.inference_mode():
-        vectors, logits = one(pixels)
-        expected, said = after(pixels)
-    assert torch.allclose(vectors, expected, atol=1e-5)
+        embeddings, logits = one(pixels)
+        expected, own_logits = finetuned(pixels)
+    assert torch.allclose(embeddings, expected, atol=1e-5)
     for number, task in enumerate(CLASSES):
-        shared = (before.heads[number].bias - after.heads[number].bias) / 2
-        assert torch.allclose(logits[task], said[task] + shared, atol=1e-5), "but for the joint biases"
-    assert later_one(after) is after
-
-
-def test_a_fresh_head_fits_another_backbone_of_the_kind(two):
-    before, _, pixels = two
-    fresh = head_upon(copy.deepcopy(looking_part(before)), before).eval()
-    with torch.inference_mode():
-        vectors, logits = fresh(pixels)
-    assert vectors.shape == (4, 6)
-    assert {task: said.shape[1] for task, said in logits.items()} == CLASSES
+        shared = (pretrained.heads[number].bias - finetuned.heads[number].bias) / 2
+        assert torch.allclose(logits[task], own_logits[task] + shared, atol=1e-5), "but for the ensemble's biases"
+    assert finetuned_member(finetuned) is finetuned

@@ -6,35 +6,33 @@ from safetensors.torch import save_file
 
 from artpipe.models.backbones import BackboneInputError, UnknownBackboneError
 from artpipe.models.network import (
-    WeightsMismatchError,
-    WeightsUnavailableError,
     build_backbone,
     build_model,
     choose_device,
-    load_backbone_weights,
 )
+from artpipe.models.weights import WeightsMismatchError, WeightsUnavailableError, load_backbone_weights
 
 CLASSES = {"style": 3, "type": 2}
 TINY = "test_efficientnet"  # timm's own model for tests
 
 
-def test_features_and_one_set_of_logits_for_each_task():
+def test_an_embedding_and_one_set_of_logits_for_each_task():
     model, spec = build_model("mobilenet_v3_small", CLASSES, 32)
-    features, logits = model.eval()(torch.zeros(2, 3, 32, 32))
-    assert features.shape == (2, 256)
+    embeddings, logits = model.eval()(torch.zeros(2, 3, 32, 32))
+    assert embeddings.shape == (2, 256)
     assert {task: tuple(each.shape) for task, each in logits.items()} == {"style": (2, 3), "type": (2, 2)}
     assert (spec.size, spec.mean) == (32, (0.485, 0.456, 0.406))
 
 
 @pytest.mark.parametrize(("name", "own"), [("resnet18", 512), ("shufflenet_v2_x0_5", 1024), (TINY, 256)])
 def test_other_backbones_lose_their_own_classifier(name, own):
-    looking, _ = build_backbone(name, 64)
-    assert looking.body(torch.zeros(1, 3, 64, 64)).shape == (1, own)
+    backbone, _ = build_backbone(name, 64)
+    assert backbone.body(torch.zeros(1, 3, 64, 64)).shape == (1, own)
 
 
-def test_a_vector_is_as_long_as_asked_for():
-    model, _ = build_model(TINY, CLASSES, 32, dimensions=24)
-    assert model.features == 24
+def test_an_embedding_has_the_requested_length():
+    model, _ = build_model(TINY, CLASSES, 32, embedding_dim=24)
+    assert model.embedding_dim == 24
     assert model.eval()(torch.zeros(2, 3, 32, 32))[0].shape == (2, 24)
 
 
@@ -47,7 +45,7 @@ def test_an_unknown_backbone_gets_close_names():
         build_model("mobilenet_v3_smal", CLASSES, 32)
 
 
-def test_a_backbone_of_one_size_says_so():
+def test_an_image_size_that_the_backbone_refuses_names_the_setting():
     with pytest.raises(BackboneInputError, match="ARTPIPE_TRAIN_IMAGE_PX"):
         build_model("vit_b_32", {}, 48)
 
@@ -100,7 +98,7 @@ def test_a_missing_file_is_named(tmp_path):
         load_backbone_weights(model.backbone, TINY, str(tmp_path / "gone.pth"))
 
 
-def test_without_a_connection_the_two_ways_out_are_told(monkeypatch):
+def test_without_a_connection_the_error_names_both_ways_out(monkeypatch):
     def no_connection(*_args: object, **_kwargs: object) -> None:
         raise urllib.error.URLError("Name or service not known")
 
@@ -113,9 +111,9 @@ def test_without_a_connection_the_two_ways_out_are_told(monkeypatch):
 
 def test_no_weights_leave_the_random_start():
     model, _ = build_model(TINY, CLASSES, 32)
-    before = {key: value.clone() for key, value in model.state_dict().items()}
+    initial = {key: value.clone() for key, value in model.state_dict().items()}
     assert load_backbone_weights(model.backbone, TINY, "none").sha256 is None
-    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert all(torch.equal(value, initial[key]) for key, value in model.state_dict().items())
 
 
 def test_a_device_can_be_named():

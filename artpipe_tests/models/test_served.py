@@ -1,20 +1,19 @@
 """The pointer to the served model and its history."""
 
 import json
-from datetime import UTC, datetime
 
 import pytest
 
 from artpipe.lake.paths import write_whole
+from artpipe.models.card import CARD_FILE
 from artpipe.models.served import (
     Declined,
     NoModelError,
-    NothingBeforeError,
+    NoPreviousModelError,
     Pointer,
     Serving,
-    model_before,
+    previous_model_id,
     read_pointer,
-    serve_model,
     served_model_id,
     write_pointer,
 )
@@ -32,15 +31,15 @@ def history(pointer: Pointer) -> list[str]:
 
 
 def test_what_is_written_is_read_again_and_names_the_model_first(lake):
-    serve_model(lake, "a", "first", "the first", datetime(2026, 1, 2, tzinfo=UTC))
-    serve_model(lake, "b", "check", "no worse", datetime(2026, 1, 3, tzinfo=UTC))
-    write_pointer(lake, read_pointer(lake).without("c", Declined("check", "worse", 0.01)))
-    told = json.loads(lake.served_model.read_bytes())
-    assert {name: told[name] for name in ("model_id", "since", "decided_by", "reason")} == {
+    first = Serving("a", "2026-01-02T00:00:00+00:00", "first", "the first")
+    second = Serving("b", "2026-01-03T00:00:00+00:00", "check", "no worse")
+    write_pointer(lake, Pointer(first).served_by(second).without("c", Declined("check", "worse", 0.01)))
+    content = json.loads(lake.served_model.read_bytes())
+    assert {name: content[name] for name in ("model_id", "since", "decided_by", "reason")} == {
         "model_id": "b", "since": "2026-01-03T00:00:00+00:00", "decided_by": "check", "reason": "no worse",
     }  # fmt: skip
     pointer = read_pointer(lake)
-    assert pointer.history == (Serving("a", "2026-01-02T00:00:00+00:00", "first", "the first"),)
+    assert pointer.history == (first,)
     assert pointer.declined == {"c": Declined("check", "worse", 0.01)}
     assert served_model_id(lake) == "b"
 
@@ -56,7 +55,7 @@ def test_a_lake_without_a_model_has_an_empty_pointer_that_is_not_written(lake):
     with pytest.raises(ValueError, match="without a model"):
         write_pointer(lake, Pointer())
     with pytest.raises(NoModelError, match="materialize"):
-        model_before(lake)
+        previous_model_id(lake)
 
 
 def test_serving_the_served_model_again_changes_nothing():
@@ -78,17 +77,17 @@ def test_a_check_or_a_leap_adds_to_the_history():
     assert history(leap) == ["c", "b", "a"]
 
 
-def test_serving_a_model_forgives_it():
+def test_serving_a_declined_model_clears_its_refusal():
     pointer = served("a").without("b", Declined("person", "rolled back"))
     assert pointer.served_by(Serving("b", decided_by="person")).declined == {}
 
 
 def test_a_rollback_needs_an_earlier_model_that_is_still_there(lake):
-    serve_model(lake, "a")
-    with pytest.raises(NothingBeforeError, match=r"no model was served before a.*models promote"):
-        model_before(lake)
-    serve_model(lake, "b")
-    with pytest.raises(NothingBeforeError, match=r"a, was removed since.*KEEP_MODELS"):
-        model_before(lake)
-    write_whole(lake.model("a") / "model.json", b"{}")
-    assert model_before(lake) == "a"
+    write_pointer(lake, served("a"))
+    with pytest.raises(NoPreviousModelError, match=r"no model was served before a.*models promote"):
+        previous_model_id(lake)
+    write_pointer(lake, served("a", "b"))
+    with pytest.raises(NoPreviousModelError, match=r"a was removed.*KEEP_MODELS"):
+        previous_model_id(lake)
+    write_whole(lake.model("a") / CARD_FILE, b"{}")
+    assert previous_model_id(lake) == "a"

@@ -2,15 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from artpipe.models.transforms import (
-    Augmentation,
-    Draws,
-    Normalise,
-    TransformSpec,
-    crop_and_flip,
-    eval_transform,
-    train_transform,
-)
+from artpipe.models.card import TransformSpec
+from artpipe.models.transforms import Augmentation, Draws, Normalise, crop_and_flip, mirrored
 
 SPEC = TransformSpec(8, (0.5, 0.25, 0.0), (0.5, 0.25, 1.0))
 STILL = Augmentation(area_from=1.0, aspect_to=1.0, flip_share=0.0, contrast=0.0, brightness=0.0)
@@ -20,42 +13,36 @@ def squares(count: int = 3) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8))
 
 
-def test_the_pair_is_symmetric():
+def normalised(pixels: torch.Tensor) -> torch.Tensor:
+    return Normalise(SPEC, torch.device("cpu"))(pixels)
+
+
+def test_without_augmentation_training_pixels_are_the_originals():
     given = squares()
-    trained = train_transform(given, SPEC, STILL, np.random.default_rng(0))
-    assert torch.equal(trained, eval_transform(given, SPEC))
+    draws = STILL.draw(np.random.default_rng(0), len(given), SPEC.size)
+    lit = Normalise(SPEC, torch.device("cpu"))(
+        crop_and_flip(given, draws), torch.from_numpy(draws.gains), torch.from_numpy(draws.offsets)
+    )
+    assert torch.equal(lit, normalised(given))
 
 
 def test_normalisation_is_that_of_the_backbone():
     white = torch.full((1, 8, 8, 3), 255, dtype=torch.uint8)
-    assert eval_transform(white, SPEC)[0, :, 0, 0].tolist() == pytest.approx([1, 3, 1], abs=1e-5)
+    assert normalised(white)[0, :, 0, 0].tolist() == pytest.approx([1, 3, 1], abs=1e-5)
 
 
 def test_the_result_has_channels_last_without_a_copy():
-    out = eval_transform(squares(), SPEC)
+    out = normalised(squares())
     assert out.shape == (3, 3, 8, 8)
     assert out.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_light_is_a_factor_and_an_offset():
     given = squares(2)
-    plain = eval_transform(given, SPEC).clone()
+    plain = normalised(given).clone()
     lit = Normalise(SPEC, torch.device("cpu"))(given, torch.tensor([2.0, 1.0]), torch.tensor([0.0, 0.5]))
     assert torch.allclose(lit[0], plain[0] * 2, atol=1e-5)
     assert torch.allclose(lit[1], plain[1] + 0.5, atol=1e-5)
-
-
-def test_the_accelerator_path_gives_the_same_numbers():
-    given, gains, offsets = squares(2), torch.tensor([1.2, 0.8]), torch.tensor([0.1, -0.1])
-    normalise = Normalise(SPEC, torch.device("meta"))
-    std = 255 * torch.tensor(SPEC.std)
-    normalise.device, normalise._scale, normalise._shift = (
-        torch.device("cpu"),
-        1 / std,
-        -255 * torch.tensor(SPEC.mean) / std,
-    )
-    other = normalise._on_accelerator(given, gains, offsets).permute(0, 3, 1, 2)
-    assert torch.allclose(other, Normalise(SPEC, torch.device("cpu"))(given, gains, offsets), atol=1e-5)
 
 
 def test_mirroring_reverses_the_columns():
@@ -69,6 +56,8 @@ def test_mirroring_reverses_the_columns():
     cut = crop_and_flip(given, draws)
     assert torch.equal(cut[0], given[0].flip(1))
     assert torch.equal(cut[1], given[1])
+    assert torch.equal(mirrored(given), given.flip(2))
+    assert all(torch.equal(one, square.flip(1)) for one, square in zip(mirrored(list(given)), given, strict=True))
 
 
 def test_a_crop_shows_only_its_box():

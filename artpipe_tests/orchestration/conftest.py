@@ -14,13 +14,17 @@ import pytest
 from PIL import Image, ImageOps
 from rich.console import Console
 
-from artpipe.catalog.site import CATALOG_PATH
+from artpipe.definitions import build_definitions
 from artpipe.lake.parquet import read_table
 from artpipe.lake.paths import DataLake
+from artpipe.orchestration import asset
+from artpipe.orchestration.instance import open_instance
 from artpipe.orchestration.runner import RefreshOptions, RefreshReport, refresh
+from artpipe.orchestration.staleness import asset_statuses
 from artpipe.sample_gallery.server import SampleServer, serving
-from artpipe.sample_gallery.site import ARTIST_LIST_FILE, HEADER, write_sample_site, zipped
+from artpipe.sample_gallery.site import ARTIST_LIST_FILE, CATALOG_FILE, HEADER, write_sample_site, zipped
 from artpipe.settings import Settings
+from artpipe_tests.orchestration.quiet_home import write_quiet_home
 
 Row = dict[str, str]
 
@@ -45,7 +49,7 @@ class ChangingGallery:
 
     @property
     def catalog(self) -> Path:
-        return self.folder / CATALOG_PATH.lstrip("/")
+        return self.folder / CATALOG_FILE
 
     def lines(self) -> list[str]:
         with zipfile.ZipFile(self.catalog) as archive:
@@ -119,7 +123,7 @@ class Upkeep:
 
     def __init__(self, lake: Path, gallery: ChangingGallery) -> None:
         self.lake_root, self.gallery = lake, gallery
-        self.told = io.StringIO()
+        self.output = io.StringIO()
 
     def settings(self, **changed: object) -> Settings:
         usual = {
@@ -138,7 +142,16 @@ class Upkeep:
 
     def refresh(self, options: RefreshOptions | None = None, **changed: object) -> RefreshReport:
         self.gallery.forget_requests()
-        return refresh(self.settings(**changed), options or RefreshOptions(), Console(file=self.told, width=200))
+        settings = self.settings(**changed)
+        return refresh(build_definitions(settings), settings, options or RefreshOptions(), Console(file=self.output))
+
+    def needing_a_run(self, **changed: object) -> set[str]:
+        """The assets that the next refresh would run if the gallery did not change."""
+        settings = self.settings(**changed)
+        graph = build_definitions(settings).resolve_asset_graph()
+        with open_instance(settings) as instance:
+            statuses = asset_statuses(graph, instance, settings)
+        return {name for name, status in statuses.items() if status.needs_run}
 
     @property
     def lake(self) -> DataLake:
@@ -153,10 +166,20 @@ class Upkeep:
         return rows.filter(**having)["artwork_id"].sort().to_list()
 
 
+@pytest.fixture(autouse=True)
+def toys_are_forgotten() -> Iterator[None]:
+    """What a test declares with the decorator is no asset of the next test."""
+    kept = dict(asset.DECLARED)
+    yield
+    asset.DECLARED.clear()
+    asset.DECLARED.update(kept)
+
+
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a practice gallery, `site`, and the collection made from it, `lake`."""
     folder = tmp_path_factory.mktemp("built")
+    write_quiet_home(folder / "lake")
     write_sample_site(folder / "site", artworks=120)
     with serving(folder / "site") as server:
         Upkeep(folder / "lake", ChangingGallery(server)).refresh()

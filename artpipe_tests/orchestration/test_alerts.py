@@ -1,4 +1,4 @@
-"""Alerts: what they say, that they arrive, and that one which cannot arrive stops nothing."""
+"""Alerts: what they hold, that they arrive, and that one which cannot arrive stops nothing."""
 
 import logging
 
@@ -51,7 +51,7 @@ STALE = Trouble("works", "stale", patience_s=100)
 OLD = Trouble("catalog", "older than 8 days", patience_s=0)
 
 
-def test_a_trouble_is_told_when_it_has_lasted_and_then_not_again():
+def test_a_trouble_is_reported_when_it_has_lasted_and_then_not_again():
     late, watch = overdue([STALE], Watch(), now=0)
     assert late == []
     late, watch = overdue([STALE], Watch.from_json(watch.to_json()), now=99)
@@ -62,16 +62,16 @@ def test_a_trouble_is_told_when_it_has_lasted_and_then_not_again():
     assert late == []
 
 
-def test_a_trouble_that_comes_back_is_told_again():
+def test_a_trouble_that_comes_back_is_reported_again():
     _, watch = overdue([OLD], Watch(), now=0)
     _, watch = overdue([], watch, now=1)
     late, _ = overdue([OLD], watch, now=2)
     assert late == [OLD]
 
 
-def test_a_trouble_beside_one_that_was_told_is_told_alone():
+def test_a_trouble_beside_one_that_was_reported_is_reported_alone():
     _, watch = overdue([OLD], Watch(), now=0)
-    late, _ = overdue([OLD, STALE], Watch({**watch.since, STALE.name: 0}, watch.told), now=200)
+    late, _ = overdue([OLD, STALE], Watch({**watch.since, STALE.name: 0}, watch.reported), now=200)
     assert late == [STALE]
 
 

@@ -12,19 +12,19 @@ import pytest
 
 from artpipe.lake.parquet import MissingTableError, read_table
 from artpipe.lake.paths import DataLake, file_version, write_whole
-from artpipe.orchestration import asset as asset_module
 from artpipe.orchestration.asset import (
+    DECLARED,
     AssetStep,
     Result,
     RunConfig,
     adopt_renamed,
     declaration_of,
-    declarations,
     observe_files,
     observed_file,
     pipeline_asset,
     pipeline_assets,
 )
+from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.io import LakeIOManager
 from artpipe.orchestration.lineage import Lineage, Origin
@@ -133,6 +133,7 @@ class Bench:
             resources={
                 "lake": self.lake,
                 "lineage": Lineage(self.lake),
+                "blocking_checks": BlockingChecks({}),
                 "settings": settings,
                 "io_manager": LakeIOManager(self.lake),
             },
@@ -260,10 +261,18 @@ def test_dagster_is_told_of_an_edit_once(bench: Bench):
     assert observe_files(bench.instance, bench.settings()) == []
 
 
+def test_a_person_can_observe_a_file_in_dagster_itself(bench: Bench):
+    bench.edit_notes("said by a person")
+    resources = {"settings": bench.settings()}
+    job = dg.Definitions(assets=[toy_notes], resources=resources).resolve_implicit_global_asset_job_def()
+    job.execute_in_process(instance=bench.instance)
+    assert "toy_notes" not in observe_files(bench.instance, bench.settings())
+
+
 def test_records_of_older_code_count_where_they_agree(bench: Bench, monkeypatch: pytest.MonkeyPatch):
     bench.run()
-    edited = dataclasses.replace(declarations()["toy_rows"], renamed={"toy_notes_content": "toy_notes"})
-    monkeypatch.setattr(asset_module, "_declared", {**declarations(), "toy_rows": edited})
+    edited = dataclasses.replace(DECLARED["toy_rows"], renamed={"toy_notes_content": "toy_notes"})
+    monkeypatch.setitem(DECLARED, "toy_rows", edited)
     record = bench.lineage.read("toy_rows")
     assert record is not None
     for content, made in (("none", ["toy_root"]), ("toy.csv 0123456789ab", ["toy_root", "toy_rows"])):

@@ -18,7 +18,7 @@ def test_a_home_that_somebody_set_up_is_left_as_it_is(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_lines_that_open_a_lake_name_all_that_tells_it(tmp_path, monkeypatch):
+def test_the_commands_that_open_a_lake_name_its_settings(tmp_path, monkeypatch):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     monkeypatch.chdir(tmp_path)
     folder = Path(sys.executable).parent

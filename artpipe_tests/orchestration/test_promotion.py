@@ -25,6 +25,7 @@ from artpipe.orchestration.instance import dagster_home
 from artpipe.schema import SPLITS
 from artpipe.serving.promotion import promote
 from artpipe.settings import Settings
+from artpipe_tests.orchestration.quiet_home import write_quiet_home
 
 QUICK = {
     "backbone": "test_efficientnet", "backbone_weights": "none", "train_image_px": 32, "epochs": 1, "batch_size": 16,
@@ -68,7 +69,7 @@ def run(lake: DataLake, **changed: object) -> dg.ExecuteInProcessResult:
         return job.get_subset(asset_selection=keys).execute_in_process(instance=instance)
 
 
-def told(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, object]:
+def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, object]:
     event = result.asset_materializations_for_node(asset)[0]
     return {name: value.value for name, value in event.metadata.items()}
 
@@ -90,7 +91,9 @@ def version_in_dagster(lake: DataLake) -> str | None:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[DataLake, list[dg.ExecuteInProcessResult]]:
     """Two models: the second took over because anything is tolerated."""
-    lake = draw_lake(tmp_path_factory.mktemp("promotion") / "lake")
+    folder = tmp_path_factory.mktemp("promotion") / "lake"
+    write_quiet_home(folder)
+    lake = draw_lake(folder)
     return lake, [run(lake), run(lake, seed=1, model_tolerance=1.0)]
 
 
@@ -117,20 +120,20 @@ def failure(*arguments: str) -> str:
     return result.stderr
 
 
-def test_the_first_model_is_served_and_the_check_says_that_it_is_the_first(trained):
+def test_the_first_model_is_served_and_the_check_reports_it_as_the_first(trained):
     lake, (first, _) = trained
-    assert told(first, "served_model")["served_before"] == "none"
-    assert told(first, "served_model")["served_now"] == told(first, "classifier")["model_id"]
+    assert metadata(first, "served_model")["served_before"] == "none"
+    assert metadata(first, "served_model")["served_now"] == metadata(first, "classifier")["model_id"]
     assert check(first).passed
     assert "the first model of this lake" in check(first).description
     assert lake.candidate_model.exists()
 
 
-def test_the_second_is_compared_on_the_same_test_works_and_both_scores_are_told(trained):
+def test_the_second_is_compared_on_the_same_test_works_and_both_scores_are_reported(trained):
     lake, (first, second) = trained
-    outcome = told(second, "served_model")
-    assert outcome["served_before"] == told(first, "classifier")["model_id"]
-    assert outcome["served_now"] == outcome["candidate"] == told(second, "classifier")["model_id"]
+    outcome = metadata(second, "served_model")
+    assert outcome["served_before"] == metadata(first, "classifier")["model_id"]
+    assert outcome["served_now"] == outcome["candidate"] == metadata(second, "classifier")["model_id"]
     comparison = outcome["comparison"]
     held_out = pl.read_parquet(str(lake.table("training_set"))).filter(split="test")
     assert comparison["works"] == held_out.height
@@ -144,7 +147,7 @@ def test_the_second_is_compared_on_the_same_test_works_and_both_scores_are_told(
 def test_materialising_again_trains_and_moves_nothing(lake: DataLake):
     before = lake.served_model.read_bytes()
     again = run(lake, seed=1, model_tolerance=1.0)
-    assert told(again, "classifier")["reused"] is told(again, "served_model")["reused"] is True
+    assert metadata(again, "classifier")["reused"] is metadata(again, "served_model")["reused"] is True
     assert lake.served_model.read_bytes() == before
     assert check(again).passed
 
@@ -152,8 +155,8 @@ def test_materialising_again_trains_and_moves_nothing(lake: DataLake):
 def test_a_setting_turned_back_finds_the_earlier_model_without_training(lake: DataLake):
     first = read_pointer(lake).previous
     back = run(lake, seed=0, model_tolerance=1.0)
-    assert told(back, "classifier")["trained"] is False
-    assert told(back, "served_model")["served_now"] == first
+    assert metadata(back, "classifier")["trained"] is False
+    assert metadata(back, "served_model")["served_now"] == first
     assert len(saved_models(lake)) == 2
 
 
@@ -166,7 +169,7 @@ def test_a_candidate_that_is_turned_down_is_kept_and_the_check_warns(lake: DataL
         rows.with_columns(pl.when(pl.col("split") == "test").then("type").otherwise(pl.lit("other")).alias("type")),
     )
     result = run(lake)
-    outcome = told(result, "served_model")
+    outcome = metadata(result, "served_model")
     assert outcome["served_now"] == served
     assert outcome["candidate"] != served
     assert not check(result).passed
@@ -178,11 +181,11 @@ def test_a_candidate_that_is_turned_down_is_kept_and_the_check_warns(lake: DataL
 def test_a_warm_start_begins_with_the_served_model_and_comes_to_rest(lake: DataLake):
     served = served_model_id(lake)
     warm = run(lake, seed=1, warm_start=True, model_tolerance=1.0)
-    assert told(warm, "classifier")["started_from"] == f"model {served}"
-    assert told(warm, "served_model")["served_now"] != served
+    assert metadata(warm, "classifier")["started_from"] == f"model {served}"
+    assert metadata(warm, "served_model")["served_now"] != served
     lake.lineage("classifier").unlink()  # so that the step looks for the model itself
     again = run(lake, seed=1, warm_start=True, model_tolerance=1.0)
-    assert told(again, "classifier")["trained"] is False
+    assert metadata(again, "classifier")["trained"] is False
 
 
 def test_a_rollback_goes_through_dagster_and_names_the_next_step(lake: DataLake):
@@ -201,7 +204,7 @@ def test_a_promotion_goes_through_dagster_too(lake: DataLake):
     assert before is not None
     assert json.loads(command("promote", before, "--json").stdout)["changed"] is True
     assert version_in_dagster(lake) == before
-    assert promote(settings(lake), before) is False
+    assert promote(build_definitions(settings(lake)), settings(lake), before) is False
     assert "nothing was changed" in command("promote", before).stderr
     assert command("promote", str(now)).exit_code == 0
     assert version_in_dagster(lake) == now
@@ -227,7 +230,7 @@ def test_models_are_listed_for_people_and_for_programs():
     assert any(line.startswith(f"{oldest['model_id']} is an earlier one: from 20") for line in lines)
 
 
-def test_a_lake_without_models_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_lake_without_models_names_the_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ARTPIPE_LAKE", str(tmp_path / "empty"))
     assert command("--json").stdout == "[]\n"
     assert "run `artpipe refresh`" in command().stderr

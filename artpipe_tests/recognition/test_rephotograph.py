@@ -1,3 +1,5 @@
+"""Simulated photographs are reproducible and distort what they should."""
+
 import numpy as np
 import pytest
 from PIL import Image

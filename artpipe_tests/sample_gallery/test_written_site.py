@@ -155,7 +155,7 @@ def test_what_an_earlier_kill_left_behind_is_swept_away(tmp_path: Path):
 
 def test_a_folder_with_other_files_is_refused_and_kept(tmp_path: Path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(ForeignFolderError, match="not a practice gallery"):
+    with pytest.raises(ForeignFolderError, match="not a sample gallery"):
         write_sample_site(tmp_path, artworks=60)
     assert os.listdir(tmp_path) == ["thesis.txt"]  # noqa: PTH208
 

@@ -62,10 +62,10 @@ def test_the_versions_are_listed_with_date_and_rows(lake: DataLake, past: int):
 
 
 def test_what_is_not_kept_names_the_oldest_state(lake: DataLake, past: int):
-    EmbeddingTable(lake).optimize(timedelta(0), between=timedelta(0))
+    EmbeddingTable(lake).optimize(timedelta(0), min_current=timedelta(0))
     with pytest.raises(NoSuchVersionError, match=r"^version 1 is not kept: the oldest version is \d+ of 20\d\d-"):
         Collection.open(lake, as_of=past)
-    with pytest.raises(NoSuchVersionError, match=r"what was there on 1999-12-31 is not kept: .*ARTPIPE_KEEP_VERSIONS"):
+    with pytest.raises(NoSuchVersionError, match=r"the version of 1999-12-31 is not kept: .*ARTPIPE_KEEP_VERSIONS"):
         Collection.open(lake, as_of="1999-12-31")
 
 

@@ -146,7 +146,7 @@ def test_joining_the_pieces_of_the_table_leaves_the_index_in_use(lake: DataLake,
     update()
     table = EmbeddingTable(lake)
     table.remove(["00003"])
-    table.optimize(between=timedelta(0))
+    table.optimize(min_current=timedelta(0))
     dataset = table.dataset()
     assert dataset is not None
     assert len(dataset.get_fragments()) == 1

@@ -10,7 +10,7 @@ from PIL import Image
 
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.paths import DataLake
-from artpipe.models.served import NoModelError, serve_model
+from artpipe.models.served import NoModelError, Pointer, Serving, write_pointer
 from artpipe.search import Collection
 from artpipe.search.served_model import load_served_model
 
@@ -25,8 +25,9 @@ def drawn(seed: int) -> bytes:
 
 @pytest.fixture
 def lake(tmp_path: Path) -> DataLake:
-    from artpipe.models.checkpoint import ModelCard, save_model
-    from artpipe.models.network import WeightsSource, build_model
+    from artpipe.models.card import ModelCard, WeightsSource
+    from artpipe.models.checkpoint import save_model
+    from artpipe.models.network import build_model
 
     classes = {
         "style": ("Baroque", "Rococo"),
@@ -34,10 +35,12 @@ def lake(tmp_path: Path) -> DataLake:
         "type": ("genre", "portrait", "study"),
     }
     model, transform = build_model("mobilenet_v3_small", {task: len(names) for task, names in classes.items()}, 64)
-    card = ModelCard(classes, transform, "mobilenet_v3_small", model.features, WeightsSource("none", None), "v", 0, {})
+    card = ModelCard(
+        classes, transform, "mobilenet_v3_small", model.embedding_dim, WeightsSource("none", None), "v", 0, {}
+    )
     lake = DataLake(tmp_path / "lake")
     card, _ = save_model(lake, model.state_dict(), card)
-    serve_model(lake, card.model_id)
+    write_pointer(lake, Pointer(Serving(card.model_id)))
     return lake
 
 

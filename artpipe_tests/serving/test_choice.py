@@ -1,4 +1,4 @@
-"""Which model is served, told by what is decided of small, untrained models; the comparison is made up."""
+"""Choice of the served model, among small untrained models and with a fake comparison."""
 
 import json
 from datetime import UTC, datetime
@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from artpipe.evaluation.comparison import Comparison, TaskComparison
-from artpipe.models.checkpoint import CorruptModelError, ModelCard, save_model
-from artpipe.models.network import WeightsSource, build_model
+from artpipe.models.card import CorruptModelError, ModelCard, WeightsSource
+from artpipe.models.checkpoint import save_model
+from artpipe.models.network import build_model
 from artpipe.models.registry import UnknownModelError, name_candidate, saved_models
 from artpipe.models.served import NoModelError, read_pointer
-from artpipe.models.stories import model_stories
+from artpipe.models.summary import model_summaries
 from artpipe.serving.choice import Choice, choose_served, remove_old_models
 
 TINY = "test_efficientnet"
@@ -32,7 +33,7 @@ class Models:
         torch.manual_seed(number)
         model, transform = build_model(TINY, {"type": 1}, 32)
         card = ModelCard(
-            {"type": ("portrait",)}, transform, TINY, model.features, WeightsSource("none", None), "v", number, {},
+            {"type": ("portrait",)}, transform, TINY, model.embedding_dim, WeightsSource("none", None), "v", number, {},
             trained_at=f"2026-01-{number + 1:02d}T00:00:00+00:00", metrics={"validation_accuracy": {"type": right}},
         )  # fmt: skip
         model_id = save_model(self.lake, model.state_dict(), card)[0].model_id
@@ -47,8 +48,8 @@ class Models:
         task = TaskComparison("type", 100, self.right[one], self.right[other])
         return Comparison(one, other, 100, 0, (task,), (gain - 0.1, gain + 0.1))
 
-    def choose(self, tolerance: float = 0.01, **asked: object) -> Choice:
-        return choose_served(self.lake, self.compare, tolerance=tolerance, now=NOW, **asked)
+    def choose(self, tolerance: float = 0.01, **options: object) -> Choice:
+        return choose_served(self.lake, self.compare, tolerance=tolerance, now=NOW, **options)
 
 
 @pytest.fixture
@@ -56,10 +57,10 @@ def models(lake) -> Models:
     return Models(lake)
 
 
-def test_the_first_model_is_served_without_a_comparison_and_that_is_said(models: Models):
+def test_the_first_model_is_served_without_a_comparison(models: Models):
     first = models.train(0.5)
     choice = models.choose()
-    assert (choice.before, choice.now, choice.decided_by) == (None, first, "first")
+    assert (choice.previous, choice.served, choice.decided_by) == (None, first, "first")
     assert choice.is_no_worse
     assert "the first model of this lake" in choice.reason
     assert models.compared == []
@@ -71,7 +72,7 @@ def test_a_candidate_that_is_no_worse_takes_over(models: Models):
     models.choose()
     second = models.train(0.495)
     choice = models.choose()
-    assert (choice.before, choice.now, choice.decided_by, choice.is_no_worse) == (first, second, "check", True)
+    assert (choice.previous, choice.served, choice.decided_by, choice.is_no_worse) == (first, second, "check", True)
     assert "within the tolerance" in choice.reason
     assert read_pointer(models.lake).previous == first
     assert json.loads((models.lake.model(second) / "comparison.json").read_text())["is_no_worse"] is True
@@ -82,11 +83,11 @@ def test_a_worse_candidate_is_kept_beside_and_not_compared_again(models: Models)
     models.choose()
     second = models.train(0.4)
     choice = models.choose()
-    assert (choice.now, choice.decided_by, choice.is_no_worse) == (first, None, False)
+    assert (choice.served, choice.decided_by, choice.is_no_worse) == (first, None, False)
     assert choice.reason.startswith(f"worse than {first}")
     assert {model.model_id for model in saved_models(models.lake)} == {first, second}
     again = models.choose()
-    assert (again.now, again.is_no_worse, again.reason) == (first, False, choice.reason)
+    assert (again.served, again.is_no_worse, again.reason) == (first, False, choice.reason)
     assert models.compared == [(second, first)]
 
 
@@ -95,10 +96,10 @@ def test_a_wider_tolerance_or_force_compares_again(models: Models):
     models.choose()
     second = models.train(0.45)
     models.choose()
-    assert models.choose(force=True).now == first
-    assert models.choose(tolerance=0.001).now == first
+    assert models.choose(force=True).served == first
+    assert models.choose(tolerance=0.001).served == first
     assert len(models.compared) == 2
-    assert models.choose(tolerance=0.06).now == second
+    assert models.choose(tolerance=0.06).served == second
 
 
 def test_the_served_model_as_candidate_changes_nothing(models: Models):
@@ -106,7 +107,7 @@ def test_the_served_model_as_candidate_changes_nothing(models: Models):
     models.choose()
     before = models.lake.served_model.read_bytes()
     choice = models.choose()
-    assert (choice.now, choice.decided_by, choice.is_no_worse) == (first, None, True)
+    assert (choice.served, choice.decided_by, choice.is_no_worse) == (first, None, True)
     assert models.lake.served_model.read_bytes() == before
 
 
@@ -116,22 +117,22 @@ def test_a_person_s_choice_goes_before_the_comparison_and_stays(models: Models):
     worse = models.train(0.3)
     models.choose()
     choice = models.choose(promote=worse)
-    assert (choice.now, choice.decided_by, choice.is_no_worse) == (worse, "person", False)
+    assert (choice.served, choice.decided_by, choice.is_no_worse) == (worse, "person", False)
     assert choice.reason.startswith(f"a person chose it; worse than {first}")
     assert read_pointer(models.lake).declined == {}
-    assert models.choose().now == worse
+    assert models.choose().served == worse
 
 
 def test_a_model_that_a_person_turned_from_does_not_come_back_by_itself(models: Models):
     first = models.train(0.5)
     models.choose()
     better = models.train(0.9)
-    assert models.choose().now == better
-    assert models.choose(promote=first).now == first
-    assert models.choose().now == first, "although the candidate is better"
-    assert models.choose(tolerance=0.5).now == first
+    assert models.choose().served == better
+    assert models.choose(promote=first).served == first
+    assert models.choose().served == first, "although the candidate is better"
+    assert models.choose(tolerance=0.5).served == first
     assert f"a person chose {first} instead" in models.choose().reason
-    assert models.choose(promote=better).now == better
+    assert models.choose(promote=better).served == better
 
 
 def test_a_new_candidate_is_considered_after_a_rollback(models: Models):
@@ -141,7 +142,7 @@ def test_a_new_candidate_is_considered_after_a_rollback(models: Models):
     models.choose()
     models.choose(promote=first)
     third = models.train(0.7)
-    assert models.choose().now == third
+    assert models.choose().served == third
 
 
 def test_an_unknown_model_is_not_promoted_and_nothing_changes(models: Models):
@@ -158,7 +159,7 @@ def test_a_damaged_served_model_makes_way_and_a_damaged_one_is_not_promoted(mode
     second = models.train(0.1)
     (models.lake.model(first) / "model.json").write_text("{")
     choice = models.choose()
-    assert (choice.now, choice.decided_by) == (second, "check")
+    assert (choice.served, choice.decided_by) == (second, "check")
     assert f"{first}, is missing or damaged" in choice.reason
     third = models.train(0.9)
     (models.lake.model(third) / "model.safetensors").write_bytes(b"damaged")
@@ -187,7 +188,7 @@ def test_old_models_go_but_never_the_served_the_candidate_or_the_one_to_return_t
     assert remove_old_models(models.lake, 1) == []
 
 
-def test_every_model_has_its_story(models: Models):
+def test_every_model_has_its_state_and_reason(models: Models):
     first = models.train(0.5)
     models.choose()
     second = models.train(0.6)
@@ -195,7 +196,7 @@ def test_every_model_has_its_story(models: Models):
     worse = models.train(0.2)
     models.choose()
     newest = models.train(0.3)
-    told = {story.model_id: story for story in model_stories(models.lake)}
+    told = {each.model_id: each for each in model_summaries(models.lake)}
     assert list(told) == [newest, worse, second, first]
     assert [story.state for story in told.values()] == ["candidate", "declined", "served", "served before"]
     assert [story.is_candidate for story in told.values()] == [True, False, False, False]

@@ -5,7 +5,7 @@ from filelock import FileLock, Timeout
 
 from artpipe.lake.paths import DataLake
 from artpipe.settings import Settings
-from artpipe.sources.gallery import GalleryResource
+from artpipe.sources.resources import GalleryResource
 
 
 def test_two_processes_never_scrape_at_once(tmp_path):

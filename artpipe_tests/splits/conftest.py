@@ -7,6 +7,9 @@ import polars as pl
 import pytest
 
 from artpipe.schema import ARTWORKS
+from artpipe.splits.assign import SplitConfig, assign_splits
+from artpipe.splits.near_duplicates import find_near_duplicates
+from artpipe.splits.works import group_works
 
 IMAGES = pl.Schema(
     {
@@ -18,6 +21,23 @@ IMAGES = pl.Schema(
     }
 )
 Catalogue = tuple[pl.DataFrame, pl.DataFrame]
+
+
+def works_of(
+    made: Catalogue, previous: pl.DataFrame | None = None, same_work: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """The work of each artwork."""
+    return group_works(made[0], find_near_duplicates(*made), previous, same_work)
+
+
+def assigned(
+    made: Catalogue,
+    config: SplitConfig | None = None,
+    previous: pl.DataFrame | None = None,
+    same_work: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Table `splits` of a catalogue."""
+    return assign_splits(works_of(made, previous, same_work), *made, config or SplitConfig())
 
 
 @pytest.fixture

@@ -23,6 +23,18 @@ def changed(frame: pl.DataFrame, column: str, first: int, value: str | None = "o
 def test_the_first_training_set_is_the_splits():
     frozen = freeze(table(3), None, 0.02)
     assert (frozen.thawed, frozen.training_set.equals(table(3)), frozen.drift.added) == (True, True, 3)
+    assert frozen.reason == "there was no training set yet"
+
+
+def test_the_training_set_is_sorted():
+    assert freeze(table(3).reverse(), None, 0.02).training_set.equals(table(3))
+
+
+def test_the_summary_counts_each_kind_of_change():
+    new = changed(changed(table(12).slice(1), "split", 2), "style", 3)
+    assert freeze(new, table(10), 1).drift.summary() == {
+        "new": 2, "gone": 1, "relabelled": 3, "replaced": 0, "moved to another split": 2,
+    }  # fmt: skip
 
 
 def test_two_percent_of_changed_rows_do_not_thaw_it_and_three_do():

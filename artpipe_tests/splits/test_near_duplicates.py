@@ -7,23 +7,29 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artpipe.splits.near_duplicates import near_duplicates, pairs_within
+from artpipe.splits.near_duplicates import find_near_duplicates, pairs_within
 
 BALANCED = 0x00000000FFFFFFFF
 
 
 def images(*hashes: int | None, artists: str | None = None, sha256: str | None = None) -> pl.DataFrame:
-    """Images `a`, `b`, ... with these hashes, one letter of `artists` and of `sha256` each."""
+    """Stored images of untitled artworks with these hashes, one letter of `artists` and of `sha256` each."""
     names = [f"{i:04d}" for i in range(len(hashes))]
     return pl.DataFrame(
         {
             "artwork_id": names,
+            "title": None,
+            "status": "fetched",
             "artist_id": list(artists) if artists else names,
             "sha256": list(sha256) if sha256 else names,
             "perceptual_hash": [None if value is None else f"{value:016x}" for value in hashes],
         },
-        schema_overrides={"perceptual_hash": pl.String},
+        schema_overrides={"perceptual_hash": pl.String, "title": pl.String},
     )
+
+
+def near_duplicates(rows: pl.DataFrame) -> pl.DataFrame:
+    return find_near_duplicates(rows, rows)
 
 
 def flipped(value: int, bits: int) -> int:
@@ -51,6 +57,12 @@ def test_four_bits_join_two_artists_and_six_do_not():
     assert found.rows() == [("0000", "0001", 4)]
 
 
+def test_every_pair_is_found_among_many_pictures():
+    first, second, third = BALANCED, 0x5555555555555555, 0x3333333333333333
+    found = near_duplicates(images(first, second, third, flipped(first, 4), flipped(second, 3), flipped(third, 2)))
+    assert found.rows() == [("0000", "0003", 4), ("0001", "0004", 3), ("0002", "0005", 2)]
+
+
 def test_one_artist_may_differ_by_ten_bits():
     pair = (BALANCED, BALANCED ^ 0x3FF << 27)
     assert near_duplicates(images(*pair, artists="rr")).rows() == [("0000", "0001", 10)]
@@ -69,6 +81,9 @@ def test_one_artist_and_a_telling_word_of_the_title_may_differ_by_sixteen_bits()
     assert near_duplicates(titled(images(*apart, artists="rs"), *alike)).is_empty()
     assert near_duplicates(titled(images(*apart, artists="rr"), "The Abbey", "The Harbour")).is_empty()
     assert near_duplicates(titled(images(*apart, artists="rr"), "The Abbey", None)).is_empty()
+    half, less = ("Abbey Oakwood", "Abbey Harbour"), ("Abbey Oakwood Winter", "Abbey Harbour Summer")
+    assert near_duplicates(titled(images(*apart, artists="rr"), *half)).height == 1
+    assert near_duplicates(titled(images(*apart, artists="rr"), *less)).is_empty()
     assert near_duplicates(images(*apart, artists="rr")).is_empty()
     beyond = images(BALANCED, BALANCED ^ 0x1FFFF << 20, artists="rr")
     assert near_duplicates(titled(beyond, *alike)).is_empty()
@@ -93,11 +108,25 @@ def test_the_same_file_is_a_pair_whatever_its_hash_says():
 
 def test_flat_pictures_are_not_lookalikes():
     assert near_duplicates(images(0, 0, 1, 2**64 - 1, 2**64 - 1)).is_empty()
+    for bits_set, pairs in ((11, 0), (12, 1), (52, 1), (53, 0)):
+        assert near_duplicates(images(*[2**bits_set - 1] * 2)).height == pairs, bits_set
 
 
 def test_a_hash_that_thousands_share_joins_none_of_them():
     crowd = images(*[BALANCED] * 3000, *[0x0F0F0F0F0F0F0F0F] * 2)
     assert near_duplicates(crowd).rows() == [("3000", "3001", 0)]
+
+
+def test_a_picture_may_have_24_lookalikes_and_no_more():
+    assert near_duplicates(images(*[BALANCED] * 25)).height == 24
+    assert near_duplicates(images(*[BALANCED] * 26)).is_empty()
+
+
+def test_a_crowded_hash_joins_no_picture_of_a_distinctive_one():
+    one, other = flipped(BALANCED, 4), BALANCED ^ 0xF << 40
+    crowd = images(*[BALANCED] * 20, *[one] * 3, *[other] * 3, artists="r" * 20 + "sss" + "ttt")
+    found = near_duplicates(crowd)
+    assert found["left"].to_list() == ["0020", "0021", "0023", "0024"]
 
 
 def test_copies_are_chained_not_paired_all_with_all():

@@ -1,14 +1,14 @@
-"""What a person writes into the files of overrides is checked line by line, and what is wrong is told with a remedy."""
+"""The files of overrides are validated line by line, and each problem is reported with its remedy."""
 
 from pathlib import Path
 
 import pytest
 
-from artpipe.splits.overrides import OverrideFiles, OverridesError, read_overrides, say_label, say_same_work
+from artpipe.splits.overrides import OverrideFiles, OverridesError, read_overrides, write_label, write_same_work
 
 HEADER = "artwork_id,task,label,by,reason,at\n"
 KNOWN = ("b/one", "b/two")
-SAID = {
+LINE = {
     "artwork_id": "b/one",
     "task": "style",
     "label": "Rococo",
@@ -35,13 +35,13 @@ def labels_of(files: OverrideFiles) -> list[tuple[str, str, str | None]]:
     return read_overrides(files, KNOWN).labels.select("artwork_id", "task", "label").rows()
 
 
-def test_files_that_are_not_there_say_nothing(files):
-    said = read_overrides(files, KNOWN)
-    assert (said.labels.height, said.same_work.height, said.remarks) == (0, 0, ())
+def test_missing_files_are_empty(files):
+    found = read_overrides(files, KNOWN)
+    assert (found.labels.height, found.same_work.height, found.remarks) == (0, 0, ())
 
 
 def test_a_file_that_a_setting_names_must_be_there(files):
-    with pytest.raises(OverridesError, match=r"ARTPIPE_LABEL_OVERRIDES names .*labels.csv, which is not there"):
+    with pytest.raises(OverridesError, match=r"ARTPIPE_LABEL_OVERRIDES names .*labels.csv, which does not exist"):
         read_overrides(OverrideFiles(files.labels, files.same_work, is_labels_named=True), KNOWN)
 
 
@@ -73,7 +73,7 @@ def test_a_line_that_cannot_be_taken_is_named_with_a_remedy(files, line, problem
         labels_of(written(files, HEADER + "b/two,type,genre,,,\n" + line + "\n"))
 
 
-def test_every_wrong_line_is_told_at_once(files):
+def test_every_wrong_line_is_named_at_once(files):
     with pytest.raises(OverridesError, match=r"line 2: .*; line 3: .*; line 6: .*; and 2 more"):
         labels_of(written(files, HEADER + "b/one,style,X,,,\n" * 7))
 
@@ -89,11 +89,11 @@ def test_another_encoding_is_refused(files):
         labels_of(written(files, (HEADER + "b/one,style,Rococo,Ágnes,,\n").encode("cp1252")))
 
 
-def test_of_two_lines_that_contradict_each_other_the_later_wins_and_it_is_said(files):
+def test_of_two_lines_that_contradict_each_other_the_later_wins_with_a_remark(files):
     written(files, HEADER + "b/one,style,Rococo,,,\nb/one,style,Baroque,,,\nb/one,type,genre,,,\n")
     assert labels_of(files) == [("b/one", "style", "Baroque"), ("b/one", "type", "genre")]
     (remark,) = read_overrides(files, KNOWN).remarks
-    assert remark.endswith("line 3: style 'Baroque' of b/one goes before 'Rococo' of line 2")
+    assert remark.endswith("line 3: style 'Baroque' of b/one replaces 'Rococo' of line 2")
 
 
 def test_an_artwork_that_the_catalogue_has_not_is_remarked_on(files):
@@ -107,14 +107,14 @@ def test_an_artwork_that_the_catalogue_has_not_is_remarked_on(files):
 
 @pytest.mark.parametrize("pair", ["b/one,b/one", "b/one,"])
 def test_a_pair_is_of_two_artworks(files, pair):
-    with pytest.raises(OverridesError, match=r"line 2: .* are no two artworks"):
+    with pytest.raises(OverridesError, match=r"line 2: .* are not two artworks"):
         read_overrides(written(files, same_work=f"left,right\n{pair}\n"), KNOWN)
 
 
-def test_what_is_written_is_read_again_and_replaces_what_was_said_before(files):
-    assert say_label(files, SAID) is None
-    say_label(files, {**SAID, "artwork_id": "b/two", "label": ""})
-    before = say_label(files, {**SAID, "label": "Baroque"})
+def test_what_is_written_is_read_again_and_replaces_the_earlier_line(files):
+    assert write_label(files, LINE) is None
+    write_label(files, {**LINE, "artwork_id": "b/two", "label": ""})
+    before = write_label(files, {**LINE, "label": "Baroque"})
     assert before is not None
     assert before["label"] == "Rococo"
     assert labels_of(files) == [("b/two", "style", None), ("b/one", "style", "Baroque")]
@@ -123,15 +123,15 @@ def test_what_is_written_is_read_again_and_replaces_what_was_said_before(files):
 
 def test_a_pair_is_written_once_whichever_comes_first(files):
     for left, right in (KNOWN, KNOWN[::-1]):
-        say_same_work(files, {"left": left, "right": right, "by": "anna", "reason": "", "at": "2026-11-01"})
+        write_same_work(files, {"left": left, "right": right, "by": "anna", "reason": "", "at": "2026-11-01"})
     assert read_overrides(files, KNOWN).same_work.height == 1
 
 
 def test_nothing_wrong_is_written_and_nothing_is_written_beside_what_is_wrong(files):
     with pytest.raises(OverridesError, match="'Roccoco' is no style; the closest: Rococo"):
-        say_label(files, {**SAID, "label": "Roccoco"})
+        write_label(files, {**LINE, "label": "Roccoco"})
     assert not Path(files.labels).exists()
     written(files, HEADER + "b/one,style,Roccoco,,,\n")
     with pytest.raises(OverridesError, match="line 2"):
-        say_label(files, SAID)
+        write_label(files, LINE)
     assert Path(files.labels).read_text() == HEADER + "b/one,style,Roccoco,,,\n"

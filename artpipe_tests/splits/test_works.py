@@ -5,16 +5,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from artpipe.splits.assign import SplitConfig, assign_splits
+from artpipe.splits.assign import SplitConfig
 from artpipe.splits.leaks import crossing_near_duplicates, crossing_works
-from artpipe.splits.works import base_title, group_works, shows_a_part
+from artpipe.splits.near_duplicates import find_near_duplicates
+from artpipe_tests.splits.conftest import assigned, works_of
 
 CONFIG = SplitConfig(unseen_artist_share=0.3)
 
 
 def grouped(made, previous=None) -> dict[str, str]:
-    artworks, images = made
-    return dict(group_works(artworks, images, previous).iter_rows())
+    return dict(works_of(made, previous).iter_rows())
 
 
 def groups(made, previous=None) -> set[frozenset[str]]:
@@ -23,46 +23,6 @@ def groups(made, previous=None) -> set[frozenset[str]]:
     for artwork_id, work_id in grouped(made, previous).items():
         members.setdefault(work_id, set()).add(artwork_id)
     return {frozenset(together) for together in members.values()}
-
-
-@pytest.mark.parametrize(
-    ("title", "base"),
-    [
-        ("The Tower (detail)", "tower"),
-        ("The Tower (left wing, detail))", "tower"),
-        ("The Tower (detail", "tower"),
-        ("Tower, detail of the gate", "tower"),
-        ("Detail of the Tower", "tower"),
-        ("Tower Detail 1663 10", "tower"),
-        ("Tower 1663", "tower"),
-        ("Été à Győr: No. 3 (detail)", "ete a gyor no"),
-        ("1914", "1914"),
-        ("(detail)", ""),
-        ("-", ""),
-        (None, ""),
-    ],
-)
-def test_a_painting_and_its_details_have_one_base_title(title, base):
-    assert base_title(title) == base
-
-
-@pytest.mark.parametrize(
-    ("title", "part"),
-    [
-        ("Tower (detail)", True),
-        ("Tower (right wing)", True),
-        ("Tower Detail 3", True),
-        ("Tower, detail of the gate", True),
-        ("Details of the Gate", True),
-        ("Tower", False),
-        ("Two Self-Portraits and Several Details in Red", False),
-        ("Tower (after Millet)", False),
-        ("Man with Left Hand Raised", False),
-        (None, False),
-    ],
-)
-def test_a_title_says_whether_it_shows_a_part(title, part):
-    assert shows_a_part(title) is part
 
 
 def test_a_detail_is_one_work_with_its_painting(catalogue):
@@ -150,7 +110,7 @@ def test_of_two_works_found_to_be_one_the_trained_one_keeps_its_name(catalogue, 
 def test_pictures_that_a_person_joins_are_one_work(catalogue):
     made = catalogue(*({"artwork_id": f"{artist}/one"} for artist in "bcde"))
     pairs = pl.DataFrame([("c/one", "b/one"), ("c/one", "e/one"), ("b/one", "z/gone")], ["left", "right"], orient="row")
-    works = dict(group_works(*made, same_work=pairs).iter_rows())
+    works = dict(works_of(made, same_work=pairs).iter_rows())
     assert works == {"b/one": "b/one", "c/one": "b/one", "d/one": "d/one", "e/one": "b/one"}
 
 
@@ -159,7 +119,7 @@ def test_what_a_person_joined_cannot_cross_splits_afterwards(catalogue):
     before = splits_of(made)
     train, test = (before.filter(split=split)["artwork_id"][0] for split in ("train", "test"))
     pairs = pl.DataFrame({"left": [test], "right": [train]})
-    after = assign_splits(group_works(*made, before, pairs), *made, CONFIG)
+    after = assigned(made, CONFIG, before, pairs)
     assert after.filter(pl.col("artwork_id").is_in([train, test]))["split"].to_list() == ["train", "train"]
 
 
@@ -172,8 +132,7 @@ def test_what_was_one_work_stays_one_work(catalogue):
 
 
 def splits_of(made, previous=None) -> pl.DataFrame:
-    artworks, images = made
-    return assign_splits(group_works(artworks, images, previous), artworks, images, CONFIG)
+    return assigned(made, CONFIG, previous)
 
 
 ROWS = st.lists(
@@ -208,7 +167,7 @@ def test_no_work_and_no_lookalike_crosses(catalogue, rows):
     made = catalogue(*rows)
     table = splits_of(made)
     assert crossing_works(table).is_empty()
-    assert crossing_near_duplicates(table, made[1]).is_empty()
+    assert crossing_near_duplicates(table, find_near_duplicates(*made)).is_empty()
 
 
 @PROPERTY
@@ -217,10 +176,8 @@ def test_growth_moves_only_works_that_turn_out_to_be_one_and_never_away_from_tra
     kept = data.draw(st.integers(1, len(rows)))
     # Artists are not held out here: an artist found to share a work is no longer unseen, which is another rule.
     config = SplitConfig(unseen_artist_share=0)
-    artworks, images = catalogue(*rows[:kept])
-    before = assign_splits(group_works(artworks, images), artworks, images, config)
-    artworks, images = catalogue(*rows)
-    after = assign_splits(group_works(artworks, images, before), artworks, images, config)
+    before = assigned(catalogue(*rows[:kept]), config)
+    after = assigned(catalogue(*rows), config, before)
     both = before.join(after, on="artwork_id", suffix="_after")
     assert len(both) == len(before)
     merged = both.filter(pl.col("work_id").n_unique().over("work_id_after") > 1)

@@ -1,15 +1,5 @@
-"""Training runs on few threads here, so that tests of several workers share the cores."""
+"""Fixtures of this folder's tests."""
 
-from collections.abc import Generator
+from artpipe_tests.fixtures.one_thread import one_thread
 
-import pytest
-import torch
-
-
-@pytest.fixture(autouse=True)
-def two_threads() -> Generator[None]:
-    """Tests of several workers share the cores."""
-    usual = torch.get_num_threads()
-    torch.set_num_threads(min(2, usual))
-    yield
-    torch.set_num_threads(usual)
+__all__ = ["one_thread"]

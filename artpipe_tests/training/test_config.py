@@ -12,13 +12,13 @@ def test_training_from_scratch_takes_longer_than_from_weights():
     assert FROM_SCRATCH.epochs > FINETUNE.epochs
 
 
-def test_only_a_backbone_that_knows_something_gets_its_head_first():
+def test_only_a_pretrained_backbone_gets_its_head_trained_first():
     assert recipe("finetune", "none").head_epochs == recipe("best", "none").head_epochs == 0
     assert recipe("probe", "imagenet").head_epochs > 0
     assert recipe("probe", "imagenet").epochs == 0
 
 
-def test_a_probe_of_a_backbone_that_knows_nothing_is_refused():
+def test_a_probe_of_a_random_backbone_is_refused():
     with pytest.raises(ValueError, match="ARTPIPE_RECIPE=finetune"):
         recipe("probe", "none")
 
@@ -28,9 +28,9 @@ def test_a_probe_has_no_epochs_to_set():
 
 
 def test_a_part_of_the_recipe_can_be_taken_out():
-    config = TrainingConfig(weights="imagenet", recipe_changes={"average_decay": 0.0})
-    assert config.recipe.average_decay == 0.0
-    assert config.story() != TrainingConfig(weights="imagenet").story()
+    config = TrainingConfig(weights="imagenet", recipe_changes={"ema_decay": 0.0})
+    assert config.recipe.ema_decay == 0.0
+    assert config.identity() != TrainingConfig(weights="imagenet").identity()
 
 
 def test_what_the_user_sets_wins_over_the_recipe():
@@ -39,11 +39,23 @@ def test_what_the_user_sets_wins_over_the_recipe():
     assert chosen.patience == FROM_SCRATCH.patience
 
 
-def test_the_story_tells_no_path_and_no_device():
+def test_paths_and_devices_are_not_part_of_the_identity():
     one = TrainingConfig(weights="/home/ada/weights.pth", device="cpu", loader_workers=3)
     other = TrainingConfig(weights="/srv/weights.pth", device="cuda")
-    assert one.story() == other.story()
-    assert one.story() != TrainingConfig(weights="/srv/weights.pth", seed=1).story()
+    assert one.identity() == other.identity()
+    assert one.identity() != TrainingConfig(weights="/srv/weights.pth", seed=1).identity()
+
+
+def test_the_names_of_the_identity_are_those_of_saved_cards():
+    """A renamed field keeps its name in the file; otherwise every model would be trained again."""
+    assert set(TrainingConfig(warm_start=True).identity()) == {
+        "average_decay", "backbone", "backbone_rate_share", "batch_size", "class_balance", "crop_area_from",
+        "dimensions", "dropout", "epochs", "frozen_levels", "gradient_clip", "head_epochs", "image_px", "keeps_start",
+        "label_smoothing", "learning_rate", "patience", "period_years", "recipe_name", "seed", "views",
+        "warm_start", "warmup_share", "weight_decay", "weights",
+    }  # fmt: skip
+    assert "warm_start" not in TrainingConfig().identity(), "cards of older code have none"
+    assert TrainingConfig(embedding_dim=64).identity()["dimensions"] == 64
 
 
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"dropout": 1.0}, {"image_px": -1}, {"label_smoothing": -0.1}])
@@ -52,18 +64,18 @@ def test_a_value_out_of_range_is_refused(wrong):
         TrainingConfig(**wrong)
 
 
-def test_only_what_had_learned_before_is_kept_beside_what_it_becomes():
-    assert TrainingConfig(weights="imagenet").is_twofold
-    assert not TrainingConfig(weights="imagenet", recipe_name="probe").is_twofold
-    assert not TrainingConfig(weights="none").is_twofold
-    assert not TrainingConfig(weights="none", started_from="a model").is_twofold
-    assert not TrainingConfig(weights="imagenet", recipe_changes={"head_epochs": 0}).is_twofold
+def test_only_fine_tuning_from_a_pretrained_backbone_makes_an_ensemble():
+    assert TrainingConfig(weights="imagenet").is_ensemble
+    assert not TrainingConfig(weights="imagenet", recipe_name="probe").is_ensemble
+    assert not TrainingConfig(weights="none").is_ensemble
+    assert not TrainingConfig(weights="none", started_from="a model").is_ensemble
+    assert not TrainingConfig(weights="imagenet", recipe_changes={"head_epochs": 0}).is_ensemble
 
 
-def test_a_vector_of_two_networks_has_an_even_length():
+def test_an_ensembles_embedding_has_an_even_length():
     with pytest.raises(ValueError, match="ARTPIPE_EMBEDDING_DIMENSIONS"):
-        TrainingConfig(weights="imagenet", dimensions=255)
-    assert TrainingConfig(weights="imagenet", recipe_name="probe", dimensions=255).dimensions == 255
+        TrainingConfig(weights="imagenet", embedding_dim=255)
+    assert TrainingConfig(weights="imagenet", recipe_name="probe", embedding_dim=255).embedding_dim == 255
 
 
 def test_the_config_is_light_to_import():

@@ -33,20 +33,20 @@ def test_the_order_follows_from_the_seed_and_the_epoch():
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(3, [3]), (5, [3, 2]), (1, [1]), (4, [2, 2])])
-def test_no_batch_is_too_small_to_normalise_over(count, sizes):
+def test_no_batch_is_too_small_for_a_batch_norm(count, sizes):
     assert [len(plan.examples) for plan in EpochBatches(count, 2)] == sizes
 
 
-def test_nothing_makes_no_batches():
+def test_no_examples_make_no_batches():
     assert list(EpochBatches(0, 8)) == []
 
 
-def test_spawned_processes_give_what_the_loop_itself_would(draw, tmp_path):
+def test_spawned_loader_processes_give_the_same_batches(draw, tmp_path):
     made = dataset(draw, tmp_path, Augmentation())
-    alone = list(make_loader(made, EpochBatches(10, 4), 0))
+    in_process = list(make_loader(made, EpochBatches(10, 4), 0))
     spawned = list(make_loader(made, EpochBatches(10, 4), 1))
-    assert len(alone) == 3
-    for one, other in zip(alone, spawned, strict=True):
+    assert len(in_process) == 3
+    for one, other in zip(in_process, spawned, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
@@ -58,7 +58,7 @@ def test_labels_stay_with_their_pictures(draw, tmp_path):
             assert np.array_equal(square.numpy(), made.cache.pixels[made.rows[example]])
 
 
-def test_another_epoch_is_augmented_otherwise(draw, tmp_path):
+def test_another_epoch_has_another_augmentation(draw, tmp_path):
     made, batches = dataset(draw, tmp_path, Augmentation()), EpochBatches(10, 10, is_shuffled=False)
     first = next(iter(make_loader(made, batches, 0)))
     batches.epoch = 1
@@ -66,6 +66,6 @@ def test_another_epoch_is_augmented_otherwise(draw, tmp_path):
     assert not torch.equal(first.squares, second.squares)
 
 
-def test_as_many_processes_as_asked_for():
+def test_the_requested_number_of_loader_processes():
     assert loader_workers(3) == 3
     assert loader_workers(0) == 0

@@ -6,7 +6,6 @@ import polars as pl
 import pytest
 import torch
 
-from artpipe.embedding.embedder import Embedder
 from artpipe.embedding.inference import InferenceCache
 from artpipe.models.network import build_backbone
 from artpipe.training.config import TrainingConfig
@@ -18,88 +17,84 @@ TINY = "test_efficientnet"
 
 @pytest.fixture
 def config(tmp_path) -> TrainingConfig:
-    """Begins with a file of weights, which are random all the same."""
+    """Starts from a weights file, which holds random weights."""
     torch.manual_seed(0)
-    looking, _ = build_backbone(TINY, 32)
-    torch.save(looking.body.state_dict(), tmp_path / "weights.pth")
+    backbone, _ = build_backbone(TINY, 32)
+    torch.save(backbone.body.state_dict(), tmp_path / "weights.pth")
     return TrainingConfig(
         backbone=TINY, weights=str(tmp_path / "weights.pth"), image_px=32, device="cpu", loader_workers=0, epochs=1
     )
 
 
-def test_pictures_are_looked_at_in_two_views(draw, lake, config):
+def test_features_are_of_two_views(draw, lake, config):
     training_set, store = draw(24)
     update = update_features(training_set, None, store, lake, config)
     assert update.table["jpeg_sha256"].to_list() == training_set["jpeg_sha256"].sort().to_list()
     assert update.computed == training_set.height
     keys = training_set["jpeg_sha256"].to_list()[::-1]
-    seen = features_in_order(update.table, keys)
-    assert seen.shape == (VIEWS, training_set.height, update.width)
-    assert not torch.equal(seen[0], seen[1])
+    features = features_in_order(update.table, keys)
+    assert features.shape == (VIEWS, training_set.height, update.width)
+    assert not torch.equal(features[0], features[1])
     one = update.table.filter(pl.col("jpeg_sha256") == keys[0])["features"].to_numpy()[0]
-    assert np.array_equal(seen[:, 0], one)
+    assert np.array_equal(features[:, 0], one)
 
 
-def test_only_new_pictures_are_looked_at_and_gone_ones_go(draw, lake, config):
+def test_only_new_pictures_are_computed_and_removed_ones_go(draw, lake, config):
     training_set, store = draw(36)
-    before = update_features(training_set.head(30), None, store, lake, config)
-    after = update_features(training_set.tail(30), before.table, store, lake, config)
+    previous = update_features(training_set.head(30), None, store, lake, config)
+    after = update_features(training_set.tail(30), previous.table, store, lake, config)
     assert after.computed == 6
     assert after.table.equals(update_features(training_set.tail(30), None, store, lake, config).table)
-    assert after.version != before.version
+    assert after.version != previous.version
 
 
-def test_nothing_new_costs_nothing_and_is_the_same(draw, lake, config):
+def test_an_update_without_new_pictures_computes_nothing_and_changes_nothing(draw, lake, config):
     training_set, store = draw(24)
-    before = update_features(training_set, None, store, lake, config)
-    after = update_features(training_set.reverse(), before.table, store, lake, config)
-    assert (after.computed, after.version) == (0, before.version)
-    assert after.table.equals(before.table)
+    previous = update_features(training_set, None, store, lake, config)
+    after = update_features(training_set.reverse(), previous.table, store, lake, config)
+    assert (after.computed, after.version) == (0, previous.version)
+    assert after.table.equals(previous.table)
 
 
-def test_another_size_is_looked_at_anew(draw, lake, config):
+def test_another_image_size_is_computed_again(draw, lake, config):
     training_set, store = draw(24)
-    before = update_features(training_set, None, store, lake, config)
-    after = update_features(training_set, before.table, store, lake, replace(config, image_px=48))
-    assert after.computed == before.computed
-    assert after.version != before.version
+    previous = update_features(training_set, None, store, lake, config)
+    after = update_features(training_set, previous.table, store, lake, replace(config, image_px=48))
+    assert after.computed == previous.computed
+    assert after.version != previous.version
 
 
-def test_a_backbone_that_knows_nothing_is_not_asked(draw, lake, config):
+def test_a_backbone_without_weights_has_no_features(draw, lake, config):
     training_set, store = draw(24)
     update = update_features(training_set, None, store, lake, replace(config, weights="none"))
     assert (update.table.height, update.computed, update.width, store.asked) == (0, 0, 0, 0)
 
 
-def test_kept_features_of_another_size_or_of_fewer_pictures_teach_nothing(draw, lake, config):
+def test_cached_features_change_no_model_and_unusable_ones_are_not_used(draw, lake, config):
     training_set, store = draw(36)
     fresh = train_classifier(training_set, store, lake, config).card.model_id
+    usable = update_features(training_set, None, store, lake, config).table
     other = update_features(training_set, None, store, lake, replace(config, image_px=48)).table
     fewer = update_features(training_set.tail(20), None, store, lake, config).table
-    for kept in (other, fewer):
-        assert train_classifier(training_set, store, lake, config, features=kept).card.model_id == fresh
+    for cached in (usable, other, fewer):
+        assert train_classifier(training_set, store, lake, config, features=cached).card.model_id == fresh
+    zeros = pl.Series("features", np.zeros_like(usable["features"].to_numpy()), usable.schema["features"])
+    other_model = train_classifier(training_set, store, lake, config, features=usable.with_columns(zeros)).card
+    assert other_model.model_id != fresh, "cached features are what the head is trained on"
 
 
-def test_kept_features_train_the_very_model_that_fresh_ones_do(draw, lake, config):
-    training_set, store = draw(36)
-    kept = update_features(training_set, None, store, lake, config).table
-    with_kept = train_classifier(training_set, store, lake, config, features=kept).card
-    assert train_classifier(training_set, store, lake, config).card.model_id == with_kept.model_id
-
-
-def test_a_model_that_is_a_head_alone_judges_kept_features_as_it_would_the_pictures(draw, lake, config, monkeypatch):
+def test_a_model_with_a_frozen_backbone_predicts_from_cached_features(draw, lake, config):
     training_set, store = draw(24)
     probe = replace(config, recipe_name="probe", epochs=None)
     card = train_classifier(training_set, store, lake, probe).card
-    looked = InferenceCache(lake, card, "cpu").infer(training_set, store)
-    kept = update_features(training_set.head(20), None, store, lake, config).table
+    from_pixels = InferenceCache(lake, card, "cpu").infer(training_set, store)
+    cached = update_features(training_set.head(20), None, store, lake, config).table
     lake.table("backbone_features").parent.mkdir(parents=True)
-    kept.write_parquet(str(lake.table("backbone_features")))
-    ran: list[int] = []
-    usual = Embedder.embed_pixels
-    monkeypatch.setattr(Embedder, "embed_pixels", lambda self, given: ran.append(len(given)) or usual(self, given))
+    cached.write_parquet(str(lake.table("backbone_features")))
     shutil.rmtree(lake.cache("inference"))
-    judged = InferenceCache(lake, card, "cpu").infer(training_set, store)
-    assert sum(ran) == 4, "only pictures without features are looked at"
-    assert np.allclose(judged.vectors, looked.vectors, atol=0.02)
-    assert np.allclose(judged.probabilities["type"], looked.probabilities["type"], atol=0.02)
+    shutil.rmtree(lake.cache("pixels"))
+    store.asked = 0
+    from_features = InferenceCache(lake, card, "cpu").infer(training_set, store)
+    assert store.asked == 4, "only pictures without cached features are decoded"
+    assert np.allclose(from_features.vectors, from_pixels.vectors, atol=0.02)
+    assert np.allclose(from_features.probabilities["type"], from_pixels.probabilities["type"], atol=0.02)

@@ -1,5 +1,7 @@
+"""Whole training runs of a tiny network on drawn pictures."""
+
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -9,15 +11,23 @@ import torch
 from artpipe.embedding.embedder import Embedder
 from artpipe.embedding.predictions import Predictions
 from artpipe.images.pixels import decode_square
-from artpipe.models.checkpoint import load_model
-from artpipe.models.network import build_backbone, build_model
+from artpipe.lake.paths import DataLake
+from artpipe.models.checkpoint import LoadedModel, load_model
+from artpipe.models.ensemble import EnsembleBackbone
+from artpipe.models.network import build_backbone
 from artpipe.models.transforms import Normalise
-from artpipe.training import loop
+from artpipe.training import loop, temperature
 from artpipe.training.config import TrainingConfig
-from artpipe.training.dataset import PixelBatch
-from artpipe.training.loop import DivergedError, Epoch, NothingToTrainError, train_classifier, training_set_version
+from artpipe.training.history import Epoch
+from artpipe.training.loop import (
+    DivergedError,
+    NothingToTrainError,
+    TrainedModel,
+    train_classifier,
+    training_set_version,
+)
 from artpipe.training.loss import MultiTaskLoss
-from artpipe.training.step import make_optimizer, set_learning_rate, train_step
+from artpipe_tests.fixtures.drawn_pictures import Drawn, draw_gallery
 
 QUICK = TrainingConfig(
     backbone="test_efficientnet", weights="none", image_px=32, epochs=2, batch_size=16, device="cpu", loader_workers=0
@@ -28,61 +38,77 @@ class Killed(BaseException):
     """Stands for the end of the process."""
 
 
-def test_one_batch_can_be_learned_by_heart(jpeg):
-    torch.manual_seed(0)
-    kinds = ["portrait", "landscape", "other"] * 4
-    squares = torch.from_numpy(np.stack([decode_square(jpeg(kind, "Baroque", i), 32) for i, kind in enumerate(kinds)]))
-    labels = torch.tensor([[i % 3] for i in range(len(kinds))])
-    batch = PixelBatch(squares, labels, torch.ones(12), torch.zeros(12), torch.arange(12))
-    model, spec = build_model("test_efficientnet", {"type": 3}, 32)
-    optimizer = make_optimizer(model, replace(QUICK, learning_rate=3e-3))
-    loss_of, normalise = MultiTaskLoss({"type": torch.ones(3)}), Normalise(spec, torch.device("cpu"))
-    model.train()
-    losses = [float(train_step(model, loss_of, optimizer, normalise, batch, 5.0)) for _ in range(60)]
-    assert losses[0] > 0.5
-    assert losses[-1] < 0.05
+@pytest.fixture(scope="module")
+def from_file(tmp_path_factory) -> TrainingConfig:
+    """Starts from a weights file, which holds random weights."""
+    path = tmp_path_factory.mktemp("weights") / "weights.pth"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        torch.save(build_backbone("test_efficientnet", 32)[0].body.state_dict(), path)
+    return replace(QUICK, weights=str(path))
 
 
-def test_a_drawn_gallery_is_learned_from_its_training_rows(draw, lake):
-    training_set, store = draw(120)
+@dataclass
+class Run:
+    """A finished run, for several tests to look at."""
+
+    rows: pl.DataFrame
+    store: Drawn
+    epochs: list[Epoch]
+    trained: TrainedModel
+    loaded: LoadedModel
+
+
+def run(folder, config: TrainingConfig, count: int) -> Run:
+    rows, store = draw_gallery(count)
     epochs: list[Epoch] = []
-    trained = train_classifier(
-        training_set, store, lake, replace(QUICK, epochs=12, learning_rate=4e-3), on_epoch=epochs.append
-    )
-    card = load_model(trained.folder).card
+    trained = train_classifier(rows, store, DataLake(folder / "lake"), config, on_epoch=epochs.append)
+    return Run(rows, store, epochs, trained, load_model(trained.folder))
+
+
+@pytest.fixture(scope="module")
+def ensemble_run(tmp_path_factory, from_file) -> Run:
+    return run(tmp_path_factory.mktemp("ensemble"), from_file, 60)
+
+
+@pytest.fixture(scope="module")
+def probe_run(tmp_path_factory, from_file) -> Run:
+    return run(tmp_path_factory.mktemp("probe"), replace(from_file, recipe_name="probe", epochs=None), 60)
+
+
+def test_a_drawn_gallery_is_learned_from_its_training_rows(tmp_path):
+    done = run(tmp_path, replace(QUICK, epochs=12, learning_rate=4e-3), 120)
+    card = done.loaded.card
     assert card.metrics["validation_accuracy"]["type"] > 0.8, "colours tell the types apart"
-    assert set(card.classes) == {"style", "type"}, "nobody knows a period"
-    assert card.training_set_version == training_set_version(training_set)
-    assert [entry["epoch"] for entry in card.history] == [each.epoch for each in epochs]
-    assert not list(lake.checkpoints.iterdir()), "a finished run leaves no checkpoint"
+    assert set(card.classes) == {"style", "type"}, "no period is labelled"
+    assert card.training_set_version == training_set_version(done.rows)
+    assert [entry["epoch"] for entry in card.history] == [each.epoch for each in done.epochs] == list(range(1, 13))
+    assert not list((tmp_path / "lake").rglob("*.pt")), "a finished run leaves no checkpoint"
 
 
-def test_temperatures_are_fitted_to_the_kept_weights_and_not_to_the_last(draw, lake, monkeypatch):
-    from artpipe.training import temperature
-
+def test_temperatures_are_fitted_to_the_best_epoch_and_not_to_the_last(draw, lake, monkeypatch):
     training_set, store = draw(60)
-    monkeypatch.setattr(temperature, "FEWEST_ROWS", 10)
-    scores = iter([0.9, 0.1])  # the first epoch is kept, the second one is the last
-    usual = loop._Run._validate
-    monkeypatch.setattr(loop._Run, "_validate", lambda *given: (usual(*given)[0], {"type": next(scores)}))
-    asked: list[np.ndarray] = []
+    monkeypatch.setattr(temperature, "MIN_ROWS", 10)
+    scores = iter([0.9, 0.1])  # the first epoch is the best, the second one is the last
+    evaluate = loop.evaluate
+    monkeypatch.setattr(loop, "evaluate", lambda *given: (evaluate(*given)[0], {"type": next(scores)}))
+    fitted_on: list[np.ndarray] = []
     fit = temperature.fit_temperature
     monkeypatch.setattr(
-        temperature, "fit_temperature", lambda logits, labels: asked.append(logits) or fit(logits, labels)
+        temperature, "fit_temperature", lambda logits, labels: fitted_on.append(logits) or fit(logits, labels)
     )
-    trained = train_classifier(training_set, store, lake, replace(QUICK, learning_rate=0.02))
-    loaded = load_model(trained.folder)
+    loaded = load_model(train_classifier(training_set, store, lake, replace(QUICK, learning_rate=0.02)).folder)
     assert loaded.card.best_epoch == 1
     rows = training_set.filter(pl.col("split") == "validation").sort("artwork_id")
     squares = np.stack([decode_square(jpeg, 32) for jpeg in store.jpegs(rows["artwork_id"].to_list())])
     with torch.inference_mode():
         _, logits = loaded.model(Normalise(loaded.card.transform, torch.device("cpu"))(torch.from_numpy(squares)))
-    for found, task in zip(asked, loaded.card.classes, strict=True):
+    for found, task in zip(fitted_on, loaded.card.classes, strict=True):
         assert np.allclose(found, logits[task].numpy(), atol=1e-4)
-    told = loaded.card.metrics["calibration"]
-    assert loaded.card.temperatures == {task: told[task]["temperature"] for task in loaded.card.classes}
-    assert told["type"]["rows"] == rows.height
-    assert told["type"]["loss_after"] <= told["type"]["loss_before"]
+    fitted = loaded.card.metrics["calibration"]
+    assert loaded.card.temperatures == {task: fitted[task]["temperature"] for task in loaded.card.classes}
+    assert fitted["type"]["rows"] == rows.height
+    assert fitted["type"]["loss_after"] <= fitted["type"]["loss_before"]
 
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(draw, lake):
@@ -93,38 +119,37 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another(draw, lake)
     assert train_classifier(training_set, store, lake, replace(QUICK, seed=1)).card.model_id != first.card.model_id
 
 
-def test_a_killed_run_ends_at_the_same_weights(draw, tmp_path):
-    from artpipe.lake.paths import DataLake
-
-    training_set, store = draw(36)
-    config = replace(QUICK, epochs=3)
-    whole = train_classifier(training_set, store, DataLake(tmp_path / "whole"), config)
-
-    def die_after_the_first(epoch: Epoch) -> None:
-        if epoch.epoch == 1:
+def killed(training_set, store, lake, config: TrainingConfig, after: int) -> None:
+    def kill(epoch: Epoch) -> None:
+        if epoch.epoch == after:
             raise Killed
 
-    lake = DataLake(tmp_path / "killed")
     with pytest.raises(Killed):
-        train_classifier(training_set, store, lake, config, on_epoch=die_after_the_first)
-    torch.rand(7)  # what the next process draws in between changes nothing
-    seen: list[int] = []
-    resumed = train_classifier(training_set, store, lake, config, on_epoch=lambda epoch: seen.append(epoch.epoch))
-    assert resumed.resumed_after_epoch == 1
-    assert seen == [2, 3]
+        train_classifier(training_set, store, lake, config, on_epoch=kill)
+
+
+@pytest.mark.parametrize(("is_ensemble", "after"), [(False, 1), (True, 1), (True, 2)])
+def test_a_killed_run_ends_at_the_same_weights(draw, tmp_path, from_file, is_ensemble, after):
+    training_set, store = draw(36)
+    config = replace(from_file if is_ensemble else QUICK, epochs=3)
+    assert config.is_ensemble is is_ensemble
+    whole = train_classifier(training_set, store, DataLake(tmp_path / "whole"), config)
+    lake = DataLake(tmp_path / "killed")
+    killed(training_set, store, lake, config, after)
+    torch.rand(7)  # random numbers that the next process draws in between change nothing
+    epochs: list[int] = []
+    resumed = train_classifier(training_set, store, lake, config, on_epoch=lambda epoch: epochs.append(epoch.epoch))
+    assert resumed.resumed_after_epoch == after
+    assert epochs == list(range(after + 1, len(whole.card.history) + 1))
+    for name in ("train_loss", "validation_loss"):  # of every epoch, whichever is the best
+        assert [each[name] for each in resumed.card.history] == [each[name] for each in whole.card.history]
     assert resumed.card.model_id == whole.card.model_id
 
 
 def test_a_checkpoint_of_another_training_set_is_not_resumed(draw, lake):
     training_set, store = draw(36)
-
-    def die(_: Epoch) -> None:
-        raise Killed
-
-    with pytest.raises(Killed):
-        train_classifier(training_set, store, lake, QUICK, on_epoch=die)
-    fewer = training_set.head(30)
-    assert train_classifier(fewer, store, lake, QUICK).resumed_after_epoch == 0
+    killed(training_set, store, lake, QUICK, 1)
+    assert train_classifier(training_set.head(30), store, lake, QUICK).resumed_after_epoch == 0
 
 
 def test_test_rows_decide_nothing(draw, lake):
@@ -140,16 +165,19 @@ def test_test_rows_decide_nothing(draw, lake):
     assert one.card.metrics == other.card.metrics
 
 
-def test_twelve_pictures_without_validation_train_all_epochs(draw, lake):
+@pytest.mark.parametrize(("is_ensemble", "epochs"), [(False, 2), (True, 3)])
+def test_twelve_pictures_without_validation_train_all_epochs(draw, lake, from_file, is_ensemble, epochs):
     training_set, store = draw(12, None)
-    card = train_classifier(training_set, store, lake, QUICK).card
+    trained = train_classifier(training_set, store, lake, from_file if is_ensemble else QUICK)
+    card = load_model(trained.folder).card
+    assert card.is_ensemble is is_ensemble
     assert card.ended == "all epochs, without validation rows to stop by"
-    assert card.best_epoch == 2
+    assert card.best_epoch == epochs
     assert card.metrics == {"validation_accuracy": {}, "validation_loss": None, "calibration": {}}
     assert card.temperatures == {}
 
 
-def test_training_stops_when_validation_no_longer_gains(draw, lake):
+def test_early_stopping_ends_training_when_validation_no_longer_gains(draw, lake):
     training_set, store = draw(36)
     card = train_classifier(training_set, store, lake, replace(QUICK, epochs=50, patience=1, learning_rate=1e-9)).card
     assert card.ended == "no better validation accuracy for 1 epochs"
@@ -175,101 +203,50 @@ def test_a_class_of_one_work_is_learned_with_the_rest(draw, lake):
     assert math.isfinite(card.history[-1]["train_loss"])
 
 
-def test_a_loss_that_is_no_number_ends_the_run_and_names_the_batch(draw, lake, monkeypatch):
+def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_batch(draw, lake, monkeypatch):
     training_set, store = draw(36, None)
-    usual, calls = loop.train_step, []
+    forward, calls = MultiTaskLoss.forward, []
 
-    def break_in_the_second_epoch(*given):
+    def diverge_in_the_second_epoch(*given):
         calls.append(1)
-        return torch.tensor(float("nan")) if len(calls) == 5 else usual(*given)
+        return torch.tensor(float("nan")) if len(calls) == 5 else forward(*given)
 
-    monkeypatch.setattr(loop, "train_step", break_in_the_second_epoch)
+    monkeypatch.setattr(MultiTaskLoss, "forward", diverge_in_the_second_epoch)
     with pytest.raises(DivergedError, match=r"nan in epoch 2, batch 2 of 3 \(d/drawn/.*epoch 1 is kept.*LEARNING_RATE"):
         train_classifier(training_set, store, lake, QUICK)
     assert len(list(lake.checkpoints.iterdir())) == 1
 
 
-def test_a_broken_loss_changes_no_weights():
-    model, spec = build_model("test_efficientnet", {"type": 3}, 32)
-    optimizer = make_optimizer(model, QUICK)
-    batch = PixelBatch(
-        torch.zeros(2, 32, 32, 3, dtype=torch.uint8),
-        torch.tensor([[0], [1]]),
-        torch.full((2,), float("nan")),
-        torch.zeros(2),
-        torch.arange(2),
-    )
-    before = [each.detach().clone() for each in model.parameters()]
-    normalise = Normalise(spec, torch.device("cpu"))
-    loss = train_step(model, MultiTaskLoss({"type": torch.ones(3)}), optimizer, normalise, batch, 5.0)
-    assert not bool(loss.isfinite())
-    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
-
-
-def test_a_backbone_may_learn_slower_than_the_heads_and_norms_do_not_decay():
-    model, _ = build_model("test_efficientnet", {"type": 3}, 32)
-    usual = TrainingConfig(backbone="test_efficientnet", weights="imagenet", image_px=32)
-    assert {group["lr"] for group in make_optimizer(model, usual).param_groups} == {1e-3}
-    config = replace(usual, recipe_changes={"backbone_rate_share": 0.3})
-    groups = make_optimizer(model, config).param_groups
-    assert sorted({group["lr"] for group in groups}) == pytest.approx([3e-4, 1e-3])
-    decayed = {id(each) for group in groups if group["weight_decay"] for each in group["params"]}
-    assert all((id(each) in decayed) == (each.ndim > 1) for each in model.parameters())
-
-
-def test_the_learning_rate_rises_and_falls():
-    model, _ = build_model("test_efficientnet", {"type": 3}, 32)
-    optimizer = make_optimizer(model, replace(QUICK, learning_rate=1.0))
-    rates = [set_learning_rate(optimizer, step, 100, 0.1) for step in range(100)]
-    assert rates[0] == pytest.approx(0.1)
-    assert max(rates) == rates[9] == pytest.approx(1)
-    assert rates[54] == pytest.approx(0.52, abs=0.01)
-    assert rates[-1] < 0.001
-
-
-@pytest.fixture
-def from_file(tmp_path) -> TrainingConfig:
-    """Begins with a file of weights, which are random all the same."""
-    torch.manual_seed(0)
-    looking, _ = build_backbone("test_efficientnet", 32)
-    torch.save(looking.body.state_dict(), tmp_path / "weights.pth")
-    return replace(QUICK, weights=str(tmp_path / "weights.pth"))
-
-
-def test_a_probe_trains_the_head_and_leaves_the_backbone_as_it_is(draw, lake, from_file):
-    training_set, store = draw(60)
-    epochs: list[Epoch] = []
-    trained = train_classifier(
-        training_set, store, lake, replace(from_file, recipe_name="probe", epochs=None), on_epoch=epochs.append
-    )
-    loaded = load_model(trained.folder)
+def test_a_probe_trains_the_head_and_leaves_the_backbone_frozen(probe_run, from_file):
+    card = probe_run.loaded.card
     given = torch.load(from_file.weights, weights_only=True)
-    there = loaded.model.backbone.body.state_dict()
-    assert all(torch.equal(value, there[key]) for key, value in given.items())
-    assert [epoch.epoch for epoch in epochs] == [1]
-    assert loaded.card.ended == "the head alone was trained"
-    assert loaded.card.views == 2
-    assert loaded.card.metrics["validation_accuracy"]["type"] > 0.8, "colours tell the types apart"
+    saved = probe_run.loaded.model.backbone.body.state_dict()
+    assert all(torch.equal(value, saved[key]) for key, value in given.items())
+    assert [epoch.epoch for epoch in probe_run.epochs] == [1]
+    assert card.ended == "the head alone was trained"
+    assert card.is_head_only
+    assert card.views == 2
+    assert card.metrics["validation_accuracy"]["type"] > 0.8, "colours tell the types apart"
 
 
-def test_fine_tuning_leaves_the_lowest_levels_as_they_are(draw, lake, from_file):
+def test_fine_tuning_leaves_the_lowest_levels_frozen(draw, lake, from_file):
     training_set, store = draw(36)
     changes = {"frozen_levels": 2, "head_epochs": 0}
     trained = train_classifier(training_set, store, lake, replace(from_file, recipe_changes=changes))
-    there = load_model(trained.folder).model.backbone.body.state_dict()
+    saved = load_model(trained.folder).model.backbone.body.state_dict()
     given = torch.load(from_file.weights, weights_only=True)
-    same = {key.rpartition(".")[0] for key, value in given.items() if torch.equal(value, there[key])}
-    moved = {key.rpartition(".")[0] for key, value in given.items() if not torch.equal(value, there[key])}
-    assert {"conv_stem", "bn1"} <= same - moved
-    assert all(not name.startswith(("blocks.0", "blocks.1")) for name in moved)
-    assert any(name.startswith("blocks.4") for name in moved)
+    same = {key.rpartition(".")[0] for key, value in given.items() if torch.equal(value, saved[key])}
+    changed = {key.rpartition(".")[0] for key, value in given.items() if not torch.equal(value, saved[key])}
+    assert {"conv_stem", "bn1"} <= same - changed
+    assert all(not name.startswith(("blocks.0", "blocks.1")) for name in changed)
+    assert any(name.startswith("blocks.4") for name in changed)
 
 
-def test_the_average_of_the_weights_is_what_is_kept(draw, lake, from_file):
+def test_the_ema_of_the_weights_is_saved(draw, lake, from_file):
     training_set, store = draw(36)
 
     def projection(learning_rate: float, decay: float) -> torch.Tensor:
-        changes = {"average_decay": decay, "head_epochs": 0}
+        changes = {"ema_decay": decay, "head_epochs": 0}
         config = replace(from_file, epochs=1, learning_rate=learning_rate, recipe_changes=changes)
         return load_model(train_classifier(training_set, store, lake, config).folder).model.projection.weight.detach()
 
@@ -277,55 +254,24 @@ def test_the_average_of_the_weights_is_what_is_kept(draw, lake, from_file):
     assert 0 < float((average - start).norm()) < 0.9 * float((last - start).norm()), "it moves more slowly"
 
 
-def test_a_killed_fine_tuning_ends_at_the_same_weights(draw, tmp_path, from_file):
-    from artpipe.lake.paths import DataLake
-
-    training_set, store = draw(36)
-    config = replace(from_file, epochs=3)
-    whole = train_classifier(training_set, store, DataLake(tmp_path / "whole"), config)
-
-    def kill(epoch: Epoch) -> None:
-        if epoch.epoch == 2:
-            raise Killed
-
-    lake = DataLake(tmp_path / "killed")
-    with pytest.raises(Killed):
-        train_classifier(training_set, store, lake, config, on_epoch=kill)
-    resumed = train_classifier(training_set, store, lake, config)
-    assert resumed.resumed_after_epoch == 2
-    assert resumed.card.model_id == whole.card.model_id
-
-
-def test_the_network_as_it_was_judges_beside_what_it_became(draw, lake, from_file):
-    training_set, store = draw(60)
-    epochs: list[Epoch] = []
-    trained = train_classifier(training_set, store, lake, from_file, on_epoch=epochs.append)
-    loaded = load_model(trained.folder)
+def test_an_ensemble_is_the_pretrained_network_beside_the_finetuned_one(ensemble_run, from_file):
+    card, backbone = ensemble_run.loaded.card, ensemble_run.loaded.model.backbone
+    assert isinstance(backbone, EnsembleBackbone)
     given = torch.load(from_file.weights, weights_only=True)
-    before = loaded.model.backbone.before.body.state_dict()
-    after = loaded.model.backbone.after.body.state_dict()
-    assert all(torch.equal(value, before[key]) for key, value in given.items())
-    assert any(not torch.equal(value, after[key]) for key, value in given.items())
-    assert [epoch.epoch for epoch in epochs] == [1, 2, 3]
-    assert trained.card.best_epoch in (2, 3), "the head alone is half of the model, and not all of it"
-    assert not trained.card.is_head_alone
-    assert loaded.model.features == trained.card.features == from_file.dimensions
+    pretrained, finetuned = (each.body.state_dict() for each in (backbone.pretrained, backbone.finetuned))
+    assert all(torch.equal(value, pretrained[key]) for key, value in given.items())
+    assert any(not torch.equal(value, finetuned[key]) for key, value in given.items())
+    assert [epoch.epoch for epoch in ensemble_run.epochs] == [1, 2, 3]
+    assert card.best_epoch in (2, 3), "after the first, only half of the model is trained"
+    assert not card.is_head_only
+    assert ensemble_run.loaded.model.embedding_dim == card.embedding_dim == from_file.embedding_dim
 
 
-def test_the_validation_of_two_networks_is_that_of_the_saved_model(draw, lake, from_file):
-    training_set, store = draw(60)
-    card = train_classifier(training_set, store, lake, from_file).card
-    rows = training_set.filter(pl.col("split") == "validation")
-    embedder = Embedder.of(load_model(lake.model(card.model_id)), "cpu", "float32")
-    embedder.card = replace(embedder.card, config={**card.config, "views": 1})  # as it is validated
+def test_the_validation_accuracy_of_an_ensemble_is_that_of_the_saved_model(ensemble_run):
+    card, store = ensemble_run.loaded.card, ensemble_run.store
+    rows = ensemble_run.rows.filter(pl.col("split") == "validation")
+    embedder = Embedder.of(ensemble_run.loaded, "cpu", "float32")
+    embedder.card = replace(card, config={**card.config, "views": 1})  # as in validation
     found = Predictions.joined(embedder.embed_jpegs(store.jpegs(rows["artwork_id"].to_list())))
     truth = np.array([card.classes["type"].index(name) for name in rows["type"]])
     assert (found.probabilities["type"].argmax(1) == truth).mean() == card.metrics["validation_accuracy"]["type"]
-
-
-def test_twelve_pictures_without_validation_are_fine_tuned_too(draw, lake, from_file):
-    training_set, store = draw(12, None)
-    trained = train_classifier(training_set, store, lake, from_file)
-    assert trained.card.ended == "all epochs, without validation rows to stop by"
-    assert trained.card.best_epoch == 3, "the head, and two passes over the pictures"
-    assert load_model(trained.folder).card.is_twofold

@@ -3,27 +3,34 @@
 import numpy as np
 import pytest
 
-from artpipe.evaluation.calibration import uncalibrated
-from artpipe.training.temperature import COLDEST, FEWEST_ROWS, HOTTEST, calibrate, fit_temperature, mean_loss
+from artpipe.training.calibration import uncalibrated
+from artpipe.training.temperature import (
+    MAX_TEMPERATURE,
+    MIN_ROWS,
+    MIN_TEMPERATURE,
+    calibrate,
+    fit_temperature,
+    mean_loss,
+)
 
 
-def honest(rows: int, classes: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Logits whose softmax is how likely each class is, and labels drawn by it."""
+def calibrated_logits(rows: int, classes: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Logits whose softmax is the true probability of each class, and labels drawn from it."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 2, (rows, classes))
-    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    labels = (chances.cumsum(axis=1) > rng.random((rows, 1))).argmax(axis=1)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (probabilities.cumsum(axis=1) > rng.random((rows, 1))).argmax(axis=1)
     return logits.astype(np.float32), labels
 
 
-@pytest.mark.parametrize("boast", [0.7, 1.0, 2.5])
-def test_logits_too_large_or_too_small_are_brought_back(boast: float):
-    logits, labels = honest(20_000)
-    assert fit_temperature(logits * boast, labels) == pytest.approx(boast, rel=0.05)
+@pytest.mark.parametrize("scale", [0.7, 1.0, 2.5])
+def test_the_temperature_recovers_the_scale_of_the_logits(scale: float):
+    logits, labels = calibrated_logits(20_000)
+    assert fit_temperature(logits * scale, labels) == pytest.approx(scale, rel=0.05)
 
 
-def test_the_error_falls_and_no_answer_changes():
-    logits, labels = honest(5_000)
+def test_the_calibration_error_falls():
+    logits, labels = calibrated_logits(5_000)
     fitted = calibrate(logits * 3, labels)
     assert fitted.error_before is not None
     assert fitted.error_after is not None
@@ -35,22 +42,22 @@ def test_the_error_falls_and_no_answer_changes():
 @pytest.mark.parametrize("seed", range(20))
 def test_the_rows_it_was_fitted_on_are_never_less_likely(seed: int):
     rng = np.random.default_rng(seed)
-    logits, labels = rng.normal(0, rng.uniform(0.1, 20), (FEWEST_ROWS, 4)), rng.integers(0, 4, FEWEST_ROWS)
+    logits, labels = rng.normal(0, rng.uniform(0.1, 20), (MIN_ROWS, 4)), rng.integers(0, 4, MIN_ROWS)
     temperature = fit_temperature(logits, labels)
-    assert COLDEST <= temperature <= HOTTEST
+    assert MIN_TEMPERATURE <= temperature <= MAX_TEMPERATURE
     assert mean_loss(logits, labels, temperature) <= mean_loss(logits, labels, 1.0)
 
 
-def test_rows_that_are_all_right_or_all_wrong_do_not_ask_for_the_impossible():
-    labels = np.arange(FEWEST_ROWS) % 3
+def test_rows_that_are_all_right_or_all_wrong_reach_the_bounds():
+    labels = np.arange(MIN_ROWS) % 3
     logits = np.eye(3)[labels] * 5
-    assert fit_temperature(logits, labels) == COLDEST
-    assert fit_temperature(logits, (labels + 1) % 3) == HOTTEST
-    assert fit_temperature(logits * 1e4, (labels + 1) % 3) == HOTTEST
+    assert fit_temperature(logits, labels) == MIN_TEMPERATURE
+    assert fit_temperature(logits, (labels + 1) % 3) == MAX_TEMPERATURE
+    assert fit_temperature(logits * 1e4, (labels + 1) % 3) == MAX_TEMPERATURE
 
 
-def test_too_few_known_labels_leave_the_network_as_it_is_and_say_so():
-    logits, labels = honest(FEWEST_ROWS + 50)
+def test_too_few_known_labels_give_temperature_1_and_a_note():
+    logits, labels = calibrated_logits(MIN_ROWS + 50)
     labels[:51] = -1
     fitted = calibrate(logits * 3, labels)
     assert fitted.temperature == 1.0
@@ -61,9 +68,9 @@ def test_too_few_known_labels_leave_the_network_as_it_is_and_say_so():
 
 
 def test_a_temperature_can_be_taken_back_from_the_probabilities():
-    logits, _ = honest(50)
-    chances = {t: np.exp(logits / t) / np.exp(logits / t).sum(axis=1, keepdims=True) for t in (1.0, 2.5)}
-    assert np.allclose(uncalibrated(chances[2.5], 2.5), chances[1.0], atol=1e-6)
+    logits, _ = calibrated_logits(50)
+    probabilities = {t: np.exp(logits / t) / np.exp(logits / t).sum(axis=1, keepdims=True) for t in (1.0, 2.5)}
+    assert np.allclose(uncalibrated(probabilities[2.5], 2.5), probabilities[1.0], atol=1e-6)
     certain = uncalibrated(np.array([[1.0, 0.0]], dtype=np.float32), 2.0)
     assert certain[0].tolist() == pytest.approx([1, 0])
     assert uncalibrated(np.empty((0, 3)), 2.0).shape == (0, 3)

@@ -4,11 +4,11 @@ import polars as pl
 import pytest
 import torch
 
-from artpipe.models.checkpoint import ModelCard, load_learned, load_model, save_model
+from artpipe.models.card import ModelCard, TransformSpec, WeightsSource
+from artpipe.models.checkpoint import load_learned, load_model, save_model
 from artpipe.models.labels import Labels
-from artpipe.models.network import WeightsSource, build_backbone, build_model
-from artpipe.models.served import serve_model
-from artpipe.models.transforms import TransformSpec
+from artpipe.models.network import build_backbone, build_model
+from artpipe.models.served import Pointer, Serving, write_pointer
 from artpipe.training.config import FINETUNE, TrainingConfig
 from artpipe.training.loop import train_classifier
 from artpipe.training.warm_start import can_start_from, model_to_start_from, start_from
@@ -22,11 +22,11 @@ QUICK = TrainingConfig(
 def saved(lake, classes: dict[str, tuple[str, ...]], seed: int = 0):
     torch.manual_seed(seed)
     model, transform = build_model(TINY, {task: len(names) for task, names in classes.items()}, 32)
-    card = ModelCard(classes, transform, TINY, model.features, WeightsSource("none", None), "v", seed, {})
+    card = ModelCard(classes, transform, TINY, model.embedding_dim, WeightsSource("none", None), "v", seed, {})
     return load_model(save_model(lake, model.state_dict(), card)[1])
 
 
-def test_heads_are_taken_over_class_by_class_and_new_classes_start_fresh(lake):
+def test_heads_are_copied_class_by_class_and_new_classes_start_fresh(lake):
     start = saved(lake, {"style": ("Baroque", "Rococo", "Realism"), "type": ("portrait",)})
     labels = Labels({"style": ("Mannerism", "Realism", "Baroque"), "period": ("1550-1650",)})
     torch.manual_seed(7)
@@ -39,8 +39,8 @@ def test_heads_are_taken_over_class_by_class_and_new_classes_start_fresh(lake):
     assert torch.equal(model.heads[0].bias[2], start.model.heads[0].bias[0])
     assert torch.equal(model.heads[0].weight[0], fresh[0][0]), "Mannerism is new"
     assert torch.equal(model.heads[1].weight, fresh[1]), "the whole task is new"
-    state, taken = start.model.backbone.state_dict(), model.backbone.state_dict()
-    assert all(torch.equal(state[key], taken[key]) for key in state)
+    state, copied = start.model.backbone.state_dict(), model.backbone.state_dict()
+    assert all(torch.equal(state[key], copied[key]) for key in state)
 
 
 @pytest.mark.parametrize(("backbone", "size", "can"), [(TINY, 32, True), ("resnet18", 32, False), (TINY, 64, False)])
@@ -54,11 +54,11 @@ def test_only_the_same_backbone_and_transform_can_be_started_from(lake, backbone
     )
 
 
-def test_a_warm_start_is_told_by_the_card_and_gives_the_same_weights_again(draw, lake):
+def test_a_warm_start_is_recorded_on_the_card_and_is_deterministic(draw, lake):
     training_set, store = draw(24)
     first = train_classifier(training_set, store, lake, QUICK).card
     assert first.weights_source == WeightsSource("none", None), "nothing was served yet"
-    serve_model(lake, first.model_id)
+    write_pointer(lake, Pointer(Serving(first.model_id)))
     start = model_to_start_from(lake)
     assert start is not None
     second = train_classifier(training_set, store, lake, QUICK, start=start).card
@@ -76,7 +76,7 @@ def test_another_backbone_is_trained_as_if_nothing_were_served(draw, lake):
     assert card.weights_source == WeightsSource("none", None)
 
 
-def test_a_model_is_saved_with_the_works_that_it_learned_from(draw, lake):
+def test_a_model_is_saved_with_its_training_and_validation_rows(draw, lake):
     training_set, store = draw(30)
     tested = training_set.with_columns(
         pl.when(pl.int_range(pl.len()) >= 24).then(pl.lit("test")).otherwise(pl.col("split")).alias("split")
@@ -92,25 +92,25 @@ def test_a_model_is_saved_with_the_works_that_it_learned_from(draw, lake):
 def test_a_damaged_served_model_is_not_started_from(lake):
     assert model_to_start_from(lake) is None
     served = saved(lake, {"type": ("portrait",)}).card.model_id
-    serve_model(lake, served)
+    write_pointer(lake, Pointer(Serving(served)))
     (lake.model(served) / "model.safetensors").write_bytes(b"damaged")
     assert model_to_start_from(lake) is None
 
 
-def test_two_networks_side_by_side_are_started_from_by_the_one_that_learned(draw, lake, tmp_path):
+def test_a_warm_start_from_an_ensemble_takes_its_finetuned_member(draw, lake, tmp_path):
     training_set, store = draw(36)
     torch.manual_seed(0)
-    looking, _ = build_backbone(TINY, 32)
-    torch.save(looking.body.state_dict(), tmp_path / "weights.pth")
+    backbone, _ = build_backbone(TINY, 32)
+    torch.save(backbone.body.state_dict(), tmp_path / "weights.pth")
     config = replace(QUICK, weights=str(tmp_path / "weights.pth"))
     first = train_classifier(training_set, store, lake, config)
     start = load_model(first.folder)
     second = train_classifier(training_set, store, lake, replace(config, learning_rate=1e-12), start=start)
     assert second.card.weights_source.model_id == first.card.model_id
-    held = load_model(second.folder).model.backbone
-    learned, given = start.model.backbone.after.body.state_dict(), torch.load(config.weights, weights_only=True)
-    assert torch.equal(held.after.body.state_dict()["conv_stem.weight"], learned["conv_stem.weight"])
-    assert all(torch.equal(value, held.before.body.state_dict()[key]) for key, value in given.items())
+    backbone = load_model(second.folder).model.backbone
+    learned, given = start.model.backbone.finetuned.body.state_dict(), torch.load(config.weights, weights_only=True)
+    assert torch.equal(backbone.finetuned.body.state_dict()["conv_stem.weight"], learned["conv_stem.weight"])
+    assert all(torch.equal(value, backbone.pretrained.body.state_dict()[key]) for key, value in given.items())
 
 
 def test_a_probe_starts_from_no_model(lake):

@@ -120,7 +120,7 @@ def write_described_works(lake: DataLake, count: int) -> None:
     jpegs = [blots(n) for n in range(len(ids))]
     stored = pl.DataFrame({"artwork_id": ids, "jpeg": jpegs, "status": "fetched", "short_side_px": 240})
     lake.connect().create_table("images", data=stored.to_arrow(), mode="overwrite")
-    build_feature_index(lake, photographs=16)
+    build_feature_index(lake, queries=16)
 
 
 @contextmanager
@@ -160,7 +160,7 @@ def fill(lake: DataLake, count: int = 60) -> None:
     write_table(lake.table("catalog_changes"), changes)
     scores = {"n": 40, "at_1": 0.8, "at_1_interval": [0.7, 0.9], "at_3": 0.95, "macro_f1": 0.75, "majority_floor": 0.2}
     report = {"model_id": MODEL, "rows": {"test": 40}, "splits": {"test": {"classification": {"style": scores}}}}
-    write_whole(lake.report("evaluation/report.json"), json.dumps(report).encode())
+    write_whole(lake.evaluation_report, json.dumps(report).encode())
     write_whole(lake.report("map/art_map.png"), picture((250, 250, 250), kind="PNG"))
 
 

@@ -1,0 +1,5 @@
+"""Lets `python -m artpipe.cli` run the command line."""
+
+from artpipe.cli.main import main
+
+main()

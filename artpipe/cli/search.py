@@ -1,0 +1,156 @@
+"""The commands that query the collection and the model: `artpipe search` and `artpipe predict`."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from artpipe.cli.terminal import AsJson, people, print_json, problems, settings_in_force
+from artpipe.errors import ArtpipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import polars as pl
+
+    from artpipe.search import SearchFilter
+    from artpipe.search.queries import PictureEncoder
+
+
+class UnwritableFileError(ArtpipeError):
+    """A file named in an option cannot be written."""
+
+
+def search(
+    query: Annotated[str, typer.Argument(metavar="ID_OR_IMAGE", help="An artwork id, or the path of an image.")],
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many works to show.")] = 10,
+    style: Annotated[str | None, typer.Option(help="Only this style, such as `Baroque`.")] = None,
+    type_: Annotated[str | None, typer.Option("--type", help="Only this type, such as `portrait`.")] = None,
+    period: Annotated[str | None, typer.Option(help="Only this period, such as `1550-1650`.")] = None,
+    artist: Annotated[str | None, typer.Option(help="Only artists with this in their name.")] = None,
+    technique: Annotated[str | None, typer.Option(help="Only techniques with this in them, such as `copper`.")] = None,
+    years: Annotated[
+        str | None, typer.Option(metavar="FROM-TO", help="Only these years: `1600-1650`, `1600-`.")
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(metavar="DATE_OR_VERSION", help="Search the collection as it was then: `2026-11-01`."),
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="Only works whose text has these words.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the hits to this CSV file.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="Write the hits to this Parquet file.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Write their pictures to this PNG file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the works most similar to an artwork or an image; --csv, --parquet and --sheet write them to files."""
+    from artpipe.search import Collection
+
+    where = _filter(style=style, type=type_, period=period, artist=artist, technique=technique, years=years)
+    settings = settings_in_force()
+    collection = Collection.open(settings.lake_root, device=settings.device, as_of=as_of)
+    hits = collection.similar(query, k, where, text=text)
+    for write, path in ((hits.to_csv, csv), (hits.to_parquet, parquet), (hits.contact_sheet, sheet)):
+        if path is not None:
+            _write_file(write, path)
+    if as_json:
+        print_json(hits.to_dicts())
+    else:
+        _show_hits(query, hits.to_polars())
+
+
+def predict(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Paths of images.")], as_json: AsJson = False
+) -> None:
+    """Show the predicted style, period and type of each image, and whether it is out of distribution."""
+    from artpipe.lake.paths import DataLake
+    from artpipe.search.collection import Collection, LakeMissingError, NothingEmbeddedError
+    from artpipe.search.predictions import predict_pictures, stored_short_side_px
+    from artpipe.search.queries import ModelMismatchError
+
+    settings = settings_in_force()
+    lake = DataLake(settings.lake_root)
+
+    def load_encoder() -> "PictureEncoder":
+        from artpipe.search.served_model import load_served_model
+
+        return load_served_model(lake, settings.device)
+
+    try:
+        answers = Collection.open(lake, device=settings.device).predict(images)
+    except (LakeMissingError, NothingEmbeddedError, ModelMismatchError):
+        # The model predicts without a collection that is embedded with it; only novelty needs one.
+        answers = predict_pictures(load_encoder, images, stored_short_side_px(lake), settings.abstain_below)
+    if as_json:
+        print_json([answer.as_json() for answer in answers])
+        return
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("file", *(task for task in answers[0].best))
+    for answer in answers:
+        is_unlike = answer.novelty is not None and answer.novelty.is_out_of_distribution
+        file = escape(str(answer.file)) + ("\n[yellow]unlike anything in the collection[/]" if is_unlike else "")
+        cells = (_labels(pairs, is_sure=answer.is_sure[task]) for task, pairs in answer.best.items())
+        table.add_row(file, *cells, end_section=True)
+    people(stderr=False).print(table)
+
+
+def _labels(pairs: "list[tuple[str, float]]", *, is_sure: bool) -> str:
+    lines = [f"{label} {share:.0%}" for label, share in pairs]
+    return "\n".join(lines if is_sure else [f"unsure (best guess {lines[0]})", *lines[1:]])
+
+
+def _filter(*, years: str | None, **labels: str | None) -> "SearchFilter":
+    from pydantic import ValidationError
+
+    from artpipe.search import SearchFilter
+
+    year_from, year_to = _years(years)
+    try:
+        fields = {"year_from": year_from, "year_to": year_to, **labels}
+        return SearchFilter.model_validate({name: value for name, value in fields.items() if value is not None})
+    except ValidationError as error:
+        raise typer.BadParameter(problems(error, "--")) from error
+
+
+def _years(text: str | None) -> tuple[int | None, int | None]:
+    if text is None:
+        return None, None
+    match = re.fullmatch(r"\s*(\d{1,4})?\s*(-)?\s*(\d{1,4})?\s*", text)
+    if match is None or not (match[1] or match[3]):
+        raise typer.BadParameter(
+            f"{text!r} is not a range of years; write 1600-1650, 1600-, -1650 or 1600", param_hint="--years"
+        )
+    first = int(match[1]) if match[1] else None
+    last = int(match[3]) if match[3] else None if match[2] else first
+    return first, last
+
+
+def _write_file(write: "Callable[[Path], Path]", path: Path) -> None:
+    try:
+        people().print(f"Wrote {write(path)}.", highlight=False, markup=False)
+    except OSError as error:
+        raise UnwritableFileError(
+            f"{path} cannot be written ({error.strerror or error}); name a file in a writable folder."
+        ) from error
+
+
+def _show_hits(query: str, hits: "pl.DataFrame") -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    if hits.is_empty():
+        people().print("No work matches every filter.")
+        return
+    table = Table("", "similarity", "work", "date", "style", "type", "page", title=f"Most similar to {escape(query)}")
+    for hit in hits.iter_rows(named=True):
+        page = f"[link={hit['page_url']}]{escape(hit['artwork_id'])}[/link]"
+        table.add_row(
+            str(hit["rank"]),
+            f"{hit['similarity']:.3f}",
+            escape(f"{hit['title']}\n{hit['artist']}"),
+            *(escape(hit[name] or "") for name in ("date_text", "style", "type")),
+            page,
+        )
+    people(stderr=False).print(table)

@@ -1,0 +1,77 @@
+"""The Dagster resource that assets ask the gallery through: it opens a polite HTTP client."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from artpipe.lake.paths import DataLake
+from artpipe.progress import Progress, SilentProgress
+from artpipe.settings import SAMPLE, Settings
+
+if TYPE_CHECKING:
+    from artpipe.crawler.client import GalleryClient
+
+
+class GalleryResource(dg.ConfigurableResource[object]):
+    """Opens a client of the gallery in use; the sample gallery is drawn and served for as long as it is open."""
+
+    base_url: str = SAMPLE
+    sample_artworks: int
+    user_agent: str
+    requests_per_s: float
+    concurrency: int
+    allowed_hosts: list[str] = []  # noqa: RUF012 - Dagster reads this as a config default
+
+    @classmethod
+    def of(cls, settings: Settings) -> "GalleryResource":
+        """The resource that the settings describe."""
+        return cls(
+            base_url=settings.gallery,
+            sample_artworks=settings.sample_artworks,
+            user_agent=settings.user_agent,
+            requests_per_s=settings.requests_per_s,
+            concurrency=settings.concurrency,
+            allowed_hosts=list(settings.allowed_hosts),
+        )
+
+    @contextmanager
+    def client(self, lake: DataLake, progress: Progress | None = None) -> "Generator[GalleryClient]":
+        """A polite HTTP client whose requests go to the gallery in use.
+
+        One process at a time has one for a lake, so that a refresh in a terminal and a run of the Dagster daemon never
+        scrape at once; the other waits.
+        """
+        from filelock import FileLock
+
+        with FileLock(lake.lock_file("gallery")), self._open(lake, progress) as client:
+            yield client
+
+    @contextmanager
+    def _open(self, lake: DataLake, progress: Progress | None) -> "Generator[GalleryClient]":
+        if self.base_url != SAMPLE:
+            with self._client(self.base_url) as client:
+                yield client
+            return
+        from artpipe.sample_gallery.server import serve
+        from artpipe.sample_gallery.site import write_sample_site
+
+        folder = write_sample_site(
+            lake.local_folder("sample_site"), artworks=self.sample_artworks, progress=progress or SilentProgress()
+        )
+        with serve(folder) as url, self._client(url) as client:
+            yield client
+
+    def _client(self, base_url: str) -> "GalleryClient":
+        from artpipe.crawler.client import ClientConfig, GalleryClient
+
+        return GalleryClient(
+            ClientConfig(
+                base_url=base_url,
+                user_agent=self.user_agent,
+                requests_per_s=self.requests_per_s,
+                concurrency=self.concurrency,
+                allowed_hosts=tuple(self.allowed_hosts),
+            )
+        )

@@ -1,0 +1,50 @@
+"""Reuse of a saved model that was trained on the same training set with the same config."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from artpipe.lake.paths import DataLake
+from artpipe.models.card import IMAGENET, NO_WEIGHTS, CorruptModelError, ModelCard
+from artpipe.models.registry import saved_models
+from artpipe.training.config import TrainingConfig
+
+
+def find_trained_model(lake: DataLake, version: str, config: TrainingConfig) -> ModelCard | None:
+    """The newest undamaged model that was trained on this training set with this config; None without one.
+
+    A warm start counts whichever model it started from: the served model changes as soon as the new one replaces it,
+    and training would never come to rest.
+
+    Args:
+        lake: where the models are.
+        version: the `training_set_version` of the training set.
+        config: the config; a weights file counts by its content, not its name.
+    """
+    from artpipe.models.checkpoint import load_model
+
+    for card in saved_models(lake):
+        if card.training_set_version != version or not _is_trained_with(card, config):
+            continue
+        try:
+            return load_model(lake.model(card.model_id)).card
+        except CorruptModelError:
+            continue
+    return None
+
+
+def _is_trained_with(card: ModelCard, config: TrainingConfig) -> bool:
+    source = card.weights_source
+    requested = replace(config, started_from=source.model_id).identity()
+    if card.config != json.loads(json.dumps(requested)):
+        return False
+    is_by_name = config.weights in (IMAGENET, NO_WEIGHTS)
+    return bool(source.model_id) or is_by_name or source.sha256 == _sha256(config.weights)
+
+
+def _sha256(weights_file: str) -> str | None:
+    try:
+        return hashlib.sha256(Path(weights_file).expanduser().read_bytes()).hexdigest()
+    except OSError:
+        return None

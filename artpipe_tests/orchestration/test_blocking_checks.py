@@ -1,0 +1,79 @@
+"""A blocking check that failed, or did not run, holds what is below on every route until it passes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from artpipe.orchestration.blocking_checks import BlockingCheckError
+from artpipe.orchestration.instance import open_instance
+from artpipe.orchestration.outlook import outlook
+from artpipe.settings import Settings
+from artpipe_tests.orchestration.quiet_home import write_quiet_home
+from artpipe_tests.orchestration.toy_graph import Graph
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> Iterator[Graph]:
+    """A graph that was made whole by a refresh."""
+    write_quiet_home(tmp_path / "lake")
+    with open_instance(Settings(lake=str(tmp_path / "lake"))) as instance:
+        graph = Graph(instance, tmp_path)
+        graph.refresh()
+        yield graph
+
+
+def made(graph: Graph, asset: str) -> str:
+    return graph.lake.raw(asset).read_text()
+
+
+def test_every_refresh_stops_at_a_failed_check_until_it_passes(graph: Graph):
+    previous = made(graph, "index")
+    graph.edited.write_text("a leak")
+    graph.failed_checks.add("groups")
+    for _ in range(2):
+        with pytest.raises(BlockingCheckError, match="groups_are_sound of groups failed") as error:
+            graph.refresh()
+        assert "\n" not in str(error.value)
+    with pytest.raises(BlockingCheckError, match="index did not run, because of groups: the blocking check"):
+        graph.refresh(select="index")
+    assert made(graph, "index") == previous
+    graph.edited.unlink()
+    graph.failed_checks.clear()
+    assert "groups" in graph.refresh().ran
+    assert {name for name, status in graph.statuses().items() if status.needs_run} == set()
+
+
+def test_a_step_refuses_to_run_below_a_failed_check_however_it_is_started(graph: Graph):
+    graph.edited.write_text("a leak")
+    graph.failed_checks.add("groups")
+    assert not graph.run("groups")
+    assert not graph.run("index")
+    graph.failed_checks.clear()
+    assert graph.run("groups", "index")
+
+
+def test_status_shows_a_failed_check_and_what_waits_for_it(graph: Graph):
+    graph.edited.write_text("a leak")
+    graph.failed_checks.add("groups")
+    graph.run("groups")
+    forecasts = {one.state.asset: one for one in outlook(graph.load(), graph.settings).forecasts}
+    assert (forecasts["groups"].why, forecasts["groups"].would_run) == (
+        "the blocking check groups_are_sound failed",
+        "yes",
+    )
+    assert (forecasts["index"].state.status, forecasts["index"].would_run) == ("stale", "if checks pass")
+
+
+def test_a_refresh_runs_a_check_that_did_not_run_on_the_present_version(graph: Graph):
+    graph.edited.write_text("new groups")
+    graph.run("groups", checks=False)
+    assert not graph.run("index"), "a step below refuses"
+    report = graph.refresh()
+    assert {"groups", "index"} <= set(report.ran)
+    assert "groups" in report.reused
+
+
+def test_a_check_that_passed_on_the_same_version_need_not_run_again(graph: Graph):
+    graph.run("groups", checks=False)
+    assert graph.statuses()["groups"].unmet_checks == ()

@@ -1,0 +1,86 @@
+"""The catalogue and the artist list as they are kept in the lake."""
+
+import json
+
+import pytest
+from upath import UPath
+
+from artpipe.catalog.artists import check_artist_list
+from artpipe.catalog.parse import NotACatalogError, check_catalog
+from artpipe.crawler.client import ClientConfig, GalleryClient, GalleryUnreachableError
+from artpipe.sample_gallery.server import serving
+from artpipe.sources.download import DownloadedFile, download_file
+from artpipe.sources.wga import ARTIST_LIST_URL, CATALOG_URL
+
+PATH = "/database/download/data_txt.zip"
+HEADER = "AUTHOR;BORN-DIED;TITLE;DATE;TECHNIQUE;LOCATION;URL;FORM;TYPE;SCHOOL;TIMEFRAME\n"
+CATALOG = (HEADER + "ÖRN;-;Pears;-;-;-;-;-;-;-;-\n").encode("cp1252")
+OTHER = CATALOG.replace(b"Pears", b"Plums")
+
+
+@pytest.fixture
+def file(tmp_path) -> UPath:
+    return UPath(tmp_path / "raw" / "catalog")
+
+
+@pytest.fixture
+def download(config, file):
+    """`download() -> (metadata, has changed, times not modified)`."""
+
+    def run() -> tuple[DownloadedFile, bool, int]:
+        with GalleryClient(config) as client:
+            return *download_file(client, CATALOG_URL, file, check_catalog), client.counts.not_modified
+
+    return run
+
+
+def test_a_file_is_kept_byte_for_byte_with_its_metadata(gallery, reply, file, download):
+    gallery.on(PATH, reply(200, CATALOG, {"ETag": '"1"'}))
+    found, has_changed, _ = download()
+    assert has_changed
+    assert file.read_bytes() == CATALOG
+    assert json.loads((file.parent / "catalog.json").read_text())["etag"] == found.etag == '"1"'
+    assert found.url == CATALOG_URL
+
+
+def test_an_unchanged_file_is_requested_conditionally_and_not_sent_again(gallery, reply, download):
+    gallery.on(PATH, reply(200, CATALOG, {"ETag": '"1"'}), reply(304))
+    first = download()[0]
+    assert download() == (first, False, 1)
+    assert gallery.headers[-1]["if-none-match"] == '"1"'
+
+
+def test_a_changed_file_replaces_the_stored_one(gallery, reply, file, download):
+    gallery.on(PATH, reply(200, CATALOG, {"ETag": '"1"'}), reply(200, OTHER, {"ETag": '"2"'}))
+    download()
+    assert (download()[1], file.read_bytes()) == (True, OTHER)
+
+
+def test_a_page_that_is_no_catalogue_leaves_the_stored_one_as_it_was(gallery, reply, file, download):
+    gallery.on(PATH, reply(200, CATALOG, {"ETag": '"1"'}), reply(200, b"<html>Sorry</html>"))
+    download()
+    with pytest.raises(NotACatalogError):
+        download()
+    assert file.read_bytes() == CATALOG
+
+
+def test_a_copy_that_does_not_match_its_metadata_is_fetched_anew(gallery, reply, file, download):
+    gallery.on(PATH, reply(200, CATALOG, {"ETag": '"1"'}))
+    download()
+    file.write_bytes(b"AUT")
+    assert download()[1]
+    assert file.read_bytes() == CATALOG
+
+
+def test_a_gallery_without_a_catalogue_is_an_error_with_the_next_step(gallery, reply, file, download):
+    gallery.on(PATH, reply(404))
+    with pytest.raises(GalleryUnreachableError, match="ARTPIPE_GALLERY"):
+        download()
+    assert not file.exists()
+
+
+def test_the_sample_gallery_serves_both_files_at_the_addresses_of_the_real_site(small_site, tmp_path):
+    with serving(small_site) as server, GalleryClient(ClientConfig(server.url)) as client:
+        for name, url, check in (("c", CATALOG_URL, check_catalog), ("a", ARTIST_LIST_URL, check_artist_list)):
+            found, _ = download_file(client, url, UPath(tmp_path / name), check)
+            assert found.size_bytes == (tmp_path / name).stat().st_size > 1000
