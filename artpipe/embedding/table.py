@@ -57,6 +57,9 @@ PREDICTIONS = pl.Schema(
 KEYS = pl.Schema({"artwork_id": pl.String(), "model_id": pl.String(), "jpeg_sha256": pl.String()})
 """What a row is, and what its vector was made by and from."""
 
+COLUMNS = pl.Schema({**KEYS, **METADATA, **PREDICTIONS})
+"""Everything but the vector."""
+
 VECTOR = "vector"
 ROWS_PER_FRAGMENT = 32_768
 """A full fragment is left alone by `optimize`, so that a few new works never rewrite every vector."""
@@ -126,11 +129,10 @@ class EmbeddingTable:
             columns: names to read; all but the vectors by default.
             version: a commit of the table; the latest by default.
         """
-        schema = pl.Schema({**KEYS, **METADATA, **PREDICTIONS})
-        columns = list(schema) if columns is None else columns
+        columns = list(COLUMNS) if columns is None else columns
         dataset = self.dataset(version)
         if dataset is None:
-            return pl.DataFrame(schema={name: schema[name] for name in columns})
+            return pl.DataFrame(schema={name: COLUMNS[name] for name in columns})
         read = list(dict.fromkeys(["artwork_id", *columns]))
         rows = cast("pl.DataFrame", pl.from_arrow(dataset.to_table(columns=read)))
         return rows.sort("artwork_id").select(columns)
@@ -295,7 +297,7 @@ def _arrow_rows(rows: pl.DataFrame) -> Any:
     lengths = np.linalg.norm(vectors.astype(np.float32), axis=1)
     if not np.allclose(lengths, 1.0, atol=_LENGTH_TOLERANCE):
         raise ValueError(f"a vector has length {lengths[np.argmax(np.abs(lengths - 1.0))]:.4f}, not 1")
-    scalars = {**KEYS, **METADATA, **PREDICTIONS}
+    scalars = COLUMNS
     ordered = rows.select(
         pl.col("artwork_id"),
         pl.col(VECTOR).cast(pl.Array(pl.Float32, vectors.shape[1])),

@@ -14,7 +14,7 @@ from typing import Any, Self, Unpack
 
 import polars as pl
 
-from artpipe.embedding.table import EmbeddingTable
+from artpipe.embedding.table import COLUMNS, EmbeddingTable
 from artpipe.images.reading import Picture
 from artpipe.lake.paths import DataLake
 from artpipe.recognition.feature_index import NoFeatureIndexError
@@ -62,7 +62,7 @@ class Collection:
         self._abstain_below = abstain_below
         self._lock = threading.RLock()
         self._resolver = Resolver(
-            opened.works,
+            opened.rows,
             opened.position_of,
             nearest=lambda: opened.index.nearest,
             encoder=self._encoder_for_table,
@@ -153,7 +153,7 @@ class Collection:
         return True
 
     def __len__(self) -> int:
-        return self.works.height
+        return self._snapshot.rows.height
 
     def __contains__(self, artwork_id: object) -> bool:
         return artwork_id in self._snapshot.position_of
@@ -322,7 +322,7 @@ class Collection:
         Raises:
             UnknownArtworkError: no artwork has this id.
         """
-        return self.works.row(self._position(artwork_id), named=True)
+        return self._snapshot.works_at([self._position(artwork_id)], list(COLUMNS)).row(0, named=True)
 
     def image(self, artwork_id: str) -> bytes:
         """The stored JPEG of one work.
@@ -366,7 +366,8 @@ class Collection:
         resolved = self._resolve([query])[0]
         others = None
         if resolved.source_rows:
-            work_ids = self.works["work_id"].fill_null(self.works["artwork_id"])
+            rows = self._snapshot.rows
+            work_ids = rows["work_id"].fill_null(rows["artwork_id"])
             others = (work_ids != work_ids[resolved.source_rows[0]]).to_numpy()
         nearest = self.index.nearest.search(resolved.vector, CANDIDATES, others)
         if not len(nearest.positions):

@@ -1,6 +1,6 @@
 """From ranked rows of the table to the frames of `Hits`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
@@ -31,15 +31,15 @@ class HitBuilder:
     """Makes frames of the rows of one table.
 
     Args:
-        works: the table without its vectors.
+        works_at: returns columns of some rows of the table.
     """
 
-    def __init__(self, works: pl.DataFrame) -> None:
-        self._columns = works.select("artwork_id", *HIT_METADATA)
+    def __init__(self, works_at: Callable[[Positions, Sequence[str]], pl.DataFrame]) -> None:
+        self._works_at = works_at
 
     def frame(self, positions: Positions, offset: int, score: pl.Series | None = None) -> pl.DataFrame:
         """The rows with their ranks from `offset` + 1 on and, where works are ranked, their score."""
-        frame = self._columns[positions]
+        frame = self._works_at(positions, ("artwork_id", *HIT_METADATA))
         ranks = np.arange(offset + 1, offset + 1 + frame.height, dtype=np.int32)
         frame = frame.insert_column(0, pl.Series("rank", ranks))
         return frame if score is None else frame.insert_column(2, score)

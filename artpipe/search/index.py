@@ -8,6 +8,7 @@ queries. Lance itself compares rows that the index does not know yet, so a table
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from artpipe.vectors.lance_search import (
     vectors_of,
 )
 from artpipe.vectors.nearest import ExactProduct, Int8Index, NeighbourSearch, Vector
+from artpipe.vectors.row_addresses import RowAddresses
 
 if TYPE_CHECKING:
     import lance
@@ -157,7 +159,13 @@ def update_index(
 
 
 def open_index(
-    table: EmbeddingTable, version: int, *, model_id: str, content_version: str, past: datetime | None = None
+    table: EmbeddingTable,
+    version: int,
+    *,
+    model_id: str,
+    content_version: str,
+    past: datetime | None = None,
+    addresses: Callable[[], RowAddresses] | None = None,
 ) -> ServedIndex:
     """What searches one version of the table.
 
@@ -167,6 +175,7 @@ def open_index(
         model_id: the model that made the vectors.
         content_version: `vectors_version` of this commit.
         past: when it was committed, if it is not the newest; then an index of other vectors is not used.
+        addresses: returns `table.row_addresses(version)`, where that is known.
     """
     card = read_card(table.lake)
     note = _mismatch(card, model_id, content_version)
@@ -184,7 +193,8 @@ def open_index(
         note = 'the table has no index of its own; materialize "search_index"'
     if note:
         logger.info("searching %s: %s", "by an index that is behind" if settings else "exactly", note)
-    return ServedIndex(LanceSearch(dataset, table.row_addresses(version), VECTOR, **settings), served_card, note)
+    places = addresses() if addresses else table.row_addresses(version)
+    return ServedIndex(LanceSearch(dataset, places, VECTOR, **settings), served_card, note)
 
 
 def in_memory(vectors: Vector) -> ExactProduct | Int8Index:

@@ -33,12 +33,12 @@ class Searcher:
 
     def __init__(self, snapshot: Snapshot, resolve: Callable[[Sequence[Picture]], list[QueryVector]]) -> None:
         self._snapshot, self._resolve = snapshot, resolve
-        self._rows = snapshot.works.height
-        groups = Groups(snapshot.works)
+        self._rows = snapshot.rows.height
+        groups = Groups(snapshot.rows)
         self.text = TextSearch(snapshot.lake, snapshot.version, snapshot.position_of)
-        self._matcher = Matcher(snapshot.works, self.text, groups)
+        self._matcher = Matcher(snapshot.rows, self.text, groups)
         self._ranking = Ranking(groups, lambda: snapshot.index)
-        self._builder = HitBuilder(snapshot.works)
+        self._builder = HitBuilder(snapshot.works_at)
 
     def nearest(self, liked: Sequence[Picture], unlike: Sequence[Picture], request: SearchRequest) -> Hits:
         """The works nearest to the mean of some queries, and away from that of others."""

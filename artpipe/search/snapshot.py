@@ -3,21 +3,31 @@
 import threading
 from datetime import date, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from artpipe.embedding.table import EmbeddingTable, vectors_version
+import polars as pl
+
+from artpipe.embedding.table import COLUMNS, EmbeddingTable, vectors_version
 from artpipe.errors import ArtpipeError
 from artpipe.images.pictures import StoredPictures
 from artpipe.lake.paths import IMAGES_TABLE, DataLake
 from artpipe.lake.versions import NoSuchVersionError, table_versions, version_as_of
 from artpipe.models.served import served_model_id
 from artpipe.recognition.feature_index import FeatureIndex, open_feature_index
-from artpipe.search.index import ServedIndex, open_index
+from artpipe.search.filters import LABELS
+from artpipe.search.index import IN_MEMORY_ROWS, ServedIndex, open_index
 from artpipe.search.novelty import NoveltyScale, open_scale
 from artpipe.search.predictions import stored_short_side_px
 from artpipe.search.suggestions import Suggestions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import lance
+
+    from artpipe.vectors.nearest import Positions
+    from artpipe.vectors.row_addresses import RowAddresses
+
     opened_once = cached_property
 else:
 
@@ -31,6 +41,8 @@ else:
                 return super().__get__(instance, owner)
 
 
+SEARCHED = ["artwork_id", "artist_id", "artist", "title", "technique", "year_from", "year_to", *LABELS, "work_id"]
+"""The columns that are compared with a request."""
 AsOf = int | str | date | datetime
 """A version of the table, or a date."""
 
@@ -51,7 +63,7 @@ class Snapshot:
         as_of: the state to open, a version of the table or a date; the newest by default.
 
     Attributes:
-        works: the table without its vectors, in the order of `artwork_id`.
+        rows: what is searched, filtered and grouped by of each work, in the order of `artwork_id`.
         version: that of the table.
         past: the opened state where one was requested; None where the newest is open.
         position_of: the row of each `artwork_id`.
@@ -72,30 +84,61 @@ class Snapshot:
         self._table = EmbeddingTable(lake)
         self.past = None if as_of is None or not self._table.exists else version_as_of(self._table.versions(), as_of)
         version = self.past.number if self.past else self._table.version
-        self.works = self._table.read(version=version)
-        if version is None or self.works.is_empty():
+        self.rows = self._table.read(SEARCHED, version)
+        if version is None or self.rows.is_empty():
             raise NothingEmbeddedError(
                 f'nothing in the lake {lake.root} was embedded yet; run `artpipe demo` or materialize "embeddings".'
             )
         self.version: int = version
-        self.position_of = {name: position for position, name in enumerate(self.works["artwork_id"])}
-        self.model_ids: list[str] = self.works["model_id"].unique().sort().to_list()
+        self.position_of = {name: position for position, name in enumerate(self.rows["artwork_id"])}
+        self.model_ids: list[str] = self._table.read(["model_id"], version)["model_id"].unique().sort().to_list()
         # The past is searched with the model that made it, whichever is served now.
         self.model_id = self.model_ids[0] if self.past else served_model_id(lake)
         self.pictures = StoredPictures(lake, lambda: self._images_version)
 
     @opened_once
+    def works(self) -> pl.DataFrame:
+        """The whole table but its vectors, in the order of `artwork_id`; not needed to search."""
+        return self._table.read(version=self.version)
+
+    def works_at(self, positions: "Sequence[int] | Positions", columns: "Sequence[str]") -> pl.DataFrame:
+        """Some rows of `works`; of a collection beyond memory they are read from the table."""
+        if self.rows.height <= IN_MEMORY_ROWS:
+            return self.works.select(list(columns))[positions]
+        held = self.rows.select(name for name in columns if name in SEARCHED)[positions]
+        read = [name for name in columns if name not in SEARCHED]
+        if not read or not len(positions):
+            return held.with_columns(pl.lit(None, COLUMNS[name]).alias(name) for name in read).select(columns)
+        offsets = self._addresses.offsets(positions)
+        taken = pl.from_arrow(self._dataset.take(offsets, columns=read))  # pyright: ignore[reportArgumentType]
+        return held.hstack(cast("pl.DataFrame", taken).select(read)).select(columns)
+
+    @opened_once
     def index(self) -> ServedIndex:
         """What finds the neighbours of a vector."""
-        content_version, past = vectors_version(self.works), self.past.date if self.past else None
+        keys = self._table.read(["artwork_id", "jpeg_sha256", "model_id"], self.version)
+        content_version, past = vectors_version(keys), self.past.date if self.past else None
         return open_index(
-            self._table, self.version, model_id=self.model_ids[0], content_version=content_version, past=past
+            self._table,
+            self.version,
+            model_id=self.model_ids[0],
+            content_version=content_version,
+            past=past,
+            addresses=lambda: self._addresses,
         )
+
+    @opened_once
+    def _dataset(self) -> "lance.LanceDataset":
+        return cast("lance.LanceDataset", self._table.dataset(self.version))
+
+    @opened_once
+    def _addresses(self) -> "RowAddresses":
+        return self._table.row_addresses(self.version)
 
     @opened_once
     def suggestions(self) -> Suggestions:
         """What a person who types may mean."""
-        return Suggestions(self.works)
+        return Suggestions(self.rows, with_titles=self.rows.height <= IN_MEMORY_ROWS)
 
     @opened_once
     def features(self) -> FeatureIndex:

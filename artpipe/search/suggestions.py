@@ -32,11 +32,12 @@ class Suggestions:
 
     Args:
         works: the columns `artist`, `style`, `type` and `title`.
+        with_titles: whether titles are suggested; those of a million works take gigabytes.
     """
 
-    def __init__(self, works: pl.DataFrame) -> None:
+    def __init__(self, works: pl.DataFrame, *, with_titles: bool = True) -> None:
         self._entries: list[Suggestion] = []
-        for kind in SOURCES:
+        for kind in SOURCES if with_titles else SOURCES[:-1]:
             counted = works[kind].drop_nulls().value_counts(sort=False).sort("count", kind, descending=[True, False])
             self._entries += [Suggestion(text, kind, count) for text, count in counted.iter_rows()]
         # An artist or a style leads to many works, so it comes before any title.

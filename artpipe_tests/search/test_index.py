@@ -329,3 +329,24 @@ def test_a_collection_beyond_memory_answers_as_one_in_memory_does(lake: DataLake
 def test_nothing_embedded_is_nothing_to_index(lake: DataLake):
     with pytest.raises(ValueError, match=r'nothing is embedded in .*; materialize "embeddings"'):
         update_index(lake)
+
+
+def test_a_collection_beyond_memory_reads_what_it_shows_from_the_table(
+    lake: DataLake, update: Callable[..., IndexCard], monkeypatch: pytest.MonkeyPatch
+):
+    write(lake, vectors(500))
+    titles = pl.DataFrame({"artwork_id": ["00003", "00007"], "title": ["A Smile", "Young Hare"], "location": "Vienna"})
+    EmbeddingTable(lake).update_metadata(titles)
+    update()
+    in_memory = Collection.open(lake)
+    expected = in_memory.similar("00004", exact=True), in_memory.get("00007")
+    monkeypatch.setattr("artpipe.search.snapshot.IN_MEMORY_ROWS", SMALL)
+    collection = Collection.open(lake)
+    monkeypatch.setattr(EmbeddingTable, "vectors", lambda *_: pytest.fail("all vectors were read"))
+    hits = collection.similar("00004", exact=True)
+    assert hits["artwork_id"].to_list() == expected[0]["artwork_id"].to_list()
+    assert hits.drop("similarity").equals(expected[0].drop("similarity"))
+    assert collection.get("00007") == expected[1]
+    assert (collection.get("00007")["title"], collection.get("00007")["location"]) == ("Young Hare", "Vienna")
+    assert [one.text for one in collection.suggest("young")] == []
+    assert "works" not in vars(collection._snapshot)  # pyright: ignore[reportPrivateUsage]
