@@ -297,4 +297,4 @@ def test_reports_of_several_runs_become_one_table(tmp_path: Path):
         (tmp_path / name).write_text(json.dumps(report))
     answer = run("summarise", str(tmp_path / "a"), str(tmp_path / "b"))
     assert answer.exit_code == 0
-    assert "| held out | photographed: glare | found first | 60.0 % | 14.1 % | 50.0 % | 70.0 % |" in answer.stdout
+    assert "| held out | photograph: glare | recall@1 | 60.0 % | 14.1 % | 50.0 % | 70.0 % |" in answer.stdout
