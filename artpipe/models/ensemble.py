@@ -58,7 +58,7 @@ def build_ensemble(
     return MultiTaskClassifier(both, 2 * pooled_features(body, image_px), classes, embedding_dim), transform
 
 
-def ensemble(pretrained: MultiTaskClassifier, finetuned: MultiTaskClassifier) -> MultiTaskClassifier:
+def join_members(pretrained: MultiTaskClassifier, finetuned: MultiTaskClassifier) -> MultiTaskClassifier:
     """Join two networks of one architecture and the same tasks; their backbones are shared, not copied.
 
     The concatenated embedding takes block-diagonal projections, and the mean of the logits takes half of each head.

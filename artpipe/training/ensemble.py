@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from artpipe.models.checkpoint import LoadedModel
-from artpipe.models.ensemble import ensemble
+from artpipe.models.ensemble import join_members
 from artpipe.models.labels import Labels
 from artpipe.models.network import MultiTaskClassifier, build_backbone
 from artpipe.models.weights import load_backbone_weights
@@ -69,7 +69,7 @@ class EnsembleTask(ClassifierTask):
 
     def final_model(self, weights: Mapping[str, Tensor]) -> MultiTaskClassifier:
         """The ensemble of the pretrained network and the fine-tuned one."""
-        return ensemble(self.pretrained, super().final_model(weights))
+        return join_members(self.pretrained, super().final_model(weights))
 
     def state_dict(self) -> dict[str, Any]:
         """With the pretrained network and its head."""

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from artpipe.models.ensemble import build_ensemble, ensemble, finetuned_member
+from artpipe.models.ensemble import build_ensemble, finetuned_member, join_members
 from artpipe.models.network import build_model
 
 TINY = "test_efficientnet"
@@ -24,7 +24,7 @@ def two():
 def test_an_ensemble_gives_the_mean_of_the_logits_and_both_embeddings(two):
     pretrained, finetuned, pixels = two
     with torch.inference_mode():
-        embeddings, logits = ensemble(pretrained, finetuned)(pixels)
+        embeddings, logits = join_members(pretrained, finetuned)(pixels)
         (one, logits_one), (other, logits_other) = pretrained(pixels), finetuned(pixels)
     assert torch.allclose(embeddings, torch.cat([one, other], dim=1), atol=1e-5)
     for task in CLASSES:
@@ -33,7 +33,7 @@ def test_an_ensemble_gives_the_mean_of_the_logits_and_both_embeddings(two):
 
 def test_a_saved_ensemble_is_loaded_into_one_of_its_kind(two):
     pretrained, finetuned, pixels = two
-    joint = ensemble(pretrained, finetuned)
+    joint = join_members(pretrained, finetuned)
     loaded, _ = build_ensemble(TINY, CLASSES, 32, 12)
     loaded.load_state_dict(joint.state_dict())
     with torch.inference_mode():
@@ -42,7 +42,7 @@ def test_a_saved_ensemble_is_loaded_into_one_of_its_kind(two):
 
 def test_the_finetuned_member_can_be_split_off_again(two):
     pretrained, finetuned, pixels = two
-    one = finetuned_member(ensemble(pretrained, finetuned)).eval()
+    one = finetuned_member(join_members(pretrained, finetuned)).eval()
     with torch.inference_mode():
         embeddings, logits = one(pixels)
         expected, own_logits = finetuned(pixels)
