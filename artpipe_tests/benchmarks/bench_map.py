@@ -18,7 +18,7 @@ import time
 
 import numpy as np
 import polars as pl
-from bench_search import clustered, table_rows  # pyright: ignore[reportMissingImports]
+from bench_search import like_features  # pyright: ignore[reportMissingImports]
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 
@@ -56,17 +56,32 @@ def trueness(lake: DataLake) -> dict[str, object]:
     }
 
 
+def invented_works(rows: int, rng: np.random.Generator) -> pl.DataFrame:
+    """What the page of the map is told of works: 900 artists, three styles."""
+    numbers = range(rows)
+    return pl.DataFrame(
+        {
+            "artwork_id": [f"p/painter{n % 900}/work{n:05}" for n in numbers],
+            "artist": [f"PAINTER, Number {n % 900}" for n in numbers],
+            "title": [f"Still-Life with {n} Lemons" for n in numbers],
+            "type": np.where(rng.random(rows) < 0.9, "portrait", "genre"),
+            "period": np.where(rng.random(rows) < 0.99, "1550-1650", "1650-1750"),
+            "style": [("Baroque", "Rococo", "Realism")[n % 3] for n in numbers],
+        }
+    )
+
+
 def spent(rows: int, dimension: int = 576) -> dict[str, object]:
     """How long a map of so many works takes, and how large it is."""
     rng = np.random.default_rng(1)
-    vectors = clustered(rows + NEW, dimension, rng)
+    vectors = like_features(dimension, rng)(rows + NEW)
     known, new = vectors[:rows], vectors[rows:]
     began, processor_began = time.perf_counter(), time.process_time()
     points = lay_out(known)
     laid_out, processor_laid_out = time.perf_counter(), time.process_time()
     place(new, known, points)
     placed, processor_placed = time.perf_counter(), time.process_time()
-    works = table_rows(known, rng).with_columns(x=pl.Series(points[:, 0]), y=pl.Series(points[:, 1]))
+    works = invented_works(rows, rng).with_columns(x=pl.Series(points[:, 0]), y=pl.Series(points[:, 1]))
     packed = map_data(works)
     return {
         "works": rows,
