@@ -154,9 +154,10 @@ def _artworks(lake: "DataLake") -> "pl.DataFrame":
 
 def _show(title: str, rows: "pl.DataFrame") -> None:
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table(*rows.columns, title=title)
+    # An id is copied into the next command, so it is never cut short.
+    table = Table(*(Column(name, no_wrap=name == "artwork_id", overflow="fold") for name in rows.columns), title=title)
     for row in rows.iter_rows():
         table.add_row(*("" if value is None else escape(str(value)) for value in row))
     people(stderr=False).print(table)

@@ -138,12 +138,14 @@ def _write_file(write: "Callable[[Path], Path]", path: Path) -> None:
 
 def _show_hits(query: str, hits: "pl.DataFrame") -> None:
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
     if hits.is_empty():
         people().print("No work matches every filter.")
         return
-    table = Table("", "similarity", "work", "date", "style", "type", "page", title=f"Most similar to {escape(query)}")
+    artwork_id = Column("artwork_id", no_wrap=True, overflow="fold")  # it is copied into the next command
+    columns = ("", "similarity", "work", "date", "style", "type", artwork_id)
+    table = Table(*columns, title=f"Most similar to {escape(query)}")
     for hit in hits.iter_rows(named=True):
         page = f"[link={hit['page_url']}]{escape(hit['artwork_id'])}[/link]"
         table.add_row(
