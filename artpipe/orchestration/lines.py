@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster import DagsterEventType
+from rich.markup import escape
 
 from artpipe.orchestration.metadata import REUSED
 from artpipe.progress import clock_text
@@ -62,7 +63,10 @@ class AssetLines(logging.Handler):
         self.failed_checks.append(check.check_name)
         if check.blocking and check.severity is dg.AssetCheckSeverity.ERROR:
             self.blocked_by = check
-        self._print(f"  [yellow]![/] check [bold]{check.check_name}[/] failed")
+        warns = ", a warning" if check.severity is dg.AssetCheckSeverity.WARN else ""
+        figures = escape(f": {check.description}" if check.description else _figures(check.metadata))
+        asset = check.asset_key.path[-1]
+        self._print(f"  [yellow]![/] check [bold]{check.check_name}[/] of {asset} failed{warns}{figures}")
 
     def _print_assets(self, materialized: list[dg.AssetMaterialization], seconds: float) -> None:
         if not materialized:
@@ -77,6 +81,15 @@ class AssetLines(logging.Handler):
     def _print(self, text: str, **style: Any) -> None:
         # A terminal wraps long lines itself; rich would break the commands in them.
         self.console.print(text, highlight=False, soft_wrap=True, **style)
+
+
+def _figures(metadata: Mapping[str, dg.MetadataValue[Any]]) -> str:
+    """What a check measured, as far as it fits into a line: `: share 0.883`."""
+    numbers = (dg.FloatMetadataValue, dg.IntMetadataValue)
+    found = [
+        f"{name} {one.value:g}" for name, one in metadata.items() if isinstance(one, numbers) and one.value is not None
+    ]
+    return f": {', '.join(found[:4])}" if found else ""
 
 
 def _rows(materialization: dg.AssetMaterialization) -> str:
