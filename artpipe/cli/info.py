@@ -60,6 +60,7 @@ def _lake_facts(settings: "Settings", lake: "DataLake") -> dict[str, Any]:
     return {
         "lake": str(lake.root),
         "exists": lake.root.exists(),
+        "dagster_home": str(settings.dagster_home or lake.local_root / "dagster"),
         "rows": {
             **{name: _parquet_rows(lake, name) for name in PARQUET_TABLES},
             **{name: _lance_rows(lake, name) for name in (IMAGES_TABLE, EMBEDDINGS_TABLE)},

@@ -117,11 +117,15 @@ class DataLake:
         """The address of a CSV file in which a person corrects the catalogue: `labels` or `same_work`."""
         return f"{self._address}/overrides/{name}.csv"
 
+    @property
+    def local_root(self) -> Path:
+        """Where its local folders are: the lake itself, or a temporary folder where the lake is an object store."""
+        return Path(str(self.root)) if self.is_local else Path(tempfile.gettempdir()) / "artpipe"
+
     def local_folder(self, name: str) -> Path:
         """A local folder for what can be made again (decoded pixels, the sample gallery); never in an object store."""
-        base = Path(str(self.root)) if self.is_local else Path(tempfile.gettempdir()) / "artpipe"
         self.ensure_writable()
-        folder = base / name
+        folder = self.local_root / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
