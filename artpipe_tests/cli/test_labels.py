@@ -89,6 +89,13 @@ def test_suspects_are_shown_until_somebody_reviewed_them():
     assert "genre" in run("suspects").stdout
 
 
+def test_the_id_of_a_suspect_is_never_cut_short(lake: DataLake):
+    name, title = "p/painter/" + "narrow" * 8, "A Long Title of a Picture " * 6
+    told = {"artwork_id": name, "task": "type", "label": "portrait", "suggested": "genre", "rank": 1, "title": title}
+    write_table(lake.table("suspect_labels"), pl.DataFrame([dict.fromkeys(SUSPECTS) | told], schema=SUSPECTS))
+    assert name in run("suspects").stdout
+
+
 @pytest.mark.usefixtures("lake")
 @pytest.mark.parametrize(
     ("arguments", "message"),

@@ -230,6 +230,7 @@ def test_info_counts_the_rows_of_every_table(lake: DataLake):
     }
     assert (info["model"], info["index"]) == ("3fa9", None)
     assert info["settings"]["lake"] == str(lake.root)
+    assert info["dagster_home"] == str(lake.root / "dagster")
     assert info["versions"]["artpipe"] == __version__
     assert "embeddings" in run("info").stdout
 
