@@ -24,7 +24,7 @@ class UnknownWorkError(ArtpipeError):
 
 @app.command("list")
 def list_overrides(as_json: AsJson = False) -> None:
-    """List the corrected and confirmed labels beside the catalogue's, and the joined artworks."""
+    """List the corrected and confirmed labels with the catalogue's, and the joined artworks."""
     from artpipe.lake.paths import DataLake
     from artpipe.splits.corrections import compare_corrections
     from artpipe.splits.overrides import OverrideFiles, read_overrides

@@ -1,4 +1,4 @@
-"""The command line `artpipe`: every command group has a module of its own beside this one.
+"""The command line `artpipe`: every command group has its own module in this package.
 
 Tables and progress go to a person, JSON to a program: with `--json`, stdout has JSON alone. An expected failure is one
 line on stderr and exit code 2. Heavy libraries are imported by the command that needs them.

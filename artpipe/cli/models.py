@@ -20,7 +20,7 @@ _STATES = {
     "candidate": "a candidate",
     "declined": "declined",
     "served before": "an earlier one",
-    "kept": "kept beside",
+    "kept": "kept",
 }
 _MARKS = {"served": "[green]served[/]", "candidate": "[cyan]candidate[/]", "declined": "[yellow]declined[/]"}
 
@@ -48,13 +48,13 @@ def models(context: typer.Context, as_json: AsJson = False) -> None:
 
 @app.command()
 def promote(model_id: Annotated[str, typer.Argument(help="The id of a saved model.")], as_json: AsJson = False) -> None:
-    """Serve this model, whatever its comparison with the served one says."""
+    """Serve this model, whatever its comparison with the served one shows."""
     from artpipe.definitions import build_definitions
     from artpipe.serving.promotion import promote as run_promote
 
     settings = settings_in_force()
     has_moved = run_promote(build_definitions(settings), settings, model_id)
-    _tell(model_id, has_moved=has_moved, as_json=as_json)
+    _report(model_id, has_moved=has_moved, as_json=as_json)
 
 
 @app.command()
@@ -64,10 +64,10 @@ def rollback(as_json: AsJson = False) -> None:
     from artpipe.serving.promotion import roll_back
 
     settings = settings_in_force()
-    _tell(roll_back(build_definitions(settings), settings), has_moved=True, as_json=as_json)
+    _report(roll_back(build_definitions(settings), settings), has_moved=True, as_json=as_json)
 
 
-def _tell(model_id: str, *, has_moved: bool, as_json: bool) -> None:
+def _report(model_id: str, *, has_moved: bool, as_json: bool) -> None:
     from artpipe.lake.paths import DataLake
     from artpipe.models.served import read_pointer
 

@@ -19,7 +19,7 @@ Select = Annotated[
 
 def refresh(
     select: Select = None,
-    force: Annotated[bool, typer.Option("--force", help="Run everything selected and make it anew.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run everything selected, whether stale or not.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and run nothing.")] = False,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait for another refresh of this lake, or end at once.")

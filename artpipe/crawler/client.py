@@ -34,7 +34,7 @@ __all__ = [
 
 MAX_REDIRECTS = 5
 SPARE_WORKERS = 2
-"""Threads beside those with a request in flight: ready to send the next one, or pausing before a retry."""
+"""Threads in addition to those with a request in flight: ready to send the next one, or pausing before a retry."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 TRANSIENT = frozenset({429, 500, 502, 503, 504})
 GONE = frozenset({404, 410})
@@ -62,7 +62,7 @@ class ClientConfig:
         backoff_s: bound of the random pause after the first failure; it doubles with each further one.
         retry_after_ceiling_s: the longest Retry-After that is waited for.
         max_body_bytes: the largest accepted body.
-        allowed_hosts: hosts (`name` or `name:port`) that a redirect may lead to, beside the one of `base_url`.
+        allowed_hosts: hosts (`name` or `name:port`) that a redirect may lead to, in addition to that of `base_url`.
     """
 
     base_url: str

@@ -107,7 +107,7 @@ class Wire:
 
         Args:
             url: http or https, quoted or not.
-            headers: sent beside the usual ones.
+            headers: sent in addition to the usual ones.
             max_body_bytes: the largest body to accept.
 
         Raises:

@@ -37,7 +37,7 @@ class SelectiveScores:
 
 @dataclass(frozen=True)
 class TaskScores:
-    """One task on one split. A figure is None where it cannot be measured; `reason` then says why.
+    """One task on one split. A figure is None where it cannot be measured; `reason` then has the cause.
 
     Attributes:
         split: where the rows are from.
@@ -103,7 +103,7 @@ def score_split(
         majority_class: see `majority_class`.
         seed: of the bootstrap.
         temperature: that the logits were divided by.
-        abstain_below: the configured confidence, measured beside `CONFIDENCES`; 0 where there is none.
+        abstain_below: the configured confidence, measured in addition to `CONFIDENCES`; 0 where there is none.
 
     Raises:
         ValueError: shapes that do not fit, or probabilities that are not finite.

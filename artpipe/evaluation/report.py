@@ -1,4 +1,4 @@
-"""The evaluation report: every figure beside the name of the split it was measured on.
+"""The evaluation report: every figure with the split that it was measured on.
 
 `evaluate` makes it from probabilities and vectors; `measure.py` adds what needs more than those (photographs, leaks,
 the previous model). Written as JSON (`to_dict`) and as tables (`markdown.py`).
@@ -38,7 +38,7 @@ class EvaluationReport:
         retrieval: each kind of label on each split.
         years: the period's error in years on each split.
         rephotographs: each distortion.
-        leaks: held-out works that the model was trained on under another name, if they were looked for.
+        leaks: held-out works that the model was trained on under another name, if they were searched for.
         without_leaks: the classification without those; empty where none is confirmed.
         changes: comparison with the model served before, if there was one.
     """

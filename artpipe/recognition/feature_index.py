@@ -69,7 +69,7 @@ def build_feature_index(lake: DataLake, progress: Progress | None = None, querie
 
     Args:
         lake: of the collection.
-        progress: told of each picture.
+        progress: advances with each picture.
         queries: how many negative queries the threshold is measured on; by default `query_count`.
     """
     works = EmbeddingTable(lake).read(["artwork_id", "work_id", "jpeg_sha256"])

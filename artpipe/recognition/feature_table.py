@@ -53,7 +53,7 @@ class FeatureTable:
 
         Args:
             pictures: the `jpeg_sha256` of every work to describe.
-            progress: told of each picture.
+            progress: advances with each picture.
 
         Returns:
             The numbers of pictures described and dropped.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from artpipe.web.tokens import EncodedPicture
 
 MAX_RANKED = 480
-"""How many works a search by similarity lists on all pages: similarity says little beyond."""
+"""How many works a search by similarity lists on all pages: similarity means little beyond."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Found:
 
     @property
     def note(self) -> str:
-        """How loosely the words match, to follow "they hold"; empty where they hold every word."""
+        """`word_match` in words; empty where the works match every word, or none was searched for."""
         return "" if self.word_match in (None, WordMatch.ALL) else self.word_match.description
 
 
