@@ -105,7 +105,7 @@ def test_the_notebook_runs_from_top_to_bottom(lake: DataLake, tmp_path: Path, mo
     assert "_distance" in shown[-1]["text/plain"]
 
 
-def test_the_notebook_is_shipped_without_anybody_s_results():
+def test_the_notebook_is_shipped_without_outputs():
     import json
 
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]

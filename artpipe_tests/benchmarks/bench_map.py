@@ -84,8 +84,8 @@ def main() -> None:
     parser.add_argument("lake", nargs="?")
     parser.add_argument("--rows", type=int)
     options = parser.parse_args()
-    told = spent(options.rows) if options.rows else trueness(DataLake(options.lake))
-    sys.stdout.write(json.dumps(told) + "\n")
+    result = spent(options.rows) if options.rows else trueness(DataLake(options.lake))
+    sys.stdout.write(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

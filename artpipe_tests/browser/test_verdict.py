@@ -73,7 +73,7 @@ def test_without_scripts_the_page_comes_with_its_verdict(
 
 
 @pytest.mark.usefixtures("held_up")
-def test_where_the_server_does_not_answer_the_page_says_what_to_do(visitor: Page, collection_picture: Path):
+def test_without_a_response_the_page_shows_the_next_step(visitor: Page, collection_picture: Path):
     visitor.route("**/search/verdict?*", lambda route: route.abort())
     visitor.goto("/")
     visitor.set_input_files("input[type=file]", collection_picture)
@@ -83,9 +83,7 @@ def test_where_the_server_does_not_answer_the_page_says_what_to_do(visitor: Page
 
 @pytest.mark.usefixtures("held_up")
 @pytest.mark.parametrize(("status", "message"), [(422, "The model was changed."), (500, "The comparison failed")])
-def test_where_the_verdict_is_refused_the_page_says_why(
-    visitor: Page, collection_picture: Path, status: int, message: str
-):
+def test_a_refused_verdict_shows_its_reason(visitor: Page, collection_picture: Path, status: int, message: str):
     body = '{"detail": "the model was changed."}' if status == 422 else "Internal Server Error"
     visitor.route("**/search/verdict?*", lambda route: route.fulfill(status=status, body=body))
     visitor.goto("/")

@@ -67,7 +67,7 @@ def test_a_date_is_read_in_each_of_its_shapes(text: str, year_from: int, year_to
 
 
 @pytest.mark.parametrize("text", ["-", "", "  ", "n.d.", "?", "undated"])
-def test_no_date_is_no_typo(text: str):
+def test_a_missing_date_is_not_flagged_as_a_typo(text: str):
     assert parse_date(text) == parse_date("-")
     assert parse_date(text).year_from is None
     assert parse_date(text).flags == ()

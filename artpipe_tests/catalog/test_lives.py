@@ -49,13 +49,13 @@ def test_birth_and_death_are_read_in_each_of_their_shapes(text: str, born: int |
         ("(active late 12th century in Town)", 1168, 1200),
     ],
 )
-def test_years_of_work_are_not_taken_for_birth_and_death(text: str, active_from: int, active_to: int):
+def test_active_years_are_not_birth_and_death(text: str, active_from: int, active_to: int):
     life = parse_life(text)
     assert (life.born, life.died) == (None, None)
     assert (life.active_from, life.active_to) == (active_from, active_to)
 
 
-def test_a_death_before_the_birth_is_not_believed():
+def test_a_death_before_the_birth_is_discarded():
     assert parse_life("(1798-1788)") == Life()
 
 

@@ -15,7 +15,7 @@ def test_starts_are_spaced_by_the_interval(fake_time):
     assert [pace.claim() for _ in range(4)] == [0.0, 0.25, 0.5, 0.75]
 
 
-def test_time_not_used_is_not_saved_up(fake_time):
+def test_unused_slots_are_not_accumulated(fake_time):
     pace = HostPace(1.0, fake_time.clock)
     pace.claim()
     fake_time.now += 100

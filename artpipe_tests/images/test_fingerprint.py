@@ -45,5 +45,5 @@ def test_two_pictures_are_far_apart():
     assert min(apart) > 10
 
 
-def test_a_hash_has_sixteen_digits_and_never_moves():
+def test_a_hash_has_sixteen_digits_and_is_pinned():
     assert perceptual_hash(picture(0)) == "a7f2b2e9920d48f2"

@@ -27,7 +27,7 @@ def test_a_probe_has_no_epochs_to_set():
     assert TrainingConfig(weights="imagenet", recipe_name="probe", epochs=4).recipe.epochs == 0
 
 
-def test_a_part_of_the_recipe_can_be_taken_out():
+def test_a_field_of_the_recipe_can_be_overridden():
     config = TrainingConfig(weights="imagenet", recipe_changes={"ema_decay": 0.0})
     assert config.recipe.ema_decay == 0.0
     assert config.identity() != TrainingConfig(weights="imagenet").identity()

@@ -10,7 +10,7 @@ from artpipe.web.serve import PortTakenError, is_loopback, serve
     ("host", "expected"),
     [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("museum.example", False)],  # noqa: S104
 )
-def test_loopback_is_told_from_other_addresses(host: str, expected: bool):
+def test_loopback_addresses_are_recognised(host: str, expected: bool):
     assert is_loopback(host) is expected
 
 
