@@ -1,4 +1,4 @@
-"""A harvest that is killed, or that fills the disk, loses nothing it committed and asks only for what is missing."""
+"""A harvest that is killed, or that fills the disk, loses nothing it committed and requests only what is missing."""
 
 import io
 import os
@@ -22,6 +22,7 @@ from artpipe.images.fetch import harvest
 from artpipe.images.store import ImageStore
 from artpipe.images.wanted import HarvestConfig
 from artpipe.lake.paths import DataLake
+from artpipe_tests.fixtures.loopback_server import Quiet, running
 
 IMAGES = 120
 BATCH = 20
@@ -75,7 +76,7 @@ class Gallery(ThreadingHTTPServer):
         """A killed client hangs up; that is what these tests are about."""
 
 
-class Answering(BaseHTTPRequestHandler):
+class Answering(Quiet, BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Gallery
 
@@ -85,26 +86,19 @@ class Answering(BaseHTTPRequestHandler):
             with self.server.counted:
                 self.server.requested[self.path] += 1
                 self.server.counted.notify_all()
-        is_held = is_art and self.headers.get("If-None-Match") == ETAG
-        body = picture(int(self.path.rpartition("/")[2].removesuffix(".jpg"))) if is_art and not is_held else b""
-        self.send_response(304 if is_held else 200 if is_art else 404)
+        is_current = is_art and self.headers.get("If-None-Match") == ETAG
+        body = picture(int(self.path.rpartition("/")[2].removesuffix(".jpg"))) if is_art and not is_current else b""
+        self.send_response(304 if is_current else 200 if is_art else 404)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("ETag", ETAG)
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's names
-        pass
-
 
 @pytest.fixture
 def gallery() -> Iterator[Gallery]:
-    with Gallery() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
+    with running(Gallery()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
