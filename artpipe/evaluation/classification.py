@@ -97,7 +97,7 @@ def score_split(
         probabilities: (N, C) float, rows sum to 1.
         labels: N true classes, None where unknown.
         work_ids: N works.
-        classes: the C classes the model knows, in column order.
+        classes: the C classes the model was trained on, in column order.
         task: name of the task.
         split: name of the split.
         majority_class: see `majority_class`.
@@ -116,7 +116,7 @@ def score_split(
     known = np.array([label is not None for label in labels], dtype=bool)
     truth = [label for label in labels if label is not None]
     if not truth or not classes:
-        reason = "no rows" if not labels else "no row has a known label" if not truth else "the model knows no class"
+        reason = "no rows" if not labels else "no row has a known label" if not truth else "the model has no classes"
         return TaskScores(
             task, split, len(truth), 0, len(labels) - len(truth), 0, None, None, None, None, majority_class, None, None,
             None, (), tuple(classes), (), reason,

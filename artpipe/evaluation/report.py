@@ -128,7 +128,7 @@ def evaluate(
         rows: rows that were run through the model, as chosen by `rows_to_measure`. Training rows supply the majority
             classes and neighbours.
         probabilities: for each task float (N, C), in the order of `rows`; those of training rows are ignored.
-        classes: for each task the C classes the model knows, in column order.
+        classes: for each task the C classes the model was trained on, in column order.
         vectors: float32 (N, D), rows of length 1.
         model_id: of the model measured.
         years: (N,) the middle year of each work, NaN where it has none of its own; no error in years without it.

@@ -57,7 +57,7 @@ async def verdict(state: State, question: QuestionOfAddress) -> JSONResponse:
 async def upload(state: State, request: Request) -> Response:
     """Encode an uploaded picture, and redirect to its results; a script receives their address as JSON instead.
 
-    A script asks for the verdict separately and does not wait for it here.
+    A script requests the verdict separately and does not wait for it here.
     """
     is_script = wants_json(request.scope)
     _, token = await state.encode_upload(request, "later" if is_script else "now")

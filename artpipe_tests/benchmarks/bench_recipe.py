@@ -74,7 +74,7 @@ class Bench:
 
     @cached_property
     def features(self) -> pl.DataFrame:
-        """Of the backbone as it is before it learns, made once for all runs."""
+        """Features of the pretrained backbone, computed once for all runs."""
         return update_features(self.rows, None, self.store, self.lake, self.config).table
 
     def score(self, probabilities: Mapping[str, np.ndarray]) -> Score:

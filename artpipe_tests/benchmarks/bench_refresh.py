@@ -1,4 +1,4 @@
-"""What a refresh costs when little or nothing changed, beside the first run, on the recorded gallery.
+"""What a refresh costs when little or nothing changed, compared with the first run, on the recorded gallery.
 
     python artpipe_tests/benchmarks/bench_refresh.py [--lake FOLDER] [--epochs 1] [--limit 4441]
 

@@ -114,7 +114,7 @@ def visit(address: str, photos: Iterator[bytes], until: float, seen: Seen, has_s
 
 
 def results_of(session: requests.Session, address: str, photo: bytes, has_script: bool) -> str:
-    """Send a photograph and read the page of its results; the token to ask for the verdict with, if it comes apart.
+    """Send a photograph and read the page of its results; the token to request the verdict with, if it comes later.
 
     Raises:
         LostError: there was no such page.

@@ -1,4 +1,4 @@
-"""A real browser, and the app served to it over loopback, with a lake of coloured pictures."""
+"""A real browser, and the app on loopback over a lake of coloured pictures."""
 
 import shutil
 import socket
@@ -89,7 +89,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def context_with(browser: Browser, address: str) -> Iterator[Callable[..., BrowserContext]]:
-    """Makes browser windows with options of their own; whatever a page logs as an error fails the test."""
+    """Makes browser windows with options of their own; an error in a page's console fails the test."""
     made: list[BrowserContext] = []
     errors: list[str] = []
 

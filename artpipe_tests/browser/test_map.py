@@ -143,7 +143,7 @@ def test_zooming_in_replaces_points_by_pictures(map_page: Page):
     with map_page.expect_response(re.compile(r"/images/.*\.jpg\?w=160")) as answer:
         map_page.mouse.wheel(0, -900)
     assert answer.value.ok
-    # The pages' own policy forbids what Playwright's wait_for_function does, so this asks again and again.
+    # The pages' own policy forbids what Playwright's wait_for_function does, so this polls.
     drawn = "[...thumbnails.values()].filter((image) => image.naturalWidth).length"
     for _ in range(200):
         if map_page.evaluate(drawn) > 1:

@@ -1,4 +1,4 @@
-"""What changed in the catalogue, without_dates once, and in words."""
+"""The history of catalogue changes, without duplicates, and its summary."""
 
 import itertools
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Catalogue files in every dress become the same rows."""
+"""Catalogue files of every format become the same rows."""
 
 import io
 import re

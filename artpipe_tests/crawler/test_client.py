@@ -1,4 +1,4 @@
-"""What a gallery sees of us, and what comes of each kind of answer."""
+"""The requests that a gallery receives, and the outcome of each kind of response."""
 
 import gzip
 import random

@@ -1,4 +1,4 @@
-"""Spacing, silence and pauses, on a clock that only a test moves."""
+"""Request spacing, Retry-After and backoff, on a fake clock."""
 
 import random
 import threading

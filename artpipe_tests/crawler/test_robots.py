@@ -1,4 +1,4 @@
-"""robots.txt is read once, obeyed, and believed when it cannot be read."""
+"""robots.txt is requested once and obeyed; an unreadable one forbids everything."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Scores against figures worked out by hand."""
+"""Scores compared with values computed by hand."""
 
 import numpy as np
 import pytest
@@ -75,7 +75,7 @@ def test_what_cannot_be_measured_is_none_with_a_reason(labels, reason):
 
 def test_a_model_without_classes_is_not_measured():
     scores = scored(["a", "b"], np.empty((2, 0)), classes=())
-    assert (scores.at_1, scores.reason) == (None, "the model knows no class")
+    assert (scores.at_1, scores.reason) == (None, "the model has no classes")
 
 
 def test_shapes_that_do_not_fit_are_refused():

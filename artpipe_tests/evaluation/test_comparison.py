@@ -1,4 +1,4 @@
-"""Two models on the same works: who may replace whom."""
+"""Comparison of two models on the same works."""
 
 import numpy as np
 import polars as pl

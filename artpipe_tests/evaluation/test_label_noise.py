@@ -1,4 +1,4 @@
-"""Planted wrong labels are found, right ones are let be, and rows that cannot be evaluated are left out."""
+"""Injected wrong labels are found, correct ones are not suspected, and rows that cannot be evaluated are left out."""
 
 import numpy as np
 import pytest

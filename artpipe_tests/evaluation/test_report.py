@@ -1,4 +1,4 @@
-"""The report names the split of every figure and holds nothing that JSON cannot."""
+"""The report names the split of every figure and contains only what JSON can."""
 
 import json
 from dataclasses import replace

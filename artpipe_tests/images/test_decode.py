@@ -1,4 +1,4 @@
-"""Untrusted bytes become a small upright RGB JPEG, or a refusal that says why."""
+"""Untrusted bytes become a small upright RGB JPEG, or an error with the reason."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""Perceptual hashes: near for one picture, far for two."""
+"""Perceptual hashes: close for one picture, distant for two."""
 
 import io
 

@@ -34,7 +34,7 @@ WORKS = [f"p/painter/work{n}" for n in range(6)]
 
 
 class BlindModel:
-    """Embeds every picture alike, so that similarity does not help."""
+    """Gives every picture the same embedding, so that similarity does not help."""
 
     model_id = "m"
     labels: dict[str, list[str]] = {}  # noqa: RUF012

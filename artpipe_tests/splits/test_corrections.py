@@ -1,4 +1,4 @@
-"""A person's labels replace the catalogue's, and both are shown side by side."""
+"""A person's labels replace the catalogue's, and both are listed."""
 
 import polars as pl
 

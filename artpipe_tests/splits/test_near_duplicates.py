@@ -1,4 +1,4 @@
-"""Pairs of lookalikes: exact, quick, and not fooled by pictures that say nothing."""
+"""Pairs of near-duplicates: all of them, and none from flat pictures or common hashes."""
 
 from itertools import combinations
 

@@ -1,4 +1,4 @@
-"""The files of overrides are validated line by line, and each problem is reported with its remedy."""
+"""The files of overrides are validated line by line, and each problem is reported with the next step."""
 
 from pathlib import Path
 

@@ -19,7 +19,7 @@ def upload(client: TestClient, data: bytes, accept: str = "text/html"):
 
 
 def measured(lake: DataLake, model_id: str, threshold: float) -> None:
-    """Says of a lake of colours what distance is usual in it."""
+    """Write the novelty scale of a lake: the threshold above which a distance is out of distribution."""
     save_scale(lake, NoveltyScale(model_id, np.eye(3, dtype=np.float32), threshold, 40))
 
 
