@@ -11,3 +11,7 @@ class ArtpipeError(Exception):
 
 class BadSettingError(ArtpipeError):
     """An ARTPIPE_ variable has a value that its setting does not accept."""
+
+
+class PortTakenError(ArtpipeError):
+    """An address cannot be bound, since another program has the port."""

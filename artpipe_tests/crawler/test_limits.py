@@ -71,6 +71,6 @@ def test_this_machine_is_loopback(host):
     assert is_loopback(host)
 
 
-@pytest.mark.parametrize("host", ["www.wga.hu", "10.0.0.1", "localhost.example.org", ""])
+@pytest.mark.parametrize("host", ["www.wga.hu", "10.0.0.1", "0.0.0.0", "localhost.example.org", ""])  # noqa: S104
 def test_another_machine_is_not_loopback(host):
     assert not is_loopback(host)

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from artpipe.errors import ArtpipeError
-from artpipe.sample_gallery.server import PortTakenError, SampleServer, serve, serving
+from artpipe.errors import ArtpipeError, PortTakenError
+from artpipe.sample_gallery.server import SampleServer, serve, serving
 
 
 @pytest.fixture
