@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from artpipe.cli.terminal import AsJson, people, print_json, settings_in_force
+from artpipe.cli.terminal import AsJson, message_console, print_json, settings_in_force
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,12 +38,12 @@ def models(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json([each.to_dict() for each in summaries])
     elif summaries:
-        console = people(stderr=False)
+        console = message_console(stderr=False)
         console.print(_table(summaries))
         for each in summaries:
             console.print(f"{each.model_id} is {_STATES[each.state]}: {each.why}", markup=False, highlight=False)
     else:
-        people().print(f"No model was trained in {lake.root} yet; run `artpipe refresh`.", markup=False)
+        message_console().print(f"No model was trained in {lake.root} yet; run `artpipe refresh`.", markup=False)
 
 
 @app.command()
@@ -76,10 +76,10 @@ def _report(model_id: str, *, has_moved: bool, as_json: bool) -> None:
     if as_json:
         print_json({"served": model_id, "changed": has_moved, "reason": reason})
     elif has_moved:
-        people().print(f"{model_id} is served: {reason}.", markup=False)
-        people().print("Next: `artpipe refresh`, which embeds the collection with it.", markup=False)
+        message_console().print(f"{model_id} is served: {reason}.", markup=False)
+        message_console().print("Next: `artpipe refresh`, which embeds the collection with it.", markup=False)
     else:
-        people().print(f"{model_id} is served already: nothing was changed.", markup=False)
+        message_console().print(f"{model_id} is served already: nothing was changed.", markup=False)
 
 
 def _table(summaries: "list[ModelSummary]") -> "Table":

@@ -19,7 +19,7 @@ from artpipe.crawler.limits import HostPace, backoff_s, is_loopback, retry_after
 from artpipe.crawler.outcome import Outcome, Request, RequestCounts, Response
 from artpipe.crawler.parallel import AbandonedError, in_parallel
 from artpipe.crawler.robots import MAX_ROBOTS_BYTES, ROBOTS_PATH, RobotsRules, robots_rules
-from artpipe.crawler.wire import Answer, BodyTooLargeError, TransferError, Wire
+from artpipe.crawler.wire import BodyTooLargeError, RawResponse, TransferError, Wire
 from artpipe.errors import ArtpipeError
 
 __all__ = [
@@ -269,7 +269,7 @@ class GalleryClient:
 
     def _exchange(
         self, host: _Host, address: str, headers: dict[str, str], limit: int, stop: threading.Event
-    ) -> Answer:
+    ) -> RawResponse:
         """One request, as soon as the host's concurrency and pace allow it."""
         with host.slots:
             waiting = True
@@ -283,7 +283,7 @@ class GalleryClient:
             self._count(requests=1)
             return self._wire.send(address, headers, limit)
 
-    def _interpret(self, host: _Host, answer: Answer, *, conditional: bool) -> tuple[Response, bool]:
+    def _interpret(self, host: _Host, answer: RawResponse, *, conditional: bool) -> tuple[Response, bool]:
         """The response for a status, and whether its failure is transient."""
         status, headers = answer.status, answer.headers
         if status == 200 or (status == 304 and conditional):

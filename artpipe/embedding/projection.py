@@ -165,10 +165,10 @@ def _move(
     generator: np.random.Generator,
 ) -> None:
     """Pull the ends of each edge together, and push each tail from some works drawn at random; in place."""
-    apart = points[tails] - points[heads]
-    square = (apart**2).sum(axis=1)
+    offsets = points[tails] - points[heads]
+    square = (offsets**2).sum(axis=1)
     pull = -2.0 * _A * _B * np.maximum(square, 1e-12) ** (_B - 1.0) / (1.0 + _A * square**_B)
-    step = np.clip(pull[:, None] * apart, -_LARGEST_STEP, _LARGEST_STEP)
+    step = np.clip(pull[:, None] * offsets, -_LARGEST_STEP, _LARGEST_STEP)
     others = generator.integers(0, len(points), size=(len(tails), _REPULSIONS_AN_EDGE))
     away = points[tails][:, None] - points[others]
     square = (away**2).sum(axis=2)

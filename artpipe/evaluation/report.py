@@ -122,7 +122,7 @@ def evaluate(
     temperatures: Mapping[str, float] | None = None,
     abstain_below: float = 0.0,
 ) -> EvaluationReport:
-    """Measure a model on each held-out split apart.
+    """Measure a model on each held-out split separately.
 
     Args:
         rows: rows that were run through the model, as chosen by `rows_to_measure`. Training rows supply the majority

@@ -193,7 +193,7 @@ def download(state: State, question: QuestionOfAddress, file: Download, size: Si
     if file == "sheet.jpg":
         data = as_sheet(catalogue, catalogue.search(question, picture, size), heading(question, catalogue))
     else:
-        data = (as_csv if file == "hits.csv" else as_parquet)(catalogue.every(question, picture))
+        data = (as_csv if file == "hits.csv" else as_parquet)(catalogue.all_works(question, picture))
     return Response(data, headers={"Content-Disposition": f'attachment; filename="{file}"'}, media_type=KINDS[file])
 
 

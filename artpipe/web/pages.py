@@ -21,7 +21,7 @@ Page = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 @router.get("/")
 def home(state: State) -> HTMLResponse:
     """The first page: a picture, words, or some works to start from."""
-    return HTMLResponse(state.render("home.html", works=state.catalogue.some(WORKS_ON_HOME_PAGE)))
+    return HTMLResponse(state.render("home.html", works=state.catalogue.sample(WORKS_ON_HOME_PAGE)))
 
 
 @router.get("/search")

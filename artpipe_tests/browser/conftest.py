@@ -70,9 +70,9 @@ def described_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 
 
 @pytest.fixture
-def held_up() -> Iterator[threading.Event]:
+def paused_comparisons() -> Iterator[threading.Event]:
     """Comparisons wait until this is set."""
-    with web_fixtures.comparisons_held_up() as may_compare:
+    with web_fixtures.pause_comparisons() as may_compare:
         yield may_compare
 
 

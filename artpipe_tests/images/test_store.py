@@ -80,15 +80,15 @@ def test_amending_reaches_rows_of_every_fragment(store):
 
 
 def test_amending_does_not_write_jpegs_again(store, tmp_path):
-    def held_bytes() -> int:
+    def table_bytes() -> int:
         return sum(file.stat().st_size for file in Path(tmp_path).rglob("*.lance") if file.is_file())
 
     draws = random.Random(0)
     store.upsert([row(f"a/x/{number}", draws.randbytes(100_000)) for number in range(20)])
-    before = held_bytes()
+    before = table_bytes()
     store.amend([{"artwork_id": f"a/x/{number}", "status": "unchanged"} for number in range(20)])
     assert before >= 2_000_000
-    assert held_bytes() - before < 100_000
+    assert table_bytes() - before < 100_000
 
 
 def test_reading_an_empty_lake_creates_nothing(tmp_path):

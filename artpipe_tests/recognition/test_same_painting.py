@@ -13,7 +13,7 @@ from artpipe.embedding.predictions import Predictions
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.recognition.candidates import FIRST
-from artpipe.recognition.feature_index import FeatureUpdate, build_feature_index
+from artpipe.recognition.feature_index import FeatureIndexUpdate, build_feature_index
 from artpipe.recognition.feature_table import CachedFeatures, FeatureTable
 from artpipe.recognition.geometry import MIN_INLIERS, Alignment, best_alignment
 from artpipe.recognition.local_features import LocalFeatures, describe, grey_picture
@@ -134,7 +134,7 @@ def test_vocabulary_and_threshold_are_kept_until_the_collection_outgrew_them(tmp
     assert learnt
     embed(lake, pictures | {"a/b/4": 4})
     done = build_feature_index(lake, queries=4)
-    assert done == FeatureUpdate(1, 0, False, False, done.min_inlier_ratio)
+    assert done == FeatureIndexUpdate(1, 0, False, False, done.min_inlier_ratio)
     embed(lake, pictures | {"a/b/4": 4, "a/b/5": 5})
     done = build_feature_index(lake, queries=4)
     assert (done.has_new_vocabulary, done.has_new_threshold) == (False, True)  # 2 of 4 changed since the threshold

@@ -94,7 +94,7 @@ def write_described_works(lake: DataLake, count: int) -> None:
 
 
 @contextmanager
-def comparisons_held_up() -> Iterator[threading.Event]:
+def pause_comparisons() -> Iterator[threading.Event]:
     """Comparisons wait until the event is set."""
     may_compare = threading.Event()
     compare = Catalogue.same_painting
@@ -110,8 +110,8 @@ def comparisons_held_up() -> Iterator[threading.Event]:
 
 
 @pytest.fixture
-def held_up() -> Iterator[threading.Event]:
-    with comparisons_held_up() as may_compare:
+def paused_comparisons() -> Iterator[threading.Event]:
+    with pause_comparisons() as may_compare:
         yield may_compare
 
 

@@ -61,14 +61,14 @@ def test_without_local_features_only_the_collection_page_mentions_it(client: Tes
     assert "ARTPIPE_SAME_PAINTING" in client.get("/collection").text
 
 
-def test_a_script_gets_results_before_the_verdict(comparing: TestClient, held_up: threading.Event, blots):
+def test_a_script_gets_results_before_the_verdict(comparing: TestClient, paused_comparisons: threading.Event, blots):
     token = sent_by_a_script(comparing, blots(1))
     page = comparing.get("/search", params={"image": token}).text
     assert "Looks like your picture" in page
     assert f'role="status" data-comparing="{token}"' in page
     assert "Comparing your picture" in page
     assert comparing.get("/api/search", params={"image": token}).json()["same_painting"] is None
-    held_up.set()
+    paused_comparisons.set()
     response = comparing.get("/search/verdict", params={"image": token})
     assert response.headers["cache-control"] == "no-store"
     assert "In the collection" in response.json()["html"]
@@ -89,7 +89,7 @@ def test_a_form_without_a_script_waits_for_the_verdict(comparing: TestClient, bl
     assert "data-comparing" not in page.text
 
 
-@pytest.mark.usefixtures("held_up")
+@pytest.mark.usefixtures("paused_comparisons")
 def test_a_verdict_of_another_server_is_not_waited_for(
     described: DataLake, comparing: TestClient, colour_model_class, blots
 ):
@@ -108,7 +108,7 @@ def test_a_verdict_is_requested_with_a_token(comparing: TestClient):
     assert comparing.get("/search/verdict", params={"image": "AAAA"}).status_code == 422
 
 
-@pytest.mark.usefixtures("held_up")
+@pytest.mark.usefixtures("paused_comparisons")
 def test_queued_comparisons_count_towards_the_upload_limit(described: DataLake, colour_model_class, blots):
     busy = TestClient(create_app(described, WebConfig(max_pending_uploads=2), encoder=colour_model_class()))
     for seed in (3, 4):
@@ -184,7 +184,7 @@ def test_a_failed_comparison_is_reported_and_repeated_on_the_next_upload(
 
 
 def test_waiting_for_a_verdict_takes_no_second_upload_slot(
-    described: DataLake, colour_model_class, held_up: threading.Event, blots
+    described: DataLake, colour_model_class, paused_comparisons: threading.Event, blots
 ):
     app = create_app(described, WebConfig(max_pending_uploads=2), encoder=colour_model_class())
     client = TestClient(app)
@@ -193,7 +193,7 @@ def test_waiting_for_a_verdict_takes_no_second_upload_slot(
         while not app.state.web.comparisons.waiting:
             time.sleep(0.01)
         sent_by_a_script(client, blots(3))
-        held_up.set()
+        paused_comparisons.set()
         assert waits.result(60).json()["same_painting"]["artwork_id"] is not None
 
 
