@@ -66,7 +66,7 @@ def test_the_middle_of_a_life_lies_between_birth_and_death():
 
 
 @given(st.text(alphabet=list("0123456789 -/.,()?bdcative\u2013"), max_size=30))
-def test_whatever_the_text_a_life_ends_after_it_begins(text: str):
+def test_the_life_of_any_text_ends_after_it_begins(text: str):
     life = parse_life(text)
     if life.born is not None and life.died is not None:
         assert 0 <= life.died - life.born <= 120

@@ -68,7 +68,7 @@ def test_at_3_of_two_classes_is_one():
 
 
 @pytest.mark.parametrize(("labels", "reason"), [([], "no rows"), ([None] * 4, "no row has a known label")])
-def test_what_cannot_be_measured_is_none_with_a_reason(labels, reason):
+def test_scores_that_cannot_be_measured_are_none_with_a_reason(labels, reason):
     scores = scored(labels, PROBABILITIES[: len(labels)])
     assert (scores.n, scores.at_1, scores.macro_f1, scores.calibration, scores.reason) == (0, None, None, None, reason)
 

@@ -101,7 +101,7 @@ def test_fewer_than_k_others_are_enough():
     [(6, [], "no rows"), (6, [5], "no query has a known style and a neighbour"), (0, [], "no rows"),
      (1, [0], "no query has a known style and a neighbour")],
 )  # fmt: skip
-def test_what_cannot_be_measured_is_none_with_a_reason(rows, queries, reason):
+def test_scores_that_cannot_be_measured_are_none_with_a_reason(rows, queries, reason):
     indices = np.array(queries, dtype=np.int64)
     (scores,) = score_retrieval(VECTORS[:rows], WORKS[:rows], {"style": STYLES[:rows]}, indices, split="test")
     assert (scores.precision, scores.chance, scores.ceiling, scores.n, scores.reason) == (None, None, None, 0, reason)

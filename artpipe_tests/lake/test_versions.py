@@ -47,7 +47,7 @@ def test_a_version_goes_when_it_was_replaced_too_long_ago():
     assert expired_versions(weekly, timedelta(0), NOW) == [1, 2, 3, 4, 5, 6]
 
 
-def test_of_commits_that_follow_each_other_the_last_stays():
+def test_only_the_last_of_successive_commits_stays():
     harvest = versions(3 * DAY, 2 * DAY, 2 * DAY - MINUTE, 2 * DAY - 2 * MINUTE)
     assert expired_versions(harvest, 30 * DAY, NOW) == [2, 3]
 

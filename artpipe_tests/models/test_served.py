@@ -30,7 +30,7 @@ def history(pointer: Pointer) -> list[str]:
     return [entry.model_id for entry in pointer.history]
 
 
-def test_what_is_written_is_read_again_and_names_the_model_first(lake):
+def test_a_written_pointer_is_read_back_and_names_the_model_first(lake):
     first = Serving("a", "2026-01-02T00:00:00+00:00", "first", "the first")
     second = Serving("b", "2026-01-03T00:00:00+00:00", "check", "no worse")
     write_pointer(lake, Pointer(first).served_by(second).without("c", Declined("check", "worse", 0.01)))

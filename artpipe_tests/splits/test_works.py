@@ -97,7 +97,7 @@ def test_a_work_keeps_its_name_when_a_smaller_id_joins(catalogue):
 
 
 @pytest.mark.parametrize("wins", ["b/one", "b/two"])
-def test_of_two_works_found_to_be_one_the_trained_one_keeps_its_name(catalogue, wins):
+def test_two_works_that_turn_out_to_be_one_take_the_name_of_the_trained_one(catalogue, wins):
     one = {"artwork_id": "b/one", "title": "Still-Life", "location": "Here"}
     two = {"artwork_id": "b/two", "title": "Still-Life", "location": "There"}
     before = splits_of(catalogue(one, two)).with_columns(

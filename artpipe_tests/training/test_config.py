@@ -33,7 +33,7 @@ def test_a_field_of_the_recipe_can_be_overridden():
     assert config.identity() != TrainingConfig(weights="imagenet").identity()
 
 
-def test_what_the_user_sets_wins_over_the_recipe():
+def test_settings_override_the_recipe():
     chosen = TrainingConfig(weights="none", epochs=3, learning_rate=0.5).recipe
     assert (chosen.epochs, chosen.learning_rate) == (3, 0.5)
     assert chosen.patience == FROM_SCRATCH.patience
