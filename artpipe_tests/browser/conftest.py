@@ -17,6 +17,7 @@ from artpipe.lake.paths import DataLake
 from artpipe.search.novelty import NoveltyScale, save_scale
 from artpipe.web.app import create_app
 from artpipe.web.config import WebConfig
+from artpipe_tests.fixtures.paintings import jpeg_of, painting
 from artpipe_tests.web import conftest as web_fixtures
 
 CHROMIUM = next(
@@ -127,7 +128,7 @@ def work_numbers() -> Iterator[int]:
 def collection_picture(tmp_path: Path, work_numbers: Iterator[int]) -> Path:
     """A picture of a work of the described collection; another for each test, so that it was not compared before."""
     path = tmp_path / "painting.jpg"
-    path.write_bytes(web_fixtures.blots(next(work_numbers)))
+    path.write_bytes(jpeg_of(painting(next(work_numbers))))
     return path
 
 
