@@ -6,8 +6,12 @@ exit code 2; any other exception is a defect and keeps its traceback.
 
 
 class ArtpipeError(Exception):
-    """An expected failure with a next step; subclasses live beside the code that raises them."""
+    """An expected failure with a next step; subclasses are defined where they are raised."""
 
 
 class BadSettingError(ArtpipeError):
-    """An ARTPIPE_ variable holds what its setting cannot take."""
+    """An ARTPIPE_ variable has a value that its setting does not accept."""
+
+
+class PortTakenError(ArtpipeError):
+    """An address cannot be bound, since another program has the port."""

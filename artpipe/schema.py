@@ -1,4 +1,4 @@
-"""The vocabulary everyone shares: tasks and their classes, the columns of each table, the layout of the site.
+"""The shared vocabulary: tasks and their classes, the columns of each table, the layout of the site.
 
 Tables are checked against these schemas; everything downstream imports the classes from here, so that a class has one
 name and one place in the order.

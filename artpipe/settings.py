@@ -20,7 +20,7 @@ from artpipe import __version__
 
 SAMPLE = "sample"
 _TRAIN_IMAGE_PX: Mapping[str, int] = {"probe": 288, "finetune": 224, "best": 288}
-"""Side of the square that the network sees, by recipe; a larger one is seen better and costs more."""
+"""Side of the network's square input, by recipe; a larger one is more accurate and costs more."""
 
 
 class Settings(BaseSettings):
@@ -36,9 +36,9 @@ class Settings(BaseSettings):
     )
 
     gallery: str = Field(
-        default=SAMPLE, description="`sample` for the drawn practice gallery, or the base URL of a gallery"
+        default=SAMPLE, description="`sample` for the drawn sample gallery, or the base URL of a gallery"
     )
-    sample_artworks: int = Field(default=900, ge=60, le=5000, description="works in the drawn practice gallery")
+    sample_artworks: int = Field(default=900, ge=60, le=5000, description="works in the drawn sample gallery")
     lake: str | None = Field(
         default=None,
         description="folder or `s3://` address of the data lake; default: `data_lake/` + the gallery's name",
@@ -62,8 +62,8 @@ class Settings(BaseSettings):
     revalidate_after_days: float = Field(
         default=6.0,
         ge=0,
-        description="ask the gallery again about an image when its last answer is older than this; at 7, a weekly "
-        "re-scrape would find most answers of the week before a little too young, and ask every second week",
+        description="request an image again when the last response about it is older than this; at 7, a weekly "
+        "re-scrape would find most responses of the previous week a little too young, and request every second week",
     )
     keep_versions_days: float = Field(
         default=30.0,
@@ -88,16 +88,17 @@ class Settings(BaseSettings):
     )
     recipe: Literal["probe", "finetune", "best"] = Field(
         default="finetune",
-        description="`probe` trains a head on a frozen backbone, minutes on a laptop; `finetune` then all but its "
-        "lowest levels, and keeps what it was beside it; `best` the same, longer and at 288 px, for a GPU",
+        description="`probe` trains a head on a frozen backbone, minutes on a laptop; `finetune` then trains all but "
+        "its lowest levels and saves the ensemble of the pretrained and the fine-tuned network; `best` is the same, "
+        "longer and at 288 px, for a GPU",
     )
     train_image_px: int | None = Field(
         default=None,
         ge=32,
         le=1024,
-        description="side of the square that the network sees; default: by `recipe`, sample gallery 128",
+        description="side of the network's square input; default: by `recipe`, sample gallery 128",
     )
-    embedding_dimensions: int = Field(default=256, ge=8, le=4096, description="length of a vector")
+    embedding_dimensions: int = Field(default=256, ge=8, le=4096, description="length of an embedding")
     epochs: int | None = Field(default=None, ge=1, description="most epochs to train; early stopping may end sooner")
     batch_size: int | None = Field(
         default=None, ge=2, description="images a training step; default: by `backbone_weights`"
@@ -111,7 +112,7 @@ class Settings(BaseSettings):
     dagster_home: str | None = Field(
         default=None,
         validation_alias="DAGSTER_HOME",
-        description="folder of the Dagster instance that remembers the runs; default: `dagster/` inside the lake",
+        description="folder of the Dagster instance that records the runs; default: `dagster/` inside the lake",
     )
     warm_start: bool = Field(
         default=False,
@@ -124,18 +125,20 @@ class Settings(BaseSettings):
         description="how much lower a new model's mean accuracy on test works may be for it to be served",
     )
     keep_models: int = Field(
-        default=5, ge=1, description="newest models kept, beside the served one and the one to roll back to"
+        default=5, ge=1, description="newest models kept, in addition to the served one and the one to roll back to"
     )
     automate: bool = Field(
         default=False, description="start the re-scrape schedule, the automation and the alerts with the Dagster daemon"
     )
-    rescrape_cron: str = Field(default="0 3 * * 1", description="when the gallery is asked for changes, as a cron line")
+    rescrape_cron: str = Field(
+        default="0 3 * * 1", description="when the gallery is checked for changes, as a cron line"
+    )
     timezone: str = Field(default="UTC", description="time zone of `ARTPIPE_RESCRAPE_CRON`, such as `Europe/Budapest`")
     fresh_within_days: float = Field(
-        default=8.0, ge=0.01, description="the gallery's answers are promised to be newer than this"
+        default=8.0, ge=0.01, description="freshness policy of the catalogue: how old its last check may be"
     )
     stale_alert_hours: float = Field(
-        default=24.0, ge=0, description="tell when an asset has been stale or missing for longer than this"
+        default=24.0, ge=0, description="alert when an asset has been stale or missing for longer than this"
     )
     webhook_url: SecretStr | None = Field(
         default=None, description="alerts are POSTed here as JSON; they are only logged where it is not set"
@@ -150,7 +153,7 @@ class Settings(BaseSettings):
         default=0.5,
         ge=0,
         lt=1,
-        description="a label that is less probable is told as unsure, here and in the report; 0: never",
+        description="a predicted label with a lower probability is shown as unsure; 0: never",
     )
     search_recall: float = Field(
         default=0.99, gt=0, le=1, description="share of the ten true neighbours that the search index must find"
@@ -205,12 +208,12 @@ class Settings(BaseSettings):
 
     @property
     def is_sample(self) -> bool:
-        """Whether the drawn practice gallery is used."""
+        """Whether the sample gallery is used."""
         return self.gallery == SAMPLE
 
     @cached_property
     def lake_root(self) -> str:
-        """The lake in use. Each gallery has its own by default, so that practice works never mix with real ones."""
+        """The lake in use. Each gallery has its own by default, so that drawn works never mix with real ones."""
         if self.lake is not None:
             return self.lake
         name = SAMPLE if self.is_sample else urlsplit(self.gallery).netloc.replace(":", "-")
@@ -218,7 +221,7 @@ class Settings(BaseSettings):
 
     @property
     def user_agent(self) -> str:
-        """Who we say we are to a gallery."""
+        """The User-Agent header of every request."""
         return f"artpipe/{__version__}" + (f" (+{self.contact})" if self.contact else "")
 
     @property
@@ -240,7 +243,7 @@ class Settings(BaseSettings):
     def _probe_has_weights(self) -> "Settings":
         if self.recipe == "probe" and self.resolved_backbone_weights == "none":
             raise ValueError(
-                "the recipe `probe` leaves the backbone as it is, and without weights it knows nothing; set "
+                "the recipe `probe` leaves the backbone frozen, and without weights its features are random; set "
                 "ARTPIPE_RECIPE=finetune to train it, or ARTPIPE_BACKBONE_WEIGHTS to `imagenet` or a file"
             )
         return self

@@ -3,7 +3,6 @@
 import http.server
 import json
 import os
-import threading
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import hypothesis
 import pytest
 
 from artpipe.lake.paths import DataLake
+from artpipe_tests.fixtures.loopback_server import Quiet, running
 
 pytest_plugins = (
     "artpipe_tests.fixtures.drawn_pictures",
@@ -67,7 +67,7 @@ class FakeWebhook(http.server.ThreadingHTTPServer):
         self.alerts: list[dict[str, Any]] = []
 
 
-class _WebhookHandler(http.server.BaseHTTPRequestHandler):
+class _WebhookHandler(Quiet, http.server.BaseHTTPRequestHandler):
     server: FakeWebhook
 
     def do_POST(self) -> None:
@@ -77,19 +77,12 @@ class _WebhookHandler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's names
-        pass
-
 
 @pytest.fixture
 def fake_webhook() -> Generator[FakeWebhook]:
     """A chat service on loopback."""
-    with FakeWebhook() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
+    with running(FakeWebhook()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,14 +1,11 @@
 """The shipped notebook, run from top to bottom on a small lake with a real, untrained network."""
 
-import io
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
-from PIL import Image
 
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.images.reading import read_picture
@@ -17,23 +14,10 @@ from artpipe.models.served import Pointer, Serving, write_pointer
 from artpipe.recognition.feature_index import build_feature_index
 from artpipe.search.served_model import load_served_model
 from artpipe.search.text import build_text_index
+from artpipe_tests.fixtures.paintings import jpeg_of, painting
 
 NOTEBOOK = files("artpipe") / "notebooks" / "collection.ipynb"
 WORKS = 9
-
-
-def painting(seed: int) -> bytes:
-    """Blots of all sizes, which no other seed has."""
-    rng = np.random.default_rng(seed)
-    layers = [
-        np.asarray(Image.fromarray(rng.integers(0, 255, (n, n * 4 // 3, 3), dtype=np.uint8)).resize((320, 240)))
-        for n in (6, 15, 40)
-    ]
-    out = io.BytesIO()
-    Image.fromarray((0.5 * layers[0] + 0.3 * layers[1] + 0.2 * layers[2]).astype(np.uint8)).save(
-        out, "JPEG", quality=92
-    )
-    return out.getvalue()
 
 
 @pytest.fixture
@@ -51,7 +35,7 @@ def lake(tmp_path: Path) -> DataLake:
     card, _ = save_model(lake, model.state_dict(), card)
     write_pointer(lake, Pointer(Serving(card.model_id)))
     encoder = load_served_model(lake, "cpu")
-    jpegs = [painting(n) for n in range(WORKS)]
+    jpegs = [jpeg_of(painting(n)) for n in range(WORKS)]
     ids = [f"p/painter{n % 4}/work{n}" for n in range(WORKS)]
     rows = pl.DataFrame(
         {
@@ -105,7 +89,7 @@ def test_the_notebook_runs_from_top_to_bottom(lake: DataLake, tmp_path: Path, mo
     assert "_distance" in shown[-1]["text/plain"]
 
 
-def test_the_notebook_is_shipped_without_anybody_s_results():
+def test_the_notebook_is_shipped_without_outputs():
     import json
 
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]

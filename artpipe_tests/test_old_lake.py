@@ -39,7 +39,7 @@ def run(*arguments: str) -> object:
     return json.loads(result.stdout)
 
 
-def test_an_old_lake_is_searched_as_it_is(old_lake: Path):
+def test_an_old_lake_is_searched_without_a_refresh(old_lake: Path):
     collection = Collection.open(old_lake)
     assert len(collection) == 53
     assert len(collection.like(["m/montalve/inter039"], k=5)) == 5

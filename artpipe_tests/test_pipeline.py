@@ -159,7 +159,7 @@ def test_tables_for_people_are_written_for_spreadsheets(pipeline: Pipeline):
         assert pipeline.lake.report(name).read_bytes().startswith(codecs.BOM_UTF8)
 
 
-def test_the_report_tells_held_out_splits_apart(pipeline: Pipeline):
+def test_the_report_measures_each_held_out_split(pipeline: Pipeline):
     report = json.loads(pipeline.lake.evaluation_report.read_text())
     assert set(report["splits"]) == {"validation", "test", "unseen_artists"}
     assert report["splits"]["test"]["classification"]["style"]["at_1"] is not None
@@ -169,14 +169,14 @@ def test_a_second_run_finds_the_same_content_and_does_not_fetch_train_or_embed_a
     before = pipeline.versions()
     again = pipeline.run()
     assert pipeline.versions() == before
-    told = {
+    metadata_of = {
         event.asset_key.to_user_string(): {name: value.value for name, value in event.metadata.items()}
         for materialization in again.get_asset_materialization_events()
         if (event := materialization.step_materialization_data.materialization)
     }
     roots = {"raw_catalog", "raw_artists"}
-    assert {name for name, metadata in told.items() if metadata.get("reused") is True} == ASSETS - roots
-    assert {name: told[name]["bodies"] for name in roots} == dict.fromkeys(roots, 0)
+    assert {name for name, metadata in metadata_of.items() if metadata.get("reused") is True} == ASSETS - roots
+    assert {name: metadata_of[name]["bodies"] for name in roots} == dict.fromkeys(roots, 0)
 
 
 def test_a_search_finds_the_query_s_neighbours(pipeline: Pipeline):

@@ -40,7 +40,7 @@ def artists(step: AssetStep) -> Result:
     # The changes before the artworks: killed in between, the next run finds the same changes and records them once.
     stored={"catalog_changes": PARQUET, "artworks": PARQUET, "quarantine": PARQUET},
     descriptions={
-        "catalog_changes": "What changed in the catalogue since it was first read: when, where, before and after.",
+        "catalog_changes": "Every change of the catalogue since the first one: when, where, old and new value.",
         "artworks": "Every row of the catalogue that could be read, with its dates, its artist and its style.",
         "quarantine": "Every row of the catalogue that could not be read, with the reason. None is dropped.",
     },

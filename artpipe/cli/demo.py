@@ -106,7 +106,7 @@ def _print_neighbours(lake: DataLake, console: "Console") -> None:
 
 
 def _query_of(lake: DataLake) -> str:
-    """A test work that nobody picked by hand: the first by hash."""
+    """The first test work by hash."""
     from artpipe.lake.parquet import read_table
 
     splits: pl.DataFrame = read_table(lake, "splits")

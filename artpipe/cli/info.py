@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from artpipe import __version__
-from artpipe.cli.terminal import AsJson, people, print_json, settings_in_force
+from artpipe.cli.terminal import AsJson, message_console, print_json, settings_in_force
 
 if TYPE_CHECKING:
     from artpipe.lake.paths import DataLake
@@ -35,7 +35,7 @@ def info(as_json: AsJson = False) -> None:
             continue
         for number, (name, value) in enumerate(facts.items()):
             table.add_row(topic if number == 0 else "", name, _plain(value))
-    people(stderr=False).print(table)
+    message_console(stderr=False).print(table)
 
 
 def summarise(

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from artpipe.cli.terminal import AsJson, people, print_json, settings_in_force
+from artpipe.cli.terminal import AsJson, message_console, print_json, settings_in_force
 from artpipe.errors import ArtpipeError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class UnknownWorkError(ArtpipeError):
 
 @app.command("list")
 def list_overrides(as_json: AsJson = False) -> None:
-    """List the corrected and confirmed labels beside the catalogue's, and the joined artworks."""
+    """List the corrected and confirmed labels with the catalogue's, and the joined artworks."""
     from artpipe.lake.paths import DataLake
     from artpipe.splits.corrections import compare_corrections
     from artpipe.splits.overrides import OverrideFiles, read_overrides
@@ -41,9 +41,9 @@ def list_overrides(as_json: AsJson = False) -> None:
         if table.height:
             _show(title, table)
     if not corrections.height and not overrides.same_work.height:
-        people().print("There are no corrections yet; see `artpipe labels suspects`.", markup=False)
+        message_console().print("There are no corrections yet; see `artpipe labels suspects`.", markup=False)
     for remark in overrides.remarks:
-        people().print(remark, markup=False)
+        message_console().print(remark, markup=False)
 
 
 @app.command()
@@ -77,7 +77,7 @@ def suspects(
         return
     columns = ["artwork_id", "task", "label", "suggested", "suggested_probability", "artist", "title"]
     _show("Suspect labels", found.select(columns))
-    people().print(
+    message_console().print(
         f"Pictures: {lake.report('labels')}. Next: `artpipe labels set ARTWORK_ID TASK LABEL`.", markup=False
     )
 
@@ -99,8 +99,8 @@ def set_label(
     files = OverrideFiles.from_settings(settings)
     previous = write_label(files, line)
     instead = f", instead of {previous['label'] or 'unknown'!r} by {previous['by'] or 'somebody'}" if previous else ""
-    people().print(f"The {task} of {artwork_id} is {label or 'unknown'}{instead}.", markup=False)
-    people().print(f"Written to {files.labels}. Next: `artpipe refresh`.", markup=False)
+    message_console().print(f"The {task} of {artwork_id} is {label or 'unknown'}{instead}.", markup=False)
+    message_console().print(f"Written to {files.labels}. Next: `artpipe refresh`.", markup=False)
 
 
 @app.command()
@@ -118,8 +118,8 @@ def join(
     _refuse_unknown(right)
     files = OverrideFiles.from_settings(settings)
     write_same_work(files, {"left": left, "right": right, **_signed(by, reason)})
-    people().print(f"{left} and {right} are recorded as one work.", markup=False)
-    people().print(f"Written to {files.same_work}. Next: `artpipe refresh`.", markup=False)
+    message_console().print(f"{left} and {right} are recorded as one work.", markup=False)
+    message_console().print(f"Written to {files.same_work}. Next: `artpipe refresh`.", markup=False)
 
 
 def _signed(by: str | None, reason: str) -> dict[str, str]:
@@ -160,4 +160,4 @@ def _show(title: str, rows: "pl.DataFrame") -> None:
     table = Table(*(Column(name, no_wrap=name == "artwork_id", overflow="fold") for name in rows.columns), title=title)
     for row in rows.iter_rows():
         table.add_row(*("" if value is None else escape(str(value)) for value in row))
-    people(stderr=False).print(table)
+    message_console(stderr=False).print(table)

@@ -1,4 +1,4 @@
-"""The command line `artpipe`: every command group has a module of its own beside this one.
+"""The command line `artpipe`: every command group has its own module in this package.
 
 Tables and progress go to a person, JSON to a program: with `--json`, stdout has JSON alone. An expected failure is one
 line on stderr and exit code 2. Heavy libraries are imported by the command that needs them.
@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from artpipe import __version__
 from artpipe.cli import info, labels, models, refresh, search, serve
-from artpipe.cli.terminal import EXPECTED_FAILURE, people, settings_in_force
+from artpipe.cli.terminal import EXPECTED_FAILURE, message_console, settings_in_force
 from artpipe.errors import ArtpipeError
 
 
@@ -44,7 +44,7 @@ def demo() -> None:
     """Run the whole graph on the sample gallery, and show a painting with its nearest neighbours."""
     from artpipe.cli.demo import run_demo
 
-    run_demo(settings_in_force(), people())
+    run_demo(settings_in_force(), message_console())
 
 
 app = typer.Typer(

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from artpipe.cli.terminal import AsJson, people, print_json, settings_in_force
+from artpipe.cli.terminal import AsJson, message_console, print_json, settings_in_force
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ _STATES = {
     "candidate": "a candidate",
     "declined": "declined",
     "served before": "an earlier one",
-    "kept": "kept beside",
+    "kept": "kept",
 }
 _MARKS = {"served": "[green]served[/]", "candidate": "[cyan]candidate[/]", "declined": "[yellow]declined[/]"}
 
@@ -38,23 +38,23 @@ def models(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json([each.to_dict() for each in summaries])
     elif summaries:
-        console = people(stderr=False)
+        console = message_console(stderr=False)
         console.print(_table(summaries))
         for each in summaries:
             console.print(f"{each.model_id} is {_STATES[each.state]}: {each.why}", markup=False, highlight=False)
     else:
-        people().print(f"No model was trained in {lake.root} yet; run `artpipe refresh`.", markup=False)
+        message_console().print(f"No model was trained in {lake.root} yet; run `artpipe refresh`.", markup=False)
 
 
 @app.command()
 def promote(model_id: Annotated[str, typer.Argument(help="The id of a saved model.")], as_json: AsJson = False) -> None:
-    """Serve this model, whatever its comparison with the served one says."""
+    """Serve this model, whatever its comparison with the served one shows."""
     from artpipe.definitions import build_definitions
     from artpipe.serving.promotion import promote as run_promote
 
     settings = settings_in_force()
     has_moved = run_promote(build_definitions(settings), settings, model_id)
-    _tell(model_id, has_moved=has_moved, as_json=as_json)
+    _report(model_id, has_moved=has_moved, as_json=as_json)
 
 
 @app.command()
@@ -64,10 +64,10 @@ def rollback(as_json: AsJson = False) -> None:
     from artpipe.serving.promotion import roll_back
 
     settings = settings_in_force()
-    _tell(roll_back(build_definitions(settings), settings), has_moved=True, as_json=as_json)
+    _report(roll_back(build_definitions(settings), settings), has_moved=True, as_json=as_json)
 
 
-def _tell(model_id: str, *, has_moved: bool, as_json: bool) -> None:
+def _report(model_id: str, *, has_moved: bool, as_json: bool) -> None:
     from artpipe.lake.paths import DataLake
     from artpipe.models.served import read_pointer
 
@@ -76,10 +76,10 @@ def _tell(model_id: str, *, has_moved: bool, as_json: bool) -> None:
     if as_json:
         print_json({"served": model_id, "changed": has_moved, "reason": reason})
     elif has_moved:
-        people().print(f"{model_id} is served: {reason}.", markup=False)
-        people().print("Next: `artpipe refresh`, which embeds the collection with it.", markup=False)
+        message_console().print(f"{model_id} is served: {reason}.", markup=False)
+        message_console().print("Next: `artpipe refresh`, which embeds the collection with it.", markup=False)
     else:
-        people().print(f"{model_id} is served already: nothing was changed.", markup=False)
+        message_console().print(f"{model_id} is served already: nothing was changed.", markup=False)
 
 
 def _table(summaries: "list[ModelSummary]") -> "Table":

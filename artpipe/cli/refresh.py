@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from artpipe.cli.terminal import AsJson, people, print_json, settings_in_force
+from artpipe.cli.terminal import AsJson, message_console, print_json, settings_in_force
 
 if TYPE_CHECKING:
     from artpipe.orchestration.runner import RefreshReport
@@ -19,7 +19,7 @@ Select = Annotated[
 
 def refresh(
     select: Select = None,
-    force: Annotated[bool, typer.Option("--force", help="Run everything selected and make it anew.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run everything selected, whether stale or not.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and run nothing.")] = False,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait for another refresh of this lake, or end at once.")
@@ -38,7 +38,7 @@ def refresh(
     if dry_run:
         status(select, force, as_json=as_json)
         return
-    settings, console = settings_in_force(), people()
+    settings, console = settings_in_force(), message_console()
     options = RefreshOptions(select=select, force=force, wait=wait, webserver=webserver)
     report = run_refresh(build_definitions(settings), settings, options, console)
     if as_json:
@@ -63,7 +63,7 @@ def status(
     if as_json:
         print_json(found.to_dict())
         return
-    console = people(stderr=False)
+    console = message_console(stderr=False)
     console.print(outlook_table(found))
     console.print(found.summary, highlight=False)
 

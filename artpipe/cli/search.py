@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from artpipe.cli.terminal import AsJson, people, print_json, problems, settings_in_force
+from artpipe.cli.terminal import AsJson, message_console, print_json, problems, settings_in_force
 from artpipe.errors import ArtpipeError
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def predict(
         file = escape(str(answer.file)) + ("\n[yellow]unlike anything in the collection[/]" if is_unlike else "")
         cells = (_labels(pairs, is_sure=answer.is_sure[task]) for task, pairs in answer.best.items())
         table.add_row(file, *cells, end_section=True)
-    people(stderr=False).print(table)
+    message_console(stderr=False).print(table)
 
 
 def _labels(pairs: "list[tuple[str, float]]", *, is_sure: bool) -> str:
@@ -129,7 +129,7 @@ def _years(text: str | None) -> tuple[int | None, int | None]:
 
 def _write_file(write: "Callable[[Path], Path]", path: Path) -> None:
     try:
-        people().print(f"Wrote {write(path)}.", highlight=False, markup=False)
+        message_console().print(f"Wrote {write(path)}.", highlight=False, markup=False)
     except OSError as error:
         raise UnwritableFileError(
             f"{path} cannot be written ({error.strerror or error}); name a file in a writable folder."
@@ -141,7 +141,7 @@ def _show_hits(query: str, hits: "pl.DataFrame") -> None:
     from rich.table import Column, Table
 
     if hits.is_empty():
-        people().print("No work matches every filter.")
+        message_console().print("No work matches every filter.")
         return
     artwork_id = Column("artwork_id", no_wrap=True, overflow="fold")  # it is copied into the next command
     columns = ("", "similarity", "work", "date", "style", "type", artwork_id)
@@ -155,4 +155,4 @@ def _show_hits(query: str, hits: "pl.DataFrame") -> None:
             *(escape(hit[name] or "") for name in ("date_text", "style", "type")),
             page,
         )
-    people(stderr=False).print(table)
+    message_console(stderr=False).print(table)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from artpipe.cli.terminal import people, settings_in_force
+from artpipe.cli.terminal import message_console, settings_in_force
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")]
 
@@ -46,7 +46,9 @@ def export_site(folder: Annotated[Path, typer.Argument(help="Where to write; new
     lake = DataLake(settings.lake_root)
     done = write_site(lake, folder, TerminalProgress(), abstain_below=settings.abstain_below)
     left_out = f" ({len(done.left_out)} works with unusable ids are left out)" if done.left_out else ""
-    people().print(f"{done.works:,} works and {done.artists:,} artists are in {folder}{left_out}: open index.html.")
+    message_console().print(
+        f"{done.works:,} works and {done.artists:,} artists are in {folder}{left_out}: open index.html."
+    )
 
 
 def serve_gallery(
@@ -65,7 +67,7 @@ def serve_gallery(
     folder = write_sample_site(site, artworks=settings.sample_artworks, progress=TerminalProgress())
     try:
         with serve(folder, port=port) as url:
-            people().print(f"The sample gallery is at {url} (Ctrl-C ends it).")
+            message_console().print(f"The sample gallery is at {url} (Ctrl-C ends it).")
             threading.Event().wait()
     except KeyboardInterrupt:
         pass

@@ -47,7 +47,7 @@ def problems(error: "ValidationError", prefix: str) -> str:
     return "; ".join(lines) + "."
 
 
-def people(*, stderr: bool = True) -> "Console":
+def message_console(*, stderr: bool = True) -> "Console":
     """Where tables and progress go: stderr, so that stdout stays free for what a program reads.
 
     Long lines are left to the terminal to wrap: rich would put newlines into the commands and paths in them.

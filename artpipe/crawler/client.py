@@ -19,7 +19,7 @@ from artpipe.crawler.limits import HostPace, backoff_s, is_loopback, retry_after
 from artpipe.crawler.outcome import Outcome, Request, RequestCounts, Response
 from artpipe.crawler.parallel import AbandonedError, in_parallel
 from artpipe.crawler.robots import MAX_ROBOTS_BYTES, ROBOTS_PATH, RobotsRules, robots_rules
-from artpipe.crawler.wire import Answer, BodyTooLargeError, TransferError, Wire
+from artpipe.crawler.wire import BodyTooLargeError, RawResponse, TransferError, Wire
 from artpipe.errors import ArtpipeError
 
 __all__ = [
@@ -34,7 +34,7 @@ __all__ = [
 
 MAX_REDIRECTS = 5
 SPARE_WORKERS = 2
-"""Threads beside those with a request in flight: ready to send the next one, or pausing before a retry."""
+"""Threads in addition to those with a request in flight: ready to send the next one, or pausing before a retry."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 TRANSIENT = frozenset({429, 500, 502, 503, 504})
 GONE = frozenset({404, 410})
@@ -62,7 +62,7 @@ class ClientConfig:
         backoff_s: bound of the random pause after the first failure; it doubles with each further one.
         retry_after_ceiling_s: the longest Retry-After that is waited for.
         max_body_bytes: the largest accepted body.
-        allowed_hosts: hosts (`name` or `name:port`) that a redirect may lead to, beside the one of `base_url`.
+        allowed_hosts: hosts (`name` or `name:port`) that a redirect may lead to, in addition to that of `base_url`.
     """
 
     base_url: str
@@ -269,7 +269,7 @@ class GalleryClient:
 
     def _exchange(
         self, host: _Host, address: str, headers: dict[str, str], limit: int, stop: threading.Event
-    ) -> Answer:
+    ) -> RawResponse:
         """One request, as soon as the host's concurrency and pace allow it."""
         with host.slots:
             waiting = True
@@ -283,7 +283,7 @@ class GalleryClient:
             self._count(requests=1)
             return self._wire.send(address, headers, limit)
 
-    def _interpret(self, host: _Host, answer: Answer, *, conditional: bool) -> tuple[Response, bool]:
+    def _interpret(self, host: _Host, answer: RawResponse, *, conditional: bool) -> tuple[Response, bool]:
         """The response for a status, and whether its failure is transient."""
         status, headers = answer.status, answer.headers
         if status == 200 or (status == 304 and conditional):

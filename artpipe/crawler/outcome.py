@@ -29,7 +29,7 @@ class Request:
         url: the original address.
         etag: the ETag of the stored copy, if any.
         last_modified: the Last-Modified of the stored copy, if any.
-        key: anything the caller needs beside the response.
+        key: anything the caller needs with the response.
     """
 
     url: str

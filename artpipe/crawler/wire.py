@@ -41,7 +41,7 @@ class BodyTooLargeError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RawResponse:
     """A whole response. The body is read for status 200 alone."""
 
     status: int
@@ -102,12 +102,12 @@ class Wire:
                 with contextlib.suppress(OSError):
                     waiting.shutdown(socket.SHUT_RDWR)
 
-    def send(self, url: str, headers: Mapping[str, str], max_body_bytes: int) -> Answer:
+    def send(self, url: str, headers: Mapping[str, str], max_body_bytes: int) -> RawResponse:
         """Send one GET request.
 
         Args:
             url: http or https, quoted or not.
-            headers: sent beside the usual ones.
+            headers: sent in addition to the usual ones.
             max_body_bytes: the largest body to accept.
 
         Raises:
@@ -132,7 +132,7 @@ class Wire:
             raise TransferError(self._plain(error)) from error
         finally:
             self._waiting.pop(threading.get_ident(), None)
-        return Answer(response.status_code, response.headers, body)
+        return RawResponse(response.status_code, response.headers, body)
 
     def _request(self, url: str, headers: Mapping[str, str]) -> "tuple[PreparedRequest, dict[str, Any]]":
         from requests.utils import requote_uri

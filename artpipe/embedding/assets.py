@@ -1,4 +1,4 @@
-"""One unit vector for every usable image, with what the model takes it for and what people filter on."""
+"""One unit vector for every usable image, with the predicted labels and the metadata to filter by."""
 
 from collections.abc import Iterator
 
@@ -25,13 +25,13 @@ def read_embeddings(lake: DataLake) -> DataFrame:
     stored={"embeddings": lance_table(EMBEDDINGS_TABLE, read_embeddings), "vectors": lance_table(EMBEDDINGS_TABLE)},
     descriptions={
         "embeddings": "The searchable table: a unit vector for every usable image, predictions, and metadata.",
-        "vectors": "Which vectors that table holds, whatever their metadata: all that a search index depends on.",
+        "vectors": "The vectors of that table without metadata: all that a search index depends on.",
     },
-    # Not an input: its card's own module loads torch, which a step that reuses what is there has no use for.
+    # Not an input: reading the model card imports torch, which a reused step does not need.
     deps=["served_model"],
 )
 def embedded_images(step: AssetStep, artworks: DataFrame, splits: DataFrame) -> Iterator[Result]:
-    """Bring the table up to date: only what is new to this model runs through the network, metadata moves by itself."""
+    """Bring the table up to date: only images new to this model run through the network, metadata is updated alone."""
     import polars as pl
 
     from artpipe.embedding.inference import InferenceCache, embedding_rows
@@ -43,7 +43,7 @@ def embedded_images(step: AssetStep, artworks: DataFrame, splits: DataFrame) -> 
     served_model = served_card(lake)
     store, table = ImageStore(lake), EmbeddingTable(lake)
     cache = InferenceCache(lake, served_model, settings.device)
-    # The labels of the splits, not of the catalogue: what a person corrected is found under its right name.
+    # The labels of the splits, not of the catalogue: they include corrections.
     described = artworks.drop("style", "type").join(splits.drop("artist_id"), on="artwork_id")
     wanted = described.select("artwork_id", "jpeg_sha256", *METADATA)
     plan = table.plan(wanted, served_model.model_id)
@@ -67,7 +67,7 @@ def embedded_images(step: AssetStep, artworks: DataFrame, splits: DataFrame) -> 
             **table_metadata(rows),
             "rows_updated": len(plan.to_update),
             "images_embedded": computed,
-            CHANGES: dg.MetadataValue.json(changes | {"described anew": len(plan.to_update)}),
+            CHANGES: dg.MetadataValue.json(changes | {"metadata updated": len(plan.to_update)}),
             **both,
         },
     )
@@ -79,20 +79,20 @@ def embedded_images(step: AssetStep, artworks: DataFrame, splits: DataFrame) -> 
 
 
 class ArtMapConfig(RunConfig):
-    """How the map is drawn this time."""
+    """Run config of `art_map`."""
 
     lay_out_anew: bool = False
-    """Lay out every work again, from where it stands now, instead of only placing the new ones."""
+    """Lay out every work again, starting from its position, instead of only placing new works."""
 
     @property
     def must_run(self) -> bool:
-        """Whether a person asks for the map to be made."""
+        """Whether the run config requests a new layout."""
         return self.force or self.lay_out_anew
 
 
 @pipeline_asset(kinds={"numpy"}, code_version="1", shaped_by=("seed",), deps=["vectors"])
 def art_map(step: AssetStep, config: ArtMapConfig) -> Result:
-    """Where each work stands on the map: works that look alike stand together, and what stands keeps its place."""
+    """The position of each work on the map: similar works are close, and positions are kept from refresh to refresh."""
     from artpipe.embedding.mapping import update_map
     from artpipe.embedding.table import EmbeddingTable
     from artpipe.figures.map_picture import map_picture
@@ -102,7 +102,7 @@ def art_map(step: AssetStep, config: ArtMapConfig) -> Result:
     works = embedded.read(["artwork_id", "jpeg_sha256", "model_id", "style"], version=version)
     _, vectors = embedded.vectors(version)
     previous = read_table_if_exists(step.lake, "art_map")
-    update = update_map(works, vectors, previous, anew=config.lay_out_anew, seed=step.settings.seed)
+    update = update_map(works, vectors, previous, force=config.lay_out_anew, seed=step.settings.seed)
     labelled = update.table.with_columns(works["style"])
     picture = map_picture(labelled, f"{works.height:,} works, placed by similarity and coloured by style")
     return Result(

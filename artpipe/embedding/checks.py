@@ -8,12 +8,12 @@ from artpipe.orchestration.frames import DataFrame
 
 @dg.asset_check(asset="embeddings", blocking=True, additional_ins={"splits": dg.AssetIn("splits")})
 def every_usable_image_is_embedded_once(embeddings: DataFrame, splits: DataFrame) -> dg.AssetCheckResult:
-    """The table holds exactly the usable images, each once."""
-    held, wanted = embeddings["artwork_id"], splits["artwork_id"]
-    missing, surplus = set(wanted) - set(held), set(held) - set(wanted)
+    """The table has exactly one row for each usable image."""
+    embedded, expected = embeddings["artwork_id"], splits["artwork_id"]
+    missing, surplus = set(expected) - set(embedded), set(embedded) - set(expected)
     return dg.AssetCheckResult(
-        passed=not missing and not surplus and held.n_unique() == held.len(),
-        metadata={"missing": len(missing), "surplus": len(surplus), "repeated": held.len() - held.n_unique()},
+        passed=not missing and not surplus and embedded.n_unique() == embedded.len(),
+        metadata={"missing": len(missing), "surplus": len(surplus), "repeated": embedded.len() - embedded.n_unique()},
     )
 
 

@@ -3,8 +3,7 @@
 The backbone runs in its inference form; embeddings and probabilities are always float32.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from artpipe.embedding.predictions import Predictions
-from artpipe.images.pixels import Pixels, decode_square, decoding_threads
 from artpipe.models.card import ModelCard
 from artpipe.models.checkpoint import LoadedModel
 from artpipe.models.inference_form import Precision, inference_form
@@ -22,9 +20,7 @@ from artpipe.models.transforms import Normalise, mirrored
 from artpipe.progress import Progress, SilentProgress
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-    from artpipe.images.pixels import PixelCache
+    from artpipe.images.pixels import PixelCache, Pixels
 
 BATCH_SIZE = 64
 
@@ -33,7 +29,7 @@ class Embedder:
     """A trained network in its inference form.
 
     Args:
-        model: the classifier; it is copied and left as it is.
+        model: the classifier; it is copied and not changed.
         device: `auto`, `cpu`, `cuda` or `mps`.
         precision: `auto` is bfloat16 on CUDA and on processors that multiply in it, else float32.
     """
@@ -54,7 +50,7 @@ class Embedder:
 
     @property
     def precision(self) -> str:
-        """What the forward pass computes in: `float32` or `bfloat16`."""
+        """The number type of the forward pass: `float32` or `bfloat16`."""
         return str(self.dtype).removeprefix("torch.")
 
     @property
@@ -119,41 +115,3 @@ class Embedder:
                 chunk = rows[first : first + batch_size]
                 yield self.embed_pixels([torch.from_numpy(pixels[row]) for row in chunk])
                 step.advance(len(chunk))
-
-    def embed_jpegs(
-        self,
-        jpegs: Iterable[bytes],
-        batch_size: int = BATCH_SIZE,
-        progress: Progress | None = None,
-        total: int | None = None,
-    ) -> Iterator[Predictions]:
-        """Embed JPEGs a batch at a time, in order; threads decode the next batch during the forward pass of this one.
-
-        Args:
-            jpegs: files as the images table stores them.
-            batch_size: pictures in one forward pass.
-            progress: advances with each picture embedded.
-            total: how many there are, for the progress; by default the length of `jpegs`.
-
-        Raises:
-            ValueError: one of them is not a readable image.
-        """
-        count = total if total is not None else len(jpegs) if isinstance(jpegs, Sequence) else 0
-        with (
-            (progress or SilentProgress()).track("embed", count, "images") as step,
-            decoding_threads() as pool,
-        ):
-            for squares in self._decoded(jpegs, batch_size, pool):
-                yield self.embed_pixels(squares)
-                step.advance(len(squares))
-
-    def _decoded(self, jpegs: Iterable[bytes], batch_size: int, pool: "ThreadPoolExecutor") -> Generator[Pixels]:
-        waiting = iter(jpegs)
-
-        def submit() -> "list[Future[Pixels]]":
-            return [pool.submit(decode_square, jpeg, self.image_px) for jpeg in islice(waiting, batch_size)]
-
-        ahead = submit()
-        while ahead:
-            now, ahead = ahead, submit()
-            yield np.stack([future.result() for future in now])

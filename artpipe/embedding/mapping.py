@@ -1,8 +1,8 @@
-"""The table `art_map`: one row is a searchable work and its place on the map.
+"""The table `art_map`: one row is a searchable work and its position on the map.
 
-A map is only useful to someone who finds things again, so what stands keeps its place: new works are put among their
-neighbours, and everything is laid out again only for another model, when most works were never laid out together, or
-on demand; then from the old places, and turned to fit them. `artpipe.web` draws it.
+People find works again by their position, so positions are kept: new works are placed among their neighbours, and
+the whole map is laid out again only for another model, when most works were never laid out together, or on demand;
+then from the old positions, and aligned with them. `artpipe.web` draws it.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ ART_MAP = pl.Schema(
         "is_laid_out": pl.Boolean(),
     }
 )
-"""`jpeg_sha256` and `model_id` say of which vector it is the place; `is_laid_out` is false where the work was put
+"""`jpeg_sha256` and `model_id` identify the vector that was placed; `is_laid_out` is false where the work was placed
 among its neighbours later."""
 
 LEAST_SHARE_LAID_OUT = 0.5
@@ -34,14 +34,14 @@ LEAST_SHARE_LAID_OUT = 0.5
 
 @dataclass(frozen=True)
 class MapUpdate:
-    """A map and how it came from the one before.
+    """A map and how it was made from the previous one.
 
     Attributes:
         table: rows of `ART_MAP`, in the order of `artwork_id`.
-        kept: works that stand where they stood.
-        placed: works that were put among their neighbours.
+        kept: works that kept their position.
+        placed: works that were placed among their neighbours.
         laid_out: works of a new layout.
-        why: why everything was laid out, or empty.
+        why: why everything was laid out again; empty where it was not.
     """
 
     table: pl.DataFrame
@@ -52,39 +52,39 @@ class MapUpdate:
 
 
 def update_map(
-    works: pl.DataFrame, vectors: "Vectors", held: pl.DataFrame | None, *, anew: bool = False, seed: int = 0
+    works: pl.DataFrame, vectors: "Vectors", previous: pl.DataFrame | None, *, force: bool = False, seed: int = 0
 ) -> MapUpdate:
-    """The map of these works, as near to the one before as it can be.
+    """The map of these works, as close to the previous one as possible.
 
     Args:
         works: `artwork_id`, `jpeg_sha256` and `model_id` of N works, in the order of `artwork_id`.
         vectors: float32 (N, D), each of length 1, in the same order.
-        held: the map before, if there is one.
-        anew: lay everything out again.
+        previous: the previous map, if there is one.
+        force: lay everything out again.
         seed: of a layout.
     """
     works = works.select("artwork_id", "jpeg_sha256", "model_id")
-    held = pl.DataFrame(schema=ART_MAP) if held is None else held
+    previous = pl.DataFrame(schema=ART_MAP) if previous is None else previous
     columns = ["artwork_id", "jpeg_sha256", "model_id"]
-    found = works.join(held, on=columns, how="left", maintain_order="left", nulls_equal=True)
-    stands = found["x"].is_not_null().to_numpy()
-    why = _why_laid_out(found, held, anew)
+    found = works.join(previous, on=columns, how="left", maintain_order="left", nulls_equal=True)
+    is_kept = found["x"].is_not_null().to_numpy()
+    why = _why_laid_out(found, previous, force)
     if why:
-        return _laid_out(works, vectors, held, why, seed)
+        return _laid_out(works, vectors, previous, why, seed)
     positions = found.select("x", "y").to_numpy().astype(np.float32)
-    if not stands.all():
-        positions[~stands] = place(vectors[~stands], vectors[stands], positions[stands])
+    if not is_kept.all():
+        positions[~is_kept] = place(vectors[~is_kept], vectors[is_kept], positions[is_kept])
     together = found["is_laid_out"].fill_null(value=False)
-    kept = int(stands.sum())
+    kept = int(is_kept.sum())
     return MapUpdate(_table(works, positions, together), kept, works.height - kept, 0, "")
 
 
-def _why_laid_out(found: pl.DataFrame, held: pl.DataFrame, anew: bool) -> str:
-    if anew:
-        return "asked for"
-    if held.is_empty():
+def _why_laid_out(found: pl.DataFrame, previous: pl.DataFrame, force: bool) -> str:
+    if force:
+        return "requested"
+    if previous.is_empty():
         return "there was no map"
-    if not set(found["model_id"]) & set(held["model_id"]):
+    if not set(found["model_id"]) & set(previous["model_id"]):
         return "another model made the vectors"
     share = found["is_laid_out"].fill_null(value=False).mean()
     if not isinstance(share, float) or share < LEAST_SHARE_LAID_OUT:
@@ -92,16 +92,16 @@ def _why_laid_out(found: pl.DataFrame, held: pl.DataFrame, anew: bool) -> str:
     return ""
 
 
-def _laid_out(works: pl.DataFrame, vectors: "Vectors", held: pl.DataFrame, why: str, seed: int) -> MapUpdate:
-    before = works.join(held.select("artwork_id", "x", "y"), on="artwork_id", how="left", maintain_order="left")
-    old = before.select("x", "y").to_numpy().astype(np.float32)
-    known = np.flatnonzero(before["x"].is_not_null().to_numpy())
+def _laid_out(works: pl.DataFrame, vectors: "Vectors", previous: pl.DataFrame, why: str, seed: int) -> MapUpdate:
+    placed = works.join(previous.select("artwork_id", "x", "y"), on="artwork_id", how="left", maintain_order="left")
+    old = placed.select("x", "y").to_numpy().astype(np.float32)
+    known = np.flatnonzero(placed["x"].is_not_null().to_numpy())
     start = None
     if len(known) >= max(3, works.height // 2):
         start = old.copy()
-        strangers = np.setdiff1d(np.arange(works.height), known)
-        if len(strangers):
-            start[strangers] = place(vectors[strangers], vectors[known], old[known])
+        new = np.setdiff1d(np.arange(works.height), known)
+        if len(new):
+            start[new] = place(vectors[new], vectors[known], old[known])
     positions = lay_out(vectors, start, seed=seed)
     positions = align(positions, old[known], known)
     together = pl.Series([True] * works.height, dtype=pl.Boolean)

@@ -1,8 +1,8 @@
-"""Where each work stands on the map of the collection: its vector brought down to two dimensions.
+"""Projection of vectors to the two dimensions of the map (UMAP).
 
 The layout minimises UMAP's objective (McInnes et al., arXiv:1802.03426) in plain NumPy: the umap-learn package gives
-the same picture, but compiles for half a minute before the first point moves. `artpipe.embedding.mapping` decides what
-is laid out and what stays where it is.
+the same picture, but compiles for half a minute before the first point moves. `artpipe.embedding.mapping` decides
+which works are laid out again and which keep their position.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class NearestKnown:
 def lay_out(
     vectors: "Vectors", start: "Positions | None" = None, *, epochs: int = EPOCHS, seed: int = 0
 ) -> "Positions":
-    """Place works so that those that look alike stand together.
+    """Lay out works so that similar ones are close to each other.
 
     Args:
         vectors: float32 (N, D), each of length 1.
@@ -60,7 +60,7 @@ def lay_out(
     near = nearest_known(vectors, vectors, min(NEIGHBOURS, rows - 1), exclude_self=True)
     tails, heads, chances = _edges(near)
     points = positions.astype(np.float64)
-    # From an old layout smaller steps suffice, and leave the islands where people know them.
+    # From an old layout smaller steps suffice, and clusters stay near their positions.
     first_rate = 1.0 if start is None else 0.2
     for epoch in range(epochs):
         rate = first_rate * (1.0 - epoch / epochs)
@@ -75,11 +75,11 @@ def lay_out(
 def place(vectors: "Vectors", known_vectors: "Vectors", known_positions: "Positions") -> "Positions":
     """Put works among known ones without moving these: each to the weighted geometric median of its neighbours.
 
-    A mean would put a work whose neighbours stand on two islands into the water between them.
+    A mean would place a work whose neighbours are in two clusters into the gap between them.
 
     Args:
         vectors: float32 (N, D), each of length 1.
-        known_vectors: float32 (M, D), of works that have a place.
+        known_vectors: float32 (M, D), of works that have a position.
         known_positions: float32 (M, 2).
     """
     near = nearest_known(vectors, known_vectors, min(NEIGHBOURS, len(known_vectors)))
@@ -93,11 +93,11 @@ def place(vectors: "Vectors", known_vectors: "Vectors", known_positions: "Positi
 
 
 def align(positions: "Positions", old: "Positions", shared: "NDArray[np.int64]") -> "Positions":
-    """Turn, mirror, scale and shift a layout so that known works come as near their old places as they can.
+    """Turn, mirror, scale and shift a layout so that known works come as close to their old positions as possible.
 
     Args:
         positions: float32 (N, 2), the new layout.
-        old: float32 (M, 2), the old places of the works in `shared`.
+        old: float32 (M, 2), the old positions of the works in `shared`.
         shared: int64 (M,), their rows in `positions`.
 
     Source: orthogonal Procrustes analysis with scaling.
@@ -120,13 +120,13 @@ def nearest_known(vectors: "Vectors", known: "Vectors", k: int, *, exclude_self:
         k: at most M, or M - 1 where a work is not its own neighbour.
         exclude_self: row i of `vectors` is row i of `known` and is not its own neighbour.
     """
-    wanted = k + 1 if exclude_self else k
-    found = Int8Index(known).search_many(vectors, [wanted] * len(vectors))
+    count = k + 1 if exclude_self else k
+    found = Int8Index(known).search_many(vectors, [count] * len(vectors))
     indices = np.stack([near.positions for near in found])
     similarities = np.stack([near.similarities for near in found])
     if exclude_self:
         others = indices != np.arange(len(vectors))[:, None]
-        others[others.all(axis=1), -1] = False  # so many are its equals that it is not among them itself
+        others[others.all(axis=1), -1] = False  # so many vectors are equal to it that it is not among them itself
         indices, similarities = indices[others].reshape(-1, k), similarities[others].reshape(-1, k)
     return NearestKnown(indices, np.maximum(1.0 - similarities, 0.0))
 
@@ -134,11 +134,11 @@ def nearest_known(vectors: "Vectors", known: "Vectors", k: int, *, exclude_self:
 def _memberships(distances: "NDArray[np.float32]") -> "NDArray[np.float64]":
     """How much each neighbour belongs to a work's neighbourhood: 1 for the nearest, log2(k) for all together."""
     beyond = (distances - distances[:, :1]).astype(np.float64)
-    wanted = np.log2(distances.shape[1]) if distances.shape[1] > 1 else 1.0
+    target = np.log2(distances.shape[1]) if distances.shape[1] > 1 else 1.0
     low, high = np.zeros(len(beyond)), np.full(len(beyond), 4.0)
     for _ in range(_BISECTIONS):
         width = (low + high) / 2
-        too_wide = np.exp(-beyond / np.maximum(width, 1e-9)[:, None]).sum(axis=1) > wanted
+        too_wide = np.exp(-beyond / np.maximum(width, 1e-9)[:, None]).sum(axis=1) > target
         high, low = np.where(too_wide, width, high), np.where(too_wide, low, width)
     return np.exp(-beyond / np.maximum((low + high) / 2, 1e-9)[:, None])
 
@@ -165,10 +165,10 @@ def _move(
     generator: np.random.Generator,
 ) -> None:
     """Pull the ends of each edge together, and push each tail from some works drawn at random; in place."""
-    apart = points[tails] - points[heads]
-    square = (apart**2).sum(axis=1)
+    offsets = points[tails] - points[heads]
+    square = (offsets**2).sum(axis=1)
     pull = -2.0 * _A * _B * np.maximum(square, 1e-12) ** (_B - 1.0) / (1.0 + _A * square**_B)
-    step = np.clip(pull[:, None] * apart, -_LARGEST_STEP, _LARGEST_STEP)
+    step = np.clip(pull[:, None] * offsets, -_LARGEST_STEP, _LARGEST_STEP)
     others = generator.integers(0, len(points), size=(len(tails), _REPULSIONS_AN_EDGE))
     away = points[tails][:, None] - points[others]
     square = (away**2).sum(axis=2)

@@ -23,7 +23,7 @@ from artpipe.orchestration.storage import written_by_body
     deps=["served_model"],
 )
 def evaluation_report(step: AssetStep, artworks: DataFrame, splits: DataFrame, training_set: DataFrame) -> Result:
-    """Accuracy, calibration, retrieval, mistakes and leaks on validation, test and unseen artists, each apart."""
+    """Accuracy, calibration, retrieval, mistakes and leaks on validation, test and unseen artists, each separately."""
     import polars as pl
 
     from artpipe.evaluation.leaks import PAIRS, same_work_csv

@@ -25,7 +25,7 @@ def the_classifier_beats_guessing(lake: dg.ResourceParam[DataLake]) -> dg.AssetC
 
 
 @dg.asset_check(asset="evaluation_report")
-def no_held_out_work_was_taught(lake: dg.ResourceParam[DataLake]) -> dg.AssetCheckResult:
+def no_held_out_work_was_trained_on(lake: dg.ResourceParam[DataLake]) -> dg.AssetCheckResult:
     """No held-out image shows a work that the model was trained on, by its vector, its hash or its local features."""
     leaks = json.loads(lake.evaluation_report.read_bytes())["leaks"]
     found = leaks["confirmed"]

@@ -37,7 +37,7 @@ class SelectiveScores:
 
 @dataclass(frozen=True)
 class TaskScores:
-    """One task on one split. A figure is None where it cannot be measured; `reason` then says why.
+    """One task on one split. A figure is None where it cannot be measured; `reason` then has the cause.
 
     Attributes:
         split: where the rows are from.
@@ -97,13 +97,13 @@ def score_split(
         probabilities: (N, C) float, rows sum to 1.
         labels: N true classes, None where unknown.
         work_ids: N works.
-        classes: the C classes the model knows, in column order.
+        classes: the C classes the model was trained on, in column order.
         task: name of the task.
         split: name of the split.
         majority_class: see `majority_class`.
         seed: of the bootstrap.
         temperature: that the logits were divided by.
-        abstain_below: the configured confidence, measured beside `CONFIDENCES`; 0 where there is none.
+        abstain_below: the configured confidence, measured in addition to `CONFIDENCES`; 0 where there is none.
 
     Raises:
         ValueError: shapes that do not fit, or probabilities that are not finite.
@@ -116,7 +116,7 @@ def score_split(
     known = np.array([label is not None for label in labels], dtype=bool)
     truth = [label for label in labels if label is not None]
     if not truth or not classes:
-        reason = "no rows" if not labels else "no row has a known label" if not truth else "the model knows no class"
+        reason = "no rows" if not labels else "no row has a known label" if not truth else "the model has no classes"
         return TaskScores(
             task, split, len(truth), 0, len(labels) - len(truth), 0, None, None, None, None, majority_class, None, None,
             None, (), tuple(classes), (), reason,

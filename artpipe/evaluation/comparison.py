@@ -83,7 +83,7 @@ def predict_with_both(
         rows: rows whose images are stored, columns as in `splits`; those of `TEST_SPLITS` are used.
         images: the stored JPEGs.
         device: `auto`, `cpu`, `cuda` or `mps`.
-        progress: told of each image.
+        progress: advances with each image.
 
     Raises:
         CorruptModelError: one of the models is missing or damaged.

@@ -33,9 +33,9 @@ OTHER_ARTIST_QUANTILE = 0.75
 """Two images by two artists hardly ever show one picture. A pair is a candidate if its similarity is above this
 quantile, over the held-out images, of the similarity with the nearest training image by another artist."""
 
-# Looked at in two galleries, pairs of one work and the most similar of two (4,444 recorded and 888 drawn pictures): two
+# Inspected in two galleries, pairs of one work and the most similar of two (4,444 recorded and 888 drawn pictures): two
 # photographs of one picture agree at half of the local features or more, and pictures that share a figure at 46 % at
-# most. A picture painted again keeps a tenth of them, as do strangers in one pose, but then its hash is near as well.
+# most. A repainted picture keeps a tenth of them, as do other figures in one pose, but then its hash is near as well.
 # The hash alone proves nothing: two portraits of Hals differ in 6 bits and in every local feature.
 SAME_PICTURE_RATIO = 0.5
 VERSION_RATIO = 0.1

@@ -72,7 +72,7 @@ def measure_model(
         device: `auto`, `cpu`, `cuda` or `mps`.
         seed: of everything random.
         abstain_below: the configured confidence below which a label is reported as unsure.
-        progress: told of each image.
+        progress: advances with each image.
     """
     from artpipe.embedding.inference import InferenceCache
 

@@ -26,7 +26,7 @@ def worst_mistakes(
     Args:
         rows: `artwork_id`, `work_id`, `split` and the labels of N pictures.
         probabilities: (N, C) float of the task.
-        classes: the C classes the model knows, in column order.
+        classes: the C classes the model was trained on, in column order.
         task: name of the task.
         shown: maximum number of works.
 

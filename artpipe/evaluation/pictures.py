@@ -56,7 +56,7 @@ def evaluation_pictures(
 
 
 def queries(rows: pl.DataFrame, each: int = QUERIES) -> list[int]:
-    """Held-out works that nobody picked by hand: the first of each split in the order of a hash."""
+    """A sample of held-out works: the first of each split in the order of a hash."""
     numbered = rows.with_row_index("row").sort("jpeg_sha256", "artwork_id").unique("work_id", maintain_order=True)
     return [int(row) for split in HELD_OUT for row in numbered.filter(pl.col("split") == split)["row"].head(each)]
 

@@ -66,7 +66,7 @@ class Rephotographs:
         self.originals = originals
 
     def jpegs(self, names: Sequence[str], /) -> list[bytes]:
-        """The photograph of each name, in the order asked; the same name always gives the same bytes."""
+        """The photograph of each name, in the requested order; the same name always gives the same bytes."""
         parts = [name.rpartition("#") for name in names]
         originals = self.originals.jpegs([artwork_id for artwork_id, _, _ in parts])
         return [_photograph(jpeg, kind, name) for jpeg, (_, _, kind), name in zip(originals, parts, names, strict=True)]

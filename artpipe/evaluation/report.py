@@ -1,4 +1,4 @@
-"""The evaluation report: every figure beside the name of the split it was measured on.
+"""The evaluation report: every figure with the split that it was measured on.
 
 `evaluate` makes it from probabilities and vectors; `measure.py` adds what needs more than those (photographs, leaks,
 the previous model). Written as JSON (`to_dict`) and as tables (`markdown.py`).
@@ -38,7 +38,7 @@ class EvaluationReport:
         retrieval: each kind of label on each split.
         years: the period's error in years on each split.
         rephotographs: each distortion.
-        leaks: held-out works that the model was trained on under another name, if they were looked for.
+        leaks: held-out works that the model was trained on under another name, if they were searched for.
         without_leaks: the classification without those; empty where none is confirmed.
         changes: comparison with the model served before, if there was one.
     """
@@ -122,13 +122,13 @@ def evaluate(
     temperatures: Mapping[str, float] | None = None,
     abstain_below: float = 0.0,
 ) -> EvaluationReport:
-    """Measure a model on each held-out split apart.
+    """Measure a model on each held-out split separately.
 
     Args:
         rows: rows that were run through the model, as chosen by `rows_to_measure`. Training rows supply the majority
             classes and neighbours.
         probabilities: for each task float (N, C), in the order of `rows`; those of training rows are ignored.
-        classes: for each task the C classes the model knows, in column order.
+        classes: for each task the C classes the model was trained on, in column order.
         vectors: float32 (N, D), rows of length 1.
         model_id: of the model measured.
         years: (N,) the middle year of each work, NaN where it has none of its own; no error in years without it.

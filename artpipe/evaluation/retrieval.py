@@ -27,7 +27,7 @@ class RetrievalScores:
         by: the label compared: `style`, `type` or `artist`.
         split: where the queries are from.
         n: queries with a known label and at least one neighbour.
-        k: neighbours looked at.
+        k: number of neighbours.
         table_rows: rows that neighbours are taken from.
         precision: mean share of the k nearest that have the query's label; an unknown label counts as another.
         precision_interval: its 95 % bootstrap interval, resampling works.
@@ -75,7 +75,7 @@ def score_retrieval(
         labels: for each kind of label, N values, None where unknown.
         queries: row numbers of the query images.
         split: name of the split the queries are from.
-        k: neighbours to look at.
+        k: number of neighbours.
         seed: of the bootstrap.
         resamples: of the bootstrap.
     """

@@ -55,7 +55,7 @@ def score_years(
         probabilities: (N, C) float of the task `period`.
         years: (N,) float, the middle year of each work; NaN where it has none of its own.
         work_ids: N works.
-        classes: the C periods the model knows, in column order.
+        classes: the C periods the model was trained on, in column order.
         split: name of the split.
         majority_class: the most frequent period of the training rows.
         seed: of the bootstrap.

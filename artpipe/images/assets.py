@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from artpipe.images.store import ImageStore
 
 SHEET_PICTURES = 24
-# When an image was asked for and how often says nothing of what it is.
+# When and how often an image was requested is not part of its content.
 NOT_CONTENT = ("attempts", "error", "etag", "fetched_at", "last_modified")
 
 
 @pipeline_asset(kinds={"polars", "parquet"}, code_version="1", shaped_by=("forms", "max_artworks"))
 def wanted_images(step: AssetStep, artworks: DataFrame) -> Result:
-    """The address of every image that is to be held: all that `images` depends on, so that a title moves no picture."""
+    """The address of every image to store: all that `images` depends on, so that a changed title fetches no image."""
     from artpipe.images.wanted import wanted_artworks
 
     wanted = wanted_artworks(artworks, step.settings.forms, step.settings.max_artworks)
@@ -40,7 +40,7 @@ def read_outcomes(lake: DataLake) -> DataFrame:
 
 
 def images_due(lake: DataLake, settings: Settings, now: datetime) -> Mapping[str, int]:
-    """How many images the gallery has to be asked for now, by the reason."""
+    """How many images are due for a request now, by reason."""
     from artpipe.images.wanted import HarvestConfig, count_due
 
     wanted = read_table_if_exists(lake, "wanted_images")
@@ -58,8 +58,8 @@ def images_due(lake: DataLake, settings: Settings, now: datetime) -> Mapping[str
 def images(step: AssetStep, wanted_images: DataFrame, gallery: GalleryResource) -> Result:
     """Every wanted image: fetched politely, decoded safely, stored small.
 
-    A killed run goes on where it stopped, and a stored image is asked for again only when its last answer is older
-    than `ARTPIPE_REVALIDATE_AFTER_DAYS`, and then conditionally.
+    A killed run resumes, and a stored image is requested again only when the last response about it is older than
+    `ARTPIPE_REVALIDATE_AFTER_DAYS`, and then conditionally.
     """
     from artpipe.images.fetch import harvest
     from artpipe.images.store import ImageStore
@@ -79,7 +79,7 @@ def images(step: AssetStep, wanted_images: DataFrame, gallery: GalleryResource) 
             "examples": dg.MetadataValue.json(
                 {name: found.examples for name, found in summary.changes.items() if found.count}
             ),
-            "asked": summary.asked,
+            "requested": summary.requested,
             "retried": summary.retried,
             "requests": summary.requests,
             "not_modified": summary.not_modified,
@@ -93,11 +93,11 @@ def images(step: AssetStep, wanted_images: DataFrame, gallery: GalleryResource) 
 
 
 def images_version(outcomes: DataFrame) -> str:
-    """The content version of `images`: which images are held, in which bytes and size."""
+    """The content version of `images`: which images are stored, in which bytes and size."""
     import polars as pl
 
-    held = pl.when(pl.col("status") == "unchanged").then(pl.lit("fetched")).otherwise(pl.col("status"))
-    return content_hash(outcomes.with_columns(status=held), ignore=NOT_CONTENT)
+    status = pl.when(pl.col("status") == "unchanged").then(pl.lit("fetched")).otherwise(pl.col("status"))
+    return content_hash(outcomes.with_columns(status=status), ignore=NOT_CONTENT)
 
 
 def _sample_sheet(lake: DataLake, store: "ImageStore", outcomes: DataFrame) -> dg.MarkdownMetadataValue:
@@ -110,7 +110,7 @@ def _sample_sheet(lake: DataLake, store: "ImageStore", outcomes: DataFrame) -> d
     from artpipe.figures.sheets import captioned_sheet
     from artpipe.schema import STORED
 
-    held = outcomes.filter(pl.col("status").is_in(STORED))["artwork_id"].sort()
-    shown = held.gather_every(max(1, held.len() // SHEET_PICTURES)).head(SHEET_PICTURES).to_list()
+    stored = outcomes.filter(pl.col("status").is_in(STORED))["artwork_id"].sort()
+    shown = stored.gather_every(max(1, stored.len() // SHEET_PICTURES)).head(SHEET_PICTURES).to_list()
     captions = [name.split("/")[-2:] for name in shown]
     return save_picture(lake, "images/sample.png", captioned_sheet(store.jpegs(shown), captions, title="Stored images"))

@@ -6,7 +6,7 @@ import dagster as dg
 
 from artpipe.orchestration.frames import DataFrame
 
-HELD_SHARE = 0.9
+STORED_SHARE = 0.9
 
 
 @dg.multi_asset_check(
@@ -18,9 +18,9 @@ HELD_SHARE = 0.9
             description="No artwork is in the table twice, and every row has a status.",
         ),
         dg.AssetCheckSpec(
-            "most_images_are_held",
+            "most_images_are_stored",
             asset="images",
-            description="At least 90 % of the wanted images are held; the status of the others gives the reason.",
+            description="At least 90 % of the wanted images are stored; the status of the others gives the reason.",
         ),
     ]
 )
@@ -38,12 +38,12 @@ def image_outcomes(images: DataFrame) -> Iterator[dg.AssetCheckResult]:
         passed=repeated.is_empty() and without.is_empty(),
         metadata={"repeated": repeated["artwork_id"].head(5).to_list(), "without_status": without.height},
     )
-    held = images.filter(pl.col("status").is_in(STORED)).height
-    share = held / max(images.filter(pl.col("status") != WITHDRAWN).height, 1)
+    stored = images.filter(pl.col("status").is_in(STORED)).height
+    share = stored / max(images.filter(pl.col("status") != WITHDRAWN).height, 1)
     yield dg.AssetCheckResult(
-        check_name="most_images_are_held",
+        check_name="most_images_are_stored",
         asset_key="images",
-        passed=share >= HELD_SHARE,
+        passed=share >= STORED_SHARE,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             "share": round(share, 4),

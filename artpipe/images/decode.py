@@ -70,15 +70,15 @@ def decode_artwork(data: bytes, short_side_px: int, max_pixels: int = MAX_PIXELS
         NotAnImageError, UnreadableImageError, TooManyPixelsError: the bytes cannot be used; the message has the reason.
     """
     image = _opened(data, max_pixels)
-    with _damage_told():
+    with _damage_as_unreadable():
         jpeg, upright, size = _stored_form(image, data, short_side_px)
         return DecodedImage(jpeg, *size, perceptual_hash(upright), hashlib.sha256(data).hexdigest())
 
 
 def stored_jpeg(data: bytes, short_side_px: int, max_pixels: int = MAX_PIXELS) -> bytes:
-    """The JPEG of `decode_artwork` alone, for pictures that people ask with; raises as it does."""
+    """The JPEG of `decode_artwork` alone, for query pictures; raises as it does."""
     image = _opened(data, max_pixels)
-    with _damage_told():
+    with _damage_as_unreadable():
         return _stored_form(image, data, short_side_px)[0]
 
 
@@ -91,10 +91,10 @@ def decode_rgb(source: "bytes | Image", short_side_px: int | None = None, max_pi
         max_pixels: pictures with more are refused before they are decoded.
 
     Raises:
-        NotAnImageError, UnreadableImageError, TooManyPixelsError: it cannot be used; the message says why.
+        NotAnImageError, UnreadableImageError, TooManyPixelsError: it cannot be used; the message has the reason.
     """
     image = _opened(source, max_pixels) if isinstance(source, bytes) else source
-    with _damage_told():
+    with _damage_as_unreadable():
         if short_side_px is not None and isinstance(source, bytes):
             _draft(image, short_side_px)
         upright = _upright_rgb(image)
@@ -113,7 +113,7 @@ def pillow_quiet() -> Generator[None]:
 
 
 @contextmanager
-def _damage_told() -> Generator[None]:
+def _damage_as_unreadable() -> Generator[None]:
     """Turn every exception of the decoders into `UnreadableImageError`."""
     try:
         yield

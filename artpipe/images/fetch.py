@@ -1,4 +1,4 @@
-"""The harvest: downloads the images that are due, with one outcome row for every request.
+"""The harvest: downloads the images that are due, and writes one outcome row for every request.
 
 Requests, decoding and storing overlap. Rows are committed a batch at a time, so that a killed harvest resumes: the next
 one requests what is missing.
@@ -6,7 +6,7 @@ one requests what is missing.
 No response deletes a stored JPEG. When a stored image is gone, refused or unreadable at the source, its status takes it
 out of the collection and its JPEG stays in the lake; a later 304 Not Modified restores it without a download. The same
 is true of an artwork that is not wanted any more: it is withdrawn, and requested at once when it is wanted again. When
-a request about a stored image fails, it stays stored, with the error beside it, and is requested again the next time.
+a request about a stored image fails, it stays stored, its row has the error, and it is requested again the next time.
 """
 
 import time
@@ -71,7 +71,7 @@ class ChangedImages:
 class HarvestSummary:
     """What a harvest did; `by_status` counts every response, also a failed one about an image that stays stored."""
 
-    asked: int = 0
+    requested: int = 0
     retried: int = 0
     """How many of the requested images had failed the last time."""
     requests: int = 0
@@ -124,7 +124,7 @@ def harvest(
         wanted: `artwork_id` and `image_url` of the artworks whose images are wanted; all others are withdrawn.
         store: where the outcomes go.
         client: sends the requests.
-        config: which answers are old, and how images are stored.
+        config: how old a response may be, and how images are stored.
         now: written into the rows.
         progress: advanced with each outcome.
         clock: monotonic seconds.
@@ -138,7 +138,7 @@ def harvest(
     for artwork_id in withdraw(store, wanted["artwork_id"].to_list(), now):
         summary.changes["withdrawn"].add(artwork_id)
     requested = due(wanted, store.outcomes(), config, now)
-    summary.asked, summary.retried = requested.height, requested.filter(pl.col("status") == "failed").height
+    summary.requested, summary.retried = requested.height, requested.filter(pl.col("status") == "failed").height
     previous = client.counts
     if requested.is_empty():
         store.prepare()
@@ -213,7 +213,7 @@ def _row_update(request: Request, response: Response, short_side_px: int, now: d
         "fetched_at": now,
     }
     if response.outcome is Outcome.FAILED:
-        row["error"] = f"{response.error or 'no answer'} (tries: {response.tries})"
+        row["error"] = f"{response.error or 'no response'} (tries: {response.tries})"
         if previous["status"] in STORED:
             # It stays stored, with its old date, so that it is requested again.
             kept = row | {"status": previous["status"], "fetched_at": previous["fetched_at"]}
@@ -292,7 +292,7 @@ def _amendments(updates: Sequence[_RowUpdate]) -> list[list[dict[str, Any]]]:
 
 
 class _Batches:
-    """Collects rows and commits them a batch at a time, in a thread of its own beside the requests.
+    """Collects rows and commits them a batch at a time, in a thread of its own, concurrently with the requests.
 
     The thread begins by creating the table: loading LanceDB takes two seconds, in which the first responses arrive.
     """

@@ -31,10 +31,10 @@ WHY_DUE = (NEVER, FAILED, BACK, SIZE, AGE)
 
 @dataclass(frozen=True)
 class HarvestConfig:
-    """When to ask the gallery again and how to store its images.
+    """When to request an image again and how to store it.
 
     Args:
-        revalidate_after_days: ask again about an answer older than this.
+        revalidate_after_days: request an image again when the last response is older than this.
         short_side_px: short side of the stored JPEG.
         keep_versions_days: how long a state of the table can be opened after it was replaced.
     """
@@ -45,7 +45,7 @@ class HarvestConfig:
 
     @classmethod
     def from_settings(cls, settings: "Settings") -> "HarvestConfig":
-        """What the settings ask for."""
+        """The values of the settings."""
         return cls(
             revalidate_after_days=settings.revalidate_after_days,
             short_side_px=settings.image_short_side_px,
@@ -76,14 +76,14 @@ def wanted_artworks(
 def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now: datetime) -> pl.DataFrame:
     """The images to request now.
 
-    Those are: never requested, failed, withdrawn and wanted again, answered too long ago, or stored in another size
-    than wanted although the original is large enough for it to matter. The original is not kept, so another size is
-    always a download.
+    Those are: never requested, failed, withdrawn and wanted again, last requested too long ago, or stored in another
+    size than wanted although the original is large enough for it to matter. The original is not kept, so another size
+    is always a download.
 
     Args:
         wanted: `artwork_id` and `image_url`.
         outcomes: the table of images without its JPEGs.
-        config: how old an answer may be, and which size is wanted.
+        config: how old a response may be, and which size is wanted.
         now: the present.
 
     Returns:
@@ -96,7 +96,7 @@ def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now
         pl.min_horizontal("width_px", "height_px").alias("original_px"),
     )  # fmt: skip
     rows = wanted.select("artwork_id", "image_url").unique("artwork_id", keep="first", maintain_order=True)
-    # A JPEG is never larger than its original, so a small original is stored alike for both sizes.
+    # A JPEG is never larger than its original, so a small original is the same stored JPEG at both sizes.
     wanted_px = pl.min_horizontal(pl.lit(config.short_side_px), "original_px")
     is_resized = pl.col("sha256").is_not_null() & (pl.min_horizontal("short_side_px", "original_px") != wanted_px)
     why = (

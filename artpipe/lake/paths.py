@@ -52,7 +52,7 @@ class DataLake:
         return self.root.protocol in ("", "file", "local")
 
     def raw(self, name: str) -> "UPath":
-        """A file as the gallery sent it, `catalog` or `artists`; its metadata lies beside it as `<name>.json`."""
+        """A file as the gallery sent it, `catalog` or `artists`; its metadata is `<name>.json` in the same folder."""
         return self.root / "raw" / name
 
     def table(self, name: str) -> "UPath":
@@ -73,7 +73,7 @@ class DataLake:
         return self.root / "lance" / f"{name}.lance"
 
     def model(self, model_id: str) -> "UPath":
-        """The folder of one trained model: `model.safetensors` beside `model.json`."""
+        """The folder of one trained model, with `model.safetensors` and `model.json`."""
         return self.root / "models" / model_id
 
     @property
@@ -182,7 +182,7 @@ def file_version(address: str) -> str | None:
     """A file by its name and a hash of its content, `labels.csv 3f2a...`; None where it cannot be read."""
     try:
         file = file_at(address)
-        # The automation asks every few seconds, also about weights of many megabytes. An object store may give no time.
+        # The automation calls this every few seconds, also for large weights. An object store may report no time.
         changed_at = file.stat().st_mtime_ns if isinstance(file, Path) and "://" not in address else None
         digest = _digest(address) if changed_at is None else _digest_once(address, changed_at, file.stat().st_size)
     except OSError:

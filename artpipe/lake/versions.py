@@ -20,8 +20,8 @@ MIN_CURRENT = timedelta(hours=1)
 """How long a version must have been current to be kept, and how long a reader of a replaced one may go on."""
 SMALL_FRAGMENT_SHARE = 1 / 8
 MAX_SMALL_FRAGMENTS = 8
-"""Small fragments a table may have before they are compacted. Compaction writes rows anew, and what it replaces stays
-on the disk as long as the versions that need it, so large fragments are left alone."""
+"""Small fragments a table may have before they are compacted. Compaction rewrites rows, and the files that it replaces
+stay on the disk as long as the versions that need them, so large fragments are left alone."""
 MAX_DELETED_SHARE = 0.1
 """As in Lance's own compaction."""
 
@@ -61,20 +61,20 @@ def version_as_of(versions: Sequence[TableVersion], as_of: "int | str | date | d
     Raises:
         NoSuchVersionError: there is no such version; the message names the oldest one.
     """
-    wanted = _parsed(as_of)
-    if isinstance(wanted, int):
-        found = [version for version in versions if version.number == wanted]
+    target = _parsed(as_of)
+    if isinstance(target, int):
+        found = [version for version in versions if version.number == target]
     else:
-        found = [version for version in versions if version.date <= wanted]
+        found = [version for version in versions if version.date <= target]
     if found:
         return found[-1]
     if not versions:
         raise NoSuchVersionError('no version is kept; materialize "embeddings".')
     oldest, newest = versions[0], versions[-1]
-    requested = f"version {wanted}" if isinstance(wanted, int) else f"the version of {as_of}"
+    requested = f"version {target}" if isinstance(target, int) else f"the version of {as_of}"
     raise NoSuchVersionError(
         f"{requested} is not kept: the oldest version is {oldest.number} of {oldest.date:%Y-%m-%d %H:%M} UTC, the "
-        f"newest {newest.number}; ask for one of them (ARTPIPE_KEEP_VERSIONS_DAYS sets how long versions are kept)."
+        f"newest {newest.number}; name one of them (ARTPIPE_KEEP_VERSIONS_DAYS sets how long versions are kept)."
     )
 
 

@@ -1,6 +1,6 @@
 """Model cards: what is known of a saved model without its weights. Light to import: nothing here loads torch.
 
-A card is the `model.json` beside a model's weights. The part of it that decides predictions is the model's identity,
+A card is the `model.json` in a model's folder. The part of it that decides predictions is the model's identity,
 which is hashed with the weights into the `model_id`.
 """
 
@@ -73,7 +73,7 @@ class WeightsSource:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model is, and beside it how its training went."""
+    """What a model is, and how its training went."""
 
     classes: Mapping[str, tuple[str, ...]]
     """The class names of each task, in the order of its head's outputs."""
@@ -119,7 +119,7 @@ class ModelCard:
     def identity(self) -> dict[str, Any]:
         """What `model_id` is hashed from, as named in the file: nothing of speed, dates or library versions."""
         card = asdict(self) | {"weights_source": self.weights_source.identity()}
-        # A model without temperatures keeps the id that it had before there were any.
+        # Models saved before temperature scaling have none in their hash.
         names = (*_IDENTITY, "temperatures") if self.temperatures else _IDENTITY
         return {_NAMES_IN_FILE.get(name, name): card[name] for name in names}
 

@@ -1,4 +1,4 @@
-"""Saving and loading: a model is its weights and its card, safetensors beside JSON, named by a hash over both.
+"""Saving and loading: a model is its weights (safetensors) and its card (JSON), named by a hash over both.
 
 `save_model` and `load_model` are for finished models, which everything downstream uses. `RunCheckpoint` is for a
 training run that may be killed: it holds the optimiser too and goes when the run is done.

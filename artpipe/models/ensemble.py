@@ -1,8 +1,8 @@
 """The ensemble: a pretrained network and its fine-tuned copy, averaged in output space and saved as one model.
 
-Fine-tuning on a few thousand paintings forgets part of what millions of other pictures taught, and the two networks
-err in different places. At 224 px the mean of their logits was right more often than either on validation works, and
-as often as the better one on test works; at 96 px, where the pretrained network is weak, less often.
+Fine-tuning on a few thousand paintings loses part of what was learned from millions of other pictures, and the two
+networks err on different pictures. At 224 px the mean of their logits was right more often than either on validation
+works, and as often as the better one on test works; at 96 px, where the pretrained network is weak, less often.
 
 The ensemble is a `MultiTaskClassifier` like any other: its embedding is the concatenation of both embeddings, and its
 heads give the mean of both networks' logits. Here it is built, joined from its members, and split again.
@@ -22,7 +22,7 @@ from artpipe.models.network import MultiTaskClassifier, build_backbone, pooled_f
 
 
 class EnsembleBackbone(nn.Module):
-    """The pretrained and the fine-tuned backbone, side by side.
+    """The pretrained and the fine-tuned backbone; their features are concatenated.
 
     Args:
         pretrained: maps (N, 3, S, S) to (N, pooled).

@@ -15,7 +15,7 @@ from artpipe.lake.paths import DataLake, write_whole
 from artpipe.models.card import CARD_FILE, CorruptModelError, ModelCard, load_card
 
 COMPARISON_FILE = "comparison.json"
-"""The last comparison of this model with the one that was served then; written beside the model, not part of it."""
+"""The last comparison of this model with the model served then, a file of its folder; not part of its identity."""
 
 
 class UnknownModelError(ArtpipeError):

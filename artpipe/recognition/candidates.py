@@ -13,7 +13,7 @@ from artpipe.recognition.local_features import Grey, describe
 from artpipe.recognition.visual_words import VisualWords
 
 if TYPE_CHECKING:
-    from artpipe.recognition.feature_table import Features, LocalFeatures
+    from artpipe.recognition.feature_table import FeatureSource, LocalFeatures
 
 CANDIDATES = 60
 FIRST = 3
@@ -40,7 +40,7 @@ class SearchResult:
 def search_candidates(
     photograph: Grey,
     words: VisualWords,
-    features: "Features",
+    features: "FeatureSource",
     *,
     is_sufficient: Callable[[Alignment], bool] = never,
     is_hidden: Callable[[str], bool] | None = None,

@@ -54,7 +54,7 @@ class FeatureIndex:
 
 
 @dataclass(frozen=True)
-class FeatureUpdate:
+class FeatureIndexUpdate:
     """Result of an update: pictures described and dropped, whether the vocabulary and the threshold are new."""
 
     described: int
@@ -64,12 +64,14 @@ class FeatureUpdate:
     min_inlier_ratio: float
 
 
-def build_feature_index(lake: DataLake, progress: Progress | None = None, queries: int | None = None) -> FeatureUpdate:
+def build_feature_index(
+    lake: DataLake, progress: Progress | None = None, queries: int | None = None
+) -> FeatureIndexUpdate:
     """Describe every embedded picture that is new or changed; relearn the vocabulary and the threshold where outdated.
 
     Args:
         lake: of the collection.
-        progress: told of each picture.
+        progress: advances with each picture.
         queries: how many negative queries the threshold is measured on; by default `query_count`.
     """
     works = EmbeddingTable(lake).read(["artwork_id", "work_id", "jpeg_sha256"])
@@ -95,7 +97,7 @@ def build_feature_index(lake: DataLake, progress: Progress | None = None, querie
         )
     save_threshold(lake, threshold)
     is_new = (vocabulary is not known, threshold is not previous)
-    return FeatureUpdate(described, dropped, *is_new, threshold.min_inlier_ratio)
+    return FeatureIndexUpdate(described, dropped, *is_new, threshold.min_inlier_ratio)
 
 
 def open_feature_index(lake: DataLake, pictures: dict[str, str]) -> FeatureIndex:

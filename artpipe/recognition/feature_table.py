@@ -21,7 +21,7 @@ from artpipe.recognition.local_features import DESCRIPTOR_LENGTH, POINT_LENGTH, 
 
 LOCAL_FEATURES_TABLE = "local_features"
 _CHUNK = 512
-_RECIPE = "sift-2"
+_FEATURES_VERSION = "sift-2"
 """Changes when `describe_stored` gives other features, so that all pictures are described again."""
 
 CACHED_PICTURES = 1500
@@ -30,10 +30,10 @@ CACHED_PICTURES = 1500
 
 def feature_key(jpeg_sha256: str) -> str:
     """Identifies what the features of a picture are made from."""
-    return f"{_RECIPE}:{jpeg_sha256}"
+    return f"{_FEATURES_VERSION}:{jpeg_sha256}"
 
 
-class Features(Protocol):
+class FeatureSource(Protocol):
     """A source of local features."""
 
     def read(self, artwork_ids: Sequence[str]) -> dict[str, LocalFeatures]:
@@ -53,7 +53,7 @@ class FeatureTable:
 
         Args:
             pictures: the `jpeg_sha256` of every work to describe.
-            progress: told of each picture.
+            progress: advances with each picture.
 
         Returns:
             The numbers of pictures described and dropped.

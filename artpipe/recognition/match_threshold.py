@@ -105,7 +105,7 @@ class MatchThreshold:
 
 
 def query_count(works: int) -> int:
-    """How many negative queries to try: more for a larger collection, where they cost little beside describing it.
+    """How many negative queries to try: more for a larger collection, where describing it costs far more.
 
     Among a few hundred some may pass, so that the threshold does not hang on a single one, such as a picture that is
     visible in another, on the wall of a painted room.

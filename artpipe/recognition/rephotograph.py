@@ -126,7 +126,7 @@ def _blur(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     return np.asarray(cv2.GaussianBlur(pixels, (0, 0), max(spread, 0.5)), dtype=np.float32)
 
 
-def _jpeg_30(pixels: Pixels, rng: np.random.Generator) -> Pixels:  # noqa: ARG001 - all steps are called alike
+def _jpeg_30(pixels: Pixels, rng: np.random.Generator) -> Pixels:  # noqa: ARG001 - all steps take the same arguments
     """JPEG compression of quality 30, as by a messenger."""
     from PIL import Image
 

@@ -21,7 +21,7 @@ _MAX_HAMMING = 18
 _HAMMING_SIGMA = 12.0
 _WORDS_PER_QUERY_FEATURE = 3
 _SHORTLIST = 10
-"""Works checked for geometric consistency, as a multiple of the works wanted."""
+"""Works checked for geometric consistency, as a multiple of the works returned."""
 _ROTATION_BINS, _OCTAVE_BINS = 16, 9
 
 

@@ -28,7 +28,7 @@ SHORT_SIDE_PX = 300
 QUALITY = 88
 _EXIF_ORIENTATION = 0x0112
 _SIDEWAYS = 6
-# Height over width that a type asks for.
+# Usual height over width of a type.
 _RATIOS = {
     "religious": 1.25, "portrait": 1.28, "landscape": 0.76, "mythological": 0.82, "genre": 0.88, "still-life": 0.86,
     "interior": 1.06, "study": 1.26, "historical": 0.72, "other": 1.1,
@@ -89,7 +89,7 @@ def _painted(work: "Work") -> "Image":
 
 
 def _size(work: "Work", rng: random.Random) -> tuple[int, int]:
-    """Formats of their time: tall panels early, wide canvases later, and what the type asks for."""
+    """Formats of their time: tall panels early, wide canvases later, and the usual shape of the type."""
     ratio = _RATIOS[work.drawn_type]
     if work.year < 1450:
         ratio *= 1.2

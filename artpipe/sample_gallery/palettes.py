@@ -27,7 +27,7 @@ class Manner:
         strokes: visible strokes in a picture of 300 x 300.
         stroke_px: their length and thickness.
         stroke_tint: how far their colours stray.
-        flow: what strokes follow beside the forms: `level`, `slant` or `swirl`, and `free`, how much of it.
+        flow: what strokes follow besides the forms: `level`, `slant` or `swirl`, and `free`, how much of it.
         relief: how thick the paint lies.
         bloom: how much the light spreads.
         spotlight: how much falls into the dark around the light, 0 to 1.

@@ -14,7 +14,7 @@ from artpipe.schema import STYLES, TYPES
 FEWEST = 60
 """Paintings that a gallery needs to hold every style and every oddity."""
 STRAY_STYLES = 0.10
-"""Share of works painted in the manner of the style before or after: nobody keeps to a box."""
+"""Share of works painted in the manner of the style before or after: styles overlap."""
 STRAY_TYPES = 0.03
 """Share of works whose type the catalogue has wrong, as catalogues do."""
 
@@ -137,7 +137,7 @@ def plan_gallery(seed: int = 0, artworks: int = 900) -> SampleGallery:
         ValueError: too few works to hold every style and every oddity.
     """
     if artworks < FEWEST:
-        raise ValueError(f"{artworks} works are too few for a gallery; ask for {FEWEST} or more")
+        raise ValueError(f"{artworks} works are too few for a gallery; give {FEWEST} or more")
     artists = invent_artists(seed, max(24, min(96, artworks // 10)))
     works: list[Work] = []
     number = 0

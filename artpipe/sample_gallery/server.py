@@ -13,14 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from artpipe.errors import ArtpipeError
+from artpipe.errors import PortTakenError
 from artpipe.sample_gallery.site import ARTIST_LIST_FILE
 
 _KINDS = {".jpg": "image/jpeg", ".html": "text/html; charset=utf-8", ".zip": "application/zip", ".txt": "text/plain"}
-
-
-class PortTakenError(ArtpipeError):
-    """Another program has the port."""
 
 
 class _Handler(BaseHTTPRequestHandler):

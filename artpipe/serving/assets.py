@@ -19,16 +19,16 @@ NO_WORSE = "candidate_is_no_worse"
 
 
 class ServedModelConfig(RunConfig):
-    """Run config of `served_model`: `promote` serves this model whatever the comparison says.
+    """Run config of `served_model`: `promote` serves this model whatever the comparison shows.
 
-    `force` compares a candidate again that was turned down before.
+    `force` compares a declined candidate again.
     """
 
     promote: str | None = None
 
     @property
     def must_run(self) -> bool:
-        """Whether a person asks for a comparison or for a model."""
+        """Whether the run config requests a comparison or a model."""
         return self.force or self.promote is not None
 
 

@@ -100,7 +100,7 @@ def _updated_pointer(pointer: Pointer, choice: Choice, tolerance: float, since: 
             pointer.without(choice.challenger, Declined("check", choice.reason, tolerance)) if is_declined else pointer
         )
     updated = pointer.served_by(Serving(choice.served, since, choice.decided_by, choice.reason))
-    # The model that a person replaced is the candidate, or may become it again: it must not be served again by itself.
+    # The replaced model is the candidate, or may become it again: it must not be served again automatically.
     may_return = choice.decided_by == "person" and (choice.previous == candidate or choice.served == pointer.previous)
     if not may_return or choice.previous is None or choice.previous == choice.served:
         return updated

@@ -17,7 +17,7 @@ from artpipe.settings import Settings
 
 
 def promote(definitions: dg.Definitions, settings: Settings, model_id: str) -> bool:
-    """Serve a saved model whatever its comparison says.
+    """Serve a saved model whatever its comparison shows.
 
     Args:
         definitions: the assets of these settings.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DownloadedFile:
-    """The metadata of a stored file, kept beside it as JSON."""
+    """The metadata of a stored file, kept as JSON in the same folder."""
 
     url: str
     sha256: str
@@ -38,7 +38,7 @@ def download_file(
     Args:
         client: sends the request.
         url: the original address.
-        file: where the copy is stored; its metadata lies beside it as JSON.
+        file: where the copy is stored; its metadata is a JSON file in the same folder.
         check: raises when the bytes are not the expected kind of file.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The Dagster resource that assets ask the gallery through: it opens a polite HTTP client."""
+"""The Dagster resource that opens a polite HTTP client of the gallery."""
 
 from collections.abc import Generator
 from contextlib import contextmanager

@@ -48,7 +48,7 @@ def splits(step: AssetStep, artworks: DataFrame, images: DataFrame) -> Result:
         step.context.log.warning(remark)
     corrections = compare_corrections(artworks, overrides.labels)
     write_whole(step.lake.report("splits/corrections.csv"), spreadsheet_csv(corrections))
-    # What was one work stays one work under its old name, so that growth of the catalogue moves nobody.
+    # A work keeps its id and its artworks, so that growth of the catalogue moves no row to another split.
     previous = read_table_if_exists(step.lake, "splits")
     near_duplicates = find_near_duplicates(artworks, images)
     write_table(step.lake.table("near_duplicates"), near_duplicates)  # for the check

@@ -86,7 +86,7 @@ def assign_splits(
         .join(artworks.select("artwork_id", "artist_id"), on="artwork_id")
         .join(catalogue_labels(artworks), on="artwork_id")
     )
-    # Artists are linked by every row of a work, usable or not: an image that arrives later must move nobody.
+    # Artists are linked by every row of a work, usable or not: an image that arrives later must not move any row.
     unseen = _held_out_artists(works.join(artworks.select("artwork_id", "artist_id"), on="artwork_id"), config)
     split_of = {work_id: _work_split(work_id, config) for work_id in rows["work_id"].unique()}
     by_work = pl.col("work_id").replace_strict(split_of, return_dtype=pl.String)

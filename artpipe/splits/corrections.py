@@ -1,4 +1,4 @@
-"""A person's labels replace those of the catalogue; the table of corrections shows both side by side."""
+"""A person's labels replace those of the catalogue; the table of corrections has both."""
 
 import polars as pl
 
@@ -25,7 +25,7 @@ def correct_labels(rows: pl.DataFrame, overrides: pl.DataFrame) -> pl.DataFrame:
 
 
 def compare_corrections(artworks: pl.DataFrame, overrides: pl.DataFrame) -> pl.DataFrame:
-    """The labels that a person set for artworks of the catalogue, beside the catalogue's own.
+    """The labels that a person set for artworks of the catalogue, with the catalogue's own.
 
     Args:
         artworks: table `artworks`.

@@ -1,6 +1,6 @@
 """The training set: a frozen copy of the splits, so that a few new works do not start a training run.
 
-It thaws, that is, is copied anew, when more than `retrain_drift` of its rows changed, or on demand.
+It thaws, that is, is copied again, when more than `retrain_drift` of its rows changed, or on demand.
 """
 
 from dataclasses import asdict, dataclass
@@ -74,7 +74,7 @@ def freeze(splits: pl.DataFrame, frozen: pl.DataFrame | None, retrain_drift: flo
     drift = measure_drift(splits, frozen)
     summary = f"{drift.changed:,} of {drift.frozen_rows:,} rows changed ({drift.share:.2%})"
     if force:
-        return Frozen(splits, drift, thawed=True, reason=f"asked for; {summary}")
+        return Frozen(splits, drift, thawed=True, reason=f"requested; {summary}")
     if drift.share > retrain_drift:
         return Frozen(splits, drift, thawed=True, reason=f"{summary}, more than {retrain_drift:.2%}")
     return Frozen(frozen, drift, thawed=False, reason=f"{summary}, no more than {retrain_drift:.2%}")

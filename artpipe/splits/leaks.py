@@ -28,7 +28,7 @@ def crossing_near_duplicates(splits: pl.DataFrame, near_duplicates: pl.DataFrame
 
 
 def unseen_artists_elsewhere(splits: pl.DataFrame) -> pl.DataFrame:
-    """Rows of held-out artists that are in another split all the same; columns as in `splits`."""
+    """Rows of held-out artists that are in another split; columns as in `splits`."""
     unseen = splits.filter(pl.col("split") == "unseen_artists").select("artist_id").drop_nulls().unique()
     return (
         splits.filter(pl.col("split") != "unseen_artists").join(unseen, on="artist_id", how="semi").sort("artwork_id")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HASH_BITS = 64
-# Measured by looking at the near pairs among the 4,444 readable images of the recorded gallery. By two artists, both
+# Measured by inspecting the near pairs among the 4,444 readable images of the recorded gallery. By two artists, both
 # pairs within 4 bits are one picture; then chance begins: 1 pair at 6 bits and 6 at 8, none of them one picture, and a
 # chance link costs an unseen artist (`assign.py`). By one artist, all but one of the 16 pairs within 6 bits, all 6 at 8
 # and 3 of the 9 at 10 are one picture or versions of it.

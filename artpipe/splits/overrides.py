@@ -135,7 +135,7 @@ def write_same_work(files: OverrideFiles, line: Mapping[str, str]) -> None:
 
 
 def spelling_advice(name: str, known: Collection[str], otherwise: str) -> str:
-    """Advice on an unknown name: the names spelt most alike, or `otherwise` where none is close."""
+    """Advice on an unknown name: the most similarly spelt names, or `otherwise` where none is close."""
     by_folded = {text.casefold(): text for text in known}
     close = difflib.get_close_matches(name.casefold(), list(by_folded), n=3, cutoff=0.6)
     return f"the closest: {', '.join(by_folded[text] for text in close)}" if close else otherwise

@@ -42,7 +42,7 @@ def base_title(title: str | None) -> str:
 
 
 def shows_a_part(title: str | None) -> bool:
-    """Whether a title says that the picture shows a part, side or state of a work, such as `(left wing)`."""
+    """Whether a title names a part, side or state of a work, such as `(left wing)`."""
     text = title or ""
     if any(_PART.search(remark) for remark in _BRACKETED.findall(text)):
         return True

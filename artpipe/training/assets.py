@@ -30,7 +30,7 @@ def backbone_weights(settings: Settings) -> str:
 def training_set(step: AssetStep, splits: DataFrame) -> Result:
     """A frozen copy of the splits: a few new works do not start a training run, more than `retrain_drift` do.
 
-    With `force` it thaws whatever the drift.
+    With `force` it thaws whatever the drift is.
     """
     from artpipe.splits.assign import split_counts
     from artpipe.splits.freeze import freeze
@@ -134,8 +134,8 @@ CANDIDATE = Storage(
 def classifier(step: AssetStep, training_set: DataFrame, backbone_features: DataFrame) -> Result:
     """One network with three heads, for style, period and type: fitted on `train`, stopped early by `validation`.
 
-    What is made here is a candidate; `served_model` decides whether it embeds and predicts. A killed training goes on
-    from its last epoch, and a model already trained on this very training set with these settings is taken as it is.
+    The result is a candidate; `served_model` decides whether it is served. A killed training run resumes after its last
+    epoch, and a model that was already trained on this training set with these settings is reused.
     """
     from artpipe.figures.plots import training_curves_picture
     from artpipe.images.store import ImageStore

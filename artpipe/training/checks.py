@@ -7,12 +7,12 @@ from artpipe.orchestration.metadata import markdown_table
 
 
 @dg.asset_check(asset="training_set", additional_ins={"splits": dg.AssetIn("splits")})
-def nothing_held_out_is_taught(training_set: DataFrame, splits: DataFrame) -> dg.AssetCheckResult:
-    """No row that the splits hold out stands among the training rows of the frozen copy."""
+def no_held_out_row_is_trained_on(training_set: DataFrame, splits: DataFrame) -> dg.AssetCheckResult:
+    """No row that the splits hold out is a training row of the frozen training set."""
     from artpipe.splits.leaks import trained_but_held_out
 
-    taught = trained_but_held_out(splits, training_set)
+    leaked = trained_but_held_out(splits, training_set)
     return dg.AssetCheckResult(
-        passed=taught.is_empty(),
-        metadata={"found": taught.height, "examples": dg.MetadataValue.md(markdown_table(taught))},
+        passed=leaked.is_empty(),
+        metadata={"found": leaked.height, "examples": dg.MetadataValue.md(markdown_table(leaked))},
     )

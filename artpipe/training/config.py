@@ -139,7 +139,7 @@ class TrainingConfig:
 
     @classmethod
     def from_settings(cls, settings: "Settings") -> "TrainingConfig":
-        """What the settings ask to train."""
+        """The configuration that the settings give."""
         return cls(
             backbone=settings.backbone,
             weights=settings.resolved_backbone_weights,

@@ -1,4 +1,4 @@
-"""Training an ensemble: the pretrained network gets a head and stays frozen, its copy is fine-tuned beside it.
+"""Training an ensemble: the pretrained network gets a head and stays frozen, a copy of it is fine-tuned.
 
 Validation measures the mean of both networks' logits, as the saved model gives it; see `artpipe.models.ensemble`.
 """

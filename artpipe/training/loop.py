@@ -127,7 +127,7 @@ def train_classifier(
         validation_batches = EpochBatches(len(validation_set), max(recipe.batch_size, 64), is_shuffled=False)
         validation_loader = make_loader(validation_set, validation_batches, 0)
 
-        # A killed run goes on after its last epoch.
+        # A killed run resumes after its last epoch.
         checkpoint = RunCheckpoint(
             lake, fingerprint(LOOP_VERSION, version, config.identity(), task.weights_source.identity())
         )

@@ -15,7 +15,7 @@ def find_trained_model(lake: DataLake, version: str, config: TrainingConfig) -> 
     """The newest undamaged model that was trained on this training set with this config; None without one.
 
     A warm start counts whichever model it started from: the served model changes as soon as the new one replaces it,
-    and training would never come to rest.
+    and each training run would start another one.
 
     Args:
         lake: where the models are.

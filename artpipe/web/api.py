@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
@@ -11,7 +11,7 @@ from artpipe.search.predictions import sure_tasks
 from artpipe.search.text import WordMatch
 from artpipe.web.app_state import AppState, State
 from artpipe.web.downloads import KINDS, Download, as_csv, as_parquet, as_sheet
-from artpipe.web.questions import PAGE_SIZE, Question
+from artpipe.web.questions import PAGE_SIZE, Question, QuestionOfAddress
 from artpipe.web.results import heading
 from artpipe.web.uploads import FIELD
 
@@ -161,19 +161,20 @@ _PICTURE: dict[str, Any] = {
     }
 }
 _FILE: dict[str, Any] = {"content": {kind.split(";")[0]: {} for kind in KINDS.values()}}
-Asked = Annotated[Question, Depends(Question.of)]
 Size = Annotated[int, Query(ge=1, le=100, description="works on a page")]
 
 
 @router.get("/search", responses={k: REFUSALS[k] for k in (404, 422)})
-def search(state: State, question: Asked, size: Size = PAGE_SIZE) -> SearchAnswer:
+def search(state: State, question: QuestionOfAddress, size: Size = PAGE_SIZE) -> SearchAnswer:
     """Works by words, by filters, or by similarity to a work or to a picture that was uploaded before."""
     question, picture = state.resolve(question)
     return _answer(state, question, picture, size)
 
 
 @router.post("/search", openapi_extra=_PICTURE, responses=REFUSALS)
-async def search_by_picture(state: State, request: Request, question: Asked, size: Size = PAGE_SIZE) -> SearchAnswer:
+async def search_by_picture(
+    state: State, request: Request, question: QuestionOfAddress, size: Size = PAGE_SIZE
+) -> SearchAnswer:
     """Works similar to the uploaded picture, which is not stored."""
     from starlette.concurrency import run_in_threadpool
 
@@ -186,13 +187,13 @@ async def search_by_picture(state: State, request: Request, question: Asked, siz
     response_class=Response,
     responses={200: _FILE, **{k: REFUSALS[k] for k in (404, 422)}},
 )
-def download(state: State, question: Asked, file: Download, size: Size = PAGE_SIZE) -> Response:
+def download(state: State, question: QuestionOfAddress, file: Download, size: Size = PAGE_SIZE) -> Response:
     """Export what `/api/search` finds: all hits as CSV or Parquet, or a contact sheet of the page as JPEG."""
     catalogue, picture = state.catalogue, state.picture_of(question)
     if file == "sheet.jpg":
         data = as_sheet(catalogue, catalogue.search(question, picture, size), heading(question, catalogue))
     else:
-        data = (as_csv if file == "hits.csv" else as_parquet)(catalogue.every(question, picture))
+        data = (as_csv if file == "hits.csv" else as_parquet)(catalogue.all_works(question, picture))
     return Response(data, headers={"Content-Disposition": f'attachment; filename="{file}"'}, media_type=KINDS[file])
 
 

@@ -1,6 +1,6 @@
 """The collection as the pages and the API show it: a view of `artpipe.search.Collection`, one page at a time.
 
-A `Catalogue` stands on one version of the tables and never changes; `artpipe.web.live_collection` replaces it.
+A `Catalogue` is a view of one version of the tables and never changes; `artpipe.web.live_collection` replaces it.
 """
 
 import time
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from artpipe.web.tokens import EncodedPicture
 
 MAX_RANKED = 480
-"""How many works a search by similarity lists on all pages: similarity says little beyond."""
+"""How many works a search by similarity lists on all pages: similarity means little beyond."""
 
 
 @dataclass(frozen=True)
-class Found:
+class ResultPage:
     """A page of results.
 
     Attributes:
@@ -58,7 +58,7 @@ class Found:
 
     @property
     def note(self) -> str:
-        """How loosely the words match, to follow "they hold"; empty where they hold every word."""
+        """`word_match` in words; empty where the works match every word, or none was searched for."""
         return "" if self.word_match in (None, WordMatch.ALL) else self.word_match.description
 
 
@@ -101,7 +101,7 @@ class Catalogue:
         _ = self.artists, self.has_words, self.can_compare
         self.collection.warm_up()
 
-    def search(self, question: Question, picture: "EncodedPicture | None" = None, size: int = PAGE_SIZE) -> Found:
+    def search(self, question: Question, picture: "EncodedPicture | None" = None, size: int = PAGE_SIZE) -> ResultPage:
         """Answer a question.
 
         Args:
@@ -121,9 +121,9 @@ class Catalogue:
         total = min(hits.total, MAX_RANKED) if question.is_by_picture else hits.total
         works = self._rows(hits).to_dicts() if first < total else []
         spent_ms = (time.perf_counter() - began) * 1e3
-        return Found(works, total, question.page, facets, spent_ms, hits.word_match)
+        return ResultPage(works, total, question.page, facets, spent_ms, hits.word_match)
 
-    def every(self, question: Question, picture: "EncodedPicture | None" = None) -> pl.DataFrame:
+    def all_works(self, question: Question, picture: "EncodedPicture | None" = None) -> pl.DataFrame:
         """All works that answer a question, in their order; raises as `search` does."""
         return self._rows(self._hits(question, picture, 0, None))
 
@@ -153,8 +153,8 @@ class Catalogue:
         found = self._shown.filter(pl.col("artist_id") == artist_id)
         return found.sort("year_from", "title", "artwork_id", nulls_last=True).to_dicts()
 
-    def some(self, count: int) -> list[dict[str, Any]]:
-        """Works to begin with: spread over the collection by a hash, the same from visit to visit."""
+    def sample(self, count: int) -> list[dict[str, Any]]:
+        """A sample of works to start from: spread over the collection by a hash, the same on every visit."""
         main = self._shown.filter(pl.col("work_id") == pl.col("artwork_id"))
         return main.sort("jpeg_sha256", "artwork_id").head(count).to_dicts()
 

@@ -25,5 +25,5 @@ class WebConfig:
 
     @classmethod
     def from_settings(cls, settings: "Settings") -> Self:
-        """The limits that the settings ask for."""
+        """The limits of the settings."""
         return cls(upload_bytes=round(settings.web_upload_mb * 1e6), abstain_below=settings.abstain_below)

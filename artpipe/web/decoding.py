@@ -64,7 +64,7 @@ class DecodingWorkers:
         """The picture as the collection would store it.
 
         Raises:
-            UploadRefusedError: the picture is unusable or exceeds a limit; the message says what to do.
+            UploadRefusedError: the picture is unusable or exceeds a limit; the message has the next step.
         """
         worker = self._idle.get()
         try:
@@ -170,7 +170,7 @@ def decode_untrusted(data: bytes, short_side_px: int) -> bytes:
     """Decode a picture in this process, within the limits on its size and aspect ratio.
 
     Raises:
-        UploadRefusedError: it cannot be used; the message says why and what to do.
+        UploadRefusedError: it cannot be used; the message has the reason and the next step.
     """
     from artpipe.images.decode import NotAnImageError, TooManyPixelsError, stored_jpeg
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import polars as pl
 
-    from artpipe.web.catalogue import Catalogue, Found
+    from artpipe.web.catalogue import Catalogue, ResultPage
 
 Download = Literal["hits.csv", "hits.parquet", "sheet.jpg"]
 KINDS: dict[Download, str] = {
@@ -33,7 +33,7 @@ def as_parquet(works: "pl.DataFrame") -> bytes:
     return out.getvalue()
 
 
-def as_sheet(catalogue: "Catalogue", found: "Found", title: str) -> bytes:
+def as_sheet(catalogue: "Catalogue", found: "ResultPage", title: str) -> bytes:
     """A JPEG contact sheet of a page of results."""
     from PIL import Image
 

@@ -60,11 +60,6 @@ class BatchingEncoder:
         """The class names of each task."""
         return self.loaded().labels
 
-    @property
-    def queue_length(self) -> int:
-        """How many requests wait for the next forward pass."""
-        return len(self._queue)
-
     def encode(self, pictures: "Sequence[Image]") -> "Predictions":
         """Embed and classify RGB pictures, in one batch with those of every other waiting thread."""
         model = self.loaded()

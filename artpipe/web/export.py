@@ -91,7 +91,7 @@ class _SiteWriter:
         context = collection_context(self.lake, self.catalogue)
         self.write_page("collection.html", "collection.html", **context, shows_status=False, status=None)
         self.write_map()
-        works = [work for work in self.catalogue.some(WORKS_ON_HOME_PAGE) if work["artwork_id"] not in left_out]
+        works = [work for work in self.catalogue.sample(WORKS_ON_HOME_PAGE) if work["artwork_id"] not in left_out]
         self.write_page("index.html", "site.html", works=works)
         return ExportedSite(len(exported), len(artist_ids), left_out)
 

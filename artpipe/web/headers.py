@@ -1,4 +1,4 @@
-"""HTTP headers: the security headers of every response, and whether a request asks for JSON or for a page."""
+"""HTTP headers: the security headers of every response, and whether a request accepts JSON or a page."""
 
 from typing import TYPE_CHECKING
 

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 5.0
 _OPENED_WITH_TABLE = ("search_index", "text_index", "local_features")
-"""Assets that a collection opens beside the embeddings; a new version of one of them is served as well."""
+"""Assets that a collection opens in addition to the embeddings; a new version of one of them is served as well."""
 
 
 class LiveCollection:

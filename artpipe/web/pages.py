@@ -3,30 +3,29 @@
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from artpipe.web.app_state import State
 from artpipe.web.headers import wants_json
 from artpipe.web.page_context import artist_context, artists_context, collection_context, work_context
-from artpipe.web.questions import MAX_PAGE, PAGE_SIZE, Question
+from artpipe.web.questions import MAX_PAGE, PAGE_SIZE, Question, QuestionOfAddress
 from artpipe.web.results import results_context, verdict_context
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 WORKS_ON_HOME_PAGE = 12
 Page = Annotated[int, Query(ge=1, le=MAX_PAGE)]
-Asked = Annotated[Question, Depends(Question.of)]
 
 
 @router.get("/")
 def home(state: State) -> HTMLResponse:
     """The first page: a picture, words, or some works to start from."""
-    return HTMLResponse(state.render("home.html", works=state.catalogue.some(WORKS_ON_HOME_PAGE)))
+    return HTMLResponse(state.render("home.html", works=state.catalogue.sample(WORKS_ON_HOME_PAGE)))
 
 
 @router.get("/search")
-def results(state: State, question: Asked) -> HTMLResponse:
+def results(state: State, question: QuestionOfAddress) -> HTMLResponse:
     """The results of a search; each has this address to share."""
     question, picture = state.resolve(question)
     is_comparing = question.image is not None and state.comparisons.is_known(question.image)
@@ -43,7 +42,7 @@ def results(state: State, question: Asked) -> HTMLResponse:
 
 
 @router.get("/search/verdict")
-async def verdict(state: State, question: Asked) -> JSONResponse:
+async def verdict(state: State, question: QuestionOfAddress) -> JSONResponse:
     """Whether an uploaded picture shows a painting of the collection, after the comparison; for the results page."""
     picture = await run_in_threadpool(state.picture_of, question)
     if picture is None or question.image is None:
@@ -58,7 +57,7 @@ async def verdict(state: State, question: Asked) -> JSONResponse:
 async def upload(state: State, request: Request) -> Response:
     """Encode an uploaded picture, and redirect to its results; a script receives their address as JSON instead.
 
-    A script asks for the verdict separately and does not wait for it here.
+    A script requests the verdict separately and does not wait for it here.
     """
     is_script = wants_json(request.scope)
     _, token = await state.encode_upload(request, "later" if is_script else "now")

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Self
 from urllib.parse import urlencode
 
-from fastapi import Query
+from fastapi import Depends, Query
 from pydantic import Field, ValidationError
 
 from artpipe.errors import ArtpipeError
@@ -13,7 +13,7 @@ from artpipe.search.filters import SearchFilter
 PAGE_SIZE = 24
 MAX_PAGE = 10_000
 MAX_EXAMPLES = 12
-"""Works that may be named with `like`, and with `unlike`: the mean of many vectors is similar to everything."""
+"""Most works named with `like`, and with `unlike`: the mean of many vectors is similar to everything."""
 _YEAR = r"^\s*(-?[0-9]{1,4})?\s*$"
 
 _WORDS = "to be found in titles, artists and techniques"
@@ -31,13 +31,13 @@ class UnusableQuestionError(ArtpipeError):
 
 @dataclass(frozen=True)
 class Question:
-    """A search: by a picture's token, by works it should be like and unlike, by words, or by filters alone.
+    """A search: by a picture's token, by works to be similar or not similar to, by words, or by filters alone.
 
     Attributes:
         words: to be found in titles, artists and techniques.
         image: the token of an uploaded picture, see `artpipe.web.tokens`.
-        like: the ids of works that the answer should be like.
-        unlike: the ids of works that it should not be like.
+        like: the ids of works that the hits should be similar to.
+        unlike: the ids of works that they should not be similar to.
         where: which works may be shown.
         page: from 1.
     """
@@ -60,8 +60,8 @@ class Question:
         cls,
         words: Annotated[str | None, Query(max_length=200, description=_WORDS)] = None,
         image: Annotated[str | None, Query(max_length=6000, description="the token of an uploaded picture")] = None,
-        like: Annotated[_Ids, Query(description="ids of works that the answer should be like")] = (),
-        unlike: Annotated[_Ids, Query(description="ids of works that it should not be like")] = (),
+        like: Annotated[_Ids, Query(description="ids of works that the hits should be similar to")] = (),
+        unlike: Annotated[_Ids, Query(description="ids of works that the hits should not be similar to")] = (),
         style: Annotated[str | None, _filter_field("style")] = None,
         period: Annotated[str | None, _filter_field("period")] = None,
         type: Annotated[str | None, _filter_field("type")] = None,  # noqa: A002 - the catalogue's own word
@@ -139,6 +139,10 @@ class Question:
     def _with_examples(self, like: tuple[str, ...], unlike: tuple[str, ...]) -> "Question":
         # `unlike` needs something to move away from: the last example of `like` takes `unlike` with it.
         return replace(self, like=like, unlike=unlike if like or self.image else (), page=1)
+
+
+QuestionOfAddress = Annotated[Question, Depends(Question.of)]
+"""The search in the query string of a request."""
 
 
 def _stripped(text: str | None) -> str | None:

@@ -8,7 +8,7 @@ from artpipe.lake.paths import DataLake
 from artpipe.search.filters import UnknownFilterValueError
 from artpipe.search.predictions import sure_tasks
 from artpipe.search.text import NoTextIndexError
-from artpipe.web.catalogue import Catalogue, Found
+from artpipe.web.catalogue import Catalogue, ResultPage
 from artpipe.web.collection_summary import held_out_accuracy
 from artpipe.web.questions import Question
 
@@ -106,7 +106,7 @@ def _painting(catalogue: Catalogue, artwork_id: str) -> dict[str, Any]:
     return catalogue.get(work["work_id"]) if work["work_id"] in catalogue else work
 
 
-def _found(catalogue: Catalogue, question: Question, picture: "EncodedPicture | None") -> tuple[Found, str]:
+def _found(catalogue: Catalogue, question: Question, picture: "EncodedPicture | None") -> tuple[ResultPage, str]:
     try:
         return catalogue.search(question, picture), ""
     except UnknownFilterValueError as error:
@@ -117,7 +117,7 @@ def _found(catalogue: Catalogue, question: Question, picture: "EncodedPicture | 
         facets = catalogue.search(wider, picture).facets
     except NoTextIndexError:
         facets = catalogue.search(wider.without_words(), picture).facets
-    return Found([], 0, 1, facets, 0.0), reason
+    return ResultPage([], 0, 1, facets, 0.0), reason
 
 
 def _sentence(error: ArtpipeError) -> str:

@@ -1,29 +1,15 @@
 """Starts the server: on loopback by default, pages at once, the model a few seconds later."""
 
-import ipaddress
 import socket
 import threading
 import webbrowser
 from collections.abc import Callable
 
-from artpipe.errors import ArtpipeError
+from artpipe.crawler.limits import is_loopback
+from artpipe.errors import PortTakenError
 from artpipe.lake.paths import DataLake
 from artpipe.web.config import WebConfig
 from artpipe.web.lake_status import LakeStatus
-
-
-class PortTakenError(ArtpipeError):
-    """The address cannot be bound."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def serve(

@@ -17,7 +17,7 @@ _JPEG_QUALITY = 82
 
 
 @dataclass(frozen=True)
-class Picture:
+class SizedJpeg:
     """A JPEG, and the hash of the stored picture that it was made from."""
 
     jpeg: bytes
@@ -36,10 +36,10 @@ class Thumbnails:
     def __init__(self, lake: DataLake) -> None:
         self._store = ImageStore(lake)
         self._lock = threading.Lock()
-        self._cache: OrderedDict[tuple[str, int], Picture] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, int], SizedJpeg] = OrderedDict()
         self._cached_bytes = 0
 
-    def get(self, artwork_id: str, width_px: int | None = None) -> Picture:
+    def get(self, artwork_id: str, width_px: int | None = None) -> SizedJpeg:
         """The picture of a work, at most this wide and never enlarged.
 
         Raises:
@@ -52,12 +52,12 @@ class Thumbnails:
         sha256 = hashlib.sha256(stored).hexdigest()
         width = next((one for one in WIDTHS if width_px and width_px <= one), None)
         if width is None:
-            return Picture(stored, sha256, None)
+            return SizedJpeg(stored, sha256, None)
         with self._lock:
             if cached := self._cache.get((sha256, width)):
                 self._cache.move_to_end((sha256, width))
                 return cached
-        thumbnail = Picture(smaller(stored, width), sha256, width)
+        thumbnail = SizedJpeg(smaller(stored, width), sha256, width)
         with self._lock:
             if (sha256, width) not in self._cache:
                 self._cache[sha256, width] = thumbnail

@@ -37,12 +37,12 @@ def main() -> None:
     default = Path(__file__).resolve().parents[3] / "shared" / "gallery"
     parser.add_argument("--gallery", type=Path, default=default)
     parser.add_argument("--repeat", type=int, default=5)
-    asked = parser.parse_args()
-    catalog = (asked.gallery / "full_catalogue" / "data_txt.zip").read_bytes()
-    artist_page = (asked.gallery / "site" / "cgi-bin" / "artist.html").read_bytes()
+    options = parser.parse_args()
+    catalog = (options.gallery / "full_catalogue" / "data_txt.zip").read_bytes()
+    artist_page = (options.gallery / "site" / "cgi-bin" / "artist.html").read_bytes()
 
     seconds: dict[str, list[float]] = {"csv_alone": [], "parse": [], "artists": [], "clean_and_join": [], "total": []}
-    for _ in range(asked.repeat):
+    for _ in range(options.repeat):
         parse_date.cache_clear()
         parse_life.cache_clear()
         moments = [time.perf_counter()]

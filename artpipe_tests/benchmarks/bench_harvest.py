@@ -59,7 +59,7 @@ def cpu_s() -> float:
 
 def harvest_rates(artworks: pl.DataFrame, base_url: str, concurrency: int, latency_ms: float) -> dict[str, object]:
     """Harvest into an empty lake, then once more with every answer due again."""
-    told: dict[str, object] = {"concurrency": concurrency}
+    result: dict[str, object] = {"concurrency": concurrency}
     ideal = concurrency / (latency_ms / 1000) if latency_ms else None
     with tempfile.TemporaryDirectory() as folder:
         store = ImageStore(DataLake(folder))
@@ -68,12 +68,12 @@ def harvest_rates(artworks: pl.DataFrame, base_url: str, concurrency: int, laten
                 spent = cpu_s()
                 summary = harvest(artworks, store, client, config, datetime.now(UTC))
                 spent = cpu_s() - spent
-            rate = summary.asked / summary.seconds
-            told[f"{what}_per_s"] = round(rate, 1)
-            told[f"{what}_to_ideal"] = round(rate / ideal, 3) if ideal else None
-            told[f"{what}_cpu_ms_each"] = round(1000 * spent / summary.asked, 2)
-            told[f"{what}_by_status"] = dict(summary.by_status)
-    return told
+            rate = summary.requested / summary.seconds
+            result[f"{what}_per_s"] = round(rate, 1)
+            result[f"{what}_to_ideal"] = round(rate / ideal, 3) if ideal else None
+            result[f"{what}_cpu_ms_each"] = round(1000 * spent / summary.requested, 2)
+            result[f"{what}_by_status"] = dict(summary.by_status)
+    return result
 
 
 def plain_rate(plain: Path, artworks: pl.DataFrame, base_url: str, limit: int) -> float:
@@ -95,20 +95,19 @@ def main() -> None:
     parser.add_argument("--plain-limit", type=int, default=100)
     parser.add_argument("--latency-ms", type=float, default=120)
     parser.add_argument("--concurrency", type=int, nargs="+", default=[8, 32])
-    asked = parser.parse_args()
+    options = parser.parse_args()
 
-    artworks = artworks_of(asked.gallery / "site", asked.limit)
-    with served(asked.gallery, asked.latency_ms) as base_url:
-        runs = [harvest_rates(artworks, base_url, count, asked.latency_ms) for count in asked.concurrency]
-        plain = plain_rate(asked.plain, artworks, base_url, asked.plain_limit) if asked.plain_limit else None
+    artworks = artworks_of(options.gallery / "site", options.limit)
+    with served(options.gallery, options.latency_ms) as base_url:
+        runs = [harvest_rates(artworks, base_url, count, options.latency_ms) for count in options.concurrency]
+        plain = plain_rate(options.plain, artworks, base_url, options.plain_limit) if options.plain_limit else None
     if plain:
         for run in runs:
             rate = run["fetch_per_s"]
             assert isinstance(rate, float)
             run["fetch_to_plain"] = round(rate / plain, 2)
-    print(json.dumps({
-        "what": "harvest", "images": artworks.height, "latency_ms": asked.latency_ms, "plain_per_s": plain, "runs": runs
-    }))  # fmt: skip
+    summary = {"what": "harvest", "images": artworks.height, "latency_ms": options.latency_ms}
+    print(json.dumps({**summary, "plain_per_s": plain, "runs": runs}))
 
 
 if __name__ == "__main__":

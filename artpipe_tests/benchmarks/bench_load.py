@@ -1,4 +1,4 @@
-"""How long the code location takes to load, beside an empty Dagster project; both in new processes, turn by turn.
+"""How long the code location takes to load, compared with an empty Dagster project; both in new processes, in turn.
 
     python artpipe_tests/benchmarks/bench_load.py [--runs 7]
 

@@ -1,10 +1,10 @@
-"""How truly the map shows who is near whom, and how near a work that is placed later comes to its place.
+"""How well the map keeps neighbourhoods, and how close a work that is placed later comes to its laid-out position.
 
     python artpipe_tests/benchmarks/bench_map.py data_lake/sample
 
     python artpipe_tests/benchmarks/bench_map.py --rows 50000
 
-Trustworthiness (1 is perfect) says how many of a work's ten neighbours on the map are neighbours among the vectors.
+Trustworthiness (1 is perfect) is high where a work's ten neighbours on the map are neighbours by their vectors.
 Prints one JSON line, with the two main directions of the vectors as the yardstick. With `--rows`, the time to lay so
 many clustered vectors of `bench_search.py` out and to place a hundred new ones among them, and the bytes that a browser
 is sent of the map, compressed.
@@ -35,7 +35,7 @@ NEW = 100
 
 
 def trueness(lake: DataLake) -> dict[str, object]:
-    """How well the map of a lake shows who is near whom."""
+    """How well the map of a lake keeps neighbourhoods."""
     _, vectors = EmbeddingTable(lake).vectors()
     began = time.process_time()
     points = lay_out(vectors)
@@ -99,8 +99,8 @@ def main() -> None:
     parser.add_argument("lake", nargs="?")
     parser.add_argument("--rows", type=int)
     options = parser.parse_args()
-    told = spent(options.rows) if options.rows else trueness(DataLake(options.lake))
-    sys.stdout.write(json.dumps(told) + "\n")
+    result = spent(options.rows) if options.rows else trueness(DataLake(options.lake))
+    sys.stdout.write(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

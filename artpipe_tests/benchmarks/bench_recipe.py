@@ -74,7 +74,7 @@ class Bench:
 
     @cached_property
     def features(self) -> pl.DataFrame:
-        """Of the backbone as it is before it learns, made once for all runs."""
+        """Features of the pretrained backbone, computed once for all runs."""
         return update_features(self.rows, None, self.store, self.lake, self.config).table
 
     def score(self, probabilities: Mapping[str, np.ndarray]) -> Score:
@@ -140,10 +140,10 @@ class WithContrast(MultiTaskLoss):
         chances = functional.log_softmax(similarity, dim=1)
         for column in range(labels.shape[1]):
             truth = labels[:, column]
-            alike = ((truth[:, None] == truth[None, :]) & (truth[:, None] != UNKNOWN)).fill_diagonal_(False)
-            has_pair = alike.any(1)
+            same_class = ((truth[:, None] == truth[None, :]) & (truth[:, None] != UNKNOWN)).fill_diagonal_(False)
+            has_pair = same_class.any(1)
             if bool(has_pair.any()):
-                total = total - 0.2 * ((chances * alike).sum(1)[has_pair] / alike.sum(1)[has_pair]).mean()
+                total = total - 0.2 * ((chances * same_class).sum(1)[has_pair] / same_class.sum(1)[has_pair]).mean()
         return total
 
 
@@ -211,7 +211,7 @@ HEAD: Mapping[str, HeadVariant] = {
     "balanced sampling": HeadVariant(extra="resample"),
     "type counts twice": HeadVariant(loss=TypeTwice),
     "the artist as a fourth task": HeadVariant(extra="artist"),
-    "a contrastive term beside the heads": HeadVariant(kind=VectorLossClassifier, loss=WithContrast),
+    "a contrastive term in addition to the heads": HeadVariant(kind=VectorLossClassifier, loss=WithContrast),
     "pictures of 160 px": HeadVariant(image_px=160),
     "pictures of 288 px": HeadVariant(image_px=288),
     "pictures of 384 px": HeadVariant(image_px=384),
@@ -363,7 +363,7 @@ def parse_options() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Print the tables asked for."""
+    """Print the requested tables."""
     options = parse_options()
     lake = DataLake(options.lake)
     usual = TrainingConfig(backbone=options.backbone, weights=options.weights)

@@ -1,14 +1,15 @@
-"""What a refresh costs when little or nothing changed, beside the first run, on the recorded gallery.
+"""What a refresh costs when little or nothing changed, compared with the first run, on the recorded gallery.
 
     python artpipe_tests/benchmarks/bench_refresh.py [--lake FOLDER] [--epochs 1] [--limit 4441]
 
 Serves the recorded gallery, builds a lake from it (or copies FOLDER, a lake built from it before), and then measures in
-one process, turn by turn:
+one process, in turn:
 
-- `nothing`: a refresh when nothing changed and no answer is too old: the roots alone are asked;
-- `revalidated`: a refresh when nothing changed and every image's answer is too old, so each is asked conditionally;
+- `nothing`: a refresh when nothing changed and no response is too old: only the roots are requested;
+- `revalidated`: a refresh when nothing changed and every image's last response is too old, so each gets a
+  conditional request;
 - `conditional_requests`: those very requests alone, without the lake, at the same concurrency;
-- `one_painting`: the embedding and indexing of one added painting, beside those of all of them;
+- `one_painting`: the embedding and indexing of one added painting, compared with those of all of them;
 - `status`: the seconds of a new process that runs `artpipe status`.
 
 Prints one JSON line. The first run's time without training is what the ratios are of.
@@ -54,7 +55,7 @@ def served(site: Path) -> Iterator[str]:
 
 
 def conditional_requests_s(lake: DataLake, url: str) -> tuple[int, float]:
-    """The number and the seconds of a conditional request for every held image."""
+    """The number and the seconds of a conditional request for every stored image."""
     rows = ImageStore(lake).outcomes().filter(status="fetched")
     from artpipe.lake.parquet import read_table
 
@@ -131,7 +132,7 @@ def main() -> None:
             add_painting(site)
             added = run()
     one_s = added.seconds_by_asset["embeddings"] + added.seconds_by_asset["search_index"]
-    told = {
+    result = {
         "what": "refresh",
         "images": count,
         "first_s": round(first.seconds, 2),
@@ -150,7 +151,7 @@ def main() -> None:
         "one_painting_bodies": added.work["bodies"],
         "status_s": round(status_s, 2),
     }
-    print(json.dumps(told))
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

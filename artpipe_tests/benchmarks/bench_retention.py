@@ -65,7 +65,7 @@ def main() -> None:
     draws, now = random.Random(0), datetime.now(UTC)
     names = [f"p/painter{n % 400}/work{n:05}" for n in range(options.rows + options.weeks)]
     works = pl.DataFrame({"artwork_id": names, "image_url": names})
-    told: dict[str, object] = {"what": "retention", "rows": options.rows, "jpeg_bytes": JPEG_BYTES}
+    result: dict[str, object] = {"what": "retention", "rows": options.rows, "jpeg_bytes": JPEG_BYTES}
     with tempfile.TemporaryDirectory() as folder:
         store = ImageStore(DataLake(folder))
 
@@ -81,17 +81,17 @@ def main() -> None:
             return table_bytes(folder)
 
         first = refresh(0, names)
-        told["jpegs"], told["after_first_harvest"] = options.rows * JPEG_BYTES, first
-        told["unchanged_adds"] = [(size := refresh(0, [])) - first]
+        result["jpegs"], result["after_first_harvest"] = options.rows * JPEG_BYTES, first
+        result["unchanged_adds"] = [(size := refresh(0, [])) - first]
         for _ in range(options.weeks - 1):
             before, size = size, refresh(0, [])
-            told["unchanged_adds"].append(size - before)  # pyright: ignore[reportAttributeAccessIssue]
-        told["one_new_one_replaced_adds"] = []
+            result["unchanged_adds"].append(size - before)  # pyright: ignore[reportAttributeAccessIssue]
+        result["one_new_one_replaced_adds"] = []
         for week in range(1, options.weeks + 1):
             before, size = size, refresh(week, {names[options.rows + week - 1], names[7 * week]})
-            told["one_new_one_replaced_adds"].append(size - before)  # pyright: ignore[reportAttributeAccessIssue]
-        told["versions_kept"] = len(table_versions(store.lake.lance_table("images")))
-    print(json.dumps(told))
+            result["one_new_one_replaced_adds"].append(size - before)  # pyright: ignore[reportAttributeAccessIssue]
+        result["versions_kept"] = len(table_versions(store.lake.lance_table("images")))
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -210,7 +210,7 @@ class LanceIndex(Contender):
         import lance
         import pyarrow as pa
 
-        rows, told = self.data.changed_rows, {}
+        rows, result = self.data.changed_rows, {}
         part = np.ascontiguousarray(self.data.changed(self.data.vectors)[rows])
         columns = {"row": pa.array(rows)}
         columns["vector"] = pa.FixedSizeListArray.from_arrays(pa.array(part.reshape(-1)), part.shape[1])
@@ -222,11 +222,11 @@ class LanceIndex(Contender):
             if when == "optimized":
                 began = time.perf_counter()
                 self.dataset.optimize.optimize_indices()
-                told["optimize_s"] = round(time.perf_counter() - began, 1)
+                result["optimize_s"] = round(time.perf_counter() - began, 1)
             self.dataset = lance.dataset(self.uri)
             ms, found = timed(lambda query: self.search(query, None, **settings), self.data.queries)
-            told |= {f"{when}_ms": ms, f"{when}_recall": recall(found, self.data.truth["changed"])}
-        return told
+            result |= {f"{when}_ms": ms, f"{when}_recall": recall(found, self.data.truth["changed"])}
+        return result
 
 
 def column_of(share: object) -> str:

@@ -1,4 +1,4 @@
-"""How fast one epoch of training is, beside the same network on tensors in memory and beside the plain way.
+"""How fast one epoch of training is, compared with the same network on tensors in memory and with a plain script.
 
     python artpipe_tests/benchmarks/bench_train.py --limit 640 --rounds 3
 
@@ -39,25 +39,25 @@ class Files:
     """Image files as an image store; those that do not decode are left out."""
 
     def __init__(self, folder: Path, limit: int) -> None:
-        self.held: dict[str, Path] = {}
+        self.paths: dict[str, Path] = {}
         for path in sorted(folder.rglob("*.jpg")):
-            if len(self.held) == limit:
+            if len(self.paths) == limit:
                 break
             try:
                 decode_square(path.read_bytes(), 32)
             except ValueError:
                 continue
-            self.held[path.relative_to(folder).as_posix()] = path
+            self.paths[path.relative_to(folder).as_posix()] = path
 
     def jpegs(self, artwork_ids: Sequence[str]) -> list[bytes]:
         """The bytes of the files."""
-        return [self.held[each].read_bytes() for each in artwork_ids]
+        return [self.paths[each].read_bytes() for each in artwork_ids]
 
 
 def training_rows(files: Files) -> pl.DataFrame:
     """Every file as a training row with made-up labels; speed does not depend on them."""
     rows = []
-    for number, (name, path) in enumerate(files.held.items()):
+    for number, (name, path) in enumerate(files.paths.items()):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         labels = (STYLES[number % len(STYLES)], PERIODS[number % len(PERIODS)], TYPES[number % len(TYPES)])
         rows.append((name, name, "bench", "train", *labels, digest))
@@ -131,7 +131,7 @@ def main() -> None:
         with labels.open("w", newline="") as out:
             table = csv.writer(out)
             table.writerow(["file", "style", "date", "type"])
-            for number, name in enumerate(files.held):
+            for number, name in enumerate(files.paths):
                 table.writerow([name, number % len(STYLES), number % len(PERIODS), number % len(TYPES)])
 
         def one_round(epoch: Epoch) -> None:
@@ -149,7 +149,7 @@ def main() -> None:
 
     result = {f"{name}_per_s": round(statistics.median(values), 1) for name, values in rates.items()}
     result |= {"epoch_to_preloaded": ratio("preloaded"), "epoch_to_plain": ratio("plain")}
-    print(json.dumps({"what": "train", "images": len(files.held), "backbone": options.backbone, **result}))
+    print(json.dumps({"what": "train", "images": len(files.paths), "backbone": options.backbone, **result}))
 
 
 if __name__ == "__main__":

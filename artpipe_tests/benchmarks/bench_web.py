@@ -114,7 +114,7 @@ def visit(address: str, photos: Iterator[bytes], until: float, seen: Seen, has_s
 
 
 def results_of(session: requests.Session, address: str, photo: bytes, has_script: bool) -> str:
-    """Send a photograph and read the page of its results; the token to ask for the verdict with, if it comes apart.
+    """Send a photograph and read the page of its results; the token to request the verdict with, if it comes later.
 
     Raises:
         LostError: there was no such page.
@@ -136,9 +136,9 @@ def read_verdict(session: requests.Session, address: str, token: str) -> None:
     Raises:
         LostError: there was none.
     """
-    told = session.get(f"{address}/search/verdict", params={"image": token}, timeout=60)
-    if told.status_code != 200 or "was not found out" in told.json()["html"]:
-        raise LostError(f"verdict {told.status_code}")
+    response = session.get(f"{address}/search/verdict", params={"image": token}, timeout=60)
+    if response.status_code != 200 or "did not finish" in response.json()["html"]:
+        raise LostError(f"verdict {response.status_code}")
 
 
 def percentiles(took_ms: list[float]) -> dict[str, float]:
@@ -170,12 +170,12 @@ def started_server(lake: str) -> tuple[subprocess.Popen[str], str, float]:
 
 def main() -> None:
     """Measure and print."""
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("lake")
-    asked.add_argument("--users", type=int, default=8)
-    asked.add_argument("--seconds", type=float, default=20.0)
-    asked.add_argument("--no-script", action="store_true")
-    options = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("lake")
+    parser.add_argument("--users", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--no-script", action="store_true")
+    options = parser.parse_args()
     taken = photographs(DataLake(options.lake), round(MOST_A_SECOND * (options.seconds + 3)))
     photos = itertools.cycle(taken)
     server, address, start_s = started_server(options.lake)
@@ -198,7 +198,7 @@ def main() -> None:
     finally:
         server.terminate()
         server.wait()
-    told = {
+    result = {
         "users": options.users,
         "seconds": options.seconds,
         "has_script": has_script,
@@ -212,7 +212,7 @@ def main() -> None:
         "start_s": round(start_s, 2),
         "photo_kb": round(sum(map(len, taken)) / len(taken) / 1e3),
     }
-    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.write(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

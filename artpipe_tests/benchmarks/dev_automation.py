@@ -41,7 +41,7 @@ CATALOG = {"catalog_changes", "artworks", "quarantine"}
 
 @dataclass
 class Phase:
-    """What is done to the gallery, and what should run after it, beside the re-scrapes."""
+    """What is done to the gallery, and what should run after it, besides the re-scrapes."""
 
     name: str
     expected: set[str]
@@ -120,14 +120,14 @@ class Dev:
         return Run(run.run_id, run.status.value, by, tuple(names), seconds)
 
     def is_settled(self, after: float) -> bool:
-        """Whether everything is fresh, and the gallery was asked since then."""
+        """Whether everything is fresh, and the gallery was checked since then."""
         statuses = asset_statuses(self.graph, self.instance, self.settings).values()
-        asked = [status.made_at for status in statuses if status.is_root]
-        is_asked = all(made_at is not None and made_at.timestamp() > after for made_at in asked)
-        return is_asked and all(status.status == "fresh" and not status.unmet_checks for status in statuses)
+        checked_at = [status.made_at for status in statuses if status.is_root]
+        is_checked = all(made_at is not None and made_at.timestamp() > after for made_at in checked_at)
+        return is_checked and all(status.status == "fresh" and not status.unmet_checks for status in statuses)
 
     def set_type(self, artwork_id: str, type_: str) -> None:
-        """Correct the type of a work as a person does, beside the running daemon."""
+        """Correct the type of a work as a person does, while the daemon runs."""
         artpipe = Path(sys.executable).with_name("artpipe")
         subprocess.run([artpipe, "labels", "set", artwork_id, "type", type_], env=self._environment, check=True)
 
@@ -197,9 +197,9 @@ def main() -> int:
     gallery = plan_gallery(0, ARTWORKS)
     site = write_sample_site(folder / "site", artworks=ARTWORKS)
     catalog = site / CATALOG_FILE
-    held = sorted(work.artwork_id for work in gallery.paintings if image_path(site, work).exists())
+    stored = sorted(work.artwork_id for work in gallery.paintings if image_path(site, work).exists())
     text = catalog_text(gallery)
-    rows = [line for line in text.split("\r\n") if f"/html/{held[-1]}.html" in line]
+    rows = [line for line in text.split("\r\n") if f"/html/{stored[-1]}.html" in line]
     assert rows, "the last painting has a row"
     new_row = rows[0]
 
@@ -209,7 +209,7 @@ def main() -> int:
     # The painting that is added later is not listed at first; its image is there all along.
     before = text.replace(new_row + "\r\n", "")
     publish(before)
-    title = next(line.split("\t")[2] for line in before.split("\r\n") if f"/html/{held[0]}.html" in line)
+    title = next(line.split("\t")[2] for line in before.split("\r\n") if f"/html/{stored[0]}.html" in line)
     corrected = before.replace(f"\t{title}\t", f"\t{title} (corrected)\t", 1)
 
     def type_of(artwork_id: str) -> str:
@@ -248,7 +248,7 @@ def main() -> int:
                     "vectors",
                     "text_index",
                 },
-                change=lambda: dev.set_type(held[1], "genre" if type_of(held[1]) != "genre" else "portrait"),
+                change=lambda: dev.set_type(stored[1], "genre" if type_of(stored[1]) != "genre" else "portrait"),
             ),
             Phase(
                 "a painting is added",

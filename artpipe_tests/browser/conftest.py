@@ -1,4 +1,4 @@
-"""A real browser, and the app served to it over loopback, with a lake of coloured pictures."""
+"""A real browser, and the app on loopback over a lake of coloured pictures."""
 
 import shutil
 import socket
@@ -17,6 +17,7 @@ from artpipe.lake.paths import DataLake
 from artpipe.search.novelty import NoveltyScale, save_scale
 from artpipe.web.app import create_app
 from artpipe.web.config import WebConfig
+from artpipe_tests.fixtures.paintings import jpeg_of, painting
 from artpipe_tests.web import conftest as web_fixtures
 
 CHROMIUM = next(
@@ -70,9 +71,9 @@ def described_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 
 
 @pytest.fixture
-def held_up() -> Iterator[threading.Event]:
+def paused_comparisons() -> Iterator[threading.Event]:
     """Comparisons wait until this is set."""
-    with web_fixtures.comparisons_held_up() as may_compare:
+    with web_fixtures.pause_comparisons() as may_compare:
         yield may_compare
 
 
@@ -89,7 +90,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def context_with(browser: Browser, address: str) -> Iterator[Callable[..., BrowserContext]]:
-    """Makes browser windows with options of their own; whatever a page logs as an error fails the test."""
+    """Makes browser windows with options of their own; an error in a page's console fails the test."""
     made: list[BrowserContext] = []
     errors: list[str] = []
 
@@ -127,7 +128,7 @@ def work_numbers() -> Iterator[int]:
 def collection_picture(tmp_path: Path, work_numbers: Iterator[int]) -> Path:
     """A picture of a work of the described collection; another for each test, so that it was not compared before."""
     path = tmp_path / "painting.jpg"
-    path.write_bytes(web_fixtures.blots(next(work_numbers)))
+    path.write_bytes(jpeg_of(painting(next(work_numbers))))
     return path
 
 

@@ -68,7 +68,7 @@ def test_the_lasso_lists_what_is_inside(map_page: Page):
     assert len(listed(map_page)) < 60
 
 
-def test_on_a_phone_what_is_inside_the_lasso_comes_into_view(context_with: Callable[..., BrowserContext]):
+def test_on_a_phone_the_page_scrolls_to_the_works_inside_the_lasso(context_with: Callable[..., BrowserContext]):
     page = context_with(viewport={"width": 390, "height": 844}).new_page()
     page.goto("/map")
     page.locator("[data-ready=yes]").wait_for()
@@ -85,7 +85,7 @@ def test_on_a_phone_what_is_inside_the_lasso_comes_into_view(context_with: Calla
     expect(page.locator(".listed h2")).to_be_in_viewport()
 
 
-def test_words_mark_what_is_called_that(map_page: Page):
+def test_words_mark_works_with_that_title(map_page: Page):
     map_page.get_by_label("Find on the map").fill("cafe")
     map_page.get_by_role("button", name="Find").click()
     expect(map_page.locator(".listed h2")).to_have_text("1 found")
@@ -108,7 +108,7 @@ def test_the_legend_picks_a_class_and_another_task_recolours(map_page: Page):
     expect(map_page.get_by_role("button", name="Baroque")).to_be_hidden()
 
 
-def test_what_is_in_view_has_an_address(map_page: Page):
+def test_the_view_is_part_of_the_address(map_page: Page):
     map_page.get_by_role("radio", name="period").check()
     for _ in range(3):
         map_page.get_by_role("button", name="Zoom in").click()
@@ -138,12 +138,12 @@ def test_the_keyboard_moves_zooms_and_lists(map_page: Page):
     assert "/works/" in map_page.evaluate("document.activeElement.href")
 
 
-def test_near_enough_the_points_become_pictures(map_page: Page):
+def test_zooming_in_replaces_points_by_pictures(map_page: Page):
     map_page.mouse.move(*place(map_page, "Colour no. 20"))
     with map_page.expect_response(re.compile(r"/images/.*\.jpg\?w=160")) as answer:
         map_page.mouse.wheel(0, -900)
     assert answer.value.ok
-    # The pages' own policy forbids what Playwright's wait_for_function does, so this asks again and again.
+    # The pages' own policy forbids what Playwright's wait_for_function does, so this polls.
     drawn = "[...thumbnails.values()].filter((image) => image.naturalWidth).length"
     for _ in range(200):
         if map_page.evaluate(drawn) > 1:

@@ -81,7 +81,7 @@ def test_a_title_without_a_space_is_no_wider_than_a_phone(phone: Page, name: str
     assert phone.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_a_picture_unlike_the_collection_is_marked_also_for_others_with_its_address(
+def test_a_picture_out_of_distribution_is_marked_for_everyone_with_its_address(
     page: Page, context_with: Callable[..., BrowserContext], grey_picture: Path
 ):
     page.goto("/")
@@ -157,7 +157,7 @@ def test_filters_narrow_the_results_and_can_be_taken_away(page: Page):
     expect(page.get_by_role("status").first).to_contain_text("32 results, most similar first")
 
 
-def test_hits_steer_the_search_and_it_keeps_an_address(page: Page):
+def test_more_and_less_like_a_hit_change_the_search_and_its_address(page: Page):
     page.goto("/search?words=durer")
     page.get_by_role("link", name="More like this: Colour no. 5", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Looks like “Colour no. 5”, with “durer”")

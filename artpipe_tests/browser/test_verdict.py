@@ -26,7 +26,7 @@ def test_the_verdict_comes_after_the_results_and_becomes_part_of_their_address(
     context_with: Callable[..., BrowserContext],
     described_address: str,
     collection_picture: Path,
-    held_up: threading.Event,
+    paused_comparisons: threading.Event,
 ):
     visitor.goto("/")
     visitor.set_input_files("input[type=file]", collection_picture)
@@ -35,7 +35,7 @@ def test_the_verdict_comes_after_the_results_and_becomes_part_of_their_address(
     expect(visitor.locator("img.preview")).to_be_visible()
     assert problems(visitor) == []
     before = visitor.url
-    held_up.set()
+    paused_comparisons.set()
     expect(visitor.locator(".verdict.found .kicker")).to_have_text("In the collection")
     expect(visitor.locator(".verdict-area")).to_have_attribute("role", "status")
     assert problems(visitor) == []
@@ -72,8 +72,8 @@ def test_without_scripts_the_page_comes_with_its_verdict(
     expect(page.locator(".verdict.found")).to_be_visible()
 
 
-@pytest.mark.usefixtures("held_up")
-def test_where_the_server_does_not_answer_the_page_says_what_to_do(visitor: Page, collection_picture: Path):
+@pytest.mark.usefixtures("paused_comparisons")
+def test_without_a_response_the_page_shows_the_next_step(visitor: Page, collection_picture: Path):
     visitor.route("**/search/verdict?*", lambda route: route.abort())
     visitor.goto("/")
     visitor.set_input_files("input[type=file]", collection_picture)
@@ -81,11 +81,9 @@ def test_where_the_server_does_not_answer_the_page_says_what_to_do(visitor: Page
     expect(visitor.locator(".grid .card").first).to_be_visible()
 
 
-@pytest.mark.usefixtures("held_up")
+@pytest.mark.usefixtures("paused_comparisons")
 @pytest.mark.parametrize(("status", "message"), [(422, "The model was changed."), (500, "The comparison failed")])
-def test_where_the_verdict_is_refused_the_page_says_why(
-    visitor: Page, collection_picture: Path, status: int, message: str
-):
+def test_a_refused_verdict_shows_its_reason(visitor: Page, collection_picture: Path, status: int, message: str):
     body = '{"detail": "the model was changed."}' if status == 422 else "Internal Server Error"
     visitor.route("**/search/verdict?*", lambda route: route.fulfill(status=status, body=body))
     visitor.goto("/")

@@ -53,7 +53,7 @@ def test_an_alias_points_at_the_artist_it_names():
     assert row(table, "~little-bear-the")["name"] == "LITTLE BEAR, The"
 
 
-def test_see_inside_a_name_makes_no_alias():
+def test_the_letters_see_inside_a_name_make_no_alias():
     table = parse_artist_list(page(artist("MASTER of the Tegernsee Chapel", "m/master/tegern")))
     assert row(table, "m/master/tegern")["alias_of"] is None
 
@@ -112,6 +112,6 @@ def test_names_compare_without_accents_case_and_punctuation():
 @pytest.mark.parametrize(
     "content", [b"", b"<html><body>Log in</body></html>", b"\x89PNG\r\n\x1a\n\x00", page(cells("one", "two"))]
 )
-def test_another_page_is_named_with_the_next_step(content: bytes):
+def test_another_page_is_refused_with_the_next_step(content: bytes):
     with pytest.raises(NotAnArtistListError, match=r"the list at hand.*(check|fetch)"):
         parse_artist_list(content, source="the list at hand")

@@ -1,4 +1,4 @@
-"""What changed in the catalogue, told once, and in words."""
+"""The history of catalogue changes, without duplicates, and its summary."""
 
 import itertools
 from datetime import UTC, datetime, timedelta
@@ -27,15 +27,15 @@ def artworks(**titles: str | None) -> pl.DataFrame:
     return pl.DataFrame([{"artwork_id": name, "title": title} for name, title in titles.items()], schema=ARTWORKS)
 
 
-def told(diff: pl.DataFrame) -> list[tuple[Any, ...]]:
+def without_dates(diff: pl.DataFrame) -> list[tuple[Any, ...]]:
     return diff.drop("changed_at").rows()
 
 
-def test_comings_goings_and_changes_are_rows():
+def test_new_withdrawn_and_changed_artworks_are_rows():
     before = artworks(left="Left", same="Same", mended="Alegory")
     after = artworks(came="Came", mended="Allegory", same="Same")
     diff = diff_artworks(before, after, THEN)
-    assert told(diff) == [
+    assert without_dates(diff) == [
         ("came", "new", None, None, None),
         ("left", "withdrawn", None, None, None),
         ("mended", "changed", "title", "Alegory", "Allegory"),
@@ -44,13 +44,13 @@ def test_comings_goings_and_changes_are_rows():
     assert diff["changed_at"].unique().to_list() == [THEN]
 
 
-def test_values_of_every_kind_are_told_as_text():
+def test_values_of_every_type_are_recorded_as_text():
     before = artworks(one="One").with_columns(year_from=pl.lit(1500, pl.Int32), is_detail=pl.lit(False))
     flags = pl.Series([["range", 'so "called"']], dtype=pl.List(pl.String))
     after = before.with_columns(
         year_from=pl.lit(None, pl.Int32), year_to=pl.lit(1510, pl.Int32), is_detail=pl.lit(True), date_flags=flags
     )
-    assert told(diff_artworks(before, after, THEN)) == [
+    assert without_dates(diff_artworks(before, after, THEN)) == [
         ("one", "changed", "date_flags", None, '["range","so \\"called\\""]'),
         ("one", "changed", "is_detail", "false", "true"),
         ("one", "changed", "year_from", "1500", None),
@@ -71,16 +71,16 @@ def test_a_column_that_only_one_of_the_tables_has_is_no_change():
     assert diff_artworks(before, artworks(one="One"), THEN).is_empty()
 
 
-def test_an_artwork_that_stands_twice_is_refused():
+def test_a_duplicate_artwork_id_is_refused():
     twice = pl.concat([artworks(one="One"), artworks(one="One")])
     with pytest.raises(ValueError, match="'one' twice"):
         diff_artworks(artworks(one="One"), twice, THEN)
 
 
-def test_what_was_withdrawn_once_returns():
+def test_a_withdrawn_artwork_that_comes_back_has_returned():
     history = append_changes(None, diff_artworks(artworks(one="One", two="Two"), artworks(two="Two"), THEN))
     diff = diff_artworks(artworks(two="Two"), artworks(one="One", two="Two", three="Three"), LATER, history)
-    assert told(diff) == [("one", "returned", None, None, None), ("three", "new", None, None, None)]
+    assert without_dates(diff) == [("one", "returned", None, None, None), ("three", "new", None, None, None)]
     assert summarize_changes(diff) == {"new": 2, "changed": 0, "relabelled": 0, "gone": 0}
 
 
@@ -109,21 +109,21 @@ def test_examples_are_words_and_few():
     assert found["relabelled"] == ["label: style 'Baroque' -> 'Rococo'"]
 
 
-def test_the_same_changes_found_again_after_a_crash_are_told_once():
+def test_the_same_changes_found_again_after_a_crash_are_recorded_once():
     first = diff_artworks(artworks(a="A", b="B"), artworks(a="X", c="C"), THEN)
     history = append_changes(None, first)
     again = diff_artworks(artworks(a="A", b="B"), artworks(a="X", c="C"), LATER, history)
     assert append_changes(history, again).equals(history)
 
 
-def test_a_return_found_again_after_a_crash_is_told_once():
+def test_a_return_found_again_after_a_crash_is_recorded_once():
     history = append_changes(None, diff_artworks(artworks(a="A", b="B"), artworks(b="B"), THEN))
     states = artworks(b="B"), artworks(a="A", b="B")
     history = append_changes(history, diff_artworks(*states, LATER, history))
     assert append_changes(history, diff_artworks(*states, LATER, history)).equals(history)
 
 
-def test_a_change_to_and_fro_is_told_each_time():
+def test_a_change_and_its_reversal_are_both_recorded():
     history = None
     states = [artworks(a="A"), artworks(a="X"), artworks(a="A"), artworks(a="X")]
     for turn in range(3):
@@ -133,7 +133,7 @@ def test_a_change_to_and_fro_is_told_each_time():
     assert history["after"].to_list() == ["X", "A", "X"]
 
 
-def test_a_change_is_told_again_when_the_artwork_was_away_in_between():
+def test_the_same_change_is_recorded_again_after_a_withdrawal_and_return():
     other = {"b": "B"}
     states = [artworks(a="A", **other), artworks(a="X", **other), artworks(**other), artworks(a="A", **other)]
     history = None

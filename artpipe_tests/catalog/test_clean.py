@@ -229,7 +229,7 @@ def catalogue() -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("delimiter", ["\t", ";"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
-def test_order_delimiter_and_encoding_of_the_file_leave_no_trace(delimiter: str, encoding: str):
+def test_the_result_does_not_depend_on_order_delimiter_or_encoding(delimiter: str, encoding: str):
     rows = catalogue()
     expected = cleaned(*rows).artworks
     random.Random(0).shuffle(rows)

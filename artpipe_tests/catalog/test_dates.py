@@ -67,7 +67,7 @@ def test_a_date_is_read_in_each_of_its_shapes(text: str, year_from: int, year_to
 
 
 @pytest.mark.parametrize("text", ["-", "", "  ", "n.d.", "?", "undated"])
-def test_no_date_is_no_typo(text: str):
+def test_a_missing_date_is_not_flagged_as_a_typo(text: str):
     assert parse_date(text) == parse_date("-")
     assert parse_date(text).year_from is None
     assert parse_date(text).flags == ()
@@ -109,7 +109,7 @@ def test_a_later_event_is_left_out_and_flagged(text: str):
 @example("c. 99999999")
 @example("1698-9-1/2")
 @example("²³th century 0th century")
-def test_whatever_the_text_the_years_are_in_order_or_both_absent(text: str):
+def test_the_years_of_any_text_are_in_order_or_both_absent(text: str):
     parsed = parse_date(text)
     assert parsed.precision in PRECISIONS
     if parsed.year_from is None or parsed.year_to is None:

@@ -49,13 +49,13 @@ def test_birth_and_death_are_read_in_each_of_their_shapes(text: str, born: int |
         ("(active late 12th century in Town)", 1168, 1200),
     ],
 )
-def test_years_of_work_are_not_taken_for_birth_and_death(text: str, active_from: int, active_to: int):
+def test_active_years_are_not_birth_and_death(text: str, active_from: int, active_to: int):
     life = parse_life(text)
     assert (life.born, life.died) == (None, None)
     assert (life.active_from, life.active_to) == (active_from, active_to)
 
 
-def test_a_death_before_the_birth_is_not_believed():
+def test_a_death_before_the_birth_is_discarded():
     assert parse_life("(1798-1788)") == Life()
 
 
@@ -66,7 +66,7 @@ def test_the_middle_of_a_life_lies_between_birth_and_death():
 
 
 @given(st.text(alphabet=list("0123456789 -/.,()?bdcative\u2013"), max_size=30))
-def test_whatever_the_text_a_life_ends_after_it_begins(text: str):
+def test_the_life_of_any_text_ends_after_it_begins(text: str):
     life = parse_life(text)
     if life.born is not None and life.died is not None:
         assert 0 <= life.died - life.born <= 120

@@ -1,4 +1,4 @@
-"""Catalogue files in every dress become the same rows."""
+"""Catalogue files of every format become the same rows."""
 
 import io
 import re
@@ -86,14 +86,14 @@ def test_a_quote_is_only_a_character_in_an_export_that_does_not_quote():
     assert fields(parse_catalog(written(rows, "\t").encode())) == rows
 
 
-def test_a_torn_row_is_mended_where_one_reading_is_left():
+def test_a_row_with_a_delimiter_in_a_field_is_repaired_where_that_is_unambiguous():
     rows = [work("Pears; and Plums"), work("Pears", technique="Oil; tempera"), work("Pears;Plums")]
     parsed = parse_catalog(written(rows, ";").encode())
     assert fields(parsed) == rows
     assert parsed.repaired == 3
 
 
-def test_a_torn_row_with_two_readings_is_quarantined():
+def test_a_row_that_can_be_repaired_in_two_ways_is_quarantined():
     rows = [work("Pears"), work("Pears", technique="Oil;tempera")]
     parsed = parse_catalog(written(rows, ";").encode())
     assert fields(parsed) == rows[:1]
@@ -116,7 +116,7 @@ def test_a_quotation_that_never_closes_takes_no_other_row_with_it():
     assert parsed.quarantine.rows() == [(3, "a quotation that is never closed", '"torn;row')]
 
 
-def test_a_damaged_byte_in_utf8_sets_its_row_aside():
+def test_a_damaged_byte_in_utf8_quarantines_its_row():
     data = written([work("Päron"), work("Äpple"), work("Körsbär")]).encode().replace("Äpple".encode(), b"\xc4pple")
     parsed = parse_catalog(data)
     assert parsed.format.encoding == "UTF-8"
@@ -124,7 +124,7 @@ def test_a_damaged_byte_in_utf8_sets_its_row_aside():
     assert parsed.quarantine["reason"].to_list() == ["holds bytes that are not UTF-8"]
 
 
-def test_bytes_that_windows_1252_leaves_open_are_no_obstacle():
+def test_bytes_undefined_in_windows_1252_are_accepted():
     data = written([work("Pears", location="Näs XY")]).encode("cp1252").replace(b"XY", b"\x8f\x81")
     assert fields(parse_catalog(data))[0][5] == "Näs \x8f\x81"
 
@@ -144,7 +144,7 @@ def test_spreadsheet_leftovers_are_no_rows():
     assert parsed.quarantine.is_empty()
 
 
-def test_a_zip_beside_a_readme_is_read_and_one_with_two_tables_is_not():
+def test_a_zip_with_a_readme_is_read_and_one_with_two_tables_is_not():
     text = written([work("Pears")])
     assert parse_catalog(zipped(catalog_csv=text, readme_md="x")).rows.height == 1
     assert parse_catalog(zipped(catalog_txt=text, terms_txt="x")).rows.height == 1
@@ -164,7 +164,7 @@ def test_a_zip_beside_a_readme_is_read_and_one_with_two_tables_is_not():
         zipped(picture_jpg="x"),
     ],
 )
-def test_something_else_is_not_a_catalogue(data: bytes):
+def test_other_files_are_refused_as_a_catalogue(data: bytes):
     with pytest.raises(NotACatalogError, match=r"^the file at hand .*(check|fetch)") as caught:
         parse_catalog(data, source="the file at hand")
     assert isinstance(caught.value, ArtpipeError)
@@ -177,7 +177,7 @@ def test_a_missing_column_is_named():
 
 
 @pytest.mark.parametrize("data", [b"", b" \r\n\r\n", b"\xef\xbb\xbf", written([]).encode(), zipped(catalog_txt="")])
-def test_an_empty_catalogue_is_said_to_be_empty(data: bytes):
+def test_an_empty_catalogue_is_an_error_of_its_own(data: bytes):
     with pytest.raises(EmptyCatalogError, match="check that ARTPIPE_GALLERY"):
         parse_catalog(data)
 

@@ -44,7 +44,7 @@ def listed() -> dict[str, list[dict[str, str]]]:
 
 
 @pytest.mark.usefixtures("lake")
-def test_a_set_label_is_listed_beside_the_catalogue_s_own(monkeypatch: pytest.MonkeyPatch):
+def test_a_set_label_is_listed_with_the_catalogue_s_own(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("getpass.getuser", lambda: "anna")
     result = run("set", "b/one", "type", "genre", "--reason", "nobody sits")
     assert result.exit_code == 0, result.output
@@ -69,7 +69,7 @@ def test_two_pictures_are_joined():
     assert [(line["left"], line["right"]) for line in listed()["same_work"]] == [("b/one", "b/two")]
 
 
-def test_labels_are_kept_where_the_setting_says(lake: DataLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_labels_are_written_to_the_configured_file(lake: DataLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ARTPIPE_LABEL_OVERRIDES", str(tmp_path / "ours.csv"))
     assert run("set", "b/one", "type", "genre").exit_code == 0
     assert (tmp_path / "ours.csv").exists()
@@ -113,7 +113,7 @@ def test_an_invalid_correction_is_one_message_and_exit_code_2(arguments: list[st
     assert message in re.sub(r"[\s│]+", " ", result.stderr)
 
 
-def test_before_there_is_anything_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_a_catalogue_the_error_names_the_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ARTPIPE_LAKE", str(tmp_path / "lake"))
     assert "no catalogue in" in run("list").stderr
     assert 'materialize "suspect_labels"' in run("suspects").stderr

@@ -92,7 +92,7 @@ def test_search_options_become_filters(options: list[str], expected: list[str]):
     assert found(run("search", "p/painter/red", "--json", *options)) == expected
 
 
-def test_search_looks_into_the_past(lake: DataLake):
+def test_search_as_of_opens_an_earlier_version(lake: DataLake):
     then = EmbeddingTable(lake).version
     EmbeddingTable(lake).remove(["p/painter/orange"])
     assert found(run("search", "p/painter/red", "--json")) == ["p/painter/blue"]
@@ -187,7 +187,7 @@ def test_a_bad_setting_is_named_as_the_person_wrote_it(monkeypatch: pytest.Monke
     assert "ARTPIPE_GALLERY='ftp://x': 'ftp://x' is neither `sample` nor an http(s) URL" in message
 
 
-def test_a_surprise_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch):
+def test_an_unexpected_exception_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch):
     def broken(*_: object) -> None:
         raise RuntimeError("a surprise")
 
@@ -195,7 +195,7 @@ def test_a_surprise_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch):
     assert isinstance(run("demo").exception, RuntimeError)
 
 
-def test_demo_hands_over_the_settings(monkeypatch: pytest.MonkeyPatch):
+def test_demo_passes_the_settings_on(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ARTPIPE_SEED", "7")
     given: list[object] = []
     demo = types.SimpleNamespace(run_demo=lambda *args: given.extend(args))

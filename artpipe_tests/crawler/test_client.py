@@ -1,4 +1,4 @@
-"""What a gallery sees of us, and what comes of each kind of answer."""
+"""The requests that a gallery receives, and the outcome of each kind of response."""
 
 import gzip
 import random
@@ -30,7 +30,7 @@ def test_a_path_with_spaces_and_accents_is_quoted(gallery, config, reply):
         assert client.get(f"{SITE}/art/dürer/a b.jpg").body == b"hare"
 
 
-def test_every_request_says_who_asks(gallery, config):
+def test_every_request_has_the_user_agent(gallery, config):
     with GalleryClient(config) as client:
         client.get(f"{SITE}/art/a.jpg")
     assert [headers["user-agent"] for headers in gallery.headers] == ["artpipe/0.1.0 (+curator@example.org)"] * 2
@@ -55,7 +55,7 @@ def test_a_whole_body_comes_with_its_validators(gallery, config, reply):
     assert got.body == b"x" * 500_000
 
 
-def test_an_unchanged_thing_is_not_sent_again(gallery, config, reply):
+def test_an_unchanged_file_is_not_sent_again(gallery, config, reply):
     gallery.on("/a.jpg", reply(304))
     with GalleryClient(config) as client:
         got = client.get("/a.jpg", etag='"1"', last_modified="Tue, 01 Jan 2030 00:00:00 GMT")
@@ -78,17 +78,17 @@ def test_an_unchanged_thing_is_not_sent_again(gallery, config, reply):
         (501, Outcome.FAILED),
     ],
 )
-def test_an_answer_that_will_not_change_is_asked_for_once(gallery, config, reply, status, outcome):
+def test_a_permanent_failure_is_not_retried(gallery, config, reply, status, outcome):
     gallery.on("/a.jpg", reply(status))
     with GalleryClient(config) as client:
         got = client.get("/a.jpg")
     assert (got.outcome, got.status, got.tries) == (outcome, status, 1)
     assert str(status) in str(got.error)
-    assert gallery.asked("/a.jpg") == 1
+    assert gallery.requests_of("/a.jpg") == 1
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_failure_that_may_pass_is_tried_again(gallery, config, reply, status):
+def test_a_transient_failure_is_retried(gallery, config, reply, status):
     gallery.on("/a.jpg", reply(status), reply(status), reply(200, b"at last"))
     with GalleryClient(config) as client:
         got = client.get("/a.jpg")
@@ -96,7 +96,7 @@ def test_a_failure_that_may_pass_is_tried_again(gallery, config, reply, status):
     assert (got.outcome, got.body, got.tries) == (Outcome.OK, b"at last", 3)
 
 
-def test_tries_end_and_the_pauses_between_them_grow(gallery, config, reply, fake_time):
+def test_retries_are_limited_and_their_pauses_grow(gallery, config, reply, fake_time):
     class Late(random.Random):
         def random(self) -> float:
             return 1.0
@@ -108,7 +108,7 @@ def test_tries_end_and_the_pauses_between_them_grow(gallery, config, reply, fake
     assert fake_time.slept == [0.5, 1.0, 2.0]
 
 
-def test_a_truncated_body_is_noticed_and_asked_for_again(gallery, config, reply, saying):
+def test_a_truncated_body_is_detected_and_retried(gallery, config, reply, saying):
     cut = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 400)
     gallery.on("/a.jpg", cut, reply(200, b"whole"))
     gallery.on("/b.jpg", cut)
@@ -118,7 +118,7 @@ def test_a_truncated_body_is_noticed_and_asked_for_again(gallery, config, reply,
     assert (never.outcome, never.error, never.tries) == (Outcome.FAILED, "the body ended 600 bytes early", 4)
 
 
-def test_a_dropped_connection_is_tried_again(gallery, config, reply, saying):
+def test_a_dropped_connection_is_retried(gallery, config, reply, saying):
     gallery.on("/a.jpg", saying(b""), reply(200, b"whole"))
     with GalleryClient(config) as client:
         assert client.get("/a.jpg").body == b"whole"
@@ -137,7 +137,7 @@ def test_a_body_that_trickles_in_for_too_long_ends_in_a_failure(gallery, config,
         while not gallery.ended.wait(0.02):
             handler.wfile.write(b"x")
 
-    gallery.on("/a.jpg", reply(say=trickle))
+    gallery.on("/a.jpg", reply(write=trickle))
     with GalleryClient(replace(config, read_timeout_s=5, total_timeout_s=0.2, max_tries=1)) as client:
         got = client.get("/a.jpg")
     assert (got.outcome, got.error) == (Outcome.FAILED, "the response was not complete within 0.2 s")
@@ -171,14 +171,14 @@ def test_a_compressed_body_is_measured_unpacked(gallery, config, reply):
 @pytest.mark.parametrize(
     "header", [lambda: "20", lambda: formatdate(time.time() + 20.5, usegmt=True)], ids=["seconds", "date"]
 )
-def test_retry_after_silences_us_for_as_long_as_it_says(gallery, config, reply, fake_time, header):
+def test_retry_after_delays_the_retry_for_its_duration(gallery, config, reply, fake_time, header):
     gallery.on("/a.jpg", reply(503, headers={"Retry-After": header()}), reply(200, b"rested"))
     with GalleryClient(config, fake_time.clock, fake_time.sleep) as client:
         assert client.get("/a.jpg").body == b"rested"
     assert sum(fake_time.slept) == pytest.approx(20, abs=3)
 
 
-def test_retry_after_counts_for_whatever_else_is_asked_of_the_host(gallery, config, reply, fake_time):
+def test_retry_after_delays_every_request_to_the_host(gallery, config, reply, fake_time):
     gallery.on("/a.jpg", reply(429, headers={"Retry-After": "60"}))
     gallery.on("/b.jpg", reply(200, b"b"))
     with GalleryClient(replace(config, max_tries=1), fake_time.clock, fake_time.sleep) as client:
@@ -187,7 +187,7 @@ def test_retry_after_counts_for_whatever_else_is_asked_of_the_host(gallery, conf
     assert fake_time.slept == [60.0]
 
 
-def test_a_retry_after_above_the_ceiling_ends_the_matter_for_the_whole_host(gallery, config, reply, fake_time):
+def test_a_retry_after_above_the_ceiling_fails_every_request_to_the_host(gallery, config, reply, fake_time):
     gallery.on("/a.jpg", reply(503, headers={"Retry-After": "3600"}))
     gallery.on("/b.jpg", reply(200, b"b"))
     with GalleryClient(config, fake_time.clock, fake_time.sleep) as client:
@@ -195,7 +195,7 @@ def test_a_retry_after_above_the_ceiling_ends_the_matter_for_the_whole_host(gall
     assert (first.outcome, first.tries, second.outcome) == (Outcome.FAILED, 1, Outcome.FAILED)
     for got in (first, second):
         assert "3,600 s (Retry-After), longer than the 120 s" in str(got.error)
-    assert (fake_time.slept, gallery.asked("/b.jpg")) == ([], 0)
+    assert (fake_time.slept, gallery.requests_of("/b.jpg")) == ([], 0)
 
 
 def test_a_redirect_on_the_same_host_is_followed(gallery, config, reply):
@@ -211,7 +211,7 @@ def test_a_redirect_to_another_host_is_refused_unless_allowed(gallery, config, r
     gallery.on("/b.jpg", reply(200, b"pixels"))
     with GalleryClient(config) as client:
         refused = client.get("/a.jpg")
-    assert (refused.outcome, refused.status, gallery.asked("/b.jpg")) == (Outcome.REFUSED, 302, 0)
+    assert (refused.outcome, refused.status, gallery.requests_of("/b.jpg")) == (Outcome.REFUSED, 302, 0)
     assert f"{elsewhere}/b.jpg" in str(refused.error)
     assert "ARTPIPE_ALLOWED_HOSTS" in str(refused.error)
     for allowed in ("localhost", elsewhere.removeprefix("http://")):
@@ -234,11 +234,11 @@ def test_http_and_https_of_one_name_are_one_host():
         assert client._followed(here, "https://www.gallery.example/a.jpg") is None
 
 
-def test_redirects_that_go_round_in_circles_end(gallery, config, reply):
+def test_a_redirect_loop_ends(gallery, config, reply):
     gallery.on("/a.jpg", reply(302, headers={"Location": "/a.jpg"}))
     with GalleryClient(config) as client:
         got = client.get("/a.jpg")
-    assert (got.outcome, gallery.asked("/a.jpg")) == (Outcome.FAILED, 6)
+    assert (got.outcome, gallery.requests_of("/a.jpg")) == (Outcome.FAILED, 6)
     assert "more than 5 redirects" in str(got.error)
 
 
@@ -263,7 +263,7 @@ def test_loopback_is_not_rate_limited(config, fake_time):
     assert fake_time.slept == []
 
 
-def test_any_other_host_is_asked_at_the_rate_and_no_faster(config, fake_time, monkeypatch):
+def test_requests_to_other_hosts_keep_the_rate_limit(config, fake_time, monkeypatch):
     monkeypatch.setattr("artpipe.crawler.client.is_loopback", lambda _host: False)
     with GalleryClient(replace(config, requests_per_s=4), fake_time.clock, fake_time.sleep) as client:
         for _ in range(3):
@@ -272,7 +272,7 @@ def test_any_other_host_is_asked_at_the_rate_and_no_faster(config, fake_time, mo
     assert fake_time.slept == [0.25, 0.25, 0.25]
 
 
-def test_many_requests_are_under_way_at_once_but_never_more_than_agreed(gallery, config, reply):
+def test_concurrent_requests_never_exceed_the_limit(gallery, config, reply):
     under_way, peak, lock = 0, 0, threading.Lock()
     full = threading.Event()
 
@@ -290,7 +290,7 @@ def test_many_requests_are_under_way_at_once_but_never_more_than_agreed(gallery,
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
     for n in range(30):
-        gallery.on(f"/{n}.jpg", reply(say=wait_for_company))
+        gallery.on(f"/{n}.jpg", reply(write=wait_for_company))
     with GalleryClient(replace(config, concurrency=3)) as client:
         got = list(client.get_many(Request(f"/{n}.jpg", key=n) for n in range(30)))
     assert peak == 3
@@ -351,19 +351,19 @@ def test_an_error_in_the_source_of_requests_reaches_the_consumer(config):
     assert gallery_threads() == []
 
 
-def test_nothing_to_ask_asks_nothing(gallery, config):
+def test_no_requests_give_no_responses(gallery, config):
     with GalleryClient(config) as client:
         assert list(client.get_many([])) == []
     assert gallery.seen == []
 
 
-def test_what_is_required_comes_back(gallery, config, reply):
+def test_require_returns_the_response(gallery, config, reply):
     gallery.on("/list", reply(200, b"artists"))
     with GalleryClient(config) as client:
         assert client.require(f"{SITE}/list").body == b"artists"
 
 
-def test_a_gallery_that_is_not_there_is_named_with_the_next_step():
+def test_an_unreachable_gallery_is_an_error_with_the_next_step():
     with (
         GalleryClient(ClientConfig("http://127.0.0.1:9", backoff_s=0.001)) as client,
         pytest.raises(GalleryUnreachableError) as caught,
@@ -376,7 +376,7 @@ def test_a_gallery_that_is_not_there_is_named_with_the_next_step():
     assert isinstance(caught.value, ArtpipeError)
 
 
-def test_a_site_without_the_catalogue_is_told_apart_from_one_that_is_down(config):
+def test_a_missing_catalogue_and_an_unreachable_site_have_different_errors(config):
     with GalleryClient(config) as client, pytest.raises(GalleryUnreachableError, match=r"404.*laid out like wga\.hu"):
         client.require(f"{SITE}/database/download/data_txt.zip")
 

@@ -1,4 +1,4 @@
-"""robots.txt is read once, obeyed, and believed when it cannot be read."""
+"""robots.txt is requested once and obeyed; an unreadable one forbids everything."""
 
 from dataclasses import replace
 
@@ -15,26 +15,26 @@ def rules_in(text: str, product: str = "artpipe"):
     return robots_rules("http://h/robots.txt", Response(Outcome.OK, 200, text.encode()), product)
 
 
-def test_what_is_disallowed_is_refused_without_asking(gallery, config, reply):
+def test_a_disallowed_path_is_refused_without_a_request(gallery, config, reply):
     gallery.on("/robots.txt", reply(200, RULES))
     gallery.on("/support/a.html", reply(200, b"secret"))
     with GalleryClient(config) as client:
         got = client.get("https://www.wga.hu/support/a.html")
     assert (got.outcome, got.status, got.body) == (Outcome.REFUSED, None, b"")
     assert "robots.txt does not allow artpipe" in str(got.error)
-    assert gallery.asked("/support/a.html") == 0
+    assert gallery.requests_of("/support/a.html") == 0
 
 
-def test_the_rules_are_asked_for_once_and_only_when_needed(gallery, config, reply):
+def test_robots_txt_is_requested_once_and_only_when_needed(gallery, config, reply):
     gallery.on("/robots.txt", reply(200, RULES))
     with GalleryClient(config) as client:
         assert gallery.seen == []
         list(client.get_many(Request(f"/{n}.jpg") for n in range(20)))
-    assert gallery.asked("/robots.txt") == 1
+    assert gallery.requests_of("/robots.txt") == 1
     assert gallery.seen[0] == "/robots.txt"
 
 
-def test_rules_are_read_again_after_a_day(gallery, config, reply, fake_time):
+def test_robots_txt_is_requested_again_after_a_day(gallery, config, reply, fake_time):
     gallery.on("/robots.txt", reply(200, b""), reply(200, b"User-agent: *\nDisallow: /\n"))
     gallery.on("/a.jpg", reply(200, b"a"))
     with GalleryClient(config, fake_time.clock, fake_time.sleep) as client:
@@ -45,7 +45,7 @@ def test_rules_are_read_again_after_a_day(gallery, config, reply, fake_time):
         assert client.get("/a.jpg").outcome is Outcome.REFUSED
 
 
-def test_a_mirror_below_a_path_is_judged_by_the_whole_path(gallery, config, reply):
+def test_a_mirror_below_a_path_is_matched_by_the_whole_path(gallery, config, reply):
     gallery.on("/robots.txt", reply(200, b"User-agent: *\nDisallow: /mirror/private/\n"))
     gallery.on("/mirror/a.jpg", reply(200, b"a"))
     with GalleryClient(replace(config, base_url=f"{gallery.url}/mirror")) as client:
@@ -58,7 +58,7 @@ def test_a_redirect_does_not_lead_around_the_rules(gallery, config, reply):
     gallery.on("/a.jpg", reply(302, headers={"Location": "/support/a.jpg"}))
     with GalleryClient(config) as client:
         assert client.get("/a.jpg").outcome is Outcome.REFUSED
-    assert gallery.asked("/support/a.jpg") == 0
+    assert gallery.requests_of("/support/a.jpg") == 0
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
@@ -77,10 +77,10 @@ def test_rules_that_cannot_be_read_forbid_everything(gallery, config, reply, sta
         got = [client.get("/a.jpg") for _ in range(3)]
     assert {response.outcome for response in got} == {Outcome.FAILED}
     assert "robots.txt could not be read, so nothing may be requested of its host" in str(got[0].error)
-    assert (gallery.asked("/robots.txt"), gallery.asked("/a.jpg")) == (4, 0)
+    assert (gallery.requests_of("/robots.txt"), gallery.requests_of("/a.jpg")) == (4, 0)
 
 
-def test_a_host_that_was_down_for_a_minute_is_asked_again(gallery, config, reply, fake_time):
+def test_an_unreadable_robots_txt_is_requested_again_after_a_minute(gallery, config, reply, fake_time):
     gallery.on("/robots.txt", *[reply(500)] * 4, reply(200, RULES))
     gallery.on("/a.jpg", reply(200, b"a"))
     with GalleryClient(config, fake_time.clock, fake_time.sleep) as client:
@@ -112,7 +112,7 @@ def test_an_absurd_crawl_delay_is_cut():
     assert rules_in("User-agent: *\nCrawl-delay: soon").crawl_delay_s == 0
 
 
-def test_rules_for_us_by_name_go_before_those_for_all():
+def test_rules_for_our_user_agent_override_those_for_all():
     text = "User-agent: *\nAllow: /\n\nUser-agent: artpipe\nDisallow: /art/\n\nUser-agent: example\nDisallow: /html/\n"
     assert rules_in(text).refusal("http://h/art/a.jpg")
     assert rules_in(text).refusal("http://h/html/a.html") is None

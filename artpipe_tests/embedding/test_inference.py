@@ -14,7 +14,7 @@ CLASSES = {"style": ("Baroque", "Rococo"), "type": ("genre", "portrait", "study"
 
 
 class CountingCache(InferenceCache):
-    """Stands in for the network, the far end of this module: a picture's vector tells its number."""
+    """Stands in for the network, the far end of this module: a picture's vector encodes its number."""
 
     ran: list[str]
 

@@ -25,7 +25,7 @@ def places(table: pl.DataFrame) -> np.ndarray:
     return table.select("x", "y").to_numpy()
 
 
-def test_works_that_look_alike_stand_together():
+def test_similar_works_are_close_on_the_map():
     vectors, group = islands()
     points = lay_out(vectors)
     near = np.argsort(np.linalg.norm(points[:, None] - points[None], axis=2), axis=1)[:, 1:6]
@@ -39,13 +39,13 @@ def test_a_layout_is_the_same_every_time():
 
 
 @pytest.mark.parametrize("rows", [1, 2, 4])
-def test_even_a_handful_of_works_has_a_map(rows: int):
+def test_a_handful_of_works_has_a_map(rows: int):
     points = lay_out(islands()[0][:rows])
     assert points.shape == (rows, 2)
     assert np.isfinite(points).all()
 
 
-def test_a_new_work_is_put_among_its_neighbours():
+def test_a_new_work_is_placed_among_its_neighbours():
     vectors, group = islands()
     points = lay_out(vectors)
     new = place(vectors[::10], np.delete(vectors, np.s_[::10], 0), np.delete(points, np.s_[::10], 0))
@@ -54,7 +54,7 @@ def test_a_new_work_is_put_among_its_neighbours():
     assert (of[nearest] == group[::10]).all()
 
 
-def test_a_work_between_two_islands_lands_on_one_and_not_in_the_water():
+def test_a_work_between_two_clusters_is_placed_in_one_of_them():
     known = np.eye(12, dtype=np.float32)
     where = np.array([[0, 0]] * 8 + [[10, 0]] * 4, dtype=np.float32)
     new = np.ones((1, 12), dtype=np.float32) / np.sqrt(np.float32(12))
@@ -67,7 +67,7 @@ def test_alignment_undoes_a_turn_a_mirror_a_scale_and_a_shift():
     assert align(turned, old[:10], np.arange(10)) == pytest.approx(old, abs=1e-4)
 
 
-def test_neighbours_are_the_most_similar_first_and_never_oneself():
+def test_neighbours_are_most_similar_first_without_the_query():
     vectors, _ = islands()
     near = nearest_known(vectors, vectors, 5, exclude_self=True)
     exact = vectors @ vectors.T
@@ -83,7 +83,7 @@ def test_a_work_with_many_equals_is_still_not_its_own_neighbour():
     assert near.distances == pytest.approx(0, abs=1e-6)
 
 
-def test_what_stands_keeps_its_place_and_new_works_are_placed():
+def test_known_works_keep_their_position_and_new_works_are_placed():
     vectors, _ = islands()
     first = update_map(works(vectors[:110]), vectors[:110], None)
     second = update_map(works(vectors), vectors, first.table)
@@ -92,7 +92,7 @@ def test_what_stands_keeps_its_place_and_new_works_are_placed():
     assert second.table.schema == ART_MAP
 
 
-def test_a_work_whose_picture_changed_is_placed_anew():
+def test_a_work_whose_picture_changed_is_placed_again():
     vectors, _ = islands()
     first = update_map(works(vectors), vectors, None).table
     moved = vectors.copy()
@@ -116,14 +116,14 @@ def test_removed_works_leave_the_map():
 
 @pytest.mark.parametrize(
     ("changed", "why"),
-    [({"anew": True}, "asked for"), ({"model": "m2"}, "another model"), ({}, "")],
+    [({"force": True}, "requested"), ({"model": "m2"}, "another model"), ({}, "")],
     ids=["on demand", "another model", "nothing"],
 )
 def test_the_map_is_laid_out_again_only_for_a_reason_and_then_resembles_the_old_one(changed: dict, why: str):
     vectors, group = islands()
     first = update_map(works(vectors), vectors, None).table
     update = update_map(
-        works(vectors, changed.get("model", "m1")), vectors, first, anew=changed.get("anew", False), seed=9
+        works(vectors, changed.get("model", "m1")), vectors, first, force=changed.get("force", False), seed=9
     )
     assert why in update.why
     assert (update.laid_out > 0) == bool(why)
@@ -132,7 +132,7 @@ def test_the_map_is_laid_out_again_only_for_a_reason_and_then_resembles_the_old_
         assert np.linalg.norm(before - after) < 3
 
 
-def test_a_map_that_was_mostly_filled_in_later_is_laid_out_whole():
+def test_a_map_of_mostly_placed_works_is_laid_out_again():
     vectors, _ = islands()
     first = update_map(works(vectors[:40]), vectors[:40], None).table
     assert update_map(works(vectors), vectors, first).why == "most works were never laid out together"

@@ -1,4 +1,4 @@
-"""Intervals draw whole works, and several figures share their draws."""
+"""Intervals resample whole works, and all figures share the resamples."""
 
 import numpy as np
 

@@ -35,7 +35,7 @@ def test_each_split_has_its_own_difference_and_paired_interval():
     assert (found.works, found.previous, found.current) == (60, "old", "new")
 
 
-def test_pairs_make_the_interval_narrower_than_either_score_s():
+def test_a_paired_interval_is_narrower_than_that_of_either_score():
     right = [i % 2 == 0 for i in range(100)]
     better = [True, *right[1:]]
     better[1] = True
@@ -44,6 +44,6 @@ def test_pairs_make_the_interval_narrower_than_either_score_s():
     assert np.ptp(found.interval) < 0.05
 
 
-def test_what_has_no_label_has_no_line():
+def test_a_task_without_labels_has_no_row():
     table = rows(test=3).with_columns(style=pl.lit(None, pl.String))
     assert measure_changes(table, predictions("new", [True] * 3), predictions("old", [True] * 3)).table == ()

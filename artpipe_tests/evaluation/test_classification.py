@@ -1,4 +1,4 @@
-"""Scores against figures worked out by hand."""
+"""Scores compared with values computed by hand."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_rows_without_a_label_are_left_out():
     assert (scores.n, scores.unlabelled, scores.at_1) == (2, 2, 1.0)
 
 
-def test_a_class_the_model_was_not_trained_on_counts_as_wrong():
+def test_an_unseen_class_counts_as_wrong():
     scores = scored(["a", "z", "b", "a"])
     assert (scores.unseen, scores.n, scores.at_1, scores.at_3) == (1, 4, 0.5, 0.5)
     assert scores.classes == (*CLASSES, "z")
@@ -68,14 +68,14 @@ def test_at_3_of_two_classes_is_one():
 
 
 @pytest.mark.parametrize(("labels", "reason"), [([], "no rows"), ([None] * 4, "no row has a known label")])
-def test_what_cannot_be_measured_is_none_with_a_reason(labels, reason):
+def test_scores_that_cannot_be_measured_are_none_with_a_reason(labels, reason):
     scores = scored(labels, PROBABILITIES[: len(labels)])
     assert (scores.n, scores.at_1, scores.macro_f1, scores.calibration, scores.reason) == (0, None, None, None, reason)
 
 
 def test_a_model_without_classes_is_not_measured():
     scores = scored(["a", "b"], np.empty((2, 0)), classes=())
-    assert (scores.at_1, scores.reason) == (None, "the model knows no class")
+    assert (scores.at_1, scores.reason) == (None, "the model has no classes")
 
 
 def test_shapes_that_do_not_fit_are_refused():
@@ -91,7 +91,7 @@ def test_probabilities_must_be_finite_where_they_are_used():
     assert scored([None, "b", "b", "a"], spoiled).n == 3
 
 
-def test_the_interval_holds_the_share_and_repeats():
+def test_the_interval_contains_the_accuracy_and_is_deterministic():
     rng = np.random.default_rng(1)
     right, work_of = rng.random(400) < 0.7, np.arange(400)
     low, high = interval_of_mean(right, work_of)
@@ -100,7 +100,7 @@ def test_the_interval_holds_the_share_and_repeats():
     assert interval_of_mean(right, work_of) == (low, high)
 
 
-def test_rows_of_one_work_tell_no_more_than_one_row():
+def test_rows_of_one_work_narrow_the_interval_no_more_than_one_row():
     rng = np.random.default_rng(1)
     right = rng.random(100) < 0.7
     one_each = interval_of_mean(right, np.arange(100))
@@ -128,22 +128,22 @@ def test_each_class_has_its_precision_recall_and_f1():
     assert found["B"].mistaken_for is None
 
 
-def test_a_class_that_is_neither_there_nor_predicted_has_no_line():
+def test_a_class_neither_present_nor_predicted_has_no_row():
     assert [each.name for each in class_scores(scores_of(["A"], ["A"]))] == ["A"]
 
 
-def test_a_class_never_predicted_has_no_precision_and_one_never_there_no_recall():
+def test_a_class_never_predicted_has_no_precision_and_an_absent_class_no_recall():
     found = {each.name: each for each in class_scores(scores_of(["A", "A"], ["C", "C"]))}
     assert (found["A"].precision, found["A"].recall, found["A"].f1) == (None, 0, 0)
     assert (found["C"].precision, found["C"].recall, found["C"].f1) == (0, None, 0)
 
 
-def test_a_class_the_model_was_not_trained_on_has_a_line_of_its_own():
+def test_an_unseen_class_has_a_row_of_its_own():
     found = {each.name: each for each in class_scores(scores_of(["Z", "A"], ["A", "A"]))}
     assert (found["Z"].n, found["Z"].recall, found["Z"].mistaken_for) == (1, 0, "A")
 
 
-def test_the_mean_f1_of_the_classes_there_is_the_macro_f1():
+def test_macro_f1_is_the_mean_f1_of_the_classes_present():
     scores = scores_of(["A", "B", "C", "C", "A"], ["A", "B", "B", "C", "C"])
     assert np.mean([each.f1 for each in class_scores(scores) if each.n]) == pytest.approx(scores.macro_f1)
 
@@ -156,7 +156,7 @@ CONFIDENCE = np.array([0.95, 0.8, 0.6, 0.4])
 RIGHT = np.array([True, True, False, False])
 
 
-def test_predictions_below_the_confidence_are_withheld():
+def test_predictions_below_the_threshold_are_abstained():
     assert selective_accuracy(CONFIDENCE, RIGHT, 0.5) == SelectiveScores(0.5, 0.75, pytest.approx(2 / 3))
     assert selective_accuracy(CONFIDENCE, RIGHT, 0.8) == SelectiveScores(0.8, 0.5, 1.0)
     assert selective_accuracy(CONFIDENCE, RIGHT, 0.99) == SelectiveScores(0.99, 0.0, None)
@@ -171,7 +171,7 @@ def of_two(labels: list[str | None], first: list[float], **options: float):
     )
 
 
-def test_the_configured_confidence_is_measured_among_the_usual_ones_and_once():
+def test_the_configured_threshold_is_measured_once_with_the_default_ones():
     def thresholds(abstain_below: float) -> list[float]:
         scores = of_two(["a", "a", "b", None], [0.95, 0.8, 0.6, 0.4], abstain_below=abstain_below)
         return [one.threshold for one in scores.selective]
@@ -185,6 +185,6 @@ def test_selective_accuracy_ignores_rows_without_a_label_and_counts_an_unseen_cl
     assert of_two([None], [1.0]).selective == ()
 
 
-def test_the_error_before_is_that_of_the_unscaled_probabilities():
+def test_error_before_is_the_error_of_the_uncalibrated_probabilities():
     # softmax(z / 2) = (0.8, 0.2) comes of softmax(z) = (16, 1) / 17; all rows are right.
     assert of_two(["a"] * 10, [0.8] * 10, temperature=2.0).error_before == pytest.approx(1 / 17)

@@ -1,4 +1,4 @@
-"""Two models on the same works: who may replace whom."""
+"""Comparison of two models on the same works."""
 
 import numpy as np
 import polars as pl
@@ -32,7 +32,7 @@ def predictions(name: str, count: int, right: int, classes: dict[str, tuple[str,
     return ModelPredictions(name, classes, chances)
 
 
-def test_a_better_candidate_is_no_worse_and_the_words_say_by_how_much():
+def test_a_better_candidate_is_no_worse_and_the_verdict_has_the_difference():
     found = compare(works(100), predictions("new", 100, 90), predictions("old", 100, 60))
     assert found.difference == pytest.approx(0.3)
     assert found.is_no_worse(0)
@@ -51,19 +51,19 @@ def test_the_tolerance_is_how_much_lower_the_mean_may_be(right: int, tolerance: 
     assert ("within the tolerance" in found.verdict(tolerance)) is is_no_worse
 
 
-def test_a_difference_that_few_works_cannot_prove_is_called_so():
+def test_a_difference_within_the_interval_is_reported_as_possible_chance():
     found = compare(works(10), predictions("new", 10, 5), predictions("old", 10, 6))
     assert not found.is_no_worse(0.01)
     assert "worse than old, which may be chance" in found.verdict(0.01)
 
 
-def test_equal_models_differ_by_nothing_at_all():
+def test_equal_models_differ_by_zero():
     found = compare(works(30), predictions("new", 30, 20), predictions("old", 30, 20))
     assert (found.difference, found.interval) == (0, (0, 0)), "equal predictions leave nothing to chance"
     assert found.verdict(0).startswith("as good as old")
 
 
-def test_the_interval_draws_whole_works():
+def test_the_interval_resamples_whole_works():
     rows = works(40).with_columns(work_id=pl.Series(["one"] * 20 + [f"w{number}" for number in range(20)]))
     by_work = compare(rows, predictions("new", 40, 20), predictions("old", 40, 0))
     by_picture = compare(works(40), predictions("new", 40, 20), predictions("old", 40, 0))
@@ -107,7 +107,7 @@ def test_without_a_labelled_work_there_is_no_comparison_and_nothing_is_no_worse(
         assert "7 were left out" in found.verdict(0.01)
 
 
-def test_works_that_a_model_was_trained_on_are_left_out_whatever_they_were_called_then():
+def test_works_that_a_model_was_trained_on_are_excluded_under_any_work_id():
     rows = pl.DataFrame(
         [
             ("a", "w1", "d", "test", None, None, None, "1"),

@@ -1,4 +1,4 @@
-"""Planted wrong labels are found, right ones are let be, and rows that cannot be evaluated are left out."""
+"""Injected wrong labels are found, correct ones are not suspected, and rows that cannot be evaluated are left out."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def noise_of(vectors, labels, work_ids, config: HeadConfig = QUICK, classes: int
     return find_label_noise(probabilities, labels)
 
 
-def test_planted_wrong_labels_are_found_and_right_ones_let_be():
+def test_injected_wrong_labels_are_found_and_correct_ones_are_not_suspected():
     vectors, truth, work_ids = pictures(300)
     wrong = np.random.default_rng(1).choice(len(truth), 60, replace=False)
     labels = truth.copy()
@@ -46,7 +46,7 @@ def test_planted_wrong_labels_are_found_and_right_ones_let_be():
     assert (np.diff(noise.margins) <= 0).all()
 
 
-def test_right_labels_alone_are_not_suspected():
+def test_correct_labels_alone_are_not_suspected():
     noise = noise_of(*pictures(300))
     assert len(noise.rows) <= 3
     assert noise.rate is not None
@@ -68,7 +68,7 @@ def test_the_pictures_of_a_work_share_a_fold_and_the_folds_are_even():
     assert (work_folds(["a/b"], 5) == work_folds(["x", "a/b"], 5)[1:]).all()
 
 
-def test_the_same_seed_finds_the_same_and_disturbs_nobody_s_randomness():
+def test_the_result_depends_on_the_seed_and_global_random_state_is_kept():
     import torch
 
     torch.manual_seed(5)
@@ -99,7 +99,7 @@ def test_an_unknown_label_is_left_out():
 
 
 @pytest.mark.parametrize("labels", [[UNKNOWN] * 12, list(range(12)), [0] * 12, [0, 1] * 6])
-def test_twelve_pictures_have_an_outcome(labels):
+def test_noise_is_measured_where_there_are_two_classes(labels):
     random = np.random.default_rng(0)
     noise = noise_of(
         random.standard_normal((12, 4)).astype(np.float32),

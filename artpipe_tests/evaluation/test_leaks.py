@@ -59,7 +59,7 @@ def test_pictures_of_one_work_are_no_candidates_and_neither_are_two_held_out_one
     assert not found["train"].str.starts_with("u").any()
 
 
-def test_the_threshold_is_what_pictures_by_other_artists_rarely_reach():
+def test_the_threshold_is_a_quantile_of_similarities_between_artists():
     table, vectors = collection()
     threshold, found = find_candidates(table, unit(vectors))
     similarity = unit(vectors)[40:] @ unit(vectors)[:40].T
@@ -83,7 +83,7 @@ def test_without_training_or_held_out_images_there_is_nothing_to_compare():
     [(30, 0.5, SAME_PICTURE), (0, 0.0, None), (10, 0.1, VERSION), (12, 0.4, None), (10, 0.09, None),
      (None, 0.4, None), (None, 0.5, SAME_PICTURE)],
 )  # fmt: skip
-def test_the_points_must_agree_by_half_or_the_hash_with_them(bits, ratio, expected):
+def test_half_of_the_local_features_or_some_with_the_hash_confirm_a_pair(bits, ratio, expected):
     assert verdict(bits, ratio) == expected
 
 
@@ -103,7 +103,7 @@ def leak(held_out: str, train: str, verdict: str | None = SAME_PICTURE) -> Leaks
     return Leaks(0.5, pl.DataFrame([pair], schema=PAIRS, orient="row"))
 
 
-def test_without_leaks_a_leaking_work_is_gone_from_the_held_out_rows_with_all_its_pictures():
+def test_without_leaks_removes_all_held_out_images_of_a_leaking_work():
     table = rows(
         ("a", "w", "m", "test"), ("b", "w", "m", "test"), ("c", "x", "m", "test"), ("d", "y", "m", "train")
     )  # fmt: skip

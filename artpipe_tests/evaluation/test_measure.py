@@ -6,13 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from artpipe.evaluation.checks import no_held_out_work_was_taught
+from artpipe.evaluation.checks import no_held_out_work_was_trained_on
 from artpipe.evaluation.measure import own_years
 from artpipe.evaluation.pictures import queries
 from artpipe.lake.paths import DataLake, write_whole
 
 
-def test_a_work_s_year_is_the_middle_of_its_own_years_and_nothing_its_artist_s():
+def test_the_year_of_a_work_is_the_middle_of_its_own_years_or_missing():
     artworks = pl.DataFrame(
         {
             "artwork_id": ["b", "a", "c"],
@@ -40,11 +40,11 @@ def test_the_queries_are_the_same_works_of_each_held_out_split_whatever_the_orde
 
 
 @pytest.mark.parametrize("confirmed", [[], [{"held_out": "a", "train": "b"}]])
-def test_the_check_fails_on_a_confirmed_pair_and_says_where_to_put_it(tmp_path, confirmed):
+def test_the_check_fails_on_a_confirmed_pair_and_names_the_file_to_edit(tmp_path, confirmed):
     lake = DataLake(tmp_path)
     report = {"leaks": {"candidates": 7, "confirmed": confirmed}}
     write_whole(lake.evaluation_report, json.dumps(report).encode())
-    found = no_held_out_work_was_taught(lake=lake)
+    found = no_held_out_work_was_trained_on(lake=lake)
     assert found.passed is not bool(confirmed)
     assert ("overrides/same_work.csv" in found.description) is bool(confirmed)
     assert ("7 candidates" in found.description) is not bool(confirmed)

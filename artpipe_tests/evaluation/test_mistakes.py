@@ -21,7 +21,7 @@ def rococo(*chances: float) -> np.ndarray:
     return np.array([[1 - chance, chance] for chance in chances])
 
 
-def test_the_most_confident_mistakes_come_first_and_right_answers_not_at_all():
+def test_mistakes_are_sorted_by_confidence_without_correct_predictions():
     found = worst_mistakes(
         rows(("v", "test", "Baroque"), ("w", "test", "Baroque"), ("x", "test", "Rococo")),
         rococo(0.7, 0.9, 0.95), CLASSES, "style",
@@ -43,14 +43,14 @@ def test_training_rows_unknown_labels_and_unseen_classes_are_no_mistakes():
     assert worst_mistakes(table, rococo(0.9, 0.9, 0.9), CLASSES, "style").is_empty()
 
 
-def test_no_more_are_shown_than_asked_for_and_nothing_gives_nothing():
+def test_the_number_of_mistakes_is_limited_and_no_rows_give_none():
     table = rows(*[(f"w{i}", "unseen_artists", "Baroque") for i in range(5)])
     assert worst_mistakes(table, rococo(*[0.9] * 5), CLASSES, "style", shown=2).height == 2
     assert worst_mistakes(table.clear(), np.empty((0, 2)), CLASSES, "style").is_empty()
     assert worst_mistakes(table, np.empty((5, 0)), (), "style").is_empty()
 
 
-def test_the_caption_says_both_sides():
+def test_the_caption_has_the_prediction_and_the_label():
     mistake = {"predicted": "Rococo", "probability": 0.972, "label": "Baroque", "split": "unseen_artists"}
     lines = mistake_captions({"artist": "DORN, A.", "title": "Tower"}, mistake)
     assert lines == ("DORN, A.: Tower", "predicted Rococo 97 %", "catalogue: Baroque", "unseen artists")

@@ -24,7 +24,7 @@ def rows(held_out: int, train: int = 8) -> pl.DataFrame:
 STORED = StoredJpegs({f"h{i:03d}": jpeg_of(painting(i)) for i in range(8)})
 
 
-def test_the_same_photograph_is_taken_each_time_and_each_kind_is_another():
+def test_photographs_are_deterministic_and_differ_by_distortion():
     taken = Rephotographs(STORED)
     names = [f"h001#{kind}" for kind in KINDS]
     assert taken.jpegs(names) == taken.jpegs(names)
@@ -42,28 +42,28 @@ def test_the_sample_hardly_changes_when_the_collection_grows():
     assert len(before & after) >= 8
 
 
-def test_a_photograph_that_lies_at_its_work_is_found_and_one_that_lies_elsewhere_is_not():
+def test_recall_counts_photographs_nearest_to_their_own_work():
     table = rows(8)
     vectors = np.eye(16, dtype=np.float32)
     position = dict(zip(table["artwork_id"], range(16), strict=True))
-    asked_for: list[str] = []
+    inferred: list[str] = []
 
-    def infer(asked: pl.DataFrame, _) -> Predictions:
-        asked_for.extend(asked["artwork_id"])
-        parted = [name.rpartition("#") for name in asked["artwork_id"]]
+    def infer(requested: pl.DataFrame, _) -> Predictions:
+        inferred.extend(requested["artwork_id"])
+        parted = [name.rpartition("#") for name in requested["artwork_id"]]
         # Details land on a training image, with their own work second; everything else on its own work.
         found = [vectors[position[name]] + (kind == "detail") * 2 * vectors[15] for name, _, kind in parted]
-        assert asked["jpeg_sha256"].n_unique() == asked.height
+        assert requested["jpeg_sha256"].n_unique() == requested.height
         return Predictions(np.stack(found), {}, 5)
 
     scores, computed = score_rephotographs(table, vectors, STORED, infer)
     found = {one.kind: one for one in scores}
-    assert (computed, len(asked_for)) == (5, 2 * len(KINDS))
+    assert (computed, len(inferred)) == (5, 2 * len(KINDS))
     assert set(found) == set(KINDS)
     assert (found["detail"].recall, found["detail"].recall_within) == (0, 1)
     assert (found["glare"].recall, found["glare"].n) == (1, 2)
     assert found["glare"].recall_interval == (1, 1)
 
 
-def test_nothing_held_out_is_nothing_photographed():
+def test_without_held_out_works_nothing_is_photographed():
     assert score_rephotographs(rows(0), np.eye(8, dtype=np.float32), STORED, lambda *_: None) == ([], 0)

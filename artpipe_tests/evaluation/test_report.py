@@ -1,4 +1,4 @@
-"""The report names the split of every figure and holds nothing that JSON cannot."""
+"""The report names the split of every figure and contains only what JSON can."""
 
 import json
 from dataclasses import replace
@@ -55,7 +55,7 @@ def test_every_held_out_split_is_measured_apart():
     assert found["splits"]["test"]["retrieval"]["artist"]["table_rows"] == 21
 
 
-def test_the_floor_comes_from_the_training_rows():
+def test_the_majority_baseline_comes_from_the_training_rows():
     rows = rows_of(train=3, test=5).with_columns(
         style=pl.when(split="train").then(pl.lit("Rococo")).otherwise(pl.col("style"))
     )
@@ -69,14 +69,14 @@ def test_training_rows_are_not_measured():
     assert report.scores("style", "test").n == 2
 
 
-def test_an_empty_split_and_a_task_without_labels_say_so_instead_of_nan():
+def test_an_empty_split_and_a_task_without_labels_have_a_reason_instead_of_nan():
     report = evaluated(rows_of(train=4, test=2))
     assert report.scores("style", "validation").reason == "no rows"
     assert report.scores("type", "test").reason == "no row has a known label"
     json.dumps(report.to_dict(), allow_nan=False)
 
 
-def test_nothing_at_all_is_a_report_too():
+def test_no_rows_give_an_empty_report():
     report = evaluated(rows_of())
     json.dumps(report.to_dict(), allow_nan=False)
     assert {scores.reason for scores in report.classification} == {"no rows"}
@@ -107,7 +107,7 @@ def test_the_same_seed_gives_the_same_report():
     assert evaluated(rows, seed=1).to_dict() == evaluated(rows, seed=1).to_dict()
 
 
-def test_classes_and_years_stand_in_the_report_by_split():
+def test_the_report_has_classes_and_years_by_split():
     rows = rows_of(train=9, test=5)
     report = evaluated(rows, years=np.where(rows["split"].to_numpy() == "test", 1620.0, np.nan))
     test = json.loads(json.dumps(report.to_dict(), allow_nan=False))["splits"]["test"]
@@ -120,7 +120,7 @@ def test_classes_and_years_stand_in_the_report_by_split():
     assert "| test | 5 | 20.0 (20 to 20) | 20.0 (20 to 20) | 20.0 |" in markdown
 
 
-def test_what_leaked_is_listed_with_the_figures_without_it():
+def test_leaks_are_listed_with_the_accuracy_without_them():
     pair = ("test0", "train0", "test", 0.9, 12, 40, 0.7, SAME_PICTURE)
     report = evaluated(rows_of(train=9, test=5))
     (clean,) = [scores for scores in report.classification if (scores.task, scores.split) == ("style", "test")]
@@ -132,7 +132,7 @@ def test_what_leaked_is_listed_with_the_figures_without_it():
     assert (found["candidates"], found["confirmed"][0]["train"], found["without"][0]["at_1"]) == (1, "train0", 0.25)
 
 
-def test_the_model_before_and_the_photographs_have_tables_of_their_own():
+def test_the_previous_model_and_the_photographs_have_their_own_tables():
     changes = Changes("old", "new", 5, (Change("test", "style", 5, 0.4, 0.6, (-0.1, 0.5)),))
     photographs = (RephotographScores("glare", 12, 0.75, (0.5, 1.0), 0.9),)
     report = replace(evaluated(rows_of(train=9, test=5)), changes=changes, rephotographs=photographs)

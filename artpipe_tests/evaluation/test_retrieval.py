@@ -32,7 +32,7 @@ def test_a_case_worked_out_by_hand():
     assert scores.map_interval == pytest.approx((5 / 6, 5 / 6))
 
 
-def test_the_own_work_is_no_neighbour():
+def test_the_query_s_own_work_is_excluded():
     works = ["w", "w", "w", "y", "y", "y"]
     labels = ["r", "r", "r", "b", "b", "b"]
     (scores,) = score_retrieval(VECTORS, works, {"style": labels}, np.arange(6), split="test", k=10)
@@ -45,7 +45,7 @@ def test_a_query_without_a_label_is_left_out():
 
 
 @pytest.mark.parametrize("block", [1, 40, 10**6])
-def test_it_agrees_with_a_plain_loop_in_blocks_of_any_size(monkeypatch, block):
+def test_the_result_equals_a_plain_loop_for_any_block_size(monkeypatch, block):
     monkeypatch.setattr(grouped, "BLOCK_SIMILARITIES", block)
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(120, 8)).astype(np.float32)
@@ -64,10 +64,10 @@ def test_it_agrees_with_a_plain_loop_in_blocks_of_any_size(monkeypatch, block):
                 continue
             others = [i for i in range(120) if works[i] != works[q]]
             others.sort(key=lambda i, q=q: -float(vectors[i] @ vectors[q]))
-            alike = [found[i] == found[q] for i in others]
-            precision.append(np.mean(alike[:10]))
-            chance.append(np.mean(alike))
-            places = np.flatnonzero(alike) + 1
+            has_label = [found[i] == found[q] for i in others]
+            precision.append(np.mean(has_label[:10]))
+            chance.append(np.mean(has_label))
+            places = np.flatnonzero(has_label) + 1
             if len(places):
                 average.append(np.mean(np.arange(1, len(places) + 1) / places))
         assert scores.n == len(precision)
@@ -78,13 +78,13 @@ def test_it_agrees_with_a_plain_loop_in_blocks_of_any_size(monkeypatch, block):
         assert scores.map > scores.map_chance * 0.8
 
 
-def test_a_query_that_nothing_else_is_like_has_no_average_precision():
+def test_a_query_without_relevant_rows_has_no_average_precision():
     (scores,) = score_retrieval(VECTORS, WORKS, {"style": STYLES}, np.array([3]), split="test", k=3)
     assert (scores.n, scores.precision, scores.ranked, scores.map, scores.map_chance) == (1, 0, 0, None, None)
     assert scores.map_interval is None
 
 
-def test_equally_similar_rows_count_as_coming_together():
+def test_equally_similar_rows_share_one_precision():
     vectors = unit(0, 10, 10, 10)
     for labels in (["r", "r", "b", "b"], ["r", "b", "b", "r"]):
         (scores,) = score_retrieval(vectors, list("wxyz"), {"style": labels}, np.array([0]), split="test")
@@ -101,7 +101,7 @@ def test_fewer_than_k_others_are_enough():
     [(6, [], "no rows"), (6, [5], "no query has a known style and a neighbour"), (0, [], "no rows"),
      (1, [0], "no query has a known style and a neighbour")],
 )  # fmt: skip
-def test_what_cannot_be_measured_is_none_with_a_reason(rows, queries, reason):
+def test_scores_that_cannot_be_measured_are_none_with_a_reason(rows, queries, reason):
     indices = np.array(queries, dtype=np.int64)
     (scores,) = score_retrieval(VECTORS[:rows], WORKS[:rows], {"style": STYLES[:rows]}, indices, split="test")
     assert (scores.precision, scores.chance, scores.ceiling, scores.n, scores.reason) == (None, None, None, 0, reason)

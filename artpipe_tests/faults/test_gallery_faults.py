@@ -40,7 +40,7 @@ def unwell_gallery(shared_gallery: Path) -> Iterator[str]:
 
 
 @pytest.mark.shared
-def test_everything_has_an_outcome_and_most_of_it_is_there(shared_gallery: Path, unwell_gallery: str):
+def test_every_image_has_an_outcome_and_most_are_stored(shared_gallery: Path, unwell_gallery: str):
     site = shared_gallery / "site"
     paths = sorted(file.relative_to(site).as_posix() for file in site.glob("art/a/**/*.jpg"))[:IMAGES]
     config = ClientConfig(unwell_gallery, concurrency=8, read_timeout_s=0.3)

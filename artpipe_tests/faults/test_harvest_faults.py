@@ -1,4 +1,4 @@
-"""A harvest that is killed, or that fills the disk, loses nothing it committed and asks only for what is missing."""
+"""A harvest that is killed, or that fills the disk, loses nothing it committed and requests only what is missing."""
 
 import io
 import os
@@ -22,6 +22,7 @@ from artpipe.images.fetch import harvest
 from artpipe.images.store import ImageStore
 from artpipe.images.wanted import HarvestConfig
 from artpipe.lake.paths import DataLake
+from artpipe_tests.fixtures.loopback_server import Quiet, running
 
 IMAGES = 120
 BATCH = 20
@@ -61,21 +62,21 @@ def picture(number: int) -> bytes:
 
 
 class Gallery(ThreadingHTTPServer):
-    """Sends pictures `0` to `IMAGES - 1`, remembers what was asked for, and calls `on_answer` with the count."""
+    """Sends pictures `0` to `IMAGES - 1`, records what was requested, and calls `on_answer` with the count."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answering)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
-        self.asked: Counter[str] = Counter()
+        self.requested: Counter[str] = Counter()
         self.counted = threading.Condition()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A killed client hangs up; that is what these tests are about."""
 
 
-class Answering(BaseHTTPRequestHandler):
+class Answering(Quiet, BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Gallery
 
@@ -83,28 +84,21 @@ class Answering(BaseHTTPRequestHandler):
         is_art = self.path.startswith("/art/")
         if is_art:
             with self.server.counted:
-                self.server.asked[self.path] += 1
+                self.server.requested[self.path] += 1
                 self.server.counted.notify_all()
-        is_held = is_art and self.headers.get("If-None-Match") == ETAG
-        body = picture(int(self.path.rpartition("/")[2].removesuffix(".jpg"))) if is_art and not is_held else b""
-        self.send_response(304 if is_held else 200 if is_art else 404)
+        is_current = is_art and self.headers.get("If-None-Match") == ETAG
+        body = picture(int(self.path.rpartition("/")[2].removesuffix(".jpg"))) if is_art and not is_current else b""
+        self.send_response(304 if is_current else 200 if is_art else 404)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("ETag", ETAG)
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's names
-        pass
-
 
 @pytest.fixture
 def gallery() -> Iterator[Gallery]:
-    with Gallery() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
+    with running(Gallery()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -138,20 +132,20 @@ def assert_whole(store: ImageStore, artworks: pl.DataFrame, statuses: Container[
     assert store.jpegs(names) == [picture(int(name.rpartition("/")[2])) for name in names]
 
 
-def test_a_harvest_killed_half_way_goes_on_where_it_was(tmp_path: Path, gallery: Gallery, artworks: pl.DataFrame):
+def test_a_killed_harvest_resumes(tmp_path: Path, gallery: Gallery, artworks: pl.DataFrame):
     with harvesting(tmp_path, gallery.url) as process:
         with gallery.counted:
-            came = gallery.counted.wait_for(lambda: gallery.asked.total() >= KILLED_AFTER, timeout=60)
+            came = gallery.counted.wait_for(lambda: gallery.requested.total() >= KILLED_AFTER, timeout=60)
         os.kill(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
     assert came
-    held = set(ImageStore(DataLake(tmp_path / "lake")).outcomes()["artwork_id"])
-    assert BATCH <= len(held) < IMAGES
-    gallery.asked.clear()
+    stored = set(ImageStore(DataLake(tmp_path / "lake")).outcomes()["artwork_id"])
+    assert BATCH <= len(stored) < IMAGES
+    gallery.requested.clear()
     store = finish(tmp_path, gallery.url, artworks)
-    asked = {path.removeprefix("/art/").removesuffix(".jpg") for path in gallery.asked}
-    assert asked == set(artworks["artwork_id"]) - held
-    assert max(gallery.asked.values()) == 1
+    requested = {path.removeprefix("/art/").removesuffix(".jpg") for path in gallery.requested}
+    assert requested == set(artworks["artwork_id"]) - stored
+    assert max(gallery.requested.values()) == 1
     assert_whole(store, artworks)
 
 
@@ -161,18 +155,18 @@ def test_a_revalidation_killed_half_way_loses_no_image_and_no_withdrawal(
     finish(tmp_path, gallery.url, artworks)
     kept = artworks.head(IMAGES - 10)
     kept.write_parquet(tmp_path / "works.parquet")
-    gallery.asked.clear()
+    gallery.requested.clear()
     with harvesting(tmp_path, gallery.url, days=0) as process:
         with gallery.counted:
-            came = gallery.counted.wait_for(lambda: gallery.asked.total() >= KILLED_AFTER, timeout=60)
+            came = gallery.counted.wait_for(lambda: gallery.requested.total() >= KILLED_AFTER, timeout=60)
         os.kill(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
     assert came
     store = ImageStore(DataLake(tmp_path / "lake"))
     assert_whole(store, artworks, ("fetched", "unchanged", "withdrawn"))
-    told = dict(store.outcomes().select("artwork_id", "status").iter_rows())
-    assert sum(status == "withdrawn" for status in told.values()) == 10
-    assert sum(status == "unchanged" for status in told.values()) % BATCH == 0
+    statuses = dict(store.outcomes().select("artwork_id", "status").iter_rows())
+    assert sum(status == "withdrawn" for status in statuses.values()) == 10
+    assert sum(status == "unchanged" for status in statuses.values()) % BATCH == 0
     with GalleryClient(ClientConfig(gallery.url, concurrency=4)) as client:
         summary = harvest(kept, store, client, HarvestConfig(revalidate_after_days=0), datetime.now(UTC))
     assert (summary.not_modified, summary.bodies, summary.withdrawn) == (IMAGES - 10, 0, 0)
@@ -180,7 +174,7 @@ def test_a_revalidation_killed_half_way_loses_no_image_and_no_withdrawal(
 
 
 @pytest.mark.parametrize("killed_in", ["compact_when_fragmented", "drop_old_versions"])
-def test_a_harvest_killed_before_it_tidies_up_loses_nothing(
+def test_a_harvest_killed_before_compaction_loses_nothing(
     tmp_path: Path,
     gallery: Gallery,
     artworks: pl.DataFrame,
@@ -194,24 +188,22 @@ def test_a_harvest_killed_before_it_tidies_up_loses_nothing(
         patched.setattr(f"artpipe.lake.versions.{killed_in}", killed)
         with pytest.raises(KeyboardInterrupt):
             finish(tmp_path, gallery.url, artworks)
-    gallery.asked.clear()
+    gallery.requested.clear()
     store = finish(tmp_path, gallery.url, artworks)
-    assert gallery.asked == {}
+    assert gallery.requested == {}
     assert_whole(store, artworks)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits on file sizes")
-def test_a_lake_that_takes_no_more_ends_the_harvest_with_a_next_step(
-    tmp_path: Path, gallery: Gallery, artworks: pl.DataFrame
-):
-    held = artworks.head(IMAGES // 3)
-    finish(tmp_path, gallery.url, held)
+def test_a_full_disk_ends_the_harvest_with_the_next_step(tmp_path: Path, gallery: Gallery, artworks: pl.DataFrame):
+    stored = artworks.head(IMAGES // 3)
+    finish(tmp_path, gallery.url, stored)
     with harvesting(tmp_path, gallery.url, largest_file=2 * len(picture(0))) as process:
         assert process.stderr
-        told = process.stderr.read()
+        stderr = process.stderr.read()
     assert process.returncode == 1
-    assert told.startswith("StoreWriteError: the images could not be written to")
-    assert str(tmp_path / "lake") in told
-    assert "free some space" in told
-    assert_whole(ImageStore(DataLake(tmp_path / "lake")), held)
+    assert stderr.startswith("StoreWriteError: the images could not be written to")
+    assert str(tmp_path / "lake") in stderr
+    assert "free some space" in stderr
+    assert_whole(ImageStore(DataLake(tmp_path / "lake")), stored)
     assert_whole(finish(tmp_path, gallery.url, artworks), artworks)

@@ -36,7 +36,7 @@ def colours(picture: Image.Image) -> set[tuple[int, ...]]:
     return {colour for _, colour in picture.getcolors(2**24) or []}
 
 
-def test_styles_stand_in_the_order_of_time_and_unknown_names_last():
+def test_styles_are_in_chronological_order_and_unknown_names_last():
     assert class_order("style", ["Zebra", "Rococo", "Medieval"]) == ["Medieval", "Rococo", "Zebra"]
     assert class_order("period", ["after 2000", "1350-1450", "before 1350"]) == [
         "before 1350",
@@ -75,7 +75,7 @@ def test_each_task_of_a_reliability_diagram_has_its_colour():
     assert opened(reliability_picture({}, split="test")).width > 200
 
 
-def test_training_curves_need_not_be_complete():
+def test_training_curves_may_have_missing_values():
     epochs = [
         {"epoch": 1, "train_loss": 2.0, "learning_rate": 1e-3},
         {"epoch": 2, "train_loss": 1.5, "validation_loss": 1.7, "accuracy": {"style": 0.4, "type": None}},
@@ -116,7 +116,7 @@ def count(png: bytes, colour: tuple[int, int, int]) -> int:
     return {c: n for n, c in opened(png).getcolors(2**24) or []}.get(colour, 0)
 
 
-def test_a_query_without_a_style_marks_nobody():
+def test_a_query_without_a_style_marks_no_neighbour():
     row = {**ROW, "style": None}
     assert count(neighbour_sheet([row, ROW], [RED] * 2), GREEN) == 0
 
@@ -137,6 +137,6 @@ def test_a_long_title_makes_no_wider_sheet():
     assert short.size == long.size
 
 
-def test_a_sheet_of_nothing_is_a_picture():
+def test_a_sheet_without_rows_is_a_picture():
     assert opened(contact_sheet([], [])).width > 0
     assert opened(neighbour_sheet([ROW], [None])).width > 300

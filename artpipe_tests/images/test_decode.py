@@ -1,4 +1,4 @@
-"""Untrusted bytes become a small upright RGB JPEG, or a refusal that says why."""
+"""Untrusted bytes become a small upright RGB JPEG, or an error with the reason."""
 
 import hashlib
 import io
@@ -38,7 +38,7 @@ def test_a_large_picture_is_made_small_with_its_proportions():
     assert (decoded.width_px, decoded.height_px) == (600, 400)
 
 
-def test_a_picture_that_is_asked_with_looks_as_it_would_be_stored():
+def test_a_query_picture_is_decoded_like_a_stored_one():
     ramp = Image.linear_gradient("L").resize((900, 700)).convert("RGB")
     for data in (saved(ramp), saved(ramp, "PNG"), saved(ramp.resize((90, 80)))):
         assert stored_jpeg(data, 100) == decode_artwork(data, 100).jpeg
@@ -78,7 +78,7 @@ def test_grey_of_eight_and_sixteen_bits_is_grey():
     assert np.abs(np.subtract(middle(stored(saved(Image.new("L", (150, 120), 128)))), 128)).max() <= 4
 
 
-def test_transparency_lies_on_white():
+def test_transparency_is_composited_on_white():
     assert min(middle(stored(saved(Image.new("RGBA", (150, 120), (*RED, 0)), "PNG")))) >= 250
 
 
@@ -112,11 +112,11 @@ def test_a_truncated_file_is_unreadable(size):
 @pytest.mark.parametrize(
     "data", [b"", b"<html><body>moved</body></html>", b"\x00" * 100], ids=["empty", "HTML", "zeros"]
 )
-def test_what_is_no_image_is_refused(data):
+def test_bytes_that_are_no_image_are_refused(data):
     with pytest.raises(NotAnImageError):
         decode_artwork(data, 100)
 
 
-def test_a_bomb_is_refused_before_it_unfolds():
+def test_a_decompression_bomb_is_refused_before_decoding():
     with pytest.raises(TooManyPixelsError, match="1,000 x 1,000"):
         decode_artwork(saved(Image.new("1", (1000, 1000)), "PNG"), 100, max_pixels=10_000)

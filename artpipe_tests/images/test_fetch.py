@@ -1,4 +1,4 @@
-"""What a harvest asks for, and the one outcome it leaves for everything it asked."""
+"""What a harvest requests, and the one outcome row of every request."""
 
 import io
 from collections.abc import Generator, Iterable
@@ -32,19 +32,19 @@ def artworks(*names: str, form: str = "painting") -> pl.DataFrame:
 
 
 class FakeGallery:
-    """The far end of the wire: answers by artwork, and remembers what it was asked."""
+    """The far end of the wire: one response for each artwork; it records the requests."""
 
     def __init__(self, **answers: Response | BaseException) -> None:
         self.answers = answers
-        self.asked: list[Request] = []
+        self.requests: list[Request] = []
 
     @property
     def counts(self) -> RequestCounts:
-        return RequestCounts(requests=len(self.asked))
+        return RequestCounts(requests=len(self.requests))
 
     def get_many(self, requests: Iterable[Request]) -> Generator[tuple[Request, Response]]:
         for request in requests:
-            self.asked.append(request)
+            self.requests.append(request)
             answer = self.answers[request.url.rpartition("/")[2].removesuffix(".jpg")]
             if isinstance(answer, BaseException):
                 raise answer
@@ -72,7 +72,7 @@ def statuses(store: ImageStore) -> dict[str, str]:
     return dict(store.outcomes().select("artwork_id", "status").iter_rows())
 
 
-def test_every_way_a_request_can_end_is_a_row(store):
+def test_every_outcome_of_a_request_is_a_row(store):
     gallery = FakeGallery(
         good=sent(jpeg(10)),
         gone=Response(Outcome.GONE, 404),
@@ -92,33 +92,33 @@ def test_every_way_a_request_can_end_is_a_row(store):
         "a/x/html": "not_an_image",
         "a/x/half": "unreadable",
     }
-    assert summary.asked == 7
+    assert summary.requested == 7
 
 
-def test_what_is_answered_is_not_asked_again_until_it_is_old(store):
+def test_a_stored_image_is_not_requested_again_until_its_response_is_old(store):
     works = artworks("a/x/good", "a/x/gone")
     gallery = FakeGallery(good=sent(jpeg(10)), gone=Response(Outcome.GONE, 404))
     run(store, works, gallery)
-    assert run(store, works, gallery, NOW + WEEK / 2).asked == 0
-    assert run(store, works, gallery, NOW + WEEK).asked == 2
+    assert run(store, works, gallery, NOW + WEEK / 2).requested == 0
+    assert run(store, works, gallery, NOW + WEEK).requested == 2
 
 
-def test_what_failed_is_asked_again_at_once(store):
+def test_a_failed_image_is_requested_by_the_next_harvest(store):
     works = artworks("a/x/one")
     run(store, works, FakeGallery(one=Response(Outcome.FAILED)))
     summary = run(store, works, FakeGallery(one=sent(jpeg(10))))
-    assert (summary.asked, summary.retried) == (1, 1)
+    assert (summary.requested, summary.retried) == (1, 1)
     assert store.outcomes()["attempts"].to_list() == [2]
 
 
-def test_a_held_image_is_asked_for_conditionally_and_kept_when_unchanged(store):
+def test_a_stored_image_is_requested_conditionally_and_kept_when_unchanged(store):
     works = artworks("a/x/one")
     run(store, works, FakeGallery(one=sent(jpeg(10), '"v1"')))
     before, picture = store.outcomes().row(0, named=True), store.jpegs(["a/x/one"])
     gallery = FakeGallery(one=Response(Outcome.NOT_MODIFIED, 304))
     run(store, works, gallery, NOW + WEEK)
     after = store.outcomes().row(0, named=True)
-    assert gallery.asked[0].etag == '"v1"'
+    assert gallery.requests[0].etag == '"v1"'
     assert after["status"] == "unchanged"
     assert after["fetched_at"] == NOW + WEEK
     assert (after["sha256"], after["etag"]) == (before["sha256"], '"v1"')
@@ -132,7 +132,7 @@ def test_the_same_bytes_sent_again_are_unchanged_and_others_are_fetched(store):
     assert statuses(store) == {"a/x/same": "unchanged", "a/x/other": "fetched"}
 
 
-def test_another_size_is_fetched_anew_only_where_the_original_is_large_enough(store):
+def test_another_size_is_downloaded_only_where_the_original_is_large_enough(store):
     works = artworks("a/x/large", "a/x/small")
     gallery = FakeGallery(large=sent(jpeg(10, 200)), small=sent(jpeg(20, 50)))
     run(store, works, gallery, short_side_px=100)
@@ -141,11 +141,11 @@ def test_another_size_is_fetched_anew_only_where_the_original_is_large_enough(st
     # A conditional request would be answered with "not modified", and the wanted size would never come.
     gallery = FakeGallery(large=sent(jpeg(10, 200)))
     run(store, works, gallery, short_side_px=150)
-    assert [request.etag for request in gallery.asked] == [None]
+    assert [request.etag for request in gallery.requests] == [None]
     assert Image.open(io.BytesIO(store.jpegs(["a/x/large"])[0])).size == (150, 165)
 
 
-def test_an_interrupted_harvest_keeps_what_it_has_and_asks_for_the_rest(store):
+def test_an_interrupted_harvest_keeps_its_rows_and_requests_the_rest(store):
     works = artworks("a/x/1", "a/x/2", "a/x/3")
     with pytest.raises(KeyboardInterrupt):
         run(store, works, FakeGallery(**{"1": sent(jpeg(10)), "2": KeyboardInterrupt(), "3": sent(jpeg(30))}))
@@ -163,7 +163,7 @@ SPOILT = {
 
 
 @pytest.mark.parametrize(("answer", "status"), SPOILT.values(), ids=SPOILT)
-def test_an_image_spoilt_at_the_source_leaves_the_collection_and_its_bytes_stay(store, answer, status):
+def test_an_image_unreadable_at_the_source_leaves_the_collection_and_its_bytes_stay(store, answer, status):
     works = artworks("a/x/one")
     run(store, works, FakeGallery(one=sent(jpeg(10), '"v1"')))
     picture = store.jpegs(["a/x/one"])
@@ -173,12 +173,12 @@ def test_an_image_spoilt_at_the_source_leaves_the_collection_and_its_bytes_stay(
     # The ETag is still that of the kept bytes: "not modified" then means that they are current again.
     back = FakeGallery(one=Response(Outcome.NOT_MODIFIED, 304))
     run(store, works, back, NOW + 2 * WEEK)
-    assert back.asked[0].etag == '"v1"'
+    assert back.requests[0].etag == '"v1"'
     assert statuses(store) == {"a/x/one": "unchanged"}
     assert store.outcomes()["error"].to_list() == [None]
 
 
-def test_a_held_image_stays_held_when_asking_about_it_fails_and_is_asked_about_again(store):
+def test_a_stored_image_stays_when_its_request_fails_and_is_requested_again(store):
     works = artworks("a/x/one")
     run(store, works, FakeGallery(one=sent(jpeg(10))))
     picture = store.jpegs(["a/x/one"])
@@ -187,23 +187,23 @@ def test_a_held_image_stays_held_when_asking_about_it_fails_and_is_asked_about_a
     assert dict(summary.by_status) == {"failed": 1}
     assert (row["status"], row["error"], row["fetched_at"]) == ("fetched", "timed out (tries: 4)", NOW)
     assert store.jpegs(["a/x/one"]) == picture
-    assert run(store, works, FakeGallery(one=Response(Outcome.NOT_MODIFIED)), NOW + WEEK).asked == 1
+    assert run(store, works, FakeGallery(one=Response(Outcome.NOT_MODIFIED)), NOW + WEEK).requested == 1
 
 
-def test_an_artwork_listed_twice_is_asked_for_and_stored_once(store):
+def test_a_duplicate_artwork_is_requested_and_stored_once(store):
     works = artworks("a/x/one", "a/x/one")
-    assert run(store, works, FakeGallery(one=sent(jpeg(10)))).asked == 1
+    assert run(store, works, FakeGallery(one=sent(jpeg(10)))).requested == 1
     assert store.outcomes().height == 1
 
 
-def test_what_is_decoded_when_a_person_interrupts_is_stored(store):
+def test_images_decoded_before_an_interrupt_are_stored(store):
     works = artworks("a/x/1", "a/x/2", "a/x/3")
     with pytest.raises(KeyboardInterrupt):
         run(store, works, FakeGallery(**{"1": sent(jpeg(10)), "2": sent(jpeg(20)), "3": KeyboardInterrupt()}))
     assert statuses(store) == {"a/x/1": "fetched", "a/x/2": "fetched"}
 
 
-def test_a_harvest_with_nothing_to_ask_writes_nothing(store):
+def test_a_harvest_without_due_images_writes_nothing(store):
     works = artworks("a/x/one")
     run(store, works, FakeGallery(one=sent(jpeg(10))))
     version = newest_version(store)
@@ -215,37 +215,37 @@ def changes(summary) -> dict[str, list[str]]:
     return {name: found.examples for name, found in summary.changes.items() if found.count}
 
 
-def test_what_is_not_wanted_any_more_is_withdrawn_without_a_request_and_comes_back_without_a_body(store):
+def test_an_unwanted_image_is_withdrawn_without_a_request_and_returns_without_a_body(store):
     both, one = artworks("a/x/one", "a/x/two"), artworks("a/x/one")
     run(store, both, FakeGallery(one=sent(jpeg(10)), two=sent(jpeg(20), '"v2"')))
     picture, asked_at = store.jpegs(["a/x/two"]), NOW + timedelta(days=1)
     summary = run(store, one, FakeGallery(), asked_at)
-    assert (changes(summary), summary.withdrawn, summary.asked) == ({"withdrawn": ["a/x/two"]}, 1, 0)
+    assert (changes(summary), summary.withdrawn, summary.requested) == ({"withdrawn": ["a/x/two"]}, 1, 0)
     assert statuses(store) == {"a/x/one": "fetched", "a/x/two": "withdrawn"}
     back = FakeGallery(two=Response(Outcome.NOT_MODIFIED, 304))
     summary = run(store, both, back, asked_at)
-    assert [request.etag for request in back.asked] == ['"v2"']
+    assert [request.etag for request in back.requests] == ['"v2"']
     assert (changes(summary), summary.not_modified, summary.decoded) == ({"back": ["a/x/two"]}, 1, 0)
     assert statuses(store)["a/x/two"] == "unchanged"
     assert store.outcomes()["error"].to_list() == [None, None]
     assert store.jpegs(["a/x/two"]) == picture
 
 
-def test_what_was_withdrawn_before_anything_came_is_asked_for_anew(store):
+def test_an_image_withdrawn_before_any_response_is_requested_again(store):
     run(store, artworks("a/x/one"), FakeGallery(one=Response(Outcome.GONE, 404)))
     run(store, artworks(), FakeGallery())
     summary = run(store, artworks("a/x/one"), FakeGallery(one=sent(jpeg(10))))
     assert (statuses(store), changes(summary)) == ({"a/x/one": "fetched"}, {"new": ["a/x/one"]})
 
 
-def test_a_withdrawn_image_is_not_asked_about_and_withdrawn_only_once(store):
+def test_a_withdrawn_image_is_not_requested_and_withdrawn_only_once(store):
     run(store, artworks("a/x/one"), FakeGallery(one=sent(jpeg(10))))
     assert run(store, artworks(), FakeGallery()).withdrawn == 1
     again = run(store, artworks(), FakeGallery(), NOW + 9 * WEEK)
-    assert (again.withdrawn, again.asked) == (0, 0)
+    assert (again.withdrawn, again.requested) == (0, 0)
 
 
-def test_a_summary_tells_what_became_of_the_images(store):
+def test_the_summary_counts_outcomes_and_changes(store):
     names = ("same", "other", "lost", "spoilt", "asked", "bytes")
     works = artworks(*(f"a/x/{name}" for name in names))
     first = run(store, works, FakeGallery(**{name: sent(jpeg(shade)) for shade, name in enumerate(names)}))
@@ -268,7 +268,7 @@ def test_a_summary_tells_what_became_of_the_images(store):
     assert "1 back" in str(third)
 
 
-def test_another_size_is_no_other_picture_at_the_source(store):
+def test_another_stored_size_is_not_a_change_at_the_source(store):
     works = artworks("a/x/one")
     run(store, works, FakeGallery(one=sent(jpeg(10, 200))), short_side_px=100)
     summary = run(store, works, FakeGallery(one=sent(jpeg(10, 200))), short_side_px=150)
@@ -281,7 +281,7 @@ def test_a_summary_names_a_few_of_many(store):
     assert (summary.changes["new"].count, len(summary.changes["new"].examples)) == (15, 10)
 
 
-def test_answers_without_news_are_one_commit(store):
+def test_not_modified_responses_are_one_commit(store):
     names = [str(number) for number in range(40)]
     works = artworks(*(f"a/x/{name}" for name in names))
     run(store, works, FakeGallery(**{name: sent(jpeg(9)) for name in names}))

@@ -1,4 +1,4 @@
-"""Perceptual hashes: near for one picture, far for two."""
+"""Perceptual hashes: close for one picture, distant for two."""
 
 import io
 
@@ -45,5 +45,5 @@ def test_two_pictures_are_far_apart():
     assert min(apart) > 10
 
 
-def test_a_hash_has_sixteen_digits_and_never_moves():
+def test_a_hash_has_sixteen_digits_and_is_pinned():
     assert perceptual_hash(picture(0)) == "a7f2b2e9920d48f2"

@@ -14,7 +14,7 @@ def key(name: str) -> str:
 
 def filled(draw, tmp_path, count: int = 6):
     _, store = draw(count)
-    ids = list(store.held)
+    ids = list(store.files)
     cache = PixelCache(tmp_path, 16)
     cache.ensure(ids, [key(each) for each in ids], store)
     return cache, store, ids
@@ -35,7 +35,7 @@ def test_grayscale_pictures_become_three_channels():
 def test_the_cache_gives_back_what_was_decoded(draw, tmp_path):
     cache, store, ids = filled(draw, tmp_path)
     rows = cache.rows([key(each) for each in reversed(ids)])
-    assert np.array_equal(cache.pixels[rows[0]], decode_square(store.held[ids[-1]], 16))
+    assert np.array_equal(cache.pixels[rows[0]], decode_square(store.files[ids[-1]], 16))
     assert len(cache) == len(ids)
 
 
@@ -43,13 +43,13 @@ def test_nothing_is_decoded_twice(draw, tmp_path):
     _, store, ids = filled(draw, tmp_path)
     again = PixelCache(tmp_path, 16)
     assert again.ensure(ids, [key(each) for each in ids], store) == 0
-    assert store.asked == len(ids)
+    assert store.jpegs_read == len(ids)
 
 
-def test_only_what_is_new_is_added(draw, tmp_path):
+def test_only_new_pictures_are_added(draw, tmp_path):
     cache, store, ids = filled(draw, tmp_path)
     previous = cache.pixels.copy()
-    store.held["new"] = store.held[ids[0]]
+    store.files["new"] = store.files[ids[0]]
     other = PixelCache(tmp_path, 16)
     assert other.ensure([*ids, "new"], [*(key(each) for each in ids), key("new")], store) == 1
     assert np.array_equal(other.pixels[: len(ids)], previous)
@@ -62,7 +62,7 @@ def test_another_size_is_another_cache(draw, tmp_path):
     assert len(PixelCache(tmp_path, 24)) == 0
 
 
-def test_what_a_killed_run_left_half_written_is_decoded_again(draw, tmp_path):
+def test_pictures_half_written_by_a_killed_run_are_decoded_again(draw, tmp_path):
     cache, store, ids = filled(draw, tmp_path)
     expected = cache.pixels.copy()
     keys_file, pixels_file = cache.folder / "keys.txt", cache.folder / "pixels.u8"
@@ -82,11 +82,11 @@ def test_reading_never_changes_the_file(draw, tmp_path):
 
 def test_a_damaged_picture_is_named(draw, tmp_path):
     _, store = draw(3)
-    name = list(store.held)[1]
-    store.held[name] = b"not a picture"
+    name = list(store.files)[1]
+    store.files[name] = b"not a picture"
     cache = PixelCache(tmp_path, 16)
     with pytest.raises(UndecodablePixelsError, match=name):
-        cache.ensure(list(store.held), [key(each) for each in store.held], store)
+        cache.ensure(list(store.files), [key(each) for each in store.files], store)
     assert len(cache) == 0
 
 

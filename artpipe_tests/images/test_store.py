@@ -38,16 +38,16 @@ def test_writing_a_row_again_replaces_it(store):
     assert store.jpegs(["a/x/2"]) == [b"new"]
 
 
-def test_jpegs_come_in_the_order_asked_for_also_after_compaction(store):
+def test_jpegs_come_in_the_requested_order_also_after_compaction(store):
     for number in range(5):
         store.upsert([row(f"a/x/{number}", bytes([number]))])
-    asked = ["a/x/3", "a/x/0", "a/x/4"]
-    assert store.jpegs(asked) == [b"\x03", b"\x00", b"\x04"]
+    ids = ["a/x/3", "a/x/0", "a/x/4"]
+    assert store.jpegs(ids) == [b"\x03", b"\x00", b"\x04"]
     store.maintain()
-    assert store.jpegs(asked) == [b"\x03", b"\x00", b"\x04"]
+    assert store.jpegs(ids) == [b"\x03", b"\x00", b"\x04"]
 
 
-def test_amending_changes_light_columns_and_leaves_the_jpeg(store):
+def test_amending_changes_metadata_and_leaves_the_jpeg(store):
     store.upsert([row("a/x/1", b"one", sha256="s1"), row("a/x/2", b"two")])
     store.amend([{"artwork_id": "a/x/1", "status": "unchanged", "fetched_at": NOW}])
     first = store.outcomes().row(0, named=True)
@@ -55,7 +55,7 @@ def test_amending_changes_light_columns_and_leaves_the_jpeg(store):
     assert store.jpegs(["a/x/1", "a/x/2"]) == [b"one", b"two"]
 
 
-def test_a_picture_that_is_not_held_is_named(store):
+def test_a_missing_picture_is_named(store):
     store.upsert([row("a/x/1", None, status="gone")])
     with pytest.raises(MissingImageError, match="a/x/1"):
         store.jpegs(["a/x/1"])
@@ -69,7 +69,7 @@ def test_amending_can_empty_a_column(store):
     assert store.outcomes()["error"].to_list() == [None, "timed out"]
 
 
-def test_amending_reaches_rows_of_every_piece_of_the_table(store):
+def test_amending_reaches_rows_of_every_fragment(store):
     for number in range(6):
         store.upsert([row(f"a/x/{number}", bytes([number])), row(f"b/x/{number}", b"b")])
     store.upsert([row("a/x/3", b"new")])
@@ -80,15 +80,15 @@ def test_amending_reaches_rows_of_every_piece_of_the_table(store):
 
 
 def test_amending_does_not_write_jpegs_again(store, tmp_path):
-    def held_bytes() -> int:
+    def table_bytes() -> int:
         return sum(file.stat().st_size for file in Path(tmp_path).rglob("*.lance") if file.is_file())
 
     draws = random.Random(0)
     store.upsert([row(f"a/x/{number}", draws.randbytes(100_000)) for number in range(20)])
-    before = held_bytes()
+    before = table_bytes()
     store.amend([{"artwork_id": f"a/x/{number}", "status": "unchanged"} for number in range(20)])
     assert before >= 2_000_000
-    assert held_bytes() - before < 100_000
+    assert table_bytes() - before < 100_000
 
 
 def test_reading_an_empty_lake_creates_nothing(tmp_path):
@@ -103,14 +103,14 @@ def test_the_columns_of_outcomes_are_those_of_the_table_but_for_the_jpeg(store):
     assert store.outcomes().columns == [name for name in IMAGES_SCHEMA.names if name != "jpeg"]
 
 
-def test_a_lake_that_takes_no_more_says_what_to_do_and_keeps_what_it_has(store, tmp_path, monkeypatch):
+def test_a_full_disk_is_an_error_with_the_next_step_and_loses_nothing(store, tmp_path, monkeypatch):
     store.upsert([row("a/x/1", b"one")])
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(store._latest(), "add", full)
-    with pytest.raises(StoreWriteError, match=r"No space left.*free some space") as told:
+    with pytest.raises(StoreWriteError, match=r"No space left.*free some space") as raised:
         store.upsert([row("a/x/2")])
-    assert str(tmp_path) in str(told.value)
+    assert str(tmp_path) in str(raised.value)
     assert ImageStore(DataLake(tmp_path)).jpegs(["a/x/1"]) == [b"one"]

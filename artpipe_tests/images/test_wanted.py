@@ -40,10 +40,10 @@ def newest_version(store: ImageStore) -> int:
 
 
 def row(name: str, status: str = "fetched", **changed: object) -> dict[str, object]:
-    held = {
+    stored = {
         "jpeg": b"jpeg", "sha256": "s", "etag": "e", "width_px": 900, "height_px": 700, "short_side_px": 320
     }  # fmt: skip
-    return {"artwork_id": name, "status": status, "attempts": 1, "fetched_at": NOW, **held, **changed}
+    return {"artwork_id": name, "status": status, "attempts": 1, "fetched_at": NOW, **stored, **changed}
 
 
 def test_only_wanted_forms_are_downloaded():
@@ -61,7 +61,7 @@ def test_a_sample_stays_when_the_catalogue_grows_a_little():
     assert len(before & after) >= 49
 
 
-def test_the_reasons_to_ask_are_counted(store):
+def test_due_images_are_counted_by_reason(store):
     store.upsert([
         row("fresh"),
         row("failed", "failed", jpeg=None),
@@ -77,12 +77,12 @@ def test_the_reasons_to_ask_are_counted(store):
     assert due(wanted, store.outcomes(), HarvestConfig(), NOW).height == 6
 
 
-def test_a_weekly_harvest_finds_the_answers_of_the_week_before_old_enough(store):
+def test_a_weekly_harvest_revalidates_the_images_of_the_previous_week(store):
     store.upsert([row("one", fetched_at=NOW - timedelta(days=7) + timedelta(hours=3))])
     assert count_due(artworks("one"), store.outcomes(), HarvestConfig(), NOW) == {AGE: 1}
 
 
-def test_withdrawing_keeps_bytes_validators_and_the_time_of_the_last_answer(store):
+def test_withdrawing_keeps_bytes_validators_and_the_time_of_the_last_response(store):
     store.upsert([row("kept"), row("out"), row("gone", "gone")])
     assert withdraw(store, ["kept", "never asked"], NOW + timedelta(days=1)) == ["gone", "out"]
     rows = store.outcomes().filter(pl.col("artwork_id") == "out").to_dicts()

@@ -9,9 +9,9 @@ def test_a_file_counts_by_its_name_and_content_and_not_by_its_folder(tmp_path: P
     for name, content in (("a.pth", b"weights"), ("moved/a.pth", b"weights"), ("other/a.pth", b"other weights")):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
-    held, moved, other = (file_version(str(tmp_path / name)) for name in ("a.pth", "moved/a.pth", "other/a.pth"))
-    assert held == moved != other
-    assert (held or "").startswith("a.pth ")
+    original, moved, other = (file_version(str(tmp_path / name)) for name in ("a.pth", "moved/a.pth", "other/a.pth"))
+    assert original == moved != other
+    assert (original or "").startswith("a.pth ")
 
 
 def test_an_edit_of_the_same_length_is_seen_and_a_missing_file_has_no_version(tmp_path: Path):

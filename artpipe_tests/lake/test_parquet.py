@@ -1,4 +1,4 @@
-"""Tables are read as they were written, and a missing one names its remedy."""
+"""Tables are read as they were written, and a missing one is an error with the next step."""
 
 from pathlib import Path
 

@@ -20,14 +20,14 @@ def test_a_text_that_a_spreadsheet_would_run_begins_with_an_apostrophe(text: str
 
 
 @pytest.mark.parametrize("text", ["Madonna", "1510-12", "-", "- ", "'t Kerkje", "a=b", 'Ö, "x"'])
-def test_every_other_text_stays_as_it_is(text: str):
+def test_other_texts_are_not_escaped(text: str):
     assert cells(pl.DataFrame({"title": [text]}))[1] == [text]
 
 
-def test_numbers_and_what_is_unknown_stay_as_they_are():
+def test_numbers_and_nulls_are_not_escaped():
     frame = pl.DataFrame({"title": [None, "x"], "year_from": [-300, None], "similarity": [-0.5, 0.5]})
     assert cells(frame)[1:] == [["", "-300", "-0.5"], ["x", "", "0.5"]]
 
 
-def test_spreadsheets_are_told_that_it_is_utf_8():
+def test_the_file_begins_with_a_utf_8_byte_order_mark():
     assert spreadsheet_csv(pl.DataFrame({"artist": ["Dürer"]})) == "\ufeffartist\nDürer\n".encode()

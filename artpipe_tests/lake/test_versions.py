@@ -47,12 +47,12 @@ def test_a_version_goes_when_it_was_replaced_too_long_ago():
     assert expired_versions(weekly, timedelta(0), NOW) == [1, 2, 3, 4, 5, 6]
 
 
-def test_of_commits_that_follow_each_other_the_last_stays():
+def test_only_the_last_of_successive_commits_stays():
     harvest = versions(3 * DAY, 2 * DAY, 2 * DAY - MINUTE, 2 * DAY - 2 * MINUTE)
     assert expired_versions(harvest, 30 * DAY, NOW) == [2, 3]
 
 
-def test_what_was_replaced_just_now_stays_for_whoever_reads_it():
+def test_a_just_replaced_version_stays_for_its_readers():
     assert expired_versions(versions(60 * DAY, 3 * MINUTE, 2 * MINUTE, MINUTE), timedelta(0), NOW) == []
 
 
@@ -82,7 +82,7 @@ def test_dropped_versions_are_gone_and_kept_ones_still_open(uri: str):
     assert lance.dataset(uri).count_rows() == 12
 
 
-def test_old_and_passing_versions_go_and_the_one_that_was_current_at_the_limit_stays(tmp_path: Path):
+def test_expired_and_short_lived_versions_go_and_the_one_current_at_the_limit_stays(tmp_path: Path):
     uri = str(tmp_path / "numbers.lance")
     for number in range(4):
         lance.write_dataset(rows(number, 1), uri, mode="append" if number else "create")
@@ -95,7 +95,7 @@ def test_old_and_passing_versions_go_and_the_one_that_was_current_at_the_limit_s
         lance.dataset(uri, version=2)
 
 
-def test_versions_tell_their_date_and_rows(uri: str):
+def test_versions_have_their_date_and_rows(uri: str):
     found = table_versions(uri)
     assert [version.number for version in found] == list(range(1, 13))
     assert [version.rows for version in found] == list(range(1, 13))
@@ -104,7 +104,7 @@ def test_versions_tell_their_date_and_rows(uri: str):
     assert table_versions(uri)[-1].rows == 8
 
 
-def test_a_table_that_is_not_there_has_no_versions(tmp_path: Path):
+def test_a_missing_table_has_no_versions(tmp_path: Path):
     assert table_versions(str(tmp_path / "none.lance")) == []
 
 
@@ -126,17 +126,17 @@ def test_a_version_is_named_by_number_moment_or_day(as_of, number):
 
 
 @pytest.mark.parametrize("as_of", [7, "2026-11-20", date(2020, 1, 1)])
-def test_a_state_that_is_not_kept_names_the_oldest_one(as_of):
+def test_an_expired_version_is_an_error_that_names_the_oldest_one(as_of):
     with pytest.raises(NoSuchVersionError, match=r"oldest version is 1 of 2026-11-21 12:00 UTC, the newest 3"):
         version_as_of(versions(9 * DAY, 2 * DAY, DAY), as_of)
 
 
-def test_what_is_no_date_is_refused():
+def test_an_invalid_date_is_refused():
     with pytest.raises(NoSuchVersionError, match="'soon' is neither a version nor a date; write 12, 2026-11-01"):
         version_as_of(versions(DAY), "soon")
 
 
-def test_a_few_pieces_are_left_alone_and_many_are_joined(uri: str):
+def test_a_few_fragments_are_left_alone_and_many_are_compacted(uri: str):
     dataset = lance.dataset(uri, version=8)
     assert compact_when_fragmented(dataset, 100) is False
     assert compact_when_fragmented(lance.dataset(uri), 100) is True
@@ -144,7 +144,7 @@ def test_a_few_pieces_are_left_alone_and_many_are_joined(uri: str):
     assert lance.dataset(uri).count_rows() == 12
 
 
-def test_large_pieces_are_never_written_anew_and_their_holes_are_closed(tmp_path: Path):
+def test_large_fragments_are_compacted_only_to_drop_deleted_rows(tmp_path: Path):
     uri = str(tmp_path / "numbers.lance")
     for number in range(20):
         lance.write_dataset(rows(10 * number, 10), uri, mode="append" if number else "create")
@@ -154,7 +154,7 @@ def test_large_pieces_are_never_written_anew_and_their_holes_are_closed(tmp_path
     assert [fragment.num_deletions for fragment in lance.dataset(uri).get_fragments()] == [0] * 20
 
 
-def test_joining_pieces_leaves_a_large_fragment_where_it_is(tmp_path: Path):
+def test_compacting_small_fragments_leaves_a_large_one_alone(tmp_path: Path):
     uri = str(tmp_path / "numbers.lance")
     lance.write_dataset(rows(0, 70), uri)
     for number in range(9):

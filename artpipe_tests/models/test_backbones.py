@@ -27,7 +27,7 @@ def test_a_level_ends_where_the_map_changes_its_shape():
     assert find_levels(Steps(), 16) == ("same", "high")
 
 
-def test_a_map_that_the_network_pools_itself_is_no_level():
+def test_a_map_that_the_network_pools_itself_is_not_a_level():
     steps = Steps()
     steps.last = nn.Identity()
     assert find_levels(steps, 16) == ("same",)

@@ -30,7 +30,7 @@ def test_every_batch_norm_is_folded_into_its_convolution(backbone):
         assert torch.allclose(folded(pixels), backbone(pixels), rtol=1e-3, atol=1e-3)
 
 
-def test_a_folding_that_would_change_vectors_is_not_kept(monkeypatch):
+def test_folding_is_undone_where_it_would_change_features(monkeypatch):
     backbone = made("mobilenet_v3_small")
 
     def spoil(body: torch.nn.Module, _: torch.Tensor) -> None:

@@ -63,7 +63,7 @@ def test_a_file_of_weights_fills_the_backbone_whatever_its_classifier(tmp_path):
         assert_same_backbone(donor, model)
 
 
-def test_a_model_that_was_trained_here_is_a_start_too(tmp_path):
+def test_the_weights_of_a_trained_artpipe_model_can_be_loaded(tmp_path):
     donor, _ = build_model(TINY, CLASSES, 32)
     save_file({key: value.contiguous() for key, value in donor.state_dict().items()}, tmp_path / "model.safetensors")
     model, _ = build_model(TINY, {"period": 4}, 32)
@@ -85,7 +85,7 @@ def test_weights_of_another_architecture_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["text.pth", "text.safetensors"])
-def test_a_file_that_is_no_weights_is_refused(tmp_path, name):
+def test_a_file_without_weights_is_refused(tmp_path, name):
     (tmp_path / name).write_text("hello, this is not a state dict")
     model, _ = build_model(TINY, CLASSES, 32)
     with pytest.raises(WeightsMismatchError, match="cannot be read as weights"):
@@ -98,7 +98,7 @@ def test_a_missing_file_is_named(tmp_path):
         load_backbone_weights(model.backbone, TINY, str(tmp_path / "gone.pth"))
 
 
-def test_without_a_connection_the_error_names_both_ways_out(monkeypatch):
+def test_a_failed_download_names_both_alternatives(monkeypatch):
     def no_connection(*_args: object, **_kwargs: object) -> None:
         raise urllib.error.URLError("Name or service not known")
 
@@ -109,7 +109,7 @@ def test_without_a_connection_the_error_names_both_ways_out(monkeypatch):
         load_backbone_weights(model.backbone, "mobilenet_v3_small", "imagenet")
 
 
-def test_no_weights_leave_the_random_start():
+def test_no_weights_leave_the_random_initialisation():
     model, _ = build_model(TINY, CLASSES, 32)
     initial = {key: value.clone() for key, value in model.state_dict().items()}
     assert load_backbone_weights(model.backbone, TINY, "none").sha256 is None

@@ -39,7 +39,7 @@ def test_models_are_listed_newest_first_and_nothing_else_is(lake):
     assert candidate_id(lake) == new
 
 
-def test_an_unknown_id_is_answered_with_the_closest_or_with_all(lake):
+def test_an_unknown_id_names_the_closest_ids_or_all(lake):
     with pytest.raises(UnknownModelError, match=r'no model was trained yet; materialize "classifier"'):
         find_model(lake, "3fa9")
     one = save(lake, 1)

@@ -30,7 +30,7 @@ def history(pointer: Pointer) -> list[str]:
     return [entry.model_id for entry in pointer.history]
 
 
-def test_what_is_written_is_read_again_and_names_the_model_first(lake):
+def test_a_written_pointer_is_read_back_and_names_the_model_first(lake):
     first = Serving("a", "2026-01-02T00:00:00+00:00", "first", "the first")
     second = Serving("b", "2026-01-03T00:00:00+00:00", "check", "no worse")
     write_pointer(lake, Pointer(first).served_by(second).without("c", Declined("check", "worse", 0.01)))
@@ -44,7 +44,7 @@ def test_what_is_written_is_read_again_and_names_the_model_first(lake):
     assert served_model_id(lake) == "b"
 
 
-def test_a_pointer_that_names_a_model_alone_is_understood(lake):
+def test_a_pointer_with_a_model_id_alone_is_read(lake):
     write_whole(lake.served_model, b'{"model_id": "3fa9"}')
     assert read_pointer(lake) == Pointer(Serving("3fa9"))
     assert served_model_id(lake) == "3fa9"
@@ -63,7 +63,7 @@ def test_serving_the_served_model_again_changes_nothing():
     assert pointer.served_by(Serving("b", decided_by="person", reason="again")) is pointer
 
 
-def test_a_person_s_return_takes_the_history_back_step_by_step():
+def test_promoting_the_previous_model_is_a_rollback():
     pointer = served("a", "b", "c")
     once = pointer.served_by(Serving("b", decided_by="person"))
     assert (once.model_id, history(once)) == ("b", ["a"])
@@ -71,7 +71,7 @@ def test_a_person_s_return_takes_the_history_back_step_by_step():
     assert (twice.model_id, history(twice)) == ("a", [])
 
 
-def test_a_check_or_a_leap_adds_to_the_history():
+def test_an_automatic_choice_or_an_older_model_adds_to_the_history():
     assert history(served("a", "b", "a")) == ["b", "a"], "the settings went back, nobody rolled back"
     leap = served("a", "b", "c").served_by(Serving("a", decided_by="person"))
     assert history(leap) == ["c", "b", "a"]

@@ -37,7 +37,7 @@ def test_the_result_has_channels_last_without_a_copy():
     assert out.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_light_is_a_factor_and_an_offset():
+def test_contrast_is_a_factor_and_brightness_an_offset():
     given = squares(2)
     plain = normalised(given).clone()
     lit = Normalise(SPEC, torch.device("cpu"))(given, torch.tensor([2.0, 1.0]), torch.tensor([0.0, 0.5]))

@@ -24,7 +24,7 @@ def test_the_same_seed_gives_the_same_photograph_and_another_seed_another(painti
 
 
 @pytest.mark.parametrize("kind", ["colour cast", "glare", "blur", "jpeg 30"])
-def test_what_changes_light_and_focus_leaves_every_point_in_its_place(painting: Image.Image, kind: str):
+def test_photometric_distortions_move_no_keypoint(painting: Image.Image, kind: str):
     photograph = rephotograph(painting, kind, 3)
     assert photograph.size == painting.size
     a, b = (np.asarray(image.convert("L"), dtype=float).ravel() for image in (painting, photograph))
@@ -48,6 +48,6 @@ def test_a_frame_and_a_wall_surround_the_whole_picture(painting: Image.Image):
     assert np.abs(np.asarray(inside, dtype=float) - np.asarray(painting, dtype=float)).max() <= 1
 
 
-def test_an_unknown_distortion_is_answered_with_those_there_are(painting: Image.Image):
+def test_an_unknown_distortion_is_an_error_that_names_all_kinds(painting: Image.Image):
     with pytest.raises(ValueError, match="no distortion 'rain'; choose one of: perspective"):
         rephotograph(painting, "rain", 0)

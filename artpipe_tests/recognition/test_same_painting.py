@@ -13,7 +13,7 @@ from artpipe.embedding.predictions import Predictions
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.recognition.candidates import FIRST
-from artpipe.recognition.feature_index import FeatureUpdate, build_feature_index
+from artpipe.recognition.feature_index import FeatureIndexUpdate, build_feature_index
 from artpipe.recognition.feature_table import CachedFeatures, FeatureTable
 from artpipe.recognition.geometry import MIN_INLIERS, Alignment, best_alignment
 from artpipe.recognition.local_features import LocalFeatures, describe, grey_picture
@@ -34,7 +34,7 @@ WORKS = [f"p/painter/work{n}" for n in range(6)]
 
 
 class BlindModel:
-    """Embeds every picture alike, so that similarity does not help."""
+    """Gives every picture the same embedding, so that similarity does not help."""
 
     model_id = "m"
     labels: dict[str, list[str]] = {}  # noqa: RUF012
@@ -43,7 +43,7 @@ class BlindModel:
         return Predictions(np.tile(np.float32([1, 0]), (len(pictures), 1)), {})
 
 
-def hold(lake: DataLake, seeds: dict[str, int]) -> None:
+def embed(lake: DataLake, seeds: dict[str, int]) -> None:
     names = list(seeds)
     angles = np.linspace(0, 1, len(names))
     rows = pl.DataFrame({"artwork_id": names, "model_id": "m", "jpeg_sha256": [str(seeds[n]) for n in names]})
@@ -58,7 +58,7 @@ def hold(lake: DataLake, seeds: dict[str, int]) -> None:
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> DataLake:
     lake = DataLake(tmp_path_factory.mktemp("same") / "lake")
-    hold(lake, {name: seed for seed, name in enumerate(WORKS)})
+    embed(lake, {name: seed for seed, name in enumerate(WORKS)})
     build_feature_index(lake)
     return lake
 
@@ -86,7 +86,7 @@ def test_a_painting_outside_the_collection_matches_none(collection: Collection, 
     assert match.inliers < MIN_INLIERS
 
 
-def test_the_corners_say_which_part_of_the_painting_is_seen(collection: Collection):
+def test_the_corners_are_the_visible_part_of_the_painting(collection: Collection):
     part = painting(2).crop((100, 60, 300, 200))
     match = collection.same_painting(part)
     assert match.corners is not None
@@ -103,20 +103,20 @@ def test_a_blank_picture_aligns_with_nothing(collection: Collection):
     assert (bool(match), match.artwork_id, match.inliers, match.false_positive_rate) == (False, None, 0, 1.0)
 
 
-def test_without_local_features_the_error_names_the_remedy(tmp_path: Path):
+def test_without_local_features_the_error_names_the_next_step(tmp_path: Path):
     lake = DataLake(tmp_path / "lake")
-    hold(lake, {"a/b/c": 1, "a/b/d": 2})
+    embed(lake, {"a/b/c": 1, "a/b/d": 2})
     with pytest.raises(NoFeatureIndexError, match="2 of the 2 pictures have no local features"):
         Collection(lake, BlindModel()).same_painting(painting(1))
 
 
 def test_only_new_and_changed_pictures_are_described_again(tmp_path: Path):
     lake = DataLake(tmp_path / "lake")
-    hold(lake, {"a/b/c": 1, "a/b/d": 2, "a/b/e": 3})
+    embed(lake, {"a/b/c": 1, "a/b/d": 2, "a/b/e": 3})
     assert build_feature_index(lake, queries=4).described == 3
     assert build_feature_index(lake, queries=4).described == 0
     EmbeddingTable(lake).remove(["a/b/e"])
-    hold(lake, {"a/b/c": 1, "a/b/d": 9, "a/b/f": 4})
+    embed(lake, {"a/b/c": 1, "a/b/d": 9, "a/b/f": 4})
     with pytest.raises(NoFeatureIndexError, match="2 of the 3"):
         Collection(lake, BlindModel()).same_painting(painting(9))
     done = build_feature_index(lake, queries=4)
@@ -127,21 +127,21 @@ def test_only_new_and_changed_pictures_are_described_again(tmp_path: Path):
 
 def test_vocabulary_and_threshold_are_kept_until_the_collection_outgrew_them(tmp_path: Path):
     lake = DataLake(tmp_path / "lake")
-    held = {f"a/b/{n}": n for n in range(4)}
-    hold(lake, held)
+    pictures = {f"a/b/{n}": n for n in range(4)}
+    embed(lake, pictures)
     assert build_feature_index(lake, queries=4).has_new_vocabulary
     learnt = open_vocabulary(lake)
     assert learnt
-    hold(lake, held | {"a/b/4": 4})
+    embed(lake, pictures | {"a/b/4": 4})
     done = build_feature_index(lake, queries=4)
-    assert done == FeatureUpdate(1, 0, False, False, done.min_inlier_ratio)
-    hold(lake, held | {"a/b/4": 4, "a/b/5": 5})
+    assert done == FeatureIndexUpdate(1, 0, False, False, done.min_inlier_ratio)
+    embed(lake, pictures | {"a/b/4": 4, "a/b/5": 5})
     done = build_feature_index(lake, queries=4)
     assert (done.has_new_vocabulary, done.has_new_threshold) == (False, True)  # 2 of 4 changed since the threshold
     measured = open_threshold(lake)
     assert measured
     assert (measured.pictures, measured.changed, measured.vocabulary_id) == (6, 0, learnt.id)
-    hold(lake, {f"a/b/{n}": n for n in range(17)})
+    embed(lake, {f"a/b/{n}": n for n in range(17)})
     assert build_feature_index(lake, queries=4).has_new_vocabulary
 
 
@@ -158,9 +158,9 @@ def test_more_queries_are_tried_for_a_larger_collection_up_to_a_limit():
     assert [query_count(works) for works in (0, 888, 4444, 50_000)] == [120, 120, 444, 500]
 
 
-def test_a_painting_that_is_there_twice_is_no_negative_query(tmp_path: Path):
+def test_a_duplicate_painting_is_no_negative_query(tmp_path: Path):
     lake = DataLake(tmp_path / "lake")
-    hold(lake, {"a/b/c": 1, "a/b/again": 1})
+    embed(lake, {"a/b/c": 1, "a/b/again": 1})
     build_feature_index(lake, queries=8)
     measured = open_threshold(lake)
     assert measured
@@ -174,39 +174,39 @@ def alignment(photograph: Image.Image, indexed: LocalFeatures) -> Alignment:
 
 
 def test_a_mirrored_picture_is_not_the_same(lake: DataLake):
-    held = FeatureTable(lake).read([WORKS[0]])[WORKS[0]]
-    assert alignment(painting(0), held).inliers > 50
-    assert alignment(painting(0).transpose(Image.Transpose.FLIP_LEFT_RIGHT), held).inliers < MIN_INLIERS
+    indexed = FeatureTable(lake).read([WORKS[0]])[WORKS[0]]
+    assert alignment(painting(0), indexed).inliers > 50
+    assert alignment(painting(0).transpose(Image.Transpose.FLIP_LEFT_RIGHT), indexed).inliers < MIN_INLIERS
 
 
 def test_many_keypoints_on_one_spot_are_one_inlier(lake: DataLake):
-    held = FeatureTable(lake).read([WORKS[0]])[WORKS[0]]
-    once = held.take(np.arange(1))
-    often = held.take(np.zeros(40, dtype=int))
+    indexed = FeatureTable(lake).read([WORKS[0]])[WORKS[0]]
+    once = indexed.take(np.arange(1))
+    often = indexed.take(np.zeros(40, dtype=int))
     assert alignment(painting(0), once).inliers == alignment(painting(0), often).inliers <= 1
 
 
 def test_the_best_alignment_is_returned_and_none_without_any(lake: DataLake):
-    held = FeatureTable(lake).read(WORKS)
+    indexed = FeatureTable(lake).read(WORKS)
     grey = grey_picture(jpeg_of(painting(3)), 400)
-    asked = describe(grey, 600)
-    assert best_alignment(grey, asked, [held])[0] == WORKS[3]
-    assert best_alignment(grey, asked, [{}]) == (None, Alignment(0))
-    assert best_alignment(grey, asked.take(np.arange(2)), [held]) == (None, Alignment(0))
+    query = describe(grey, 600)
+    assert best_alignment(grey, query, [indexed])[0] == WORKS[3]
+    assert best_alignment(grey, query, [{}]) == (None, Alignment(0))
+    assert best_alignment(grey, query.take(np.arange(2)), [indexed]) == (None, Alignment(0))
 
 
 def test_the_first_sufficient_alignment_ends_the_search(lake: DataLake):
-    held = FeatureTable(lake).read(WORKS)
-    asked_for: list[str] = []
+    indexed = FeatureTable(lake).read(WORKS)
+    read: list[str] = []
 
     def groups() -> Iterator[dict[str, LocalFeatures]]:
         for name in (WORKS[2], WORKS[3], WORKS[4]):
-            asked_for.append(name)
-            yield {name: held[name]}
+            read.append(name)
+            yield {name: indexed[name]}
 
     grey = grey_picture(jpeg_of(painting(3)), 400)
     found, _ = best_alignment(grey, describe(grey, 600), groups(), lambda one: one.inlier_ratio > 0.5)
-    assert (found, asked_for) == (WORKS[3], [WORKS[2], WORKS[3]])
+    assert (found, read) == (WORKS[3], [WORKS[2], WORKS[3]])
 
 
 class ForgettingModel(BlindModel):
@@ -224,7 +224,7 @@ def test_no_model_runs_and_the_first_candidates_may_decide(lake: DataLake):
     assert (bool(unknown), unknown.candidates) == (False, len(WORKS))
 
 
-def test_features_are_cached_until_others_take_their_place(lake: DataLake):
+def test_the_feature_cache_evicts_the_least_recently_used(lake: DataLake):
     read: list[str] = []
 
     class Noted(FeatureTable):
@@ -233,14 +233,14 @@ def test_features_are_cached_until_others_take_their_place(lake: DataLake):
             return super().read(artwork_ids)
 
     kept = CachedFeatures(Noted(lake), size=2)
-    for asked in ([WORKS[0], WORKS[1]], [WORKS[1], "nobody", WORKS[0]], [WORKS[2]], [WORKS[0], WORKS[1]]):
-        assert list(kept.read(asked)) == [name for name in asked if name in WORKS]
+    for names in ([WORKS[0], WORKS[1]], [WORKS[1], "nobody", WORKS[0]], [WORKS[2]], [WORKS[0], WORKS[1]]):
+        assert list(kept.read(names)) == [name for name in names if name in WORKS]
     assert read == [WORKS[0], WORKS[1], "nobody", WORKS[2], WORKS[1]]
 
 
-def test_a_threshold_that_was_measured_in_another_way_is_measured_anew(tmp_path: Path):
+def test_a_threshold_of_another_method_is_measured_again(tmp_path: Path):
     lake = DataLake(tmp_path / "lake")
-    hold(lake, {"a/b/c": 1, "a/b/d": 2})
+    embed(lake, {"a/b/c": 1, "a/b/d": 2})
     build_feature_index(lake, queries=4)
     stored = json.loads(lake.index("same_painting.json").read_bytes())
     del stored["rule"]
@@ -250,8 +250,8 @@ def test_a_threshold_that_was_measured_in_another_way_is_measured_anew(tmp_path:
 
 
 def test_three_of_four_inliers_count_less_than_thirty_of_forty(lake: DataLake):
-    held = FeatureTable(lake).read([WORKS[0]])[WORKS[0]]
-    few, many = (alignment(painting(0), held.take(np.arange(0, 250, step))).inlier_ratio for step in (60, 6))
+    indexed = FeatureTable(lake).read([WORKS[0]])[WORKS[0]]
+    few, many = (alignment(painting(0), indexed.take(np.arange(0, 250, step))).inlier_ratio for step in (60, 6))
     assert 0 < few < many < 1
 
 

@@ -65,8 +65,8 @@ def test_labels_are_noisy_but_mostly_right(full: SampleGallery):
 
 def test_a_work_does_not_depend_on_how_many_others_there_are(full: SampleGallery):
     larger = {work.artwork_id: work for work in plan_gallery(artworks=905).works}
-    alike = [work for work in full.paintings if larger.get(work.artwork_id) == work]
-    assert len(alike) > 800
+    unchanged = [work for work in full.paintings if larger.get(work.artwork_id) == work]
+    assert len(unchanged) > 800
 
 
 def test_another_seed_is_another_gallery(small: SampleGallery):

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from artpipe.errors import ArtpipeError
-from artpipe.sample_gallery.server import PortTakenError, SampleServer, serve, serving
+from artpipe.errors import ArtpipeError, PortTakenError
+from artpipe.sample_gallery.server import SampleServer, serve, serving
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_changed_picture_is_sent_again(server: SampleServer, site: Path):
     assert (again.status_code, again.content) == (200, b"repainted")
 
 
-def test_an_etag_goes_before_a_date(server: SampleServer):
+def test_an_etag_has_precedence_over_a_date(server: SampleServer):
     date = requests.get(server.url + PICTURE, timeout=5).headers["Last-Modified"]
     headers = {"If-None-Match": '"other"', "If-Modified-Since": date}
     assert requests.get(server.url + PICTURE, headers=headers, timeout=5).status_code == 200
@@ -77,7 +77,7 @@ def test_the_artist_list_lies_where_the_real_site_has_it(server: SampleServer):
 
 
 @pytest.mark.parametrize("path", ["/art/m/moranti/none.jpg", "/art", "/../secret.txt", "/%2e%2e/secret.txt", "/%00"])
-def test_what_is_not_of_the_gallery_is_not_found(server: SampleServer, path: str):
+def test_a_path_outside_the_gallery_is_not_found(server: SampleServer, path: str):
     connection = http.client.HTTPConnection(str(urlsplit(server.url).netloc), timeout=5)
     connection.request("GET", path)
     assert connection.getresponse().status == 404

@@ -55,7 +55,7 @@ def test_every_painting_has_an_image_unless_its_link_is_dead(small: SampleGaller
     assert there == {work.artwork_id: work.form == "painting" and work.picture != "missing" for work in small.works}
 
 
-def test_the_real_readers_read_it(small_site: Path):
+def test_the_catalogue_and_artist_list_can_be_parsed(small_site: Path):
     parsed = parse_catalog((small_site / "database/download/data_txt.zip").read_bytes())
     artists = parse_artist_list((small_site / "cgi-bin/artist.html").read_bytes())
     cleaned = clean_artworks(parsed, artists)
@@ -146,7 +146,7 @@ def test_a_kill_leaves_the_gallery_that_was_there(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.usefixtures("quick")
-def test_what_an_earlier_kill_left_behind_is_swept_away(tmp_path: Path):
+def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path):
     left_over = tmp_path / ".site-drawing-abc"
     left_over.mkdir()
     write_sample_site(tmp_path / "site", artworks=60)

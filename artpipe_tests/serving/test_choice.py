@@ -78,7 +78,7 @@ def test_a_candidate_that_is_no_worse_takes_over(models: Models):
     assert json.loads((models.lake.model(second) / "comparison.json").read_text())["is_no_worse"] is True
 
 
-def test_a_worse_candidate_is_kept_beside_and_not_compared_again(models: Models):
+def test_a_worse_candidate_is_declined_and_not_compared_again(models: Models):
     first = models.train(0.5)
     models.choose()
     second = models.train(0.4)
@@ -111,7 +111,7 @@ def test_the_served_model_as_candidate_changes_nothing(models: Models):
     assert models.lake.served_model.read_bytes() == before
 
 
-def test_a_person_s_choice_goes_before_the_comparison_and_stays(models: Models):
+def test_a_person_s_choice_overrides_the_comparison_and_stays(models: Models):
     first = models.train(0.5)
     models.choose()
     worse = models.train(0.3)
@@ -123,7 +123,7 @@ def test_a_person_s_choice_goes_before_the_comparison_and_stays(models: Models):
     assert models.choose().served == worse
 
 
-def test_a_model_that_a_person_turned_from_does_not_come_back_by_itself(models: Models):
+def test_a_model_that_a_person_replaced_is_not_served_again_automatically(models: Models):
     first = models.train(0.5)
     models.choose()
     better = models.train(0.9)
@@ -153,7 +153,7 @@ def test_an_unknown_model_is_not_promoted_and_nothing_changes(models: Models):
     assert read_pointer(models.lake).model_id == first
 
 
-def test_a_damaged_served_model_makes_way_and_a_damaged_one_is_not_promoted(models: Models):
+def test_a_damaged_served_model_is_replaced_and_a_damaged_one_is_not_promoted(models: Models):
     first = models.train(0.9)
     models.choose()
     second = models.train(0.1)
@@ -168,12 +168,12 @@ def test_a_damaged_served_model_makes_way_and_a_damaged_one_is_not_promoted(mode
     assert read_pointer(models.lake).model_id == second
 
 
-def test_nothing_is_served_before_anything_was_trained(lake):
+def test_without_a_trained_model_nothing_is_served(lake):
     with pytest.raises(NoModelError, match='materialize "classifier"'):
         choose_served(lake, Models(lake).compare, tolerance=0.01)
 
 
-def test_old_models_go_but_never_the_served_the_candidate_or_the_one_to_return_to(models: Models):
+def test_old_models_are_removed_except_the_served_the_candidate_and_the_rollback_target(models: Models):
     first = models.train(0.5)
     models.choose()
     second = models.train(0.6)
@@ -196,13 +196,13 @@ def test_every_model_has_its_state_and_reason(models: Models):
     worse = models.train(0.2)
     models.choose()
     newest = models.train(0.3)
-    told = {each.model_id: each for each in model_summaries(models.lake)}
-    assert list(told) == [newest, worse, second, first]
-    assert [story.state for story in told.values()] == ["candidate", "declined", "served", "served before"]
-    assert [story.is_candidate for story in told.values()] == [True, False, False, False]
-    assert "not compared yet" in told[newest].why
-    assert told[worse].why.startswith(f"worse than {second}")
-    assert (told[worse].test_at_1, told[worse].compared_with) == ({"type": 0.2}, second)
-    assert "since 2026-02-03" in told[second].why
-    assert told[first].test_at_1 is None
-    assert told[first].validation_at_1 == {"type": 0.5}
+    summaries = {each.model_id: each for each in model_summaries(models.lake)}
+    assert list(summaries) == [newest, worse, second, first]
+    assert [summary.state for summary in summaries.values()] == ["candidate", "declined", "served", "served before"]
+    assert [summary.is_candidate for summary in summaries.values()] == [True, False, False, False]
+    assert "not compared yet" in summaries[newest].why
+    assert summaries[worse].why.startswith(f"worse than {second}")
+    assert (summaries[worse].test_at_1, summaries[worse].compared_with) == ({"type": 0.2}, second)
+    assert "since 2026-02-03" in summaries[second].why
+    assert summaries[first].test_at_1 is None
+    assert summaries[first].validation_at_1 == {"type": 0.5}

@@ -56,7 +56,7 @@ def test_a_changed_file_replaces_the_stored_one(gallery, reply, file, download):
     assert (download()[1], file.read_bytes()) == (True, OTHER)
 
 
-def test_a_page_that_is_no_catalogue_leaves_the_stored_one_as_it_was(gallery, reply, file, download):
+def test_an_error_page_does_not_replace_the_stored_catalogue(gallery, reply, file, download):
     gallery.on(PATH, reply(200, CATALOG, {"ETag": '"1"'}), reply(200, b"<html>Sorry</html>"))
     download()
     with pytest.raises(NotACatalogError):
@@ -64,7 +64,7 @@ def test_a_page_that_is_no_catalogue_leaves_the_stored_one_as_it_was(gallery, re
     assert file.read_bytes() == CATALOG
 
 
-def test_a_copy_that_does_not_match_its_metadata_is_fetched_anew(gallery, reply, file, download):
+def test_a_copy_that_does_not_match_its_metadata_is_downloaded_again(gallery, reply, file, download):
     gallery.on(PATH, reply(200, CATALOG, {"ETag": '"1"'}))
     download()
     file.write_bytes(b"AUT")

@@ -1,4 +1,4 @@
-"""What assets are given to work with."""
+"""The gallery resource."""
 
 import pytest
 from filelock import FileLock, Timeout

@@ -45,7 +45,7 @@ def test_another_salt_gives_another_assignment(catalogue):
     assert not assigned(made, SplitConfig(salt="a")).equals(assigned(made, SplitConfig(salt="b")))
 
 
-def test_a_larger_test_share_moves_nobody_out_of_the_test(catalogue):
+def test_a_larger_test_share_moves_no_work_out_of_the_test_split(catalogue):
     made = many(catalogue)
     small, large = (set(assigned(made, SplitConfig(test=t)).filter(split="test")["artwork_id"]) for t in (0.1, 0.2))
     assert small < large

@@ -1,4 +1,4 @@
-"""A person's labels replace the catalogue's, and both are shown side by side."""
+"""A person's labels replace the catalogue's, and both are listed."""
 
 import polars as pl
 
@@ -12,7 +12,7 @@ def overrides(*lines: tuple[str, str, str | None]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=LABELS)
 
 
-def test_a_corrected_label_takes_the_place_of_the_catalogue_s_and_no_other_does(catalogue):
+def test_a_corrected_label_replaces_the_catalogue_s_and_no_other(catalogue):
     table = assigned(catalogue({"artwork_id": "b/one"}, {"artwork_id": "b/two"}))
     corrected = correct_labels(table, overrides(("b/two", "style", "Rococo"), ("b/gone", "type", "genre")))
     assert corrected["style"].to_list() == ["Baroque", "Rococo"]
@@ -20,7 +20,7 @@ def test_a_corrected_label_takes_the_place_of_the_catalogue_s_and_no_other_does(
     assert corrected.columns == table.columns
 
 
-def test_an_empty_label_takes_the_catalogue_s_away(catalogue):
+def test_an_empty_label_removes_the_catalogue_s(catalogue):
     corrected = correct_labels(assigned(catalogue({"artwork_id": "b/one"})), overrides(("b/one", "type", None)))
     assert corrected["type"].to_list() == [None]
 
@@ -30,7 +30,7 @@ def test_without_overrides_nothing_changes(catalogue):
     assert correct_labels(table, overrides()).equals(table)
 
 
-def test_corrections_stand_beside_the_catalogue_s_own_label(catalogue):
+def test_corrections_are_listed_with_the_catalogue_s_label(catalogue):
     artworks, _ = catalogue({"artwork_id": "b/one"}, {"artwork_id": "b/two", "type": None})
     compared = compare_corrections(
         artworks,

@@ -63,16 +63,16 @@ def test_a_row_that_changed_twice_counts_once():
     assert freeze(new, table(10), 1).drift.changed == 3
 
 
-def test_rows_that_came_and_went_both_count():
+def test_added_and_removed_rows_both_count():
     drift = freeze(table(12).slice(2), table(10), 1).drift
     assert (drift.added, drift.removed, drift.changed, drift.share) == (2, 2, 4, 0.4)
 
 
-def test_a_new_name_of_the_work_alone_is_no_drift():
+def test_a_renamed_work_alone_is_no_drift():
     assert freeze(changed(table(5), "work_id", 5), table(5), 0).drift.changed == 0
 
 
-def test_zero_drift_allowed_thaws_at_any_change_but_not_at_none():
+def test_with_zero_drift_allowed_any_change_thaws_the_set():
     assert not freeze(table(5), table(5), 0).thawed
     assert freeze(table(6), table(5), 0).thawed
 
@@ -80,7 +80,7 @@ def test_zero_drift_allowed_thaws_at_any_change_but_not_at_none():
 def test_it_thaws_on_demand():
     frozen = freeze(table(5), table(5), 0.5, force=True)
     assert frozen.thawed
-    assert frozen.reason.startswith("asked for")
+    assert frozen.reason.startswith("requested")
 
 
 def test_an_empty_training_set_thaws_when_rows_come():

@@ -1,4 +1,4 @@
-"""Pairs of lookalikes: exact, quick, and not fooled by pictures that say nothing."""
+"""Pairs of near-duplicates: all of them, and none from flat pictures or common hashes."""
 
 from itertools import combinations
 
@@ -74,11 +74,11 @@ def titled(pair: pl.DataFrame, *titles: str | None) -> pl.DataFrame:
     return pair.with_columns(title=pl.Series(titles, dtype=pl.String))
 
 
-def test_one_artist_and_a_telling_word_of_the_title_may_differ_by_sixteen_bits():
+def test_pictures_by_one_artist_that_share_a_distinctive_title_word_may_differ_by_sixteen_bits():
     apart = (BALANCED, BALANCED ^ 0xFFFF << 20)
-    alike = ("The Abbey in the Oakwood", "Abbey In Eichwald (detail)")
-    assert near_duplicates(titled(images(*apart, artists="rr"), *alike)).rows() == [("0000", "0001", 16)]
-    assert near_duplicates(titled(images(*apart, artists="rs"), *alike)).is_empty()
+    titles = ("The Abbey in the Oakwood", "Abbey In Eichwald (detail)")
+    assert near_duplicates(titled(images(*apart, artists="rr"), *titles)).rows() == [("0000", "0001", 16)]
+    assert near_duplicates(titled(images(*apart, artists="rs"), *titles)).is_empty()
     assert near_duplicates(titled(images(*apart, artists="rr"), "The Abbey", "The Harbour")).is_empty()
     assert near_duplicates(titled(images(*apart, artists="rr"), "The Abbey", None)).is_empty()
     half, less = ("Abbey Oakwood", "Abbey Harbour"), ("Abbey Oakwood Winter", "Abbey Harbour Summer")
@@ -86,10 +86,10 @@ def test_one_artist_and_a_telling_word_of_the_title_may_differ_by_sixteen_bits()
     assert near_duplicates(titled(images(*apart, artists="rr"), *less)).is_empty()
     assert near_duplicates(images(*apart, artists="rr")).is_empty()
     beyond = images(BALANCED, BALANCED ^ 0x1FFFF << 20, artists="rr")
-    assert near_duplicates(titled(beyond, *alike)).is_empty()
+    assert near_duplicates(titled(beyond, *titles)).is_empty()
 
 
-def test_a_word_that_an_artist_writes_below_many_pictures_tells_nothing():
+def test_a_word_in_many_titles_of_an_artist_is_not_distinctive():
     hashes = (BALANCED, BALANCED ^ 0xFFFF << 20, 0x5555555555555555, 0x3333333333333333)
     titles = ("Portrait of Anna", "Portrait of Berta", "Portrait of Clara", "Portrait of Dora")
     assert near_duplicates(titled(images(*hashes, artists="rrrr"), *titles)).is_empty()
@@ -97,12 +97,12 @@ def test_a_word_that_an_artist_writes_below_many_pictures_tells_nothing():
     assert near_duplicates(titled(few, *titles[:2])).height == 1
 
 
-def test_an_unknown_artist_is_nobody_in_particular():
+def test_two_unknown_artists_are_not_the_same_artist():
     pair = images(BALANCED, BALANCED ^ 0x3FF << 27).with_columns(artist_id=pl.lit(None, pl.String))
     assert near_duplicates(pair).is_empty()
 
 
-def test_the_same_file_is_a_pair_whatever_its_hash_says():
+def test_identical_files_are_a_pair_whatever_their_hash():
     assert near_duplicates(images(None, None, 0, sha256="xyx")).rows() == [("0000", "0002", 0)]
 
 
@@ -122,7 +122,7 @@ def test_a_picture_may_have_24_lookalikes_and_no_more():
     assert near_duplicates(images(*[BALANCED] * 26)).is_empty()
 
 
-def test_a_crowded_hash_joins_no_picture_of_a_distinctive_one():
+def test_a_hash_with_too_many_lookalikes_joins_no_picture_of_another_hash():
     one, other = flipped(BALANCED, 4), BALANCED ^ 0xF << 40
     crowd = images(*[BALANCED] * 20, *[one] * 3, *[other] * 3, artists="r" * 20 + "sss" + "ttt")
     found = near_duplicates(crowd)

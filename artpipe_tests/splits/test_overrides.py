@@ -1,4 +1,4 @@
-"""The files of overrides are validated line by line, and each problem is reported with its remedy."""
+"""The files of overrides are validated line by line, and each problem is reported with the next step."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def test_missing_files_are_empty(files):
     assert (found.labels.height, found.same_work.height, found.remarks) == (0, 0, ())
 
 
-def test_a_file_that_a_setting_names_must_be_there(files):
+def test_a_configured_file_must_exist(files):
     with pytest.raises(OverridesError, match=r"ARTPIPE_LABEL_OVERRIDES names .*labels.csv, which does not exist"):
         read_overrides(OverrideFiles(files.labels, files.same_work, is_labels_named=True), KNOWN)
 
@@ -50,7 +50,7 @@ def test_labels_are_read_and_an_empty_one_is_unknown(files):
     assert labels_of(files) == [("b/one", "style", "Rococo"), ("b/two", "period", None)]
 
 
-def test_what_a_spreadsheet_saves_is_read(files):
+def test_files_saved_by_a_spreadsheet_are_read(files):
     text = "\ufeffartwork_id;task;label\r\nb/one;type;genre\r\n"
     assert labels_of(written(files, text)) == [("b/one", "type", "genre")]
 
@@ -68,7 +68,7 @@ def test_what_a_spreadsheet_saves_is_read(files):
         ('b/one,style,"Rococo" x', "line 3 is no CSV"),
     ],
 )
-def test_a_line_that_cannot_be_taken_is_named_with_a_remedy(files, line, problem):
+def test_an_invalid_line_is_named_with_the_next_step(files, line, problem):
     with pytest.raises(OverridesError, match=problem):
         labels_of(written(files, HEADER + "b/two,type,genre,,,\n" + line + "\n"))
 
@@ -89,14 +89,14 @@ def test_another_encoding_is_refused(files):
         labels_of(written(files, (HEADER + "b/one,style,Rococo,Ágnes,,\n").encode("cp1252")))
 
 
-def test_of_two_lines_that_contradict_each_other_the_later_wins_with_a_remark(files):
+def test_of_two_contradicting_lines_the_later_wins_with_a_warning(files):
     written(files, HEADER + "b/one,style,Rococo,,,\nb/one,style,Baroque,,,\nb/one,type,genre,,,\n")
     assert labels_of(files) == [("b/one", "style", "Baroque"), ("b/one", "type", "genre")]
     (remark,) = read_overrides(files, KNOWN).remarks
     assert remark.endswith("line 3: style 'Baroque' of b/one replaces 'Rococo' of line 2")
 
 
-def test_an_artwork_that_the_catalogue_has_not_is_remarked_on(files):
+def test_an_unknown_artwork_gives_a_warning(files):
     written(files, HEADER + "b/gone,style,Rococo,,,\n", "left,right\nb/one,b/away\n")
     unknown = [remark.partition("overrides/")[2] for remark in read_overrides(files, KNOWN).remarks]
     assert unknown == [
@@ -111,7 +111,7 @@ def test_a_pair_is_of_two_artworks(files, pair):
         read_overrides(written(files, same_work=f"left,right\n{pair}\n"), KNOWN)
 
 
-def test_what_is_written_is_read_again_and_replaces_the_earlier_line(files):
+def test_a_written_line_is_read_back_and_replaces_the_earlier_one(files):
     assert write_label(files, LINE) is None
     write_label(files, {**LINE, "artwork_id": "b/two", "label": ""})
     before = write_label(files, {**LINE, "label": "Baroque"})
@@ -127,7 +127,7 @@ def test_a_pair_is_written_once_whichever_comes_first(files):
     assert read_overrides(files, KNOWN).same_work.height == 1
 
 
-def test_nothing_wrong_is_written_and_nothing_is_written_beside_what_is_wrong(files):
+def test_an_invalid_line_is_not_written_and_an_invalid_file_is_not_changed(files):
     with pytest.raises(OverridesError, match="'Roccoco' is no style; the closest: Rococo"):
         write_label(files, {**LINE, "label": "Roccoco"})
     assert not Path(files.labels).exists()

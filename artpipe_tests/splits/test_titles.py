@@ -41,5 +41,5 @@ def test_a_painting_and_its_details_have_one_base_title(title, base):
         (None, False),
     ],
 )
-def test_a_title_says_whether_it_shows_a_part(title, part):
+def test_a_title_can_name_a_part(title, part):
     assert shows_a_part(title) is part

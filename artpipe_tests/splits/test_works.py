@@ -32,7 +32,7 @@ def test_a_detail_is_one_work_with_its_painting(catalogue):
     assert grouped(made) == {"b/tower1": "b/tower2", "b/tower2": "b/tower2"}
 
 
-def test_like_titled_paintings_are_different_works(catalogue):
+def test_paintings_of_the_same_title_are_different_works(catalogue):
     made = catalogue(
         {"artwork_id": "b/one", "title": "Still-Life", "location": "Here"},
         {"artwork_id": "b/two", "title": "Still-Life", "location": "There"},
@@ -40,12 +40,12 @@ def test_like_titled_paintings_are_different_works(catalogue):
     assert len(groups(made)) == 2
 
 
-def test_like_titled_paintings_of_one_date_technique_and_place_are_one_work(catalogue):
+def test_paintings_of_the_same_title_date_technique_and_place_are_one_work(catalogue):
     same = {"title": "Still-Life", "location": "Here"}
     assert len(groups(catalogue({"artwork_id": "b/one", **same}, {"artwork_id": "b/two", **same}))) == 1
 
 
-def test_what_is_unknown_about_both_agrees_with_nothing(catalogue):
+def test_unknown_values_do_not_count_as_equal(catalogue):
     same = {"title": "Still-Life", "location": "-", "date_text": "", "technique": "-"}
     assert len(groups(catalogue({"artwork_id": "b/one", **same}, {"artwork_id": "b/two", **same}))) == 2
 
@@ -81,7 +81,7 @@ def test_a_second_photograph_is_the_same_work_under_any_title(catalogue):
     assert len(groups(made)) == 1
 
 
-def test_an_image_that_is_not_held_joins_nothing(catalogue):
+def test_an_image_that_is_not_stored_joins_nothing(catalogue):
     made = catalogue(
         {"artwork_id": "b/one", "perceptual_hash": "00000000ffffffff"},
         {"artwork_id": "c/other", "perceptual_hash": "00000000ffffffff", "status": "gone"},
@@ -97,7 +97,7 @@ def test_a_work_keeps_its_name_when_a_smaller_id_joins(catalogue):
 
 
 @pytest.mark.parametrize("wins", ["b/one", "b/two"])
-def test_of_two_works_found_to_be_one_the_trained_one_keeps_its_name(catalogue, wins):
+def test_two_works_that_turn_out_to_be_one_take_the_name_of_the_trained_one(catalogue, wins):
     one = {"artwork_id": "b/one", "title": "Still-Life", "location": "Here"}
     two = {"artwork_id": "b/two", "title": "Still-Life", "location": "There"}
     before = splits_of(catalogue(one, two)).with_columns(
@@ -114,7 +114,7 @@ def test_pictures_that_a_person_joins_are_one_work(catalogue):
     assert works == {"b/one": "b/one", "c/one": "b/one", "d/one": "d/one", "e/one": "b/one"}
 
 
-def test_what_a_person_joined_cannot_cross_splits_afterwards(catalogue):
+def test_works_joined_by_a_person_cannot_cross_splits(catalogue):
     made = catalogue(*({"artwork_id": f"b/{i}"} for i in range(40)))
     before = splits_of(made)
     train, test = (before.filter(split=split)["artwork_id"][0] for split in ("train", "test"))
@@ -123,7 +123,7 @@ def test_what_a_person_joined_cannot_cross_splits_afterwards(catalogue):
     assert after.filter(pl.col("artwork_id").is_in([train, test]))["split"].to_list() == ["train", "train"]
 
 
-def test_what_was_one_work_stays_one_work(catalogue):
+def test_works_are_never_split_up_later(catalogue):
     rows = ({"artwork_id": "b/one", "title": "Tower"}, {"artwork_id": "b/two", "title": "Tower (detail)"})
     before = splits_of(catalogue(*rows))
     retitled = catalogue(rows[0], {**rows[1], "title": "Gate"})
@@ -163,7 +163,7 @@ def test_the_order_of_the_rows_does_not_matter(catalogue, rows, data):
 
 @PROPERTY
 @given(rows=ROWS)
-def test_no_work_and_no_lookalike_crosses(catalogue, rows):
+def test_no_work_and_no_near_duplicate_crosses_splits(catalogue, rows):
     made = catalogue(*rows)
     table = splits_of(made)
     assert crossing_works(table).is_empty()
@@ -188,7 +188,7 @@ def test_growth_moves_only_works_that_turn_out_to_be_one_and_never_away_from_tra
 
 @PROPERTY
 @given(rows=ROWS)
-def test_a_new_detail_of_one_painting_renames_nothing_even_without_a_memory(catalogue, rows):
+def test_a_new_detail_renames_no_work_even_without_previous_splits(catalogue, rows):
     whole = [row | {"title": f"Picture {row['artwork_id'][2:]}x", "perceptual_hash": None} for row in rows]
     before = grouped(catalogue(*whole))
     zoom = {**whole[0], "artwork_id": whole[0]["artwork_id"][:2] + "aa", "title": whole[0]["title"] + " (detail)"}

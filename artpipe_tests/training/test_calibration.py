@@ -23,7 +23,7 @@ def test_there_are_fifteen_bins_and_an_empty_one_has_no_accuracy():
     assert measured.expected_error == 0
 
 
-def test_honest_probabilities_have_a_small_error_and_boasts_a_large_one():
+def test_calibrated_probabilities_have_a_small_error_and_overconfident_ones_a_large_one():
     rng = np.random.default_rng(0)
     confidence = rng.uniform(0.3, 1, 20_000)
     right = rng.random(20_000) < confidence

@@ -27,13 +27,13 @@ def test_a_probe_has_no_epochs_to_set():
     assert TrainingConfig(weights="imagenet", recipe_name="probe", epochs=4).recipe.epochs == 0
 
 
-def test_a_part_of_the_recipe_can_be_taken_out():
+def test_a_field_of_the_recipe_can_be_overridden():
     config = TrainingConfig(weights="imagenet", recipe_changes={"ema_decay": 0.0})
     assert config.recipe.ema_decay == 0.0
     assert config.identity() != TrainingConfig(weights="imagenet").identity()
 
 
-def test_what_the_user_sets_wins_over_the_recipe():
+def test_settings_override_the_recipe():
     chosen = TrainingConfig(weights="none", epochs=3, learning_rate=0.5).recipe
     assert (chosen.epochs, chosen.learning_rate) == (3, 0.5)
     assert chosen.patience == FROM_SCRATCH.patience

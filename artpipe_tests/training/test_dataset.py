@@ -11,9 +11,9 @@ from artpipe.training.dataset import ArtDataset, EpochBatches, loader_workers, m
 
 def dataset(draw, tmp_path, augmentation: Augmentation | None) -> ArtDataset:
     _, store = draw(10)
-    keys = [hashlib.sha256(name.encode()).hexdigest() for name in store.held]
+    keys = [hashlib.sha256(name.encode()).hexdigest() for name in store.files]
     cache = PixelCache(tmp_path, 16)
-    cache.ensure(list(store.held), keys, store)
+    cache.ensure(list(store.files), keys, store)
     return ArtDataset(cache, cache.rows(keys), np.arange(10).reshape(10, 1), augmentation, seed=0)
 
 

@@ -67,10 +67,10 @@ def test_another_image_size_is_computed_again(draw, lake, config):
 def test_a_backbone_without_weights_has_no_features(draw, lake, config):
     training_set, store = draw(24)
     update = update_features(training_set, None, store, lake, replace(config, weights="none"))
-    assert (update.table.height, update.computed, update.width, store.asked) == (0, 0, 0, 0)
+    assert (update.table.height, update.computed, update.width, store.jpegs_read) == (0, 0, 0, 0)
 
 
-def test_cached_features_change_no_model_and_unusable_ones_are_not_used(draw, lake, config):
+def test_cached_features_give_the_same_model_and_unusable_ones_are_ignored(draw, lake, config):
     training_set, store = draw(36)
     fresh = train_classifier(training_set, store, lake, config).card.model_id
     usable = update_features(training_set, None, store, lake, config).table
@@ -93,8 +93,8 @@ def test_a_model_with_a_frozen_backbone_predicts_from_cached_features(draw, lake
     cached.write_parquet(str(lake.table("backbone_features")))
     shutil.rmtree(lake.cache("inference"))
     shutil.rmtree(lake.cache("pixels"))
-    store.asked = 0
+    store.jpegs_read = 0
     from_features = InferenceCache(lake, card, "cpu").infer(training_set, store)
-    assert store.asked == 4, "only pictures without cached features are decoded"
+    assert store.jpegs_read == 4, "only pictures without cached features are decoded"
     assert np.allclose(from_features.vectors, from_pixels.vectors, atol=0.02)
     assert np.allclose(from_features.probabilities["type"], from_pixels.probabilities["type"], atol=0.02)

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from artpipe.embedding.embedder import Embedder
-from artpipe.embedding.predictions import Predictions
 from artpipe.images.pixels import decode_square
 from artpipe.lake.paths import DataLake
 from artpipe.models.checkpoint import LoadedModel, load_model
@@ -152,7 +151,7 @@ def test_a_checkpoint_of_another_training_set_is_not_resumed(draw, lake):
     assert train_classifier(training_set.head(30), store, lake, QUICK).resumed_after_epoch == 0
 
 
-def test_test_rows_decide_nothing(draw, lake):
+def test_test_rows_do_not_influence_training(draw, lake):
     training_set, store = draw(48)
     tested = training_set.with_columns(
         pl.when(pl.int_range(pl.len()) >= 36).then(pl.lit("test")).otherwise(pl.col("split")).alias("split")
@@ -254,7 +253,7 @@ def test_the_ema_of_the_weights_is_saved(draw, lake, from_file):
     assert 0 < float((average - start).norm()) < 0.9 * float((last - start).norm()), "it moves more slowly"
 
 
-def test_an_ensemble_is_the_pretrained_network_beside_the_finetuned_one(ensemble_run, from_file):
+def test_an_ensemble_joins_the_pretrained_and_the_finetuned_network(ensemble_run, from_file):
     card, backbone = ensemble_run.loaded.card, ensemble_run.loaded.model.backbone
     assert isinstance(backbone, EnsembleBackbone)
     given = torch.load(from_file.weights, weights_only=True)
@@ -272,6 +271,7 @@ def test_the_validation_accuracy_of_an_ensemble_is_that_of_the_saved_model(ensem
     rows = ensemble_run.rows.filter(pl.col("split") == "validation")
     embedder = Embedder.of(ensemble_run.loaded, "cpu", "float32")
     embedder.card = replace(card, config={**card.config, "views": 1})  # as in validation
-    found = Predictions.joined(embedder.embed_jpegs(store.jpegs(rows["artwork_id"].to_list())))
+    files = store.jpegs(rows["artwork_id"].to_list())
+    found = embedder.embed_pixels(np.stack([decode_square(file, embedder.image_px) for file in files]))
     truth = np.array([card.classes["type"].index(name) for name in rows["type"]])
     assert (found.probabilities["type"].argmax(1) == truth).mean() == card.metrics["validation_accuracy"]["type"]

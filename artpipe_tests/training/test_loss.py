@@ -15,7 +15,7 @@ def test_rows_without_a_label_do_not_count():
     assert loss(logits, labels).item() == pytest.approx(math.log(4 / 3) + math.log(2), abs=1e-6)
 
 
-def test_a_batch_without_any_label_costs_nothing_and_moves_nothing():
+def test_a_batch_without_labels_has_zero_loss_and_gradient():
     loss = MultiTaskLoss({"style": torch.ones(3)}, label_smoothing=0.1)
     logits = torch.randn(2, 3, requires_grad=True)
     value = loss({"style": logits}, torch.tensor([[-1], [-1]]))
@@ -25,7 +25,7 @@ def test_a_batch_without_any_label_costs_nothing_and_moves_nothing():
     assert float(logits.grad.abs().sum()) == 0
 
 
-def test_a_heavier_class_pulls_harder():
+def test_a_class_with_a_larger_weight_has_a_larger_gradient():
     loss = MultiTaskLoss({"style": torch.tensor([1.0, 3.0])})
     logits = {"style": torch.tensor([[0.0, 0.0], [0.0, math.log(3)]])}
     # (1 x log 2 + 3 x log 4/3) / (1 + 3)
@@ -40,7 +40,7 @@ def test_class_weights_follow_the_root_of_the_frequency_and_average_to_one_over_
     assert (weights * counts).sum() / counts.sum() == pytest.approx(1)
 
 
-def test_a_class_of_one_work_does_not_drown_the_rest():
+def test_the_weight_of_a_rare_class_is_limited():
     weights = class_weights(np.array([100_000, 1]), 1.0).numpy()
     assert weights[1] / weights[0] == pytest.approx(MAX_CLASS_WEIGHT)
 
@@ -49,7 +49,7 @@ def test_no_balance_means_equal_weights():
     assert class_weights(np.array([900, 100, 0]), 0.0).tolist() == [1, 1, 1]
 
 
-def test_a_neighbour_in_time_is_a_better_answer_than_a_far_one():
+def test_predicting_a_neighbouring_period_costs_less_than_a_distant_one():
     classes = ("1550-1650", "1650-1750", "1850-1950")
     loss = MultiTaskLoss({"period": torch.ones(3)}, targets={"period": period_targets(classes, 30.0)})
     sure = 5.0 * torch.eye(3)

@@ -17,7 +17,7 @@ from artpipe.training.optimizer import make_optimizer, set_learning_rate, train_
 QUICK = TrainingConfig(backbone="test_efficientnet", weights="none", image_px=32, epochs=2, batch_size=16, device="cpu")
 
 
-def test_one_batch_can_be_learned_by_heart(jpeg):
+def test_one_batch_can_be_overfitted(jpeg):
     torch.manual_seed(0)
     kinds = ["portrait", "landscape", "other"] * 4
     squares = torch.from_numpy(np.stack([decode_square(jpeg(kind, "Baroque", i), 32) for i, kind in enumerate(kinds)]))
@@ -32,7 +32,7 @@ def test_one_batch_can_be_learned_by_heart(jpeg):
     assert losses[-1] < 0.05
 
 
-def test_a_broken_loss_changes_no_weights():
+def test_a_loss_that_is_not_finite_changes_no_weights():
     model, spec = build_model("test_efficientnet", {"type": 3}, 32)
     optimizer = make_optimizer(model, QUICK)
     batch = PixelBatch(

@@ -55,9 +55,9 @@ def test_another_weights_file_is_another_model(lake, tmp_path):
     assert find_trained_model(lake, "v1", config) is None
 
 
-def test_a_warm_start_comes_to_rest_when_its_model_is_served(lake, tmp_path):
+def test_serving_a_warm_started_model_starts_no_further_training(lake, tmp_path):
     config = replace(CONFIG, warm_start=True, weights=str(tmp_path / "no such file.pth"))
     trained = replace(config, started_from="3fa9")
-    held = save(lake, 1, config=trained, source=WeightsSource("model", None, "3fa9"))
-    assert find_trained_model(lake, "v1", config).model_id == held, "whichever model is served by now"
+    model_id = save(lake, 1, config=trained, source=WeightsSource("model", None, "3fa9"))
+    assert find_trained_model(lake, "v1", config).model_id == model_id, "whichever model is served by now"
     assert find_trained_model(lake, "v1", replace(config, warm_start=False)) is None

@@ -40,7 +40,7 @@ def test_the_calibration_error_falls():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_rows_it_was_fitted_on_are_never_less_likely(seed: int):
+def test_the_fitted_temperature_never_raises_the_loss_of_its_rows(seed: int):
     rng = np.random.default_rng(seed)
     logits, labels = rng.normal(0, rng.uniform(0.1, 20), (MIN_ROWS, 4)), rng.integers(0, 4, MIN_ROWS)
     temperature = fit_temperature(logits, labels)
@@ -67,7 +67,7 @@ def test_too_few_known_labels_give_temperature_1_and_a_note():
     assert calibrate(logits[:51], labels[:51]).rows == 0
 
 
-def test_a_temperature_can_be_taken_back_from_the_probabilities():
+def test_temperature_scaling_can_be_undone_from_the_probabilities():
     logits, _ = calibrated_logits(50)
     probabilities = {t: np.exp(logits / t) / np.exp(logits / t).sum(axis=1, keepdims=True) for t in (1.0, 2.5)}
     assert np.allclose(uncalibrated(probabilities[2.5], 2.5), probabilities[1.0], atol=1e-6)

@@ -68,7 +68,7 @@ def test_a_warm_start_is_recorded_on_the_card_and_is_deterministic(draw, lake):
     assert second.model_id != first.model_id
 
 
-def test_another_backbone_is_trained_as_if_nothing_were_served(draw, lake):
+def test_a_served_model_of_another_backbone_is_not_started_from(draw, lake):
     training_set, store = draw(24)
     start = saved(lake, {"type": ("portrait",)})
     other = replace(start, card=replace(start.card, backbone="resnet18"))

@@ -4,7 +4,7 @@ import io
 import json
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,6 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from artpipe.embedding.mapping import update_map
-from artpipe.embedding.predictions import Predictions
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.parquet import write_table
 from artpipe.lake.paths import DataLake, write_whole
@@ -26,45 +25,16 @@ from artpipe.web.app import create_app
 from artpipe.web.catalogue import Catalogue
 from artpipe.web.config import WebConfig
 from artpipe.web.tokens import Verdict
+from artpipe_tests.fixtures.colour_model import MODEL, ColourModel
+from artpipe_tests.fixtures.paintings import jpeg_of, painting
 
-MODEL = "3fa9c0de"
-STYLES = ["Renaissance", "Baroque", "Rococo", "Realism"]
 ARTISTS = [("d/durer", "DÜRER, Albrecht"), ("h/hals", "HALS, Frans the Invented"), ("m/moon", "MOON, Invented")]
-
-
-class ColourModel:
-    """Embeds a picture as its mean colour, and predicts the Renaissance for red ones."""
-
-    model_id = MODEL
-    labels = {"style": STYLES, "period": ["1450-1550"], "type": ["study", "genre"]}  # noqa: RUF012
-
-    def encode(self, pictures: Sequence[Image.Image]) -> Predictions:
-        means = np.array([np.asarray(picture).mean((0, 1)) for picture in pictures])
-        red = means[:, 0] / 255
-        style = np.stack([red, (1 - red) * 0.6, (1 - red) * 0.3, (1 - red) * 0.1], axis=1)
-        ones = np.ones((len(pictures), 1))
-        chances = {"style": style, "period": ones, "type": np.concatenate([ones * 0.25, ones * 0.75], axis=1)}
-        vectors = (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float32)
-        return Predictions(vectors, {task: values.astype(np.float32) for task, values in chances.items()})
 
 
 def picture(colour: tuple[int, int, int], size: tuple[int, int] = (64, 48), kind: str = "JPEG", **options) -> bytes:
     packed = io.BytesIO()
     Image.new("RGB", size, colour).save(packed, kind, **options)
     return packed.getvalue()
-
-
-def blots(seed: int) -> bytes:
-    """A picture with local features."""
-    rng = np.random.default_rng(seed)
-    layers = [
-        np.asarray(Image.fromarray(rng.integers(0, 255, (n, n * 4 // 3, 3), dtype=np.uint8)).resize((320, 240)))
-        for n in (6, 15, 40)
-    ]
-    out = io.BytesIO()
-    mixed = 0.5 * layers[0] + 0.3 * layers[1] + 0.2 * layers[2]
-    Image.fromarray(mixed.astype(np.uint8)).save(out, "JPEG", quality=92)
-    return out.getvalue()
 
 
 def colour_of(i: int, count: int) -> tuple[int, int, int]:
@@ -117,14 +87,14 @@ def write_described_works(lake: DataLake, count: int) -> None:
     """The same with pictures that have local features, and the index of those."""
     write_works(lake, count)
     ids = EmbeddingTable(lake).read(["artwork_id"])["artwork_id"].to_list()
-    jpegs = [blots(n) for n in range(len(ids))]
+    jpegs = [jpeg_of(painting(n)) for n in range(len(ids))]
     stored = pl.DataFrame({"artwork_id": ids, "jpeg": jpegs, "status": "fetched", "short_side_px": 240})
     lake.connect().create_table("images", data=stored.to_arrow(), mode="overwrite")
     build_feature_index(lake, queries=16)
 
 
 @contextmanager
-def comparisons_held_up() -> Iterator[threading.Event]:
+def pause_comparisons() -> Iterator[threading.Event]:
     """Comparisons wait until the event is set."""
     may_compare = threading.Event()
     compare = Catalogue.same_painting
@@ -140,8 +110,8 @@ def comparisons_held_up() -> Iterator[threading.Event]:
 
 
 @pytest.fixture
-def held_up() -> Iterator[threading.Event]:
-    with comparisons_held_up() as may_compare:
+def paused_comparisons() -> Iterator[threading.Event]:
+    with pause_comparisons() as may_compare:
         yield may_compare
 
 
@@ -208,7 +178,8 @@ def described_works_written() -> Callable[..., None]:
 
 @pytest.fixture(scope="session", name="blots")
 def blots_with() -> Callable[[int], bytes]:
-    return blots
+    """A picture with local features, by its seed."""
+    return lambda seed: jpeg_of(painting(seed))
 
 
 @pytest.fixture

@@ -13,18 +13,18 @@ from artpipe.web.app import create_app
 from artpipe.web.config import WebConfig
 
 
-def test_works_are_found_by_words_filters_and_likeness(client: TestClient):
+def test_works_are_found_by_words_filters_and_similarity(client: TestClient):
     by_words = client.get("/api/search", params={"words": "hals", "type": "portrait"}).json()
     assert by_words["total"] == 10
     assert {hit["type"] for hit in by_words["hits"]} == {"portrait"}
-    alike = client.get("/api/search", params={"like": "d/durer/work005", "size": 2}).json()["hits"]
-    assert {hit["artwork_id"] for hit in alike} == {"d/durer/work004", "d/durer/work006"}
-    assert alike[0]["similarity"] > 0.99
+    similar = client.get("/api/search", params={"like": "d/durer/work005", "size": 2}).json()["hits"]
+    assert {hit["artwork_id"] for hit in similar} == {"d/durer/work004", "d/durer/work006"}
+    assert similar[0]["similarity"] > 0.99
 
 
-def test_likeness_and_words_go_together_page_by_page(client: TestClient):
-    asked = {"like": "d/durer/work005", "words": "moon", "size": 12}
-    first, second = (client.get("/api/search", params={**asked, "page": page}).json() for page in (1, 2))
+def test_similarity_and_words_can_be_combined_on_every_page(client: TestClient):
+    query = {"like": "d/durer/work005", "words": "moon", "size": 12}
+    first, second = (client.get("/api/search", params={**query, "page": page}).json() for page in (1, 2))
     assert (first["total"], first["pages"]) == (20, 2)
     ids = [hit["artwork_id"] for hit in first["hits"] + second["hits"]]
     assert len(set(ids)) == 20
@@ -41,20 +41,20 @@ def test_a_picture_s_token_finds_what_the_picture_found(client: TestClient, pict
 
 
 @pytest.mark.parametrize("token", ["", "x", "AAAA", "A" * 400, "%%%", "ä" * 40])
-def test_a_damaged_token_is_a_clear_refusal(client: TestClient, token: str):
+def test_a_damaged_token_is_refused(client: TestClient, token: str):
     answer = client.get("/api/search", params={"image": token or " "})
     assert answer.status_code == (422 if token else 200)
     if token:
         assert "incomplete" in answer.json()["detail"]
 
 
-def test_a_work_tells_everything_known_of_it(client: TestClient):
-    told = client.get("/api/artworks/d/durer/work001").json()
-    assert (told["title"], told["predicted_style"]) == ("Colour no. 1", "Baroque")
+def test_a_work_has_all_its_metadata(client: TestClient):
+    response = client.get("/api/artworks/d/durer/work001").json()
+    assert (response["title"], response["predicted_style"]) == ("Colour no. 1", "Baroque")
     assert client.get("/api/artworks/d/durer/none").status_code == 404
 
 
-def test_somebody_who_types_is_shown_artists_titles_and_styles(client: TestClient):
+def test_suggestions_are_artists_titles_and_styles(client: TestClient):
     def suggested(beginning: str) -> list[dict]:
         return client.get("/api/suggest", params={"beginning": beginning}).json()
 
@@ -68,9 +68,9 @@ def ids_of(answer) -> list[str]:
     return [hit["artwork_id"] for hit in answer.json()["hits"]]
 
 
-def test_works_like_several_and_unlike_others_are_none_of_those_named(client: TestClient):
-    def found(**asked: list[str]) -> list[str]:
-        return ids_of(client.get("/api/search", params={**asked, "size": 60}))
+def test_hits_exclude_the_works_named_as_examples(client: TestClient):
+    def found(**query: list[str]) -> list[str]:
+        return ids_of(client.get("/api/search", params={**query, "size": 60}))
 
     like, unlike = ["d/durer/work005", "d/durer/work009"], ["d/durer/work004"]
     between, away = found(like=like), found(like=like, unlike=unlike)
@@ -80,7 +80,7 @@ def test_works_like_several_and_unlike_others_are_none_of_those_named(client: Te
     assert away.index("d/durer/work003") > between.index("d/durer/work003")
 
 
-def test_works_can_be_like_a_picture_and_unlike_a_work(client: TestClient, picture_of):
+def test_hits_can_be_similar_to_a_picture_and_not_to_a_work(client: TestClient, picture_of):
     sent = client.post("/api/search", params={"size": 60}, files={"picture": ("p", picture_of((100, 30, 200)))})
     away = {"image": sent.json()["image"], "unlike": ids_of(sent)[0], "size": 60}
     turned = client.get("/api/search", params=away)
@@ -89,30 +89,30 @@ def test_works_can_be_like_a_picture_and_unlike_a_work(client: TestClient, pictu
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("query", "message"),
     [
         ({"unlike": "d/durer/work001"}, "needs something to be similar to"),
         ({"like": ["d/durer/work001"], "unlike": ["d/durer/work001"]}, "named with both"),
         ({"like": [f"d/durer/work{i:03}" for i in range(13)]}, "at most 12"),
     ],
 )
-def test_examples_that_say_nothing_are_a_clear_refusal(client: TestClient, asked: dict, told: str):
-    answer = client.get("/api/search", params=asked)
+def test_contradicting_examples_are_refused(client: TestClient, query: dict, message: str):
+    answer = client.get("/api/search", params=query)
     assert answer.status_code == 422
-    assert told in answer.json()["detail"]
+    assert message in answer.json()["detail"]
 
 
-def test_all_hits_can_be_taken_along_as_a_table(client: TestClient):
-    asked = {"words": "moon", "type": "portrait", "page": 2}
-    sent = client.get("/api/search/hits.csv", params=asked)
+def test_all_hits_can_be_exported_as_a_table(client: TestClient):
+    query = {"words": "moon", "type": "portrait", "page": 2}
+    sent = client.get("/api/search/hits.csv", params=query)
     assert sent.headers["content-disposition"] == 'attachment; filename="hits.csv"'
-    told = pl.read_csv(io.BytesIO(sent.content))
-    typed = pl.read_parquet(io.BytesIO(client.get("/api/search/hits.parquet", params=asked).content))
-    assert told["artwork_id"].to_list() == typed["artwork_id"].to_list()
-    assert told.height == 10
-    assert set(told["artist"]) == {"MOON, Invented"}
-    alike = client.get("/api/search/hits.csv", params={"like": "d/durer/work001"})
-    assert pl.read_csv(io.BytesIO(alike.content))["similarity"].is_sorted(descending=True)
+    table = pl.read_csv(io.BytesIO(sent.content))
+    typed = pl.read_parquet(io.BytesIO(client.get("/api/search/hits.parquet", params=query).content))
+    assert table["artwork_id"].to_list() == typed["artwork_id"].to_list()
+    assert table.height == 10
+    assert set(table["artist"]) == {"MOON, Invented"}
+    similar = client.get("/api/search/hits.csv", params={"like": "d/durer/work001"})
+    assert pl.read_csv(io.BytesIO(similar.content))["similarity"].is_sorted(descending=True)
 
 
 def test_a_table_for_spreadsheets_holds_no_formula(own_lake: DataLake, colour_model):
@@ -126,7 +126,7 @@ def test_a_table_for_spreadsheets_holds_no_formula(own_lake: DataLake, colour_mo
     assert ("=1+1", "@cmd") in typed.select("title", "location").rows()
 
 
-def test_the_pictures_of_a_page_can_be_taken_along_as_a_sheet(client: TestClient):
+def test_the_pictures_of_a_page_can_be_exported_as_a_contact_sheet(client: TestClient):
     few, many = (client.get("/api/search/sheet.jpg", params={"like": "d/durer/work001", "size": n}) for n in (2, 12))
     assert few.headers["content-type"] == "image/jpeg"
     sizes = [Image.open(io.BytesIO(sheet.content)).size for sheet in (few, many)]
@@ -134,7 +134,7 @@ def test_the_pictures_of_a_page_can_be_taken_along_as_a_sheet(client: TestClient
     assert sizes[0][1] < sizes[1][1]
 
 
-def test_words_that_nobody_spells_so_are_taken_loosely_and_said_to_be(client: TestClient):
+def test_misspelt_words_are_matched_loosely_with_a_note(client: TestClient):
     exact, nearly, some = (
         client.get("/api/search", params={"words": words}).json() for words in ("Dürer", "durrer", "durer qwertyuiop")
     )
@@ -150,7 +150,7 @@ def test_words_that_nobody_spells_so_are_taken_loosely_and_said_to_be(client: Te
 
 
 @pytest.mark.parametrize(
-    ("address", "asked"),
+    ("address", "query"),
     [
         ("/search", {"words": "moon", "type": "portrait"}),
         ("/search", {"words": "moon", "like": "d/durer/work005"}),
@@ -159,9 +159,9 @@ def test_words_that_nobody_spells_so_are_taken_loosely_and_said_to_be(client: Te
     ],
 )
 def test_a_request_with_words_costs_one_full_text_query(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch, address: str, asked: dict
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, address: str, query: dict
 ):
-    client.get(address, params=asked)
+    client.get(address, params=query)
     queries: list[object] = []
     scanner = lance.LanceDataset.scanner
 
@@ -170,27 +170,27 @@ def test_a_request_with_words_costs_one_full_text_query(
         return scanner(*args, **options)
 
     monkeypatch.setattr(lance.LanceDataset, "scanner", counted)
-    assert client.get(address, params=asked).status_code == 200
+    assert client.get(address, params=query).status_code == 200
     assert len(queries) == 1
 
 
-def test_a_prediction_says_how_sure_it_is_and_how_far_the_picture_is_from_the_collection(
-    web_lake: DataLake, colour_model, picture_of
-):
+def test_a_prediction_has_its_probability_and_novelty(web_lake: DataLake, colour_model, picture_of):
     with TestClient(create_app(web_lake, WebConfig(abstain_below=0.8), encoder=colour_model)) as client:
-        told = client.post("/api/predict", files={"picture": ("p", picture_of((228, 60, 97)))}).json()
-        assert told["is_sure"] == {"style": True, "period": True, "type": False}
-        assert told["novelty"]["nearest_similarity"] > 0.99
-        assert told["novelty"]["is_out_of_distribution"] is None, "nothing was measured in this lake"
-        again = client.get("/api/search", params={"image": told["image"]}).json()
-        assert again["is_sure"] == told["is_sure"]
-        assert again["novelty"]["nearest_similarity"] == pytest.approx(told["novelty"]["nearest_similarity"], abs=0.01)
+        response = client.post("/api/predict", files={"picture": ("p", picture_of((228, 60, 97)))}).json()
+        assert response["is_sure"] == {"style": True, "period": True, "type": False}
+        assert response["novelty"]["nearest_similarity"] > 0.99
+        assert response["novelty"]["is_out_of_distribution"] is None, "nothing was measured in this lake"
+        again = client.get("/api/search", params={"image": response["image"]}).json()
+        assert again["is_sure"] == response["is_sure"]
+        assert again["novelty"]["nearest_similarity"] == pytest.approx(
+            response["novelty"]["nearest_similarity"], abs=0.01
+        )
         assert client.get("/api/search").json()["novelty"] is None
 
 
-def test_health_says_what_is_served(client: TestClient):
-    told = client.get("/api/healthz").json()
-    assert (told["status"], told["works"], told["model_id"]) == ("ok", 60, "3fa9c0de")
+def test_health_has_the_served_version(client: TestClient):
+    response = client.get("/api/healthz").json()
+    assert (response["status"], response["works"], response["model_id"]) == ("ok", 60, "3fa9c0de")
 
 
 def test_metrics_count_requests_by_route_and_never_by_address(client: TestClient):

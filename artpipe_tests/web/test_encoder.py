@@ -53,9 +53,9 @@ def test_pictures_that_arrive_during_a_forward_pass_form_the_next_batch(colour_m
             assert first_pass.wait(30)
             answers += [pool.submit(encoder.encode, [picture]) for picture in (green, blue, bad)]
             give_up_at = time.monotonic() + 30
-            while encoder.queue_length < 3 and time.monotonic() < give_up_at:
+            while len(encoder._queue) < 3 and time.monotonic() < give_up_at:
                 time.sleep(0.005)
-            assert encoder.queue_length == 3
+            assert len(encoder._queue) == 3
         finally:
             may_finish.set()
         vectors = np.concatenate([answer.result(30).vectors for answer in answers[:3]])

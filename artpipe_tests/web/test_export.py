@@ -24,7 +24,7 @@ def test_every_link_of_an_exported_site_leads_to_a_file_of_it(own_lake: DataLake
                 assert (page.parent / unquote(link)).is_file(), (page, link)
 
 
-def test_an_exported_site_asks_no_server_for_anything(own_lake: DataLake, tmp_path: Path):
+def test_an_exported_site_makes_no_request(own_lake: DataLake, tmp_path: Path):
     export_site(own_lake, tmp_path / "site")
     for page in (tmp_path / "site").rglob("*.html"):
         text = page.read_text(encoding="utf-8")
@@ -57,10 +57,10 @@ def test_an_id_that_would_lead_out_of_the_folder_is_left_out(own_lake: DataLake,
 
 
 @pytest.mark.parametrize("name", ["a/aachen/allegory", "~master-of-the-niche", "a/é#1%20/x.y", "b/x y"])
-def test_an_ordinary_id_becomes_a_path_as_it_is(name: str):
+def test_an_ordinary_id_is_its_path(name: str):
     assert _SAFE_ID.fullmatch(name)
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/../x", "/etc", "a//b", "a/.hidden", "C:/x", "a\\b", "a/\0", "a/"])
-def test_an_id_that_is_more_than_a_name_is_no_path(name: str):
+def test_an_unsafe_id_is_not_a_path(name: str):
     assert _SAFE_ID.fullmatch(name) is None

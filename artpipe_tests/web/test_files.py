@@ -7,7 +7,7 @@ FILES = ["/images/d/durer/work001.jpg", "/map/points.bin", "/map/works.json", "/
 
 
 @pytest.mark.parametrize("address", FILES)
-def test_a_browser_that_has_a_file_already_is_not_sent_it_again(client: TestClient, address: str):
+def test_a_matching_etag_is_answered_with_not_modified(client: TestClient, address: str):
     first = client.get(address)
     assert first.status_code == 200
     again = client.get(address, headers={"if-none-match": f'"other", W/{first.headers["etag"]}'})

@@ -38,7 +38,7 @@ def test_a_page_does_not_wait_for_the_status_and_shows_its_time(web_lake, colour
     assert "<code>artworks</code>" not in page
 
 
-def test_the_page_says_where_every_asset_is_fresh(web_lake, colour_model):
+def test_the_page_reports_that_every_asset_is_fresh(web_lake, colour_model):
     status = LakeStatus(lambda: [FRESH])
     status.latest()
     status.wait()
@@ -61,7 +61,7 @@ def test_an_old_report_is_shown_until_the_new_one_is_there():
     assert (second.not_fresh, second.at) == ([STALE], clock.now)
 
 
-def test_a_failure_is_reported_in_its_own_words():
+def test_a_failure_is_reported_with_its_message():
     def fail():
         raise StatusUnavailableError("the lake is gone")
 
@@ -81,7 +81,7 @@ def test_a_failure_is_reported_in_its_own_words():
         ("echo no json", "no answer .JSONDecodeError."),
     ],
 )
-def test_a_status_command_that_fails_is_told_from_a_report(
+def test_a_failing_status_command_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, message: str
 ):
     python = tmp_path / "python"

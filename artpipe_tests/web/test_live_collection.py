@@ -82,7 +82,7 @@ def test_requests_during_updates_are_answered_from_one_version_or_the_other(own_
     assert all(ids.isdisjoint(removed) for total, ids in answers if total == 9)
 
 
-def test_without_embeddings_there_is_no_app_but_a_next_step(tmp_path: Path):
+def test_without_embeddings_the_error_names_the_next_step(tmp_path: Path):
     lake = DataLake(tmp_path / "empty")
     lake.ensure_writable()
     with pytest.raises(NothingEmbeddedError, match="artpipe demo"):
@@ -100,7 +100,7 @@ def test_without_a_map_the_other_pages_work_and_the_map_names_the_next_step(own_
         assert "materialize" in answer.text
 
 
-def test_a_token_of_an_earlier_model_asks_for_the_picture_again(own_lake, colour_model, picture_of, works_written):
+def test_a_token_of_an_earlier_model_requests_a_new_upload(own_lake, colour_model, picture_of, works_written):
     with TestClient(create_app(own_lake, encoder=colour_model)) as client:
         sent = client.post("/api/predict", files={"picture": ("p", picture_of((1, 2, 3)))}).json()
     works_written(own_lake, 12, "another!")

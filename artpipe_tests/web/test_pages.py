@@ -19,7 +19,7 @@ def upload(client: TestClient, data: bytes, accept: str = "text/html"):
 
 
 def measured(lake: DataLake, model_id: str, threshold: float) -> None:
-    """Says of a lake of colours what distance is usual in it."""
+    """Write the novelty scale of a lake: the threshold above which a distance is out of distribution."""
     save_scale(lake, NoveltyScale(model_id, np.eye(3, dtype=np.float32), threshold, 40))
 
 
@@ -53,9 +53,9 @@ def test_a_picture_leads_to_results_that_have_an_address(client: TestClient, pic
     assert client.get(address).text == results.text
 
 
-def test_a_script_is_told_the_address_of_the_results(client: TestClient, picture_of):
-    told = upload(client, picture_of((228, 77, 78)), "application/json").json()
-    assert parse_qs(urlsplit(told["address"]).query)["image"] == [told["token"]]
+def test_a_script_receives_the_address_of_the_results(client: TestClient, picture_of):
+    response = upload(client, picture_of((228, 77, 78)), "application/json").json()
+    assert parse_qs(urlsplit(response["address"]).query)["image"] == [response["token"]]
 
 
 def test_words_are_found_whatever_their_accents(client: TestClient):
@@ -72,7 +72,7 @@ def test_filters_show_how_many_works_each_choice_would_leave(client: TestClient)
     assert "type: portrait" in page
 
 
-def test_the_technique_is_a_filter_like_others(client: TestClient):
+def test_technique_is_a_filter(client: TestClient):
     page = client.get("/search", params={"technique": "copper", "type": "landscape"}).text
     assert "15 works." in page
     assert "Rococo (5)" in page
@@ -96,20 +96,20 @@ def test_each_hit_offers_more_and_less_like_it_at_an_address(client: TestClient)
     assert "57 results, most similar first" in page
 
 
-def test_taking_the_last_example_away_takes_what_it_should_not_be_like_with_it(client: TestClient):
+def test_removing_the_last_like_example_removes_the_unlike_ones(client: TestClient):
     page = client.get(
         "/search", params={"like": "d/durer/work001", "unlike": "m/moon/work050", "type": "portrait"}
     ).text
     assert 'href="/search?type=portrait" rel="nofollow" aria-label="Remove Colour no. 1">' in page
 
 
-def test_filters_narrow_the_works_like_one(client: TestClient):
+def test_filters_apply_to_a_similarity_search(client: TestClient):
     page = client.get("/search", params={"like": "d/durer/work001", "style": "rococo", "year_from": "1530"}).text
     assert "11 results, most similar first" in page
     assert "/works/d/durer/work001" in page
 
 
-def test_a_long_answer_has_pages_that_together_show_each_work_once(client: TestClient):
+def test_the_pages_of_a_long_result_show_each_work_once(client: TestClient):
     seen: list[str] = []
     for page in (1, 2, 3):
         text = client.get("/search", params={"page": page}).text
@@ -119,7 +119,7 @@ def test_a_long_answer_has_pages_that_together_show_each_work_once(client: TestC
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("query", "message"),
     [
         ({"words": "qwerty"}, "No title, artist or technique matches these words."),
         ({"words": "qwerty", "style": "Baroque"}, "No work matches every filter."),
@@ -128,20 +128,20 @@ def test_a_long_answer_has_pages_that_together_show_each_work_once(client: TestC
         ({"page": 99}, "There is no such page"),
     ],
 )
-def test_no_result_is_a_page_that_says_what_to_do(client: TestClient, asked: dict, told: str):
-    answer = client.get("/search", params=asked)
+def test_a_page_without_results_has_the_next_step(client: TestClient, query: dict, message: str):
+    answer = client.get("/search", params=query)
     assert answer.status_code == 200
-    assert told in answer.text
+    assert message in answer.text
     assert "Start a new search" in answer.text
 
 
-def test_years_the_wrong_way_round_are_a_clear_refusal(client: TestClient):
+def test_reversed_years_are_refused(client: TestClient):
     answer = client.get("/search", params={"year_from": "1700", "year_to": "1600"})
     assert answer.status_code == 422
     assert "year_from 1700 is after year_to 1600" in answer.text
 
 
-def test_a_painting_s_page_sets_the_model_beside_the_catalogue(client: TestClient):
+def test_a_work_page_shows_catalogue_and_predicted_labels(client: TestClient):
     page = client.get("/works/d/durer/work001").text
     assert "Colour no. 1" in page
     assert '<td>Baroque</td><td>Baroque <span class="agrees">agrees</span></td><td class="figure">50 %</td>' in page
@@ -150,7 +150,7 @@ def test_a_painting_s_page_sets_the_model_beside_the_catalogue(client: TestClien
     assert page.count('<li class="card">') == 12
 
 
-def test_a_guess_that_is_not_likely_enough_is_called_unsure(web_lake: DataLake, colour_model, picture_of):
+def test_a_label_below_the_threshold_is_marked_unsure(web_lake: DataLake, colour_model, picture_of):
     with TestClient(create_app(web_lake, WebConfig(abstain_below=0.8), encoder=colour_model)) as client:
         results = upload(client, picture_of((228, 60, 97))).text
         assert '<dt>type <span class="unsure">unsure</span>' in results
@@ -161,53 +161,49 @@ def test_a_guess_that_is_not_likely_enough_is_called_unsure(web_lake: DataLake, 
         assert "means a probability below 80 %" in work
 
 
-def test_nothing_is_called_unsure_where_every_guess_is_likely_enough(client: TestClient, picture_of):
+def test_labels_above_the_threshold_are_not_marked_unsure(client: TestClient, picture_of):
     results = client.get(upload(client, picture_of((228, 60, 97))).headers["location"]).text
     assert "Predicted" in results
     assert "unsure" not in results + client.get("/works/d/durer/work001").text
 
 
-def test_whoever_opens_the_results_of_a_picture_is_told_that_it_is_unlike_the_collection(
-    own_lake: DataLake, colour_model, picture_of
-):
+def test_shared_results_of_a_picture_show_that_it_is_out_of_distribution(own_lake: DataLake, colour_model, picture_of):
     measured(own_lake, colour_model.model_id, threshold=0.3)
     with TestClient(create_app(own_lake, encoder=colour_model), follow_redirects=False) as client:
         grey, red = (upload(client, picture_of(colour)).headers["location"] for colour in ((128,) * 3, (228, 78, 78)))
-    with TestClient(create_app(own_lake, encoder=colour_model)) as stranger:
-        assert UNLIKE in stranger.get(grey).text
-        assert "caution" in stranger.get(f"{grey}&style=Rococo&page=2").text
-        assert UNLIKE not in stranger.get(red).text
+    with TestClient(create_app(own_lake, encoder=colour_model)) as visitor:
+        assert UNLIKE in visitor.get(grey).text
+        assert "caution" in visitor.get(f"{grey}&style=Rococo&page=2").text
+        assert UNLIKE not in visitor.get(red).text
 
 
-def test_a_painting_that_is_held_is_not_called_unlike_the_collection(own_lake: DataLake, colour_model):
+def test_a_matched_painting_is_not_marked_out_of_distribution(own_lake: DataLake, colour_model):
     measured(own_lake, colour_model.model_id, threshold=0.0)
     with TestClient(create_app(own_lake, encoder=colour_model)) as client:
-        held, not_held = (client.get("/search", params={"image": seen_as(who, colour_model)}).text for who in (
+        matched, unmatched = (client.get("/search", params={"image": seen_as(who, colour_model)}).text for who in (
             "d/durer/work001", None
         ))  # fmt: skip
-    assert "In the collection" in held
-    assert UNLIKE not in held
-    assert UNLIKE in not_held
-    assert "The painting itself was not found" in not_held
+    assert "In the collection" in matched
+    assert UNLIKE not in matched
+    assert UNLIKE in unmatched
+    assert "The painting itself was not found" in unmatched
 
 
-def test_a_picture_of_a_detail_is_told_to_show_the_painting(client: TestClient, colour_model):
+def test_a_picture_of_a_detail_matches_the_whole_painting(client: TestClient, colour_model):
     page = client.get("/search", params={"image": seen_as("m/moon/work059", colour_model)}).text
     assert 'class="match" href="/works/m/moon/work058"' in page
     assert '<a href="/works/m/moon/work058">Colour no. 58</a></h2>' in page
 
 
 @pytest.mark.parametrize(("threshold", "stands_apart"), [(0.1, True), (0.5, False)])
-def test_a_painting_unlike_every_other_is_said_to_be(
-    own_lake: DataLake, colour_model, threshold: float, stands_apart: bool
-):
+def test_a_work_out_of_distribution_is_marked(own_lake: DataLake, colour_model, threshold: float, stands_apart: bool):
     measured(own_lake, colour_model.model_id, threshold)
     with TestClient(create_app(own_lake, encoder=colour_model)) as client:
         page = client.get("/works/d/durer/work001").text
     assert ("Unlike any other work here" in page) == stands_apart
 
 
-def test_other_pictures_of_a_work_are_shown_apart_from_what_is_like_it(client: TestClient):
+def test_other_pictures_of_a_work_are_listed_apart_from_similar_works(client: TestClient):
     page = client.get("/works/m/moon/work058").text
     same, near = page.split("Most similar works")
     assert "/works/m/moon/work059" in same
@@ -224,7 +220,7 @@ def test_an_artist_s_page_shows_all_their_works(client: TestClient):
     assert "20 works" in page
 
 
-def test_the_collection_tells_its_figures_and_what_is_behind(client: TestClient):
+def test_the_collection_page_shows_statistics_and_stale_assets(client: TestClient):
     page = client.get("/collection").text
     assert "<strong>60</strong> works" in page
     assert "unseen works" in page
@@ -235,13 +231,13 @@ def test_the_collection_tells_its_figures_and_what_is_behind(client: TestClient)
 @pytest.mark.parametrize(
     "address", ["/works/../../etc/passwd", "/works/nobody/nothing", "/artists/x", "/nowhere", "/static/", "/static"]
 )
-def test_what_is_not_there_is_a_page_that_leads_back(client: TestClient, address: str):
+def test_a_missing_page_links_to_the_start(client: TestClient, address: str):
     answer = client.get(address, follow_redirects=True)
     assert answer.status_code == 404
     assert "Back to search" in answer.text
 
 
-def test_the_name_of_a_file_is_no_work_to_compare_with(client: TestClient, tmp_path, picture_of):
+def test_a_file_path_is_not_accepted_as_an_example(client: TestClient, tmp_path, picture_of):
     file = tmp_path / "secret.jpg"
     file.write_bytes(picture_of((9, 9, 9)))
     assert client.get("/search", params={"like": str(file)}).status_code == 404

@@ -36,7 +36,7 @@ def sent_by_a_script(client: TestClient, jpeg: bytes) -> str:
     return answer.json()["token"]
 
 
-def test_a_painting_that_is_held_is_named_on_the_page_and_in_the_api(comparing: TestClient, blots):
+def test_a_matched_painting_is_named_on_the_page_and_in_the_api(comparing: TestClient, blots):
     sent = comparing.post("/api/search", files={"picture": ("p", blots(0))}).json()
     assert sent["same_painting"]["artwork_id"] == "d/durer/work000"
     assert 0.9 < sent["same_painting"]["certainty"] < 1
@@ -45,14 +45,14 @@ def test_a_painting_that_is_held_is_named_on_the_page_and_in_the_api(comparing: 
     assert '<a href="/works/d/durer/work000">A Café &lt;at&gt; Night &amp; Day</a>' in page
 
 
-def test_a_painting_that_is_not_held_is_said_not_to_be(comparing: TestClient, blots):
+def test_a_painting_outside_the_collection_is_reported_as_not_found(comparing: TestClient, blots):
     sent = comparing.post("/api/search", files={"picture": ("p", blots(99))}).json()
     assert sent["same_painting"] == {"artwork_id": None, "certainty": 0.0}
     page = comparing.get("/search", params={"image": sent["image"]}).text
     assert "was not found in the collection" in page
 
 
-def test_where_pictures_are_not_described_only_the_glance_page_says_so(client: TestClient, blots):
+def test_without_local_features_only_the_collection_page_mentions_it(client: TestClient, blots):
     sent = client.post("/api/search", files={"picture": ("p", blots(0))}).json()
     assert sent["same_painting"] is None
     page = client.get("/search", params={"image": sent["image"]}).text
@@ -61,22 +61,22 @@ def test_where_pictures_are_not_described_only_the_glance_page_says_so(client: T
     assert "ARTPIPE_SAME_PAINTING" in client.get("/collection").text
 
 
-def test_a_script_gets_the_results_first_and_the_verdict_apart(comparing: TestClient, held_up: threading.Event, blots):
+def test_a_script_gets_results_before_the_verdict(comparing: TestClient, paused_comparisons: threading.Event, blots):
     token = sent_by_a_script(comparing, blots(1))
     page = comparing.get("/search", params={"image": token}).text
     assert "Looks like your picture" in page
     assert f'role="status" data-comparing="{token}"' in page
     assert "Comparing your picture" in page
     assert comparing.get("/api/search", params={"image": token}).json()["same_painting"] is None
-    held_up.set()
-    told = comparing.get("/search/verdict", params={"image": token})
-    assert told.headers["cache-control"] == "no-store"
-    assert "In the collection" in told.json()["html"]
-    assert '<a href="/works/d/durer/work001">' in told.json()["html"]
-    decided = told.json()["token"]
+    paused_comparisons.set()
+    response = comparing.get("/search/verdict", params={"image": token})
+    assert response.headers["cache-control"] == "no-store"
+    assert "In the collection" in response.json()["html"]
+    assert '<a href="/works/d/durer/work001">' in response.json()["html"]
+    decided = response.json()["token"]
     assert decided != token
-    for asked in (token, decided):
-        page = comparing.get("/search", params={"image": asked}).text
+    for image in (token, decided):
+        page = comparing.get("/search", params={"image": image}).text
         assert "In the collection" in page
         assert "data-comparing" not in page
         assert f"image={decided}" in page  # links lead on with what is known by now
@@ -89,8 +89,8 @@ def test_a_form_without_a_script_waits_for_the_verdict(comparing: TestClient, bl
     assert "data-comparing" not in page.text
 
 
-@pytest.mark.usefixtures("held_up")
-def test_a_verdict_that_was_never_given_is_not_waited_for(
+@pytest.mark.usefixtures("paused_comparisons")
+def test_a_verdict_of_another_server_is_not_waited_for(
     described: DataLake, comparing: TestClient, colour_model_class, blots
 ):
     token = sent_by_a_script(comparing, blots(2))
@@ -98,20 +98,18 @@ def test_a_verdict_that_was_never_given_is_not_waited_for(
     page = elsewhere.get("/search", params={"image": token}).text
     assert "did not finish" in page
     assert "data-comparing" not in page
-    told = elsewhere.get("/search/verdict", params={"image": token}).json()
-    assert told["token"] == token
-    assert "did not finish" in told["html"]
+    response = elsewhere.get("/search/verdict", params={"image": token}).json()
+    assert response["token"] == token
+    assert "did not finish" in response["html"]
 
 
-def test_a_verdict_is_asked_for_by_a_token(comparing: TestClient):
+def test_a_verdict_is_requested_with_a_token(comparing: TestClient):
     assert comparing.get("/search/verdict").status_code == 422
     assert comparing.get("/search/verdict", params={"image": "AAAA"}).status_code == 422
 
 
-@pytest.mark.usefixtures("held_up")
-def test_pictures_that_wait_to_be_compared_count_among_those_that_may_wait(
-    described: DataLake, colour_model_class, blots
-):
+@pytest.mark.usefixtures("paused_comparisons")
+def test_queued_comparisons_count_towards_the_upload_limit(described: DataLake, colour_model_class, blots):
     busy = TestClient(create_app(described, WebConfig(max_pending_uploads=2), encoder=colour_model_class()))
     for seed in (3, 4):
         sent_by_a_script(busy, blots(seed))
@@ -124,16 +122,16 @@ class Works:
     """Something to compare with."""
 
 
-def test_a_picture_is_compared_once_with_a_collection_however_often_it_is_sent():
-    comparisons, works, asked = Comparisons(), Works(), []
+def test_a_picture_is_compared_once_per_collection_version():
+    comparisons, works, compared = Comparisons(), Works(), []
 
-    def told(collection: Works, answer: Verdict) -> Verdict | None:
-        comparisons.begin("token", collection, lambda: asked.append(answer) or answer)
+    def verdict_on(collection: Works, answer: Verdict) -> Verdict | None:
+        comparisons.begin("token", collection, lambda: compared.append(answer) or answer)
         return asyncio.run(comparisons.verdict("token"))
 
-    assert told(works, Verdict(None)) == told(works, Verdict("not asked")) == Verdict(None)
-    assert told(Works(), Verdict("new")) == Verdict("new")  # a later state of the collection may hold it
-    assert asked == [Verdict(None), Verdict("new")]
+    assert verdict_on(works, Verdict(None)) == verdict_on(works, Verdict("not asked")) == Verdict(None)
+    assert verdict_on(Works(), Verdict("new")) == Verdict("new")  # a later state of the collection may hold it
+    assert compared == [Verdict(None), Verdict("new")]
     comparisons.close()
 
 
@@ -166,15 +164,15 @@ def test_a_visitor_who_leaves_does_not_end_a_comparison_that_others_wait_for():
     comparisons.close()
 
 
-def test_a_comparison_that_fails_says_so_and_is_begun_anew_when_the_picture_comes_again(
+def test_a_failed_comparison_is_reported_and_repeated_on_the_next_upload(
     comparing: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, blots
 ):
     with monkeypatch.context() as failing:
         failing.setattr(Catalogue, "same_painting", lambda *_: 1 / 0)
         token = sent_by_a_script(comparing, blots(4))
-        told = comparing.get("/search/verdict", params={"image": token}).json()
-        assert "did not finish" in told["html"]
-        assert told["token"] == token
+        response = comparing.get("/search/verdict", params={"image": token}).json()
+        assert "did not finish" in response["html"]
+        assert response["token"] == token
         assert "could not be compared" in caplog.text
         sent = comparing.post("/api/search", files={"picture": ("p", blots(4))})
         assert (sent.status_code, sent.json()["same_painting"]) == (200, None)
@@ -185,8 +183,8 @@ def test_a_comparison_that_fails_says_so_and_is_begun_anew_when_the_picture_come
     assert "In the collection" in comparing.get("/search/verdict", params={"image": token}).json()["html"]
 
 
-def test_places_are_not_taken_twice_by_who_waits_for_a_verdict(
-    described: DataLake, colour_model_class, held_up: threading.Event, blots
+def test_waiting_for_a_verdict_takes_no_second_upload_slot(
+    described: DataLake, colour_model_class, paused_comparisons: threading.Event, blots
 ):
     app = create_app(described, WebConfig(max_pending_uploads=2), encoder=colour_model_class())
     client = TestClient(app)
@@ -195,7 +193,7 @@ def test_places_are_not_taken_twice_by_who_waits_for_a_verdict(
         while not app.state.web.comparisons.waiting:
             time.sleep(0.01)
         sent_by_a_script(client, blots(3))
-        held_up.set()
+        paused_comparisons.set()
         assert waits.result(60).json()["same_painting"]["artwork_id"] is not None
 
 

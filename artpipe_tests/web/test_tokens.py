@@ -41,7 +41,7 @@ def test_a_token_may_have_a_pending_verdict():
 
 
 @pytest.mark.parametrize("verdict", [None, Verdict(None)])
-def test_a_token_tells_not_found_from_not_compared(verdict: Verdict | None):
+def test_a_token_distinguishes_not_found_from_not_compared(verdict: Verdict | None):
     compared = replace(picture(), verdict=verdict)
     assert read_token(token_of(compared, "model", LABELS), "model", LABELS).verdict == verdict
 
@@ -52,7 +52,7 @@ def test_a_token_fits_into_an_address():
     assert token.replace("-", "").replace("_", "").isalnum()
 
 
-def test_a_token_of_another_model_is_told_from_a_damaged_one():
+def test_a_token_of_another_model_has_another_error_than_a_damaged_one():
     token = token_of(picture(), "model", LABELS)
     with pytest.raises(UnusableTokenError, match="retrained"):
         read_token(token, "another", LABELS)

@@ -65,7 +65,7 @@ def test_a_picture_may_be_the_body_of_a_request(client: TestClient, picture_of):
     assert answer.status_code == 200
 
 
-def test_a_picture_that_is_also_a_web_page_is_only_ever_a_picture(client: TestClient, picture_of):
+def test_html_appended_to_a_picture_never_reaches_a_page(client: TestClient, picture_of):
     polyglot = picture_of((228, 20, 20)) + b"<html><script>alert(1)</script>"
     answer = client.post("/search", files={"picture": ("x.html", polyglot, "text/html")})
     assert answer.status_code == 303
@@ -136,7 +136,7 @@ def test_an_uploaded_picture_is_not_stored(client: TestClient, web_lake, picture
     assert files() == stored
 
 
-def test_uploads_beyond_those_that_may_wait_are_asked_to_come_again(web_lake, colour_model, picture_of):
+def test_uploads_beyond_the_queue_limit_get_503(web_lake, colour_model, picture_of):
     client = TestClient(create_app(web_lake, WebConfig(max_pending_uploads=0), encoder=colour_model))
     answer = send(client, picture_of((1, 2, 3)))
     assert answer.status_code == 503

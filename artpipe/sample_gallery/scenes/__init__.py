@@ -1,4 +1,4 @@
-"""How each type of work is laid out: what a person would sketch to say `portrait` or `still-life`."""
+"""How each type of work is laid out: the composition of a `portrait`, a `still-life` and so on."""
 
 from collections.abc import Callable
 
@@ -26,4 +26,4 @@ SCENES: dict[str, Callable[[Canvas, str], None]] = {
     "historical": lambda c, _: historical(c),
     "other": lambda c, _: other(c),
 }
-"""What lays out a picture of each type, in the fashion of a style."""
+"""The function that composes a picture of each type, in the fashion of a style."""

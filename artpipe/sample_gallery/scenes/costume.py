@@ -21,7 +21,7 @@ HATS = {
     "Impressionism": ("straw", "straw", "short", "bonnet"),
     "Art Nouveau": ("flowers", "flowers", "long", "disc"),
 }
-"""What each style puts on heads; some of it says more about the neck."""
+"""What each style puts on heads; some of it is rather about the neck."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Head:
     accent: Colour
 
     def at(self, *places: Point) -> list[Point]:
-        """Places given in half widths from the middle of the head."""
+        """Points given in half widths from the middle of the head."""
         return [(self.x + self.r * x, self.y + self.r * y) for x, y in places]
 
     def both(self, *right: Point) -> list[Point]:
