@@ -20,7 +20,7 @@ SETTINGS = {
     "EPOCHS": 2,
     "EMBEDDING_DIMENSIONS": 32,
 }
-"""What the lake was made with: the practice gallery in miniature, one label set by a person, refreshed until fresh."""
+"""What the lake was made with: the sample gallery in miniature, one label set by a person, refreshed until fresh."""
 
 
 @pytest.fixture
