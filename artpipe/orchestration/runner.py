@@ -17,10 +17,10 @@ import dagster as dg
 from artpipe.errors import ArtpipeError
 from artpipe.lake.lock import refresh_lock
 from artpipe.lake.paths import DataLake
-from artpipe.orchestration.asset import adopt_renamed
 from artpipe.orchestration.blocking_checks import BlockingCheckError
 from artpipe.orchestration.dagster_private import AssetGraph
-from artpipe.orchestration.instance import PROCESS_TAG, cancel_dead_runs, open_instance, this_process
+from artpipe.orchestration.declaration import adopt_renamed
+from artpipe.orchestration.instance import PROCESS_TAG, end_dead_runs, open_instance, this_process
 from artpipe.orchestration.lines import AssetLines, logger_of
 from artpipe.orchestration.metadata import REUSED, WORK
 from artpipe.orchestration.next_assets import AssetStatus, failed_above, for_refresh, next_assets
@@ -128,7 +128,7 @@ def refresh(
     selected = selected_assets(graph, options.select)
     report = RefreshReport()
     with refresh_lock(lake, console, wait=options.wait), open_instance(settings) as instance:
-        cancel_dead_runs(instance)
+        end_dead_runs(instance)
         adopt_renamed(lake, instance)
         run = _runner(definitions, instance, lines, options)
         while True:
@@ -212,7 +212,7 @@ def _runner(
     def run_here(wave: set[str]) -> str:
         subset = job.get_subset(asset_selection={dg.AssetKey(name) for name in wave})
         config = config_of(wave) | {"loggers": {"lines": {}}}
-        process = {PROCESS_TAG: this_process()}
+        process = {PROCESS_TAG: this_process(), "dagster/max_retries": "0"}  # the daemon cannot start this again
         return subset.execute_in_process(instance=instance, run_config=config, tags=tags | process).run_id
 
     def run_there(wave: set[str]) -> str:
