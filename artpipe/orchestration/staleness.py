@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from artpipe.lake.paths import DataLake
-from artpipe.orchestration.asset import Declaration, declarations, observe_files
 from artpipe.orchestration.blocking_checks import BlockingChecks, data_version_of, unmet_checks
 from artpipe.orchestration.dagster_private import AssetGraph
+from artpipe.orchestration.declaration import DECLARED, Declaration, observe_files
 from artpipe.orchestration.instance import UNFINISHED
 from artpipe.orchestration.lineage import ABSENT, Lineage, Origin, Record
 from artpipe.orchestration.metadata import CHANGES
@@ -59,17 +59,19 @@ def asset_statuses(
     entries = [record.asset_entry for record in instance.get_asset_records(keys)]
     events = {entry.asset_key: entry.last_materialization_record for entry in entries}
     blocking = BlockingChecks.among(graph.get_check_spec(check) for check in graph.asset_check_keys)
-    in_progress, declared_assets = _in_progress(graph, instance), declarations()
+    in_progress = _in_progress(graph, instance)
     now, statuses = datetime.now(UTC), dict[str, AssetStatus]()
     for key in keys:
         name, event = key.path[-1], events.get(key)
-        declared = declared_assets[name]
+        declared = DECLARED[name]
         record = declared.record(lineage)
         # The code version that was loaded, which a run of newer code does not have.
         origin = replace(declared.origin(lineage, settings), code_version=graph.get(key).code_version or "")
         is_newer = loaded_at is not None and record is not None and _written_at(record, event) > loaded_at
         status, reasons = _freshness(declared, origin, record, event, lineage.lake, instance, is_newer=is_newer)
-        failed, skipped = unmet_checks(instance, blocking.names.get(name, ()), event)
+        failed, skipped = unmet_checks(
+            instance, name, blocking.names.get(name, ()), record.data_version if record else None
+        )
         questions = declared.questions(lineage.lake, settings, now) if asks_due and status == "fresh" else {}
         made_here = {parent: version for parent, version in origin.inputs.items() if parent in statuses}
         statuses[name] = AssetStatus(
@@ -133,6 +135,9 @@ def _differences(then: Origin, now: Origin, event: dg.EventLogRecord, instance: 
     reasons = code_changes(then.code_version, now.code_version)
     for parent in sorted(then.inputs.keys() | now.inputs.keys()):
         if then.inputs.get(parent) != now.inputs.get(parent):
+            if now.inputs.get(parent) == ABSENT:
+                reasons.append(f"`{parent}` is not complete")
+                continue
             summary = changes_since(dg.AssetKey(parent), event.timestamp, instance)
             reasons.append(f"`{parent}` changed" + (f": {summary}" if summary else ""))
     return reasons
@@ -141,11 +146,10 @@ def _differences(then: Origin, now: Origin, event: dg.EventLogRecord, instance: 
 def _is_recorded(origin: Origin, event: dg.EventLogRecord) -> bool:
     """Whether Dagster recorded a materialisation as made from this; an edited file it may have observed later."""
     tags = (event.asset_materialization.tags if event.asset_materialization else None) or {}
-    known = declarations()
     expected = {_CODE_VERSION_TAG: origin.code_version} | {
         f"{_INPUT_VERSION_TAG}{name}": version
         for name, version in origin.inputs.items()
-        if name not in known or known[name].observe is None
+        if name not in DECLARED or DECLARED[name].observe is None
     }
     return expected.items() <= tags.items()
 
