@@ -251,7 +251,7 @@ def _step_function(
         selected = [key.path[-1] for key in context.selected_asset_keys]
         declared = {asset: DECLARED[asset] for asset in assets}
         blocking_checks.refuse_below_unmet(context.instance, lineage, declared[assets[0]].upstream)
-        origins = {asset: one.origin(lineage, settings) for asset, one in declared.items()}
+        origins = {asset: one.origin(lineage.versions(one.upstream), settings) for asset, one in declared.items()}
         now = datetime.now(UTC)
         is_due = any(one.questions(lineage.lake, settings, now) for one in declared.values())
         must_run = always_runs or config.must_run or is_due

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from artpipe.lake.paths import DataLake
-from artpipe.orchestration.lineage import Lineage, Origin, Record
+from artpipe.orchestration.lineage import ABSENT, Lineage, Origin, Record
 from artpipe.orchestration.shaping import code_version, declared_settings, joined, parts, same_code
 from artpipe.orchestration.storage import Storage
 from artpipe.settings import Settings
@@ -56,9 +56,9 @@ class Declaration:
         """The code version under these settings: `1; image_short_side_px=320`."""
         return code_version(self.version, {name: getattr(settings, name) for name in self.shaped_by})
 
-    def origin(self, lineage: Lineage, settings: Settings) -> Origin:
-        """What the asset would be made from now."""
-        inputs = lineage.versions(self.upstream)
+    def origin(self, versions: Mapping[str, str], settings: Settings) -> Origin:
+        """What the asset would be made from now, where the lake holds these data versions."""
+        inputs = {name: versions.get(name, ABSENT) for name in self.upstream}
         for name in self.upstream:
             above = DECLARED.get(name)
             if above is not None and above.observe is not None:

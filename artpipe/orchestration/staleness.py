@@ -60,18 +60,17 @@ def asset_statuses(
     events = {entry.asset_key: entry.last_materialization_record for entry in entries}
     blocking = BlockingChecks.among(graph.get_check_spec(check) for check in graph.asset_check_keys)
     in_progress = _in_progress(graph, instance)
+    records = {key.path[-1]: DECLARED[key.path[-1]].record(lineage) for key in keys}
+    versions = {name: record.data_version for name, record in records.items() if record is not None}
     now, statuses = datetime.now(UTC), dict[str, AssetStatus]()
     for key in keys:
         name, event = key.path[-1], events.get(key)
-        declared = DECLARED[name]
-        record = declared.record(lineage)
+        declared, record = DECLARED[name], records[name]
         # The code version that was loaded, which a run of newer code does not have.
-        origin = replace(declared.origin(lineage, settings), code_version=graph.get(key).code_version or "")
+        origin = replace(declared.origin(versions, settings), code_version=graph.get(key).code_version or "")
         is_newer = loaded_at is not None and record is not None and _written_at(record, event) > loaded_at
         status, reasons = _freshness(declared, origin, record, event, lineage.lake, instance, is_newer=is_newer)
-        failed, skipped = unmet_checks(
-            instance, name, blocking.names.get(name, ()), record.data_version if record else None
-        )
+        failed, skipped = unmet_checks(instance, name, blocking.names.get(name, ()), versions.get(name))
         questions = declared.questions(lineage.lake, settings, now) if asks_due and status == "fresh" else {}
         made_here = {parent: version for parent, version in origin.inputs.items() if parent in statuses}
         statuses[name] = AssetStatus(
@@ -86,7 +85,7 @@ def asset_statuses(
             skipped_checks=tuple(skipped),
             in_progress=key in in_progress,
             observed=tuple(f"{file} {version}" for file, version in origin.inputs.items() if file not in statuses),
-            data_version=record.data_version if record else ABSENT,
+            data_version=versions.get(name, ABSENT),
             code_version=origin.code_version,
             record_id=event.storage_id if event else None,
             seconds=record.seconds if record else None,

@@ -120,9 +120,7 @@ def test_the_automation_requests_an_asset_once_for_one_occasion():
     ):
         assert next_assets(for_automation(other, requested, None), EVERYTHING) == {"clean"}, other
     failed_run = changed(now, "clean", skipped_checks=("rows_are_unique",))
-    assert next_assets(for_automation(failed_run, requested, None), EVERYTHING) == set(), (
-        "nor did its checks"
-    )
+    assert next_assets(for_automation(failed_run, requested, None), EVERYTHING) == set(), "nor did its checks"
     assert still_requested(statuses(), requested, set()) == {}, "what is fresh again may become stale again"
 
 
