@@ -17,6 +17,9 @@ from artpipe.settings import Settings
 PROCESS_TAG = "artpipe/process"
 """Names the process that executes a run, as `host:pid:start`."""
 
+REFRESH_TAG = "artpipe/refresh"
+"""Every run of one refresh carries this tag with the same value."""
+
 UNFINISHED = [
     status
     for status in dg.DagsterRunStatus

@@ -19,7 +19,7 @@ from artpipe.lake.paths import DataLake
 from artpipe.orchestration.blocking_checks import BlockingChecks, data_version_of, unmet_checks
 from artpipe.orchestration.dagster_private import AssetGraph
 from artpipe.orchestration.declaration import DECLARED, Declaration, observe_files
-from artpipe.orchestration.instance import UNFINISHED
+from artpipe.orchestration.instance import REFRESH_TAG, UNFINISHED
 from artpipe.orchestration.lineage import ABSENT, Lineage, Origin, Record
 from artpipe.orchestration.metadata import CHANGES
 from artpipe.orchestration.next_assets import AssetStatus, Freshness
@@ -164,10 +164,11 @@ def _due_in_words(questions: Mapping[str, int]) -> str:
 
 
 def _in_progress(graph: AssetGraph, instance: dg.DagsterInstance) -> set[dg.AssetKey]:
-    """The assets of runs that have not ended."""
+    """The assets of runs that have not ended; a refresh goes on to whatever is stale below."""
     found: set[dg.AssetKey] = set()
     for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
-        found |= run.asset_selection or graph.materializable_asset_keys
+        is_refresh = REFRESH_TAG in run.tags
+        found |= (None if is_refresh else run.asset_selection) or graph.materializable_asset_keys
     return found
 
 

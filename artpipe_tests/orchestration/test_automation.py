@@ -16,7 +16,7 @@ import pytest
 
 from artpipe.definitions import build_definitions
 from artpipe.orchestration.automation import RESCRAPE, automation_sensors, rescrape_schedule
-from artpipe.orchestration.instance import PROCESS_TAG, this_process
+from artpipe.orchestration.instance import PROCESS_TAG, REFRESH_TAG, this_process
 from artpipe.settings import Settings
 from artpipe_tests.conftest import FakeWebhook
 from artpipe_tests.orchestration.toy_graph import Graph
@@ -102,6 +102,14 @@ def test_nothing_is_requested_while_it_is_being_made(graph: Graph, busy: str):
     assert graph.tick() == set()
     graph.instance.report_run_failed(run)
     assert graph.tick() == {"works"}
+
+
+def test_nothing_is_requested_while_a_refresh_runs_which_goes_on_to_what_is_below(graph: Graph):
+    graph.edited.write_text("edited")
+    run = graph.begin("list", tags={REFRESH_TAG: "1"})
+    assert graph.tick() == set()
+    graph.instance.report_run_canceled(run)
+    assert graph.tick() == {"groups"}
 
 
 def test_a_change_that_lands_during_a_run_is_not_lost(graph: Graph):

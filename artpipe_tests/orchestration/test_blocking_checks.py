@@ -97,3 +97,10 @@ def test_a_home_that_knows_no_check_lets_nothing_be_made_from_what_the_lake_hold
         assert not new.run("index")
         assert new.run("catalog", "list", "works", "pictures", "groups")
         assert new.run("index")
+
+
+def test_a_run_of_a_refresh_shows_what_it_makes(graph: Graph):
+    graph.edited.write_text("new groups")
+    graph.refresh()
+    runs = [{key.to_user_string() for key in run.asset_selection or ()} for run in graph.instance.get_runs(limit=2)]
+    assert runs == [{"index"}, {"groups"}]
