@@ -24,9 +24,9 @@ import artpipe.training.assets
 import artpipe.training.checks
 from artpipe.errors import BadSettingError
 from artpipe.lake.paths import DataLake
-from artpipe.orchestration.asset import declaration_of
 from artpipe.orchestration.automation import automation_sensors, promising_age, rescrape_schedule
 from artpipe.orchestration.blocking_checks import BlockingChecks
+from artpipe.orchestration.declaration import declaration_of
 from artpipe.orchestration.io import LakeIOManager
 from artpipe.orchestration.lineage import Lineage
 from artpipe.settings import Settings

@@ -10,9 +10,9 @@ import pytest
 
 from artpipe.lake.parquet import read_table, write_table
 from artpipe.lake.paths import DataLake, file_version
-from artpipe.orchestration import asset
-from artpipe.orchestration.asset import AssetStep, Declaration, Result, declarations, observed_file, pipeline_asset
+from artpipe.orchestration.asset import AssetStep, Result, observed_file, pipeline_asset
 from artpipe.orchestration.blocking_checks import BlockingChecks
+from artpipe.orchestration.declaration import DECLARED, Declaration
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.io import LakeIOManager
 from artpipe.orchestration.lineage import Lineage
@@ -31,7 +31,7 @@ def patterns(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     import artpipe.catalog.assets  # noqa: F401 - declares `artworks`, which the pattern reads
 
     for toy in ("artists_by_works", "banned_words"):
-        monkeypatch.setitem(asset.DECLARED, toy, Declaration(toy))  # the page's are taken out again afterwards
+        monkeypatch.setitem(DECLARED, toy, Declaration(toy))  # the page's are taken out again afterwards
     module = types.ModuleType("artpipe.toy.assets")
     module.__dict__.update(KNOWN)
     for block in re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL):
@@ -66,4 +66,4 @@ def test_the_asset_the_file_and_the_check_of_the_page_work(patterns: types.Modul
     made = [result.asset_materializations_for_node("artists_by_works")[0] for result in (first, again, changed)]
     assert [one.metadata["reused"].value for one in made] == [False, True, False]
     assert read_table(lake, "artists_by_works").rows() == [("a", 2)]
-    assert declarations()["banned_words"].observed(Settings(lake=str(tmp_path))) == "none"
+    assert DECLARED["banned_words"].observed(Settings(lake=str(tmp_path))) == "none"

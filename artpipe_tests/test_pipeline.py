@@ -16,8 +16,8 @@ import pytest
 from artpipe.definitions import build_definitions
 from artpipe.lake.parquet import read_table
 from artpipe.lake.paths import DataLake
-from artpipe.orchestration import asset
-from artpipe.orchestration.asset import declarations
+from artpipe.orchestration import declaration
+from artpipe.orchestration.declaration import DECLARED
 from artpipe.orchestration.shaping import DeclaredSettings
 from artpipe.settings import Settings
 
@@ -71,7 +71,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     with dg.DagsterInstance.local_temp(str(folder), overrides={"telemetry": {"enabled": False}}) as instance:
         found = Pipeline(folder, instance)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(asset, "declared_settings", Reads)
+            patch.setattr(declaration, "declared_settings", Reads)
             found.first = found.run()
         yield found
 
@@ -84,7 +84,7 @@ def test_the_whole_graph_materialises(pipeline: Pipeline):
 @pytest.mark.parametrize("name", sorted(ASSETS))
 def test_every_setting_that_an_asset_declares_is_read_by_it(pipeline: Pipeline, name: str):  # noqa: ARG001
     """That it reads no other one is enforced: the run would have failed."""
-    declared = declarations()[name]
+    declared = DECLARED[name]
     assert set(declared.shaped_by) <= Reads.by_asset.get(name, set())
 
 

@@ -8,7 +8,7 @@ table twice. JPEGs are read by random access.
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import polars as pl
 import pyarrow as pa
@@ -59,6 +59,9 @@ class MissingImageError(ArtpipeError):
 class ImageStore:
     """The stored images of a lake. Reading never creates anything; one process writes at a time."""
 
+    _last_outcomes: ClassVar[tuple[str, pl.DataFrame] | None] = None
+    """What was read last, with its table, version and files: a harvest, its checks and the splits read it in turn."""
+
     def __init__(self, lake: DataLake) -> None:
         self.lake = lake
         self.uri = lake.lance_table(IMAGES_TABLE)
@@ -80,8 +83,12 @@ class ImageStore:
         if dataset is None:
             empty = pa.schema([IMAGES_SCHEMA.field(name) for name in OUTCOME_COLUMNS]).empty_table()
             return cast("pl.DataFrame", pl.from_arrow(empty))
-        rows = cast("pl.DataFrame", pl.from_arrow(dataset.to_table(columns=OUTCOME_COLUMNS)))
-        return rows.sort("artwork_id")
+        key = f"{self.uri} {dataset.version} {[fragment.metadata for fragment in dataset.get_fragments()]}"
+        last = ImageStore._last_outcomes
+        if last is None or last[0] != key:
+            rows = cast("pl.DataFrame", pl.from_arrow(dataset.to_table(columns=OUTCOME_COLUMNS)))
+            last = ImageStore._last_outcomes = (key, rows.sort("artwork_id"))
+        return last[1]
 
     def stored_rows(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows whose exact JPEG is still stored: an image replaced at the source since then is another one.

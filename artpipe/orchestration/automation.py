@@ -17,7 +17,7 @@ import dagster as dg
 
 from artpipe.orchestration.alerts import Alert, Trouble, Watch, deliver, overdue, stale_text
 from artpipe.orchestration.asset import GALLERY_POOL
-from artpipe.orchestration.instance import UNFINISHED, cancel_dead_runs
+from artpipe.orchestration.instance import UNFINISHED, end_dead_runs
 from artpipe.orchestration.next_assets import AssetStatus, for_automation, next_assets, still_requested
 from artpipe.orchestration.staleness import asset_statuses
 from artpipe.settings import Settings
@@ -95,7 +95,7 @@ def _follow_changes(settings: Settings, status: dg.DefaultSensorStatus, *, loade
     def follow_changes(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if context.repository_def is None:
             return dg.SkipReason("the graph is not known here")
-        cancel_dead_runs(context.instance)
+        end_dead_runs(context.instance)
         found = asset_statuses(
             context.repository_def.asset_graph, context.instance, settings, asks_due=False, loaded_at=loaded_at
         )
@@ -202,7 +202,7 @@ def troubles(
     found += [
         Trouble(name, f"held up: {status.unmet_checks[0]}", patience_s)
         for name, status in statuses.items()
-        if status.unmet_checks
+        if status.status == "fresh" and status.unmet_checks
     ]
     return found + [
         Trouble(name, f"older than {settings.fresh_within_days:g} days", 0.0)

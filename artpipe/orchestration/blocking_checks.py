@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from artpipe.errors import ArtpipeError
+from artpipe.orchestration.lineage import Lineage
 from artpipe.orchestration.next_assets import in_words
 
 DATA_VERSION_TAG = "dagster/data_version"
@@ -39,44 +40,49 @@ class BlockingChecks:
                 names[asset] = (*names.get(asset, ()), spec.name)
         return cls(names)
 
-    def refuse_below_failed(self, instance: dg.DagsterInstance, upstream: Collection[str]) -> None:
+    def refuse_below_unmet(self, instance: dg.DagsterInstance, lineage: Lineage, upstream: Collection[str]) -> None:
         """Stop a step whose inputs did not pass their blocking checks.
 
         Args:
             instance: Dagster's event log.
+            lineage: of the lake.
             upstream: the assets that the step reads.
 
         Raises:
             BlockingCheckError: one of them did not.
         """
         for asset in upstream:
-            key = dg.AssetKey(asset)
-            records = instance.get_asset_records([key]) if self.names.get(asset) else []
-            event = records[0].asset_entry.last_materialization_record if records else None
-            for why in in_words(*unmet_checks(instance, self.names.get(asset, ()), event)):
+            checks = self.names.get(asset, ())
+            record = lineage.read(asset) if checks else None
+            for why in in_words(*unmet_checks(instance, asset, checks, record.data_version if record else None)):
                 raise BlockingCheckError(
                     f"{why} on `{asset}`, so nothing is made from it; run `artpipe refresh`, which checks it again."
                 )
 
 
 def unmet_checks(
-    instance: dg.DagsterInstance, checks: Collection[str], event: dg.EventLogRecord | None
+    instance: dg.DagsterInstance, asset: str, checks: Collection[str], data_version: str | None
 ) -> tuple[list[str], list[str]]:
-    """The checks that failed on what an asset holds, and those that did not run on it.
+    """The checks that failed on what the lake holds of an asset, and those that did not run on it.
+
+    The version in the lake counts, not the last that this Dagster home recorded: another home may have written since,
+    or the lake was restored.
 
     Args:
         instance: Dagster's event log.
-        checks: names of the asset's blocking checks.
-        event: its last materialisation; nothing is unmet where it has none.
+        asset: which the checks are about.
+        checks: names of its blocking checks.
+        data_version: of what the lake holds; None where it holds nothing that is complete.
     """
     failed: list[str] = []
     skipped: list[str] = []
-    if event is None or event.asset_key is None:
-        return failed, skipped
+    key = dg.AssetKey(asset)
     for check in checks:
-        found = instance.get_latest_asset_check_evaluation_record(dg.AssetCheckKey(event.asset_key, check))
+        found = instance.get_latest_asset_check_evaluation_record(dg.AssetCheckKey(key, check))
         evaluation = found.event.asset_check_evaluation if found and found.event else None
-        if evaluation is None or not _is_of_present_version(instance, evaluation, event):
+        if evaluation is None and data_version is None:
+            continue  # never made; the step that reads it has nothing to read
+        if evaluation is None or _evaluated_version(instance, evaluation) != data_version:
             skipped.append(check)
         elif not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
             failed.append(check)
@@ -89,13 +95,11 @@ def data_version_of(event: dg.EventLogRecord) -> str | None:
     return (materialization.tags or {}).get(DATA_VERSION_TAG) if materialization else None
 
 
-def _is_of_present_version(
-    instance: dg.DagsterInstance, evaluation: dg.AssetCheckEvaluation, event: dg.EventLogRecord
-) -> bool:
-    """Whether a check evaluated the last materialisation of its asset, or an earlier one with the same data version."""
+def _evaluated_version(instance: dg.DagsterInstance, evaluation: dg.AssetCheckEvaluation) -> str | None:
+    """The data version of the materialisation that a check evaluated."""
     target = evaluation.target_materialization_data
-    if target is None or target.storage_id == event.storage_id:
-        return target is not None
+    if target is None:
+        return None
     filter_ = dg.AssetRecordsFilter(evaluation.asset_key, storage_ids=[target.storage_id])
-    earlier = instance.fetch_materializations(filter_, limit=1).records
-    return bool(earlier) and data_version_of(earlier[0]) == data_version_of(event)
+    records = instance.fetch_materializations(filter_, limit=1).records
+    return data_version_of(records[0]) if records else None

@@ -15,7 +15,10 @@ from artpipe.lake.paths import DataLake, write_whole
 from artpipe.settings import Settings
 
 PROCESS_TAG = "artpipe/process"
-"""Names the process that executes a run itself, as `host:pid`; runs of the Dagster daemon have none."""
+"""Names the process that executes a run, as `host:pid:start`."""
+
+REFRESH_TAG = "artpipe/refresh"
+"""Every run of one refresh carries this tag with the same value."""
 
 UNFINISHED = [
     status
@@ -50,32 +53,45 @@ def open_instance(settings: Settings) -> Generator[dg.DagsterInstance]:
 
 def this_process() -> str:
     """The value of `PROCESS_TAG` for runs of this process."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    return f"{socket.gethostname()}:{os.getpid()}:{_started_at(os.getpid())}"
 
 
-def cancel_dead_runs(instance: dg.DagsterInstance) -> list[str]:
+def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """End the runs whose process on this machine is gone, so that neither a queue nor an asset waits for them.
+
+    A run of a refresh is cancelled: its person starts another one. One that a code server launched counts as failed:
+    the Dagster daemon tries it again as often as its `run_retries` allow.
 
     Returns:
         The ids of those runs.
     """
     ended: list[str] = []
     for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
-        host, _, pid = run.tags.get(PROCESS_TAG, "").partition(":")
-        if host == socket.gethostname() and not _is_alive(int(pid)):
-            instance.report_run_canceled(run, f"process {pid} ended before its run did")
+        host, pid, started_at = [*run.tags.get(PROCESS_TAG, "").split(":"), "", ""][:3]
+        if host == socket.gethostname() and not _is_alive(int(pid), started_at):
+            end = instance.report_run_canceled if run.remote_job_origin is None else instance.report_run_failed
+            end(run, f"process {pid} ended before its run did")
             ended.append(run.run_id)
     return ended
 
 
-def _is_alive(pid: int) -> bool:
+def _is_alive(pid: int, started_at: str) -> bool:
+    """Whether the process that started then still runs; a later process may have its number."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:  # it is there, and somebody else's
-        return True
-    return True
+        pass
+    return not started_at or _started_at(pid) in ("", started_at)
+
+
+def _started_at(pid: int) -> str:
+    """When a process started, in clock ticks of Linux since the machine did; "" on other systems."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
 
 
 def ui_command(settings: Settings) -> str:

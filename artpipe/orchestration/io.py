@@ -1,15 +1,15 @@
-"""Reads the inputs of assets and checks: each by the storage that the upstream asset names where it is defined."""
+"""Reads the inputs of checks: each by the storage that the asset names where it is defined."""
 
 from typing import Any
 
 import dagster as dg
 
 from artpipe.lake.paths import DataLake
-from artpipe.orchestration.asset import adopt_renamed, declaration_of
+from artpipe.orchestration.declaration import read_input
 
 
 class LakeIOManager(dg.IOManager):
-    """Reads what assets hold from the lake; `asset.py` writes it, before Dagster is told of it."""
+    """Reads what assets hold for their checks; `asset.py` reads the inputs of assets, and writes what they hold."""
 
     def __init__(self, lake: DataLake) -> None:
         self.lake = lake
@@ -22,17 +22,5 @@ class LakeIOManager(dg.IOManager):
         )
 
     def load_input(self, context: dg.InputContext) -> Any:
-        """Read what the upstream asset holds.
-
-        Raises:
-            DagsterInvariantViolationError: it names no storage that can be read.
-            MissingTableError: it was never made.
-        """
-        asset = context.asset_key.path[-1]
-        declared = declaration_of(asset)
-        if declared is None or declared.stored is None or declared.stored.read is None:
-            raise dg.DagsterInvariantViolationError(
-                f"`{asset}` cannot be read as an input; name it in `deps`, or give its storage a `read`."
-            )
-        adopt_renamed(self.lake)
-        return declared.stored.read(self.lake, asset)
+        """Read what the upstream asset holds, for a check."""
+        return read_input(self.lake, context.asset_key.path[-1])

@@ -154,9 +154,10 @@ def for_automation(
 ) -> dict[str, AssetStatus]:
     """The statuses as the automation takes them.
 
-    The schedule asks the roots, and after them runs what asks the source itself. What was requested already for the
-    same occasion is held, whatever came of it: so a failing asset runs once for each change and once after each
-    re-scrape, and what a run makes with other code or settings than this process knows is made once.
+    The schedule asks roots that are fresh, and after them runs what asks the source itself; a root that is missing or
+    was cut off runs at once. What was requested already for the same occasion is held, whatever came of it: so a
+    failing asset runs once for each change and once after each re-scrape, and what a run makes with other code or
+    settings than this process knows is made once.
 
     Args:
         statuses: of every asset, inputs first.
@@ -172,8 +173,6 @@ def for_automation(
 
 
 def _hold(statuses: Mapping[str, AssetStatus], status: AssetStatus, requested: str | None) -> str:
-    if status.is_root:
-        return "the re-scrape schedule asks it"
     if status.status == "fresh" and status.failed_checks:
         return status.unmet_checks[0]
     if status.needs_run and requested == occasion(statuses, status):
@@ -187,7 +186,7 @@ def occasion(statuses: Mapping[str, AssetStatus], status: AssetStatus) -> str:
     return "; ".join(
         [
             status.status if not status.due else f"{status.status}, {status.due}",
-            *status.skipped_checks,
+            *(status.skipped_checks if status.status == "fresh" else ()),  # a run that failed skipped them too
             status.code_version,
             *(f"{parent} {statuses[parent].data_version}" for parent in status.upstream),
             *status.observed,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import dagster as dg
 
 from artpipe.orchestration.instance import open_instance
-from artpipe.orchestration.next_assets import AssetStatus, ancestors, failed_above, for_refresh
+from artpipe.orchestration.next_assets import AssetStatus, ancestors, failed_above, for_refresh, in_words
 from artpipe.orchestration.runner import selected_assets
 from artpipe.orchestration.staleness import asset_statuses
 from artpipe.progress import clock_text
@@ -32,7 +32,10 @@ class Forecast:
     @property
     def why(self) -> str:
         """Why it is not fresh, or runs all the same."""
-        return "; ".join([*self.state.reasons, *self.state.unmet_checks]) or self.state.due
+        state = self.state
+        # The checks of what has to be made anew did not run on it: that goes without saying.
+        unmet = in_words(state.failed_checks, () if state.reasons else state.skipped_checks)
+        return "; ".join([*state.reasons, *unmet]) or state.due
 
 
 @dataclass(frozen=True)

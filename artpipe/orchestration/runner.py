@@ -17,10 +17,10 @@ import dagster as dg
 from artpipe.errors import ArtpipeError
 from artpipe.lake.lock import refresh_lock
 from artpipe.lake.paths import DataLake
-from artpipe.orchestration.asset import adopt_renamed
 from artpipe.orchestration.blocking_checks import BlockingCheckError
 from artpipe.orchestration.dagster_private import AssetGraph
-from artpipe.orchestration.instance import PROCESS_TAG, cancel_dead_runs, open_instance, this_process
+from artpipe.orchestration.declaration import adopt_renamed
+from artpipe.orchestration.instance import PROCESS_TAG, REFRESH_TAG, end_dead_runs, open_instance, this_process
 from artpipe.orchestration.lines import AssetLines, logger_of
 from artpipe.orchestration.metadata import REUSED, WORK
 from artpipe.orchestration.next_assets import AssetStatus, failed_above, for_refresh, next_assets
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 REPORTED_WORK = ("requests", "not_modified", "images_fetched", "images_embedded", "rows_updated")
-RUN_TAG = "artpipe/refresh"
-"""Every run of one refresh carries this tag with the same value."""
-
 Run = Callable[[set[str]], str]
 """Materialises assets in one Dagster run, and returns its id."""
 
@@ -128,7 +125,7 @@ def refresh(
     selected = selected_assets(graph, options.select)
     report = RefreshReport()
     with refresh_lock(lake, console, wait=options.wait), open_instance(settings) as instance:
-        cancel_dead_runs(instance)
+        end_dead_runs(instance)
         adopt_renamed(lake, instance)
         run = _runner(definitions, instance, lines, options)
         while True:
@@ -200,7 +197,7 @@ def _runner(
     """What runs assets: this process, or the queue of a webserver."""
     job = definitions.resolve_implicit_global_asset_job_def()
     graph = definitions.resolve_asset_graph()
-    tags = {RUN_TAG: uuid.uuid4().hex[:8]}
+    tags = {REFRESH_TAG: uuid.uuid4().hex[:8]}
 
     def config_of(wave: Iterable[str]) -> dict[str, Any]:
         if not options.force:
@@ -210,10 +207,10 @@ def _runner(
         return {"ops": {step.node_def.name: forced for step in steps if "force" in _config_fields(step)}}
 
     def run_here(wave: set[str]) -> str:
-        subset = job.get_subset(asset_selection={dg.AssetKey(name) for name in wave})
+        keys = [dg.AssetKey(name) for name in sorted(wave)]
         config = config_of(wave) | {"loggers": {"lines": {}}}
-        process = {PROCESS_TAG: this_process()}
-        return subset.execute_in_process(instance=instance, run_config=config, tags=tags | process).run_id
+        process = {PROCESS_TAG: this_process(), "dagster/max_retries": "0"}  # the daemon cannot start this again
+        return job.execute_in_process(config, instance, asset_selection=keys, tags=tags | process).run_id
 
     def run_there(wave: set[str]) -> str:
         from artpipe.orchestration.webserver import run_through

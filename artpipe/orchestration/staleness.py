@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from artpipe.lake.paths import DataLake
-from artpipe.orchestration.asset import Declaration, declarations, observe_files
 from artpipe.orchestration.blocking_checks import BlockingChecks, data_version_of, unmet_checks
 from artpipe.orchestration.dagster_private import AssetGraph
-from artpipe.orchestration.instance import UNFINISHED
+from artpipe.orchestration.declaration import DECLARED, Declaration, observe_files
+from artpipe.orchestration.instance import REFRESH_TAG, UNFINISHED
 from artpipe.orchestration.lineage import ABSENT, Lineage, Origin, Record
 from artpipe.orchestration.metadata import CHANGES
 from artpipe.orchestration.next_assets import AssetStatus, Freshness
@@ -59,17 +59,18 @@ def asset_statuses(
     entries = [record.asset_entry for record in instance.get_asset_records(keys)]
     events = {entry.asset_key: entry.last_materialization_record for entry in entries}
     blocking = BlockingChecks.among(graph.get_check_spec(check) for check in graph.asset_check_keys)
-    in_progress, declared_assets = _in_progress(graph, instance), declarations()
+    in_progress = _in_progress(graph, instance)
+    records = {key.path[-1]: DECLARED[key.path[-1]].record(lineage) for key in keys}
+    versions = {name: record.data_version for name, record in records.items() if record is not None}
     now, statuses = datetime.now(UTC), dict[str, AssetStatus]()
     for key in keys:
         name, event = key.path[-1], events.get(key)
-        declared = declared_assets[name]
-        record = declared.record(lineage)
+        declared, record = DECLARED[name], records[name]
         # The code version that was loaded, which a run of newer code does not have.
-        origin = replace(declared.origin(lineage, settings), code_version=graph.get(key).code_version or "")
+        origin = replace(declared.origin(versions, settings), code_version=graph.get(key).code_version or "")
         is_newer = loaded_at is not None and record is not None and _written_at(record, event) > loaded_at
         status, reasons = _freshness(declared, origin, record, event, lineage.lake, instance, is_newer=is_newer)
-        failed, skipped = unmet_checks(instance, blocking.names.get(name, ()), event)
+        failed, skipped = unmet_checks(instance, name, blocking.names.get(name, ()), versions.get(name))
         questions = declared.questions(lineage.lake, settings, now) if asks_due and status == "fresh" else {}
         made_here = {parent: version for parent, version in origin.inputs.items() if parent in statuses}
         statuses[name] = AssetStatus(
@@ -84,7 +85,7 @@ def asset_statuses(
             skipped_checks=tuple(skipped),
             in_progress=key in in_progress,
             observed=tuple(f"{file} {version}" for file, version in origin.inputs.items() if file not in statuses),
-            data_version=record.data_version if record else ABSENT,
+            data_version=versions.get(name, ABSENT),
             code_version=origin.code_version,
             record_id=event.storage_id if event else None,
             seconds=record.seconds if record else None,
@@ -133,6 +134,9 @@ def _differences(then: Origin, now: Origin, event: dg.EventLogRecord, instance: 
     reasons = code_changes(then.code_version, now.code_version)
     for parent in sorted(then.inputs.keys() | now.inputs.keys()):
         if then.inputs.get(parent) != now.inputs.get(parent):
+            if now.inputs.get(parent) == ABSENT:
+                reasons.append(f"`{parent}` is not complete")
+                continue
             summary = changes_since(dg.AssetKey(parent), event.timestamp, instance)
             reasons.append(f"`{parent}` changed" + (f": {summary}" if summary else ""))
     return reasons
@@ -141,11 +145,10 @@ def _differences(then: Origin, now: Origin, event: dg.EventLogRecord, instance: 
 def _is_recorded(origin: Origin, event: dg.EventLogRecord) -> bool:
     """Whether Dagster recorded a materialisation as made from this; an edited file it may have observed later."""
     tags = (event.asset_materialization.tags if event.asset_materialization else None) or {}
-    known = declarations()
     expected = {_CODE_VERSION_TAG: origin.code_version} | {
         f"{_INPUT_VERSION_TAG}{name}": version
         for name, version in origin.inputs.items()
-        if name not in known or known[name].observe is None
+        if name not in DECLARED or DECLARED[name].observe is None
     }
     return expected.items() <= tags.items()
 
@@ -161,10 +164,11 @@ def _due_in_words(questions: Mapping[str, int]) -> str:
 
 
 def _in_progress(graph: AssetGraph, instance: dg.DagsterInstance) -> set[dg.AssetKey]:
-    """The assets of runs that have not ended."""
+    """The assets of runs that have not ended; a refresh goes on to whatever is stale below."""
     found: set[dg.AssetKey] = set()
     for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
-        found |= run.asset_selection or graph.materializable_asset_keys
+        is_refresh = REFRESH_TAG in run.tags
+        found |= (None if is_refresh else run.asset_selection) or graph.materializable_asset_keys
     return found
 
 

@@ -1,6 +1,7 @@
 """The Lance table of images: no artwork twice, JPEGs by random access, light changes that leave JPEGs alone."""
 
 import random
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -114,3 +115,23 @@ def test_a_full_disk_is_an_error_with_the_next_step_and_loses_nothing(store, tmp
         store.upsert([row("a/x/2")])
     assert str(tmp_path) in str(raised.value)
     assert ImageStore(DataLake(tmp_path)).jpegs(["a/x/1"]) == [b"one"]
+
+
+def test_the_outcomes_of_one_version_are_read_once_by_whoever_asks(store, monkeypatch):
+    store.upsert([row("a")])
+    first = store.outcomes()
+    with monkeypatch.context() as patch:
+        patch.setattr("polars.from_arrow", None)
+        assert ImageStore(store.lake).outcomes() is first
+    store.amend([{"artwork_id": "a", "status": "gone"}])
+    assert store.outcomes()["status"].to_list() == ["gone"]
+    assert first["status"].to_list() != ["gone"]
+
+
+def test_the_outcomes_of_a_table_that_was_made_anew_are_its_own(store):
+    store.upsert([row("a")])
+    store.outcomes()
+    shutil.rmtree(store.uri)
+    other = ImageStore(store.lake)
+    other.upsert([row("b")])
+    assert other.outcomes()["artwork_id"].to_list() == ["b"]

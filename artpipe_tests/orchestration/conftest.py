@@ -17,7 +17,7 @@ from rich.console import Console
 from artpipe.definitions import build_definitions
 from artpipe.lake.parquet import read_table
 from artpipe.lake.paths import DataLake
-from artpipe.orchestration import asset
+from artpipe.orchestration.declaration import DECLARED
 from artpipe.orchestration.instance import open_instance
 from artpipe.orchestration.runner import RefreshOptions, RefreshReport, refresh
 from artpipe.orchestration.staleness import asset_statuses
@@ -169,10 +169,10 @@ class Upkeep:
 @pytest.fixture(autouse=True)
 def toys_are_forgotten() -> Iterator[None]:
     """What a test declares with the decorator is no asset of the next test."""
-    kept = dict(asset.DECLARED)
+    kept = dict(DECLARED)
     yield
-    asset.DECLARED.clear()
-    asset.DECLARED.update(kept)
+    DECLARED.clear()
+    DECLARED.update(kept)
 
 
 @pytest.fixture(scope="session")

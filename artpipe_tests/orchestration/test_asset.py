@@ -1,6 +1,7 @@
 """A toy asset made with the decorator behaves as every asset of the graph: reused, recorded, forced, selected alone."""
 
 import dataclasses
+import threading
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -9,22 +10,20 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
+from filelock import FileLock
 
-from artpipe.lake.parquet import MissingTableError, read_table
+from artpipe.lake.parquet import MissingTableError, read_table, write_table
 from artpipe.lake.paths import DataLake, file_version, write_whole
 from artpipe.orchestration.asset import (
-    DECLARED,
     AssetStep,
     Result,
     RunConfig,
-    adopt_renamed,
-    declaration_of,
-    observe_files,
     observed_file,
     pipeline_asset,
     pipeline_assets,
 )
 from artpipe.orchestration.blocking_checks import BlockingChecks
+from artpipe.orchestration.declaration import DECLARED, adopt_renamed, declaration_of, observe_files
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.io import LakeIOManager
 from artpipe.orchestration.lineage import Lineage, Origin
@@ -240,6 +239,50 @@ def test_an_input_that_was_never_made_is_named(bench: Bench):
         bench.run("toy_sum")
 
 
+def test_an_input_that_changes_while_it_is_read_makes_the_asset_stale(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    bench.run()
+
+    def read(lake: DataLake, asset: str) -> pl.DataFrame:
+        record = bench.lineage.read(asset)
+        assert record is not None
+        bench.lineage.write(asset, dataclasses.replace(record, data_version="newer"))  # by another process
+        return read_table(lake, asset)
+
+    rows = DECLARED["toy_rows"]
+    with monkeypatch.context() as patch:
+        patch.setitem(DECLARED, "toy_rows", dataclasses.replace(rows, stored=dataclasses.replace(PARQUET, read=read)))
+        bench.run("toy_sum", config={"toy_sum": {"force": True}})
+    bench.run("toy_sum")
+    assert MADE == ["toy_sum"], "not reused: it was made from one of the two versions, and which is not known"
+
+
+def test_a_reused_asset_does_not_read_its_inputs(bench: Bench):
+    bench.run()
+    bench.lake.table("toy_rows").unlink()
+    bench.run("toy_sum")
+    assert MADE == []
+
+
+def test_of_two_processes_that_make_an_asset_one_waits_and_reuses_it(bench: Bench):
+    bench.run()
+    bench.lake.table("toy_sum").unlink()
+    finished = threading.Event()
+
+    def second() -> None:
+        bench.run("toy_sum")
+        finished.set()
+
+    lock = FileLock(bench.lake.lock_file("step_toy_sum"))
+    with lock:
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert not finished.wait(0.5)
+        write_table(bench.lake.table("toy_sum"), pl.DataFrame({"sum": [1]}))  # what the first process makes
+    thread.join(30)
+    assert finished.is_set()
+    assert MADE == []
+
+
 def test_an_edited_file_is_seen_without_a_reload(bench: Bench):
     bench.run()
     bench.edit_notes("said by a person")
@@ -300,6 +343,15 @@ def test_an_asset_under_its_former_name_is_taken_over_with_its_history(bench: Be
     assert MADE == ["toy_root"]
     assert not bench.lake.table("toy_old").exists()
     assert not bench.lake.lineage("toy_old").exists()
+
+
+def test_an_asset_of_an_object_store_is_taken_over_too():
+    lake = DataLake("memory://older/lake")
+    write_table(lake.table("toy_old"), pl.DataFrame({"row": [1]}))
+    adopt_renamed(lake)
+    adopt_renamed(lake)
+    assert read_table(lake, "toy_rows")["row"].to_list() == [1]
+    assert not lake.table("toy_old").exists()
 
 
 def test_the_history_of_a_former_name_is_reported_once_under_the_present_one(bench: Bench):

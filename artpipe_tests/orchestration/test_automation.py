@@ -1,6 +1,7 @@
 """What runs by itself: a change goes down once and stops where nothing changed, and people are alerted once."""
 
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from artpipe.definitions import build_definitions
 from artpipe.orchestration.automation import RESCRAPE, automation_sensors, rescrape_schedule
-from artpipe.orchestration.instance import PROCESS_TAG, this_process
+from artpipe.orchestration.instance import PROCESS_TAG, REFRESH_TAG, this_process
 from artpipe.settings import Settings
 from artpipe_tests.conftest import FakeWebhook
 from artpipe_tests.orchestration.toy_graph import Graph
@@ -41,13 +42,20 @@ def graph(new_graph: Graph) -> Graph:
     return new_graph
 
 
-def test_nothing_is_requested_before_the_roots_are_there(new_graph: Graph):
-    assert new_graph.tick() == set()
-    new_graph.run("catalog")
-    assert new_graph.tick() == set()
+def test_an_empty_home_builds_itself_and_waits_for_no_schedule(new_graph: Graph):
+    assert new_graph.settle() == [set(new_graph.statuses())]
+    assert {name for name, status in new_graph.statuses().items() if status.needs_run} == set()
 
 
 def test_a_whole_missing_graph_runs_in_one_go_once_the_roots_are_there(new_graph: Graph):
+    new_graph.run("catalog", "list")
+    assert new_graph.settle() == [{"works", "pictures", "groups", "index"}]
+
+
+def test_a_source_that_does_not_answer_is_asked_once_and_then_by_the_schedule(new_graph: Graph):
+    new_graph.broken.add("catalog")
+    assert len(new_graph.settle()) == 1
+    new_graph.broken.clear()
     new_graph.run("catalog", "list")
     assert new_graph.settle() == [{"works", "pictures", "groups", "index"}]
 
@@ -96,6 +104,14 @@ def test_nothing_is_requested_while_it_is_being_made(graph: Graph, busy: str):
     assert graph.tick() == {"works"}
 
 
+def test_nothing_is_requested_while_a_refresh_runs_which_goes_on_to_what_is_below(graph: Graph):
+    graph.edited.write_text("edited")
+    run = graph.begin("list", tags={REFRESH_TAG: "1"})
+    assert graph.tick() == set()
+    graph.instance.report_run_canceled(run)
+    assert graph.tick() == {"groups"}
+
+
 def test_a_change_that_lands_during_a_run_is_not_lost(graph: Graph):
     graph.holds["catalog"] = "2"
     graph.run("catalog")
@@ -124,6 +140,17 @@ def test_a_failing_asset_is_not_requested_again_until_something_above_it_or_its_
     graph.code["works"] = "2"
     graph.restart()
     assert graph.settle() == [{"works"}, {"pictures"}, {"groups"}, {"index"}]
+
+
+def test_an_asset_with_checks_that_fails_is_requested_once(graph: Graph):
+    graph.broken.add("groups")
+    graph.edited.write_text("what cannot be read")
+    assert graph.settle() == [{"groups"}]
+    (reason,) = graph.statuses()["index"].reasons
+    assert reason == "`groups` is not complete"
+    graph.edited.unlink()
+    graph.broken.clear()
+    assert graph.settle() == [{"groups"}]
 
 
 def test_a_failing_asset_is_tried_once_more_after_each_rescrape(graph: Graph):
@@ -226,11 +253,18 @@ def test_a_run_whose_process_is_gone_holds_nothing_up(graph: Graph):
     dead.wait()
     run = graph.begin("works", tags={PROCESS_TAG: f"{socket.gethostname()}:{dead.pid}"})
     alive = graph.begin("index", tags={PROCESS_TAG: this_process()})
+    reused = f"{socket.gethostname()}:{os.getpid()}:1"  # a process with this number lives, and is a later one
+    replaced = graph.begin("groups", tags={PROCESS_TAG: reused})
     graph.holds["catalog"] = "2"
     graph.run("catalog")
     assert graph.tick() == {"works"}
     found = {one.run_id: one.status for one in graph.instance.get_runs()}
-    assert (found[run.run_id], found[alive.run_id]) == (dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.STARTED)
+    ended, started = dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.STARTED
+    assert [found[each.run_id] for each in (run, replaced, alive)] == [ended, ended, started]
+
+
+def test_every_run_names_its_process(graph: Graph):
+    assert {run.tags.get(PROCESS_TAG) for run in graph.instance.get_runs()} == {this_process()}
 
 
 def test_a_cursor_of_an_older_artpipe_is_no_obstacle(graph: Graph):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from artpipe.orchestration.blocking_checks import BlockingCheckError
@@ -77,3 +78,29 @@ def test_a_refresh_runs_a_check_that_did_not_run_on_the_present_version(graph: G
 def test_a_check_that_passed_on_the_same_version_need_not_run_again(graph: Graph):
     graph.run("groups", checks=False)
     assert graph.statuses()["groups"].unmet_checks == ()
+
+
+def test_what_another_home_wrote_is_held_until_it_is_checked_here(graph: Graph):
+    with dg.DagsterInstance.ephemeral() as home:
+        other = Graph(home, graph.edited.parent)
+        other.failed_checks.add("groups")
+        graph.edited.write_text("a leak")
+        other.run("catalog", "list", "works", "pictures")
+        assert not other.run("groups")
+    assert graph.statuses()["groups"].skipped_checks == ("groups_are_sound",)
+    assert not graph.run("index"), "the check passed here on what was there before"
+
+
+def test_a_home_that_knows_no_check_lets_nothing_be_made_from_what_the_lake_holds(graph: Graph):
+    with dg.DagsterInstance.ephemeral() as home:
+        new = Graph(home, graph.edited.parent)
+        assert not new.run("index")
+        assert new.run("catalog", "list", "works", "pictures", "groups")
+        assert new.run("index")
+
+
+def test_a_run_of_a_refresh_shows_what_it_makes(graph: Graph):
+    graph.edited.write_text("new groups")
+    graph.refresh()
+    runs = [{key.to_user_string() for key in run.asset_selection or ()} for run in graph.instance.get_runs(limit=2)]
+    assert runs == [{"index"}, {"groups"}]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 import pytest
 
-from artpipe.orchestration import asset
+from artpipe.orchestration.declaration import DECLARED
 from artpipe.orchestration.runner import RefreshReport
 from artpipe.search import Collection
 from artpipe.splits.overrides import OverrideFiles, write_label, write_same_work
@@ -233,8 +233,8 @@ def assert_whole(upkeep) -> None:
 
 
 def test_a_changed_code_version_runs_its_asset_alone(upkeep, monkeypatch: pytest.MonkeyPatch):
-    edited = replace(asset.declarations()["evaluation_report"], version="edited")
-    monkeypatch.setitem(asset.DECLARED, "evaluation_report", edited)
+    edited = replace(DECLARED["evaluation_report"], version="edited")
+    monkeypatch.setitem(DECLARED, "evaluation_report", edited)
     report = upkeep.refresh()
     assert set(report.ran) == {*ROOTS, "evaluation_report"}
     assert report.reused == []

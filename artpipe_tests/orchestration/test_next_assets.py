@@ -96,10 +96,14 @@ def test_nothing_runs_below_what_is_held_up():
     assert next_assets(held, EVERYTHING) == set()
 
 
-def test_the_automation_leaves_the_roots_to_the_schedule():
-    assert next_assets(for_automation(statuses(root="stale"), {}, None), EVERYTHING) == set()
-    missing = for_automation(statuses(**dict.fromkeys(CHAIN, "missing")), {}, None)
-    assert next_assets(missing, EVERYTHING) == set()
+def test_the_automation_leaves_fresh_roots_to_the_schedule_and_makes_others_at_once():
+    assert next_assets(for_automation(statuses(), {}, None), EVERYTHING) == set()
+    missing = statuses(**dict.fromkeys(CHAIN, "missing"))
+    assert next_assets(for_automation(missing, {}, None), EVERYTHING) == EVERYTHING
+    cut_off = statuses(root="stale", table="stale")
+    assert next_assets(for_automation(cut_off, {}, None), EVERYTHING) == {"root"}
+    requested = still_requested(cut_off, {}, {"root"})
+    assert next_assets(for_automation(cut_off, requested, None), EVERYTHING) == set(), "once; then the schedule asks it"
 
 
 def test_the_automation_requests_an_asset_once_for_one_occasion():
@@ -112,9 +116,11 @@ def test_the_automation_requests_an_asset_once_for_one_occasion():
         changed(now, "clean", code_version="2"),
         changed(now, "clean", status="missing"),
         changed(now, "clean", observed=("labels 2",)),
-        changed(now, "clean", skipped_checks=("rows_are_unique",)),
+        changed(now, "clean", status="fresh", skipped_checks=("rows_are_unique",)),
     ):
         assert next_assets(for_automation(other, requested, None), EVERYTHING) == {"clean"}, other
+    failed_run = changed(now, "clean", skipped_checks=("rows_are_unique",))
+    assert next_assets(for_automation(failed_run, requested, None), EVERYTHING) == set(), "nor did its checks"
     assert still_requested(statuses(), requested, set()) == {}, "what is fresh again may become stale again"
 
 

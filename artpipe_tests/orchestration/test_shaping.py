@@ -7,7 +7,7 @@ import pytest
 
 import artpipe
 from artpipe.definitions import ASSET_MODULES
-from artpipe.orchestration.asset import declarations
+from artpipe.orchestration.declaration import DECLARED
 from artpipe.orchestration.shaping import (
     NOT_SHAPING,
     UndeclaredSettingError,
@@ -37,7 +37,7 @@ def test_a_property_is_refused_where_it_reads_what_is_not_declared():
 
 
 def test_what_a_config_object_reads_must_be_declared_too():
-    declared = declarations()["classifier"].shaped_by
+    declared = DECLARED["classifier"].shaped_by
     config = TrainingConfig.from_settings(declared_settings(Settings(), "classifier", declared))
     assert config == TrainingConfig.from_settings(Settings())
     for name in declared:
@@ -57,7 +57,7 @@ def test_all_settings_at_once_are_read_by_nobody(name: str):
 
 
 def test_every_declared_setting_exists_and_is_not_said_to_shape_nothing():
-    for declared in declarations().values():
+    for declared in DECLARED.values():
         for name in declared.shaped_by:
             assert hasattr(Settings(), name), f"{declared.asset}: {name}"
             assert name not in NOT_SHAPING, f"{declared.asset}: {name}"

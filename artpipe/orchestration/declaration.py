@@ -1,0 +1,181 @@
+"""What is declared of every asset where it is defined, and what the lake and Dagster know of it by that.
+
+`asset.py` fills `DECLARED` when the `assets.py` of a stage is imported; the step of an asset, the reader of inputs and
+`staleness.py` ask it. Here too is what concerns all declarations at once: edited files are observed, and what older
+lakes hold under another name is adopted.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from artpipe.lake.paths import DataLake
+from artpipe.orchestration.lineage import ABSENT, Lineage, Origin, Record
+from artpipe.orchestration.shaping import code_version, declared_settings, joined, parts, same_code
+from artpipe.orchestration.storage import Storage
+from artpipe.settings import Settings
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+Due = Callable[[DataLake, Settings, datetime], Mapping[str, int]]
+"""How much an asset has to ask the outside world now although nothing above it changed, by the reason."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What is declared of an asset where it is defined.
+
+    Attributes:
+        asset: its name.
+        version: of its code; raised when the same inputs and settings would give other content.
+        shaped_by: the settings that shape its content, by name.
+        upstream: the assets that it is made from.
+        stored: how its result is kept; None for an observed file.
+        due: what it has to ask the outside world now; None where it asks nothing.
+        observe: the version of an observed file by its content; None for an asset that is made here.
+        formerly: its name in older lakes, or "".
+        renamed: names in older records, of inputs and of settings, and the input that each is now.
+    """
+
+    asset: str
+    version: str = ""
+    shaped_by: tuple[str, ...] = ()
+    upstream: tuple[str, ...] = ()
+    stored: Storage | None = None
+    due: Due | None = None
+    observe: Callable[[Settings], str] | None = None
+    formerly: str = ""
+    renamed: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def code_version(self, settings: Settings) -> str:
+        """The code version under these settings: `1; image_short_side_px=320`."""
+        return code_version(self.version, {name: getattr(settings, name) for name in self.shaped_by})
+
+    def origin(self, versions: Mapping[str, str], settings: Settings) -> Origin:
+        """What the asset would be made from now, where the lake holds these data versions."""
+        inputs = {name: versions.get(name, ABSENT) for name in self.upstream}
+        for name in self.upstream:
+            above = DECLARED.get(name)
+            if above is not None and above.observe is not None:
+                inputs[name] = above.observed(settings)
+        return Origin(self.code_version(settings), inputs)
+
+    def is_made_from(self, record: Record, origin: Origin) -> bool:
+        """Whether the record's asset would come out the same from `origin`, records of older code included."""
+        code, inputs = parts(record.origin.code_version), dict(record.origin.inputs)
+        for old, new in self.renamed.items():
+            for found in (code, inputs):
+                if old in found:
+                    inputs[new] = found.pop(old)
+        return inputs == origin.inputs and same_code(joined(code), origin.code_version)
+
+    def is_reusable(self, lineage: Lineage, origin: Origin) -> bool:
+        """Whether the lake holds the asset, complete, made from `origin`."""
+        record = lineage.read(self.asset)
+        return record is not None and self.exists(lineage.lake) and self.is_made_from(record, origin)
+
+    def location(self, lake: DataLake) -> "UPath | None":
+        """The file or folder without which it is not in the lake, under its former name where it still has that one."""
+        if self.stored is None:
+            return None
+        found = self.stored.location(lake, self.asset)
+        former = self.stored.location(lake, self.formerly) if self.formerly else found
+        return former if former.exists() and not found.exists() else found
+
+    def exists(self, lake: DataLake) -> bool:
+        """Whether its file or folder is in the lake; always, for what is not kept there."""
+        found = self.location(lake)
+        return found is None or found.exists()
+
+    def record(self, lineage: Lineage) -> Record | None:
+        """Its lineage record, under its former name where it still has that one."""
+        return lineage.read(self.asset) or (lineage.read(self.formerly) if self.formerly else None)
+
+    def questions(self, lake: DataLake, settings: Settings, now: datetime) -> Mapping[str, int]:
+        """How much it has to ask the outside world now although nothing changed, by the reason."""
+        return self.due(lake, self.view(settings), now) if self.due else {}
+
+    def view(self, settings: Settings) -> Settings:
+        """The settings that it may read."""
+        return declared_settings(settings, self.asset, self.shaped_by)
+
+    def observed(self, settings: Settings) -> str:
+        """The version of an observed file by its content now."""
+        return self.observe(self.view(settings)) if self.observe else ""
+
+
+DECLARED: dict[str, Declaration] = {}
+"""Every declaration by the name of its asset; filled when the `assets.py` of a stage is imported."""
+
+
+def declaration_of(asset: str) -> Declaration | None:
+    """What was declared of an asset by this name; None for one that is no asset of the pipeline."""
+    return DECLARED.get(asset)
+
+
+def read_input(lake: DataLake, asset: str) -> Any:
+    """Read what an asset holds, by the storage that it declares.
+
+    Raises:
+        DagsterInvariantViolationError: it names no storage that can be read.
+        MissingTableError: it was never made.
+    """
+    declared = declaration_of(asset)
+    if declared is None or declared.stored is None or declared.stored.read is None:
+        raise dg.DagsterInvariantViolationError(
+            f"`{asset}` cannot be read as an input; name it in `deps`, or give its storage a `read`."
+        )
+    adopt_renamed(lake)
+    return declared.stored.read(lake, asset)
+
+
+def observe_files(instance: dg.DagsterInstance, settings: Settings) -> list[str]:
+    """Report to Dagster the files whose content differs from what it last observed; their asset names.
+
+    Every route asks this before it asks what is stale, so that an edit is seen without a reload.
+    """
+    changed: list[str] = []
+    for asset, declared in DECLARED.items():
+        if declared.observe is None:
+            continue
+        key, version = dg.AssetKey(asset), declared.observed(settings)
+        records = instance.fetch_observations(key, limit=1).records
+        last = records[0].asset_observation if records else None
+        if last is None or last.data_version != version:
+            instance.report_runless_asset_event(
+                dg.AssetObservation(key, tags={"dagster/data_version": version}, description="content of the file")
+            )
+            changed.append(asset)
+    return changed
+
+
+def adopt_renamed(lake: DataLake, instance: dg.DagsterInstance | None = None) -> None:
+    """Move what older lakes hold under an asset's former name to its present one: its file, its record, its history.
+
+    Args:
+        lake: whose files.
+        instance: whose history; it is left alone where it is None.
+    """
+    lineage = Lineage(lake)
+    for asset, declared in DECLARED.items():
+        if not declared.formerly or declared.stored is None:
+            continue
+        place, former = declared.stored.location(lake, asset), declared.stored.location(lake, declared.formerly)
+        if former.exists() and not place.exists():
+            with suppress(FileNotFoundError):  # another process moved it first
+                former.rename(place)
+        if (record := lineage.read(declared.formerly)) is not None:
+            if lineage.read(asset) is None:
+                lineage.write(asset, record)
+            lake.lineage(declared.formerly).unlink(missing_ok=True)
+        if instance is not None and instance.get_latest_materialization_event(dg.AssetKey(asset)) is None:
+            event = instance.get_latest_materialization_event(dg.AssetKey(declared.formerly))
+            if event is not None and (made := event.asset_materialization) is not None:
+                instance.report_runless_asset_event(
+                    dg.AssetMaterialization(asset, metadata=dict(made.metadata), tags=dict(made.tags or {}))
+                )

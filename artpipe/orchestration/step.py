@@ -1,0 +1,248 @@
+"""What runs when Dagster makes an asset: reuse, or the body around which everything else is done.
+
+A step holds a lock, reads the lineage records of its inputs, and only then the inputs themselves. So of two processes
+that make the same asset one waits and finds it made, and an input that changes in between is newer than its record:
+the asset counts as stale and is made again, never as fresh.
+"""
+
+import inspect
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Concatenate, cast
+
+import dagster as dg
+
+from artpipe.lake.paths import DataLake
+from artpipe.orchestration.blocking_checks import BlockingChecks
+from artpipe.orchestration.declaration import DECLARED, Declaration, adopt_renamed, read_input
+from artpipe.orchestration.instance import PROCESS_TAG, this_process
+from artpipe.orchestration.lineage import Lineage, Origin, Record
+from artpipe.orchestration.metadata import CHANGES, REUSED, WORK
+from artpipe.orchestration.storage import Storage
+from artpipe.progress import Progress, progress_for
+from artpipe.settings import Settings
+
+
+class RunConfig(dg.Config):
+    """Run config of every asset that can be reused: `force` makes it anew although nothing changed."""
+
+    force: bool = False
+
+    @property
+    def must_run(self) -> bool:
+        """Whether this run makes the asset although nothing changed."""
+        return self.force
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the body of an asset made.
+
+    Attributes:
+        value: what the asset's storage writes; None where the body has written it.
+        version: the data version, a hash of the content; where it is empty, the storage takes it of the value.
+        metadata: what Dagster shows, beside the row count, columns and preview of a table.
+        asset: its name, in a step that makes several.
+        check_results: of checks that the asset itself makes.
+    """
+
+    value: Any = None
+    version: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    asset: str = ""
+    check_results: Sequence[dg.AssetCheckResult] = ()
+
+
+@dataclass(frozen=True)
+class AssetStep:
+    """What the body of an asset is given beside its inputs.
+
+    Attributes:
+        lake: where results are kept.
+        settings: those that the asset declares; reading another one raises `UndeclaredSettingError`.
+        config: of this run.
+        context: Dagster's own, for the log.
+    """
+
+    lake: DataLake
+    settings: Settings
+    config: RunConfig
+    context: dg.AssetExecutionContext
+
+    @cached_property
+    def progress(self) -> Progress:
+        """A bar in a terminal, Dagster log lines elsewhere."""
+        return progress_for(self.context.log.info)
+
+    def log(self, message: str) -> None:
+        """Write a line into Dagster's log."""
+        self.context.log.info(message)
+
+
+Body = Callable[Concatenate[AssetStep, ...], "Result | Iterator[Result]"]
+
+
+def step_function(
+    body: Body,
+    assets: tuple[str, ...],
+    *,
+    always_runs: bool = False,
+    checks_of_reused: Callable[[DataLake], Sequence[dg.AssetCheckResult]] | None = None,
+) -> Callable[..., Iterator[dg.MaterializeResult[Any]]]:
+    """The function that Dagster calls: reuse, or the body with its results stored and recorded."""
+    parameters = dict(inspect.signature(body).parameters)
+    del parameters[next(iter(parameters))]
+    config_type = parameters["config"].annotation if "config" in parameters else RunConfig
+    resource_types = {name: each.annotation for name, each in parameters.items() if _is_resource(each.annotation)}
+    inputs = input_names(body)
+
+    def run_step(
+        context: dg.AssetExecutionContext,
+        config: RunConfig,
+        lineage: Lineage,
+        settings: Settings,
+        blocking_checks: BlockingChecks,
+        **resources: Any,
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        if PROCESS_TAG not in context.run.tags:
+            context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: this_process()})
+        with _step_lock(lineage.lake, body.__name__, context):
+            yield from run_alone(context, config, lineage, settings, blocking_checks, resources)
+
+    def run_alone(
+        context: dg.AssetExecutionContext,
+        config: RunConfig,
+        lineage: Lineage,
+        settings: Settings,
+        blocking_checks: BlockingChecks,
+        resources: Mapping[str, Any],
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        adopt_renamed(lineage.lake, context.instance)
+        selected = [key.path[-1] for key in context.selected_asset_keys]
+        declared = {asset: DECLARED[asset] for asset in assets}
+        blocking_checks.refuse_below_unmet(context.instance, lineage, declared[assets[0]].upstream)
+        origins = {asset: one.origin(lineage.versions(one.upstream), settings) for asset, one in declared.items()}
+        now = datetime.now(UTC)
+        is_due = any(one.questions(lineage.lake, settings, now) for one in declared.values())
+        must_run = always_runs or config.must_run or is_due
+        if not must_run and all(declared[asset].is_reusable(lineage, origins[asset]) for asset in selected):
+            context.log.info(
+                f"nothing changed that {', '.join(selected)} depends on; what the lake holds is used again"
+            )
+            checks = checks_of_reused(lineage.lake) if checks_of_reused else ()
+            for asset in (each for each in assets if each in selected):
+                yield _reused(context, lineage, declared[asset], origins[asset], checks)
+            return
+        arguments = {**resources, **{asset: read_input(lineage.lake, asset) for asset in inputs}}
+        if "config" in parameters:
+            arguments["config"] = config
+        for asset in assets:
+            lineage.begin(asset, origins[asset])
+        made = body(AssetStep(lineage.lake, declared[assets[0]].view(settings), config, context), **arguments)
+        for result in [made] if isinstance(made, Result) else made:
+            asset = result.asset or assets[0]
+            stored = _keep(declared[asset], lineage, result)
+            if asset in selected:
+                yield stored
+
+    annotations = {
+        "context": dg.AssetExecutionContext,
+        "config": config_type,
+        "lineage": dg.ResourceParam[Lineage],
+        "settings": dg.ResourceParam[Settings],
+        "blocking_checks": dg.ResourceParam[BlockingChecks],
+        **resource_types,
+    }
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    signature = inspect.Signature(
+        [inspect.Parameter(name, kind, annotation=annotation) for name, annotation in annotations.items()]
+    )
+    run_step.__name__, run_step.__doc__, run_step.__module__ = body.__name__, body.__doc__, body.__module__
+    run_step.__annotations__ = annotations
+    cast("Any", run_step).__signature__ = signature
+    return run_step
+
+
+@contextmanager
+def _step_lock(lake: DataLake, step: str, context: dg.AssetExecutionContext) -> Generator[None]:
+    """Hold the lock of a step until Dagster has recorded its last asset; processes of this machine share it."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(lake.lock_file(f"step_{step}"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        context.log.info(f"another process makes {step}; waiting for it to end")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _keep(declared: Declaration, lineage: Lineage, result: Result) -> dg.MaterializeResult[Any]:
+    """Write what the body made, complete its record, and tell Dagster."""
+    stored, lake = cast("Storage", declared.stored), lineage.lake
+    version, metadata = result.version, dict[str, Any]()
+    if result.value is not None:
+        version = version or (stored.version(result.value) if stored.version else "")
+        metadata = stored.metadata(result.value) if stored.metadata else {}
+        if stored.write is not None:
+            stored.write(lake, declared.asset, result.value)
+    if not version:
+        raise ValueError(f"`{declared.asset}` came without a data version; give one in its `Result`.")
+    lineage.complete(declared.asset, version)
+    return dg.MaterializeResult(
+        asset_key=declared.asset,
+        data_version=dg.DataVersion(version),
+        metadata={
+            **metadata,
+            "path": str(stored.location(lake, declared.asset)),
+            REUSED: False,
+            **result.metadata,
+        },
+        check_results=list(result.check_results),
+    )
+
+
+def _reused(
+    context: dg.AssetExecutionContext,
+    lineage: Lineage,
+    declared: Declaration,
+    origin: Origin,
+    checks: Sequence[dg.AssetCheckResult],
+) -> dg.MaterializeResult[Any]:
+    """What the lake holds, told to Dagster again; a record of older code is written anew in the words of this one."""
+    record = cast("Record", lineage.read(declared.asset))
+    if record.origin != origin:
+        lineage.write(declared.asset, replace(record, origin=origin))
+    return dg.MaterializeResult(
+        asset_key=declared.asset,
+        data_version=dg.DataVersion(record.data_version),
+        metadata=_metadata_again(context.instance, declared, record.data_version),
+        check_results=list(checks),
+    )
+
+
+def _metadata_again(instance: dg.DagsterInstance, declared: Declaration, data_version: str) -> Mapping[str, Any]:
+    """The metadata of the materialisation that is used again, its counts of work set to 0."""
+    for asset in filter(None, (declared.asset, declared.formerly)):
+        event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+        made = event.asset_materialization if event else None
+        if made is not None and (made.tags or {}).get("dagster/data_version") == data_version:
+            kept = {name: value for name, value in made.metadata.items() if name not in (CHANGES, *WORK)}
+            return {**kept, **{name: 0 for name in WORK if name in made.metadata}, REUSED: True}
+    return {REUSED: True}
+
+
+def input_names(body: Body) -> list[str]:
+    """The upstream assets that a body reads: its parameters but for the step, the config and resources."""
+    _, *parameters = inspect.signature(body).parameters.values()
+    return [each.name for each in parameters if each.name != "config" and not _is_resource(each.annotation)]
+
+
+def _is_resource(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, dg.ConfigurableResource)
