@@ -118,9 +118,7 @@ class TextSearch:
         addresses: returns where the collection's rows lie in it.
     """
 
-    def __init__(
-        self, dataset: "Callable[[], lance.LanceDataset]", addresses: Callable[[], RowAddresses]
-    ) -> None:
+    def __init__(self, dataset: "Callable[[], lance.LanceDataset]", addresses: Callable[[], RowAddresses]) -> None:
         self._dataset, self._addresses = dataset, addresses
 
     @cached_property
