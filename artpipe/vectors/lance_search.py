@@ -7,13 +7,15 @@ the index does not know yet are compared one by one, and deleted ones are left o
 Source: Gao and Long, "RaBitQ", SIGMOD 2024, arXiv:2405.12497; https://lance.org/format/table/index/vector/
 """
 
+import math
 from collections.abc import Sequence
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from artpipe.vectors.nearest import Mask, Neighbours, Positions, Vector
+from artpipe.vectors.nearest import ExactProduct, Mask, Neighbours, Positions, Vector
 from artpipe.vectors.row_addresses import RowAddresses
 
 if TYPE_CHECKING:
@@ -21,6 +23,14 @@ if TYPE_CHECKING:
 
 INDEX_NAME = "vector_neighbours"
 _BITS = 4
+_READ_ROWS = 1000
+"""A filter that leaves so few rows is answered by reading their vectors, some 14 us each, and comparing all of them."""
+_FILTERS_KEPT = 16
+"""Vectors that were read for a filter stay in memory for the next queries with it: 16 MB of 256 numbers a row."""
+_SPARE = 1.5
+"""Candidates that are filtered afterwards, as a multiple of those that must be left on average."""
+_MOST_CANDIDATES = 5000
+"""A filter that needs more of them is applied by Lance, which looks up every row of every partition in it."""
 
 
 class LanceSearch:
@@ -48,6 +58,9 @@ class LanceSearch:
         self._nprobes, self._refine_factor = nprobes, refine_factor
         if nprobes is None:
             self.kind = "exact"
+        self._product_of = lru_cache(_FILTERS_KEPT)(
+            lambda positions: ExactProduct(self.vectors_at(np.frombuffer(positions, np.int64)))
+        )
 
     @property
     def dimension(self) -> int:
@@ -68,35 +81,78 @@ class LanceSearch:
         return self.search_many(query[None], [k], allowed)[0]
 
     def search_many(self, queries: Vector, k: Sequence[int], allowed: Mask | None = None) -> list[Neighbours]:
-        """The nearest rows of each query, in one request; the filter is applied before the search."""
+        """The nearest rows of each query, in one request."""
         rows = len(self._addresses) if allowed is None else int(np.count_nonzero(allowed))
         deepest = min(max(k, default=0), rows)
         if not deepest:
             return [Neighbours(np.empty(0, np.int64), np.empty(0, np.float32), 0, "nothing to search") for _ in k]
-        how = "every vector of the table compared"
-        nearest: dict[str, Any] = {"column": self._column, "q": queries, "k": deepest, "metric": "cosine"}
+        if allowed is not None and rows <= _READ_ROWS:
+            kept = np.flatnonzero(allowed)
+            compared = self._product_of(kept.tobytes()).search_many(queries, k)
+            how = "the vectors that pass the filter read and compared"
+            return [replace(found, positions=kept[found.positions], how=how) for found in compared]
         if self._nprobes is None:
-            nearest["use_index"] = False
-        else:
-            # A filter that leaves one row in ten leaves as many candidates in ten times as many partitions.
-            nprobes = -(-self._nprobes * len(self._addresses) // rows)
-            nearest |= {"minimum_nprobes": nprobes, "refine_factor": self._refine_factor}
-            how = f"LanceDB index IVF_RQ, {nprobes} probes, best rows rescored"
+            found = self._scan(queries, deepest, allowed, use_index=False)
+            return _pages(found, k, rows, "every vector of the table compared")
+        if allowed is None:
+            return self._by_index(queries, k, None, rows)
+        candidates = math.ceil(_SPARE * self._refine_factor * deepest * len(self._addresses) / rows)
+        if candidates > _MOST_CANDIDATES:
+            return self._by_index(queries, k, allowed, rows)
+        return self._filtered_after(queries, k, allowed, candidates)
+
+    def _filtered_after(self, queries: Vector, k: Sequence[int], allowed: Mask, candidates: int) -> list[Neighbours]:
+        """Candidates from all rows, then the filter, then full vectors: cheaper than a filter that Lance applies.
+
+        Whatever is allowed among the nearest of all rows is nearer than any other allowed row. Where that is too
+        little, because the filter leaves rows far from the query, Lance searches with the filter.
+        """
+        rows, wider = int(np.count_nonzero(allowed)), math.cbrt(candidates / (self._refine_factor * max(k)))
+        nprobes = math.ceil((self._nprobes or 1) * max(1.0, wider))
+        how = f"LanceDB index IVF_RQ, {nprobes} probes, {candidates:,} candidates filtered, best rows rescored"
+        found: list[Neighbours] = []
+        nearest = self._scan(queries, candidates, None, minimum_nprobes=nprobes)
+        for query, count, (positions, _) in zip(queries, k, nearest, strict=True):
+            near = positions[allowed[positions]][: self._refine_factor * count]
+            if len(near) < min(self._refine_factor * count, rows):
+                found += self._by_index(query[None], [count], allowed, rows)
+                continue
+            similarities = np.vecdot(self.vectors_at(near), query)
+            best = np.lexsort((near, -similarities))[:count]
+            found.append(Neighbours(near[best], similarities[best], rows, how))
+        return found
+
+    def _by_index(self, queries: Vector, k: Sequence[int], allowed: Mask | None, rows: int) -> list[Neighbours]:
+        """Lance's own search, which applies the filter first and rescores with full vectors."""
+        # A filter that leaves one row in ten leaves as many candidates in ten times as many partitions.
+        nprobes = -(-(self._nprobes or 1) * len(self._addresses) // rows)
+        how = f"LanceDB index IVF_RQ, {nprobes} probes, best rows rescored"
+        settings = {"minimum_nprobes": nprobes, "refine_factor": self._refine_factor}
+        return _pages(self._scan(queries, min(max(k), rows), allowed, **settings), k, rows, how)
+
+    def _scan(self, queries: Vector, k: int, allowed: Mask | None, **settings: Any) -> list[tuple[Positions, Vector]]:
+        """The positions and similarities that Lance finds for each query, best first."""
         found = self._dataset.scanner(
             columns=["_distance"],
-            nearest=nearest,
+            nearest={"column": self._column, "q": queries, "k": k, "metric": "cosine", **settings},
             with_row_id=True,
             disable_scoring_autoprojection=True,
             row_addr_allowlist=None if allowed is None else self._addresses.allowlist(allowed),
         ).to_table()
         positions = self._addresses.positions(found["_rowid"].to_numpy())
         similarities = np.float32(1) - found["_distance"].to_numpy()
-        order = np.lexsort((positions, -similarities, found["query_index"].to_numpy()))
-        ends = np.cumsum(np.bincount(found["query_index"].to_numpy(), minlength=len(queries)))[:-1]
-        return [
-            Neighbours(positions[near][:count], similarities[near][:count], rows, how)
-            for near, count in zip(np.split(order, ends), k, strict=True)
-        ]
+        numbers = found["query_index"].to_numpy()
+        order = np.lexsort((positions, -similarities, numbers))
+        ends = np.cumsum(np.bincount(numbers, minlength=len(queries)))[:-1]
+        return [(positions[near], similarities[near]) for near in np.split(order, ends)]
+
+
+def _pages(found: list[tuple[Positions, Vector]], k: Sequence[int], rows: int, how: str) -> list[Neighbours]:
+    """The best `k` of what was found for each query."""
+    return [
+        Neighbours(positions[:count], similarities[:count], rows, how)
+        for (positions, similarities), count in zip(found, k, strict=True)
+    ]
 
 
 def vectors_of(dataset: "lance.LanceDataset", column: str, offsets: Positions) -> Vector:
