@@ -2,7 +2,7 @@
 
 The index is IVF_RQ: partitions by k-means, in each of them codes of four bits a number (RaBitQ). The codes choose
 candidates, and Lance rescores `refine_factor` times as many as are asked for with the full vectors on disk. Rows that
-the index does not know yet are compared one by one, and deleted ones are left out, by Lance itself.
+the index does not know yet are compared with the query, and deleted ones are left out.
 
 Source: Gao and Long, "RaBitQ", SIGMOD 2024, arXiv:2405.12497; https://lance.org/format/table/index/vector/
 """
@@ -15,18 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from artpipe.vectors.nearest import ExactProduct, Mask, Neighbours, Positions, Vector
+from artpipe.vectors.nearest import ExactProduct, Int8Index, Mask, Neighbours, Positions, Vector, in_memory
 from artpipe.vectors.row_addresses import RowAddresses
 
 if TYPE_CHECKING:
     import lance
 
+_Found = tuple[Positions, Vector]
 INDEX_NAME = "vector_neighbours"
 _BITS = 4
 _READ_ROWS = 1000
 """A filter that leaves so few rows is answered by reading their vectors, some 14 us each, and comparing all of them."""
 _FILTERS_KEPT = 16
 """Vectors that were read for a filter stay in memory for the next queries with it: 16 MB of 256 numbers a row."""
+_NEWEST_BYTES = 64 * 1024 * 1024
+"""Vectors of rows that the index does not know yet are held in memory up to this size: 65,536 rows of 256 numbers."""
 _SPARE = 1.5
 """Candidates that are filtered afterwards, as a multiple of those that must be left on average."""
 _MOST_CANDIDATES = 5000
@@ -111,7 +114,7 @@ class LanceSearch:
         nprobes = math.ceil((self._nprobes or 1) * max(1.0, wider))
         how = f"LanceDB index IVF_RQ, {nprobes} probes, {candidates:,} candidates filtered, best rows rescored"
         found: list[Neighbours] = []
-        nearest = self._scan(queries, candidates, None, minimum_nprobes=nprobes)
+        nearest = self._candidates(queries, candidates, None, nprobes)
         for query, count, (positions, _) in zip(queries, k, nearest, strict=True):
             near = positions[allowed[positions]][: self._refine_factor * count]
             if len(near) < min(self._refine_factor * count, rows):
@@ -127,16 +130,53 @@ class LanceSearch:
         # A filter that leaves one row in ten leaves as many candidates in ten times as many partitions.
         nprobes = -(-(self._nprobes or 1) * len(self._addresses) // rows)
         how = f"LanceDB index IVF_RQ, {nprobes} probes, best rows rescored"
-        settings = {"minimum_nprobes": nprobes, "refine_factor": self._refine_factor}
-        return _pages(self._scan(queries, min(max(k), rows), allowed, **settings), k, rows, how)
+        found = self._candidates(queries, min(max(k), rows), allowed, nprobes, self._refine_factor)
+        return _pages(found, k, rows, how)
 
-    def _scan(self, queries: Vector, k: int, allowed: Mask | None, **settings: Any) -> list[tuple[Positions, Vector]]:
+    def _candidates(
+        self, queries: Vector, k: int, allowed: Mask | None, nprobes: int, refine_factor: int | None = None
+    ) -> "list[_Found]":
+        """What the index finds for each query, and of the rows that it does not know, best first."""
+        newest = self._newest
+        settings = {"minimum_nprobes": nprobes, "refine_factor": refine_factor}
+        found = self._scan(queries, k, allowed, fast_search=newest is not None, **settings)
+        if newest is None:
+            return found
+        rows, search = newest
+        compared = search.search_many(queries, [k] * len(queries), None if allowed is None else allowed[rows])
+        merged: list[_Found] = []
+        for (old, old_similarities), new in zip(found, compared, strict=True):
+            positions = np.concatenate([old, rows[new.positions]])
+            similarities = np.concatenate([old_similarities, new.similarities])
+            best = np.lexsort((positions, -similarities))[:k]
+            merged.append((positions[best], similarities[best]))
+        return merged
+
+    @cached_property
+    def _newest(self) -> "tuple[Positions, ExactProduct | Int8Index] | None":
+        """The rows that the index does not know and the search over them; None where there are none or too many.
+
+        Lance would read their vectors for every query.
+        """
+        fragments = _unindexed_fragments(self._dataset)
+        rows = sum(fragment.count_rows() for fragment in fragments)
+        if not 0 < rows * self.dimension * 4 <= _NEWEST_BYTES:
+            return None
+        scanned = self._dataset.scanner(columns=[self._column], fragments=fragments, with_row_id=True).to_table()
+        positions = self._addresses.positions(scanned["_rowid"].to_numpy())
+        order = np.argsort(positions, kind="stable")
+        return positions[order], in_memory(_matrix(scanned[self._column])[order])
+
+    def _scan(
+        self, queries: Vector, k: int, allowed: Mask | None, *, fast_search: bool = False, **settings: Any
+    ) -> "list[_Found]":
         """The positions and similarities that Lance finds for each query, best first."""
         found = self._dataset.scanner(
             columns=["_distance"],
             nearest={"column": self._column, "q": queries, "k": k, "metric": "cosine", **settings},
             with_row_id=True,
             disable_scoring_autoprojection=True,
+            fast_search=fast_search,
             row_addr_allowlist=None if allowed is None else self._addresses.allowlist(allowed),
         ).to_table()
         positions = self._addresses.positions(found["_rowid"].to_numpy())
@@ -147,7 +187,7 @@ class LanceSearch:
         return [(positions[near], similarities[near]) for near in np.split(order, ends)]
 
 
-def _pages(found: list[tuple[Positions, Vector]], k: Sequence[int], rows: int, how: str) -> list[Neighbours]:
+def _pages(found: list[_Found], k: Sequence[int], rows: int, how: str) -> list[Neighbours]:
     """The best `k` of what was found for each query."""
     return [
         Neighbours(positions[:count], similarities[:count], rows, how)
@@ -157,8 +197,12 @@ def _pages(found: list[tuple[Positions, Vector]], k: Sequence[int], rows: int, h
 
 def vectors_of(dataset: "lance.LanceDataset", column: str, offsets: Positions) -> Vector:
     """The vectors of K rows, by their place in a scan of the table, float32 (K, D)."""
-    taken = dataset.take(offsets, columns=[column]).column(0).combine_chunks()  # pyright: ignore[reportArgumentType]
-    return taken.flatten().to_numpy().reshape(len(offsets), -1)
+    return _matrix(dataset.take(offsets, columns=[column]).column(0))  # pyright: ignore[reportArgumentType]
+
+
+def _matrix(column: Any) -> Vector:
+    """An Arrow column of N vectors as float32 (N, D)."""
+    return column.combine_chunks().flatten().to_numpy().reshape(len(column), -1)
 
 
 def build_index(dataset: "lance.LanceDataset", column: str) -> None:
@@ -180,6 +224,18 @@ def drop_index(dataset: "lance.LanceDataset") -> None:
 def add_to_index(dataset: "lance.LanceDataset") -> None:
     """Add the rows that the index does not know yet, without training it again; commits a version of the table."""
     dataset.optimize.optimize_indices(index_names=[INDEX_NAME])
+
+
+def _unindexed_fragments(dataset: "lance.LanceDataset") -> "list[lance.LanceFragment]":
+    """The parts of the table that its vector index does not know yet."""
+    known = {
+        number
+        for index in dataset.describe_indices()
+        if index.name == INDEX_NAME
+        for segment in index.segments
+        for number in segment.fragment_ids
+    }
+    return [fragment for fragment in dataset.get_fragments() if fragment.fragment_id not in known]
 
 
 def unindexed_rows(dataset: "lance.LanceDataset") -> int:

@@ -73,7 +73,7 @@ def behind(indexed: Path) -> Table:
 
 
 @pytest.mark.parametrize("share", [None, 0.0, 0.0005, 0.05, 0.1, 0.5, 0.9, 1.0])
-@pytest.mark.parametrize("settings", [{}, {"nprobes": 1000, "refine_factor": 8}], ids=["exact", "index"])
+@pytest.mark.parametrize("settings", [{}, {"nprobes": 1000, "refine_factor": 32}], ids=["exact", "index"])
 def test_the_nearest_rows_that_pass_the_filter_are_found(behind: Table, settings: dict[str, int], share: float | None):
     allowed = None if share is None else RNG.random(len(behind.vectors)) < share
     search = behind.search(**settings)
@@ -103,6 +103,21 @@ def test_a_filter_that_leaves_only_rows_far_from_the_query_is_answered(behind: T
             assert allowed[one.positions].all()
             # Thousands of rows are nearly as far away: which of them are found is up to the codes.
             np.testing.assert_allclose(one.similarities, best.similarities, atol=0.01)
+
+
+@pytest.mark.parametrize("room", [0, 1 << 20], ids=["read by Lance", "in memory"])
+def test_rows_that_the_index_does_not_know_are_found(behind: Table, monkeypatch: pytest.MonkeyPatch, room: int):
+    monkeypatch.setattr("artpipe.vectors.lance_search._NEWEST_BYTES", room)
+    rows = behind.dataset.to_table(columns=["row"])["row"].to_numpy()[
+        behind.addresses.offsets(range(len(behind.vectors)))
+    ]
+    new = np.flatnonzero(rows >= ROWS)
+    search = behind.search(nprobes=1, refine_factor=1)
+    found = search.search_many(behind.vectors[new], [1] * len(new))
+    assert [one.positions[0] for one in found] == new.tolist()
+    allowed = np.ones(len(behind.vectors), dtype=bool)
+    allowed[new[0]] = False
+    assert new[0] not in search.search(behind.vectors[new[0]], 5, allowed).positions
 
 
 def test_two_filters_that_leave_as_many_rows_are_answered_each_by_its_own(behind: Table):
