@@ -23,7 +23,6 @@ from artpipe.vectors.lance_search import (
     drop_index,
     has_index,
     unindexed_rows,
-    vectors_of,
 )
 from artpipe.vectors.nearest import ExactProduct, NeighbourSearch, Vector, in_memory, suited_to
 from artpipe.vectors.row_addresses import RowAddresses
@@ -285,6 +284,7 @@ def _tuned(
 ) -> tuple[Trial | None, list[Trial]]:
     """The cheapest settings that reach the wanted recall, None where none do; and every trial."""
     addresses = table.row_addresses(dataset.version)
-    queries = noisy(vectors_of(dataset, VECTOR, sampled_rows(len(addresses), _QUERIES, seed)), seed)
-    truth = true_neighbours(LanceSearch(dataset, addresses, VECTOR), queries)
+    exact = LanceSearch(dataset, addresses, VECTOR)
+    queries = noisy(exact.vectors_at(sampled_rows(len(addresses), _QUERIES, seed)), seed)
+    truth = true_neighbours(exact, queries)
     return tune(lambda settings: LanceSearch(dataset, addresses, VECTOR, **settings), GRID, queries, truth, min_recall)

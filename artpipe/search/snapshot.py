@@ -19,6 +19,7 @@ from artpipe.search.index import IN_MEMORY_ROWS, ServedIndex, open_index
 from artpipe.search.novelty import NoveltyScale, open_scale
 from artpipe.search.predictions import stored_short_side_px
 from artpipe.search.suggestions import Suggestions
+from artpipe.vectors.lance_search import read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,8 +116,7 @@ class Snapshot:
         read = [name for name in columns if name not in SEARCHED]
         if not read or not len(positions):
             return held.with_columns(pl.lit(None, COLUMNS[name]).alias(name) for name in read).select(columns)
-        offsets = self.addresses.offsets(positions)
-        taken = pl.from_arrow(self.dataset.take(offsets, columns=read))  # pyright: ignore[reportArgumentType]
+        taken = pl.from_arrow(read_rows(self.dataset, self.addresses, positions, read))
         return held.hstack(cast("pl.DataFrame", taken).select(read)).select(columns)
 
     @opened_once

@@ -77,7 +77,7 @@ class LanceSearch:
 
     def vectors_at(self, positions: Sequence[int] | Positions) -> Vector:
         """The vectors of K rows, float32 (K, D), read from the table."""
-        return vectors_of(self._dataset, self._column, self._addresses.offsets(positions))
+        return _matrix(read_rows(self._dataset, self._addresses, positions, [self._column])[self._column])
 
     def search(self, query: Vector, k: int, allowed: Mask | None = None) -> Neighbours:
         """The k nearest rows."""
@@ -195,9 +195,18 @@ def _pages(found: list[_Found], k: Sequence[int], rows: int, how: str) -> list[N
     ]
 
 
-def vectors_of(dataset: "lance.LanceDataset", column: str, offsets: Positions) -> Vector:
-    """The vectors of K rows, by their place in a scan of the table, float32 (K, D)."""
-    return _matrix(dataset.take(offsets, columns=[column]).column(0))  # pyright: ignore[reportArgumentType]
+def read_rows(
+    dataset: "lance.LanceDataset", addresses: RowAddresses, positions: Sequence[int] | Positions, columns: Sequence[str]
+) -> Any:
+    """Columns of some rows of a collection, in the given order, as an Arrow table.
+
+    Lance's `take` counts rows, which takes ten times as long in a table with deleted ones.
+    """
+    found = dataset.scanner(
+        columns=list(columns), with_row_id=True, row_addr_allowlist=addresses.allowlist_of(positions)
+    ).to_table()
+    order = np.argsort(addresses.positions(found["_rowid"].to_numpy()))
+    return found.take(order[np.unique(positions, return_inverse=True)[1]])
 
 
 def _matrix(column: Any) -> Vector:

@@ -14,6 +14,7 @@ from artpipe.vectors.lance_search import (
     build_index,
     drop_index,
     has_index,
+    read_rows,
     unindexed_rows,
 )
 from artpipe.vectors.nearest import ExactProduct, Vector
@@ -108,10 +109,8 @@ def test_a_filter_that_leaves_only_rows_far_from_the_query_is_answered(behind: T
 @pytest.mark.parametrize("room", [0, 1 << 20], ids=["read by Lance", "in memory"])
 def test_rows_that_the_index_does_not_know_are_found(behind: Table, monkeypatch: pytest.MonkeyPatch, room: int):
     monkeypatch.setattr("artpipe.vectors.lance_search._NEWEST_BYTES", room)
-    rows = behind.dataset.to_table(columns=["row"])["row"].to_numpy()[
-        behind.addresses.offsets(range(len(behind.vectors)))
-    ]
-    new = np.flatnonzero(rows >= ROWS)
+    every = read_rows(behind.dataset, behind.addresses, range(len(behind.vectors)), ["row"])
+    new = np.flatnonzero(every["row"].to_numpy() >= ROWS)
     search = behind.search(nprobes=1, refine_factor=1)
     found = search.search_many(behind.vectors[new], [1] * len(new))
     assert [one.positions[0] for one in found] == new.tolist()
