@@ -156,7 +156,7 @@ class Collection:
         return self._snapshot.rows.height
 
     def __contains__(self, artwork_id: object) -> bool:
-        return artwork_id in self._snapshot.position_of
+        return self._snapshot.position_of(artwork_id) is not None
 
     def __repr__(self) -> str:
         return f"Collection({len(self):,} works in {self.lake.root}, model {', '.join(self.model_ids)})"
@@ -384,7 +384,7 @@ class Collection:
         return self._resolver.resolve(queries)
 
     def _position(self, artwork_id: str) -> int:
-        position = self._snapshot.position_of.get(artwork_id)
+        position = self._snapshot.position_of(artwork_id)
         if position is None:
             raise self._resolver.unknown(artwork_id)
         return position

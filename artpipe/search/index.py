@@ -23,9 +23,8 @@ from artpipe.vectors.lance_search import (
     drop_index,
     has_index,
     unindexed_rows,
-    vectors_of,
 )
-from artpipe.vectors.nearest import ExactProduct, Int8Index, NeighbourSearch, Vector
+from artpipe.vectors.nearest import ExactProduct, NeighbourSearch, Vector, in_memory, suited_to
 from artpipe.vectors.row_addresses import RowAddresses
 
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ logger = logging.getLogger(__name__)
 CARD = "card.json"
 IN_MEMORY_ROWS = 250_000
 """Rows up to which all vectors are held in memory; with more, LanceDB's index takes less time and hardly any memory."""
-WORTH_INT8 = 10_000
-"""Rows from which int8 codes are scanned first; below, the product of all vectors takes well under a millisecond."""
 RETRAIN_SHARE = 0.25
 """Share of rows that may come or go before the partitions of the index are trained again."""
 GRID = [
@@ -135,7 +132,7 @@ def update_index(
     if (
         card is not None
         and (card.model_id, card.content_version, card.wanted_recall) == (model_id, version, min_recall)
-        and card.kind == (_in_memory_kind(rows).kind if is_in_memory else LanceSearch.kind)
+        and card.kind == (suited_to(rows).kind if is_in_memory else LanceSearch.kind)
         and (is_in_memory or not unindexed_rows(dataset))
     ):
         return card
@@ -195,15 +192,6 @@ def open_index(
         logger.info("searching %s: %s", "by an index that is behind" if settings else "exactly", note)
     places = addresses() if addresses else table.row_addresses(version)
     return ServedIndex(LanceSearch(dataset, places, VECTOR, **settings), served_card, note)
-
-
-def in_memory(vectors: Vector) -> ExactProduct | Int8Index:
-    """The exact search that suits this number of vectors, float32 (N, D)."""
-    return _in_memory_kind(len(vectors))(vectors)
-
-
-def _in_memory_kind(rows: int) -> type[ExactProduct | Int8Index]:
-    return Int8Index if rows >= WORTH_INT8 else ExactProduct
 
 
 def read_card(lake: DataLake) -> IndexCard | None:
@@ -296,6 +284,7 @@ def _tuned(
 ) -> tuple[Trial | None, list[Trial]]:
     """The cheapest settings that reach the wanted recall, None where none do; and every trial."""
     addresses = table.row_addresses(dataset.version)
-    queries = noisy(vectors_of(dataset, VECTOR, sampled_rows(len(addresses), _QUERIES, seed)), seed)
-    truth = true_neighbours(LanceSearch(dataset, addresses, VECTOR), queries)
+    exact = LanceSearch(dataset, addresses, VECTOR)
+    queries = noisy(exact.vectors_at(sampled_rows(len(addresses), _QUERIES, seed)), seed)
+    truth = true_neighbours(exact, queries)
     return tune(lambda settings: LanceSearch(dataset, addresses, VECTOR, **settings), GRID, queries, truth, min_recall)

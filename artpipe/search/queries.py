@@ -112,14 +112,14 @@ class Resolver:
 
     Attributes:
         works: `artwork_id`, `title` and `artist`, in the order of the vectors.
-        position_of: the row of each `artwork_id`.
+        position_of: returns the row of an `artwork_id`, None where there is none.
         nearest: returns the search over the table's vectors; called only when needed.
         encoder: returns the model; called only when a picture must be embedded.
         short_side_px: returns that of the stored pictures.
     """
 
     works: pl.DataFrame
-    position_of: dict[str, int]
+    position_of: Callable[[object], int | None]
     nearest: "Callable[[], NeighbourSearch]"
     encoder: Callable[[], PictureEncoder]
     short_side_px: Callable[[], int]
@@ -137,7 +137,7 @@ class Resolver:
         resolved: dict[int, QueryVector] = {}
         pictures: dict[int, Image] = {}
         for number, query in enumerate(queries):
-            position = self.position_of.get(query) if isinstance(query, str) else None
+            position = self.position_of(query)
             if position is not None:
                 resolved[number] = QueryVector(self.nearest().vectors_at([position])[0], (position,))
             elif isinstance(query, np.ndarray) and not is_pixels(query):
@@ -169,7 +169,7 @@ class Resolver:
 
     def unknown(self, artwork_id: str) -> UnknownArtworkError:
         """The error for an id that no artwork has, with similar ids, or works of a similar title."""
-        ids = similar_names(artwork_id, list(self.position_of))
+        ids = similar_names(artwork_id, self.works["artwork_id"].to_list())
         if not ids:
             titles = similar_names(artwork_id, self.works["title"].drop_nulls().unique().to_list())
             ids = self.works.filter(pl.col("title").is_in(titles))["artwork_id"].head(3).to_list()

@@ -35,7 +35,7 @@ class Searcher:
         self._snapshot, self._resolve = snapshot, resolve
         self._rows = snapshot.rows.height
         groups = Groups(snapshot.rows)
-        self.text = TextSearch(snapshot.lake, snapshot.version, snapshot.position_of)
+        self.text = TextSearch(lambda: snapshot.dataset, lambda: snapshot.addresses)
         self._matcher = Matcher(snapshot.rows, self.text, groups)
         self._ranking = Ranking(groups, lambda: snapshot.index)
         self._builder = HitBuilder(snapshot.works_at)

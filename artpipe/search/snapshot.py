@@ -19,6 +19,7 @@ from artpipe.search.index import IN_MEMORY_ROWS, ServedIndex, open_index
 from artpipe.search.novelty import NoveltyScale, open_scale
 from artpipe.search.predictions import stored_short_side_px
 from artpipe.search.suggestions import Suggestions
+from artpipe.vectors.lance_search import read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +67,6 @@ class Snapshot:
         rows: what is searched, filtered and grouped by of each work, in the order of `artwork_id`.
         version: that of the table.
         past: the opened state where one was requested; None where the newest is open.
-        position_of: the row of each `artwork_id`.
         model_ids: every model that made a vector; more than one until `embeddings` is complete.
         model_id: the model to embed queries with; None where none is served yet.
 
@@ -90,11 +90,18 @@ class Snapshot:
                 f'nothing in the lake {lake.root} was embedded yet; run `artpipe demo` or materialize "embeddings".'
             )
         self.version: int = version
-        self.position_of = {name: position for position, name in enumerate(self.rows["artwork_id"])}
         self.model_ids: list[str] = self._table.read(["model_id"], version)["model_id"].unique().sort().to_list()
         # The past is searched with the model that made it, whichever is served now.
         self.model_id = self.model_ids[0] if self.past else served_model_id(lake)
         self.pictures = StoredPictures(lake, lambda: self._images_version)
+
+    def position_of(self, artwork_id: object) -> int | None:
+        """The row of a work, by bisection of the sorted ids; None where there is no such work."""
+        if not isinstance(artwork_id, str):
+            return None
+        ids = self.rows["artwork_id"]
+        position = int(ids.search_sorted(artwork_id))
+        return position if position < len(ids) and ids[position] == artwork_id else None
 
     @opened_once
     def works(self) -> pl.DataFrame:
@@ -109,8 +116,7 @@ class Snapshot:
         read = [name for name in columns if name not in SEARCHED]
         if not read or not len(positions):
             return held.with_columns(pl.lit(None, COLUMNS[name]).alias(name) for name in read).select(columns)
-        offsets = self._addresses.offsets(positions)
-        taken = pl.from_arrow(self._dataset.take(offsets, columns=read))  # pyright: ignore[reportArgumentType]
+        taken = pl.from_arrow(read_rows(self.dataset, self.addresses, positions, read))
         return held.hstack(cast("pl.DataFrame", taken).select(read)).select(columns)
 
     @opened_once
@@ -124,15 +130,17 @@ class Snapshot:
             model_id=self.model_ids[0],
             content_version=content_version,
             past=past,
-            addresses=lambda: self._addresses,
+            addresses=lambda: self.addresses,
         )
 
     @opened_once
-    def _dataset(self) -> "lance.LanceDataset":
+    def dataset(self) -> "lance.LanceDataset":
+        """This version of the Lance table."""
         return cast("lance.LanceDataset", self._table.dataset(self.version))
 
     @opened_once
-    def _addresses(self) -> "RowAddresses":
+    def addresses(self) -> "RowAddresses":
+        """Where the rows lie in it."""
         return self._table.row_addresses(self.version)
 
     @opened_once
@@ -143,7 +151,8 @@ class Snapshot:
     @opened_once
     def features(self) -> FeatureIndex:
         """The local features of the pictures; raises NoFeatureIndexError where they were not extracted."""
-        return open_feature_index(self.lake, dict(self.works.select("artwork_id", "jpeg_sha256").iter_rows()))
+        pictures = self._table.read(["artwork_id", "jpeg_sha256"], self.version)
+        return open_feature_index(self.lake, dict(pictures.iter_rows()))
 
     @opened_once
     def short_side_px(self) -> int:

@@ -5,10 +5,10 @@ when there are too few of them are misspelt words tried, and then works that hol
 """
 
 import re
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from artpipe.lake.lance_tables import open_lance
 from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
 from artpipe.search.filters import folded
 from artpipe.vectors.nearest import Mask, Positions
+from artpipe.vectors.row_addresses import RowAddresses
 
 if TYPE_CHECKING:
     import lance
@@ -113,24 +114,17 @@ class TextSearch:
     """Full-text search over one version of the `embeddings` table.
 
     Args:
-        lake: where the table is kept.
-        version: the table's version that the collection shows.
-        position_of: the row of each `artwork_id` in the collection.
+        dataset: returns the version of the table that the collection shows.
+        addresses: returns where the collection's rows lie in it.
     """
 
-    def __init__(self, lake: DataLake, version: int, position_of: dict[str, int]) -> None:
-        self._lake, self._version, self._position_of = lake, version, position_of
-        self._lock = threading.Lock()
-        self._opened: tuple[lance.LanceDataset, NDArray[np.int64], NDArray[np.int64]] | None = None
+    def __init__(self, dataset: "Callable[[], lance.LanceDataset]", addresses: Callable[[], RowAddresses]) -> None:
+        self._dataset, self._addresses = dataset, addresses
 
-    @property
+    @cached_property
     def is_ready(self) -> bool:
         """Whether this version of the table has its index."""
-        try:
-            self._dataset()
-        except NoTextIndexError:
-            return False
-        return True
+        return set(WEIGHTS) <= _indexed_columns(self._dataset())
 
     def search(
         self,
@@ -148,6 +142,8 @@ class TextSearch:
         Raises:
             NoTextIndexError: this version of the table has no index.
         """
+        if not self.is_ready:
+            raise NoTextIndexError('the words are not indexed yet; materialize "text_index".')
         terms = query_words(words)
         positions: Positions = np.empty(0, dtype=np.int64)
         relevance: NDArray[np.float32] = np.empty(0, dtype=np.float32)
@@ -164,29 +160,15 @@ class TextSearch:
 
     def _matches(self, query: "FullTextQuery") -> tuple[Positions, NDArray[np.float32]]:
         """Positions and scores of all rows that match, best first, the earlier of equal ones first."""
-        dataset, row_ids, places = self._dataset()
-        scanner = dataset.scanner(columns=["_score"], full_text_query=query, limit=len(row_ids) + 1, with_row_id=True)
+        addresses = self._addresses()
+        scanner = self._dataset().scanner(
+            columns=["_score"], full_text_query=query, limit=len(addresses) + 1, with_row_id=True
+        )
         found = scanner.to_table()
-        positions = places[np.searchsorted(row_ids, found["_rowid"].to_numpy())]
+        positions = addresses.positions(found["_rowid"].to_numpy())
         scores = found["_score"].to_numpy().astype(np.float32)
-        known = positions >= 0
-        positions, scores = positions[known], scores[known]
         order = np.lexsort((positions, -scores))
         return positions[order], scores[order]
-
-    def _dataset(self) -> "tuple[lance.LanceDataset, NDArray[np.int64], NDArray[np.int64]]":
-        """The table, its row ids ascending, and the position of each in the collection."""
-        with self._lock:
-            if self._opened is None:
-                dataset = open_lance(self._lake.lance_table(EMBEDDINGS_TABLE), self._version)
-                if dataset is None or not set(WEIGHTS) <= _indexed_columns(dataset):
-                    raise NoTextIndexError('the words are not indexed yet; materialize "text_index".')
-                rows = dataset.to_table(columns=["artwork_id"], with_row_id=True)
-                row_ids = rows["_rowid"].to_numpy().astype(np.int64)
-                places = np.array([self._position_of.get(name, -1) for name in rows["artwork_id"].to_pylist()])
-                order = np.argsort(row_ids)
-                self._opened = dataset, row_ids[order], places[order]
-            return self._opened
 
 
 def query_words(text: str) -> list[str]:

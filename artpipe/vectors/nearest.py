@@ -19,6 +19,8 @@ Positions = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 _Number = TypeVar("_Number", bound=np.float32 | np.int32)
 
+_WORTH_INT8 = 10_000
+"""Rows from which int8 codes are scanned first; below, the product of all vectors takes well under a millisecond."""
 _GROUP = 64
 """The k-th best of all rows is bounded by the k-th best of the maxima of groups of this many rows."""
 _SMALL_GROUP = 16
@@ -193,6 +195,16 @@ class Int8Index(_InMemory):
         codes = np.rint(queries / steps[:, None]).astype(np.int8)
         deviations = np.hypot(steps, self._step) / np.sqrt(12) / (steps * self._step)
         return codes, 2 * _ROUNDING_DEVIATIONS * deviations.astype(np.float64)
+
+
+def in_memory(vectors: Vector) -> ExactProduct | Int8Index:
+    """The exact search that suits this number of vectors, float32 (N, D)."""
+    return suited_to(len(vectors))(vectors)
+
+
+def suited_to(rows: int) -> type[ExactProduct | Int8Index]:
+    """The exact search in memory that suits this number of rows."""
+    return Int8Index if rows >= _WORTH_INT8 else ExactProduct
 
 
 class _Products:

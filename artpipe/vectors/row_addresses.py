@@ -15,6 +15,8 @@ from artpipe.vectors.nearest import Mask, Positions
 _CONTAINER_BITS = 16
 _LARGEST_ARRAY = 4096
 _NO_RUN_CONTAINERS = 12346
+_Container = tuple[int, int, slice, NDArray[np.uint16]]
+"""The fragment, the upper 16 bits of the place there, which rows these are, and the lower 16 bits of each."""
 
 
 class RowAddresses:
@@ -29,26 +31,11 @@ class RowAddresses:
         places = np.arange(len(addresses)) if places is None else places
         order = np.argsort(addresses, kind="stable")
         self._sorted, self._places = addresses[order], places[order]
-        self._scanned = np.argsort(places, kind="stable")
-        containers = self._sorted >> np.uint64(_CONTAINER_BITS)
-        starts = np.flatnonzero(np.diff(containers, prepend=containers[:1] + np.uint64(1))).tolist()
-        low = (self._sorted & np.uint64(0xFFFF)).astype("<u2")
-        self._containers = [
-            (
-                int(containers[start]) >> _CONTAINER_BITS,
-                int(containers[start]) & 0xFFFF,
-                slice(start, end),
-                low[start:end],
-            )
-            for start, end in zip(starts, [*starts[1:], len(addresses)], strict=True)
-        ]
+        self._rank = np.argsort(self._places, kind="stable")
+        self._containers = _containers(self._sorted)
 
     def __len__(self) -> int:
         return len(self._places)
-
-    def offsets(self, positions: Sequence[int] | Positions) -> Positions:
-        """Where rows of the collection come in a scan of the table, as Lance's `take` counts them."""
-        return self._scanned[positions]
 
     def positions(self, addresses: NDArray[np.uint64]) -> Positions:
         """The place of each address in the collection."""
@@ -62,18 +49,37 @@ class RowAddresses:
 
         Source: https://github.com/RoaringBitmap/RoaringFormatSpec, without run containers.
         """
-        is_allowed = allowed[self._places]
-        fragments: dict[int, list[tuple[int, int, bytes]]] = {}
-        for fragment, key, rows, low in self._containers:
-            here = is_allowed[rows]
-            count = int(np.count_nonzero(here))
-            if count:
-                fragments.setdefault(fragment, []).append((key, count, _container(low, here, count)))
-        packed = [struct.pack("<I", len(fragments))]
-        for fragment, containers in fragments.items():
-            bitmap = _bitmap(containers)
-            packed += [struct.pack("<II", fragment, len(bitmap)), bitmap]
-        return b"".join(packed)
+        return _packed(self._containers, allowed[self._places])
+
+    def allowlist_of(self, positions: Sequence[int] | Positions) -> bytes:
+        """The same for a few rows of the collection, in any order."""
+        addresses = self._sorted[np.unique(self._rank[positions])]
+        return _packed(_containers(addresses), np.ones(len(addresses), dtype=np.bool_))
+
+
+def _containers(addresses: NDArray[np.uint64]) -> list[_Container]:
+    """Ascending addresses by the container of a Roaring bitmap that holds them."""
+    numbers = addresses >> np.uint64(_CONTAINER_BITS)
+    starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] + np.uint64(1))).tolist()
+    low = (addresses & np.uint64(0xFFFF)).astype("<u2")
+    return [
+        (int(numbers[start]) >> _CONTAINER_BITS, int(numbers[start]) & 0xFFFF, slice(start, end), low[start:end])
+        for start, end in zip(starts, [*starts[1:], len(addresses)], strict=True)
+    ]
+
+
+def _packed(containers: list[_Container], is_allowed: Mask) -> bytes:
+    fragments: dict[int, list[tuple[int, int, bytes]]] = {}
+    for fragment, key, rows, low in containers:
+        here = is_allowed[rows]
+        count = int(np.count_nonzero(here))
+        if count:
+            fragments.setdefault(fragment, []).append((key, count, _container(low, here, count)))
+    packed = [struct.pack("<I", len(fragments))]
+    for fragment, bitmaps in fragments.items():
+        bitmap = _bitmap(bitmaps)
+        packed += [struct.pack("<II", fragment, len(bitmap)), bitmap]
+    return b"".join(packed)
 
 
 def _container(low: NDArray[np.uint16], allowed: Mask, count: int) -> bytes:

@@ -13,6 +13,7 @@ from artpipe.models.served import served_model_id
 from artpipe.orchestration.lineage import Lineage
 from artpipe.schema import TASKS
 from artpipe.search.index import read_card
+from artpipe.vectors.lance_search import LanceSearch
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -106,7 +107,12 @@ def mismatches(lake: DataLake, catalogue: "Catalogue") -> list[str]:
         found.append("The embeddings were made by an earlier model than the served one (embeddings).")
     index = read_card(lake)
     if index is not None and index.content_version != vectors_version(catalogue.works):
-        found.append("The search index was built from other vectors and is not used (search_index).")
+        if catalogue.collection.index.nearest.kind == LanceSearch.kind:
+            found.append(
+                "The search index does not know the newest works, which are compared one by one (search_index)."
+            )
+        else:
+            found.append("The search index was built from other vectors and is not used (search_index).")
     report = evaluation_report(lake)
     if report is not None and report["model_id"] != served:
         found.append("The evaluation report is about an earlier model (evaluation_report).")

@@ -14,6 +14,7 @@ from artpipe.vectors.lance_search import (
     build_index,
     drop_index,
     has_index,
+    read_rows,
     unindexed_rows,
 )
 from artpipe.vectors.nearest import ExactProduct, Vector
@@ -72,8 +73,8 @@ def behind(indexed: Path) -> Table:
     return Table(lance.write_dataset(written(ROWS, ROWS + NEW), indexed, mode="append"))
 
 
-@pytest.mark.parametrize("share", [None, 0.0, 0.0005, 0.05, 0.5, 0.9, 1.0])
-@pytest.mark.parametrize("settings", [{}, {"nprobes": 1000, "refine_factor": 8}], ids=["exact", "index"])
+@pytest.mark.parametrize("share", [None, 0.0, 0.0005, 0.05, 0.1, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("settings", [{}, {"nprobes": 1000, "refine_factor": 32}], ids=["exact", "index"])
 def test_the_nearest_rows_that_pass_the_filter_are_found(behind: Table, settings: dict[str, int], share: float | None):
     allowed = None if share is None else RNG.random(len(behind.vectors)) < share
     search = behind.search(**settings)
@@ -90,6 +91,41 @@ def test_a_filter_that_leaves_one_stretch_of_the_table_is_answered_whatever_is_p
     allowed[100:130] = True
     found = behind.search(nprobes=1, refine_factor=1).search(QUERIES[0], 30, allowed)
     assert sorted(found.positions.tolist()) == list(range(100, 130))
+
+
+def test_a_filter_that_leaves_only_rows_far_from_the_query_is_answered(behind: Table):
+    search = behind.search(nprobes=1000, refine_factor=8)
+    for query in QUERIES:
+        similarities = behind.vectors @ query
+        allowed = similarities < np.quantile(similarities, 0.3)
+        found = search.search_many(np.stack([query, QUERIES[0]]), [3, 10], allowed)
+        true = behind.truth.search_many(np.stack([query, QUERIES[0]]), [3, 10], allowed)
+        for one, best in zip(found, true, strict=True):
+            assert allowed[one.positions].all()
+            # Thousands of rows are nearly as far away: which of them are found is up to the codes.
+            np.testing.assert_allclose(one.similarities, best.similarities, atol=0.01)
+
+
+@pytest.mark.parametrize("room", [0, 1 << 20], ids=["read by Lance", "in memory"])
+def test_rows_that_the_index_does_not_know_are_found(behind: Table, monkeypatch: pytest.MonkeyPatch, room: int):
+    monkeypatch.setattr("artpipe.vectors.lance_search._NEWEST_BYTES", room)
+    every = read_rows(behind.dataset, behind.addresses, range(len(behind.vectors)), ["row"])
+    new = np.flatnonzero(every["row"].to_numpy() >= ROWS)
+    search = behind.search(nprobes=1, refine_factor=1)
+    found = search.search_many(behind.vectors[new], [1] * len(new))
+    assert [one.positions[0] for one in found] == new.tolist()
+    allowed = np.ones(len(behind.vectors), dtype=bool)
+    allowed[new[0]] = False
+    assert new[0] not in search.search(behind.vectors[new[0]], 5, allowed).positions
+
+
+def test_two_filters_that_leave_as_many_rows_are_answered_each_by_its_own(behind: Table):
+    search = behind.search(nprobes=2, refine_factor=2)
+    for first in (0, 5000, 0):
+        allowed = np.zeros(len(behind.vectors), dtype=bool)
+        allowed[first : first + 200] = True
+        true = behind.truth.search(QUERIES[0], 10, allowed).positions.tolist()
+        assert search.search(QUERIES[0], 10, allowed).positions.tolist() == true
 
 
 def test_an_index_finds_most_neighbours_with_few_probes(indexed: Path):
