@@ -96,12 +96,19 @@ class Snapshot:
         self.pictures = StoredPictures(lake, lambda: self._images_version)
 
     def position_of(self, artwork_id: object) -> int | None:
-        """The row of a work, by bisection of the sorted ids; None where there is no such work."""
+        """The row of a work; None where there is no such work."""
         if not isinstance(artwork_id, str):
             return None
+        if self.rows.height <= IN_MEMORY_ROWS:
+            return self._positions.get(artwork_id)
         ids = self.rows["artwork_id"]
         position = int(ids.search_sorted(artwork_id))
         return position if position < len(ids) and ids[position] == artwork_id else None
+
+    @opened_once
+    def _positions(self) -> dict[str, int]:
+        """The row of each work; beyond memory the sorted ids are bisected instead, which takes longer and no memory."""
+        return {artwork_id: position for position, artwork_id in enumerate(self.rows["artwork_id"].to_list())}
 
     @opened_once
     def works(self) -> pl.DataFrame:
@@ -111,7 +118,7 @@ class Snapshot:
     def works_at(self, positions: "Sequence[int] | Positions", columns: "Sequence[str]") -> pl.DataFrame:
         """Some rows of `works`; of a collection beyond memory they are read from the table."""
         if self.rows.height <= IN_MEMORY_ROWS:
-            return self.works.select(list(columns))[positions]
+            return self.works[list(columns)][positions]  # `select` would plan a query, which takes longer
         held = self.rows.select(name for name in columns if name in SEARCHED)[positions]
         read = [name for name in columns if name not in SEARCHED]
         if not read or not len(positions):
