@@ -1,6 +1,6 @@
 """The pictures of the README: pages of a lake in a real browser.
 
-python artpipe_tests/browser/screenshots.py data_lake/sample .github
+python artpipe_tests/browser/screenshots.py data_lake/sample docs/images
 """
 
 import argparse
