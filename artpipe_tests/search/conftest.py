@@ -1,8 +1,8 @@
-"""A small lake with invented works, and a model that embeds the mean colour of a picture."""
+"""A small lake with invented works."""
 
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from artpipe.embedding.predictions import Predictions
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.paths import DataLake, write_whole
+from artpipe_tests.fixtures.colour_model import ColourModel
 
 MODEL = "3fa9"
 WORKS = pl.DataFrame(
@@ -31,24 +31,6 @@ WORKS = pl.DataFrame(
     },
     schema_overrides={"colour": pl.Object},
 )
-
-
-class ColourModel:
-    """Embeds a picture as its mean colour, and predicts the Renaissance for red ones."""
-
-    def __init__(self, model_id: str = MODEL) -> None:
-        self.model_id = model_id
-        styles = ["Renaissance", "Baroque", "Rococo", "Realism"]
-        self.labels = {"style": styles, "period": ["1450-1550"], "type": ["study", "genre"]}
-
-    def encode(self, pictures: Sequence[Image.Image]) -> Predictions:
-        means = np.array([np.asarray(picture).mean((0, 1)) for picture in pictures])
-        red = means[:, 0] / 255
-        style = np.stack([red, (1 - red) * 0.6, (1 - red) * 0.3, (1 - red) * 0.1], axis=1)
-        ones = np.ones((len(pictures), 1))
-        chances = {"style": style, "period": ones, "type": np.concatenate([ones * 0.25, ones * 0.75], axis=1)}
-        vectors = (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float32)
-        return Predictions(vectors, {task: values.astype(np.float32) for task, values in chances.items()})
 
 
 def picture(colour: tuple[int, int, int]) -> bytes:
@@ -97,7 +79,7 @@ def empty_lake(tmp_path: Path) -> DataLake:
 
 @pytest.fixture
 def colour_model() -> ColourModel:
-    return ColourModel()
+    return ColourModel(MODEL)
 
 
 @pytest.fixture
