@@ -26,7 +26,7 @@ from artpipe.errors import BadSettingError
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.automation import automation_sensors, promising_age, rescrape_schedule
 from artpipe.orchestration.blocking_checks import BlockingChecks
-from artpipe.orchestration.declaration import declaration_of
+from artpipe.orchestration.declaration import DECLARED
 from artpipe.orchestration.io import LakeIOManager
 from artpipe.orchestration.lineage import Lineage
 from artpipe.settings import Settings
@@ -84,7 +84,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
 
 def with_code_version(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
     """The spec with the settings that shape its asset in its code version."""
-    declared = declaration_of(spec.key.path[-1])
+    declared = DECLARED.get(spec.key.path[-1])
     return (
         spec
         if declared is None or not declared.version

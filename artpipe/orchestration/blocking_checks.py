@@ -11,9 +11,8 @@ import dagster as dg
 
 from artpipe.errors import ArtpipeError
 from artpipe.orchestration.lineage import Lineage
+from artpipe.orchestration.metadata import DATA_VERSION_TAG
 from artpipe.orchestration.next_assets import in_words
-
-DATA_VERSION_TAG = "dagster/data_version"
 
 
 class BlockingCheckError(ArtpipeError):

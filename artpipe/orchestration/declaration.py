@@ -15,6 +15,7 @@ import dagster as dg
 
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.lineage import ABSENT, Lineage, Origin, Record
+from artpipe.orchestration.metadata import DATA_VERSION_TAG
 from artpipe.orchestration.shaping import code_version, declared_settings, joined, parts, same_code
 from artpipe.orchestration.storage import Storage
 from artpipe.settings import Settings
@@ -113,11 +114,6 @@ DECLARED: dict[str, Declaration] = {}
 """Every declaration by the name of its asset; filled when the `assets.py` of a stage is imported."""
 
 
-def declaration_of(asset: str) -> Declaration | None:
-    """What was declared of an asset by this name; None for one that is no asset of the pipeline."""
-    return DECLARED.get(asset)
-
-
 def read_input(lake: DataLake, asset: str) -> Any:
     """Read what an asset holds, by the storage that it declares.
 
@@ -125,12 +121,11 @@ def read_input(lake: DataLake, asset: str) -> Any:
         DagsterInvariantViolationError: it names no storage that can be read.
         MissingTableError: it was never made.
     """
-    declared = declaration_of(asset)
+    declared = DECLARED.get(asset)
     if declared is None or declared.stored is None or declared.stored.read is None:
         raise dg.DagsterInvariantViolationError(
             f"`{asset}` cannot be read as an input; name it in `deps`, or give its storage a `read`."
         )
-    adopt_renamed(lake)
     return declared.stored.read(lake, asset)
 
 
@@ -148,7 +143,7 @@ def observe_files(instance: dg.DagsterInstance, settings: Settings) -> list[str]
         last = records[0].asset_observation if records else None
         if last is None or last.data_version != version:
             instance.report_runless_asset_event(
-                dg.AssetObservation(key, tags={"dagster/data_version": version}, description="content of the file")
+                dg.AssetObservation(key, tags={DATA_VERSION_TAG: version}, description="content of the file")
             )
             changed.append(asset)
     return changed

@@ -5,11 +5,11 @@ from typing import Any
 import dagster as dg
 
 from artpipe.lake.paths import DataLake
-from artpipe.orchestration.declaration import read_input
+from artpipe.orchestration.declaration import adopt_renamed, read_input
 
 
 class LakeIOManager(dg.IOManager):
-    """Reads what assets hold for their checks; `asset.py` reads the inputs of assets, and writes what they hold."""
+    """Reads what assets hold for their checks; `step.py` reads the inputs of assets, and writes what they hold."""
 
     def __init__(self, lake: DataLake) -> None:
         self.lake = lake
@@ -23,4 +23,5 @@ class LakeIOManager(dg.IOManager):
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Read what the upstream asset holds, for a check."""
+        adopt_renamed(self.lake)  # a check may run without the step of its asset
         return read_input(self.lake, context.asset_key.path[-1])

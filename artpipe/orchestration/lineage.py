@@ -1,7 +1,7 @@
 """What each asset of a lake was made from, kept in the lake itself.
 
 A record is written after the asset is complete and taken away before the asset is touched again, so a record that is
-there is true of what lies beside it, whatever was killed in between. `asset.py` compares records with what an asset
+there is true of what lies beside it, whatever was killed in between. `step.py` compares records with what an asset
 would be made from now; nothing is guessed from timestamps.
 """
 

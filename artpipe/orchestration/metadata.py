@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 WORK = ("requests", "not_modified", "bodies", "images_fetched", "images_decoded", "images_embedded", "rows_updated")
 """Names of the metadata that count work; a refresh adds them up, and in a reused asset they are 0."""
 
+DATA_VERSION_TAG = "dagster/data_version"
+"""Dagster's own tag of a materialisation or observation with the data version."""
+
 REUSED = "reused"
 CHANGES = "changes"
 """Name of the metadata that counts what differs from the previous content, such as `{"new": 3, "gone": 0}`."""

@@ -20,7 +20,7 @@ from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.declaration import DECLARED, Declaration, adopt_renamed, read_input
 from artpipe.orchestration.instance import PROCESS_TAG, this_process
 from artpipe.orchestration.lineage import Lineage, Origin, Record
-from artpipe.orchestration.metadata import CHANGES, REUSED, WORK
+from artpipe.orchestration.metadata import CHANGES, DATA_VERSION_TAG, REUSED, WORK
 from artpipe.orchestration.storage import Storage
 from artpipe.progress import Progress, progress_for
 from artpipe.settings import Settings
@@ -123,11 +123,15 @@ def step_function(
         adopt_renamed(lineage.lake, context.instance)
         selected = [key.path[-1] for key in context.selected_asset_keys]
         declared = {asset: DECLARED[asset] for asset in assets}
-        blocking_checks.refuse_below_unmet(context.instance, lineage, declared[assets[0]].upstream)
-        origins = {asset: one.origin(lineage.versions(one.upstream), settings) for asset, one in declared.items()}
-        now = datetime.now(UTC)
-        is_due = any(one.questions(lineage.lake, settings, now) for one in declared.values())
-        must_run = always_runs or config.must_run or is_due
+        upstream = declared[assets[0]].upstream  # the same for every asset of a step
+        blocking_checks.refuse_below_unmet(context.instance, lineage, upstream)
+        versions, now = lineage.versions(upstream), datetime.now(UTC)
+        origins = {asset: one.origin(versions, settings) for asset, one in declared.items()}
+        must_run = (
+            always_runs
+            or config.must_run
+            or any(one.questions(lineage.lake, settings, now) for one in declared.values())
+        )
         if not must_run and all(declared[asset].is_reusable(lineage, origins[asset]) for asset in selected):
             context.log.info(
                 f"nothing changed that {', '.join(selected)} depends on; what the lake holds is used again"
@@ -232,7 +236,7 @@ def _metadata_again(instance: dg.DagsterInstance, declared: Declaration, data_ve
     for asset in filter(None, (declared.asset, declared.formerly)):
         event = instance.get_latest_materialization_event(dg.AssetKey(asset))
         made = event.asset_materialization if event else None
-        if made is not None and (made.tags or {}).get("dagster/data_version") == data_version:
+        if made is not None and (made.tags or {}).get(DATA_VERSION_TAG) == data_version:
             kept = {name: value for name, value in made.metadata.items() if name not in (CHANGES, *WORK)}
             return {**kept, **{name: 0 for name in WORK if name in made.metadata}, REUSED: True}
     return {REUSED: True}

@@ -52,7 +52,7 @@ def lance_table(name: str, read: Callable[[DataLake], Any] | None = None) -> Sto
         name: of the table.
         read: reads its light columns, without JPEG bytes and vectors; None where it is no input.
     """
-    return Storage(lambda lake, _: lake.lance(name), None if read is None else lambda lake, _: read(lake))
+    return written_by_body(lambda lake: lake.lance(name), read)
 
 
 def written_by_body(location: "Callable[[DataLake], UPath]", read: Callable[[DataLake], Any] | None = None) -> Storage:

@@ -23,7 +23,7 @@ from artpipe.orchestration.asset import (
     pipeline_assets,
 )
 from artpipe.orchestration.blocking_checks import BlockingChecks
-from artpipe.orchestration.declaration import DECLARED, adopt_renamed, declaration_of, observe_files
+from artpipe.orchestration.declaration import DECLARED, adopt_renamed, observe_files
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.io import LakeIOManager
 from artpipe.orchestration.lineage import Lineage, Origin
@@ -333,7 +333,7 @@ def test_an_asset_under_its_former_name_is_taken_over_with_its_history(bench: Be
     table, record = bench.lake.table("toy_rows"), bench.lake.lineage("toy_rows")
     table.rename(bench.lake.table("toy_old"))
     record.rename(bench.lake.lineage("toy_old"))
-    declared = declaration_of("toy_rows")
+    declared = DECLARED.get("toy_rows")
     assert declared is not None
     assert declared.exists(bench.lake)
     assert declared.record(bench.lineage) is not None
@@ -371,7 +371,7 @@ def test_every_asset_of_the_graph_is_declared_with_a_storage_or_observed():
 
     graph = build_definitions(Settings()).resolve_asset_graph()
     for key in graph.get_all_asset_keys():
-        declared = declaration_of(key.path[-1])
+        declared = DECLARED.get(key.path[-1])
         assert declared is not None
         assert (declared.stored is None) == (declared.observe is not None)
         assert set(declared.upstream) == {parent.path[-1] for parent in graph.get(key).parent_keys}
