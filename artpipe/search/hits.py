@@ -57,7 +57,7 @@ class Hits:
         stored_jpegs: returns the stored JPEGs of works.
         explanation: how the query was answered.
         positions: the rows of the hits in `Collection.works`.
-        total: how many works there are on all pages; those of the frame by default.
+        total: counts the works on all pages; those of the frame by default.
         word_match: how well the words match; None without words, or where no work matches them.
         facets: counts the works of each label.
     """
@@ -69,17 +69,21 @@ class Hits:
         explanation: Explanation,
         *,
         positions: Positions,
-        total: int | None = None,
+        total: Callable[[], int] | None = None,
         word_match: WordMatch | None = None,
         facets: Callable[[], Facets] = dict,
     ) -> None:
         self.frame = frame
         self.explanation = explanation
         self.positions = positions
-        self.total = frame.height if total is None else total
         self.word_match = word_match
         self._stored_jpegs = stored_jpegs
-        self._count_facets = facets
+        self._count_total, self._count_facets = total, facets
+
+    @cached_property
+    def total(self) -> int:
+        """How many works there are on all pages, counted on first access."""
+        return self.frame.height if self._count_total is None else self._count_total()
 
     @cached_property
     def facets(self) -> Facets:

@@ -6,6 +6,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import polars as pl
 
@@ -54,7 +55,7 @@ class Searcher:
         frame = self._builder.frame(page.positions, request.offset, pl.Series("similarity", page.similarities))
         is_exact = self._ranking.is_exact(request)
         explained = self._explained(served.nearest.kind, page.how, began, is_exact, served.note, page.scanned)
-        total = self._ranking.total(query, request, allowed, self._rows)
+        total = partial(self._ranking.total, query, request, allowed, self._rows)
         return self._hits(frame, page.positions, total, request.where, matches, explained)
 
     def nearest_to_each(self, queries: Sequence[Picture], request: SearchRequest) -> list[Hits]:
@@ -72,7 +73,7 @@ class Searcher:
             self._hits(
                 frame,
                 page.positions,
-                self._ranking.total(query, request, allowed, self._rows),
+                partial(self._ranking.total, query, request, allowed, self._rows),
                 request.where,
                 matches,
                 replace(explained, how=page.how, rows_scanned=page.scanned, milliseconds=share_ms),
@@ -89,7 +90,7 @@ class Searcher:
         frame = self._builder.frame(positions, request.offset, pl.Series("relevance", matches.relevance[page]))
         how = f"full-text index: {matches.level.description}" if matches.level else "full-text index"
         explained = self._explained("text", how, began)
-        return self._hits(frame, positions, len(places), request.where, matches, explained)
+        return self._hits(frame, positions, lambda: len(places), request.where, matches, explained)
 
     def browse(self, k: int | None, where: SearchFilter | None, offset: int) -> Hits:
         """The works that pass a filter, in the order of the table."""
@@ -97,7 +98,9 @@ class Searcher:
         passing = self._matcher.passing(where)
         positions = passing[offset : None if k is None else offset + k]
         frame = self._builder.frame(positions, offset)
-        return self._hits(frame, positions, len(passing), where, None, self._explained("filter", "filter", began))
+        return self._hits(
+            frame, positions, lambda: len(passing), where, None, self._explained("filter", "filter", began)
+        )
 
     def _explained(
         self, index: str, how: str, began: float, is_exact: bool = True, reason: str = "", scanned: int = 0
@@ -109,7 +112,7 @@ class Searcher:
         self,
         frame: pl.DataFrame,
         positions: Positions,
-        total: int,
+        total: Callable[[], int],
         where: SearchFilter | None,
         matches: TextMatches | None,
         explanation: Explanation,
