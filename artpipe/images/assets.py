@@ -1,4 +1,4 @@
-"""Which images are wanted, and one outcome, and at best one JPEG, for each of them."""
+"""Which images to store, and the outcome of each request, with the JPEG where there is one."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -59,7 +59,7 @@ def search_index(step: AssetStep) -> Result:
     deps=["vectors"],
 )
 def novelty_scale(step: AssetStep, splits: DataFrame) -> Result:
-    """How far from the collection is too far for a work of its kind: what "unlike anything in it" is told by."""
+    """The out-of-distribution threshold: 99 of 100 held-out works are nearer to the collection than this distance."""
     import polars as pl
 
     from artpipe.embedding.table import EmbeddingTable, vectors_version
@@ -78,16 +78,16 @@ def novelty_scale(step: AssetStep, splits: DataFrame) -> Result:
     scale = measure_scale(table.vectors(version)[1], work_ids, is_held_out, str(rows["model_id"][0]))
     save_scale(lake, scale)
     content = f"{scale.threshold} {scale.pictures} {vectors_version(rows)}"
-    usual = {} if scale.threshold is None else {"threshold": scale.threshold}
+    threshold = {} if scale.threshold is None else {"threshold": scale.threshold}
     return Result(
         version=hashlib.sha256(content.encode()).hexdigest()[:16],
-        metadata={**usual, "held_out_pictures": scale.pictures, "model_id": scale.model_id},
+        metadata={**threshold, "held_out_pictures": scale.pictures, "model_id": scale.model_id},
     )
 
 
 @pipeline_asset(kinds={"lancedb"}, code_version="1", stored=lance_table(EMBEDDINGS_TABLE), deps=["embeddings"])
 def text_index(step: AssetStep) -> Result:
-    """The words of titles, artists and techniques, so that works are found by them; only what is new is added."""
+    """The full-text index of titles, artists and techniques; only new rows are added."""
     from artpipe.embedding.table import EmbeddingTable
     from artpipe.search.text import WEIGHTS, build_text_index
 
@@ -106,7 +106,7 @@ def text_index(step: AssetStep) -> Result:
     deps=["vectors"],
 )
 def local_features(step: AssetStep) -> Result:
-    """What `Collection.same_painting` compares: the points of every picture, and what share of them must agree.
+    """Keypoints and descriptors of every picture for `Collection.same_painting`, and its calibrated match threshold.
 
     Only new and changed pictures are described. `ARTPIPE_SAME_PAINTING=false` leaves it out of the graph.
     """
