@@ -15,7 +15,7 @@ import polars as pl
 from artpipe.lake.lance_tables import open_lance
 from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
 from artpipe.lake.versions import MIN_CURRENT, TableVersion, maintain_table, table_versions
-from artpipe.schema import TASKS
+from artpipe.schema import ARTWORKS, TASKS
 from artpipe.vectors.row_addresses import RowAddresses
 
 if TYPE_CHECKING:
@@ -23,26 +23,23 @@ if TYPE_CHECKING:
     from lancedb.table import Table
     from numpy.typing import NDArray
 
-METADATA = pl.Schema(
-    {
-        "artist_id": pl.String(),
-        "artist": pl.String(),
-        "title": pl.String(),
-        "date_text": pl.String(),
-        "year_from": pl.Int32(),
-        "year_to": pl.Int32(),
-        "technique": pl.String(),
-        "location": pl.String(),
-        "page_url": pl.String(),
-        "image_url": pl.String(),
-        "form": pl.String(),
-        "type": pl.String(),
-        "school": pl.String(),
-        "style": pl.String(),
-        "period": pl.String(),
-        "work_id": pl.String(),
-    }
+_OF_ARTWORKS = (
+    "artist_id",
+    "artist",
+    "title",
+    "date_text",
+    "year_from",
+    "year_to",
+    "technique",
+    "location",
+    "page_url",
+    "image_url",
+    "form",
+    "type",
+    "school",
+    "style",
 )
+METADATA = pl.Schema({name: ARTWORKS[name] for name in _OF_ARTWORKS} | {"period": pl.String(), "work_id": pl.String()})
 """What comes from the catalogue and the splits, and can change without a new vector."""
 
 PREDICTIONS = pl.Schema(
