@@ -29,7 +29,7 @@ from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.declaration import DECLARED
 from artpipe.orchestration.io import LakeIOManager
 from artpipe.orchestration.lineage import Lineage
-from artpipe.settings import Settings
+from artpipe.settings import Settings, read_settings
 from artpipe.sources.resources import GalleryResource
 
 ASSET_MODULES = (
@@ -102,4 +102,4 @@ def _schedule(settings: Settings) -> dg.ScheduleDefinition:
         ) from error
 
 
-defs = build_definitions(Settings())
+defs = build_definitions(read_settings())

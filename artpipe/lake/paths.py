@@ -34,7 +34,7 @@ class DataLake:
     """
 
     def __init__(self, root: str | Path) -> None:
-        self._address = str(root)
+        self._address = expand_home(str(root))
 
     @cached_property
     def root(self) -> "UPath":
@@ -169,10 +169,15 @@ class DataLake:
             ) from error
 
 
+def expand_home(address: str) -> str:
+    """A path with `~` as the home folder; an `s3://` address stays as it is."""
+    return str(Path(address).expanduser()) if address.startswith("~") else address
+
+
 def file_at(address: str) -> "Path | UPath":
     """The file of a path or an `s3://` address; a path needs no library, and loading one takes a while."""
     if "://" not in address:
-        return Path(address).expanduser()
+        return Path(expand_home(address))
     from upath import UPath
 
     return UPath(address)

@@ -94,9 +94,9 @@ class Collection:
             LakeMissingError: there is no lake at the address.
             NothingEmbeddedError: the lake has no vectors yet.
         """
-        from artpipe.settings import Settings
+        from artpipe.settings import read_settings
 
-        settings = Settings()  # pyright: ignore[reportCallIssue]
+        settings = read_settings()
         lake = settings.lake_root if lake is None else lake
         return cls(
             lake if isinstance(lake, DataLake) else DataLake(lake),
