@@ -36,7 +36,7 @@ def artists(step: AssetStep) -> Result:
 
 @pipeline_assets(
     kinds={"polars", "parquet"},
-    code_version="1",
+    code_version="2",
     # The changes before the artworks: killed in between, the next run finds the same changes and records them once.
     stored={"catalog_changes": PARQUET, "artworks": PARQUET, "quarantine": PARQUET},
     descriptions={

@@ -268,3 +268,12 @@ def test_the_recorded_catalogue_adds_up(shared_gallery: Path):
     rows, result = read(shared_gallery, "site/database/download/data_txt.zip")
     assert result.artworks.height + result.quarantine.height == rows == 4_902
     assert result.artworks["artwork_id"].n_unique() == result.artworks.height
+
+
+def test_html_entities_become_the_characters_they_stand_for():
+    found = only(
+        work(title="Salt &amp; Pepper &#333; Caf&eacute; &#x41;", location="R&D; A&B &nosuch;", technique="&lt;oil&gt;")
+    )
+    assert found["title"] == "Salt & Pepper ō Café A"
+    assert found["location"] == "R&D; A&B &nosuch;"
+    assert found["technique"] == "<oil>"
