@@ -87,7 +87,7 @@ def test_a_permanent_failure_is_not_retried(gallery, config, reply, status, outc
     assert gallery.requests_of("/a.jpg") == 1
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 520, 524])
 def test_a_transient_failure_is_retried(gallery, config, reply, status):
     gallery.on("/a.jpg", reply(status), reply(status), reply(200, b"at last"))
     with GalleryClient(config) as client:
@@ -409,3 +409,11 @@ def settle(value) -> None:
         time.sleep(0.01)
         now = value()
         before, still = now, still + 1 if now == before else 0
+
+
+@pytest.mark.parametrize("path", ["/z/café.jpg", "/z/%e4.jpg", "/z/ä b.jpg"])
+def test_a_redirect_in_raw_utf8_is_followed_to_the_address_it_names(path: str):
+    with GalleryClient(ClientConfig("http://gallery.example")) as client:
+        as_received = path.encode().decode("latin-1")
+        assert client._followed("http://gallery.example/a.jpg", as_received) == f"http://gallery.example{path}"
+        assert client._followed("http://gallery.example/a.jpg", "/z/\xe4.jpg") == "http://gallery.example/z/ä.jpg"
