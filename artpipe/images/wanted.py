@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from artpipe.errors import ArtpipeError
 from artpipe.images.store import ImageStore
 from artpipe.schema import STORED, WITHDRAWN
 
@@ -27,6 +28,10 @@ NEVER, FAILED, BACK, SIZE, AGE = (
 )
 WHY_DUE = (NEVER, FAILED, BACK, SIZE, AGE)
 """Why an image is due: the first that is true."""
+
+
+class UnknownFormError(ArtpipeError):
+    """A form that no work of the catalogue has."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,17 @@ def wanted_artworks(
         artworks: table `artworks`.
         forms: forms of art that are downloaded.
         max_artworks: the size of the sample; everything where None.
+
+    Raises:
+        UnknownFormError: no artwork has one of the forms, which would withdraw every image of it.
     """
+    known = artworks["form"].drop_nulls().value_counts(sort=True)
+    if unknown := [form for form in forms if known.height and form not in known["form"]]:
+        listed = ", ".join(f"`{form}` ({count:,})" for form, count in known.iter_rows())
+        raise UnknownFormError(
+            f"no work of the catalogue has the form {' or '.join(map(repr, unknown))}; set ARTPIPE_FORMS to forms that "
+            f"there are: {listed}."
+        )
     wanted = artworks.filter(pl.col("form").is_in(forms)).unique("artwork_id", keep="first", maintain_order=True)
     if max_artworks is None or wanted.height <= max_artworks:
         return wanted

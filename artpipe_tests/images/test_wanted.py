@@ -13,6 +13,7 @@ from artpipe.images.wanted import (
     NEVER,
     SIZE,
     HarvestConfig,
+    UnknownFormError,
     count_due,
     due,
     wanted_artworks,
@@ -99,3 +100,10 @@ def test_withdrawing_nothing_new_writes_nothing(store):
     version = newest_version(store)
     assert withdraw(store, ["kept"], NOW) == []
     assert newest_version(store) == version
+
+
+def test_a_form_that_no_work_has_is_refused_and_withdraws_nothing():
+    works = pl.concat([artworks("a/x/1", "a/x/2"), artworks("a/x/3", form="graphics")])
+    with pytest.raises(UnknownFormError, match=r"has the form 'paintings'; .*: `painting` \(2\), `graphics` \(1\)\."):
+        wanted_artworks(works, ("paintings", "graphics"))
+    assert wanted_artworks(works.clear(), ("painting",)).is_empty()
