@@ -13,7 +13,6 @@ import polars as pl
 from artpipe.search.collection import Collection, UnknownArtworkError
 from artpipe.search.filters import LABELS, folded
 from artpipe.search.hit_builder import HIT_METADATA
-from artpipe.search.request import MAX_K
 from artpipe.search.text import WordMatch
 from artpipe.web.questions import PAGE_SIZE, Question, UnusableQuestionError
 from artpipe.web.tokens import Verdict
@@ -204,7 +203,7 @@ class Catalogue:
             raise UnusableQuestionError("`unlike` needs something to be similar to; name a work with `like`.")
         if words is None:
             return self.collection.browse(size, where, offset=first)
-        return self.collection.find(words, size or MAX_K, where, offset=first, loosen=False)
+        return self.collection.find(words, size or len(self), where, offset=first, loosen=False)
 
     def _rows(self, hits: "Hits") -> pl.DataFrame:
         """The hits with the columns that pages need."""
