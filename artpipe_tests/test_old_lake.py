@@ -19,6 +19,8 @@ SETTINGS = {
     "IMAGE_SHORT_SIDE_PX": 64,
     "EPOCHS": 2,
     "EMBEDDING_DIMENSIONS": 32,
+    # The sample gallery has been drawn anew since; what was downloaded then is kept while it is not requested again.
+    "REVALIDATE_AFTER_DAYS": 36500,
 }
 """What the lake was made with: the sample gallery in miniature, one label set by a person, refreshed until fresh."""
 
