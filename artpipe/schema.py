@@ -77,6 +77,9 @@ CLASSES: Mapping[str, tuple[str, ...]] = {"style": STYLES, "period": PERIODS, "t
 STORED = ("fetched", "unchanged")
 """Statuses of an image whose stored JPEG is current."""
 
+PLACEHOLDER = "placeholder"
+"""Status of an image that the source sends for many works: a stand-in, out of splits, training and search."""
+
 WITHDRAWN = "withdrawn"
 """Status of an image whose artwork is not wanted any more: out of splits, training and search; its JPEG stays."""
 

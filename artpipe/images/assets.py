@@ -23,13 +23,17 @@ SHEET_PICTURES = 24
 NOT_CONTENT = ("attempts", "error", "etag", "fetched_at", "last_modified")
 
 
-@pipeline_asset(kinds={"polars", "parquet"}, code_version="1", shaped_by=("forms", "max_artworks"))
+@pipeline_asset(kinds={"polars", "parquet"}, code_version="2", shaped_by=("forms", "max_artworks"))
 def wanted_images(step: AssetStep, artworks: DataFrame) -> Result:
-    """The address of every image to store: all that `images` depends on, so that a changed title fetches no image."""
+    """The address of every image to store: all that `images` depends on, so that a changed title fetches no image.
+
+    By artist and title group, pictures that a gallery sends in place of many images are recognised.
+    """
+    from artpipe.images.placeholders import title_groups
     from artpipe.images.wanted import wanted_artworks
 
-    wanted = wanted_artworks(artworks, step.settings.forms, step.settings.max_artworks)
-    return Result(wanted.select("artwork_id", "image_url").sort("artwork_id"))
+    wanted = wanted_artworks(artworks, step.settings.forms, step.settings.max_artworks).sort("artwork_id")
+    return Result(wanted.select("artwork_id", "image_url", "artist_id", title_groups(wanted)))
 
 
 def read_outcomes(lake: DataLake) -> DataFrame:
@@ -49,7 +53,7 @@ def images_due(lake: DataLake, settings: Settings, now: datetime) -> Mapping[str
 
 @pipeline_asset(
     kinds={"http", "lancedb"},
-    code_version="1",
+    code_version="2",
     shaped_by=("image_short_side_px",),
     stored=lance_table(IMAGES_TABLE, read_outcomes),
     due=images_due,

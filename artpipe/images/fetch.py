@@ -7,6 +7,7 @@ No response deletes a stored JPEG. When a stored image is gone, refused or unrea
 out of the collection and its JPEG stays in the lake; a later 304 Not Modified restores it without a download. The same
 is true of an artwork that is not wanted any more: it is withdrawn, and requested at once when it is wanted again. When
 a request about a stored image fails, it stays stored, its row has the error, and it is requested again the next time.
+A picture that the gallery sends for many works is a placeholder (`placeholders.py`), and is one until another arrives.
 """
 
 import time
@@ -28,10 +29,11 @@ from artpipe.images.decode import (
     decode_artwork,
     pillow_quiet,
 )
+from artpipe.images.placeholders import mark_placeholders
 from artpipe.images.store import ImageStore
 from artpipe.images.wanted import HarvestConfig, due, withdraw
 from artpipe.progress import Progress, SilentProgress
-from artpipe.schema import STORED
+from artpipe.schema import PLACEHOLDER, STORED
 
 if TYPE_CHECKING:
     from artpipe.crawler.client import GalleryClient
@@ -47,9 +49,9 @@ DECODERS = 2
 MAX_DECODING = 8 * DECODERS
 _TEXTS = ("error", "etag", "last_modified")
 _STATUS = {Outcome.GONE: "gone", Outcome.REFUSED: "refused", Outcome.TOO_LARGE: "too_large", Outcome.FAILED: "failed"}
-CHANGES = ("new", "replaced", "resized", "back", "gone", "withdrawn")
+CHANGES = ("new", "replaced", "resized", "back", "gone", "withdrawn", "placeholder")
 """How an artwork's image can change: stored for the first time; other bytes at the source; the same in another stored
-size; current again; lost at the source; not wanted any more."""
+size; current again; lost at the source; not wanted any more; found to be a placeholder."""
 MAX_EXAMPLES = 10
 
 
@@ -122,6 +124,7 @@ def harvest(
 
     Args:
         wanted: `artwork_id` and `image_url` of the artworks whose images are wanted; all others are withdrawn.
+            `artist_id` and `title_group` tell a placeholder from a picture.
         store: where the outcomes go.
         client: sends the requests.
         config: how old a response may be, and how images are stored.
@@ -160,6 +163,8 @@ def harvest(
                 step.advance()
 
             _download(requested, client, config.short_side_px, now, record)
+    for artwork_id in mark_placeholders(store, wanted):
+        summary.changes["placeholder"].add(artwork_id)
     store.maintain(timedelta(days=config.keep_versions_days))
     counts = client.counts
     summary.requests, summary.bodies = counts.requests - previous.requests, counts.bodies - previous.bodies
@@ -214,17 +219,22 @@ def _row_update(request: Request, response: Response, short_side_px: int, now: d
     }
     if response.outcome is Outcome.FAILED:
         row["error"] = f"{response.error or 'no response'} (tries: {response.tries})"
-        if previous["status"] in STORED:
-            # It stays stored, with its old date, so that it is requested again.
-            kept = row | {"status": previous["status"], "fetched_at": previous["fetched_at"]}
+        if previous["status"] in (*STORED, PLACEHOLDER):
+            # It stays what it is, with its old date, so that it is requested again.
+            kept = row | {name: previous[name] for name in ("status", "fetched_at")}
+            if previous["status"] == PLACEHOLDER:
+                kept["error"] = previous["error"]
             return _RowUpdate("failed", kept, is_partial=True)
     is_decoded = False
     is_ok = response.outcome is Outcome.OK
     may_be_same = previous["sha256"] is not None and not previous["is_resized"]
+    unchanged = {"status": "unchanged"}
+    if previous["status"] == PLACEHOLDER:
+        unchanged = {"status": PLACEHOLDER, "error": previous["error"]}
     if response.outcome is Outcome.NOT_MODIFIED:
-        row |= {"status": "unchanged", **{name: value for name, value in _validators(response).items() if value}}
+        row |= unchanged | {name: value for name, value in _validators(response).items() if value}
     elif is_ok and may_be_same and sha256(response.body).hexdigest() == previous["sha256"]:
-        row |= {"status": "unchanged", **_validators(response)}
+        row |= unchanged | _validators(response)
     elif is_ok:
         is_decoded = True
         try:
