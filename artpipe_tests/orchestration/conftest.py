@@ -96,6 +96,17 @@ class ChangingGallery:
         other.save(out, "JPEG", quality=90)
         self._write(self._image(artwork_id), out.getvalue())
 
+    def pictures(self) -> dict[str, bytes]:
+        """The image of each artwork that has one."""
+        art = self.folder / "art"
+        paths = sorted(art.rglob("*.jpg"))
+        return {path.relative_to(art).with_suffix("").as_posix(): path.read_bytes() for path in paths}
+
+    def put(self, pictures: dict[str, bytes]) -> None:
+        """Replace the images of these artworks."""
+        for artwork_id, picture in pictures.items():
+            self._write(self._image(artwork_id), picture)
+
     def take_down(self, artwork_id: str) -> None:
         self._image(artwork_id).unlink()
 
