@@ -103,6 +103,18 @@ def test_a_stored_image_is_not_requested_again_until_its_response_is_old(store):
     assert run(store, works, gallery, NOW + WEEK).requested == 2
 
 
+def test_a_comment_that_the_source_adds_is_no_other_picture(store):
+    picture, works = Image.effect_noise((60, 80), 40).convert("RGB"), artworks("a/x/one")
+    keys = []
+    for week, comment in enumerate(("", "visit our shop")):
+        out = io.BytesIO()
+        picture.save(out, "JPEG", comment=comment)
+        run(store, works, FakeGallery(one=sent(out.getvalue(), f'"{week}"')), NOW + week * WEEK)
+        keys.append(store.outcomes().select("sha256", "jpeg_sha256").row(0))
+    assert keys[0][0] != keys[1][0]
+    assert keys[0][1] == keys[1][1]
+
+
 def test_a_failed_image_is_requested_by_the_next_harvest(store):
     works = artworks("a/x/one")
     run(store, works, FakeGallery(one=Response(Outcome.FAILED)))
