@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from artpipe.crawler.limits import HostPace, backoff_s, is_loopback, retry_after_s
+from artpipe.crawler.limits import HostPace, backoff_s, http_date_s, is_loopback, retry_after_s
 from artpipe.crawler.outcome import Outcome, Request, RequestCounts, Response
 from artpipe.crawler.parallel import AbandonedError, in_parallel
 from artpipe.crawler.robots import MAX_ROBOTS_BYTES, ROBOTS_PATH, RobotsRules, robots_rules
@@ -208,7 +208,8 @@ class GalleryClient:
         headers: dict[str, str] = {}
         if request.etag:
             headers["If-None-Match"] = request.etag
-        if request.last_modified:
+        # A date in the future comes from a wrong clock, and nothing would count as modified since until it has come.
+        if request.last_modified and (http_date_s(request.last_modified) or 0.0) <= time.time():
             headers["If-Modified-Since"] = request.last_modified
         limit = self.config.max_body_bytes if max_body_bytes is None else max_body_bytes
         try:

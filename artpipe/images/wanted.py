@@ -19,14 +19,15 @@ from artpipe.schema import STORED, WITHDRAWN
 if TYPE_CHECKING:
     from artpipe.settings import Settings
 
-NEVER, FAILED, BACK, SIZE, AGE = (
+NEVER, FAILED, BACK, SIZE, AGE, FUTURE = (
     "never requested",
     "failed before",
     "wanted again",
     "other size wanted",
     "answer is old",
+    "answer is dated in the future",
 )
-WHY_DUE = (NEVER, FAILED, BACK, SIZE, AGE)
+WHY_DUE = (NEVER, FAILED, BACK, SIZE, AGE, FUTURE)
 """Why an image is due: the first that is true."""
 
 
@@ -91,9 +92,9 @@ def wanted_artworks(
 def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now: datetime) -> pl.DataFrame:
     """The images to request now.
 
-    Those are: never requested, failed, withdrawn and wanted again, last requested too long ago, or stored in another
-    size than wanted although the original is large enough for it to matter. The original is not kept, so another size
-    is always a download.
+    Those are: never requested, failed, withdrawn and wanted again, last requested too long ago or at a time that has
+    not come yet, or stored in another size than wanted although the original is large enough for it to matter. The
+    original is not kept, so another size is always a download.
 
     Args:
         wanted: `artwork_id` and `image_url`.
@@ -125,6 +126,8 @@ def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now
         .then(pl.lit(SIZE))
         .when(pl.col("fetched_at") <= now - timedelta(days=config.revalidate_after_days))
         .then(pl.lit(AGE))
+        .when(pl.col("fetched_at") > now)  # a clock was wrong: it may be older than anybody knows
+        .then(pl.lit(FUTURE))
     )
     return (
         rows.join(known, on="artwork_id", how="left")

@@ -118,7 +118,8 @@ def overdue(troubles: Iterable[Trouble], watch: Watch, now: float) -> tuple[list
         now: in seconds since 1970.
     """
     lasting = list(troubles)
-    since = {trouble.name: watch.since.get(trouble.name, now) for trouble in lasting}
+    # A time that has not come yet is that of a wrong clock.
+    since = {trouble.name: min(watch.since.get(trouble.name, now), now) for trouble in lasting}
     late = [trouble for trouble in lasting if now - since[trouble.name] >= trouble.patience_s]
     new = [trouble for trouble in late if trouble.name not in watch.reported]
     return new, Watch(since, frozenset(trouble.name for trouble in late))

@@ -204,6 +204,11 @@ def troubles(
         for name, status in statuses.items()
         if status.status == "fresh" and status.unmet_checks
     ]
+    found += [
+        Trouble(name, "dated in the future: the clock of this machine was wrong", 0.0)
+        for name, status in statuses.items()
+        if name in promised and status.is_from_future
+    ]
     return found + [
         Trouble(name, f"older than {settings.fresh_within_days:g} days", 0.0)
         for name, status in statuses.items()

@@ -34,6 +34,7 @@ class AssetStatus:
         record_id: of its last materialisation in Dagster's event log.
         seconds: how long its work took the last time that there was any.
         made_at: when it was last materialised.
+        is_from_future: whether that time has not come yet: a clock was wrong.
     """
 
     asset: str
@@ -53,6 +54,7 @@ class AssetStatus:
     record_id: int | None = None
     seconds: float | None = None
     made_at: datetime | None = None
+    is_from_future: bool = False
 
     @property
     def is_root(self) -> bool:
@@ -60,8 +62,10 @@ class AssetStatus:
         return not self.upstream
 
     def is_older_than(self, seconds: float | None) -> bool:
-        """Whether it was made, and before this time in seconds since 1970."""
-        return seconds is not None and self.made_at is not None and self.made_at.timestamp() < seconds
+        """Whether it was made, and before this time in seconds since 1970 for all that is known."""
+        if seconds is None or self.made_at is None:
+            return False
+        return self.is_from_future or self.made_at.timestamp() < seconds
 
     @property
     def unmet_checks(self) -> tuple[str, ...]:

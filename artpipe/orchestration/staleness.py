@@ -26,6 +26,8 @@ from artpipe.orchestration.next_assets import AssetStatus, Freshness
 from artpipe.orchestration.shaping import code_changes, same_code
 from artpipe.settings import Settings
 
+CLOCK_SKEW_S = 300.0
+"""By how much two clocks may differ; what is dated further in the future has a wrong date."""
 _MATERIALIZATIONS_READ = 50
 _FIRST, _LAST = ("new", "changed", "relabelled", "replaced"), ("gone", "withdrawn")
 _CODE_VERSION_TAG, _INPUT_VERSION_TAG = "dagster/code_version", "dagster/input_data_version/"
@@ -63,12 +65,13 @@ def asset_statuses(
     records = {key.path[-1]: DECLARED[key.path[-1]].record(lineage) for key in keys}
     versions = {name: record.data_version for name, record in records.items() if record is not None}
     now, statuses = datetime.now(UTC), dict[str, AssetStatus]()
+    latest_s = now.timestamp() + CLOCK_SKEW_S
     for key in keys:
         name, event = key.path[-1], events.get(key)
         declared, record = DECLARED[name], records[name]
         # The code version that was loaded, which a run of newer code does not have.
         origin = replace(declared.origin(versions, settings), code_version=graph.get(key).code_version or "")
-        is_newer = loaded_at is not None and record is not None and _written_at(record, event) > loaded_at
+        is_newer = loaded_at is not None and record is not None and loaded_at < _written_at(record, event) <= latest_s
         status, reasons = _freshness(declared, origin, record, event, lineage.lake, instance, is_newer=is_newer)
         failed, skipped = unmet_checks(instance, name, blocking.names.get(name, ()), versions.get(name))
         questions = declared.questions(lineage.lake, settings, now) if asks_due and status == "fresh" else {}
@@ -90,6 +93,7 @@ def asset_statuses(
             record_id=event.storage_id if event else None,
             seconds=record.seconds if record else None,
             made_at=datetime.fromtimestamp(event.timestamp, UTC) if event else None,
+            is_from_future=event is not None and event.timestamp > latest_s,
         )
     return statuses
 

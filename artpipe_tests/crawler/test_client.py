@@ -45,7 +45,7 @@ def test_a_connection_is_used_again_even_after_an_error_page(gallery, config, re
 
 
 def test_a_whole_body_comes_with_its_validators(gallery, config, reply):
-    headers = {"ETag": '"1"', "Last-Modified": "Tue, 01 Jan 2030 00:00:00 GMT"}
+    headers = {"ETag": '"1"', "Last-Modified": "Wed, 01 Jan 2020 00:00:00 GMT"}
     gallery.on("/a.jpg", reply(200, b"x" * 500_000, headers))
     with GalleryClient(config) as client:
         got = client.get("/a.jpg")
@@ -58,11 +58,19 @@ def test_a_whole_body_comes_with_its_validators(gallery, config, reply):
 def test_an_unchanged_file_is_not_sent_again(gallery, config, reply):
     gallery.on("/a.jpg", reply(304))
     with GalleryClient(config) as client:
-        got = client.get("/a.jpg", etag='"1"', last_modified="Tue, 01 Jan 2030 00:00:00 GMT")
+        got = client.get("/a.jpg", etag='"1"', last_modified="Wed, 01 Jan 2020 00:00:00 GMT")
         assert client.counts.not_modified == 1
     assert (got.outcome, got.etag, got.body) == (Outcome.NOT_MODIFIED, '"1"', b"")
     assert gallery.headers[-1]["if-none-match"] == '"1"'
-    assert gallery.headers[-1]["if-modified-since"] == "Tue, 01 Jan 2030 00:00:00 GMT"
+    assert gallery.headers[-1]["if-modified-since"] == "Wed, 01 Jan 2020 00:00:00 GMT"
+
+
+@pytest.mark.parametrize("date", ["Tue, 01 Jan 2999 00:00:00 GMT", "no date"])
+def test_a_date_that_has_not_come_yet_is_not_taken_for_that_of_the_stored_copy(gallery, config, reply, date):
+    gallery.on("/a.jpg", reply(200, b"new"))
+    with GalleryClient(config) as client:
+        assert client.get("/a.jpg", last_modified=date).body == b"new"
+    assert ("if-modified-since" in gallery.headers[-1]) is (date == "no date")
 
 
 @pytest.mark.parametrize(

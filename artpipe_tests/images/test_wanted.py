@@ -10,6 +10,7 @@ from artpipe.images.wanted import (
     AGE,
     BACK,
     FAILED,
+    FUTURE,
     NEVER,
     SIZE,
     HarvestConfig,
@@ -81,6 +82,12 @@ def test_due_images_are_counted_by_reason(store):
 def test_a_weekly_harvest_revalidates_the_images_of_the_previous_week(store):
     store.upsert([row("one", fetched_at=NOW - timedelta(days=7) + timedelta(hours=3))])
     assert count_due(artworks("one"), store.outcomes(), HarvestConfig(), NOW) == {AGE: 1}
+
+
+def test_an_answer_dated_in_the_future_is_asked_for_again(store):
+    later = NOW + timedelta(days=900)
+    store.upsert([row("one", fetched_at=later), row("gone", "gone", fetched_at=later), row("now")])
+    assert count_due(artworks("one", "gone", "now"), store.outcomes(), HarvestConfig(), NOW) == {FUTURE: 2}
 
 
 def test_withdrawing_keeps_bytes_validators_and_the_time_of_the_last_response(store):
