@@ -65,6 +65,8 @@ def images(step: AssetStep, wanted_images: DataFrame, gallery: GalleryResource) 
     A killed run resumes, and a stored image is requested again only when the last response about it is older than
     `ARTPIPE_REVALIDATE_AFTER_DAYS`, and then conditionally.
     """
+    import polars as pl
+
     from artpipe.images.fetch import harvest
     from artpipe.images.store import ImageStore
     from artpipe.images.wanted import HarvestConfig
@@ -77,7 +79,7 @@ def images(step: AssetStep, wanted_images: DataFrame, gallery: GalleryResource) 
     return Result(
         version=images_version(outcomes),
         metadata={
-            **table_metadata(outcomes),
+            **table_metadata(outcomes, "images", {"jpeg": pl.Binary()}),
             "by_status": dg.MetadataValue.json(dict(outcomes["status"].value_counts(sort=True).iter_rows())),
             CHANGES: dg.MetadataValue.json({name: found.count for name, found in summary.changes.items()}),
             "examples": dg.MetadataValue.json(

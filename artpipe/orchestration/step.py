@@ -193,7 +193,7 @@ def _keep(declared: Declaration, lineage: Lineage, result: Result) -> dg.Materia
     version, metadata = result.version, dict[str, Any]()
     if result.value is not None:
         version = version or (stored.version(result.value) if stored.version else "")
-        metadata = stored.metadata(result.value) if stored.metadata else {}
+        metadata = stored.metadata(result.value, declared.asset) if stored.metadata else {}
         if stored.write is not None:
             stored.write(lake, declared.asset, result.value)
     if not version:
