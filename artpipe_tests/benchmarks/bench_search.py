@@ -366,7 +366,7 @@ class ThroughCollection(Contender):
         if allowed is not None:
             share = next(name for name, mask in self.data.masks.items() if mask is allowed)
             where = SearchFilter.model_validate({self.columns[share]: "Yes"})
-        return self.collection.similar(query, K, where)["artwork_id"].str.slice(7).cast(int).to_numpy()
+        return np.array([int(name[7:]) for name in self.collection.similar(query, K, where)["artwork_id"].to_list()])
 
 
 class Faiss(Contender):
