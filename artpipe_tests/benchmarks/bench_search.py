@@ -94,12 +94,14 @@ class Data:
         for first in range(0, self.rows, 100_000):
             block = slice(first, first + 100_000)
             products = asked @ np.asarray(vectors[block]).T
-            nearest["all"].add(products, first)
+            numbers = np.arange(first, first + products.shape[1])
+            nearest["all"].add(products, numbers)
             for share in SHARES:
-                nearest[str(share)].add(np.where(draw[block] < share, products, -2.0), first)
+                allowed = draw[block] < share
+                nearest[str(share)].add(products[:, allowed], numbers[allowed])
             here = slice(*np.searchsorted(rows, (block.start, block.stop)))
             products[:, rows[here] - first] = asked @ replaced[here].T
-            nearest["changed"].add(products, first)
+            nearest["changed"].add(products, numbers)
         truth = {name: found.rows for name, found in nearest.items()}
         np.savez(self.folder / "truth.npz", **truth)  # pyright: ignore[reportArgumentType]
 
@@ -120,11 +122,11 @@ class Nearest:
         self.best = np.full((queries, K), -2.0)
         self.rows = np.zeros((queries, K), dtype=np.int64)
 
-    def add(self, products: NDArray[np.floating], first: int) -> None:
-        """Products (Q, B) with the rows from `first` on."""
-        near = np.argpartition(products, -K, axis=1)[:, -K:]
+    def add(self, products: NDArray[np.floating], numbers: NDArray[np.int64]) -> None:
+        """Products (Q, B) with the rows of these numbers."""
+        near = np.argpartition(products, -min(K, len(numbers)), axis=1)[:, -K:]
         scores = np.concatenate([self.best, np.take_along_axis(products, near, 1)], axis=1)
-        candidates = np.concatenate([self.rows, near + first], axis=1)
+        candidates = np.concatenate([self.rows, numbers[near]], axis=1)
         kept = np.argpartition(scores, -K, axis=1)[:, -K:]
         self.best, self.rows = np.take_along_axis(scores, kept, 1), np.take_along_axis(candidates, kept, 1)
 
