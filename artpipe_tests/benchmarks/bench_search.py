@@ -525,7 +525,7 @@ def work(name: str, data: Data) -> dict[str, Any]:
             ask = lambda query, m=data.masks[str(share)]: contender.search(query, m, **settings)  # noqa: E731
             ms, found = timed(ask, asked)
             answer[f"{share} by column"] = [ms, recall(found, truth[str(share)][half])]
-    vectors = np.array(data.vectors) if data.vectors.nbytes < 2e9 else data.vectors
+    vectors = contender.nearest.vectors if isinstance(contender, Product) else np.array(data.vectors)
 
     def product(query: Matrix) -> NDArray[np.int64]:
         return np.argpartition(vectors @ query, -K)[-K:]
