@@ -53,6 +53,15 @@ def test_domain_code_does_not_import_dagster(path: Path):
         assert "dagster" not in imported_names(path)
 
 
+def test_every_check_is_made_in_the_one_way_that_keeps_its_result_small():
+    made_otherwise = [
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if path.name != "check.py" and "asset_check(" in path.read_text("utf-8")
+    ]
+    assert made_otherwise == []
+
+
 def test_only_settings_reads_the_environment():
     readers = [
         path.relative_to(PACKAGE).as_posix()

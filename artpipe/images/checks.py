@@ -4,14 +4,15 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from artpipe.orchestration.check import pipeline_checks
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import markdown_table
 
 STORED_SHARE = 0.9
 
 
-@dg.multi_asset_check(
-    specs=[
+@pipeline_checks(
+    [
         dg.AssetCheckSpec(
             "every_artwork_has_one_outcome",
             asset="images",

@@ -18,6 +18,7 @@ import dagster as dg
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.declaration import DECLARED, Declaration, adopt_renamed, read_input
+from artpipe.orchestration.event_size import limited, limited_result
 from artpipe.orchestration.instance import PROCESS_TAG, this_process
 from artpipe.orchestration.lineage import Lineage, Origin, Record
 from artpipe.orchestration.metadata import CHANGES, DATA_VERSION_TAG, REUSED, WORK
@@ -202,13 +203,15 @@ def _keep(declared: Declaration, lineage: Lineage, result: Result) -> dg.Materia
     return dg.MaterializeResult(
         asset_key=declared.asset,
         data_version=dg.DataVersion(version),
-        metadata={
-            **metadata,
-            "path": str(stored.location(lake, declared.asset)),
-            REUSED: False,
-            **result.metadata,
-        },
-        check_results=list(result.check_results),
+        metadata=limited(
+            {
+                **metadata,
+                "path": dg.MetadataValue.path(str(stored.location(lake, declared.asset))),
+                REUSED: False,
+                **result.metadata,
+            }
+        ),
+        check_results=[limited_result(check) for check in result.check_results],
     )
 
 
@@ -227,7 +230,7 @@ def _reused(
         asset_key=declared.asset,
         data_version=dg.DataVersion(record.data_version),
         metadata=_metadata_again(context.instance, declared, record.data_version),
-        check_results=list(checks),
+        check_results=[limited_result(check) for check in checks],
     )
 
 
@@ -238,7 +241,7 @@ def _metadata_again(instance: dg.DagsterInstance, declared: Declaration, data_ve
         made = event.asset_materialization if event else None
         if made is not None and (made.tags or {}).get(DATA_VERSION_TAG) == data_version:
             kept = {name: value for name, value in made.metadata.items() if name not in (CHANGES, *WORK)}
-            return {**kept, **{name: 0 for name in WORK if name in made.metadata}, REUSED: True}
+            return limited({**kept, **{name: 0 for name in WORK if name in made.metadata}, REUSED: True})
     return {REUSED: True}
 
 

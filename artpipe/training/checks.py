@@ -2,11 +2,12 @@
 
 import dagster as dg
 
+from artpipe.orchestration.check import pipeline_check
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import markdown_table
 
 
-@dg.asset_check(asset="training_set", additional_ins={"splits": dg.AssetIn("splits")})
+@pipeline_check(asset="training_set", additional_ins={"splits": dg.AssetIn("splits")})
 def no_held_out_row_is_trained_on(training_set: DataFrame, splits: DataFrame) -> dg.AssetCheckResult:
     """No row that the splits hold out is a training row of the frozen training set.
 

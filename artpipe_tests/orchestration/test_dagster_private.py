@@ -12,7 +12,7 @@ from artpipe.orchestration import dagster_private
 
 ROOTS = [Path(package.__file__ or "").parent for package in (artpipe, artpipe_tests)]
 PRIVATE = "dagster." + "_core"
-IMPORTED = {"AssetGraph"}
+IMPORTED = {"AssetGraph", "serialize_value"}
 NAMES = {*IMPORTED, "NO_COMPUTE_LOGS"}
 
 
