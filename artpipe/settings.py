@@ -126,6 +126,13 @@ class Settings(BaseSettings):
         validation_alias="DAGSTER_HOME",
         description="folder of the Dagster instance that records the runs; default: `dagster/` inside the lake",
     )
+    keep_runs_days: float = Field(
+        default=30.0,
+        ge=0,
+        le=LONGEST_DAYS,
+        description="how long Dagster keeps a run with its events and logs; the runs that made what the lake holds now "
+        "stay longer",
+    )
     warm_start: bool = Field(
         default=False,
         description="start a new model from the served one's weights where backbone and image size agree",
@@ -277,6 +284,11 @@ class Settings(BaseSettings):
     def keep_versions_for(self) -> timedelta:
         """How long a version of a table stays after it was replaced."""
         return timedelta(days=self.keep_versions_days)
+
+    @property
+    def keep_runs_for(self) -> timedelta:
+        """How long Dagster keeps a run."""
+        return timedelta(days=self.keep_runs_days)
 
     @model_validator(mode="after")
     def _probe_has_weights(self) -> "Settings":

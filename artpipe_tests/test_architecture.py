@@ -88,6 +88,8 @@ def test_the_sample_dagster_yaml_ships_and_is_what_dagster_takes(tmp_path: Path)
         assert concurrency.pool_config.pool_granularity.value == "run"
         assert not instance.telemetry_enabled
         assert instance.run_monitoring_enabled
+        kept = instance.get_settings("retention")["sensor"]["purge_after_days"]
+        assert kept == {"skipped": 1, "failure": 7, "success": 30}
 
 
 def test_loading_the_graph_imports_no_heavy_library():

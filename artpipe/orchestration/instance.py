@@ -20,6 +20,10 @@ PROCESS_TAG = "artpipe/process"
 REFRESH_TAG = "artpipe/refresh"
 """Every run of one refresh carries this tag with the same value."""
 
+RESCRAPE = "weekly_rescrape"
+RESCRAPE_TAGS = {"dagster/schedule_name": RESCRAPE}
+"""The tag that Dagster gives the runs of the re-scrape schedule."""
+
 UNFINISHED = [
     status
     for status in dg.DagsterRunStatus

@@ -24,6 +24,7 @@ from artpipe.orchestration.instance import PROCESS_TAG, REFRESH_TAG, end_dead_ru
 from artpipe.orchestration.lines import AssetLines, logger_of
 from artpipe.orchestration.metadata import REUSED, WORK
 from artpipe.orchestration.next_assets import AssetStatus, failed_above, for_refresh, next_assets
+from artpipe.orchestration.retention import delete_old_runs
 from artpipe.orchestration.staleness import asset_statuses
 from artpipe.settings import Settings
 
@@ -128,18 +129,21 @@ def refresh(
         end_dead_runs(instance)
         adopt_renamed(lake, instance)
         run = _runner(definitions, instance, lines, options)
-        while True:
-            statuses = for_refresh(asset_statuses(graph, instance, settings))
-            wave = next_assets(statuses, selected - set(report.ran), force=options.force)
-            if not wave:
-                break
-            run_id = run(wave)
-            report.runs.append(run_id)
-            _add_run(report, instance, run_id)
-            if missed := wave - set(report.ran):
-                raise RefreshFailedError(
-                    f"run {run_id} did not materialise {', '.join(sorted(missed))}; look at it in the Dagster UI."
-                )
+        try:
+            while True:
+                statuses = for_refresh(asset_statuses(graph, instance, settings))
+                wave = next_assets(statuses, selected - set(report.ran), force=options.force)
+                if not wave:
+                    break
+                run_id = run(wave)
+                report.runs.append(run_id)
+                _add_run(report, instance, run_id)
+                if missed := wave - set(report.ran):
+                    raise RefreshFailedError(
+                        f"run {run_id} did not materialise {', '.join(sorted(missed))}; look at it in the Dagster UI."
+                    )
+        finally:
+            delete_old_runs(instance, graph, settings.keep_runs_for)
     _raise_if_blocked(statuses, selected - set(report.ran), force=options.force)
     report.skipped = sorted(selected - set(report.ran))
     report.failed_checks, report.passed_checks = lines.failed_checks, lines.passed_checks

@@ -318,7 +318,7 @@ def test_a_rescrape_does_not_begin_while_the_last_one_is_at_it(tmp_path: Path):
 def test_everything_starts_by_itself_only_where_it_is_wanted(automate: bool):
     definitions = build_definitions(Settings(automate=automate))
     sensors = definitions.sensors or []
-    assert {sensor.name for sensor in sensors} == {"follow_changes", "run_failed", "collection_is_stale"}
+    assert {sensor.name for sensor in sensors} == {"follow_changes", "run_failed", "collection_is_stale", "old_runs"}
     statuses = {sensor.default_status.value for sensor in sensors} | {schedule_of(definitions).default_status.value}
     assert statuses == {"RUNNING" if automate else "STOPPED"}
 

@@ -12,8 +12,14 @@ from artpipe.orchestration import dagster_private
 
 ROOTS = [Path(package.__file__ or "").parent for package in (artpipe, artpipe_tests)]
 PRIVATE = "dagster." + "_core"
-IMPORTED = {"AssetGraph", "serialize_value"}
-NAMES = {*IMPORTED, "NO_COMPUTE_LOGS"}
+IMPORTED = {
+    "AssetCheckExecutionsTable",
+    "AssetGraph",
+    "SqlEventLogStorage",
+    "SqliteEventLogStorage",
+    "serialize_value",
+}
+NAMES = {"AssetGraph", "NO_COMPUTE_LOGS", "delete_check_executions", "serialize_value", "sqlite_folder"}
 
 
 def private_imports(path: Path) -> set[str]:
