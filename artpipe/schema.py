@@ -71,6 +71,22 @@ def period_middle(name: str) -> float:
     return sum(period_bounds(name)) / 2
 
 
+def year_text(year: int) -> str:
+    """A year as people write it; before Christ it is negative: -500 is `500 BC`."""
+    return f"{-year} BC" if year < 0 else str(year)
+
+
+def years_text(first: int | None, last: int | None) -> str:
+    """A span of years as people write it, such as `1650`, `1650-?`, `500-450 BC` or `100 BC-AD 50`."""
+    if first == last:
+        return "" if first is None else year_text(first)
+    if first is None or last is None:
+        return "-".join("?" if year is None else year_text(year) for year in (first, last))
+    if first < 0:
+        return f"{-first}-{-last} BC" if last < 0 else f"{-first} BC-AD {last}"
+    return f"{first}-{last}"
+
+
 CLASSES: Mapping[str, tuple[str, ...]] = {"style": STYLES, "period": PERIODS, "type": TYPES}
 """The classes of each task, in the order of display."""
 
@@ -129,8 +145,10 @@ ARTWORKS = pl.Schema(
         "is_detail": pl.Boolean(),
     }
 )
-"""One row is a catalogue row that could be parsed. `year_precision` is one of exact, range, circa, decade, century,
-before, after, unknown; `year_source` is `work`, `artist` (the middle of the artist's life) or `none`."""
+"""One row is a catalogue row that could be parsed. Years before Christ are negative, 500 BC is -500, and there is no
+year 0. `year_precision` is one of exact, range, circa, decade, century (or a reign), before, after, unknown;
+`year_source` is `work`, `artist` (the middle of the artist's life) or `none`. `date_flags` are those of `parse_date`,
+and `outside_life`."""
 
 QUARANTINE = pl.Schema({"row_number": pl.Int64(), "reason": pl.String(), "raw": pl.String()})
 """One row is a catalogue row that could not be parsed; `row_number` counts from 1 below the header."""
@@ -173,7 +191,7 @@ _COLUMNS: Mapping[str, str] = {
     "change": "`new`, `withdrawn`, `returned` or `changed`.",
     "changed_at": "When the change was found, UTC.",
     "column": "The column of `artworks` that changed.",
-    "date_flags": "What was doubtful about the date text.",
+    "date_flags": "Doubts about the date text: typo, reversed, second_date, not_a_year, ambiguous, outside_life.",
     "date_text": "The date as the catalogue has it.",
     "dates_text": "The artist's dates as the list has them.",
     "died": "The year of death.",
@@ -223,10 +241,10 @@ _COLUMNS: Mapping[str, str] = {
     "work_id": "The work that the artwork shows; a painting, its details and its other photographs share it.",
     "x": "The place on the map from left to right.",
     "y": "The place on the map from top to bottom.",
-    "year_from": "The first year in which the work may have been made.",
+    "year_from": "The first year in which the work may have been made; negative before Christ.",
     "year_precision": "exact, range, circa, decade, century, before, after or unknown.",
     "year_source": "`work`, `artist` (the middle of the artist's life) or `none`.",
-    "year_to": "The last year in which the work may have been made.",
+    "year_to": "The last year in which the work may have been made; negative before Christ.",
     **{f"predicted_{task}": f"The {task} that the model finds most probable." for task in TASKS},
     **{f"predicted_{task}_probability": f"How probable the predicted {task} is, calibrated." for task in TASKS},
     "artists.artist_id": "The artist's folder on the site.",

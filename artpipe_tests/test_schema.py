@@ -9,7 +9,7 @@ from artpipe.embedding.table import COLUMNS, VECTOR
 from artpipe.evaluation.suspects import SUSPECTS
 from artpipe.images.store import IMAGES_SCHEMA
 from artpipe.orchestration.metadata import table_metadata
-from artpipe.schema import PERIODS, column_description, period_bounds, period_middle
+from artpipe.schema import PERIODS, column_description, period_bounds, period_middle, years_text
 
 TABLES = {
     **{name: list(table) for name, table in vars(schema).items() if isinstance(table, pl.Schema)},
@@ -46,3 +46,19 @@ def test_dagster_is_told_what_columns_hold_also_of_those_that_are_not_read():
     assert [column.name for column in shown.columns] == ["artist_id", "period", "vector"]
     assert "style of their works" in shown.columns[1].description
     assert (shown.columns[2].type, "cosine" in shown.columns[2].description) == ("Array(Float32, shape=(8,))", True)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "text"),
+    [
+        (1650, 1650, "1650"),
+        (1650, 1660, "1650-1660"),
+        (1650, None, "1650-?"),
+        (None, None, ""),
+        (-500, -500, "500 BC"),
+        (-500, -450, "500-450 BC"),
+        (-100, 50, "100 BC-AD 50"),
+    ],
+)
+def test_years_are_written_as_people_write_them(first: int | None, last: int | None, text: str):
+    assert years_text(first, last) == text

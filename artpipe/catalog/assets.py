@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-@pipeline_asset(kinds={"polars", "parquet"}, code_version="1", deps=["raw_artists"])
+@pipeline_asset(kinds={"polars", "parquet"}, code_version="2", deps=["raw_artists"])
 def artists(step: AssetStep) -> Result:
     """Every artist of the gallery's list, aliases included; `period` is what artpipe calls the style of their works."""
     import polars as pl
@@ -36,7 +36,7 @@ def artists(step: AssetStep) -> Result:
 
 @pipeline_assets(
     kinds={"polars", "parquet"},
-    code_version="2",
+    code_version="3",
     # The changes before the artworks: killed in between, the next run finds the same changes and records them once.
     stored={"catalog_changes": PARQUET, "artworks": PARQUET, "quarantine": PARQUET},
     descriptions={
