@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from artpipe.search.predictions import Prediction
     from artpipe.search.queries import PictureEncoder
 
+_YEARS = re.compile(
+    r"(?i)\s*(?P<first>\d{1,4})?\s*(?P<first_bc>bce?)?\s*(?P<dash>-)?\s*(?P<ad>ad|ce)?\s*(?P<last>\d{1,4})?"
+    r"\s*(?P<last_bc>bce?)?\s*"
+)
+
 
 class UnwritableFileError(ArtpipeError):
     """A file named in an option cannot be written."""
@@ -33,7 +38,7 @@ def search(
     artist: Annotated[str | None, typer.Option(help="Only artists with this in their name.")] = None,
     technique: Annotated[str | None, typer.Option(help="Only techniques with this in them, such as `copper`.")] = None,
     years: Annotated[
-        str | None, typer.Option(metavar="FROM-TO", help="Only these years: `1600-1650`, `1600-`.")
+        str | None, typer.Option(metavar="FROM-TO", help="Only these years: `1600-1650`, `1600-`, `500-450 BC`.")
     ] = None,
     as_of: Annotated[
         str | None,
@@ -144,14 +149,19 @@ def _filter(*, years: str | None, **labels: str | None) -> "SearchFilter":
 def _years(text: str | None) -> tuple[int | None, int | None]:
     if text is None:
         return None, None
-    match = re.fullmatch(r"\s*(\d{1,4})?\s*(-)?\s*(\d{1,4})?\s*", text)
-    if match is None or not (match[1] or match[3]):
+    match = _YEARS.fullmatch(text)
+    if match is None or not (match["first"] or match["last"]):
         raise typer.BadParameter(
-            f"{text!r} is not a range of years; write 1600-1650, 1600-, -1650 or 1600", param_hint="--years"
+            f"{text!r} is not a range of years; write 1600-1650, 1600-, -1650, 1600, 500-450 BC or 100 BC-AD 50",
+            param_hint="--years",
         )
-    first = int(match[1]) if match[1] else None
-    last = int(match[3]) if match[3] else None if match[2] else first
-    return first, last
+    first = int(match["first"]) if match["first"] else None
+    last = int(match["last"]) if match["last"] else None
+    if first is not None and (match["first_bc"] or (match["last_bc"] and not match["ad"])):
+        first = -first
+    if last is not None and match["last_bc"]:
+        last = -last
+    return first, first if last is None and not match["dash"] else last
 
 
 def _write_file(write: "Callable[[Path], Path]", path: Path) -> None:

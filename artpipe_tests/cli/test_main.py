@@ -86,6 +86,10 @@ def test_search_prints_json_alone():
         (["--years", "1700-"], ["p/painter/blue"]),
         (["--years", "-1700"], ["p/painter/orange"]),
         (["--years", "1640"], ["p/painter/orange"]),
+        (["--years", "500 BC-AD 1645"], ["p/painter/orange"]),
+        (["--years", "500-450 BC"], []),
+        (["--years", "-450 bce"], []),
+        (["--years", "450 BC-"], ["p/painter/orange", "p/painter/blue"]),
     ],
 )
 def test_search_options_become_filters(options: list[str], expected: list[str]):
@@ -128,6 +132,7 @@ def test_a_search_without_a_match_prints_a_message_or_empty_json():
         (["search", "p/painter/red", "--style", "Barok"], "error: no work has the style 'Barok'"),
         (["search", "p/painter/red", "--years", "soon"], "'soon' is not a range of years"),
         (["search", "p/painter/red", "--years", "1700-1600"], "year_from 1700 is after year_to 1600"),
+        (["search", "p/painter/red", "--years", "450-500 BC"], "year_from 450 BC is after year_to 500 BC"),
         (["search", "p/painter/red", "--as-of", "soon"], "error: 'soon' is neither a version nor a date; write 12"),
         (["search", "p/painter/red", "--as-of", "1999-12-31"], "error: the version of 1999-12-31 is not kept: the ol"),
         (["search", "p/painter/red", "--csv", "/none/x.csv"], "error: /none/x.csv cannot be written (No such file or"),
