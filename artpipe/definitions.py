@@ -24,7 +24,7 @@ import artpipe.training.assets
 import artpipe.training.checks
 from artpipe.errors import BadSettingError
 from artpipe.lake.paths import DataLake
-from artpipe.orchestration.automation import automation_sensors, promising_age, rescrape_schedule
+from artpipe.orchestration.automation import accept_loss_job, automation_sensors, promising_age, rescrape_schedule
 from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.declaration import DECLARED
 from artpipe.orchestration.io import LakeIOManager
@@ -77,6 +77,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         },
         # One process for a run: every step would otherwise spend seconds on importing the same libraries again.
         executor=dg.in_process_executor,
+        jobs=[accept_loss_job(assets)],
         schedules=[_schedule(settings)],
         sensors=automation_sensors(settings),
     )

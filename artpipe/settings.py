@@ -76,6 +76,13 @@ class Settings(BaseSettings):
         description="request an image again when the last response about it is older than this; at 7, a weekly "
         "re-scrape would find most responses of the previous week a little too young, and request every second week",
     )
+    max_loss: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="share of what the lake holds of artworks, artists, a label or requested images that may be lost "
+        "at once; an answer of the gallery that would take away more is refused; 1: none is",
+    )
     keep_versions_days: float = Field(
         default=30.0,
         ge=0,

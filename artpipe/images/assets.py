@@ -8,7 +8,7 @@ import dagster as dg
 
 from artpipe.lake.parquet import content_hash, read_table_if_exists
 from artpipe.lake.paths import IMAGES_TABLE, DataLake
-from artpipe.orchestration.asset import GALLERY_POOL, AssetStep, Result, pipeline_asset
+from artpipe.orchestration.asset import GALLERY_POOL, AssetStep, Result, SourceConfig, pipeline_asset
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import CHANGES, save_picture, table_metadata
 from artpipe.orchestration.storage import lance_table
@@ -59,11 +59,11 @@ def images_due(lake: DataLake, settings: Settings, now: datetime) -> Mapping[str
     due=images_due,
     pool=GALLERY_POOL,
 )
-def images(step: AssetStep, wanted_images: DataFrame, gallery: GalleryResource) -> Result:
+def images(step: AssetStep, config: SourceConfig, wanted_images: DataFrame, gallery: GalleryResource) -> Result:
     """Every wanted image: fetched politely, decoded safely, stored small.
 
     A killed run resumes, and a stored image is requested again only when the last response about it is older than
-    `ARTPIPE_REVALIDATE_AFTER_DAYS`, and then conditionally.
+    `ARTPIPE_REVALIDATE_AFTER_DAYS`, and then conditionally. Where too many stored images would be lost, they stay.
     """
     import polars as pl
 
@@ -71,11 +71,21 @@ def images(step: AssetStep, wanted_images: DataFrame, gallery: GalleryResource) 
     from artpipe.images.store import ImageStore
     from artpipe.images.wanted import HarvestConfig
 
-    store, config = ImageStore(step.lake), HarvestConfig.from_settings(step.settings)
+    store, guard = ImageStore(step.lake), step.loss_guard("images", config)
     with gallery.client(step.lake, step.progress) as client:
-        summary = harvest(wanted_images, store, client, config, now=datetime.now(UTC), progress=step.progress)
+        summary = harvest(
+            wanted_images,
+            store,
+            client,
+            HarvestConfig.from_settings(step.settings),
+            now=datetime.now(UTC),
+            progress=step.progress,
+            allows=guard.allows,
+        )
     outcomes = store.outcomes()
     step.log(str(summary))
+    if summary.refused:
+        raise guard.refusal([summary.refused], "the gallery's images and robots.txt", images_version(outcomes))
     return Result(
         version=images_version(outcomes),
         metadata={

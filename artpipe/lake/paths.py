@@ -113,6 +113,15 @@ class DataLake:
         """The lineage record of an asset: what it was made from."""
         return self.root / "lineage" / f"{asset}.json"
 
+    @property
+    def refusals(self) -> "UPath":
+        """Where answers of the gallery that were refused are noted."""
+        return self.root / "refused"
+
+    def refusal(self, asset: str) -> "UPath":
+        """What was refused the last time that an asset should have been made."""
+        return self.refusals / f"{asset}.json"
+
     def overrides(self, name: str) -> str:
         """The address of a CSV file in which a person corrects the catalogue: `labels` or `same_work`."""
         return f"{self._address}/overrides/{name}.csv"

@@ -45,8 +45,11 @@ def deliver(alert: Alert, webhook_url: str | None, log: logging.Logger) -> bool:
         Whether it was delivered everywhere.
     """
     log.warning(alert.text)
-    if webhook_url is None:
-        return True
+    return webhook_url is None or post(alert, webhook_url, log)
+
+
+def post(alert: Alert, webhook_url: str, log: logging.Logger) -> bool:
+    """POST an alert to a webhook; arguments and result as for `deliver`."""
     import requests
 
     try:

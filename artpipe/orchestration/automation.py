@@ -20,9 +20,11 @@ from artpipe.orchestration.asset import GALLERY_POOL
 from artpipe.orchestration.instance import RESCRAPE, RESCRAPE_TAGS, UNFINISHED, end_dead_runs
 from artpipe.orchestration.next_assets import AssetStatus, for_automation, next_assets, still_requested
 from artpipe.orchestration.retention import delete_old_runs
+from artpipe.orchestration.runner import run_config
 from artpipe.orchestration.staleness import asset_statuses
 from artpipe.settings import Settings
 
+ACCEPT_LOSS = "accept_loss"
 FOLLOW_INTERVAL_S = 10
 WATCH_INTERVAL_S = 300
 RETENTION_INTERVAL_S = 6 * 3600
@@ -62,6 +64,23 @@ def rescrape_schedule(settings: Settings) -> dg.ScheduleDefinition:
         return dg.RunRequest()
 
     return rescrape
+
+
+def accept_loss_job(assets: Collection[dg.AssetsDefinition]) -> Any:
+    """The job by which a person accepts a refused loss in the UI; it changes nothing where none was refused.
+
+    Args:
+        assets: all of the graph.
+    """
+    config = run_config(assets, ["accept_loss"])
+    keys = [key for one in assets if one.node_def.name in config["ops"] for key in one.keys]
+    guarded = dg.AssetSelection.assets(*keys)
+    return dg.define_asset_job(
+        ACCEPT_LOSS,
+        selection=guarded | (guarded.downstream() & guarded.upstream()),
+        config=config,
+        description="Accepts what was refused because too much would be lost at once, as each asset's last run says.",
+    )
 
 
 def automation_sensors(settings: Settings, clock: Callable[[], float] = time.time) -> list[dg.SensorDefinition]:

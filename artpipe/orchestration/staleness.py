@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from artpipe.lake.mass_loss import read_refusals
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.blocking_checks import BlockingChecks, data_version_of, unmet_checks
 from artpipe.orchestration.dagster_private import AssetGraph
@@ -64,6 +65,7 @@ def asset_statuses(
     in_progress = _in_progress(graph, instance)
     records = {key.path[-1]: DECLARED[key.path[-1]].record(lineage) for key in keys}
     versions = {name: record.data_version for name, record in records.items() if record is not None}
+    refusals = read_refusals(lineage.lake)
     now, statuses = datetime.now(UTC), dict[str, AssetStatus]()
     latest_s = now.timestamp() + CLOCK_SKEW_S
     for key in keys:
@@ -73,6 +75,8 @@ def asset_statuses(
         origin = replace(declared.origin(versions, settings), code_version=graph.get(key).code_version or "")
         is_newer = loaded_at is not None and record is not None and loaded_at < _written_at(record, event) <= latest_s
         status, reasons = _freshness(declared, origin, record, event, lineage.lake, instance, is_newer=is_newer)
+        if name in refusals and status != "missing":
+            status, reasons = "stale", [str(refusals[name])]
         failed, skipped = unmet_checks(instance, name, blocking.names.get(name, ()), versions.get(name))
         questions = declared.questions(lineage.lake, settings, now) if asks_due and status == "fresh" else {}
         made_here = {parent: version for parent, version in origin.inputs.items() if parent in statuses}
@@ -84,6 +88,7 @@ def asset_statuses(
             step=graph.get(key).assets_def.node_def.name,
             due=_due_in_words(questions),
             asks_source=declared.due is not None,
+            is_refused=name in refusals,
             failed_checks=tuple(failed),
             skipped_checks=tuple(skipped),
             in_progress=key in in_progress,

@@ -15,6 +15,7 @@ from typing import Any, Concatenate, cast
 
 import dagster as dg
 
+from artpipe.lake.mass_loss import LossGuard, MassLossError, settle_refusal, write_refusal
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.declaration import DECLARED, Declaration, adopt_renamed, read_input
@@ -36,6 +37,12 @@ class RunConfig(dg.Config):
     def must_run(self) -> bool:
         """Whether this run makes the asset although nothing changed."""
         return self.force
+
+
+class SourceConfig(RunConfig):
+    """Run config of an asset that refuses to lose too much at once: `accept_loss` accepts what was refused before."""
+
+    accept_loss: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,10 @@ class AssetStep:
     def progress(self) -> Progress:
         """A bar in a terminal, Dagster log lines elsewhere."""
         return progress_for(self.context.log.info)
+
+    def loss_guard(self, asset: str, config: SourceConfig) -> LossGuard:
+        """What decides whether an asset of this step may lose so much at once."""
+        return LossGuard(self.lake, asset, self.settings.max_loss, config.accept_loss)
 
     def log(self, message: str) -> None:
         """Write a line into Dagster's log."""
@@ -146,12 +157,18 @@ def step_function(
             arguments["config"] = config
         for asset in assets:
             lineage.begin(asset, origins[asset])
-        made = body(AssetStep(lineage.lake, declared[assets[0]].view(settings), config, context), **arguments)
-        for result in [made] if isinstance(made, Result) else made:
-            asset = result.asset or assets[0]
-            stored = _keep(declared[asset], lineage, result)
-            if asset in selected:
-                yield stored
+        try:
+            made = body(AssetStep(lineage.lake, declared[assets[0]].view(settings), config, context), **arguments)
+            for result in [made] if isinstance(made, Result) else made:
+                asset = result.asset or assets[0]
+                stored = _keep(declared[asset], lineage, result)
+                if asset in selected:
+                    yield stored
+        except MassLossError as refused:
+            write_refusal(lineage.lake, refused)
+            for asset in assets:
+                lineage.abandon(asset, refused.version)
+            raise
 
     annotations = {
         "context": dg.AssetExecutionContext,
@@ -200,6 +217,7 @@ def _keep(declared: Declaration, lineage: Lineage, result: Result) -> dg.Materia
     if not version:
         raise ValueError(f"`{declared.asset}` came without a data version; give one in its `Result`.")
     lineage.complete(declared.asset, version)
+    settle_refusal(lake, declared.asset)
     return dg.MaterializeResult(
         asset_key=declared.asset,
         data_version=dg.DataVersion(version),
@@ -226,6 +244,7 @@ def _reused(
     record = cast("Record", lineage.read(declared.asset))
     if record.origin != origin:
         lineage.write(declared.asset, replace(record, origin=origin))
+    settle_refusal(lineage.lake, declared.asset)
     return dg.MaterializeResult(
         asset_key=declared.asset,
         data_version=dg.DataVersion(record.data_version),

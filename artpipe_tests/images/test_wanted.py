@@ -11,6 +11,7 @@ from artpipe.images.wanted import (
     BACK,
     FAILED,
     FUTURE,
+    MOST,
     NEVER,
     SIZE,
     HarvestConfig,
@@ -77,6 +78,17 @@ def test_due_images_are_counted_by_reason(store):
     counted = count_due(wanted, store.outcomes(), HarvestConfig(), NOW)
     assert counted == {NEVER: 1, FAILED: 1, BACK: 1, SIZE: 1, AGE: 2}
     assert due(wanted, store.outcomes(), HarvestConfig(), NOW).height == 6
+
+
+def test_a_stored_image_whose_last_request_failed_is_requested_again_whatever_its_date(store):
+    store.upsert([row("one", error="the gallery answered 404"), row("two")])
+    assert count_due(artworks("one", "two"), store.outcomes(), HarvestConfig(), NOW) == {FAILED: 1}
+
+
+def test_where_most_artworks_had_no_image_all_of_those_are_requested_again(store):
+    store.upsert([row("one", "refused"), row("two", "gone"), row("three")])
+    assert count_due(artworks("one", "two", "three"), store.outcomes(), HarvestConfig(), NOW) == {MOST: 2}
+    assert count_due(artworks("one", "three"), store.outcomes(), HarvestConfig(), NOW) == {}
 
 
 def test_a_weekly_harvest_revalidates_the_images_of_the_previous_week(store):
