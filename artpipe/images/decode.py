@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 80_000_000
 """Below the limit at which Pillow itself warns."""
+MIN_SIDE_PX = 24
+MAX_ASPECT_RATIO = 20
+"""A picture with a shorter side, or a longer shape, shows nothing that could be compared."""
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "JPEG2000")
 NAMED_FORMATS = "JPEG, PNG, WebP, GIF or TIFF"
 QUALITY = 90
@@ -51,6 +54,10 @@ class TooManyPixelsError(ArtpipeError):
     """The picture has more pixels than allowed."""
 
 
+class TooNarrowError(ArtpipeError):
+    """The picture is too small, or too long for its width, to mean anything."""
+
+
 @dataclass(frozen=True)
 class DecodedImage:
     """A stored JPEG, with the upright size and the hashes of its original."""
@@ -75,7 +82,8 @@ def decode_artwork(data: bytes, short_side_px: int, max_pixels: int = MAX_PIXELS
         max_pixels: pictures with more are refused before they are decoded.
 
     Raises:
-        NotAnImageError, UnreadableImageError, TooManyPixelsError: the bytes cannot be used; the message has the reason.
+        NotAnImageError, UnreadableImageError, TooManyPixelsError, TooNarrowError: the bytes cannot be used; the message
+            has the reason.
     """
     image = _opened(data, max_pixels)
     with _damage_as_unreadable():
@@ -99,9 +107,11 @@ def decode_rgb(source: "bytes | Image", short_side_px: int | None = None, max_pi
         max_pixels: pictures with more are refused before they are decoded.
 
     Raises:
-        NotAnImageError, UnreadableImageError, TooManyPixelsError: it cannot be used; the message has the reason.
+        NotAnImageError, UnreadableImageError, TooManyPixelsError, TooNarrowError: it cannot be used; the message has
+            the reason.
     """
     image = _opened(source, max_pixels) if isinstance(source, bytes) else source
+    _refuse_narrow(image)
     with _damage_as_unreadable():
         if short_side_px is not None and isinstance(source, bytes):
             _draft(image, short_side_px)
@@ -153,7 +163,16 @@ def _opened(data: bytes, max_pixels: int) -> "Image":
         raise TooManyPixelsError(
             f"the picture has {image.width:,} x {image.height:,} pixels, more than {max_pixels:,}; give a smaller one."
         )
+    _refuse_narrow(image)
     return image
+
+
+def _refuse_narrow(image: "Image") -> None:
+    if min(image.size) < MIN_SIDE_PX or max(image.size) > MAX_ASPECT_RATIO * min(image.size):
+        raise TooNarrowError(
+            f"the picture has {image.width:,} x {image.height:,} pixels, which is too narrow to compare; give one of "
+            f"at least {MIN_SIDE_PX} pixels a side, and at most {MAX_ASPECT_RATIO} times as long as wide."
+        )
 
 
 def _orientation(image: "Image") -> int:

@@ -26,6 +26,7 @@ from artpipe.crawler.outcome import Outcome, Request, Response
 from artpipe.images.decode import (
     NotAnImageError,
     TooManyPixelsError,
+    TooNarrowError,
     UnreadableImageError,
     decode_artwork,
     pillow_quiet,
@@ -266,6 +267,8 @@ def _row_update(request: Request, response: Response, short_side_px: int, now: d
             row |= {"status": "unreadable", "error": str(error)}
         except TooManyPixelsError as error:
             row |= {"status": "too_large", "error": str(error)}
+        except TooNarrowError as error:
+            row |= {"status": "too_narrow", "error": str(error)}
         else:
             new = {
                 "jpeg": image.jpeg,

@@ -56,7 +56,7 @@ def read_picture(picture: Picture, short_side_px: int | None = None, max_pixels:
 
     Raises:
         NotAnImageError: it is a web address, no readable file, no picture, or an array of another kind.
-        UnreadableImageError, TooManyPixelsError: it is a picture that cannot be decoded.
+        UnreadableImageError, TooManyPixelsError, TooNarrowError: it is a picture that cannot be used.
     """
     if (pixels := as_array(picture)) is not None:
         return decode_rgb(_from_array(pixels), short_side_px, max_pixels)

@@ -4,7 +4,6 @@ A worker has a memory limit, is killed when a picture exceeds its time limit, an
 library's process pools cannot kill one hanging worker, which is why this module has its own.
 """
 
-import io
 import logging
 import multiprocessing
 import queue
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_PIXELS = 64_000_000
-MIN_SIDE_PX = 24
-MAX_ASPECT_RATIO = 20
 _MEMORY_BYTES = 3 * 1024**3
 _START_S = 60.0
 
@@ -174,30 +171,11 @@ def decode_untrusted(data: bytes, short_side_px: int) -> bytes:
     """
     from artpipe.images.decode import NotAnImageError, TooManyPixelsError, stored_jpeg
 
-    size = _size_in_header(data)
-    if size is not None and (min(size) < MIN_SIDE_PX or max(size) > min(size) * MAX_ASPECT_RATIO):
-        raise UploadRefusedError(
-            f"the picture has {size[0]:,} x {size[1]:,} pixels, which is too narrow to compare; "
-            f"send one of at least {MIN_SIDE_PX} pixels a side."
-        )
     try:
         return stored_jpeg(data, short_side_px, MAX_PIXELS)
     except ArtpipeError as error:
         status = 413 if isinstance(error, TooManyPixelsError) else 415 if isinstance(error, NotAnImageError) else 422
         raise UploadRefusedError(str(error), status) from error
-
-
-def _size_in_header(data: bytes) -> tuple[int, int] | None:
-    """Width and height by the file's header; None where it cannot be read, which the decoder explains better."""
-    from PIL import Image
-
-    from artpipe.images.decode import FORMATS
-
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            return image.size
-    except Exception:  # noqa: BLE001 - damaged headers raise anything in Pillow's readers
-        return None
 
 
 def _limit_memory() -> None:

@@ -10,8 +10,10 @@ from PIL import Image, ImageCms
 from artpipe.images.decode import (
     NotAnImageError,
     TooManyPixelsError,
+    TooNarrowError,
     UnreadableImageError,
     decode_artwork,
+    decode_rgb,
     stored_jpeg,
     without_metadata,
 )
@@ -147,3 +149,17 @@ def test_bytes_that_are_no_image_are_refused(data):
 def test_a_decompression_bomb_is_refused_before_decoding():
     with pytest.raises(TooManyPixelsError, match="1,000 x 1,000"):
         decode_artwork(saved(Image.new("1", (1000, 1000)), "PNG"), 100, max_pixels=10_000)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (23, 300), (3000, 12), (70_000, 100), (100, 2_001)])
+def test_a_picture_too_small_or_too_long_to_compare_is_refused(size: tuple[int, int]):
+    image = Image.new("RGB", size, "red")
+    with pytest.raises(TooNarrowError, match="too narrow to compare; give one of at least 24 pixels a side"):
+        decode_artwork(saved(image, "PNG"), 320)
+    with pytest.raises(TooNarrowError):
+        decode_rgb(image)
+
+
+def test_a_long_picture_within_the_limits_is_stored():
+    found = decode_artwork(saved(Image.new("RGB", (2_000, 100), "red"), "PNG"), 50)
+    assert (found.width_px, found.height_px) == (2_000, 100)
