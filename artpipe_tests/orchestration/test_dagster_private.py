@@ -12,7 +12,14 @@ from artpipe.orchestration import dagster_private
 
 ROOTS = [Path(package.__file__ or "").parent for package in (artpipe, artpipe_tests)]
 PRIVATE = "dagster." + "_core"
-IMPORTED = {"AssetGraph"}
+IMPORTED = {
+    "AssetGraph",
+    "InMemoryJob",
+    "RegisteredCodeLocationOrigin",
+    "RemoteJobOrigin",
+    "RemoteRepositoryOrigin",
+    "execute_run",
+}
 NAMES = {*IMPORTED, "NO_COMPUTE_LOGS"}
 
 
