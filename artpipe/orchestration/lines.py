@@ -12,7 +12,6 @@ from artpipe.orchestration.metadata import REUSED
 from artpipe.progress import clock_text
 
 if TYPE_CHECKING:
-    from dagster import DagsterEvent
     from rich.console import Console
 
 
@@ -36,7 +35,7 @@ class AssetLines:
         elif int(entry.level) >= logging.INFO:
             self._print(f"    {entry.user_message}", style="dim", markup=False)
 
-    def _handle_event(self, event: "DagsterEvent", timestamp: float) -> None:
+    def _handle_event(self, event: dg.DagsterEvent, timestamp: float) -> None:
         if event.step_key is None:
             return
         kind = event.event_type

@@ -1,12 +1,13 @@
 """`dagster dev` with the automation on, edited ten times and then left alone: every run is listed with its reason.
 
-A small drawn gallery is served on loopback. The automation builds the collection from nothing, follows each edit, and
-is then left alone for `--minutes`, in which only the re-scrape schedule may start runs. A run is explained where each
+A small drawn gallery is served on loopback. The automation builds the collection from nothing, or finds it made with
+`--prepared`, follows each edit, and is then left alone for `--minutes`, in which only the re-scrape schedule may start
+runs. A run is explained where each
 asset that it made had another code version or other inputs than the time before, was missing, or asks the source. The
 exit code is 1 where a run is not explained, where an edit was not followed, or where something is not fresh in the end.
 The last line is JSON. With 80 works and a machine to itself the edits take about fifteen minutes.
 
-    python artpipe_tests/benchmarks/dev_automation.py --minutes 60
+    python artpipe_tests/benchmarks/dev_automation.py --minutes 60 [--edits 1 4 9] [--prepared FOLDER]
 """
 
 import argparse
@@ -142,6 +143,7 @@ class Person:
     def change_setting(self) -> None:
         self.dev.set(seed=1)
         self.dev.artpipe("refresh")
+        self.keep_copy()
 
     def change_code(self) -> None:
         self.dev.edit_code("splits/assets.py", 'code_version="1"', 'code_version="2"')
@@ -152,6 +154,7 @@ class Person:
         self.dev.artpipe("refresh", "--select", "images")
 
     def keep_copy(self) -> None:
+        shutil.rmtree(self.copy, ignore_errors=True)
         shutil.copytree(self.dev.lake, self.copy, ignore=shutil.ignore_patterns("dagster", "locks", "cache"))
 
     def restore_copy(self) -> None:
@@ -178,7 +181,7 @@ class Person:
             ),
             Edit("7 a code version, and the code location reloaded", self.change_code, frozenset({"splits"})),
             Edit("8 an image is gone at the source", self.take_image_down, searched | {"images", "splits"}),
-            Edit("9 the lake is restored from a copy made after 6", self.restore_copy, repeats=True),
+            Edit("9 the lake is restored from an earlier copy", self.restore_copy, repeats=True),
             Edit("10 another model is promoted", self.promote_other_model, searched | {"served_model", "vectors"}),
         ]
 
@@ -189,14 +192,14 @@ class Journal:
     def __init__(self, dev: DagsterDev) -> None:
         self.dev = dev
         self.runs: list[Run] = []
+        self._read: set[str] = set()
         self._last: dict[str, tuple[str, dict[str, str]]] = {}
 
     def read(self, edit: Edit, *, is_quiet: bool = False) -> list[Run]:
         """The runs that ended since the last reading; each followed `edit`, or in quiet time the schedule."""
-        known = {run.run_id for run in self.runs}
-        found = [
-            self._run(one, edit, is_quiet=is_quiet) for one in self.dev.runs() if one.dagster_run.run_id not in known
-        ]
+        records = [one for one in self.dev.runs() if one.dagster_run.run_id not in self._read]
+        self._read |= {one.dagster_run.run_id for one in records}
+        found = [self._run(record, edit, is_quiet=is_quiet) for record in records]
         self.runs += found
         return found
 
@@ -298,11 +301,17 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60.0, help="how long it is left alone after the edits")
     parser.add_argument("--artworks", type=int, default=80, help="works in the drawn gallery")
     parser.add_argument("--rescrape-cron", default="*/10 * * * *", help="when the schedule asks the roots")
+    parser.add_argument("--edits", type=int, nargs="*", default=list(range(1, 11)), help="which of the ten edits")
+    parser.add_argument("--prepared", type=Path, help="a folder with `site/`, and `lake/` made from it; it is copied")
     parser.add_argument("--folder", type=Path, help="an empty folder for everything; it is kept")
     arguments = parser.parse_args()
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="artpipe-dev-"))
     folder.mkdir(parents=True, exist_ok=True)
-    write_sample_site(folder / "site", artworks=arguments.artworks)
+    if arguments.prepared:
+        for part in ("site", "lake"):
+            shutil.copytree(arguments.prepared / part, folder / part)
+    else:
+        write_sample_site(folder / "site", artworks=arguments.artworks)
     with serving(folder / "site") as server:
         dev = DagsterDev(folder, gallery=server.url, rescrape_cron=arguments.rescrape_cron, **SMALL)
         journal, person = Journal(dev), Person(dev, ChangingGallery(server))
@@ -310,11 +319,14 @@ def main() -> int:
             print(f"dagster dev at http://127.0.0.1:{dev.port}, all in {folder}", flush=True)
             dev.wait("the code location", dev.serves)
             first = Edit("0 an empty lake", lambda: dev.wait("the first run", dev.runs), frozenset({*ROOTS, "art_map"}))
+            if arguments.prepared:
+                first = Edit("0 nothing", lambda: None)
+                journal.read(first)
+                journal.runs.clear()
             verdicts = [follow(dev, journal, first)]
-            for edit in person.edits():
-                if edit.do == person.change_code:
-                    person.keep_copy()
-                verdicts.append(follow(dev, journal, edit))
+            person.keep_copy()
+            edits = [edit for edit in person.edits() if int(edit.name.split()[0]) in arguments.edits]
+            verdicts += [follow(dev, journal, edit) for edit in edits]
             leave_alone(dev, journal, arguments.minutes)
             stale = sorted(dev.not_fresh())
     unexplained = [run.run_id for run in journal.runs if run.problems]
