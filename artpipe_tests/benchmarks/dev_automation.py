@@ -284,7 +284,7 @@ def follow(dev: DagsterDev, journal: Journal, edit: Edit) -> dict[str, object]:
 def leave_alone(dev: DagsterDev, journal: Journal, minutes: float) -> None:
     """Do nothing, and print what runs all the same."""
     print(f"\n== left alone for {minutes:g} min", flush=True)
-    until, quiet = time.time() + minutes * 60, Edit("nothing", lambda: None)
+    until, quiet = time.time() + minutes * 60, Edit("a re-scrape of the schedule", lambda: None)
     while time.time() < until:
         time.sleep(min(20.0, max(0.0, until - time.time())))
         if all(one.dagster_run.is_finished for one in dev.runs()):
