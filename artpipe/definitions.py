@@ -24,12 +24,12 @@ import artpipe.training.assets
 import artpipe.training.checks
 from artpipe.errors import BadSettingError
 from artpipe.lake.paths import DataLake
-from artpipe.orchestration.automation import automation_sensors, promising_age, rescrape_schedule
+from artpipe.orchestration.automation import accept_loss_job, automation_sensors, promising_age, rescrape_schedule
 from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.declaration import DECLARED
 from artpipe.orchestration.io import LakeIOManager
 from artpipe.orchestration.lineage import Lineage
-from artpipe.settings import Settings
+from artpipe.settings import Settings, read_settings
 from artpipe.sources.resources import GalleryResource
 
 ASSET_MODULES = (
@@ -77,6 +77,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         },
         # One process for a run: every step would otherwise spend seconds on importing the same libraries again.
         executor=dg.in_process_executor,
+        jobs=[accept_loss_job(assets)],
         schedules=[_schedule(settings)],
         sensors=automation_sensors(settings),
     )
@@ -102,4 +103,4 @@ def _schedule(settings: Settings) -> dg.ScheduleDefinition:
         ) from error
 
 
-defs = build_definitions(Settings())
+defs = build_definitions(read_settings())

@@ -71,11 +71,30 @@ def period_middle(name: str) -> float:
     return sum(period_bounds(name)) / 2
 
 
+def year_text(year: int) -> str:
+    """A year as people write it; before Christ it is negative: -500 is `500 BC`."""
+    return f"{-year} BC" if year < 0 else str(year)
+
+
+def years_text(first: int | None, last: int | None) -> str:
+    """A span of years as people write it, such as `1650`, `1650-?`, `500-450 BC` or `100 BC-AD 50`."""
+    if first == last:
+        return "" if first is None else year_text(first)
+    if first is None or last is None:
+        return "-".join("?" if year is None else year_text(year) for year in (first, last))
+    if first < 0:
+        return f"{-first}-{-last} BC" if last < 0 else f"{-first} BC-AD {last}"
+    return f"{first}-{last}"
+
+
 CLASSES: Mapping[str, tuple[str, ...]] = {"style": STYLES, "period": PERIODS, "type": TYPES}
 """The classes of each task, in the order of display."""
 
 STORED = ("fetched", "unchanged")
 """Statuses of an image whose stored JPEG is current."""
+
+PLACEHOLDER = "placeholder"
+"""Status of an image that the source sends for many works: a stand-in, out of splits, training and search."""
 
 WITHDRAWN = "withdrawn"
 """Status of an image whose artwork is not wanted any more: out of splits, training and search; its JPEG stays."""
@@ -126,8 +145,10 @@ ARTWORKS = pl.Schema(
         "is_detail": pl.Boolean(),
     }
 )
-"""One row is a catalogue row that could be parsed. `year_precision` is one of exact, range, circa, decade, century,
-before, after, unknown; `year_source` is `work`, `artist` (the middle of the artist's life) or `none`."""
+"""One row is a catalogue row that could be parsed. Years before Christ are negative, 500 BC is -500, and there is no
+year 0. `year_precision` is one of exact, range, circa, decade, century (or a reign), before, after, unknown;
+`year_source` is `work`, `artist` (the middle of the artist's life) or `none`. `date_flags` are those of `parse_date`,
+and `outside_life`."""
 
 QUARANTINE = pl.Schema({"row_number": pl.Int64(), "reason": pl.String(), "raw": pl.String()})
 """One row is a catalogue row that could not be parsed; `row_number` counts from 1 below the header."""
@@ -157,3 +178,81 @@ SPLITS = pl.Schema(
     }
 )
 """One row is a usable image and its membership: `train`, `validation`, `test` or `unseen_artists`."""
+
+_COLUMNS: Mapping[str, str] = {
+    "after": "The value since the change.",
+    "alias_of": "The artist whom this name is another name of.",
+    "artist": "The artist's name as the catalogue has it.",
+    "artist_id": "The artist's folder on the site; null where the artist is not in the list.",
+    "artwork_id": "The artwork's path on the site, which its page and its image share.",
+    "attempts": "How often the image was requested.",
+    "before": "The value before the change.",
+    "born": "The year of birth.",
+    "change": "`new`, `withdrawn`, `returned` or `changed`.",
+    "changed_at": "When the change was found, UTC.",
+    "column": "The column of `artworks` that changed.",
+    "date_flags": "Doubts about the date text: typo, reversed, second_date, not_a_year, ambiguous, outside_life.",
+    "date_text": "The date as the catalogue has it.",
+    "dates_text": "The artist's dates as the list has them.",
+    "died": "The year of death.",
+    "error": "Why there is no usable image, or what came of the last request that failed.",
+    "etag": "The ETag of the stored image, for a conditional request.",
+    "features": "The backbone's features of the picture and of its mirror image, (views, features).",
+    "fetched_at": "When the gallery last answered about the image, UTC.",
+    "form": "The form of art, such as painting.",
+    "height_px": "The height of the original, upright.",
+    "image_url": "The original address of the image.",
+    "is_detail": "Whether it shows a detail of another artwork.",
+    "is_laid_out": "Whether its place comes from a layout of all works, not from its neighbours alone.",
+    "jpeg": "The stored image: upright, sRGB, small.",
+    "jpeg_sha256": "The hash of the stored JPEG, which identifies the picture downstream.",
+    "label": "The label that is probably wrong.",
+    "label_probability": "How probable that label is to a head trained on other works.",
+    "last_modified": "The Last-Modified of the stored image, for a conditional request.",
+    "location": "Where the work is, as the catalogue has it.",
+    "made_by": "A hash of the backbone, its weights and the size of its input.",
+    "margin": "By how much the suggested label is more probable.",
+    "model_id": "The model that made the vector.",
+    "name": "The artist's name as the list has it.",
+    "page_url": "The original address of the artwork's page.",
+    "perceptual_hash": "64 bits that hardly change when a picture is resized or compressed again, in hexadecimal.",
+    "period": "When the work was made, in one of `PERIODS`.",
+    "profession": "The artist's profession.",
+    "rank": "The place among the suspects of its task, from 1.",
+    "raw": "The row as it is in the file.",
+    "reason": "Why the row could not be read.",
+    "row_number": "The row of the file, from 1 below the header.",
+    "school": "The school, such as Dutch.",
+    "sha256": "The hash of the original file.",
+    "short_side_px": "The short side that the stored JPEG was made for.",
+    "split": "`train`, `validation`, `test` or `unseen_artists`.",
+    "status": "What came of the last request: `fetched`, `unchanged`, `gone`, `placeholder` and so on.",
+    "style": "The artist's period on the site, one of `STYLES`.",
+    "suggested": "The most probable other label.",
+    "suggested_probability": "How probable the suggested label is.",
+    "task": "`style`, `period` or `type`.",
+    "technique": "The technique and the size, as the catalogue has them.",
+    "timeframe": "The artist's time as the catalogue has it, in half centuries.",
+    "title": "The title as the catalogue has it.",
+    "title_group": "The first artwork of the same artist and title, details included.",
+    "type": "The subject of the work, one of `TYPES`.",
+    "vector": "The embedding, of length 1: the dot product of two is their cosine similarity.",
+    "width_px": "The width of the original, upright.",
+    "work_id": "The work that the artwork shows; a painting, its details and its other photographs share it.",
+    "x": "The place on the map from left to right.",
+    "y": "The place on the map from top to bottom.",
+    "year_from": "The first year in which the work may have been made; negative before Christ.",
+    "year_precision": "exact, range, circa, decade, century, before, after or unknown.",
+    "year_source": "`work`, `artist` (the middle of the artist's life) or `none`.",
+    "year_to": "The last year in which the work may have been made; negative before Christ.",
+    **{f"predicted_{task}": f"The {task} that the model finds most probable." for task in TASKS},
+    **{f"predicted_{task}_probability": f"How probable the predicted {task} is, calibrated." for task in TASKS},
+    "artists.artist_id": "The artist's folder on the site.",
+    "artists.period": "The artist's period on the site, which is the style of their works.",
+}
+"""What each column holds, by its name, or by table and name where one table uses a name in another sense."""
+
+
+def column_description(name: str, table: str = "") -> str | None:
+    """What a column of a table holds; None where the column is not described."""
+    return _COLUMNS.get(f"{table}.{name}", _COLUMNS.get(name))

@@ -5,20 +5,28 @@ Each field is an environment variable with the prefix `ARTPIPE_` (and may stand 
 stage.
 """
 
+import os
 from collections.abc import Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from artpipe import __version__
+from artpipe.errors import BadSettingError
+from artpipe.lake.paths import expand_home
 
 SAMPLE = "sample"
+PREFIX = "ARTPIPE_"
+LONGEST_DAYS = 36_500
+"""A hundred years, which stands for "never"; dates end not long after."""
 _TRAIN_IMAGE_PX: Mapping[str, int] = {"probe": 288, "finetune": 224, "best": 288}
 """Side of the network's square input, by recipe; a larger one is more accurate and costs more."""
 
@@ -27,12 +35,14 @@ class Settings(BaseSettings):
     """What a user can set; every field has a default that suits the sample gallery and a public site."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ARTPIPE_",
+        env_prefix=PREFIX,
         env_file=".env",
         extra="ignore",
         frozen=True,
         populate_by_name=True,
         hide_input_in_errors=True,
+        env_ignore_empty=True,  # Compose and CI pass what is not set as an empty variable
+        allow_inf_nan=False,
     )
 
     gallery: str = Field(
@@ -62,12 +72,21 @@ class Settings(BaseSettings):
     revalidate_after_days: float = Field(
         default=6.0,
         ge=0,
+        le=LONGEST_DAYS,
         description="request an image again when the last response about it is older than this; at 7, a weekly "
         "re-scrape would find most responses of the previous week a little too young, and request every second week",
+    )
+    max_loss: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="share of what the lake holds of artworks, artists, a label or requested images that may be lost "
+        "at once; an answer of the gallery that would take away more is refused; 1: none is",
     )
     keep_versions_days: float = Field(
         default=30.0,
         ge=0,
+        le=LONGEST_DAYS,
         description="how long a state of `images` and `embeddings` can be opened after it was replaced",
     )
     image_short_side_px: int = Field(
@@ -114,6 +133,13 @@ class Settings(BaseSettings):
         validation_alias="DAGSTER_HOME",
         description="folder of the Dagster instance that records the runs; default: `dagster/` inside the lake",
     )
+    keep_runs_days: float = Field(
+        default=30.0,
+        ge=0,
+        le=LONGEST_DAYS,
+        description="how long Dagster keeps a run with its events and logs; the runs that made what the lake holds now "
+        "stay longer",
+    )
     warm_start: bool = Field(
         default=False,
         description="start a new model from the served one's weights where backbone and image size agree",
@@ -135,10 +161,16 @@ class Settings(BaseSettings):
     )
     timezone: str = Field(default="UTC", description="time zone of `ARTPIPE_RESCRAPE_CRON`, such as `Europe/Budapest`")
     fresh_within_days: float = Field(
-        default=8.0, ge=0.01, description="freshness policy of the catalogue: how old its last check may be"
+        default=8.0,
+        ge=0.01,
+        le=LONGEST_DAYS,
+        description="freshness policy of the catalogue: how old its last check may be",
     )
     stale_alert_hours: float = Field(
-        default=24.0, ge=0, description="alert when an asset has been stale or missing for longer than this"
+        default=24.0,
+        ge=0,
+        le=24 * LONGEST_DAYS,
+        description="alert when an asset has been stale or missing for longer than this",
     )
     webhook_url: SecretStr | None = Field(
         default=None, description="alerts are POSTed here as JSON; they are only logged where it is not set"
@@ -168,13 +200,34 @@ class Settings(BaseSettings):
     def _split_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("forms")
+    @classmethod
+    def _forms_are_named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("name at least one form, such as `painting`")
+        return tuple(dict.fromkeys(form.lower() for form in value))
+
     @field_validator("gallery")
     @classmethod
     def _gallery_is_known(cls, value: str) -> str:
         value = value.strip().rstrip("/")
-        if value != SAMPLE and urlsplit(value).scheme not in ("http", "https"):
+        parts = urlsplit(value)
+        if value != SAMPLE and (parts.scheme not in ("http", "https") or not parts.hostname):
             raise ValueError(f"{value!r} is neither `sample` nor an http(s) URL")
         return value
+
+    @field_validator("contact")
+    @classmethod
+    def _contact_fits_a_header(cls, value: str | None) -> str | None:
+        if value is not None and not (value.isascii() and value.isprintable()):
+            raise ValueError(f"{value!r} cannot be sent in a header; write an e-mail or URL in plain ASCII")
+        return value
+
+    @field_validator("lake", "label_overrides", "backbone_weights", "dagster_home")
+    @classmethod
+    def _home_is_expanded(cls, value: str | None) -> str | None:
+        # A `.env` file, a systemd unit and Compose pass `~` as it is.
+        return expand_home(value) if value is not None else None
 
     @field_validator("rescrape_cron")
     @classmethod
@@ -239,6 +292,11 @@ class Settings(BaseSettings):
         """How long a version of a table stays after it was replaced."""
         return timedelta(days=self.keep_versions_days)
 
+    @property
+    def keep_runs_for(self) -> timedelta:
+        """How long Dagster keeps a run."""
+        return timedelta(days=self.keep_runs_days)
+
     @model_validator(mode="after")
     def _probe_has_weights(self) -> "Settings":
         if self.recipe == "probe" and self.resolved_backbone_weights == "none":
@@ -257,3 +315,35 @@ class Settings(BaseSettings):
                 f"`{self.recipe}`; set ARTPIPE_EMBEDDING_DIMENSIONS to an even number, or ARTPIPE_RECIPE=probe"
             )
         return self
+
+
+def read_settings() -> Settings:
+    """The settings of the environment.
+
+    Raises:
+        BadSettingError: one of them cannot be taken; every one that cannot is named.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise BadSettingError(problems(error, PREFIX)) from error
+
+
+def problems(error: ValidationError, prefix: str) -> str:
+    """A validation error as one readable line, naming each field as the person wrote it."""
+    lines: list[str] = []
+    for problem in error.errors():
+        field = str(problem["loc"][0]) if problem["loc"] else ""
+        name = prefix + (field.upper() if prefix.isupper() else field.replace("_", "-"))
+        message = problem["msg"].removeprefix("Value error, ")
+        shown = "" if field == "webhook_url" else f"={problem['input']!r}"  # a webhook's address is a secret
+        lines.append(f"{name}{shown}: {message}" if field else message)
+    return "; ".join(lines) + "."
+
+
+def unknown_variables() -> dict[str, str | None]:
+    """The variables that are named like a setting and are none, each with the setting that may be meant."""
+    named = {name.upper() for name in (*os.environ, *dotenv_values(".env")) if name.upper().startswith(PREFIX)}
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    unknown = sorted(named.difference(known))
+    return {name: next(iter(get_close_matches(name, known, n=1)), None) for name in unknown}

@@ -12,6 +12,7 @@ from artpipe.lake.parquet import read_table, write_table
 from artpipe.lake.paths import DataLake, file_version
 from artpipe.orchestration.asset import AssetStep, Result, observed_file, pipeline_asset
 from artpipe.orchestration.blocking_checks import BlockingChecks
+from artpipe.orchestration.check import pipeline_check
 from artpipe.orchestration.declaration import DECLARED, Declaration
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.io import LakeIOManager
@@ -21,7 +22,7 @@ from artpipe.settings import Settings
 PAGE = Path(__file__).parents[1] / "docs" / "how_to_add.md"
 KNOWN = {"dg": dg, "DataFrame": DataFrame} | {
     known.__name__: known
-    for known in (AssetStep, DataLake, Result, Settings, file_version, observed_file, pipeline_asset)
+    for known in (AssetStep, DataLake, Result, Settings, file_version, observed_file, pipeline_asset, pipeline_check)
 }
 
 

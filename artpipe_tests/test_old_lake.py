@@ -19,6 +19,8 @@ SETTINGS = {
     "IMAGE_SHORT_SIDE_PX": 64,
     "EPOCHS": 2,
     "EMBEDDING_DIMENSIONS": 32,
+    # The sample gallery has been drawn anew since; what was downloaded then is kept while it is not requested again.
+    "REVALIDATE_AFTER_DAYS": 36500,
 }
 """What the lake was made with: the sample gallery in miniature, one label set by a person, refreshed until fresh."""
 
@@ -53,6 +55,9 @@ def test_an_old_lake_refreshes_without_doing_anything_again(old_lake: Path):
     assert [model["model_id"] for model in run("models")] == [MODEL]
     assert (old_lake / "models" / MODEL / "model.json").read_bytes() == card
     redone = set(report["ran"]) - set(report["reused"])
-    # The search index is made another way since: measured once more, or trained where the table is beyond memory.
-    assert redone <= {"raw_catalog", "raw_artists", "images", "search_index"}
+    # These are made in another way since, of what the lake holds: the search index, the links between works, and the
+    # novelty scale, which leaves out what the model saw. Dates are read in another way, with the same years here.
+    anew = {"search_index", "wanted_images", "splits", "novelty_scale"}
+    of_dates = {"artists", "artworks", "catalog_changes", "quarantine"}
+    assert redone <= {"raw_catalog", "raw_artists", "images", *anew, *of_dates}
     assert run("refresh")["ran"] == ["raw_artists", "raw_catalog"]

@@ -17,7 +17,9 @@ from artpipe.definitions import build_definitions
 from artpipe.lake.parquet import read_table
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration import declaration
+from artpipe.orchestration.dagster_private import serialize_value
 from artpipe.orchestration.declaration import DECLARED
+from artpipe.orchestration.event_size import MAX_EVENT_BYTES
 from artpipe.orchestration.shaping import DeclaredSettings
 from artpipe.settings import Settings
 
@@ -63,6 +65,10 @@ class Pipeline:
             for name, event in events.items()
             if event and event.asset_materialization and event.asset_materialization.tags
         }
+
+
+def _materializations(result: dg.ExecuteInProcessResult) -> list[dg.AssetMaterialization]:
+    return [event.step_materialization_data.materialization for event in result.get_asset_materialization_events()]
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +137,20 @@ def test_every_blocking_check_passes(pipeline: Pipeline):
     assert [check.check_name for check in blocking if not check.passed] == []
 
 
+def test_no_event_of_any_kind_is_large_and_the_reports_are_in_the_lake(pipeline: Pipeline):
+    run_id = pipeline.first.run_id
+    events = [record.event_log_entry for record in pipeline.instance.get_records_for_run(run_id).records]
+    sizes = {(event.dagster_event_type, event.step_key): len(serialize_value(event)) for event in events}
+    assert len(sizes) > 100
+    assert {key: size for key, size in sizes.items() if size > MAX_EVENT_BYTES} == {}
+    made = {event.asset_key.path[-1]: event.metadata for event in _materializations(pipeline.first)}
+    for asset, picture in (("evaluation_report", "mistakes_style"), ("suspect_labels", "suspect_type")):
+        thumbnail, _, place = str(made[asset][picture].value).partition("\n\n")
+        assert thumbnail.startswith("![")
+        assert "base64" in thumbnail
+        assert Path(place.split("`")[1]).stat().st_size > 2 * len(thumbnail)
+
+
 def test_every_painting_of_the_catalogue_has_an_outcome(pipeline: Pipeline):
     from artpipe.images.store import ImageStore
 
@@ -169,8 +189,7 @@ def test_a_second_run_finds_the_same_content_and_does_not_fetch_train_or_embed_a
     assert pipeline.versions() == before
     metadata_of = {
         event.asset_key.to_user_string(): {name: value.value for name, value in event.metadata.items()}
-        for materialization in again.get_asset_materialization_events()
-        if (event := materialization.step_materialization_data.materialization)
+        for event in _materializations(again)
     }
     roots = {"raw_catalog", "raw_artists"}
     assert {name for name, metadata in metadata_of.items() if metadata.get("reused") is True} == ASSETS - roots

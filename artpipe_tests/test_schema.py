@@ -1,8 +1,25 @@
 import itertools
 
+import polars as pl
 import pytest
 
-from artpipe.schema import PERIODS, period_bounds, period_middle
+from artpipe import schema
+from artpipe.embedding.mapping import ART_MAP
+from artpipe.embedding.table import COLUMNS, VECTOR
+from artpipe.evaluation.suspects import SUSPECTS
+from artpipe.images.store import IMAGES_SCHEMA
+from artpipe.orchestration.metadata import table_metadata
+from artpipe.schema import PERIODS, column_description, period_bounds, period_middle, years_text
+
+TABLES = {
+    **{name: list(table) for name, table in vars(schema).items() if isinstance(table, pl.Schema)},
+    "wanted_images": ["artwork_id", "image_url", "artist_id", "title_group"],
+    "images": IMAGES_SCHEMA.names,
+    "backbone_features": ["made_by", "jpeg_sha256", "features"],
+    "embeddings": [*COLUMNS, VECTOR],
+    "art_map": list(ART_MAP),
+    "suspect_labels": list(SUSPECTS),
+}
 
 
 def test_periods_follow_each_other_without_a_gap():
@@ -16,3 +33,32 @@ def test_the_middle_of_a_period():
     assert [period_middle(name) for name in ("1550-1650", "1950-2000")] == [1600, 1975]
     with pytest.raises(ValueError, match="tuple"):
         period_middle("yesterday")
+
+
+@pytest.mark.parametrize(("table", "columns"), TABLES.items(), ids=TABLES)
+def test_every_column_of_a_table_is_described(table, columns):
+    assert [name for name in columns if not column_description(name, table.lower())] == []
+
+
+def test_dagster_is_told_what_columns_hold_also_of_those_that_are_not_read():
+    table = pl.DataFrame({"artist_id": ["a/b"], "period": ["Baroque"]})
+    shown = table_metadata(table, "artists", {"vector": pl.Array(pl.Float32, 8)})["dagster/column_schema"]
+    assert [column.name for column in shown.columns] == ["artist_id", "period", "vector"]
+    assert "style of their works" in shown.columns[1].description
+    assert (shown.columns[2].type, "cosine" in shown.columns[2].description) == ("Array(Float32, shape=(8,))", True)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "text"),
+    [
+        (1650, 1650, "1650"),
+        (1650, 1660, "1650-1660"),
+        (1650, None, "1650-?"),
+        (None, None, ""),
+        (-500, -500, "500 BC"),
+        (-500, -450, "500-450 BC"),
+        (-100, 50, "100 BC-AD 50"),
+    ],
+)
+def test_years_are_written_as_people_write_them(first: int | None, last: int | None, text: str):
+    assert years_text(first, last) == text

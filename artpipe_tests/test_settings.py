@@ -1,11 +1,14 @@
 """Settings: what they accept, what they refuse, and that each is described."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from artpipe.definitions import build_definitions
 from artpipe.errors import BadSettingError
-from artpipe.settings import Settings
+from artpipe.lake.paths import DataLake
+from artpipe.settings import Settings, read_settings
 from artpipe.training.config import TrainingConfig
 
 
@@ -112,3 +115,54 @@ def code_versions(**changed: object) -> dict[str, str | None]:
 def test_a_setting_makes_the_asset_it_shapes_stale_and_no_other(changed: dict[str, object], stale: set[str]):
     before, after = code_versions(), code_versions(**changed)
     assert {name for name in before if before[name] != after[name]} == stale
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    unset = Settings()
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"ARTPIPE_{name.upper()}", "")
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    assert Settings() == unset
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_text("ARTPIPE_LAKE=\nARTPIPE_MAX_ARTWORKS=\n", encoding="utf-8")
+    assert Settings() == unset
+
+
+def test_a_tilde_is_the_home_folder_in_every_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DAGSTER_HOME", "~/dagster")
+    settings = Settings(lake="~/art", label_overrides="~/labels.csv", backbone_weights="~/net.pth")
+    assert settings.lake_root == str(tmp_path / "art")
+    assert settings.label_overrides == str(tmp_path / "labels.csv")
+    assert settings.resolved_backbone_weights == str(tmp_path / "net.pth")
+    assert settings.dagster_home == str(tmp_path / "dagster")
+    lake = DataLake("~/art")
+    assert str(lake.root) == str(tmp_path / "art")
+    assert lake.lance_uri == str(tmp_path / "art" / "lance")
+    assert Settings(lake="s3://bucket/~art").lake_root == "s3://bucket/~art"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("contact", "Müller <m@x.hu>", "cannot be sent in a header"),
+        ("contact", "m@x.hu\r\nX: y", "cannot be sent in a header"),
+        ("gallery", "http://", "neither `sample` nor an http"),
+        ("forms", ",", "name at least one form"),
+        ("requests_per_s", "inf", "finite number"),
+        ("revalidate_after_days", "nan", "finite number"),
+        ("revalidate_after_days", "1000000", "less than or equal to 36500"),
+        ("keep_versions_days", "inf", "finite number"),
+        ("stale_alert_hours", "1e9", "less than or equal to"),
+    ],
+)
+def test_a_value_that_fails_later_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
+):
+    monkeypatch.setenv(f"ARTPIPE_{name.upper()}", value)
+    with pytest.raises(BadSettingError, match=f"^ARTPIPE_{name.upper()}=.*{message}"):
+        read_settings()
+
+
+def test_forms_are_compared_without_case():
+    assert Settings(forms=("Painting", "painting", "Graphics")).forms == ("painting", "graphics")

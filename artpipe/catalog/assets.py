@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from artpipe.lake.parquet import read_table_if_exists
-from artpipe.orchestration.asset import AssetStep, Result, pipeline_asset, pipeline_assets
+from artpipe.orchestration.asset import AssetStep, Result, SourceConfig, pipeline_asset, pipeline_assets
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import CHANGES
 from artpipe.orchestration.storage import PARQUET
@@ -16,14 +16,18 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-@pipeline_asset(kinds={"polars", "parquet"}, code_version="1", deps=["raw_artists"])
-def artists(step: AssetStep) -> Result:
+@pipeline_asset(kinds={"polars", "parquet"}, code_version="2", deps=["raw_artists"])
+def artists(step: AssetStep, config: SourceConfig) -> Result:
     """Every artist of the gallery's list, aliases included; `period` is what artpipe calls the style of their works."""
     import polars as pl
 
     from artpipe.catalog.artists import parse_artist_list
+    from artpipe.catalog.changes import losses
 
-    table = parse_artist_list(step.lake.raw("artists").read_bytes())
+    page = step.lake.raw("artists")
+    table = parse_artist_list(page.read_bytes())
+    previous = read_table_if_exists(step.lake, "artists")
+    step.loss_guard("artists", config).check(losses(previous, table, "artist_id", "artists"), str(page))
     per_style = table.filter(pl.col("alias_of").is_null())["period"].value_counts(sort=True).drop_nulls()
     return Result(
         table,
@@ -36,7 +40,7 @@ def artists(step: AssetStep) -> Result:
 
 @pipeline_assets(
     kinds={"polars", "parquet"},
-    code_version="1",
+    code_version="3",
     # The changes before the artworks: killed in between, the next run finds the same changes and records them once.
     stored={"catalog_changes": PARQUET, "artworks": PARQUET, "quarantine": PARQUET},
     descriptions={
@@ -46,7 +50,7 @@ def artists(step: AssetStep) -> Result:
     },
     deps=["raw_catalog"],
 )
-def cleaned_catalog(step: AssetStep, artists: DataFrame) -> Iterator[Result]:
+def cleaned_catalog(step: AssetStep, config: SourceConfig, artists: DataFrame) -> Iterator[Result]:
     """Parse the catalogue, read its dates, join each work with its artist, and set aside what cannot be read."""
     import polars as pl
 
@@ -56,16 +60,19 @@ def cleaned_catalog(step: AssetStep, artists: DataFrame) -> Iterator[Result]:
         diff_artworks,
         first_summary,
         in_words,
+        losses,
         summarize_changes,
     )
     from artpipe.catalog.clean import clean_artworks
     from artpipe.catalog.parse import parse_catalog
 
-    parsed = parse_catalog(step.lake.raw("catalog").read_bytes())
+    file = step.lake.raw("catalog")
+    parsed = parse_catalog(file.read_bytes())
     cleaned = clean_artworks(parsed, artists)
     works = cleaned.artworks
     step.log(f"catalogue: {parsed.format}; {works.height:,} rows read, {cleaned.quarantine.height:,} set aside")
     previous = read_table_if_exists(step.lake, "artworks")
+    step.loss_guard("artworks", config).check(losses(previous, works, "artwork_id", "artworks"), str(file))
     history = read_table_if_exists(step.lake, "catalog_changes")
     changes = diff_artworks(previous, works, datetime.now(UTC), history)
     summary = first_summary(works) if previous is None else summarize_changes(changes)

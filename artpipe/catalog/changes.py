@@ -10,9 +10,13 @@ from typing import Any
 
 import polars as pl
 
+from artpipe.lake.mass_loss import Loss
 from artpipe.schema import CATALOG_CHANGES
 
 LABELS = ("style", "type")
+CATEGORIES = ("form", "school", "timeframe", "profession")
+"""Columns of few values that the catalogue gives as they are: one that it never had is none, such as a title that a
+shifted column puts there."""
 EXAMPLES = 10
 
 
@@ -66,6 +70,44 @@ def diff_artworks(
         .select(pl.col(name).cast(kind) for name, kind in CATALOG_CHANGES.items())
         .sort("artwork_id", "column", nulls_last=False)
     )
+
+
+def losses(previous: pl.DataFrame | None, current: pl.DataFrame, key: str, what: str) -> list[Loss]:
+    """What a new table of the catalogue lacks that the old one has: rows, and in the rows of both, values of a column.
+
+    A source that changed its layout loses values rather than rows: every year is gone, or a type is no type any more.
+
+    Args:
+        previous: the old table; None where there is none, and nothing is lost.
+        current: the new one; columns that only one of the two has are not compared.
+        key: the column that identifies a row, unique in both.
+        what: the rows, in the plural.
+
+    Returns:
+        One for the rows and one for each column that had values.
+    """
+    if previous is None:
+        return []
+    gone = previous.join(current.select(key), on=key, how="anti").sort(key)
+    found = [Loss(what, previous.height, gone.height, *gone[key].head(1))]
+    columns = [name for name in current.columns if name in previous.columns and name != key]
+    both = previous.select(key, *columns).join(current.select(key, *columns), on=key, suffix="_after").sort(key)
+    for column in columns:
+        before, after = pl.col(column), pl.col(f"{column}_after")
+        if column == "year_source":
+            is_held, is_kept = before == "work", after == "work"
+        elif isinstance(both.schema[column], pl.String):
+            is_held, is_kept = (text.is_not_null() & ~text.is_in(["", "-"]) for text in (before, after))
+            if column in CATEGORIES:
+                is_kept &= after.is_in(previous[column].unique().implode())
+        elif both.schema[column].is_numeric():
+            is_held, is_kept = before.is_not_null(), after.is_not_null()
+        else:
+            continue
+        held = both.filter(is_held)
+        lost = held.filter(~is_kept)
+        found.append(Loss(f"values of `{column}`", held.height, lost.height, *lost[key].head(1)))
+    return found
 
 
 def append_changes(history: pl.DataFrame | None, diff: pl.DataFrame) -> pl.DataFrame:

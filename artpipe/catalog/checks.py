@@ -2,12 +2,13 @@
 
 import dagster as dg
 
+from artpipe.orchestration.check import pipeline_check
 from artpipe.orchestration.frames import DataFrame
 
 STYLED_SHARE = 0.95
 
 
-@dg.asset_check(asset="artworks", blocking=True)
+@pipeline_check(asset="artworks", blocking=True)
 def artworks_have_one_row_each(artworks: DataFrame) -> dg.AssetCheckResult:
     """No `artwork_id` twice, none empty, and the columns are those of the schema."""
     import polars as pl
@@ -21,7 +22,7 @@ def artworks_have_one_row_each(artworks: DataFrame) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset_check(asset="artworks")
+@pipeline_check(asset="artworks")
 def paintings_have_a_style(artworks: DataFrame) -> dg.AssetCheckResult:
     """At least 95 % of the paintings found their artist, and through them a style."""
     import polars as pl
@@ -39,7 +40,7 @@ def paintings_have_a_style(artworks: DataFrame) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset_check(asset="artworks")
+@pipeline_check(asset="artworks")
 def years_are_in_order(artworks: DataFrame) -> dg.AssetCheckResult:
     """`year_from` is never after `year_to`."""
     import polars as pl

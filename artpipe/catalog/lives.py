@@ -7,15 +7,23 @@ import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from artpipe.catalog.dates import AFTER, BEFORE, CIRCA, TO_ASCII, ParsedDate, parse_date
+from artpipe.catalog.date_tokens import TO_ASCII, is_approximate
+from artpipe.catalog.dates import ParsedDate, parse_date
 
 _BORN = re.compile(r"\b(?:b|born|bapt|baptised|baptized)\b[.\s]")
 _DIED = re.compile(r"\b(?:d|died)\b[.\s]")
-_ACTIVE = re.compile(r"\b(?:acti[vc]e|doc|documented|known|recorded|mentioned|master|fl|flourished)")
-_SPAN = re.compile(r"^(?P<born>.*?[0-9?]s?),?\s*(?:-+|\.)\s*(?P<died>[^0-9]*[0-9]{3,4}(?:s\b|\b).*|\s*\?.*)$")
+_ACTIVE = re.compile(r"\b(?:acti[vc]e|doc|documented|known|recorded|mentioned|master|fl\b|flourished)")
+_SPAN = re.compile(
+    r"^(?P<born>.*?[0-9?]s?(?:\sbce?|\sor (?:before|after|earlier|later)|\s?\(\?\))?),?\s*(?:-+|\.)"
+    r"\s*(?P<died>[^0-9]*(?:[0-9]{3,}(?:s\b|\b)|[0-9]+(?:/[0-9]+)?\s*(?:bc|ad)).*|\s*\?.*)$"
+)
 _STRAY_LETTER = re.compile(r"(?<=[0-9]{4})[a-rt-z]\b")
 _MISSING_SPACE = re.compile(r"(?<=[a-z])(?=[0-9]{4})")
 _MISSING_HYPHEN = re.compile(r"(?<![0-9])([0-9]{4})([0-9]{4})(?![0-9])")
+# The b. of b.c. is no birth and the d. of a.d. no death, that of `b. c. 1440` is; in `490-430 bc` both years are bc.
+_BEFORE_CHRIST = re.compile(r"\bb\.\s?c\b\.?(?:\s?e\b\.?)?(?![.\s]*[0-9])")
+_ANNO_DOMINI = re.compile(r"\ba\.\s?d\b\.?")
+_SHARED_ERA = re.compile(r"([0-9])(\s*-[^0-9]*[0-9]+\s*bce?\b)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,7 @@ class Life:
         """The middle of the life, or of the active years; 30 years from the one known end."""
         for first, last in ((self.born, self.died), (self.active_from, self.active_to)):
             if first is not None and last is not None:
-                return (first + last) // 2
+                return (first + last) // 2 or 1  # there is no year 0
         if self.born is not None:
             return self.born + 30
         return None if self.died is None else self.died - 30
@@ -63,35 +71,36 @@ def parse_life(text: str) -> Life:
     """Parse the dates of an artist; one that cannot be parsed is an empty `Life`."""
     tidy = text.translate(TO_ASCII).strip().strip("()").strip().lower()
     tidy = _MISSING_HYPHEN.sub(r"\1-\2", _MISSING_SPACE.sub(" ", _STRAY_LETTER.sub("", tidy)))
+    tidy = _SHARED_ERA.sub(r"\1 bc\2", _ANNO_DOMINI.sub("ad", _BEFORE_CHRIST.sub("bc", tidy)))
     if not any(char in "0123456789" for char in tidy):
         return Life()
     death = _DIED.search(tidy)
     birth = _BORN.search(tidy)
-    is_approximate = bool(CIRCA.search(tidy) or BEFORE.search(tidy) or AFTER.search(tidy))
+    approximate = is_approximate(tidy)
     if birth and not death:
         tidy, birth = tidy[birth.end() :], None
         if not _SPAN.match(tidy):
-            return _checked(_year(tidy), None, is_approximate)
+            return _checked(_year(tidy), None, approximate)
     if death or birth:
         head = tidy[: death.start()] if death else tidy
         died = _year(tidy[death.end() :], last=True) if death else None
         if birth and birth.start() < len(head):
-            return _checked(_year(head[birth.end() :]), died, is_approximate)
+            return _checked(_year(head[birth.end() :]), died, approximate)
         if _ACTIVE.search(head):
             active = parse_date(head)
-            return Life(None, died, active.year_from, active.year_to, is_approximate)
-        return _checked(_year(head), died, is_approximate)
+            return Life(None, died, active.year_from, active.year_to, approximate)
+        return _checked(_year(head), died, approximate)
     if _ACTIVE.search(tidy):
         active = parse_date(re.sub(r"^.*?(?:acti[vc]e|documented|doc\.?)", "", tidy))
         return Life(None, None, active.year_from, active.year_to, True)
     span = _SPAN.match(tidy)
     if span and "cent" not in tidy:
-        return _checked(_year(span["born"]), _year(span["died"], last=True), is_approximate)
+        return _checked(_year(span["born"]), _year(span["died"], last=True), approximate)
     dated = parse_date(tidy)
     if "reversed" in dated.flags:
         return Life()
     if dated.precision == "range":
-        return _checked(dated.year_from, dated.year_to, is_approximate)
+        return _checked(dated.year_from, dated.year_to, approximate)
     return Life(None, None, dated.year_from, dated.year_to, True)
 
 

@@ -1,4 +1,4 @@
-"""The catalogue file as rows: zipped or plain, tabs or semicolons, Windows-1252 or UTF-8.
+"""The catalogue file as rows: zipped or plain, tabs or semicolons, Windows-1252, UTF-8 or UTF-16.
 
 Only the columns are interpreted here; `clean` makes artworks of the rows. A row that cannot be parsed goes to the
 quarantine table with its reason, so that rows in and rows out always add up.
@@ -9,8 +9,10 @@ import csv
 import io
 import re
 import zipfile
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import polars as pl
 
@@ -120,6 +122,7 @@ def _recognised(data: bytes, source: str) -> tuple[list[str], CatalogFormat, lis
     """The column names, the format and the lines below the header, at least one of them with text."""
     unpacked, zipped = _unpacked(data, source)
     text, encoding = _decoded(unpacked)
+    text = text.replace("\ufeff", "")  # a byte order mark, which files that were joined have in the middle
     if not text.strip():
         raise EmptyCatalogError(f"{source} is empty; {NEXT_STEP}")
     lines = _lines(text)
@@ -163,6 +166,8 @@ def _unpacked(data: bytes, source: str) -> tuple[bytes, bool]:
 
 def _decoded(data: bytes) -> tuple[str, str]:
     """The text and the name of its encoding; in UTF-8 a stray byte becomes U+FFFD and its row is quarantined."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # what Excel calls Unicode text
+        return data.decode("utf-16", errors="replace"), "UTF-16"
     try:
         return data.decode("utf-8-sig"), "UTF-8"
     except UnicodeDecodeError:
@@ -194,7 +199,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _header(line: str, source: str) -> tuple[list[str], str]:
-    start = line.lstrip("\ufeff \t")
+    start = line.lstrip()
     if start.startswith("<"):
         raise NotACatalogError(f"{source} is a web page, not a catalogue (it starts with {start[:40]!r}); {NEXT_STEP}")
     delimiter = "\t" if line.count("\t") >= line.count(";") else ";"
@@ -226,7 +231,7 @@ def _parsed(table: pl.DataFrame, header: list[str], found: CatalogFormat) -> Par
     delimiters = pl.col("raw").str.count_matches(delimiter, literal=True)
     # A stray byte would put a wrong letter into a title for ever, so the row is quarantined.
     damaged = pl.col("raw").str.contains("\ufffd", literal=True)
-    if found.encoding != "UTF-8":
+    if not found.encoding.startswith("UTF"):
         damaged = pl.lit(False)
     table = table.with_columns(is_plain=(delimiters == width - 1) & ~damaged, damaged=damaged)
     quoted = _is_quoted(table, width, delimiter)
@@ -281,19 +286,29 @@ def _is_quoted(table: pl.DataFrame, width: int, delimiter: str) -> bool:
     with_quotes = table.filter(pl.col("raw").str.contains('"', literal=True))
     if with_quotes.is_empty():
         return False
+    lines: list[tuple[int, str, bool]] = []
     bare = gained = 0
-    for raw in with_quotes["raw"].to_list():
-        fields = str(raw).split(delimiter)
+    for number, raw, _ in _numbered(with_quotes):
+        fields = raw.split(delimiter)
         if len(fields) == width:
             bare += any('"' in field and not field.startswith('"') for field in fields)
             continue
         try:
             gained += len(_strict(raw, delimiter)) == width
         except csv.Error:
-            continue
+            # Its quotation may close on a later line.
+            lines = lines or _numbered(table)
+            at = bisect_left(lines, number, key=itemgetter(0))
+            record, _ = _quoted_record(lines[at : at + MAX_LINES_PER_ROW], width, delimiter)
+            gained += len(record.fields or []) == width
     if gained or bare:
         return gained > bare
     return delimiter == ";" or bool(with_quotes["raw"].str.contains('""').any())
+
+
+def _numbered(table: pl.DataFrame) -> list[tuple[int, str, bool]]:
+    """The number of each line, its text, and whether it is damaged."""
+    return list(zip(table["row_number"].to_list(), table["raw"].to_list(), table["damaged"].to_list(), strict=True))
 
 
 def _strict(line: str, delimiter: str) -> list[str]:
@@ -302,13 +317,13 @@ def _strict(line: str, delimiter: str) -> list[str]:
 
 def _records(table: pl.DataFrame, width: int, delimiter: str, *, quoted: bool) -> Iterator[_Record]:
     """The rows that are not plain: quoted ones, which may span several lines, and those of a wrong width."""
-    lines = list(zip(table["row_number"].to_list(), table["raw"].to_list(), table["damaged"].to_list(), strict=True))
+    lines = _numbered(table)
     at = 0
     while at < len(lines):
         number, raw, is_damaged = lines[at]
         at += 1
         if is_damaged:
-            yield _Record(number, raw, None, "holds bytes that are not UTF-8")
+            yield _Record(number, raw, None, "holds bytes that cannot be decoded")
         elif not quoted or '"' not in raw:
             yield _Record(number, raw, raw.split(delimiter))
         else:

@@ -1,9 +1,12 @@
 """The command line `artpipe`: every command group has its own module in this package.
 
 Tables and progress go to a person, JSON to a program: with `--json`, stdout has JSON alone. An expected failure is one
-line on stderr and exit code 2. Heavy libraries are imported by the command that needs them.
+line on stderr and exit code 2, an interrupt is one line and exit code 130 (Ctrl-C) or 143 (SIGTERM). Heavy libraries
+are imported by the command that needs them.
 """
 
+import os
+import signal
 from typing import Annotated, Any
 
 import typer
@@ -16,14 +19,38 @@ from artpipe.errors import ArtpipeError
 
 
 class _Commands(TyperGroup):
-    """Prints an expected failure as one line."""
+    """Prints an expected failure, or an interrupt, as one line."""
 
     def invoke(self, ctx: Any) -> Any:
+        received = _record_signals()
         try:
             return super().invoke(ctx)
         except ArtpipeError as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(EXPECTED_FAILURE) from error
+        except BaseException as error:
+            # Dagster's own is no KeyboardInterrupt; its class is not imported, which takes a second.
+            if not isinstance(error, KeyboardInterrupt) and type(error).__name__ != "DagsterExecutionInterruptedError":
+                raise
+            typer.echo("interrupted; what was finished is kept: the same command goes on from there.", err=True)
+            raise typer.Exit(128 + _last_signal(received)) from error
+
+
+def _record_signals() -> int:
+    """Let SIGTERM interrupt as Ctrl-C does; where the numbers of received signals can be read, whoever handles them."""
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    received, sent = os.pipe()
+    for end in (received, sent):
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(sent, warn_on_full_buffer=False)
+    return received
+
+
+def _last_signal(received: int) -> int:
+    try:
+        return os.read(received, 1024)[-1]
+    except BlockingIOError:
+        return signal.SIGINT
 
 
 def _print_version(is_requested: bool) -> None:

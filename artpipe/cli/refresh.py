@@ -20,6 +20,10 @@ Select = Annotated[
 def refresh(
     select: Select = None,
     force: Annotated[bool, typer.Option("--force", help="Run everything selected, whether stale or not.")] = False,
+    accept_loss: Annotated[
+        bool,
+        typer.Option("--accept-loss", help="Accept the loss that the last refresh refused, as `status` shows it."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and run nothing.")] = False,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait for another refresh of this lake, or end at once.")
@@ -39,7 +43,7 @@ def refresh(
         status(select, force, as_json=as_json)
         return
     settings, console = settings_in_force(), message_console()
-    options = RefreshOptions(select=select, force=force, wait=wait, webserver=webserver)
+    options = RefreshOptions(select=select, force=force, accept_loss=accept_loss, wait=wait, webserver=webserver)
     report = run_refresh(build_definitions(settings), settings, options, console)
     if as_json:
         print_json(report.to_dict())

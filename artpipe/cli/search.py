@@ -6,16 +6,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from artpipe.cli.terminal import AsJson, message_console, print_json, problems, settings_in_force
+from artpipe.cli.terminal import EXPECTED_FAILURE, AsJson, message_console, print_json, settings_in_force
 from artpipe.errors import ArtpipeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import polars as pl
+    from PIL.Image import Image
 
     from artpipe.search import SearchFilter
+    from artpipe.search.predictions import Prediction
     from artpipe.search.queries import PictureEncoder
+
+_YEARS = re.compile(
+    r"(?i)\s*(?P<first>\d{1,4})?\s*(?P<first_bc>bce?)?\s*(?P<dash>-)?\s*(?P<ad>ad|ce)?\s*(?P<last>\d{1,4})?"
+    r"\s*(?P<last_bc>bce?)?\s*"
+)
 
 
 class UnwritableFileError(ArtpipeError):
@@ -31,7 +38,7 @@ def search(
     artist: Annotated[str | None, typer.Option(help="Only artists with this in their name.")] = None,
     technique: Annotated[str | None, typer.Option(help="Only techniques with this in them, such as `copper`.")] = None,
     years: Annotated[
-        str | None, typer.Option(metavar="FROM-TO", help="Only these years: `1600-1650`, `1600-`.")
+        str | None, typer.Option(metavar="FROM-TO", help="Only these years: `1600-1650`, `1600-`, `500-450 BC`.")
     ] = None,
     as_of: Annotated[
         str | None,
@@ -62,11 +69,16 @@ def search(
 def predict(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Paths of images.")], as_json: AsJson = False
 ) -> None:
-    """Show the predicted style, period and type of each image, and whether it is out of distribution."""
+    """Show the predicted style, period and type of each image, and whether it is out of distribution.
+
+    An image that cannot be read is reported, and the others are shown all the same; the exit code is 2 then.
+    """
+    from dataclasses import replace
+
     from artpipe.lake.paths import DataLake
     from artpipe.search.collection import Collection, LakeMissingError, NothingEmbeddedError
     from artpipe.search.predictions import predict_pictures, stored_short_side_px
-    from artpipe.search.queries import ModelMismatchError
+    from artpipe.search.queries import ModelMismatchError, UnusableQueryError, query_picture
 
     settings = settings_in_force()
     lake = DataLake(settings.lake_root)
@@ -76,14 +88,33 @@ def predict(
 
         return load_served_model(lake, settings.device)
 
+    pictures: list[Image] = []
+    errors: dict[Path, str] = {}
+    short_side_px = stored_short_side_px(lake)
+    for path in images:
+        try:
+            pictures.append(query_picture(path, short_side_px))
+        except UnusableQueryError as error:
+            errors[path] = str(error)
     try:
-        answers = Collection.open(lake, device=settings.device).predict(images)
+        answers = Collection.open(lake, device=settings.device).predict(pictures)
     except (LakeMissingError, NothingEmbeddedError, ModelMismatchError):
         # The model predicts without a collection that is embedded with it; only novelty needs one.
-        answers = predict_pictures(load_encoder, images, stored_short_side_px(lake), settings.abstain_below)
+        answers = predict_pictures(load_encoder, pictures, short_side_px, settings.abstain_below)
+    readable = [path for path in images if path not in errors]
+    answers = [replace(answer, file=str(path)) for path, answer in zip(readable, answers, strict=True)]
     if as_json:
-        print_json([answer.as_json() for answer in answers])
-        return
+        found = {answer.file: answer.as_json() for answer in answers}
+        print_json([found.get(str(path)) or {"file": str(path), "error": errors[path]} for path in images])
+    elif answers:
+        _show_predictions(answers)
+    for error in errors.values():
+        typer.echo(f"error: {error}", err=True)
+    if errors:
+        raise typer.Exit(EXPECTED_FAILURE)
+
+
+def _show_predictions(answers: "list[Prediction]") -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -105,6 +136,7 @@ def _filter(*, years: str | None, **labels: str | None) -> "SearchFilter":
     from pydantic import ValidationError
 
     from artpipe.search import SearchFilter
+    from artpipe.settings import problems
 
     year_from, year_to = _years(years)
     try:
@@ -117,14 +149,19 @@ def _filter(*, years: str | None, **labels: str | None) -> "SearchFilter":
 def _years(text: str | None) -> tuple[int | None, int | None]:
     if text is None:
         return None, None
-    match = re.fullmatch(r"\s*(\d{1,4})?\s*(-)?\s*(\d{1,4})?\s*", text)
-    if match is None or not (match[1] or match[3]):
+    match = _YEARS.fullmatch(text)
+    if match is None or not (match["first"] or match["last"]):
         raise typer.BadParameter(
-            f"{text!r} is not a range of years; write 1600-1650, 1600-, -1650 or 1600", param_hint="--years"
+            f"{text!r} is not a range of years; write 1600-1650, 1600-, -1650, 1600, 500-450 BC or 100 BC-AD 50",
+            param_hint="--years",
         )
-    first = int(match[1]) if match[1] else None
-    last = int(match[3]) if match[3] else None if match[2] else first
-    return first, last
+    first = int(match["first"]) if match["first"] else None
+    last = int(match["last"]) if match["last"] else None
+    if first is not None and (match["first_bc"] or (match["last_bc"] and not match["ad"])):
+        first = -first
+    if last is not None and match["last_bc"]:
+        last = -last
+    return first, first if last is None and not match["dash"] else last
 
 
 def _write_file(write: "Callable[[Path], Path]", path: Path) -> None:

@@ -6,10 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from artpipe.errors import BadSettingError
-
 if TYPE_CHECKING:
-    from pydantic import ValidationError
     from rich.console import Console
 
     from artpipe.settings import Settings
@@ -20,31 +17,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout
 
 
 def settings_in_force() -> "Settings":
-    """The settings of the environment.
+    """The settings of the environment; a variable named like one that is none is pointed out on stderr.
 
     Raises:
         BadSettingError: one of them cannot be taken; every one that cannot is named.
     """
-    from pydantic import ValidationError
+    from artpipe.settings import read_settings, unknown_variables
 
-    from artpipe.settings import Settings
-
-    try:
-        return Settings()  # pyright: ignore[reportCallIssue]
-    except ValidationError as error:
-        raise BadSettingError(problems(error, "ARTPIPE_")) from error
-
-
-def problems(error: "ValidationError", prefix: str) -> str:
-    """A validation error as one readable line, naming each field as the person wrote it."""
-    lines: list[str] = []
-    for problem in error.errors():
-        field = str(problem["loc"][0]) if problem["loc"] else ""
-        name = prefix + (field.upper() if prefix.isupper() else field.replace("_", "-"))
-        message = problem["msg"].removeprefix("Value error, ")
-        shown = "" if field == "webhook_url" else f"={problem['input']!r}"  # a webhook's address is a secret
-        lines.append(f"{name}{shown}: {message}" if field else message)
-    return "; ".join(lines) + "."
+    for name, meant in unknown_variables().items():
+        typer.echo(f"{name} is no setting{f'; {meant} may be meant' if meant else ''}.", err=True)
+    return read_settings()
 
 
 def message_console(*, stderr: bool = True) -> "Console":

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from artpipe.crawler.limits import HostPace, backoff_s, is_loopback, retry_after_s
+from artpipe.crawler.limits import HostPace, backoff_s, http_date_s, is_loopback, retry_after_s
 from artpipe.crawler.outcome import Outcome, Request, RequestCounts, Response
 from artpipe.crawler.parallel import AbandonedError, in_parallel
 from artpipe.crawler.robots import MAX_ROBOTS_BYTES, ROBOTS_PATH, RobotsRules, robots_rules
@@ -36,7 +36,7 @@ MAX_REDIRECTS = 5
 SPARE_WORKERS = 2
 """Threads in addition to those with a request in flight: ready to send the next one, or pausing before a retry."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-TRANSIENT = frozenset({429, 500, 502, 503, 504})
+TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 525)})  # 520 to 524 are Cloudflare's
 GONE = frozenset({404, 410})
 REFUSED = frozenset({401, 403, 451})
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -208,7 +208,8 @@ class GalleryClient:
         headers: dict[str, str] = {}
         if request.etag:
             headers["If-None-Match"] = request.etag
-        if request.last_modified:
+        # A date in the future comes from a wrong clock, and nothing would count as modified since until it has come.
+        if request.last_modified and (http_date_s(request.last_modified) or 0.0) <= time.time():
             headers["If-Modified-Since"] = request.last_modified
         limit = self.config.max_body_bytes if max_body_bytes is None else max_body_bytes
         try:
@@ -320,7 +321,7 @@ class GalleryClient:
     def _followed(self, address: str, target: str) -> str | None:
         """The target of a redirect if it is allowed: the gallery's own host, or a configured one; else None."""
         try:
-            followed = urljoin(address, target)
+            followed = urljoin(address, _utf8(target))
             there, base = urlsplit(followed), urlsplit(self._base)
             port, base_port = there.port, base.port
         except ValueError:
@@ -370,3 +371,11 @@ class GalleryClient:
     def _count(self, **more: int) -> None:
         with self._lock:
             self._counts = replace(self._counts, **{name: getattr(self._counts, name) + n for name, n in more.items()})
+
+
+def _utf8(header: str) -> str:
+    """A header whose raw bytes are UTF-8, as servers send them; http.client reads them as Latin-1."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return header

@@ -68,8 +68,14 @@ def retry_after_s(value: str | None, wall_clock_s: float) -> float | None:
     if value.isascii() and value.isdigit():
         # Twelve digits are above every ceiling; float() and int() fail on thousands of them.
         return float(value[:12])
+    at = http_date_s(value)
+    return None if at is None else max(0.0, at - wall_clock_s)
+
+
+def http_date_s(value: str) -> float | None:
+    """An HTTP date in seconds since 1970; None where it is invalid."""
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - wall_clock_s)
+        return parsedate_to_datetime(value).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
 

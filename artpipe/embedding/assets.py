@@ -35,7 +35,7 @@ def embedded_images(step: AssetStep, artworks: DataFrame, splits: DataFrame) -> 
     import polars as pl
 
     from artpipe.embedding.inference import InferenceCache, embedding_rows
-    from artpipe.embedding.table import METADATA, EmbeddingTable, vectors_version
+    from artpipe.embedding.table import METADATA, VECTOR, EmbeddingTable, vectors_version
     from artpipe.images.store import ImageStore
     from artpipe.models.served import served_card
 
@@ -64,7 +64,7 @@ def embedded_images(step: AssetStep, artworks: DataFrame, splits: DataFrame) -> 
         asset="embeddings",
         version=content_hash(rows),
         metadata={
-            **table_metadata(rows),
+            **table_metadata(rows, "embeddings", {VECTOR: pl.Array(pl.Float32, served_model.embedding_dim)}),
             "rows_updated": len(plan.to_update),
             "images_embedded": computed,
             CHANGES: dg.MetadataValue.json(changes | {"metadata updated": len(plan.to_update)}),

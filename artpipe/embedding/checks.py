@@ -3,10 +3,11 @@
 import dagster as dg
 
 from artpipe.lake.paths import DataLake
+from artpipe.orchestration.check import pipeline_check
 from artpipe.orchestration.frames import DataFrame
 
 
-@dg.asset_check(asset="embeddings", blocking=True, additional_ins={"splits": dg.AssetIn("splits")})
+@pipeline_check(asset="embeddings", blocking=True, additional_ins={"splits": dg.AssetIn("splits")})
 def every_usable_image_is_embedded_once(embeddings: DataFrame, splits: DataFrame) -> dg.AssetCheckResult:
     """The table has exactly one row for each usable image."""
     embedded, expected = embeddings["artwork_id"], splits["artwork_id"]
@@ -17,7 +18,7 @@ def every_usable_image_is_embedded_once(embeddings: DataFrame, splits: DataFrame
     )
 
 
-@dg.asset_check(asset="embeddings", blocking=True)
+@pipeline_check(asset="embeddings", blocking=True)
 def one_model_made_every_vector(embeddings: DataFrame, lake: dg.ResourceParam[DataLake]) -> dg.AssetCheckResult:
     """All rows name the served model: vectors of two models cannot be compared."""
     from artpipe.models.served import served_model_id

@@ -109,9 +109,9 @@ class Embedder:
         progress: Progress | None = None,
     ) -> Iterator[Predictions]:
         """Embed pictures of a pixel cache, a batch at a time and in the order of `keys`; call `cache.ensure` first."""
-        rows, pixels = cache.rows(keys), cache.pixels
+        rows = cache.rows(keys)
         with (progress or SilentProgress()).track("embed", len(rows), "images") as step:
             for first in range(0, len(rows), batch_size):
                 chunk = rows[first : first + batch_size]
-                yield self.embed_pixels([torch.from_numpy(pixels[row]) for row in chunk])
+                yield self.embed_pixels(list(torch.from_numpy(cache.squares(chunk))))
                 step.advance(len(chunk))

@@ -61,6 +61,8 @@ def evaluation_report(step: AssetStep, artworks: DataFrame, splits: DataFrame, t
         name: save_picture(lake, f"evaluation/{name}.png", picture)
         for name, picture in evaluation_pictures(measured, artworks, images)
     }
+    # An event has room for ten thumbnails that show something, not for twenty.
+    shown = {name: each for name, each in pictures.items() if "validation" not in name and "unseen" not in name}
     figures = {
         f"{split}_{task}_at_1": value
         for split in HELD_OUT
@@ -76,7 +78,8 @@ def evaluation_report(step: AssetStep, artworks: DataFrame, splits: DataFrame, t
             "images_embedded": measured.images_embedded,
             "photographs_embedded": measured.photographs_embedded,
             "leaks": pairs.height,
-            **pictures,
+            "pictures": dg.MetadataValue.path(str(lake.report("evaluation"))),
+            **shown,
         },
     )
 

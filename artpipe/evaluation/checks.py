@@ -5,9 +5,10 @@ import json
 import dagster as dg
 
 from artpipe.lake.paths import DataLake
+from artpipe.orchestration.check import pipeline_check
 
 
-@dg.asset_check(asset="evaluation_report")
+@pipeline_check(asset="evaluation_report")
 def the_classifier_beats_guessing(lake: dg.ResourceParam[DataLake]) -> dg.AssetCheckResult:
     """On unseen works every task beats the majority baseline, which always predicts the most frequent class."""
     report = json.loads(lake.evaluation_report.read_bytes())
@@ -24,7 +25,7 @@ def the_classifier_beats_guessing(lake: dg.ResourceParam[DataLake]) -> dg.AssetC
     )
 
 
-@dg.asset_check(asset="evaluation_report")
+@pipeline_check(asset="evaluation_report")
 def no_held_out_work_was_trained_on(lake: dg.ResourceParam[DataLake]) -> dg.AssetCheckResult:
     """No held-out image shows a work that the model was trained on, by its vector, its hash or its local features."""
     leaks = json.loads(lake.evaluation_report.read_bytes())["leaks"]

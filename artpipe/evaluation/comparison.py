@@ -89,11 +89,15 @@ def predict_with_both(
         CorruptModelError: one of the models is missing or damaged.
     """
     from artpipe.embedding.inference import InferenceCache
-    from artpipe.models.checkpoint import load_learned
+    from artpipe.models.learned import load_learned, without_learned
 
     records = {card.model_id: load_learned(lake.model(card.model_id)) for card in cards}
     is_test = pl.col("split").is_in(TEST_SPLITS)
-    unseen = exclude_trained_works(rows, *(record for record in records.values() if record is not None)).filter(is_test)
+    unseen = rows
+    for record in records.values():
+        if record is not None:
+            unseen = without_learned(unseen, record)
+    unseen = unseen.filter(is_test)
     inferred = [InferenceCache(lake, card, device).infer(unseen, images, progress) for card in cards]
     first, second = (
         ModelPredictions(card.model_id, card.classes, found.probabilities)
@@ -107,24 +111,6 @@ def predict_with_both(
         tuple(model_id for model_id, record in records.items() if record is None),
         sum(found.computed for found in inferred),
     )
-
-
-def exclude_trained_works(rows: pl.DataFrame, *trained_on: pl.DataFrame) -> pl.DataFrame:
-    """The rows whose work no model was trained on, whatever the work was called or split at that time.
-
-    Args:
-        rows: `artwork_id`, `work_id`, `jpeg_sha256` and others.
-        trained_on: `artwork_id`, `work_id` and `jpeg_sha256` of each model's training and validation rows.
-    """
-    for known in trained_on:
-        # Works are regrouped as the catalogue grows: an image once trained on taints the work that it shows today.
-        is_known = (
-            pl.col("artwork_id").is_in(known["artwork_id"].to_list())
-            | pl.col("jpeg_sha256").is_in(known["jpeg_sha256"].to_list())
-            | pl.col("work_id").is_in(known["work_id"].to_list())
-        )
-        rows = rows.filter(~is_known.any().over("work_id"))
-    return rows
 
 
 @dataclass(frozen=True)

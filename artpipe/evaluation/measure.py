@@ -13,6 +13,7 @@ from artpipe.evaluation.comparison import predict_with_both
 from artpipe.evaluation.leaks import Leaks, confirm, find_candidates, without_leaks
 from artpipe.evaluation.rephotographs import score_rephotographs
 from artpipe.evaluation.report import EvaluationReport, evaluate, rows_to_measure
+from artpipe.models.learned import learned_rows, load_learned
 from artpipe.schema import TASKS
 from artpipe.splits.assign import HELD_OUT
 
@@ -66,7 +67,7 @@ def measure_model(
         lake: where the models and their inference caches are.
         card: the model.
         splits: table `splits`.
-        training_set: table `training_set`, what the model was trained on.
+        training_set: table `training_set`, for a model without a record of what it saw.
         artworks: table `artworks`, for the years of the works.
         images: the stored images.
         device: `auto`, `cpu`, `cuda` or `mps`.
@@ -77,7 +78,7 @@ def measure_model(
     from artpipe.embedding.inference import InferenceCache
 
     cache = InferenceCache(lake, card, device)
-    rows = rows_to_measure(splits, training_set)
+    rows = rows_to_measure(splits, what_it_saw(lake, card, training_set))
     inferred = cache.infer(rows, images, progress)
     report = evaluate(
         rows,
@@ -105,6 +106,14 @@ def measure_model(
         changes=changes,
     )
     return Measurement(report, rows, inferred, card.classes, inferred.computed + embedded, photographs)
+
+
+def what_it_saw(lake: "DataLake", card: "ModelCard", training_set: pl.DataFrame) -> pl.DataFrame:
+    """The model's own record, table `LEARNED`; else what the training set has for training and validation."""
+    learned = load_learned(lake.model(card.model_id))
+    if learned is not None:
+        return learned
+    return learned_rows(training_set.filter(pl.col("split").is_in(["train", "validation"])))
 
 
 def own_years(rows: pl.DataFrame, artworks: pl.DataFrame) -> "NDArray[np.float64]":

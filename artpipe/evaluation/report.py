@@ -17,6 +17,7 @@ from artpipe.evaluation.leaks import Leaks
 from artpipe.evaluation.rephotographs import RephotographScores
 from artpipe.evaluation.retrieval import RetrievalScores, score_retrieval
 from artpipe.evaluation.years import YearScores, score_years
+from artpipe.models.learned import without_learned
 from artpipe.schema import TASKS
 from artpipe.splits.assign import HELD_OUT
 
@@ -90,24 +91,26 @@ class EvaluationReport:
         return found
 
 
-def rows_to_measure(splits: pl.DataFrame, training_set: pl.DataFrame) -> pl.DataFrame:
+def rows_to_measure(splits: pl.DataFrame, learned: pl.DataFrame) -> pl.DataFrame:
     """The rows of an evaluation, with their current labels.
 
-    Held-out rows are those of the splits as they are today, so that a corrected label counts at once; none whose work
-    is among the rows the model was trained on. Training rows are those it was trained on and that still exist.
+    Held-out rows are those of the splits as they are today, so that a corrected label counts at once; none that the
+    model has seen: of `validation` what it was trained on goes, of the other splits what it was validated on, too.
+    Training rows are those it was trained on and that still exist.
 
     Args:
         splits: table `splits`.
-        training_set: table `training_set`, what the model was trained on.
+        learned: what the model saw, columns of `LEARNED`.
 
     Returns:
         Rows of `splits`.
     """
-    trained = training_set.filter(pl.col("split") == "train")
-    held_out = splits.filter(pl.col("split").is_in(HELD_OUT) & ~pl.col("work_id").is_in(trained["work_id"].implode()))
-    held_out = held_out.join(trained, on="artwork_id", how="anti")
+    trained = learned.filter(pl.col("split") == "train")
+    is_validation = pl.col("split") == "validation"
     train = splits.filter(pl.col("split") == "train").join(trained, on=["artwork_id", "jpeg_sha256"], how="semi")
-    return pl.concat([train, held_out]).sort("artwork_id")
+    validation = without_learned(splits, trained).filter(is_validation)
+    tested = without_learned(splits, learned).filter(pl.col("split").is_in(HELD_OUT) & ~is_validation)
+    return pl.concat([train, validation, tested]).sort("artwork_id")
 
 
 def evaluate(

@@ -1,6 +1,7 @@
 """Mean absolute error in years of the predicted period, so that a near miss in time counts for less than a far one.
 
-A period stands for its middle year (`period_middle`), an open-ended one as if it were as long as its neighbour.
+A period stands for its middle year (`period_middle`), an open-ended one as if it were as long as its neighbour. A work
+from beyond the bounds of that, such as one of 500 BC, is measured from them: no period of the model is nearer to it.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from artpipe.evaluation.bootstrap import Interval, intervals_of_means
-from artpipe.schema import period_middle
+from artpipe.schema import PERIODS, period_bounds, period_middle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,7 +66,8 @@ def score_years(
     if not n or not classes:
         return YearScores(split, n)
     middles = np.array([period_middle(name) for name in classes])
-    chances, true = probabilities[known].astype(np.float64), years[known]
+    earliest, latest = period_bounds(PERIODS[0])[0], period_bounds(PERIODS[-1])[1]
+    chances, true = probabilities[known].astype(np.float64), np.clip(years[known], earliest, latest)
     by_mean = np.abs(chances @ middles - true)
     by_best = np.abs(middles[chances.argmax(axis=1)] - true)
     intervals = intervals_of_means(np.stack([by_mean, by_best], axis=1), np.array(work_ids)[known], seed)

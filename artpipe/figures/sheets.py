@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from artpipe.schema import years_text
+
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
@@ -96,9 +98,8 @@ def _captions(row: Mapping[str, object]) -> tuple[str, ...]:
     def text(key: str) -> str:
         return str(row.get(key) or "").strip()
 
-    first, last = text("year_from"), text("year_to")
-    years = first if first == last else f"{first or '?'}-{last or '?'}"
-    date = text("date_text") if text("date_text") not in ("", "-") else years
+    first, last = (int(text(key)) if text(key) else None for key in ("year_from", "year_to"))
+    date = text("date_text") if text("date_text") not in ("", "-") else years_text(first, last)
     lines = (text("artist"), text("title"), " · ".join(part for part in (date, text("style")) if part))
     lines += tuple(text("note").splitlines())
     return tuple(line for line in lines if line)

@@ -8,7 +8,7 @@ import dagster as dg
 
 from artpipe.lake.parquet import content_hash, read_table_if_exists
 from artpipe.lake.paths import IMAGES_TABLE, DataLake
-from artpipe.orchestration.asset import GALLERY_POOL, AssetStep, Result, pipeline_asset
+from artpipe.orchestration.asset import GALLERY_POOL, AssetStep, Result, SourceConfig, pipeline_asset
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import CHANGES, save_picture, table_metadata
 from artpipe.orchestration.storage import lance_table
@@ -23,13 +23,17 @@ SHEET_PICTURES = 24
 NOT_CONTENT = ("attempts", "error", "etag", "fetched_at", "last_modified")
 
 
-@pipeline_asset(kinds={"polars", "parquet"}, code_version="1", shaped_by=("forms", "max_artworks"))
+@pipeline_asset(kinds={"polars", "parquet"}, code_version="2", shaped_by=("forms", "max_artworks"))
 def wanted_images(step: AssetStep, artworks: DataFrame) -> Result:
-    """The address of every image to store: all that `images` depends on, so that a changed title fetches no image."""
+    """The address of every image to store: all that `images` depends on, so that a changed title fetches no image.
+
+    By artist and title group, pictures that a gallery sends in place of many images are recognised.
+    """
+    from artpipe.images.placeholders import title_groups
     from artpipe.images.wanted import wanted_artworks
 
-    wanted = wanted_artworks(artworks, step.settings.forms, step.settings.max_artworks)
-    return Result(wanted.select("artwork_id", "image_url").sort("artwork_id"))
+    wanted = wanted_artworks(artworks, step.settings.forms, step.settings.max_artworks).sort("artwork_id")
+    return Result(wanted.select("artwork_id", "image_url", "artist_id", title_groups(wanted)))
 
 
 def read_outcomes(lake: DataLake) -> DataFrame:
@@ -49,31 +53,43 @@ def images_due(lake: DataLake, settings: Settings, now: datetime) -> Mapping[str
 
 @pipeline_asset(
     kinds={"http", "lancedb"},
-    code_version="1",
+    code_version="2",
     shaped_by=("image_short_side_px",),
     stored=lance_table(IMAGES_TABLE, read_outcomes),
     due=images_due,
     pool=GALLERY_POOL,
 )
-def images(step: AssetStep, wanted_images: DataFrame, gallery: GalleryResource) -> Result:
+def images(step: AssetStep, config: SourceConfig, wanted_images: DataFrame, gallery: GalleryResource) -> Result:
     """Every wanted image: fetched politely, decoded safely, stored small.
 
     A killed run resumes, and a stored image is requested again only when the last response about it is older than
-    `ARTPIPE_REVALIDATE_AFTER_DAYS`, and then conditionally.
+    `ARTPIPE_REVALIDATE_AFTER_DAYS`, and then conditionally. Where too many stored images would be lost, they stay.
     """
+    import polars as pl
+
     from artpipe.images.fetch import harvest
     from artpipe.images.store import ImageStore
     from artpipe.images.wanted import HarvestConfig
 
-    store, config = ImageStore(step.lake), HarvestConfig.from_settings(step.settings)
+    store, guard = ImageStore(step.lake), step.loss_guard("images", config)
     with gallery.client(step.lake, step.progress) as client:
-        summary = harvest(wanted_images, store, client, config, now=datetime.now(UTC), progress=step.progress)
+        summary = harvest(
+            wanted_images,
+            store,
+            client,
+            HarvestConfig.from_settings(step.settings),
+            now=datetime.now(UTC),
+            progress=step.progress,
+            allows=guard.allows,
+        )
     outcomes = store.outcomes()
     step.log(str(summary))
+    if summary.refused:
+        raise guard.refusal([summary.refused], "the gallery's images and robots.txt", images_version(outcomes))
     return Result(
         version=images_version(outcomes),
         metadata={
-            **table_metadata(outcomes),
+            **table_metadata(outcomes, "images", {"jpeg": pl.Binary()}),
             "by_status": dg.MetadataValue.json(dict(outcomes["status"].value_counts(sort=True).iter_rows())),
             CHANGES: dg.MetadataValue.json({name: found.count for name, found in summary.changes.items()}),
             "examples": dg.MetadataValue.json(

@@ -4,18 +4,26 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from artpipe.orchestration.check import pipeline_checks
 from artpipe.orchestration.frames import DataFrame
+from artpipe.orchestration.metadata import markdown_table
 
 STORED_SHARE = 0.9
 
 
-@dg.multi_asset_check(
-    specs=[
+@pipeline_checks(
+    [
         dg.AssetCheckSpec(
             "every_artwork_has_one_outcome",
             asset="images",
             blocking=True,
             description="No artwork is in the table twice, and every row has a status.",
+        ),
+        dg.AssetCheckSpec(
+            "no_image_is_a_placeholder",
+            asset="images",
+            description="The gallery sends no picture in place of many images. Such images are out of splits, training "
+            "and search until it sends another picture.",
         ),
         dg.AssetCheckSpec(
             "most_images_are_stored",
@@ -25,10 +33,10 @@ STORED_SHARE = 0.9
     ]
 )
 def image_outcomes(images: DataFrame) -> Iterator[dg.AssetCheckResult]:
-    """Both checks of the outcomes, on one scan of the table."""
+    """All checks of the outcomes, on one scan of the table."""
     import polars as pl
 
-    from artpipe.schema import STORED, WITHDRAWN
+    from artpipe.schema import PLACEHOLDER, STORED, WITHDRAWN
 
     repeated = images.filter(pl.col("artwork_id").is_duplicated())
     without = images.filter(pl.col("status").is_null())
@@ -37,6 +45,14 @@ def image_outcomes(images: DataFrame) -> Iterator[dg.AssetCheckResult]:
         asset_key="images",
         passed=repeated.is_empty() and without.is_empty(),
         metadata={"repeated": repeated["artwork_id"].head(5).to_list(), "without_status": without.height},
+    )
+    stand_ins = images.filter(status=PLACEHOLDER).select("artwork_id", "error")
+    yield dg.AssetCheckResult(
+        check_name="no_image_is_a_placeholder",
+        asset_key="images",
+        passed=stand_ins.is_empty(),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"found": stand_ins.height, "examples": dg.MetadataValue.md(markdown_table(stand_ins))},
     )
     stored = images.filter(pl.col("status").is_in(STORED)).height
     share = stored / max(images.filter(pl.col("status") != WITHDRAWN).height, 1)

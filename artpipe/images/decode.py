@@ -7,6 +7,7 @@ EPS file to Ghostscript.
 
 import hashlib
 import io
+import re
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -27,6 +28,12 @@ NAMED_FORMATS = "JPEG, PNG, WebP, GIF or TIFF"
 QUALITY = 90
 SUBSAMPLING = "4:2:0"
 _ORIENTATION = 0x0112
+# Markers of a JPEG's segments. How its colours are stored follows from whether the segments JFIF and Adobe are there.
+_MARK, _JFIF, _ADOBE, _COMMENT, _START_OF_SCAN = 0xFF, 0xE0, 0xEE, 0xFE, 0xDA
+_METADATA = frozenset({*range(_JFIF, 0xF0), _COMMENT})
+_PLAIN_JFIF = b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
+_END_OF_IMAGE = b"\xff\xd9"
+_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*")
 # A JPEG of few pixels and many bytes contains something other than a picture.
 _LEAST_BYTES_LIMIT = 64 * 1024
@@ -58,8 +65,9 @@ class DecodedImage:
 def decode_artwork(data: bytes, short_side_px: int, max_pixels: int = MAX_PIXELS) -> DecodedImage:
     """Decode an original and make the JPEG to store: short side at most `short_side_px`, never enlarged.
 
-    An original that already is such a JPEG keeps its bytes and loses nothing to a second compression. It is decoded to
-    the end all the same, so that every stored JPEG can be decoded.
+    An original that already is such a JPEG keeps its coefficients and loses nothing to a second compression; comments
+    and other metadata go, so that they never make it another picture. It is decoded to the end all the same, so that
+    every stored JPEG can be decoded.
 
     Args:
         data: the file as it was downloaded.
@@ -220,8 +228,9 @@ def _stored_form(image: "Image", data: bytes, short_side_px: int) -> "tuple[byte
     size = image.size
     is_jpeg = image.format == "JPEG"
     orientation = _orientation(image) if is_jpeg else 1
+    stripped = without_metadata(data) if is_jpeg else None
     keeps_bytes = (
-        is_jpeg
+        stripped is not None
         and image.mode == "RGB"
         and orientation == 1
         and min(size) <= short_side_px
@@ -233,8 +242,32 @@ def _stored_form(image: "Image", data: bytes, short_side_px: int) -> "tuple[byte
     upright = _upright_rgb(image)
     # A draft is smaller than its original; other formats may be turned while they are loaded.
     width_px, height_px = upright.size if not is_jpeg else size[::-1] if orientation >= 5 else size
-    jpeg = data if keeps_bytes else _stored(upright, short_side_px)
+    jpeg = stripped if keeps_bytes and stripped is not None else _stored(upright, short_side_px)
     return jpeg, upright, (width_px, height_px)
+
+
+def without_metadata(jpeg: bytes) -> bytes | None:
+    """A JPEG of the same pixels without comments, EXIF, XMP, colour profile, thumbnails and what follows its end.
+
+    Returns:
+        The JPEG; None where its segments cannot be followed.
+    """
+    kept, at = [jpeg[:2]], 2
+    while at + 4 <= len(jpeg) and jpeg[at] == _MARK:
+        marker, end = jpeg[at + 1], at + 2 + int.from_bytes(jpeg[at + 2 : at + 4])
+        if marker == _START_OF_SCAN:  # a scan ends where the next segment begins
+            found = _AFTER_SCAN.search(jpeg, end)
+            if found is None:
+                return None
+            end = found.start()
+            if found[0] == _END_OF_IMAGE:
+                return b"".join([*kept, jpeg[at:end], _END_OF_IMAGE])
+        if marker == _JFIF:
+            kept.append(_PLAIN_JFIF)
+        elif marker == _ADOBE or marker not in _METADATA:
+            kept.append(jpeg[at:end])
+        at = end
+    return None
 
 
 def _draft(image: "Image", short_side_px: int) -> None:

@@ -7,11 +7,13 @@ No response deletes a stored JPEG. When a stored image is gone, refused or unrea
 out of the collection and its JPEG stays in the lake; a later 304 Not Modified restores it without a download. The same
 is true of an artwork that is not wanted any more: it is withdrawn, and requested at once when it is wanted again. When
 a request about a stored image fails, it stays stored, its row has the error, and it is requested again the next time.
+A picture that the gallery sends for many works is a placeholder (`placeholders.py`), and is one until another arrives.
+The same is done with every stored image that a harvest would lose, where it would lose too many of them.
 """
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -28,10 +30,12 @@ from artpipe.images.decode import (
     decode_artwork,
     pillow_quiet,
 )
+from artpipe.images.placeholders import mark_placeholders
 from artpipe.images.store import ImageStore
-from artpipe.images.wanted import HarvestConfig, due, withdraw
+from artpipe.images.wanted import FAILED, HarvestConfig, due, withdraw
+from artpipe.lake.mass_loss import Loss
 from artpipe.progress import Progress, SilentProgress
-from artpipe.schema import STORED
+from artpipe.schema import PLACEHOLDER, STORED
 
 if TYPE_CHECKING:
     from artpipe.crawler.client import GalleryClient
@@ -47,9 +51,9 @@ DECODERS = 2
 MAX_DECODING = 8 * DECODERS
 _TEXTS = ("error", "etag", "last_modified")
 _STATUS = {Outcome.GONE: "gone", Outcome.REFUSED: "refused", Outcome.TOO_LARGE: "too_large", Outcome.FAILED: "failed"}
-CHANGES = ("new", "replaced", "resized", "back", "gone", "withdrawn")
+CHANGES = ("new", "replaced", "resized", "back", "gone", "withdrawn", "placeholder")
 """How an artwork's image can change: stored for the first time; other bytes at the source; the same in another stored
-size; current again; lost at the source; not wanted any more."""
+size; current again; lost at the source; not wanted any more; found to be a placeholder."""
 MAX_EXAMPLES = 10
 
 
@@ -80,6 +84,8 @@ class HarvestSummary:
     """Responses without a body, because the stored copy is current."""
     decoded: int = 0
     """Bodies that were decoded, successfully or not."""
+    refused: Loss | None = None
+    """What would have been lost and was kept."""
     seconds: float = 0.0
     by_status: Counter[str] = field(default_factory=Counter[str])
     changes: dict[str, ChangedImages] = field(default_factory=lambda: {name: ChangedImages() for name in CHANGES})
@@ -93,7 +99,8 @@ class HarvestSummary:
         outcomes = ", ".join(f"{count:,} {status}" for status, count in self.by_status.most_common())
         changed = ", ".join(f"{found.count:,} {name}" for name, found in self.changes.items() if found.count)
         work = f"{self.requests:,} requests in {self.seconds:.1f} s"
-        return f"harvest: {outcomes or 'nothing was due'}; {changed or 'no change'}; {work}"
+        kept = f"; refused to lose {self.refused}" if self.refused else ""
+        return f"harvest: {outcomes or 'nothing was due'}; {changed or 'no change'}{kept}; {work}"
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,8 @@ class _RowUpdate:
     is_not_modified: bool = False
     is_decoded: bool = False
     change: str | None = None
+    instead: "_RowUpdate | None" = None
+    """The row to write where this outcome is not believed; None where it is believed in any case."""
 
 
 def harvest(
@@ -117,17 +126,21 @@ def harvest(
     now: datetime,
     progress: Progress | None = None,
     clock: Callable[[], float] = time.monotonic,
+    allows: Callable[[Loss], bool] = lambda _: True,
 ) -> HarvestSummary:
     """Withdraw what is not wanted any more, request every image that is due, and store one outcome for each.
 
     Args:
         wanted: `artwork_id` and `image_url` of the artworks whose images are wanted; all others are withdrawn.
+            `artist_id` and `title_group` tell a placeholder from a picture.
         store: where the outcomes go.
         client: sends the requests.
         config: how old a response may be, and how images are stored.
         now: written into the rows.
         progress: advanced with each outcome.
         clock: monotonic seconds.
+        allows: whether so many of the stored images that were requested may be lost: no image came in their place, or
+            one and the same for several. Otherwise they stay stored, and are requested again the next time.
 
     Raises:
         StoreWriteError, UnwritableLakeError: the lake is not writable; earlier commits are kept.
@@ -138,7 +151,7 @@ def harvest(
     for artwork_id in withdraw(store, wanted["artwork_id"].to_list(), now):
         summary.changes["withdrawn"].add(artwork_id)
     requested = due(wanted, store.outcomes(), config, now)
-    summary.requested, summary.retried = requested.height, requested.filter(pl.col("status") == "failed").height
+    summary.requested, summary.retried = requested.height, requested.filter(pl.col("why") == FAILED).height
     previous = client.counts
     if requested.is_empty():
         store.prepare()
@@ -149,17 +162,34 @@ def harvest(
             (progress or SilentProgress()).track("harvest", requested.height, "images") as step,
             _Batches(store, clock) as batches,
         ):
+            held = requested.filter(pl.col("status").is_in(STORED)).height
+            at_risk = _AtRisk()
+
+            def write(updates: Iterable[_RowUpdate]) -> None:
+                for update in updates:
+                    if update.change is not None:
+                        summary.changes[update.change].add(update.row["artwork_id"])
+                    batches.add(update)
 
             def record(update: _RowUpdate) -> None:
                 summary.by_status[update.status] += 1
                 summary.not_modified += update.is_not_modified
                 summary.decoded += update.is_decoded
-                if update.change is not None:
-                    summary.changes[update.change].add(update.row["artwork_id"])
-                batches.add(update)
+                write([update] if update.instead is None or not held else at_risk.add(update))
                 step.advance()
 
-            _download(requested, client, config.short_side_px, now, record)
+            try:
+                _download(requested, client, config.short_side_px, now, record)
+            finally:
+                write(at_risk.unique())
+            loss = at_risk.loss(held)
+            if allows(loss):
+                write(at_risk.updates())
+            else:
+                summary.refused = loss
+                write(update.instead for update in at_risk.updates() if update.instead is not None)
+    for artwork_id in mark_placeholders(store, wanted):
+        summary.changes["placeholder"].add(artwork_id)
     store.maintain(timedelta(days=config.keep_versions_days))
     counts = client.counts
     summary.requests, summary.bodies = counts.requests - previous.requests, counts.bodies - previous.bodies
@@ -214,17 +244,18 @@ def _row_update(request: Request, response: Response, short_side_px: int, now: d
     }
     if response.outcome is Outcome.FAILED:
         row["error"] = f"{response.error or 'no response'} (tries: {response.tries})"
-        if previous["status"] in STORED:
-            # It stays stored, with its old date, so that it is requested again.
-            kept = row | {"status": previous["status"], "fetched_at": previous["fetched_at"]}
-            return _RowUpdate("failed", kept, is_partial=True)
+        if previous["status"] in (*STORED, PLACEHOLDER):
+            return _as_before(row, previous, row["error"])
     is_decoded = False
     is_ok = response.outcome is Outcome.OK
     may_be_same = previous["sha256"] is not None and not previous["is_resized"]
+    unchanged = {"status": "unchanged"}
+    if previous["status"] == PLACEHOLDER:
+        unchanged = {"status": PLACEHOLDER, "error": previous["error"]}
     if response.outcome is Outcome.NOT_MODIFIED:
-        row |= {"status": "unchanged", **{name: value for name, value in _validators(response).items() if value}}
+        row |= unchanged | {name: value for name, value in _validators(response).items() if value}
     elif is_ok and may_be_same and sha256(response.body).hexdigest() == previous["sha256"]:
-        row |= {"status": "unchanged", **_validators(response)}
+        row |= unchanged | _validators(response)
     elif is_ok:
         is_decoded = True
         try:
@@ -246,7 +277,11 @@ def _row_update(request: Request, response: Response, short_side_px: int, now: d
                 "short_side_px": short_side_px,
             }
             change = _change(previous, "fetched", image.sha256)
-            return _RowUpdate("fetched", row | _validators(response) | new, False, is_decoded=True, change=change)
+            instead = None if change == "resized" else _as_before(row, previous, "one image came for several artworks")
+            return _RowUpdate(
+                "fetched", row | _validators(response) | new, False, is_decoded=True, change=change, instead=instead
+            )
+    is_lost = row["status"] not in (*STORED, PLACEHOLDER, "failed")
     return _RowUpdate(
         row["status"],
         row,
@@ -255,7 +290,23 @@ def _row_update(request: Request, response: Response, short_side_px: int, now: d
         is_not_modified=response.outcome is Outcome.NOT_MODIFIED,
         is_decoded=is_decoded,
         change=_change(previous, row["status"], previous["sha256"]),
+        instead=_as_before(row, previous, f"{row['status']}: {row['error']}") if is_lost else None,
     )
+
+
+def _as_before(row: dict[str, Any], previous: dict[str, Any], error: str) -> _RowUpdate:
+    """The row of a request that changes nothing: status and date stay, so that it is made again the next time."""
+    is_known = previous["status"] is not None
+    before = {
+        "artwork_id": row["artwork_id"],
+        "status": previous["status"] if is_known else "failed",
+        "error": previous["error"] if previous["status"] == PLACEHOLDER else error,
+        "attempts": row["attempts"],
+        "etag": previous["etag"],
+        "last_modified": previous["last_modified"],
+        "fetched_at": previous["fetched_at"] if is_known else row["fetched_at"],
+    }
+    return _RowUpdate("failed", before, is_partial=is_known)
 
 
 def _change(previous: dict[str, Any], status: str, sha256: str | None) -> str | None:
@@ -272,6 +323,51 @@ def _change(previous: dict[str, Any], status: str, sha256: str | None) -> str | 
     if sha256 != previous["sha256"]:
         return "replaced"
     return "resized" if previous["is_resized"] else None
+
+
+class _AtRisk:
+    """Outcomes without an image, and new images, until it is known how many stored ones would go.
+
+    An image that came for one artwork alone is that artwork's; one that came for several is a placeholder. At most a
+    batch of images is held in memory.
+    """
+
+    def __init__(self) -> None:
+        self.without: list[_RowUpdate] = []
+        self.fetched: dict[str, list[_RowUpdate]] = {}
+        """By the hash of the new image."""
+        self.written: set[str] = set()
+        """Hashes of images that are written already."""
+
+    def add(self, update: _RowUpdate) -> Sequence[_RowUpdate]:
+        """Add an outcome; returns what can be written now."""
+        if update.status != "fetched":
+            self.without.append(update)
+            return ()
+        same = self.fetched.setdefault(update.row["sha256"], [])
+        if same:
+            update.row["jpeg"] = same[0].row["jpeg"]  # one copy in memory
+        same.append(update)
+        return self.unique() if len(self.fetched) > BATCH_ROWS else ()
+
+    def unique(self) -> list[_RowUpdate]:
+        """Take out the images that came for one artwork alone so far."""
+        found = {name: same[0] for name, same in self.fetched.items() if len(same) == 1 and name not in self.written}
+        for name in found:
+            del self.fetched[name]
+        self.written |= found.keys()
+        return list(found.values())
+
+    def updates(self) -> list[_RowUpdate]:
+        """All others."""
+        return [*self.without, *(update for same in self.fetched.values() for update in same)]
+
+    def loss(self, held: int) -> Loss:
+        """How many of the stored images that were requested would go."""
+        goes = ("gone", "replaced")
+        lost = [update.instead.row for update in self.updates() if update.change in goes and update.instead]
+        example = f"{lost[0]['artwork_id']}, {lost[0]['error']}" if lost else ""
+        return Loss("requested images", held, len(lost), example)
 
 
 def _validators(response: Response) -> dict[str, Any]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SAMPLED_PX = 32
 LOW_FREQUENCIES = 8
+# A DCT hash has about 32 bits set; one far from that comes from a flat or nearly flat picture and identifies nothing.
+BALANCED_BITS = (12, 52)
 
 
 def perceptual_hash(image: "Image") -> str:

@@ -1,7 +1,8 @@
 """The pixel cache: decoded pictures on local disk, written once and read by training, evaluation and the embedder.
 
-It is one memory-mapped file of squares, so that reading a batch is a copy and memory stays flat however many pictures
-there are. It can be deleted at any time and is written again.
+It is one file of squares, of which a batch is read at a time, so that memory stays flat however many pictures there
+are. It is not mapped into memory: pages once read would count as the process's own. It can be deleted at any time and
+is written again.
 """
 
 import io
@@ -11,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Barrier
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,10 +115,6 @@ class PixelCache:
         self._keys_file = self.folder / "keys.txt"
         self._row_of: dict[str, int] = {}
         self._keys_read = 0
-        self._map: Pixels | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_map": None}
 
     def __len__(self) -> int:
         self._read_keys()
@@ -136,16 +133,22 @@ class PixelCache:
         self._read_keys()
         return np.array([self._row_of[key] for key in keys], np.int64)
 
-    @property
-    def pixels(self) -> Pixels:
-        """All squares, uint8 (rows, image_px, image_px, 3), mapped from disk; writing to it changes no file."""
-        rows = len(self)
-        if self._map is None or len(self._map) < rows:
-            shape = (rows, self.image_px, self.image_px, 3)
-            # "c" and not "r": torch warns about arrays that it may not write to.
-            mapped = np.memmap(self._pixels_file, np.uint8, "c", shape=shape) if rows else np.empty(shape, np.uint8)
-            self._map = np.asarray(mapped)
-        return self._map
+    def squares(self, rows: Sequence[int] | NDArray[np.int64]) -> Pixels:
+        """The squares of some rows, uint8 (N, image_px, image_px, 3), read from disk in that order.
+
+        Raises:
+            UndecodablePixelsError: the file is shorter than its keys say.
+        """
+        found = np.empty((len(rows), self.image_px, self.image_px, 3), np.uint8)
+        if len(rows):
+            with self._pixels_file.open("rb", buffering=0) as file:
+                for square, row in zip(found, rows, strict=True):
+                    file.seek(int(row) * square.nbytes)
+                    if file.readinto(square.data) != square.nbytes:
+                        raise UndecodablePixelsError(
+                            f"{self._pixels_file} is damaged; delete the folder {self.folder}, which is filled again."
+                        )
+        return found
 
     def ensure(
         self, artwork_ids: Sequence[str], keys: Sequence[str], source: JpegSource, progress: Progress | None = None

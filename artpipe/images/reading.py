@@ -28,6 +28,18 @@ def is_url(text: str) -> bool:
     return text.lower().startswith(("http://", "https://"))
 
 
+def as_array(query: object) -> NDArray[Any] | None:
+    """A query of numbers (an array, a tensor of any device, a Polars Series, a list) as a NumPy array; else None."""
+    if not isinstance(query, (list, tuple)) and not hasattr(query, "__array__"):
+        return None
+    detach = getattr(query, "detach", None)
+    try:
+        array = np.asarray(detach().cpu() if detach else query)
+    except ValueError:  # a list of lists of different lengths
+        return None
+    return array if np.issubdtype(array.dtype, np.number) else None
+
+
 def is_pixels(query: object) -> bool:
     """Whether an array holds a picture, (height, width, channels), rather than a vector."""
     return isinstance(query, np.ndarray) and query.ndim == 3
@@ -46,8 +58,10 @@ def read_picture(picture: Picture, short_side_px: int | None = None, max_pixels:
         NotAnImageError: it is a web address, no readable file, no picture, or an array of another kind.
         UnreadableImageError, TooManyPixelsError: it is a picture that cannot be decoded.
     """
-    if isinstance(picture, np.ndarray):
-        return decode_rgb(_from_array(picture), short_side_px, max_pixels)
+    if (pixels := as_array(picture)) is not None:
+        return decode_rgb(_from_array(pixels), short_side_px, max_pixels)
+    from PIL import Image
+
     if isinstance(picture, (str, Path)):
         data = _file_bytes(picture)
         try:
@@ -56,7 +70,13 @@ def read_picture(picture: Picture, short_side_px: int | None = None, max_pixels:
             raise type(error)(f"{picture} cannot be used: {error}") from error
     # A Pillow image has no `read`.
     read = getattr(picture, "read", None)
-    return decode_rgb(read() if read else picture, short_side_px, max_pixels)  # pyright: ignore[reportArgumentType]
+    source = read() if read else picture
+    if not isinstance(source, (bytes, Image.Image)):
+        raise NotAnImageError(
+            f"a query of type {type(picture).__name__} is no picture; give a path, bytes, an open binary file, a "
+            "Pillow image or an array."
+        )
+    return decode_rgb(source, short_side_px, max_pixels)
 
 
 def _file_bytes(path: str | Path) -> bytes:
@@ -65,7 +85,7 @@ def _file_bytes(path: str | Path) -> bytes:
             f"{path} is a web address, and artpipe downloads no pictures to search with; download it and give the file."
         )
     try:
-        return Path(path).read_bytes()
+        return Path(path).expanduser().read_bytes()
     except OSError as error:
         raise NotAnImageError(
             f"{path} cannot be read ({error.strerror or error}); give the path of an image file."

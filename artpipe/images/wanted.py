@@ -12,21 +12,28 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from artpipe.errors import ArtpipeError
 from artpipe.images.store import ImageStore
 from artpipe.schema import STORED, WITHDRAWN
 
 if TYPE_CHECKING:
     from artpipe.settings import Settings
 
-NEVER, FAILED, BACK, SIZE, AGE = (
+NEVER, FAILED, BACK, SIZE, AGE, FUTURE, MOST = (
     "never requested",
     "failed before",
     "wanted again",
     "other size wanted",
     "answer is old",
+    "answer is dated in the future",
+    "most had no image",
 )
-WHY_DUE = (NEVER, FAILED, BACK, SIZE, AGE)
+WHY_DUE = (NEVER, FAILED, BACK, SIZE, AGE, FUTURE, MOST)
 """Why an image is due: the first that is true."""
+
+
+class UnknownFormError(ArtpipeError):
+    """A form that no work of the catalogue has."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,17 @@ def wanted_artworks(
         artworks: table `artworks`.
         forms: forms of art that are downloaded.
         max_artworks: the size of the sample; everything where None.
+
+    Raises:
+        UnknownFormError: no artwork has one of the forms, which would withdraw every image of it.
     """
+    known = artworks["form"].drop_nulls().value_counts(sort=True)
+    if unknown := [form for form in forms if known.height and form not in known["form"]]:
+        listed = ", ".join(f"`{form}` ({count:,})" for form, count in known.iter_rows())
+        raise UnknownFormError(
+            f"no work of the catalogue has the form {' or '.join(map(repr, unknown))}; set ARTPIPE_FORMS to forms that "
+            f"there are: {listed}."
+        )
     wanted = artworks.filter(pl.col("form").is_in(forms)).unique("artwork_id", keep="first", maintain_order=True)
     if max_artworks is None or wanted.height <= max_artworks:
         return wanted
@@ -76,9 +93,10 @@ def wanted_artworks(
 def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now: datetime) -> pl.DataFrame:
     """The images to request now.
 
-    Those are: never requested, failed, withdrawn and wanted again, last requested too long ago, or stored in another
-    size than wanted although the original is large enough for it to matter. The original is not kept, so another size
-    is always a download.
+    Those are: never requested, failed, withdrawn and wanted again, last requested too long ago or at a time that has
+    not come yet, or stored in another size than wanted although the original is large enough for it to matter. The
+    original is not kept, so another size is always a download. Where the gallery had no image for most artworks, it was
+    the gallery that failed, such as by a robots.txt that forbids all images, and all of those are requested again.
 
     Args:
         wanted: `artwork_id` and `image_url`.
@@ -99,10 +117,12 @@ def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now
     # A JPEG is never larger than its original, so a small original is the same stored JPEG at both sizes.
     wanted_px = pl.min_horizontal(pl.lit(config.short_side_px), "original_px")
     is_resized = pl.col("sha256").is_not_null() & (pl.min_horizontal("short_side_px", "original_px") != wanted_px)
+    has_none = (~pl.col("status").is_in([*STORED, "failed", WITHDRAWN])).fill_null(value=False)
     why = (
         pl.when(pl.col("status").is_null())
         .then(pl.lit(NEVER))
-        .when(pl.col("status") == "failed")
+        # A stored image has an error where its last request did not replace it.
+        .when((pl.col("status") == "failed") | (pl.col("status").is_in(STORED) & pl.col("error").is_not_null()))
         .then(pl.lit(FAILED))
         .when(pl.col("status") == WITHDRAWN)
         .then(pl.lit(BACK))
@@ -110,6 +130,10 @@ def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now
         .then(pl.lit(SIZE))
         .when(pl.col("fetched_at") <= now - timedelta(days=config.revalidate_after_days))
         .then(pl.lit(AGE))
+        .when(pl.col("fetched_at") > now)  # a clock was wrong: it may be older than anybody knows
+        .then(pl.lit(FUTURE))
+        .when(has_none & (has_none.sum() > pl.len() / 2))
+        .then(pl.lit(MOST))
     )
     return (
         rows.join(known, on="artwork_id", how="left")

@@ -10,9 +10,10 @@ from artpipe.lake.versions import maintain_table
 if TYPE_CHECKING:
     import lance
 
-_ROWS_PER_BATCH = 512
+_ROWS_PER_BATCH = 128
 _IDS_PER_DELETE = 500
-_ROWS_PER_FRAGMENT = 4096
+_ROWS_PER_FRAGMENT = 1024
+"""Rows with local features have 37 kB, and a fragment is written anew as a whole when it is compacted."""
 
 
 class KeyedTable:
@@ -35,7 +36,8 @@ class KeyedTable:
         """Record batches of all rows."""
         dataset = self._dataset()
         if dataset is not None:
-            yield from dataset.to_batches(batch_size=_ROWS_PER_BATCH)
+            # By default Lance reads many batches and fragments ahead, which may be the whole table.
+            yield from dataset.to_batches(batch_size=_ROWS_PER_BATCH, batch_readahead=1, fragment_readahead=1)
 
     def take(self, artwork_ids: Sequence[str]) -> Any:
         """The rows of some artworks as an Arrow table, in their order; artworks without a row are left out."""

@@ -34,7 +34,7 @@ class DataLake:
     """
 
     def __init__(self, root: str | Path) -> None:
-        self._address = str(root)
+        self._address = expand_home(str(root))
 
     @cached_property
     def root(self) -> "UPath":
@@ -113,6 +113,15 @@ class DataLake:
         """The lineage record of an asset: what it was made from."""
         return self.root / "lineage" / f"{asset}.json"
 
+    @property
+    def refusals(self) -> "UPath":
+        """Where answers of the gallery that were refused are noted."""
+        return self.root / "refused"
+
+    def refusal(self, asset: str) -> "UPath":
+        """What was refused the last time that an asset should have been made."""
+        return self.refusals / f"{asset}.json"
+
     def overrides(self, name: str) -> str:
         """The address of a CSV file in which a person corrects the catalogue: `labels` or `same_work`."""
         return f"{self._address}/overrides/{name}.csv"
@@ -169,10 +178,15 @@ class DataLake:
             ) from error
 
 
+def expand_home(address: str) -> str:
+    """A path with `~` as the home folder; an `s3://` address stays as it is."""
+    return str(Path(address).expanduser()) if address.startswith("~") else address
+
+
 def file_at(address: str) -> "Path | UPath":
     """The file of a path or an `s3://` address; a path needs no library, and loading one takes a while."""
     if "://" not in address:
-        return Path(address).expanduser()
+        return Path(expand_home(address))
     from upath import UPath
 
     return UPath(address)

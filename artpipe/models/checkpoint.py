@@ -26,11 +26,10 @@ from upath import UPath
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.models.card import CARD_FILE, CorruptModelError, ModelCard, load_card
 from artpipe.models.ensemble import build_ensemble
+from artpipe.models.learned import LEARNED, LEARNED_FILE
 from artpipe.models.network import MultiTaskClassifier, build_model
 
 WEIGHTS_FILE = "model.safetensors"
-LEARNED_FILE = "learned.parquet"
-LEARNED_COLUMNS = ("artwork_id", "work_id", "split", "jpeg_sha256")
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def save_model(
         lake: gets the model.
         state: the weights.
         card: its card, without a `model_id`.
-        learned: the training and validation rows, of which `LEARNED_COLUMNS` are saved.
+        learned: what it saw, table `LEARNED`.
 
     Returns:
         The card with its `model_id`, and the folder.
@@ -68,7 +67,7 @@ def save_model(
     files = {WEIGHTS_FILE: weights}
     if learned is not None:
         table = io.BytesIO()
-        learned.select(LEARNED_COLUMNS).write_parquet(table)
+        learned.select(list(LEARNED)).write_parquet(table)
         files[LEARNED_FILE] = table.getvalue()
     files[CARD_FILE] = card.to_json().encode()  # last: a folder without a card is not a model
     if not lake.is_local:
@@ -89,14 +88,6 @@ def save_model(
         shutil.rmtree(aside, ignore_errors=True)
         raise
     return card, folder
-
-
-def load_learned(folder: UPath | Path) -> pl.DataFrame | None:
-    """Which pictures a model was trained and validated on, columns `LEARNED_COLUMNS`; None where not recorded."""
-    try:
-        return pl.read_parquet(io.BytesIO((folder / LEARNED_FILE).read_bytes()))
-    except (OSError, pl.exceptions.PolarsError):
-        return None
 
 
 def load_model(folder: UPath | Path) -> LoadedModel:

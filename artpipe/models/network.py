@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from artpipe.errors import BadSettingError
 from artpipe.models.backbones import BackboneInputError, MultiLevelBackbone, find_levels, named_body
 from artpipe.models.card import EMBEDDING_DIM, TransformSpec
 
@@ -123,8 +124,15 @@ def pooled_features(backbone: nn.Module, image_px: int) -> int:
 
 
 def choose_device(device: str) -> torch.device:
-    """`auto` is CUDA where there is one, then Apple's GPU, then the CPU."""
+    """`auto` is CUDA where there is one, then Apple's GPU, then the CPU.
+
+    Raises:
+        BadSettingError: PyTorch does not see the device here.
+    """
     if device != "auto":
+        is_here = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}.get(device, lambda: True)
+        if not is_here():
+            raise BadSettingError(f"ARTPIPE_DEVICE={device}: PyTorch sees no such device here; set it to `auto`.")
         return torch.device(device)
     if torch.cuda.is_available():
         return torch.device("cuda")

@@ -125,6 +125,11 @@ def _load_state(body: nn.Module, state: dict[str, Tensor], name: str, described_
                 f"{described_as} is not for the backbone {name!r}: it {problem} {len(keys)} tensors, such as "
                 f"{keys[0]!r}; set ARTPIPE_BACKBONE to the model that the weights were trained for, or give others."
             )
+    if broken := sorted(key for key, value in given.items() if not torch.isfinite(value).all()):
+        raise WeightsMismatchError(
+            f"{described_as} holds values that are not finite in {len(broken)} tensors, such as {broken[0]!r}: the "
+            "training that made them diverged; give others."
+        )
     body.load_state_dict(given, strict=False)
 
 

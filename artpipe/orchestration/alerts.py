@@ -45,8 +45,11 @@ def deliver(alert: Alert, webhook_url: str | None, log: logging.Logger) -> bool:
         Whether it was delivered everywhere.
     """
     log.warning(alert.text)
-    if webhook_url is None:
-        return True
+    return webhook_url is None or post(alert, webhook_url, log)
+
+
+def post(alert: Alert, webhook_url: str, log: logging.Logger) -> bool:
+    """POST an alert to a webhook; arguments and result as for `deliver`."""
     import requests
 
     try:
@@ -118,7 +121,8 @@ def overdue(troubles: Iterable[Trouble], watch: Watch, now: float) -> tuple[list
         now: in seconds since 1970.
     """
     lasting = list(troubles)
-    since = {trouble.name: watch.since.get(trouble.name, now) for trouble in lasting}
+    # A time that has not come yet is that of a wrong clock.
+    since = {trouble.name: min(watch.since.get(trouble.name, now), now) for trouble in lasting}
     late = [trouble for trouble in lasting if now - since[trouble.name] >= trouble.patience_s]
     new = [trouble for trouble in late if trouble.name not in watch.reported]
     return new, Watch(since, frozenset(trouble.name for trouble in late))

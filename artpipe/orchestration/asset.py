@@ -14,7 +14,15 @@ import dagster as dg
 
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.declaration import DECLARED, Declaration, Due
-from artpipe.orchestration.step import AssetStep, Body, Result, RunConfig, input_names, step_function
+from artpipe.orchestration.step import (
+    AssetStep,
+    Body,
+    Result,
+    RunConfig,
+    SourceConfig,
+    input_names,
+    step_function,
+)
 from artpipe.orchestration.storage import PARQUET, Storage
 from artpipe.settings import Settings
 
@@ -23,6 +31,7 @@ __all__ = [
     "AssetStep",
     "Result",
     "RunConfig",
+    "SourceConfig",
     "observed_file",
     "pipeline_asset",
     "pipeline_assets",

@@ -10,24 +10,26 @@ import json
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import dagster as dg
 
 from artpipe.orchestration.alerts import Alert, Trouble, Watch, deliver, overdue, stale_text
 from artpipe.orchestration.asset import GALLERY_POOL
-from artpipe.orchestration.instance import UNFINISHED, end_dead_runs
+from artpipe.orchestration.instance import RESCRAPE, RESCRAPE_TAGS, UNFINISHED, end_dead_runs
 from artpipe.orchestration.next_assets import AssetStatus, for_automation, next_assets, still_requested
+from artpipe.orchestration.retention import delete_old_runs
+from artpipe.orchestration.runner import run_config
 from artpipe.orchestration.staleness import asset_statuses
 from artpipe.settings import Settings
 
-RESCRAPE = "weekly_rescrape"
-_OF_RESCRAPE = {"dagster/schedule_name": RESCRAPE}
-"""The tag that Dagster gives the runs of the re-scrape schedule."""
-
+ACCEPT_LOSS = "accept_loss"
 FOLLOW_INTERVAL_S = 10
 WATCH_INTERVAL_S = 300
+RETENTION_INTERVAL_S = 6 * 3600
+RUNS_DELETED_AT_ONCE = 500
+"""A tick of a sensor ends after a minute."""
 WARN_AT = 0.875
 """Share of the promised age at which Dagster warns: a day before, of eight."""
 
@@ -56,7 +58,7 @@ def rescrape_schedule(settings: Settings) -> dg.ScheduleDefinition:
         description="Makes the roots anew; what depends on what changed follows by itself.",
     )
     def rescrape(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        under_way = context.instance.get_runs(dg.RunsFilter(tags=_OF_RESCRAPE, statuses=UNFINISHED), limit=1)
+        under_way = context.instance.get_runs(dg.RunsFilter(tags=RESCRAPE_TAGS, statuses=UNFINISHED), limit=1)
         if under_way:
             return dg.SkipReason(f"the last re-scrape is not done yet (run {under_way[0].run_id})")
         return dg.RunRequest()
@@ -64,8 +66,25 @@ def rescrape_schedule(settings: Settings) -> dg.ScheduleDefinition:
     return rescrape
 
 
+def accept_loss_job(assets: Collection[dg.AssetsDefinition]) -> Any:
+    """The job by which a person accepts a refused loss in the UI; it changes nothing where none was refused.
+
+    Args:
+        assets: all of the graph.
+    """
+    config = run_config(assets, ["accept_loss"])
+    keys = [key for one in assets if one.node_def.name in config["ops"] for key in one.keys]
+    guarded = dg.AssetSelection.assets(*keys)
+    return dg.define_asset_job(
+        ACCEPT_LOSS,
+        selection=guarded | (guarded.downstream() & guarded.upstream()),
+        config=config,
+        description="Accepts what was refused because too much would be lost at once, as each asset's last run says.",
+    )
+
+
 def automation_sensors(settings: Settings, clock: Callable[[], float] = time.time) -> list[dg.SensorDefinition]:
-    """The sensor that carries changes down, and those that alert a person.
+    """The sensor that carries changes down, those that alert a person, and the one that deletes old runs.
 
     Args:
         settings: as they were loaded; what is promised, and whom to alert.
@@ -81,6 +100,7 @@ def automation_sensors(settings: Settings, clock: Callable[[], float] = time.tim
         _follow_changes(settings, status, loaded_at=clock()),
         _run_failed(settings, status, send),
         _collection_is_stale(settings, status, send, clock, loaded_at=clock()),
+        _old_runs(settings, status, clock),
     ]
 
 
@@ -114,7 +134,7 @@ def _follow_changes(settings: Settings, status: dg.DefaultSensorStatus, *, loade
 
 def _rescraped_at(instance: dg.DagsterInstance) -> float | None:
     """When the last re-scrape began that ended well, in seconds since 1970."""
-    ended_well = dg.RunsFilter(tags=_OF_RESCRAPE, statuses=[dg.DagsterRunStatus.SUCCESS])
+    ended_well = dg.RunsFilter(tags=RESCRAPE_TAGS, statuses=[dg.DagsterRunStatus.SUCCESS])
     records = instance.get_run_records(ended_well, limit=1)
     return records[0].start_time if records else None
 
@@ -186,6 +206,28 @@ def _collection_is_stale(
     return collection_is_stale
 
 
+def _old_runs(settings: Settings, status: dg.DefaultSensorStatus, clock: Callable[[], float]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="old_runs",
+        minimum_interval_seconds=RETENTION_INTERVAL_S,
+        default_status=status,
+        description="Deletes runs that are older than ARTPIPE_KEEP_RUNS_DAYS; the last of each asset and check stay.",
+    )
+    def old_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        if context.repository_def is None:
+            return dg.SkipReason("the graph is not known here")
+        deleted = delete_old_runs(
+            context.instance,
+            context.repository_def.asset_graph,
+            settings.keep_runs_for,
+            now=datetime.fromtimestamp(clock(), UTC),
+            at_most=RUNS_DELETED_AT_ONCE,
+        )
+        return dg.SkipReason(f"{len(deleted)} runs were deleted" if deleted else "no run is old enough")
+
+    return old_runs
+
+
 def troubles(
     statuses: Mapping[str, AssetStatus], promised: Collection[str], settings: Settings, now: float
 ) -> list[Trouble]:
@@ -203,6 +245,11 @@ def troubles(
         Trouble(name, f"held up: {status.unmet_checks[0]}", patience_s)
         for name, status in statuses.items()
         if status.status == "fresh" and status.unmet_checks
+    ]
+    found += [
+        Trouble(name, "dated in the future: the clock of this machine was wrong", 0.0)
+        for name, status in statuses.items()
+        if name in promised and status.is_from_future
     ]
     return found + [
         Trouble(name, f"older than {settings.fresh_within_days:g} days", 0.0)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from artpipe.lake.paths import DataLake
+from artpipe.orchestration.event_size import limited
 from artpipe.orchestration.lineage import ABSENT, Lineage, Origin, Record
 from artpipe.orchestration.metadata import DATA_VERSION_TAG
 from artpipe.orchestration.shaping import code_version, declared_settings, joined, parts, same_code
@@ -172,5 +173,5 @@ def adopt_renamed(lake: DataLake, instance: dg.DagsterInstance | None = None) ->
             event = instance.get_latest_materialization_event(dg.AssetKey(declared.formerly))
             if event is not None and (made := event.asset_materialization) is not None:
                 instance.report_runless_asset_event(
-                    dg.AssetMaterialization(asset, metadata=dict(made.metadata), tags=dict(made.tags or {}))
+                    dg.AssetMaterialization(asset, metadata=limited(made.metadata), tags=dict(made.tags or {}))
                 )

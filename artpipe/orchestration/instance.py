@@ -23,6 +23,10 @@ OF_COMMAND = {"dagster/max_retries": "0"}
 REFRESH_TAG = "artpipe/refresh"
 """Every run of one refresh carries this tag with the same value."""
 
+RESCRAPE = "weekly_rescrape"
+RESCRAPE_TAGS = {"dagster/schedule_name": RESCRAPE}
+"""The tag that Dagster gives the runs of the re-scrape schedule."""
+
 UNFINISHED = [
     status
     for status in dg.DagsterRunStatus

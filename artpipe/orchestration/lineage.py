@@ -58,7 +58,7 @@ class Lineage:
     def __init__(self, lake: DataLake, clock: Callable[[], float] = time.monotonic) -> None:
         self.lake = lake
         self._clock = clock
-        self._begun: dict[str, tuple[Origin, float]] = {}
+        self._begun: dict[str, tuple[Origin, float, Record | None]] = {}
 
     def read(self, asset: str) -> Record | None:
         """The record of an asset; None where it was never completed, or was touched since."""
@@ -75,8 +75,20 @@ class Lineage:
 
     def begin(self, asset: str, origin: Origin) -> None:
         """Take the record away before an asset is touched: until `complete`, nothing is known of it."""
+        before = self.read(asset)
         self.lake.lineage(asset).unlink(missing_ok=True)
-        self._begun[asset] = (origin, self._clock())
+        self._begun[asset] = (origin, self._clock(), before)
+
+    def abandon(self, asset: str, data_version: str = "") -> None:
+        """Put the record back that `begin` took away, where what the lake holds is still what it was.
+
+        Args:
+            asset: begun here, and not completed.
+            data_version: of what the lake holds now; empty where nothing was touched.
+        """
+        _, _, before = self._begun.pop(asset)
+        if before is not None and data_version in ("", before.data_version):
+            self.write(asset, before)
 
     def complete(self, asset: str, data_version: str, now: datetime | None = None) -> None:
         """Record that an asset is in the lake, whole.
@@ -84,7 +96,7 @@ class Lineage:
         Raises:
             KeyError: it was not begun here.
         """
-        origin, began = self._begun.pop(asset)
+        origin, began, _ = self._begun.pop(asset)
         made_at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
         self.write(asset, Record(data_version, origin, round(self._clock() - began, 3), made_at))
 

@@ -1,11 +1,13 @@
 """What Dagster shows of an asset: tables as Markdown, column schemas, pictures; and the names of shared metadata."""
 
-import base64
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from artpipe.lake.paths import DataLake, write_whole
+from artpipe.orchestration.event_size import embedded_picture
+from artpipe.schema import column_description
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,9 +26,20 @@ PREVIEW_ROWS = 8
 PREVIEW_CHARS = 48
 
 
-def table_metadata(table: "pl.DataFrame") -> dict[str, Any]:
-    """Row count, column schema and a few rows spread over a table."""
-    columns = [dg.TableColumn(name, str(dtype)) for name, dtype in table.schema.items()]
+def table_metadata(
+    table: "pl.DataFrame", name: str, unread: "Mapping[str, pl.DataType] | None" = None
+) -> dict[str, Any]:
+    """Row count, column schema and a few rows spread over a table.
+
+    Args:
+        table: its rows.
+        name: of the asset, for the descriptions of its columns.
+        unread: columns that are stored and are not in `table`.
+    """
+    columns = [
+        dg.TableColumn(column, str(kind), column_description(column, name))
+        for column, kind in {**table.schema, **(unread or {})}.items()
+    ]
     return {
         "dagster/row_count": table.height,
         "dagster/column_schema": dg.TableSchema(columns=columns),
@@ -49,13 +62,13 @@ def markdown_table(table: "pl.DataFrame", rows: int = PREVIEW_ROWS) -> str:
 
 
 def save_picture(lake: DataLake, name: str, picture: bytes) -> dg.MarkdownMetadataValue:
-    """Keep a picture among the lake's reports and show it in Dagster.
+    """Keep a picture among the lake's reports; Dagster shows a thumbnail, and where the picture is.
 
     Args:
         lake: where it is kept.
         name: its path below `reports/`, with its suffix.
         picture: PNG or JPEG bytes.
     """
-    write_whole(lake.report(name), picture)
-    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
-    return dg.MetadataValue.md(f"![{name}](data:image/{kind};base64,{base64.b64encode(picture).decode()})")
+    path = lake.report(name)
+    write_whole(path, picture)
+    return dg.MetadataValue.md(f"{embedded_picture(name, picture)}\n\nThe whole picture: `{path}`")

@@ -24,6 +24,7 @@ class AssetStatus:
         step: the step that makes it; some steps make several assets.
         due: why it runs although it is fresh, in words: the source has to be asked.
         asks_source: it is no root, and asks the source all the same.
+        is_refused: what it would have been made of was refused, for too much would have been lost.
         failed_checks: its blocking checks that failed on the present version.
         skipped_checks: its blocking checks that did not run on the present version.
         in_progress: a run that has not ended makes it.
@@ -34,6 +35,7 @@ class AssetStatus:
         record_id: of its last materialisation in Dagster's event log.
         seconds: how long its work took the last time that there was any.
         made_at: when it was last materialised.
+        is_from_future: whether that time has not come yet: a clock was wrong.
     """
 
     asset: str
@@ -43,6 +45,7 @@ class AssetStatus:
     step: str = ""
     due: str = ""
     asks_source: bool = False
+    is_refused: bool = False
     failed_checks: tuple[str, ...] = ()
     skipped_checks: tuple[str, ...] = ()
     in_progress: bool = False
@@ -53,6 +56,7 @@ class AssetStatus:
     record_id: int | None = None
     seconds: float | None = None
     made_at: datetime | None = None
+    is_from_future: bool = False
 
     @property
     def is_root(self) -> bool:
@@ -60,8 +64,10 @@ class AssetStatus:
         return not self.upstream
 
     def is_older_than(self, seconds: float | None) -> bool:
-        """Whether it was made, and before this time in seconds since 1970."""
-        return seconds is not None and self.made_at is not None and self.made_at.timestamp() < seconds
+        """Whether it was made, and before this time in seconds since 1970 for all that is known."""
+        if seconds is None or self.made_at is None:
+            return False
+        return self.is_from_future or self.made_at.timestamp() < seconds
 
     @property
     def unmet_checks(self) -> tuple[str, ...]:
@@ -175,8 +181,10 @@ def for_automation(
 def _hold(statuses: Mapping[str, AssetStatus], status: AssetStatus, requested: str | None) -> str:
     if status.status == "fresh" and status.failed_checks:
         return status.unmet_checks[0]
-    if status.needs_run and requested == occasion(statuses, status):
-        return "it was requested for this already"
+    if status.needs_run and requested is not None:
+        now = occasion(statuses, status)
+        if requested == now or (status.is_refused and _inputs(requested) == _inputs(now)):
+            return "it was requested for this already"
     return ""
 
 
@@ -193,6 +201,11 @@ def occasion(statuses: Mapping[str, AssetStatus], status: AssetStatus) -> str:
             *(f"{root} #{statuses[root].record_id}" for root in roots),
         ]
     )
+
+
+def _inputs(occasion: str) -> str:
+    """An occasion without the status that it begins with: what is refused was another before."""
+    return occasion.partition("; ")[2]
 
 
 def still_requested(

@@ -4,11 +4,12 @@
 Dagster instance, and the Dagster UI shows it.
 """
 
+import logging
 import re
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,9 @@ import dagster as dg
 
 from artpipe.errors import ArtpipeError
 from artpipe.lake.lock import refresh_lock
+from artpipe.lake.mass_loss import MassLossError
 from artpipe.lake.paths import DataLake
+from artpipe.orchestration.alerts import Alert, post
 from artpipe.orchestration.blocking_checks import BlockingCheckError
 from artpipe.orchestration.dagster_private import AssetGraph
 from artpipe.orchestration.declaration import adopt_renamed
@@ -25,6 +28,7 @@ from artpipe.orchestration.instance import REFRESH_TAG, end_dead_runs, open_inst
 from artpipe.orchestration.lines import AssetLines
 from artpipe.orchestration.metadata import REUSED, WORK
 from artpipe.orchestration.next_assets import AssetStatus, failed_above, for_refresh, next_assets
+from artpipe.orchestration.retention import delete_old_runs
 from artpipe.orchestration.staleness import asset_statuses
 from artpipe.settings import Settings
 
@@ -51,12 +55,14 @@ class RefreshOptions:
     Attributes:
         select: a Dagster asset selection, such as `key:"images"+`; everything where it is None.
         force: run everything selected, and make it anew although nothing changed.
+        accept_loss: take what an earlier run refused because too much would be lost.
         wait: when another refresh of this lake is under way, wait for it to end.
         webserver: the address of a running Dagster webserver whose queue the runs go through; here where it is None.
     """
 
     select: str | None = None
     force: bool = False
+    accept_loss: bool = False
     wait: bool = True
     webserver: str | None = None
 
@@ -113,6 +119,7 @@ def refresh(
 
     Raises:
         ArtpipeError: a step failed in a way that has a next step; what earlier steps committed is kept.
+        MassLossError: too much of what the lake holds would be lost; a person is alerted.
         BlockingCheckError: a blocking check failed or did not run, and something would be made from what it is about.
         UnknownAssetError: the selection matches nothing.
         RefreshUnderWayError: another refresh is under way, and waiting was not wanted.
@@ -127,19 +134,22 @@ def refresh(
     with refresh_lock(lake, console, wait=options.wait), open_instance(settings) as instance:
         end_dead_runs(instance)
         adopt_renamed(lake, instance)
-        run = _runner(definitions, instance, lines, options)
-        while True:
-            statuses = for_refresh(asset_statuses(graph, instance, settings))
-            wave = next_assets(statuses, selected - set(report.ran), force=options.force)
-            if not wave:
-                break
-            run_id = run(wave)
-            report.runs.append(run_id)
-            _add_run(report, instance, run_id)
-            if missed := wave - set(report.ran):
-                raise RefreshFailedError(
-                    f"run {run_id} did not materialise {', '.join(sorted(missed))}; look at it in the Dagster UI."
-                )
+        run = _runner(definitions, settings, instance, lines, options)
+        try:
+            while True:
+                statuses = for_refresh(asset_statuses(graph, instance, settings))
+                wave = next_assets(statuses, selected - set(report.ran), force=options.force)
+                if not wave:
+                    break
+                run_id = run(wave)
+                report.runs.append(run_id)
+                _add_run(report, instance, run_id)
+                if missed := wave - set(report.ran):
+                    raise RefreshFailedError(
+                        f"run {run_id} did not materialise {', '.join(sorted(missed))}; look at it in the Dagster UI."
+                    )
+        finally:
+            delete_old_runs(instance, graph, settings.keep_runs_for)
     _raise_if_blocked(statuses, selected - set(report.ran), force=options.force)
     report.skipped = sorted(selected - set(report.ran))
     report.failed_checks, report.passed_checks = lines.failed_checks, lines.passed_checks
@@ -192,18 +202,19 @@ def _in_dagster_syntax(select: str) -> str:
 
 
 def _runner(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, lines: AssetLines, options: RefreshOptions
+    definitions: dg.Definitions,
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    lines: AssetLines,
+    options: RefreshOptions,
 ) -> Run:
     """What runs assets: this process, or the queue of a webserver."""
     graph = definitions.resolve_asset_graph()
     tags = {REFRESH_TAG: uuid.uuid4().hex[:8]}
 
     def config_of(wave: Iterable[str]) -> dict[str, Any]:
-        if not options.force:
-            return {}
         steps = {graph.get(dg.AssetKey(name)).assets_def for name in wave}
-        forced = {"config": {"force": True}}
-        return {"ops": {step.node_def.name: forced for step in steps if "force" in _config_fields(step)}}
+        return run_config(steps, [name for name in ("force", "accept_loss") if getattr(options, name)])
 
     def run_here(wave: set[str]) -> str:
         return execute_in_this_process(definitions, instance, wave, config_of(wave), tags=tags, lines=lines)
@@ -216,6 +227,9 @@ def _runner(
     def run(wave: set[str]) -> str:
         try:
             return run_here(wave) if options.webserver is None else run_there(wave)
+        except MassLossError as refused:
+            _alert_of_loss(refused, settings)
+            raise
         except Exception as error:
             if (check := lines.blocked_by) is None:
                 raise
@@ -228,9 +242,22 @@ def _runner(
     return run
 
 
-def _config_fields(step: dg.AssetsDefinition) -> Iterable[str]:
-    fields: Mapping[str, Any] = getattr(step.op.config_schema.config_type, "fields", None) or {}
-    return fields
+def _alert_of_loss(refused: MassLossError, settings: Settings) -> None:
+    """Alert a person, who may not read what a refresh prints; the sensor `run_failed` sees only runs of the daemon."""
+    if settings.webhook_url is not None:
+        text = f"artpipe: a refresh of {settings.lake_root} was refused: {refused}"
+        alert = Alert("run_failed", text, settings.lake_root, None, (refused.asset,))
+        post(alert, settings.webhook_url.get_secret_value(), logging.getLogger(__name__))
+
+
+def run_config(steps: Iterable[dg.AssetsDefinition], flags: Collection[str]) -> dict[str, Any]:
+    """The run config in which these flags are set, such as `force`, in each step that has them."""
+    ops: dict[str, Any] = {}
+    for step in steps:
+        fields: Mapping[str, Any] = getattr(step.op.config_schema.config_type, "fields", None) or {}
+        if config := {flag: True for flag in flags if flag in fields}:
+            ops[step.node_def.name] = {"config": config}
+    return {"ops": ops} if ops else {}
 
 
 def _add_run(report: RefreshReport, instance: dg.DagsterInstance, run_id: str) -> None:

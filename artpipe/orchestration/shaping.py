@@ -17,6 +17,7 @@ NOT_SHAPING: Mapping[str, str] = {
     "lake_root": "where results are kept",
     "device": "which processor computes; results agree but for rounding",
     "loader_workers": "how many processes load pictures",
+    "max_loss": "which answers of the gallery are refused; a refused one makes nothing",
     "keep_versions_days": "how long replaced versions of a table can still be opened",
     "keep_models": "how many old models are kept",
     "revalidate_after_days": "when the gallery is asked again; its answer is the content",

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from artpipe.lake.mass_loss import read_refusals
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.blocking_checks import BlockingChecks, data_version_of, unmet_checks
 from artpipe.orchestration.dagster_private import AssetGraph
@@ -26,6 +27,8 @@ from artpipe.orchestration.next_assets import AssetStatus, Freshness
 from artpipe.orchestration.shaping import code_changes, same_code
 from artpipe.settings import Settings
 
+CLOCK_SKEW_S = 300.0
+"""By how much two clocks may differ; what is dated further in the future has a wrong date."""
 _MATERIALIZATIONS_READ = 50
 _FIRST, _LAST = ("new", "changed", "relabelled", "replaced"), ("gone", "withdrawn")
 _CODE_VERSION_TAG, _INPUT_VERSION_TAG = "dagster/code_version", "dagster/input_data_version/"
@@ -62,14 +65,18 @@ def asset_statuses(
     in_progress = _in_progress(graph, instance)
     records = {key.path[-1]: DECLARED[key.path[-1]].record(lineage) for key in keys}
     versions = {name: record.data_version for name, record in records.items() if record is not None}
+    refusals = read_refusals(lineage.lake)
     now, statuses = datetime.now(UTC), dict[str, AssetStatus]()
+    latest_s = now.timestamp() + CLOCK_SKEW_S
     for key in keys:
         name, event = key.path[-1], events.get(key)
         declared, record = DECLARED[name], records[name]
         # The code version that was loaded, which a run of newer code does not have.
         origin = replace(declared.origin(versions, settings), code_version=graph.get(key).code_version or "")
-        is_newer = loaded_at is not None and record is not None and _written_at(record, event) > loaded_at
+        is_newer = loaded_at is not None and record is not None and loaded_at < _written_at(record, event) <= latest_s
         status, reasons = _freshness(declared, origin, record, event, lineage.lake, instance, is_newer=is_newer)
+        if name in refusals and status != "missing":
+            status, reasons = "stale", [str(refusals[name])]
         failed, skipped = unmet_checks(instance, name, blocking.names.get(name, ()), versions.get(name))
         questions = declared.questions(lineage.lake, settings, now) if asks_due and status == "fresh" else {}
         made_here = {parent: version for parent, version in origin.inputs.items() if parent in statuses}
@@ -81,6 +88,7 @@ def asset_statuses(
             step=graph.get(key).assets_def.node_def.name,
             due=_due_in_words(questions),
             asks_source=declared.due is not None,
+            is_refused=name in refusals,
             failed_checks=tuple(failed),
             skipped_checks=tuple(skipped),
             in_progress=key in in_progress,
@@ -90,6 +98,7 @@ def asset_statuses(
             record_id=event.storage_id if event else None,
             seconds=record.seconds if record else None,
             made_at=datetime.fromtimestamp(event.timestamp, UTC) if event else None,
+            is_from_future=event is not None and event.timestamp > latest_s,
         )
     return statuses
 

@@ -15,9 +15,11 @@ from typing import Any, Concatenate, cast
 
 import dagster as dg
 
+from artpipe.lake.mass_loss import LossGuard, MassLossError, settle_refusal, write_refusal
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.declaration import DECLARED, Declaration, adopt_renamed, read_input
+from artpipe.orchestration.event_size import limited, limited_result
 from artpipe.orchestration.instance import PROCESS_TAG, this_process
 from artpipe.orchestration.lineage import Lineage, Origin, Record
 from artpipe.orchestration.metadata import CHANGES, DATA_VERSION_TAG, REUSED, WORK
@@ -35,6 +37,12 @@ class RunConfig(dg.Config):
     def must_run(self) -> bool:
         """Whether this run makes the asset although nothing changed."""
         return self.force
+
+
+class SourceConfig(RunConfig):
+    """Run config of an asset that refuses to lose too much at once: `accept_loss` accepts what was refused before."""
+
+    accept_loss: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,10 @@ class AssetStep:
     def progress(self) -> Progress:
         """A bar in a terminal, Dagster log lines elsewhere."""
         return progress_for(self.context.log.info)
+
+    def loss_guard(self, asset: str, config: SourceConfig) -> LossGuard:
+        """What decides whether an asset of this step may lose so much at once."""
+        return LossGuard(self.lake, asset, self.settings.max_loss, config.accept_loss)
 
     def log(self, message: str) -> None:
         """Write a line into Dagster's log."""
@@ -145,12 +157,18 @@ def step_function(
             arguments["config"] = config
         for asset in assets:
             lineage.begin(asset, origins[asset])
-        made = body(AssetStep(lineage.lake, declared[assets[0]].view(settings), config, context), **arguments)
-        for result in [made] if isinstance(made, Result) else made:
-            asset = result.asset or assets[0]
-            stored = _keep(declared[asset], lineage, result)
-            if asset in selected:
-                yield stored
+        try:
+            made = body(AssetStep(lineage.lake, declared[assets[0]].view(settings), config, context), **arguments)
+            for result in [made] if isinstance(made, Result) else made:
+                asset = result.asset or assets[0]
+                stored = _keep(declared[asset], lineage, result)
+                if asset in selected:
+                    yield stored
+        except MassLossError as refused:
+            write_refusal(lineage.lake, refused)
+            for asset in assets:
+                lineage.abandon(asset, refused.version)
+            raise
 
     annotations = {
         "context": dg.AssetExecutionContext,
@@ -193,22 +211,25 @@ def _keep(declared: Declaration, lineage: Lineage, result: Result) -> dg.Materia
     version, metadata = result.version, dict[str, Any]()
     if result.value is not None:
         version = version or (stored.version(result.value) if stored.version else "")
-        metadata = stored.metadata(result.value) if stored.metadata else {}
+        metadata = stored.metadata(result.value, declared.asset) if stored.metadata else {}
         if stored.write is not None:
             stored.write(lake, declared.asset, result.value)
     if not version:
         raise ValueError(f"`{declared.asset}` came without a data version; give one in its `Result`.")
     lineage.complete(declared.asset, version)
+    settle_refusal(lake, declared.asset)
     return dg.MaterializeResult(
         asset_key=declared.asset,
         data_version=dg.DataVersion(version),
-        metadata={
-            **metadata,
-            "path": str(stored.location(lake, declared.asset)),
-            REUSED: False,
-            **result.metadata,
-        },
-        check_results=list(result.check_results),
+        metadata=limited(
+            {
+                **metadata,
+                "path": dg.MetadataValue.path(str(stored.location(lake, declared.asset))),
+                REUSED: False,
+                **result.metadata,
+            }
+        ),
+        check_results=[limited_result(check) for check in result.check_results],
     )
 
 
@@ -223,11 +244,12 @@ def _reused(
     record = cast("Record", lineage.read(declared.asset))
     if record.origin != origin:
         lineage.write(declared.asset, replace(record, origin=origin))
+    settle_refusal(lineage.lake, declared.asset)
     return dg.MaterializeResult(
         asset_key=declared.asset,
         data_version=dg.DataVersion(record.data_version),
         metadata=_metadata_again(context.instance, declared, record.data_version),
-        check_results=list(checks),
+        check_results=[limited_result(check) for check in checks],
     )
 
 
@@ -238,7 +260,7 @@ def _metadata_again(instance: dg.DagsterInstance, declared: Declaration, data_ve
         made = event.asset_materialization if event else None
         if made is not None and (made.tags or {}).get(DATA_VERSION_TAG) == data_version:
             kept = {name: value for name, value in made.metadata.items() if name not in (CHANGES, *WORK)}
-            return {**kept, **{name: 0 for name in WORK if name in made.metadata}, REUSED: True}
+            return limited({**kept, **{name: 0 for name in WORK if name in made.metadata}, REUSED: True})
     return {REUSED: True}
 
 

@@ -25,14 +25,14 @@ class Storage:
         read: reads it for assets and checks that take it as an input; None where none can.
         write: writes a value whole or not at all; None where the body of the asset has written it.
         version: the data version of a value, a hash of its content; None where the body gives it.
-        metadata: what Dagster shows of a value.
+        metadata: what Dagster shows of a value; takes the value and the asset's name.
     """
 
     location: "Callable[[DataLake, str], UPath]"
     read: Callable[[DataLake, str], Any] | None = None
     write: Callable[[DataLake, str, Any], None] | None = None
     version: Callable[[Any], str] | None = None
-    metadata: Callable[[Any], dict[str, Any]] | None = None
+    metadata: Callable[[Any, str], dict[str, Any]] | None = None
 
 
 PARQUET = Storage(

@@ -15,7 +15,7 @@ from artpipe.recognition.visual_words import WordsOfWork, rotations_and_scales
 from artpipe.recognition.vocabulary import Vocabulary
 
 VISUAL_WORDS_TABLE = "visual_words"
-_CHUNK = 512
+_CHUNK = 128
 
 
 def word_key(vocabulary: Vocabulary, jpeg_sha256: str) -> str:

@@ -6,23 +6,22 @@ artist. What is drawn depends on the work alone; `site.py` writes the files.
 
 import io
 import random
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from artpipe.sample_gallery.ageing import aged, frame_of_its_time
-from artpipe.sample_gallery.brushwork import paint
+from artpipe.sample_gallery.brushwork import paint, sketch
 from artpipe.sample_gallery.canvas import Canvas
 from artpipe.sample_gallery.palettes import MANNERS
-from artpipe.sample_gallery.scenes import SCENES
+from artpipe.sample_gallery.scenes.compositions import COMPOSITIONS
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from artpipe.sample_gallery.plan import Work
 
-DRAWING_VERSION = 4
+DRAWING_VERSION = 5
 """Raise it when anything drawn or written changes: a gallery of another version is drawn again."""
 SHORT_SIDE_PX = 300
 QUALITY = 88
@@ -78,14 +77,15 @@ def _painted(work: "Work") -> "Image":
     manner = MANNERS[work.drawn_style].by_hand(
         hand.uniform(-0.035, 0.035), hand.uniform(0.8, 1.2), hand.uniform(0.8, 1.3)
     )
-    c = Canvas(_size(work, rng), manner, rng)
-    if work.drawn_type == "study":
-        # Ink lines around ink lines would make blots.
-        manner = replace(manner, outline=manner.outline * 0.25, spotlight=manner.spotlight * 0.3)
-    SCENES[work.drawn_type](c, work.drawn_style)
-    frame_of_its_time(c, work.year)
+    c = Canvas(_size(work, rng), manner, rng, work.drawn_style)
+    COMPOSITIONS[work.drawn_type](c)
     chance = np.random.default_rng(rng.getrandbits(64))
-    return Image.fromarray(aged(paint(c.image, manner, c.focus, chance), work.year, rng, chance))
+    if work.drawn_type == "study":
+        pixels = sketch(c, chance)
+    else:
+        frame_of_its_time(c, work.year)
+        pixels = paint(c, chance)
+    return Image.fromarray(aged(pixels, work.year, rng, chance))
 
 
 def _size(work: "Work", rng: random.Random) -> tuple[int, int]:

@@ -3,79 +3,62 @@
 The graph opens it for as long as an asset needs the gallery; `artpipe gallery serve` keeps it open.
 """
 
-import email.utils
 import hashlib
+import io
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import BinaryIO
 
 from artpipe.errors import PortTakenError
 from artpipe.sample_gallery.site import ARTIST_LIST_FILE
 
-_KINDS = {".jpg": "image/jpeg", ".html": "text/html; charset=utf-8", ".zip": "application/zip", ".txt": "text/plain"}
 
+class _Handler(SimpleHTTPRequestHandler):
+    """Python's own handler of files, with strong ETags, no listings, and connections that stay open after a 404."""
 
-class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # Headers and body leave in one piece; in two, a kept-alive connection waits for the other side's acknowledgement.
     wbufsize = -1
     disable_nagle_algorithm = True
     server: "SampleServer"  # pyright: ignore[reportIncompatibleVariableOverride]
+    _etag = ""
 
-    def do_GET(self) -> None:
-        """Answer with a file."""
-        self._answer(with_body=True)
+    def translate_path(self, path: str) -> str:
+        """The file that a path asks for."""
+        return super().translate_path(f"/{ARTIST_LIST_FILE}" if path.startswith("/cgi-bin/artist.cgi") else path)
 
-    def do_HEAD(self) -> None:
-        """Answer with the headers of a file."""
-        self._answer(with_body=False)
+    def send_head(self) -> io.BytesIO | BinaryIO | None:
+        """Send the headers; the answer's body is returned."""
+        path = Path(self.translate_path(self.path))
+        if not path.is_file():
+            self._etag, body = "", b"<html><body>Not found</body></html>"
+            self.send_response(HTTPStatus.NOT_FOUND)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            return io.BytesIO(body)
+        self._etag = f'"{hashlib.sha256(path.read_bytes()).hexdigest()[:20]}"'
+        known = self.headers.get("If-None-Match", "")
+        if known.strip() == "*" or self._etag in (tag.strip().removeprefix("W/") for tag in known.split(",")):
+            self.send_response(HTTPStatus.NOT_MODIFIED)
+            self.end_headers()
+            return None
+        return super().send_head()
 
-    def _answer(self, *, with_body: bool) -> None:
-        path = self.server.file_of(self.path)
-        if path is None:
-            self._send(HTTPStatus.NOT_FOUND, b"<html><body>Not found</body></html>", {}, with_body=with_body)
-            return
-        data, etag, modified_s = self.server.content_of(path)
-        headers = {
-            "ETag": etag,
-            "Last-Modified": email.utils.formatdate(modified_s, usegmt=True),
-            "Content-Type": _KINDS.get(path.suffix, "application/octet-stream"),
-        }
-        if self._is_current(etag, modified_s):
-            self._send(HTTPStatus.NOT_MODIFIED, None, headers, with_body=False)
-        else:
-            self._send(HTTPStatus.OK, data, headers, with_body=with_body)
+    def end_headers(self) -> None:
+        """Add the ETag."""
+        if self._etag:
+            self.send_header("ETag", self._etag)
+        super().end_headers()
 
-    def _is_current(self, etag: str, modified_s: float) -> bool:
-        known = self.headers.get("If-None-Match")
-        if known is not None:
-            return known.strip() == "*" or etag in (part.strip().removeprefix("W/") for part in known.split(","))
-        since = self.headers.get("If-Modified-Since")
-        if since is None:
-            return False
-        try:
-            return email.utils.parsedate_to_datetime(since).timestamp() >= int(modified_s)
-        except ValueError:
-            return False
-
-    def _send(self, status: HTTPStatus, data: bytes | None, headers: dict[str, str], *, with_body: bool) -> None:
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002
+        """Record the request."""
         with self.server.lock:
-            self.server.requests.append((self.command, self.path, int(status)))
-        self.send_response(status)
-        if data is not None:
-            self.send_header("Content-Length", str(len(data)))
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if with_body and data:
-            self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Nothing: `SampleServer.requests` records every request."""
+            self.server.requests.append((self.command, self.path, int(code)))
 
 
 class SampleServer(ThreadingHTTPServer):
@@ -98,9 +81,8 @@ class SampleServer(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.requests: list[tuple[str, str, int]] = []
         """Method, path and status of every request answered."""
-        self._known: dict[Path, tuple[float, int, str]] = {}
         try:
-            super().__init__((host, port), _Handler)
+            super().__init__((host, port), partial(_Handler, directory=str(self.root)))
         except OSError as error:
             raise PortTakenError(
                 f"the sample gallery cannot be served at {host}:{port} ({error.strerror}); "
@@ -112,26 +94,6 @@ class SampleServer(ThreadingHTTPServer):
         """The base URL of the gallery."""
         host, port = self.server_address[:2]
         return f"http://{host!s}:{port}"
-
-    def file_of(self, target: str) -> Path | None:
-        """The requested file; None where there is none inside the gallery."""
-        route = unquote(urlsplit(target).path)
-        if route == "/cgi-bin/artist.cgi":
-            route = f"/{ARTIST_LIST_FILE}"
-        try:
-            path = (self.root / route.lstrip("/")).resolve()
-            return path if path.is_relative_to(self.root) and path.is_file() else None
-        except (OSError, ValueError):
-            return None
-
-    def content_of(self, path: Path) -> tuple[bytes, str, float]:
-        """A file's bytes, its strong ETag, and when it was changed."""
-        data, stat = path.read_bytes(), path.stat()
-        known = self._known.get(path)
-        if known is None or known[:2] != (stat.st_mtime, stat.st_size):
-            known = (stat.st_mtime, stat.st_size, f'"{hashlib.sha256(data).hexdigest()[:20]}"')
-            self._known[path] = known
-        return data, known[2], stat.st_mtime
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def search_index(step: AssetStep) -> Result:
 
 @pipeline_asset(
     kinds={"numpy"},
-    code_version="1",
+    code_version="2",
     stored=written_by_body(lambda lake: lake.index("novelty.npz")),
     deps=["vectors"],
 )
@@ -63,6 +63,7 @@ def novelty_scale(step: AssetStep, splits: DataFrame) -> Result:
     import polars as pl
 
     from artpipe.embedding.table import EmbeddingTable, vectors_version
+    from artpipe.models.learned import load_learned, without_learned
     from artpipe.search.collection import NothingEmbeddedError
     from artpipe.search.novelty import measure_scale, save_scale
 
@@ -72,10 +73,15 @@ def novelty_scale(step: AssetStep, splits: DataFrame) -> Result:
     rows = table.read(["artwork_id", "jpeg_sha256", "model_id"], version)
     if rows.is_empty():
         raise NothingEmbeddedError(f'nothing is embedded in {lake.root} yet; materialize "embeddings".')
+    model_id = str(rows["model_id"][0])
     assigned = rows.join(splits.select("artwork_id", "work_id", "split"), "artwork_id", "left", maintain_order="left")
-    is_held_out = assigned.select(pl.col("split").fill_null("train") != "train").to_series().to_numpy()
+    held_out = splits.filter(pl.col("split") != "train")
+    learned = load_learned(lake.model(model_id))
+    if learned is not None:
+        held_out = without_learned(held_out, learned.filter(split="train"))
+    is_held_out = assigned["artwork_id"].is_in(held_out["artwork_id"].implode()).to_numpy()
     work_ids = assigned["work_id"].fill_null(assigned["artwork_id"]).to_numpy()
-    scale = measure_scale(table.vectors(version)[1], work_ids, is_held_out, str(rows["model_id"][0]))
+    scale = measure_scale(table.vectors(version)[1], work_ids, is_held_out, model_id)
     save_scale(lake, scale)
     content = f"{scale.threshold} {scale.pictures} {vectors_version(rows)}"
     threshold = {} if scale.threshold is None else {"threshold": scale.threshold}

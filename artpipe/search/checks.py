@@ -3,9 +3,10 @@
 import dagster as dg
 
 from artpipe.lake.paths import DataLake
+from artpipe.orchestration.check import pipeline_check
 
 
-@dg.asset_check(asset="search_index")
+@pipeline_check(asset="search_index")
 def the_index_finds_the_true_neighbours(lake: dg.ResourceParam[DataLake]) -> dg.AssetCheckResult:
     """The served index finds the wanted share of the ten true neighbours, measured against the exact search."""
     from artpipe.search.index import read_card
@@ -15,7 +16,7 @@ def the_index_finds_the_true_neighbours(lake: dg.ResourceParam[DataLake]) -> dg.
     return dg.AssetCheckResult(passed=found >= wanted, metadata={"recall_at_10": found, "wanted": wanted})
 
 
-@dg.asset_check(asset="search_index", blocking=True)
+@pipeline_check(asset="search_index", blocking=True)
 def the_index_belongs_to_the_table(lake: dg.ResourceParam[DataLake]) -> dg.AssetCheckResult:
     """The index was built over exactly the vectors that the table holds now."""
     from artpipe.embedding.table import EmbeddingTable, vectors_version

@@ -44,6 +44,9 @@ class Collection:
         device: where that model runs.
         as_of: the state to open, a version of the table or a date; the newest by default.
         abstain_below: a predicted label with a lower probability is unsure.
+
+    Attributes:
+        snapshot: the opened version of the tables.
     """
 
     def __init__(
@@ -56,7 +59,7 @@ class Collection:
         abstain_below: float = 0.5,
     ) -> None:
         self.lake = lake
-        self._snapshot = opened = Snapshot(lake, as_of)
+        self.snapshot = opened = Snapshot(lake, as_of)
         self._given_encoder = encoder
         self._device = device
         self._abstain_below = abstain_below
@@ -94,9 +97,9 @@ class Collection:
             LakeMissingError: there is no lake at the address.
             NothingEmbeddedError: the lake has no vectors yet.
         """
-        from artpipe.settings import Settings
+        from artpipe.settings import read_settings
 
-        settings = Settings()  # pyright: ignore[reportCallIssue]
+        settings = read_settings()
         lake = settings.lake_root if lake is None else lake
         return cls(
             lake if isinstance(lake, DataLake) else DataLake(lake),
@@ -116,27 +119,27 @@ class Collection:
     @property
     def works(self) -> pl.DataFrame:
         """Everything known of each work but its vector, in the order of `artwork_id`."""
-        return self._snapshot.works
+        return self.snapshot.works
 
     @property
     def version(self) -> int:
         """The opened version of the table."""
-        return self._snapshot.version
+        return self.snapshot.version
 
     @property
     def as_of(self) -> datetime | None:
         """When the requested state was committed, UTC; None where the newest one is open."""
-        return self._snapshot.past.date if self._snapshot.past else None
+        return self.snapshot.past.date if self.snapshot.past else None
 
     @property
     def model_ids(self) -> list[str]:
         """Every model that made a vector of the table; more than one until `embeddings` is complete."""
-        return self._snapshot.model_ids
+        return self.snapshot.model_ids
 
     @property
     def index(self) -> ServedIndex:
         """What finds the neighbours of a vector; the vectors are read when it is first needed."""
-        return self._snapshot.index
+        return self.snapshot.index
 
     @property
     def has_text(self) -> bool:
@@ -147,16 +150,16 @@ class Collection:
     def has_local_features(self) -> bool:
         """Whether `same_painting` answers: the local features of every picture were extracted."""
         try:
-            _ = self._snapshot.features
+            _ = self.snapshot.features
         except NoFeatureIndexError:
             return False
         return True
 
     def __len__(self) -> int:
-        return self._snapshot.rows.height
+        return self.snapshot.rows.height
 
     def __contains__(self, artwork_id: object) -> bool:
-        return self._snapshot.position_of(artwork_id) is not None
+        return self.snapshot.position_of(artwork_id) is not None
 
     def __repr__(self) -> str:
         return f"Collection({len(self):,} works in {self.lake.root}, model {', '.join(self.model_ids)})"
@@ -282,7 +285,7 @@ class Collection:
 
     def suggest(self, typed: str, count: int = 8) -> list[Suggestion]:
         """Artists, styles, types and titles that hold a word beginning with what was typed so far."""
-        return self._snapshot.suggestions.of(typed, count)
+        return self.snapshot.suggestions.of(typed, count)
 
     def same_painting(self, image: Picture) -> Match:
         """Whether the picture shows a painting of the collection: whole or a detail, from aside, framed or badly lit.
@@ -299,7 +302,7 @@ class Collection:
             NoFeatureIndexError: the local features were not extracted yet.
             UnusableQueryError: it is no readable picture.
         """
-        features = self._snapshot.features
+        features = self.snapshot.features
         if isinstance(image, str) and image in self:
             image = self.image(image)
         return same_painting(self._resolver.picture(image, SENT_SHORT_SIDE_PX), features)
@@ -322,7 +325,7 @@ class Collection:
         Raises:
             UnknownArtworkError: no artwork has this id.
         """
-        return self._snapshot.works_at([self._position(artwork_id)], list(COLUMNS)).row(0, named=True)
+        return self.snapshot.works_at([self._position(artwork_id)], list(COLUMNS)).row(0, named=True)
 
     def image(self, artwork_id: str) -> bytes:
         """The stored JPEG of one work.
@@ -338,7 +341,7 @@ class Collection:
 
     def images(self, artwork_ids: Sequence[str]) -> dict[str, bytes]:
         """The stored JPEGs of many works; those without a stored picture are left out."""
-        return self._snapshot.pictures.read(artwork_ids)
+        return self.snapshot.pictures.read(artwork_ids)
 
     def predict(self, images: Sequence[Picture]) -> list[Prediction]:
         """The labels that the model predicts for each picture, and how far the picture is from the collection.
@@ -350,7 +353,7 @@ class Collection:
             UnusableQueryError: one of them is no readable picture.
             ModelMismatchError: the table was built by another model than the served one.
         """
-        short_side_px = self._snapshot.short_side_px
+        short_side_px = self.snapshot.short_side_px
         return predict_pictures(self._encoder_for_table, images, short_side_px, self._abstain_below, self.novelty)
 
     def novelty(self, query: Picture) -> Novelty:
@@ -366,31 +369,31 @@ class Collection:
         resolved = self._resolve([query])[0]
         others = None
         if resolved.source_rows:
-            rows = self._snapshot.rows
+            rows = self.snapshot.rows
             work_ids = rows["work_id"].fill_null(rows["artwork_id"])
             others = (work_ids != work_ids[resolved.source_rows[0]]).to_numpy()
         nearest = self.index.nearest.search(resolved.vector, CANDIDATES, others)
         if not len(nearest.positions):
             return Novelty(0.0)
         similarity = float(nearest.similarities[0])
-        scale = self._snapshot.novelty_scale()
+        scale = self.snapshot.novelty_scale()
         if scale is None:
             return Novelty(similarity)
         distance = scale.distance(resolved.vector, self.index.nearest.vectors_at(nearest.positions))
         return Novelty(similarity, distance, scale.threshold)
 
     def _resolve(self, queries: Sequence[Picture]) -> list[QueryVector]:
-        refuse_mismatch(self.model_ids, None if self._given_encoder else self._snapshot.model_id)
+        refuse_mismatch(self.model_ids, None if self._given_encoder else self.snapshot.model_id)
         return self._resolver.resolve(queries)
 
     def _position(self, artwork_id: str) -> int:
-        position = self._snapshot.position_of(artwork_id)
+        position = self.snapshot.position_of(artwork_id)
         if position is None:
             raise self._resolver.unknown(artwork_id)
         return position
 
     def _encoder_for_table(self) -> PictureEncoder:
-        refuse_mismatch(self.model_ids, None if self._given_encoder else self._snapshot.model_id)
+        refuse_mismatch(self.model_ids, None if self._given_encoder else self.snapshot.model_id)
         encoder = self._encoder
         refuse_mismatch(self.model_ids, encoder.model_id)
         return encoder
@@ -401,4 +404,4 @@ class Collection:
             return self._given_encoder
         from artpipe.search.served_model import load_served_model
 
-        return load_served_model(self.lake, self._device, self._snapshot.model_id if self._snapshot.past else None)
+        return load_served_model(self.lake, self._device, self.snapshot.model_id if self.snapshot.past else None)

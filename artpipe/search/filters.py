@@ -1,6 +1,7 @@
 """Which works a search may return, as typed values; never as text that a database would run."""
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from artpipe.errors import ArtpipeError
+from artpipe.schema import year_text
 from artpipe.vectors.nearest import Mask
 
 LABELS = ("style", "period", "type", "school")
@@ -31,6 +33,17 @@ def _as_tuple(value: object) -> object:
 
 _Values = Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)]
 OneOrMore = Annotated[_Values | None, BeforeValidator(_as_tuple)]
+
+
+def _as_year(value: object) -> object:
+    """`500 BC` is the year -500."""
+    before_christ = (
+        re.fullmatch(r"(?i)\s*([0-9]+)\s*b\.?\s?c\.?(?:\s?e\.?)?\s*", value) if isinstance(value, str) else None
+    )
+    return -int(before_christ[1]) if before_christ else value
+
+
+_Year = Annotated[int | None, BeforeValidator(_as_year)]
 
 
 class SearchFilter(BaseModel):
@@ -52,13 +65,15 @@ class SearchFilter(BaseModel):
     technique: OneOrMore = Field(
         default=None, description="part of the technique, accents and case aside, such as `oil on copper`"
     )
-    year_from: int | None = Field(default=None, description="works that may be of this year or later")
-    year_to: int | None = Field(default=None, description="works that may be of this year or earlier")
+    year_from: _Year = Field(
+        default=None, description="works that may be of this year or later; -500 and `500 BC` are before Christ"
+    )
+    year_to: _Year = Field(default=None, description="works that may be of this year or earlier")
 
     @model_validator(mode="after")
     def _years_in_order(self) -> Self:
         if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
-            raise ValueError(f"year_from {self.year_from} is after year_to {self.year_to}")
+            raise ValueError(f"year_from {year_text(self.year_from)} is after year_to {year_text(self.year_to)}")
         return self
 
     @property

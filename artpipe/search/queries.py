@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from artpipe.embedding.predictions import Predictions
 from artpipe.errors import ArtpipeError
-from artpipe.images.reading import Picture, is_pixels, is_url, read_picture
+from artpipe.images.reading import Picture, as_array, is_pixels, is_url, read_picture
 from artpipe.search.filters import similar_names
 from artpipe.search.request import QueryVector
 
@@ -140,8 +140,8 @@ class Resolver:
             position = self.position_of(query)
             if position is not None:
                 resolved[number] = QueryVector(self.nearest().vectors_at([position])[0], (position,))
-            elif isinstance(query, np.ndarray) and not is_pixels(query):
-                resolved[number] = QueryVector(unit_vector(query, self.nearest().dimension))
+            elif (numbers := as_array(query)) is not None and not is_pixels(numbers):
+                resolved[number] = QueryVector(unit_vector(numbers, self.nearest().dimension))
             else:
                 pictures[number] = self.picture(query)
         if pictures:

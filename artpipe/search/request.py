@@ -10,7 +10,6 @@ from artpipe.search.filters import SearchFilter
 from artpipe.search.groups import COLUMN_OF, Distinct
 from artpipe.vectors.nearest import Neighbours, Vector
 
-MAX_K = 100_000
 _UNLIKE_WEIGHT = 0.5
 
 
@@ -29,7 +28,7 @@ class SearchRequest:
     """Which works may be returned, and how many.
 
     Attributes:
-        k: how many works.
+        k: how many works; all where there are fewer.
         where: a condition on them.
         text: words that every one of them must hold.
         distinct: at most one of each work, or of each artist.
@@ -47,12 +46,16 @@ class SearchRequest:
     include_same_work: bool = True
 
     def __post_init__(self) -> None:
-        if not 1 <= self.k <= MAX_K:
-            raise ValueError(f"k must be at least 1 and at most {MAX_K:,}, not {self.k}")
+        if self.k < 1:
+            raise ValueError(f"k must be at least 1, not {self.k}")
         if self.offset < 0:
             raise ValueError(f"offset must not be negative, as {self.offset} is")
         if self.distinct is not None and self.distinct not in COLUMN_OF:
             raise ValueError(f"distinct must be 'work' or 'artist', not {self.distinct!r}")
+
+    def within(self, rows: int) -> Self:
+        """The same of a collection of so many works: numbers beyond it would be beyond what NumPy and Lance take."""
+        return replace(self, k=min(self.k, rows), offset=min(self.offset, rows))
 
     @property
     def depth(self) -> int:

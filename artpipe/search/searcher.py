@@ -43,6 +43,7 @@ class Searcher:
 
     def nearest(self, liked: Sequence[Picture], unlike: Sequence[Picture], request: SearchRequest) -> Hits:
         """The works nearest to the mean of some queries, and away from that of others."""
+        request = request.within(self._rows)
         served = self._snapshot.index  # read before the clock starts
         began = time.perf_counter()
         resolved = self._resolve([*liked, *unlike])
@@ -62,6 +63,7 @@ class Searcher:
         """The works nearest to each query; all queries are compared together."""
         if not queries:
             return []
+        request = request.within(self._rows)
         began = time.perf_counter()
         vectors = self._resolve(queries)
         allowed, matches = self._matcher.allowed(request.where, request.text)
@@ -83,6 +85,7 @@ class Searcher:
 
     def find(self, words: str, request: SearchRequest, *, loosen: bool) -> Hits:
         """The works that hold the words, the most relevant first; see `Collection.find`."""
+        request = request.within(self._rows)
         began = time.perf_counter()
         places, matches = self._matcher.by_words(words, request, loosen=loosen)
         page = places[request.offset : request.depth]
@@ -96,8 +99,9 @@ class Searcher:
         """The works that pass a filter, in the order of the table."""
         began = time.perf_counter()
         passing = self._matcher.passing(where)
-        positions = passing[offset : None if k is None else offset + k]
-        frame = self._builder.frame(positions, offset)
+        first = min(offset, self._rows)
+        positions = passing[first : None if k is None else first + min(k, self._rows)]
+        frame = self._builder.frame(positions, first)
         return self._hits(
             frame, positions, lambda: len(passing), where, None, self._explained("filter", "filter", began)
         )

@@ -25,7 +25,7 @@ def same_work_overrides(settings: Settings) -> str:
 
 @pipeline_asset(
     kinds={"polars", "parquet"},
-    code_version="1",
+    code_version="2",
     shaped_by=("split_salt", "unseen_artist_share"),
     deps=["label_overrides", "same_work_overrides"],
     renamed={"label_overrides_content": "label_overrides", "same_work_content": "same_work_overrides"},
@@ -41,19 +41,23 @@ def splits(step: AssetStep, artworks: DataFrame, images: DataFrame) -> Result:
     from artpipe.splits.leaks import class_balance
     from artpipe.splits.near_duplicates import find_near_duplicates
     from artpipe.splits.overrides import OverrideFiles, read_overrides
-    from artpipe.splits.works import group_works
+    from artpipe.splits.works import group_works, remember_works
 
     overrides = read_overrides(OverrideFiles.from_settings(step.settings), artworks["artwork_id"])
     for remark in overrides.remarks:
         step.context.log.warning(remark)
     corrections = compare_corrections(artworks, overrides.labels)
     write_whole(step.lake.report("splits/corrections.csv"), spreadsheet_csv(corrections))
-    # A work keeps its id and its artworks, so that growth of the catalogue moves no row to another split.
-    previous = read_table_if_exists(step.lake, "splits")
+    config = SplitConfig.from_settings(step.settings)
     near_duplicates = find_near_duplicates(artworks, images)
     write_table(step.lake.table("near_duplicates"), near_duplicates)  # for the check
-    works = group_works(artworks, near_duplicates, previous, overrides.same_work)
-    assigned = assign_splits(works, artworks, images, SplitConfig.from_settings(step.settings))
+    # A work keeps its id, so that growth of the catalogue moves no row to another split.
+    previous = read_table_if_exists(step.lake, "splits")
+    named = read_table_if_exists(step.lake, "works")
+    named = previous if named is None else named
+    works = group_works(artworks, near_duplicates, named, overrides.same_work, config)
+    write_table(step.lake.table("works"), remember_works(works, named))
+    assigned = assign_splits(works, artworks, images, config)
     table = correct_labels(assigned, overrides.labels)
     balance = class_balance_picture(class_balance(table))
     return Result(

@@ -88,7 +88,7 @@ def assign_splits(
     )
     # Artists are linked by every row of a work, usable or not: an image that arrives later must not move any row.
     unseen = _held_out_artists(works.join(artworks.select("artwork_id", "artist_id"), on="artwork_id"), config)
-    split_of = {work_id: _work_split(work_id, config) for work_id in rows["work_id"].unique()}
+    split_of = {work_id: work_split(work_id, config) for work_id in rows["work_id"].unique()}
     by_work = pl.col("work_id").replace_strict(split_of, return_dtype=pl.String)
     is_unseen = pl.col("artist_id").is_in(sorted(unseen)).fill_null(value=False)
     return (
@@ -112,7 +112,8 @@ def split_counts(splits: pl.DataFrame) -> dict[str, int]:
     return {name: counts.get(name, 0) for name in SPLIT_NAMES}
 
 
-def _work_split(work_id: str, config: SplitConfig) -> str:
+def work_split(work_id: str, config: SplitConfig) -> str:
+    """The split of a work whose artist is not held out whole, by the hash of its name alone."""
     share = hash_fraction(config.salt, "work", work_id)
     if share < config.test:
         return "test"

@@ -4,11 +4,12 @@ import dagster as dg
 
 from artpipe.lake.parquet import read_table, read_table_if_exists
 from artpipe.lake.paths import DataLake
+from artpipe.orchestration.check import pipeline_check
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import markdown_table
 
 
-@dg.asset_check(asset="splits", blocking=True)
+@pipeline_check(asset="splits", blocking=True)
 def no_work_crosses_splits(splits: DataFrame) -> dg.AssetCheckResult:
     """A painting, its details and its other photographs are all in one split."""
     from artpipe.splits import leaks
@@ -16,7 +17,7 @@ def no_work_crosses_splits(splits: DataFrame) -> dg.AssetCheckResult:
     return _none_found(leaks.crossing_works(splits))
 
 
-@dg.asset_check(asset="splits", blocking=True)
+@pipeline_check(asset="splits", blocking=True)
 def no_near_duplicate_crosses_splits(splits: DataFrame, lake: dg.ResourceParam[DataLake]) -> dg.AssetCheckResult:
     """No two images that look the same are in different splits, whatever the catalogue calls them."""
     from artpipe.images.store import ImageStore
@@ -29,7 +30,7 @@ def no_near_duplicate_crosses_splits(splits: DataFrame, lake: dg.ResourceParam[D
     return _none_found(leaks.crossing_near_duplicates(splits, pairs))
 
 
-@dg.asset_check(asset="splits", blocking=True)
+@pipeline_check(asset="splits", blocking=True)
 def unseen_artists_are_unseen(splits: DataFrame) -> dg.AssetCheckResult:
     """An artist held out whole has no work in another split, and every such artist is known by name."""
     from artpipe.splits import leaks
@@ -38,7 +39,7 @@ def unseen_artists_are_unseen(splits: DataFrame) -> dg.AssetCheckResult:
     return _none_found(elsewhere if elsewhere.height else leaks.unknown_artists_among_unseen(splits))
 
 
-@dg.asset_check(asset="splits")
+@pipeline_check(asset="splits")
 def every_measured_class_has_training_works(splits: DataFrame) -> dg.AssetCheckResult:
     """Every class of a held-out split has works in the training split."""
     from artpipe.splits import leaks

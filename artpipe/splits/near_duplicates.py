@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from artpipe.catalog.titles import base_title
+from artpipe.images.fingerprint import BALANCED_BITS
+from artpipe.images.placeholders import MAX_ARTISTS
 from artpipe.schema import STORED
-from artpipe.splits.titles import base_title
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,8 +37,6 @@ MAX_TITLES_OF_DISTINCTIVE_WORD = 3
 """A word is distinctive if at most this many of its artist's titles hold it."""
 _MIN_WORD_LETTERS = 4
 
-# A DCT hash has about 32 bits set; one far from that comes from a flat or nearly flat picture and identifies nothing.
-BALANCED_BITS = (12, 52)
 # More than any painting has photographs: the hash describes a kind of picture, not this picture.
 MAX_LOOKALIKES = 24
 
@@ -47,8 +47,9 @@ NEAR_DUPLICATES = pl.Schema({"left": pl.String(), "right": pl.String(), "bits": 
 def find_near_duplicates(artworks: pl.DataFrame, images: pl.DataFrame) -> pl.DataFrame:
     """Pairs of artworks whose stored images are the same file or look alike.
 
-    Hashes that identify too little (flat pictures, and pictures with more than `MAX_LOOKALIKES` lookalikes) give no
-    pair; identical files always do.
+    Hashes that identify too little give no pair: those of flat pictures, and those with more than `MAX_LOOKALIKES`
+    lookalikes, or lookalikes by more than `MAX_ARTISTS` artists. Identical files always do: one that many works share
+    is a placeholder, and not stored.
 
     Args:
         artworks: `artwork_id`, `artist_id`, `title`.
@@ -137,12 +138,26 @@ def _lookalikes(images: pl.DataFrame) -> list[pl.DataFrame]:
     lookalikes = np.bincount(number, minlength=len(distinct)) - 1
     np.add.at(lookalikes, near["hash"].to_numpy(), near["images_other"].to_numpy())
     np.add.at(lookalikes, near["other"].to_numpy(), near["images"].to_numpy())
-    distinctive = np.flatnonzero(lookalikes <= MAX_LOOKALIKES).tolist()
+    is_distinctive = (lookalikes <= MAX_LOOKALIKES) & (_artists(images, near, len(distinct)) <= MAX_ARTISTS)
+    distinctive = np.flatnonzero(is_distinctive).tolist()
     near = near.filter(pl.col("hash").is_in(distinctive) & pl.col("other").is_in(distinctive))
     return [
         _pairs(near["artwork_id"], near["artwork_id_other"], near["bits"]),
         _chained(images.filter(pl.col("hash").is_in(distinctive)), "hash"),
     ]
+
+
+def _artists(images: pl.DataFrame, near: pl.DataFrame, hashes: int) -> "NDArray[np.int64]":
+    """Under how many artists each hash, or one within `MAX_BITS` of it, is found."""
+    close = near.filter(pl.col("bits") <= MAX_BITS)
+    each = pl.concat(
+        [
+            images.select("hash", "artist_id"),
+            close.select("hash", artist_id="artist_id_other"),
+            close.select(hash="other", artist_id="artist_id"),
+        ]
+    ).unique()
+    return np.bincount(each["hash"].to_numpy(), minlength=hashes)
 
 
 def _share_title_words(pairs: pl.DataFrame, images: pl.DataFrame) -> pl.DataFrame:

@@ -1,15 +1,19 @@
 """Which artworks are one work: a painting, its details and its other photographs.
 
 A detail shows its painting's pixels, so all of them must share a split. `assign.py` hashes the `work_id` made here.
-Joining two works by mistake costs a little variety; failing to join them leaks, so doubt joins.
+Joining two works by mistake costs a little variety; failing to join them leaks, so doubt joins. A link lasts as long as
+what it rests on; what a trained model saw is in the model's own record (`models/learned.py`).
 """
 
 from collections.abc import Hashable, Iterable
 
 import polars as pl
 
-from artpipe.splits.assign import SPLIT_NAMES
-from artpipe.splits.titles import base_title, normalised, shows_a_part
+from artpipe.catalog.titles import base_title, normalised, shows_a_part
+from artpipe.splits.assign import SPLIT_NAMES, SplitConfig, work_split
+
+WORKS = pl.Schema(dict.fromkeys(("artwork_id", "work_id", "own_work_id"), pl.String()))
+"""One row is an artwork, the work it belongs to now, and the name that it gives that work: the one it had first."""
 
 _UNKNOWN = frozenset({"", "-", "?", "unknown"})
 
@@ -19,6 +23,7 @@ def group_works(
     near_duplicates: pl.DataFrame,
     previous: pl.DataFrame | None = None,
     same_work: pl.DataFrame | None = None,
+    config: SplitConfig | None = None,
 ) -> pl.DataFrame:
     """Assign every artwork to a work.
 
@@ -29,21 +34,22 @@ def group_works(
     - same artist, form and whole title, and also the same date, technique and location (not all of them unknown);
       a title such as `Still-Life` alone joins nothing;
     - the same file, or photographs that look alike (`near_duplicates.py`);
-    - a person joined them in `same_work`;
-    - they were one work in `previous`: what a model may have learned from as one work is never parted.
+    - a person joined them in `same_work`.
 
     A work is named after its whole picture with the smallest id, so a new detail renames nothing; a work that was in
     `previous` keeps its name whatever joins it. Where two previous works turn out to be one, the name whose split
-    comes first in `SPLIT_NAMES` stays, then the smaller one: only this moves rows, and never out of `train`.
+    comes first in `SPLIT_NAMES` stays, then the smaller one, so that rows never move out of `train`. Each artwork
+    keeps the name that its work had at first: where the link goes, both works have their own names and splits again.
 
     Args:
         artworks: table `artworks`.
         near_duplicates: `left` and `right`, as made by `find_near_duplicates`.
-        previous: table `splits` of the last run, if there is one.
+        previous: table `WORKS` of the last run, or table `splits` of a lake that has none; None in the first run.
         same_work: pairs of artworks, `left` and `right`, if there are any; one that is not in `artworks` joins nothing.
+        config: decides which split a name hashes to.
 
     Returns:
-        `artwork_id`, `work_id`, one row an artwork, sorted by `artwork_id`; the same for any order of the rows.
+        Table `WORKS`, sorted by `artwork_id`; the same for any order of the rows.
     """
     artworks = artworks.unique("artwork_id").sort("artwork_id")
     ids: list[str] = artworks["artwork_id"].to_list()
@@ -59,22 +65,28 @@ def group_works(
         for left, right in () if pairs is None else pairs.select("left", "right").iter_rows():
             if left in position and right in position:
                 sets.join((position[left], position[right]))
-    previous_name, rank = _previous_works(previous)
-    for group in _groups((previous_name[name], i) for i, name in enumerate(ids) if name in previous_name):
-        sets.join(group)
-
-    work_ids = [""] * len(ids)
-    for group in sets.members():
-        names = {previous_name[ids[i]] for i in group if ids[i] in previous_name}
+    config = config or SplitConfig()
+    own = _own_names(previous)
+    groups = list(sets.members())
+    owner = _owners(groups, ids, own)
+    rows: list[tuple[str, str, str]] = []
+    for number, group in enumerate(groups):
+        names = {name for i in group if (name := own.get(ids[i])) is not None and owner[name] == number}
         if names:
-            work_id = min(names, key=lambda name: (rank[name], name))
+            work_id = min(names, key=lambda name: (SPLIT_NAMES.index(work_split(name, config)), name))
         else:
             work_id = ids[min(group, key=lambda i: (is_part[i], ids[i]))]
         for i in group:
-            work_ids[i] = work_id
-    return pl.DataFrame(
-        {"artwork_id": ids, "work_id": work_ids}, schema=dict.fromkeys(("artwork_id", "work_id"), pl.String)
-    )
+            name = own.get(ids[i])
+            rows.append((ids[i], work_id, name if name in names else work_id))
+    return pl.DataFrame(rows, WORKS, orient="row").sort("artwork_id")
+
+
+def remember_works(works: pl.DataFrame, previous: pl.DataFrame | None) -> pl.DataFrame:
+    """Table `WORKS` for the next run: of all artworks now, and of those that have left the catalogue since."""
+    if previous is None or "own_work_id" not in previous.columns:
+        return works
+    return pl.concat([works, previous.join(works, on="artwork_id", how="anti")]).sort("artwork_id")
 
 
 def _title_groups(artworks: pl.DataFrame, is_part: list[bool]) -> Iterable[list[int]]:
@@ -103,16 +115,24 @@ def _groups(keyed: Iterable[tuple[Hashable, int]]) -> list[list[int]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _previous_works(previous: pl.DataFrame | None) -> tuple[dict[str, str], dict[str, int]]:
-    """The work that each artwork had, and the rank of each work's split; 0 wins."""
-    name_of: dict[str, str] = {}
-    ranks: dict[str, int] = {}
-    if previous is not None:
-        for artwork_id, work_id, split in previous.select("artwork_id", "work_id", "split").iter_rows():
-            name_of[artwork_id] = work_id
-            rank = SPLIT_NAMES.index(split)
-            ranks[work_id] = min(ranks.get(work_id, rank), rank)
-    return name_of, ranks
+def _own_names(previous: pl.DataFrame | None) -> dict[str, str]:
+    """The name that each artwork gives its work."""
+    if previous is None:
+        return {}
+    own = "own_work_id" if "own_work_id" in previous.columns else "work_id"
+    return dict(previous.select("artwork_id", own).iter_rows())
+
+
+def _owners(groups: list[list[int]], ids: list[str], own: dict[str, str]) -> dict[str, int]:
+    """The one group that may have each name: that of the artwork it names, else the first that brings it."""
+    found: dict[str, int] = {}
+    for number, group in enumerate(groups):
+        for i in group:
+            if ids[i] in own:
+                found.setdefault(own[ids[i]], number)
+    for number, group in enumerate(groups):
+        found |= {ids[i]: number for i in group}
+    return found
 
 
 class _DisjointSets:

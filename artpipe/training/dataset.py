@@ -68,16 +68,13 @@ class ArtDataset(Dataset[PixelBatch]):
 
     def __getitems__(self, plan: BatchPlan) -> PixelBatch:
         """The examples of a plan, augmented with its own random generator; a DataLoader passes its sampler's items."""
-        pixels = self.cache.pixels
         count = len(plan.examples)
-        originals = [torch.from_numpy(pixels[row]) for row in self.rows[plan.examples]]
+        squares = torch.from_numpy(self.cache.squares(self.rows[plan.examples]))
         gains, offsets = torch.ones(count), torch.zeros(count)
-        if self.augmentation is None:
-            squares = torch.stack(originals)
-        else:
+        if self.augmentation is not None:
             rng = np.random.default_rng((self.seed, plan.epoch, plan.step))
             draws = self.augmentation.draw(rng, count, self.cache.image_px)
-            squares = crop_and_flip(originals, draws)
+            squares = crop_and_flip(list(squares), draws)
             gains, offsets = torch.from_numpy(draws.gains), torch.from_numpy(draws.offsets)
         labels = torch.from_numpy(self.labels[plan.examples])
         return PixelBatch(squares, labels, gains, offsets, torch.from_numpy(plan.examples))

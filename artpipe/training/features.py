@@ -59,11 +59,11 @@ def compute_features(
     """
     body, dtype = inference_form(backbone, transform.size, device)
     normalise = Normalise(transform, device, dtype)
-    rows, pixels = cache.rows(keys), cache.pixels
+    rows = cache.rows(keys)
     batches: list[np.ndarray] = []
     with (progress or SilentProgress()).track("features", len(rows), "images") as step, torch.inference_mode():
         for first in range(0, len(rows), BATCH_SIZE):
-            squares = [torch.from_numpy(pixels[row]) for row in rows[first : first + BATCH_SIZE]]
+            squares = list(torch.from_numpy(cache.squares(rows[first : first + BATCH_SIZE])))
             views = [body(normalise(each)).to(torch.float16).cpu() for each in (squares, mirrored(squares))]
             batches.append(torch.stack(views, dim=1).numpy())
             step.advance(len(squares))

@@ -37,8 +37,8 @@ class Hit(BaseModel):
     artist: str | None
     title: str | None
     date_text: str | None
-    year_from: int | None
-    year_to: int | None
+    year_from: int | None = Field(description="the first year; negative before Christ, -500 is 500 BC")
+    year_to: int | None = Field(description="the last year")
     style: str | None
     period: str | None
     type: str | None

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from artpipe import __version__
 from artpipe.images.reading import read_picture as open_picture
 from artpipe.lake.paths import DataLake
+from artpipe.schema import year_text
 from artpipe.web.comparisons import ComparisonFailedError, Comparisons
 from artpipe.web.config import WebConfig
 from artpipe.web.decoding import DecodingWorkers, UploadRefusedError
@@ -183,6 +184,7 @@ def page_templates() -> "Environment":
         "percent": _percent,
         "thousands": "{:,}".format,
         "moment": _utc_text,
+        "year": lambda value: year_text(value) if isinstance(value, int) else value,
     }
     return templates
 

@@ -13,7 +13,6 @@ import polars as pl
 from artpipe.search.collection import Collection, UnknownArtworkError
 from artpipe.search.filters import LABELS, folded
 from artpipe.search.hit_builder import HIT_METADATA
-from artpipe.search.request import MAX_K
 from artpipe.search.text import WordMatch
 from artpipe.web.questions import PAGE_SIZE, Question, UnusableQuestionError
 from artpipe.web.tokens import Verdict
@@ -25,10 +24,14 @@ if TYPE_CHECKING:
     from artpipe.search.matching import Facets
     from artpipe.search.novelty import Novelty
     from artpipe.search.suggestions import Suggestion
+    from artpipe.vectors.nearest import Positions
     from artpipe.web.tokens import EncodedPicture
 
+_SHOWN = ("artwork_id", "artist_id", "jpeg_sha256", "work_id", *HIT_METADATA)
 MAX_RANKED = 480
 """How many works a search by similarity lists on all pages: similarity means little beyond."""
+SAMPLE = 24
+"""How many works there are to start from."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,11 @@ class Catalogue:
     """
 
     def __init__(self, collection: Collection) -> None:
-        self.collection = collection
+        self.collection, self.snapshot = collection, collection.snapshot
         self.version = collection.version
-        self.works = collection.works
-        self._shown = collection.works.select("artwork_id", "artist_id", "jpeg_sha256", "work_id", *HIT_METADATA)
 
     def __len__(self) -> int:
-        return self.works.height
+        return len(self.collection)
 
     def __contains__(self, artwork_id: object) -> bool:
         return artwork_id in self.collection
@@ -145,23 +146,30 @@ class Catalogue:
         """Details and other photographs of a work."""
         if work["work_id"] is None:
             return []
-        same = (pl.col("work_id") == work["work_id"]) & (pl.col("artwork_id") != work["artwork_id"])
-        return self._shown.filter(same).to_dicts()
+        works = self.snapshot.columns(["artwork_id", "work_id"])
+        same = (works["work_id"] == work["work_id"]) & (works["artwork_id"] != work["artwork_id"])
+        return self._shown(same.arg_true()).to_dicts()
 
     def works_of(self, artist_id: str) -> list[dict[str, Any]]:
         """An artist's works in the order of their years."""
-        found = self._shown.filter(pl.col("artist_id") == artist_id)
-        return found.sort("year_from", "title", "artwork_id", nulls_last=True).to_dicts()
+        found = self.snapshot.columns(["artist_id"])["artist_id"] == artist_id
+        return self._shown(found.arg_true()).sort("year_from", "title", "artwork_id", nulls_last=True).to_dicts()
 
     def sample(self, count: int) -> list[dict[str, Any]]:
-        """A sample of works to start from: spread over the collection by a hash, the same on every visit."""
-        main = self._shown.filter(pl.col("work_id") == pl.col("artwork_id"))
-        return main.sort("jpeg_sha256", "artwork_id").head(count).to_dicts()
+        """At most `SAMPLE` works to start from: spread over the collection by a hash, the same on every visit."""
+        return self._sample[:count]
+
+    @cached_property
+    def _sample(self) -> list[dict[str, Any]]:
+        works = self.snapshot.columns(["artwork_id", "work_id", "jpeg_sha256"]).with_row_index("position")
+        main = works.filter(pl.col("work_id") == pl.col("artwork_id"))
+        first = main.bottom_k(SAMPLE, by=["jpeg_sha256", "artwork_id"]).sort("jpeg_sha256", "artwork_id")
+        return self._shown(first["position"]).to_dicts()
 
     @cached_property
     def artists(self) -> list[dict[str, Any]]:
         """Every artist with the number of works: `artist_id`, `artist`, `works`, `initial`, by name."""
-        named = self.works.filter(pl.col("artist_id").is_not_null() & pl.col("artist").is_not_null())
+        named = self.snapshot.columns(["artist_id", "artist"]).drop_nulls()
         counted = named.group_by("artist_id").agg(pl.col("artist").first(), works=pl.len())
         initial = pl.col("artist").map_elements(lambda name: folded(name)[:1].upper(), return_dtype=pl.String)
         return counted.with_columns(initial=initial).sort("artist", "artist_id").to_dicts()
@@ -204,9 +212,13 @@ class Catalogue:
             raise UnusableQuestionError("`unlike` needs something to be similar to; name a work with `like`.")
         if words is None:
             return self.collection.browse(size, where, offset=first)
-        return self.collection.find(words, size or MAX_K, where, offset=first, loosen=False)
+        return self.collection.find(words, size or len(self), where, offset=first, loosen=False)
 
     def _rows(self, hits: "Hits") -> pl.DataFrame:
         """The hits with the columns that pages need."""
-        rows = self._shown[hits.positions]
+        rows = self._shown(hits.positions)
         return rows.insert_column(1, hits["similarity"]) if "similarity" in hits.columns else rows
+
+    def _shown(self, positions: "Positions | pl.Series") -> pl.DataFrame:
+        """What pages show of some rows."""
+        return self.snapshot.works_at(positions.to_numpy() if isinstance(positions, pl.Series) else positions, _SHOWN)

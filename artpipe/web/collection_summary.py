@@ -62,8 +62,8 @@ def evaluation_scores(lake: DataLake) -> list[dict[str, Any]]:
 
 def completeness(catalogue: "Catalogue") -> list[tuple[str, float]]:
     """For each column that people filter on, the share of works that have a value."""
-    works = catalogue.works
     columns = (*TASKS, "school", "year_from", "technique", "location")
+    works = catalogue.snapshot.columns(columns)
     shares = [(name, 1 - works[name].null_count() / max(1, works.height)) for name in columns]
     return [(name.removesuffix("_from"), share) for name, share in shares]
 
@@ -99,14 +99,12 @@ def update_times(lake: DataLake) -> list[tuple[str, datetime]]:
 
 def mismatches(lake: DataLake, catalogue: "Catalogue") -> list[str]:
     """Which of the served parts do not match, with the asset to materialise; empty where all do."""
-    from artpipe.embedding.table import vectors_version
-
     found: list[str] = []
     served = served_model_id(lake)
     if served is not None and catalogue.collection.model_ids != [served]:
         found.append("The embeddings were made by an earlier model than the served one (embeddings).")
     index = read_card(lake)
-    if index is not None and index.content_version != vectors_version(catalogue.works):
+    if index is not None and index.content_version != catalogue.snapshot.content_version:
         if catalogue.collection.index.nearest.kind == LanceSearch.kind:
             found.append(
                 "The search index does not know the newest works, which are compared one by one (search_index)."
@@ -119,7 +117,8 @@ def mismatches(lake: DataLake, catalogue: "Catalogue") -> list[str]:
     if not catalogue.has_words:
         found.append("There is no text index, so words cannot be searched (text_index).")
     places = read_table_if_exists(lake, "art_map")
-    unplaced = len(catalogue) if places is None else catalogue.works.join(places, on="artwork_id", how="anti").height
+    works = catalogue.snapshot.rows
+    unplaced = works.height if places is None else works.join(places, on="artwork_id", how="anti").height
     if unplaced:
         found.append(f"{unplaced:,} works are not on the map yet (art_map).")
     return found

@@ -72,7 +72,7 @@ class _SiteWriter:
         self.thumbnails = Thumbnails(lake)
 
     def write(self, progress: Progress, abstain_below: float) -> ExportedSite:
-        ids: list[str] = self.catalogue.works["artwork_id"].to_list()
+        ids: list[str] = self.catalogue.snapshot.rows["artwork_id"].to_list()
         # An id becomes a path, which must not lead out of the folder.
         exported = [one for one in ids if _SAFE_ID.fullmatch(one)]
         left_out = [one for one in ids if not _SAFE_ID.fullmatch(one)]

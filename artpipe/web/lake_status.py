@@ -83,7 +83,8 @@ class LakeStatus:
     def latest(self) -> StatusReport | None:
         """The last report, at once; None before the first. Starts an update where it is too old."""
         with self._lock:
-            is_old = self._report is None or self._now() - self._report.at > MAX_AGE
+            # Its time may also lie ahead, where the clock was put back since.
+            is_old = self._report is None or abs(self._now() - self._report.at) > MAX_AGE
             if is_old and self._update is None:
                 self._update = threading.Thread(target=self._run_update, name="artpipe-status", daemon=True)
                 self._update.start()

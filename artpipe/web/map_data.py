@@ -58,7 +58,8 @@ def read_map(lake: DataLake, catalogue: "Catalogue") -> MapData:
     places = read_table_if_exists(lake, "art_map")
     if places is None:
         raise NoMapError
-    placed = catalogue.works.join(places.select("artwork_id", "x", "y"), on="artwork_id", maintain_order="left")
+    works = catalogue.snapshot.columns(["artwork_id", "title", "artist", *TASKS])
+    placed = works.join(places.select("artwork_id", "x", "y"), on="artwork_id", maintain_order="left")
     return map_data(placed)
 
 

@@ -128,7 +128,7 @@ def collection_context(lake: DataLake, catalogue: "Catalogue") -> dict[str, Any]
         ("works", len(catalogue)),
         ("artists", len(catalogue.artists)),
         ("schools", len(facets["school"])),
-        ("different paintings", catalogue.works["work_id"].n_unique()),
+        ("different paintings", catalogue.snapshot.rows["work_id"].n_unique()),
     ]
     return {
         "counts": counts,

@@ -14,7 +14,7 @@ PAGE_SIZE = 24
 MAX_PAGE = 10_000
 MAX_EXAMPLES = 12
 """Most works named with `like`, and with `unlike`: the mean of many vectors is similar to everything."""
-_YEAR = r"^\s*(-?[0-9]{1,4})?\s*$"
+_YEAR = r"^\s*(-?[0-9]{1,4}|[0-9]{1,4}\s*[Bb]\.?\s?[Cc]\.?(\s?[Ee]\.?)?)?\s*$"
 
 _WORDS = "to be found in titles, artists and techniques"
 _Ids = tuple[Annotated[str, Field(max_length=300)], ...]

@@ -9,7 +9,8 @@ one process, in turn:
 - `revalidated`: a refresh when nothing changed and every image's last response is too old, so each gets a
   conditional request;
 - `conditional_requests`: those very requests alone, without the lake, at the same concurrency;
-- `one_painting`: the embedding and indexing of one added painting, compared with those of all of them;
+- `one_painting`: the embedding and indexing of one added painting, compared with those of all of them; nothing is
+  embedded where a sample (`--limit`) does not take it;
 - `status`: the seconds of a new process that runs `artpipe status`.
 
 Prints one JSON line. The first run's time without training is what the ratios are of.
@@ -131,7 +132,7 @@ def main() -> None:
             status_s = time.perf_counter() - began
             add_painting(site)
             added = run()
-    one_s = added.seconds_by_asset["embeddings"] + added.seconds_by_asset["search_index"]
+    one_s = sum(added.seconds_by_asset.get(name, 0.0) for name in ("embeddings", "search_index"))
     result = {
         "what": "refresh",
         "images": count,

@@ -5,28 +5,34 @@
 
 Every contender runs in a process of its own, with a time limit. It is tuned on half of the queries, to the fastest
 setting of its grid that reaches recall@10 0.99, and measured on the other half, in turns with an exact matrix product
-over the same vectors, so that its ratio to the product holds on a busy machine. `memory_mb` is what the process holds
-after the searches, before the product. faiss, hnswlib and usearch are yardsticks: they are left out where they are not
-installed. The vectors are like pooled features: clusters with a long tail of sizes, few true dimensions, a mean that is
-not zero. Queries are rows with noise of a third to the whole of their length. Prints and keeps one JSON line for each
-contender; `--table` writes them as Markdown.
+over the same vectors, so that its ratio to the product holds on a busy machine. A build has its seconds and those of
+the processor (`build_cpu_s`). `memory_mb` is what the process holds after the searches, before the product. faiss,
+hnswlib and usearch are yardsticks: they are left out where they are not installed. The vectors are like pooled
+features: clusters with a long tail of sizes, few true dimensions, a mean that is not zero. Queries are rows with noise
+of a third to the whole of their length. Prints and keeps one JSON line for each contender; `--table` writes them as
+Markdown.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from artpipe.vectors.row_addresses import RowAddresses
+
+if TYPE_CHECKING:
+    from artpipe.lake.paths import DataLake
 
 K = 10
 WANTED_RECALL = 0.99
@@ -83,46 +89,76 @@ class Data:
         asked = unit(vectors[np.sort(rng.choice(self.rows, queries, replace=False))] + noise)
         np.save(self.folder / "queries.npy", asked)
         draw = np.random.default_rng(2).random(self.rows)
-        truth = {"all": true_neighbours(vectors, asked, None)}
-        truth |= {str(share): true_neighbours(vectors, asked, draw < share) for share in SHARES}
-        truth["changed"] = true_neighbours(self.changed(vectors), asked, None)
+        nearest = {name: Nearest(len(asked)) for name in ("all", *map(str, SHARES), "changed")}
+        rows, replaced = self.changed_rows, self.replaced(vectors)
+        for first in range(0, self.rows, 100_000):
+            block = slice(first, first + 100_000)
+            products = asked @ np.asarray(vectors[block]).T
+            numbers = np.arange(first, first + products.shape[1])
+            nearest["all"].add(products, numbers)
+            for share in SHARES:
+                allowed = draw[block] < share
+                nearest[str(share)].add(products[:, allowed], numbers[allowed])
+            here = slice(*np.searchsorted(rows, (block.start, block.stop)))
+            products[:, rows[here] - first] = asked @ replaced[here].T
+            nearest["changed"].add(products, numbers)
+        truth = {name: found.rows for name, found in nearest.items()}
         np.savez(self.folder / "truth.npz", **truth)  # pyright: ignore[reportArgumentType]
 
-    def changed(self, vectors: Matrix) -> Matrix:
-        """The vectors after every twentieth row was replaced by another one."""
-        changed = np.array(vectors)
+    def replaced(self, vectors: Matrix) -> Matrix:
+        """What every twentieth row is replaced by."""
         rows = self.changed_rows
-        changed[rows] = unit(vectors[rows] + 0.5 * vectors[rows[::-1]])
-        return changed
+        return unit(vectors[rows] + 0.5 * vectors[rows[::-1]])
 
     @property
     def changed_rows(self) -> NDArray[np.int64]:
         return np.arange(0, self.rows, round(1 / CHANGED))
 
 
-def true_neighbours(vectors: Matrix, asked: Matrix, allowed: Mask | None) -> NDArray[np.int64]:
-    best = np.full((len(asked), K), -2.0)
-    rows = np.zeros((len(asked), K), dtype=np.int64)
-    for first in range(0, len(vectors), 100_000):
-        part = asked @ np.asarray(vectors[first : first + 100_000]).T
-        if allowed is not None:
-            part[:, ~allowed[first : first + 100_000]] = -2.0
-        near = np.argpartition(part, -K, axis=1)[:, -K:]
-        scores = np.concatenate([best, np.take_along_axis(part, near, 1)], axis=1)
-        candidates = np.concatenate([rows, near + first], axis=1)
+class Nearest:
+    """The K nearest rows of each query, over blocks of the vectors."""
+
+    def __init__(self, queries: int) -> None:
+        self.best = np.full((queries, K), -2.0)
+        self.rows = np.zeros((queries, K), dtype=np.int64)
+
+    def add(self, products: NDArray[np.floating], numbers: NDArray[np.int64]) -> None:
+        """Products (Q, B) with the rows of these numbers."""
+        near = np.argpartition(products, -min(K, len(numbers)), axis=1)[:, -K:]
+        scores = np.concatenate([self.best, np.take_along_axis(products, near, 1)], axis=1)
+        candidates = np.concatenate([self.rows, numbers[near]], axis=1)
         kept = np.argpartition(scores, -K, axis=1)[:, -K:]
-        best, rows = np.take_along_axis(scores, kept, 1), np.take_along_axis(candidates, kept, 1)
-    return rows
+        self.best, self.rows = np.take_along_axis(scores, kept, 1), np.take_along_axis(candidates, kept, 1)
+
+
+class Stopwatch:
+    """The seconds of a `with` block, and those of the processor in this process and its children."""
+
+    seconds = cpu_seconds = 0.0
+
+    def __enter__(self) -> None:
+        self.seconds, self.cpu_seconds = time.perf_counter(), spent_by_processor()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds, self.cpu_seconds = time.perf_counter() - self.seconds, spent_by_processor() - self.cpu_seconds
+
+
+def spent_by_processor() -> float:
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in spent)
 
 
 class Contender:
-    """One way to search. `open` builds what it needs; `search` answers one query with rows, best first."""
+    """One way to search. `open` builds what it needs; `search` answers one query with rows, best first.
+
+    `build` measures the part of `open` that builds the index; all of it by default.
+    """
 
     grid: tuple[Settings, ...] = ({},)
     filters = True
 
     def __init__(self, data: Data) -> None:
-        self.data = data
+        self.data, self.build = data, Stopwatch()
 
     def open(self) -> None: ...
 
@@ -180,9 +216,8 @@ class LanceIndex(Contender):
         dataset = lance.write_dataset(
             pa.RecordBatchReader.from_batches(schema, batches()), self.uri, mode="overwrite", max_rows_per_file=32_768
         )
-        self.written = time.perf_counter()
-        dataset.create_index("vector", self.kind, metric="cosine", **self.options)
-        self.index_s = time.perf_counter() - self.written
+        with self.build:
+            dataset.create_index("vector", self.kind, metric="cosine", **self.options)
         for share in SHARES:
             dataset.create_scalar_index(column_of(share), "BITMAP")
         self.dataset = lance.dataset(self.uri)
@@ -211,7 +246,7 @@ class LanceIndex(Contender):
         import pyarrow as pa
 
         rows, result = self.data.changed_rows, {}
-        part = np.ascontiguousarray(self.data.changed(self.data.vectors)[rows])
+        part = self.data.replaced(self.data.vectors)
         columns = {"row": pa.array(rows)}
         columns["vector"] = pa.FixedSizeListArray.from_arrays(pa.array(part.reshape(-1)), part.shape[1])
         for share in SHARES:
@@ -227,6 +262,15 @@ class LanceIndex(Contender):
             ms, found = timed(lambda query: self.search(query, None, **settings), self.data.queries)
             result |= {f"{when}_ms": ms, f"{when}_recall": recall(found, self.data.truth["changed"])}
         return result
+
+
+def in_process(function: Callable[..., object], *args: object) -> None:
+    """Call a function in a process of its own."""
+    process = multiprocessing.get_context("spawn").Process(target=function, args=args)
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise RuntimeError(f"{function} ended with exit status {process.exitcode}")
 
 
 def column_of(share: object) -> str:
@@ -266,15 +310,32 @@ class ThroughCollection(Contender):
     )
 
     def open(self) -> None:
+        from artpipe.search import Collection
+        from artpipe.search.index import read_card, update_index
+
+        lake = self.lake()
+        # In processes of their own, so that `memory_mb` is that of a process that searches.
+        in_process(self.fill)
+        with self.build:
+            in_process(update_index, lake)
+        card = read_card(lake)
+        assert card is not None
+        self.grid = ({"kind": card.kind, **card.parameters},)
+        self.collection = Collection.open(lake, device="cpu")
+        self.collection.warm_up()
+
+    def lake(self) -> "DataLake":
+        from artpipe.lake.paths import DataLake
+
+        return DataLake(self.data.folder / "collection.lance")
+
+    def fill(self) -> None:
+        """Write the table of embeddings."""
         import polars as pl
 
         from artpipe.embedding.table import EmbeddingTable
-        from artpipe.lake.paths import DataLake
-        from artpipe.search import Collection
-        from artpipe.search.index import update_index
 
-        lake = DataLake(self.data.folder / "collection.lance")
-        table = EmbeddingTable(lake)
+        table = EmbeddingTable(self.lake())
         for first in range(0, self.data.rows, 32_768):
             part = np.array(self.data.vectors[first : first + 32_768])
             rows = pl.DataFrame({"row": np.arange(first, first + len(part)), "vector": part})
@@ -299,12 +360,6 @@ class ThroughCollection(Contender):
                     **labels,
                 )
             )
-        began = time.perf_counter()
-        card = update_index(lake)
-        self.index_s = time.perf_counter() - began
-        self.kind = card.kind
-        self.collection = Collection.open(lake, device="cpu")
-        self.collection.warm_up()
 
     def search(self, query: Matrix, allowed: Mask | None, **_: Any) -> NDArray[np.int64]:
         from artpipe.search import SearchFilter
@@ -313,7 +368,7 @@ class ThroughCollection(Contender):
         if allowed is not None:
             share = next(name for name, mask in self.data.masks.items() if mask is allowed)
             where = SearchFilter.model_validate({self.columns[share]: "Yes"})
-        return self.collection.similar(query, K, where)["artwork_id"].str.slice(7).cast(int).to_numpy()
+        return np.array([int(name[7:]) for name in self.collection.similar(query, K, where)["artwork_id"].to_list()])
 
 
 class Faiss(Contender):
@@ -451,14 +506,15 @@ def tuned(contender: Contender, data: Data) -> Settings:
 
 
 def work(name: str, data: Data) -> dict[str, Any]:
-    contender = CONTENDERS[name](data)
-    began = time.perf_counter()
-    contender.open()
-    build_s = round(getattr(contender, "index_s", time.perf_counter() - began), 1)
+    contender, whole = CONTENDERS[name](data), Stopwatch()
+    with whole:
+        contender.open()
+    build = contender.build if contender.build.seconds else whole
     settings = tuned(contender, data)
     half = slice(len(data.queries) // 2, None)
     asked, truth = data.queries[half], data.truth
-    answer: dict[str, Any] = {"contender": name, "rows": data.rows, "build_s": build_s, "settings": settings}
+    answer: dict[str, Any] = {"contender": name, "rows": data.rows, "settings": settings}
+    answer |= {"build_s": round(build.seconds, 1), "build_cpu_s": round(build.cpu_seconds, 1)}
     for share, mask in data.masks.items() if contender.filters else [("all", None)]:
         ms, found = timed(lambda query, m=mask: contender.search(query, m, **settings), asked)
         answer[share] = [ms, recall(found, truth[share][half])]
@@ -469,16 +525,16 @@ def work(name: str, data: Data) -> dict[str, Any]:
             ask = lambda query, m=data.masks[str(share)]: contender.search(query, m, **settings)  # noqa: E731
             ms, found = timed(ask, asked)
             answer[f"{share} by column"] = [ms, recall(found, truth[str(share)][half])]
-    vectors = np.array(data.vectors) if data.vectors.nbytes < 2e9 else data.vectors
+    vectors = contender.nearest.vectors if isinstance(contender, Product) else np.array(data.vectors)
 
     def product(query: Matrix) -> NDArray[np.int64]:
         return np.argpartition(vectors @ query, -K)[-K:]
 
     ours, products = [], []
-    for first in range(0, len(asked), 10):
+    for first in range(0, len(asked), 5):
         products.append(timed(product, asked[first : first + 3])[0])
         time.sleep(0.3)  # a thread of the BLAS spins for a while after a product
-        ours.append(timed(lambda query: contender.search(query, None, **settings), asked[first : first + 10])[0])
+        ours.append(timed(lambda query: contender.search(query, None, **settings), asked[first : first + 5])[0])
     answer |= {"ms": float(np.median(ours)), "product_ms": float(np.median(products))}
     answer["ratio"] = round(float(np.median(np.array(products) / np.array(ours))), 2)
     return answer | {"stale": contender.stale(settings)}
@@ -505,12 +561,13 @@ def markdown(lines: Sequence[dict[str, Any]]) -> str:
             f"{line['ms']:.1f}",
             f"{line['all'][1]:.3f}",
             line["build_s"],
+            line.get("build_cpu_s", "-"),
             line["memory_mb"],
             ", ".join(f"{key} {value}" for key, value in line["settings"].items()) or "-",
         )
         for (rows, name), line in ((key, done[key]) for key in order)
     ]
-    head = ("rows", "contender", "product / it", "ms", "recall@10", "build s", "MB", "settings")
+    head = ("rows", "contender", "product / it", "ms", "recall@10", "build s", "build CPU s", "MB", "settings")
     parts = ["### Without a filter", table(head, figures), "### With a filter: ms (recall@10)"]
     filtered = [
         (f"{key[0]:,}", key[1], *(cell(done[key].get(str(share))) for share in SHARES))
@@ -563,13 +620,15 @@ def main() -> None:
             command = [sys.executable, __file__, "--folder", str(options.folder), "--rows", str(rows)]
             command += ["--dimension", str(options.dimension), "--queries", str(options.queries), "--worker", name]
             environment = os.environ | {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "1"}
+            before = spent_by_processor()
             try:
                 done = subprocess.run(
                     command, stdout=subprocess.PIPE, timeout=options.limit_s, check=True, env=environment
                 )
                 line = done.stdout.decode().splitlines()[-1]
             except subprocess.TimeoutExpired:
-                line = json.dumps({"contender": name, "rows": rows, "failed": f"not done in {options.limit_s} s"})
+                spent = f"not done in {options.limit_s} s, {spent_by_processor() - before:.0f} s of the processor"
+                line = json.dumps({"contender": name, "rows": rows, "failed": spent})
             except subprocess.CalledProcessError as error:
                 line = json.dumps({"contender": name, "rows": rows, "failed": f"exit status {error.returncode}"})
             print(line, flush=True)

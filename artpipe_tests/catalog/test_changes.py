@@ -15,6 +15,7 @@ from artpipe.catalog.changes import (
     diff_artworks,
     first_summary,
     in_words,
+    losses,
     summarize_changes,
 )
 from artpipe.schema import ARTWORKS, CATALOG_CHANGES
@@ -180,3 +181,52 @@ def test_no_crash_doubles_or_loses_a_change(catalogs):
     assert quiet is not None
     assert crashing is not None
     assert crashing.equals(quiet)
+
+
+def lost(before: pl.DataFrame | None, after: pl.DataFrame) -> dict[str, tuple[int, int]]:
+    found = losses(before, after, "artwork_id", "artworks")
+    return {loss.what: (loss.lost, loss.held) for loss in found if loss.lost}
+
+
+CATALOGUE = pl.DataFrame(
+    {
+        "artwork_id": ["a", "b", "c"],
+        "form": ["painting", "painting", "sculpture"],
+        "type": ["portrait", "genre", None],
+        "date_text": ["1500", "-", "1600"],
+        "year_from": [1500, 1450, 1600],
+        "year_source": ["work", "artist", "work"],
+        "is_detail": [True, False, False],
+    }
+)
+
+
+def test_rows_that_are_not_in_the_new_catalogue_are_lost():
+    assert lost(CATALOGUE, CATALOGUE.filter(artwork_id="b")) == {"artworks": (2, 3)}
+    (first, *_) = losses(CATALOGUE, CATALOGUE.filter(artwork_id="b"), "artwork_id", "artworks")
+    assert first.example == "a"
+
+
+def test_nothing_is_lost_of_a_first_catalogue_an_unchanged_and_a_grown_one():
+    grown = pl.concat([CATALOGUE, CATALOGUE.head(1).with_columns(artwork_id=pl.lit("d"), form=pl.lit("mosaics"))])
+    assert lost(None, CATALOGUE) == lost(CATALOGUE, CATALOGUE) == lost(CATALOGUE, grown) == {}
+
+
+def test_labels_that_vanish_are_lost_and_labels_that_change_are_not():
+    assert lost(CATALOGUE, CATALOGUE.with_columns(type=pl.lit(None, pl.String))) == {"values of `type`": (2, 2)}
+    assert lost(CATALOGUE, CATALOGUE.with_columns(type=pl.lit("landscape"))) == {}
+
+
+def test_years_of_the_works_are_lost_where_those_of_the_artists_take_their_place():
+    undated = CATALOGUE.with_columns(date_text=pl.lit("-"), year_source=pl.lit("artist"))
+    assert lost(CATALOGUE, undated) == {"values of `date_text`": (2, 2), "values of `year_source`": (2, 2)}
+
+
+def test_a_category_that_the_catalogue_never_had_is_none():
+    shifted = CATALOGUE.with_columns(form=pl.lit("oil on canvas"))
+    assert lost(CATALOGUE, shifted) == {"values of `form`": (3, 3)}
+    assert lost(CATALOGUE, CATALOGUE.with_columns(form=pl.lit("sculpture"))) == {}
+
+
+def test_a_column_that_one_of_the_two_tables_does_not_have_is_not_compared():
+    assert lost(CATALOGUE.drop("form"), CATALOGUE.drop("type")) == {}

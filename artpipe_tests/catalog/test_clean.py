@@ -142,6 +142,20 @@ def test_an_undated_work_of_an_undated_artist_has_no_year():
     assert (found["year_from"], found["year_to"], found["year_source"]) == (None, None, "none")
 
 
+def test_years_before_christ_are_negative_whether_the_works_or_the_artists():
+    potter = {"author": "NOBODY", "born-died": "(active c. 530-510 B.C.)"}
+    found = only(work("z/x/cup", date="ca. 520-515 B.C.", **potter))
+    assert (found["year_from"], found["year_to"], found["date_flags"]) == (-520, -515, [])
+    assert only(work("z/x/cup", date="-", **potter))["year_from"] == -520
+    assert only(work("z/x/cup", date="520", **potter))["date_flags"] == ["outside_life"]
+
+
+@pytest.mark.parametrize("date", ["No. 1534", "A.H. 935", "1534.12"])
+def test_a_number_that_is_no_year_is_flagged_and_never_counted_as_one(date: str):
+    found = only(work(date=date))
+    assert (found["year_from"], found["year_source"], found["date_flags"]) == (1530, "artist", ["not_a_year"])
+
+
 @pytest.mark.parametrize("date", ["1499", "1561", "1550-70", "17th century", "before 1490", "after 1570", "c. 1570"])
 def test_years_outside_the_artists_life_are_flagged(date: str):
     found = only(work(date=date))
@@ -268,3 +282,12 @@ def test_the_recorded_catalogue_adds_up(shared_gallery: Path):
     rows, result = read(shared_gallery, "site/database/download/data_txt.zip")
     assert result.artworks.height + result.quarantine.height == rows == 4_902
     assert result.artworks["artwork_id"].n_unique() == result.artworks.height
+
+
+def test_html_entities_become_the_characters_they_stand_for():
+    found = only(
+        work(title="Salt &amp; Pepper &#333; Caf&eacute; &#x41;", location="R&D; A&B &nosuch;", technique="&lt;oil&gt;")
+    )
+    assert found["title"] == "Salt & Pepper ō Café A"
+    assert found["location"] == "R&D; A&B &nosuch;"
+    assert found["technique"] == "<oil>"

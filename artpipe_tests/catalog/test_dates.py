@@ -5,12 +5,68 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from artpipe.catalog.dates import parse_date, period_expr
+from artpipe.catalog.dates import EARLIEST_YEAR, LATEST_YEAR, parse_date, period_expr
 
 PRECISIONS = {"exact", "range", "circa", "decade", "century", "before", "after", "unknown"}
 YEARS = ("year_from", "year_to")
 
 DATE_LIKE = st.text(alphabet=list("0123456789 -/.,;()?'scabefortnuyhdl\u2013%"), max_size=30)
+PIECES = (
+    *(
+        "0",
+        "1",
+        "5",
+        "16",
+        "50",
+        "450",
+        "1500",
+        "1650",
+        "9999",
+        "162628",
+        "1650s",
+        "XVI",
+        "16th",
+        "1st",
+        "century",
+        "c.",
+    ),
+    *(
+        "cent.",
+        "millennium",
+        "B.C.",
+        "A.D.",
+        "CE",
+        "A.H.",
+        "circa",
+        "before",
+        "after",
+        "early",
+        "mid-",
+        "late",
+        "-",
+        "/",
+    ),
+    *(
+        "second half",
+        "2nd quarter",
+        "turn of the",
+        "period",
+        "dynasty",
+        "reign of",
+        "(",
+        ")",
+        ",",
+        "?",
+        "or",
+        "to",
+        "and",
+    ),
+    *("cast", "printed", "completed", "May", "12 May", "present", "or later", "onwards", "No.", "s.", "c1596", "C18"),
+    *("1889-06-21", "21.6.1889", "1912.45", "1,250", "Louis XV", "Meiji 20", "with", "from", "until", "by"),
+)
+PIECED = st.lists(st.sampled_from(PIECES), max_size=9).flatmap(
+    lambda pieces: st.sampled_from((" ", "")).map(lambda space: space.join(pieces))
+)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +81,7 @@ DATE_LIKE = st.text(alphabet=list("0123456789 -/.,;()?'scabefortnuyhdl\u2013%"),
         ("1601 (completed)", 1601, 1601, "exact"),
         ("1601-5", 1601, 1605, "range"),
         ("1601-12", 1601, 1612, "range"),
-        ("1698-02", 1698, 1702, "range"),
+        ("1690-15", 1690, 1715, "range"),
         ("1601—1612", 1601, 1612, "range"),
         ("990-1040", 990, 1040, "range"),
         ("1743/44", 1743, 1744, "range"),
@@ -91,6 +147,44 @@ def test_a_typo_with_several_readings_is_flagged_and_not_guessed(text: str):
     assert parsed.flags == ("typo",)
 
 
+@pytest.mark.parametrize(
+    ("text", "years"),
+    [
+        ("1889-06", (1889, 1906)),  # June 1889
+        ("350-25 BC", (-350, -25)),  # 350-325 BC
+        ("27 BC-14", (None, None)),
+        ("-500", (None, None)),
+    ],
+)
+def test_a_text_with_two_usual_readings_is_flagged(text: str, years: tuple[int | None, int | None]):
+    parsed = parse_date(text)
+    assert (parsed.year_from, parsed.year_to) == years
+    assert parsed.flags == ("ambiguous",)
+
+
+def test_a_range_that_runs_backwards_by_far_is_no_date():
+    parsed = parse_date("1570-1200")
+    assert (parsed.year_from, parsed.year_to, parsed.flags) == (None, None, ("reversed",))
+
+
+@given(st.integers(1, 2999), st.integers(1, 2999))
+def test_years_before_christ_are_negative_and_in_order(one: int, other: int):
+    first, last = max(one, other), min(one, other)
+    assert parse_date(f"{one} BC").year_from == parse_date(f"ca. {one} B.C.E.").year_to == -one
+    parsed = parse_date(f"{first} BC-{last} BC")
+    assert (parsed.year_from, parsed.year_to) == (-first, -last)
+    across = parse_date(f"{one} B.C.-A.D. {min(other, 2000)}")
+    assert (across.year_from, across.year_to, across.flags) == (-one, min(other, 2000), ())
+
+
+@given(st.integers(1, 20))
+def test_a_century_is_a_hundred_years_on_either_side_of_christs_birth(number: int):
+    nth = {1: "st", 2: "nd", 3: "rd"}.get(number, "th")
+    after, before = parse_date(f"{number}{nth} century"), parse_date(f"{number}{nth} century B.C.")
+    assert (after.year_from, after.year_to) == (100 * number - 99, 100 * number)
+    assert (before.year_from, before.year_to) == (-100 * number, 99 - 100 * number)
+
+
 @pytest.mark.parametrize("text", ["1650-1640", "1650-40"])
 def test_a_range_that_runs_backwards_is_flagged_and_put_in_order(text: str):
     parsed = parse_date(text)
@@ -105,10 +199,13 @@ def test_a_later_event_is_left_out_and_flagged(text: str):
     assert (parsed.year_from, parsed.year_to, parsed.flags) == (1834, 1834, ("second_date",))
 
 
-@given(st.one_of(st.text(max_size=40), DATE_LIKE))
+@given(st.one_of(st.text(max_size=40), DATE_LIKE, PIECED))
 @example("c. 99999999")
 @example("1698-9-1/2")
 @example("²³th century 0th century")
+@example("turn of the 1st century")
+@example("5 B.C.-0")
+@example("1st century B.C.-A.D.-XVI")
 def test_the_years_of_any_text_are_in_order_or_both_absent(text: str):
     parsed = parse_date(text)
     assert parsed.precision in PRECISIONS
@@ -116,7 +213,8 @@ def test_the_years_of_any_text_are_in_order_or_both_absent(text: str):
         assert parsed.year_from is parsed.year_to is None
         assert parsed.precision == "unknown"
     else:
-        assert 1 <= parsed.year_from <= parsed.year_to
+        assert EARLIEST_YEAR <= parsed.year_from <= parsed.year_to <= LATEST_YEAR
+        assert 0 not in (parsed.year_from, parsed.year_to)
 
 
 @given(st.integers(1000, 2000), st.integers(0, 60))
@@ -132,6 +230,8 @@ def test_a_range_means_the_same_in_full_and_abbreviated(first: int, years: int):
 @pytest.mark.parametrize(
     ("year_from", "year_to", "period"),
     [
+        (-500, -450, "before 1350"),
+        (-100, 50, "before 1350"),
         (1349, 1349, "before 1350"),
         (1350, 1350, "1350-1450"),
         (1449, 1449, "1350-1450"),

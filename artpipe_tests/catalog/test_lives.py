@@ -30,11 +30,26 @@ from artpipe.catalog.lives import Life, corrected_date, parse_life
         ("(b. 1570, Town, d. 1624, Other Town)", 1570, 1624),
         ("(b. ca. 1570, Town, d. after 1624)", 1570, 1624),
         ("(b. ?, Town, d. 1624, Town)", None, 1624),
+        ("(b. c. 1570, C\u00f3rdoba, d. c. 1624)", 1570, 1624),
+        ("(b.c. 1570, d.c. 1624)", 1570, 1624),
+        ("(1570 or after-1624 or before)", 1570, 1624),
+        ("(1570-16245)", 1570, None),
+        ("Florentine, 1570-1624", 1570, 1624),
+        ("(c. 490-c. 430 B.C.)", -490, -430),
+        ("(99-55 BC)", -99, -55),
+        ("(63 B.C.-A.D. 14)", -63, 14),
+        ("(b. 460 B.C., Town, d. 370 B.C.)", -460, -370),
+        ("(d. A.D. 79)", None, 79),
     ],
 )
 def test_birth_and_death_are_read_in_each_of_their_shapes(text: str, born: int | None, died: int | None):
     life = parse_life(text)
     assert (life.born, life.died) == (born, died)
+
+
+def test_a_letter_with_an_accent_makes_no_life_approximate():
+    assert not parse_life("(b. 1570, C\u00f3rdoba, d. 1624)").is_approximate
+    assert parse_life("(b. c1570, Town, d. 1624)").is_approximate
 
 
 @pytest.mark.parametrize(
@@ -47,6 +62,9 @@ def test_birth_and_death_are_read_in_each_of_their_shapes(text: str, born: int |
         ("(active c. 1570 in Town)", 1570, 1570),
         ("(first half of 15th cent.)", 1401, 1450),
         ("(active late 12th century in Town)", 1168, 1200),
+        ("(active 2nd or 3rd quarter of the 14th century)", 1326, 1375),
+        ("(active 5th century B.C.)", -500, -401),
+        ("(active 1748-1471)", None, None),
     ],
 )
 def test_active_years_are_not_birth_and_death(text: str, active_from: int, active_to: int):
@@ -63,6 +81,8 @@ def test_the_middle_of_a_life_lies_between_birth_and_death():
     assert parse_life("(1570-1624)").middle == 1597
     assert parse_life("(active 1570-1580)").middle == 1575
     assert parse_life("(d. 1624)").middle == 1594
+    assert parse_life("(490-430 B.C.)").middle == -460
+    assert parse_life("(10 B.C.-A.D. 10)").middle == 1  # there is no year 0
 
 
 @given(st.text(alphabet=list("0123456789 -/.,()?bdcative\u2013"), max_size=30))

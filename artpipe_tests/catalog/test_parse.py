@@ -121,7 +121,7 @@ def test_a_damaged_byte_in_utf8_quarantines_its_row():
     parsed = parse_catalog(data)
     assert parsed.format.encoding == "UTF-8"
     assert parsed.rows.height == 2
-    assert parsed.quarantine["reason"].to_list() == ["holds bytes that are not UTF-8"]
+    assert parsed.quarantine["reason"].to_list() == ["holds bytes that cannot be decoded"]
 
 
 def test_bytes_undefined_in_windows_1252_are_accepted():
@@ -200,3 +200,29 @@ def test_every_row_with_text_is_a_row_or_in_quarantine(lines: list[str], encodin
     assert parsed.rows.height + parsed.quarantine.height == len(lines)
     numbers = parsed.rows["row_number"].to_list() + parsed.quarantine["row_number"].to_list()
     assert sorted(numbers) == list(range(1, len(lines) + 1))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-16-le"])
+def test_unicode_text_as_excel_saves_it_is_read(encoding: str):
+    rows = [work("Päron"), work("Äpple")]
+    text = ("" if encoding == "utf-16" else "\ufeff") + written(rows)
+    parsed = parse_catalog(text.encode(encoding))
+    assert (fields(parsed), parsed.format.encoding) == (rows, "UTF-16")
+
+
+def test_half_a_character_of_utf16_quarantines_its_row():
+    data = written([work("Pears"), work("Plums")]).encode("utf-16")[:-1]
+    assert parse_catalog(data).rows.height + parse_catalog(data).quarantine.height == 2
+
+
+@pytest.mark.parametrize("delimiter", ["\t", ";"])
+def test_the_only_quoted_field_may_hold_a_line_break(delimiter: str):
+    rows = [work("Pears"), work("Plums", location="Museum,\nNäs"), work("Grapes")]
+    text = written(rows, delimiter).replace("Museum,\nNäs", '"Museum,\nNäs"')
+    assert fields(parse_catalog(text.encode())) == rows
+
+
+def test_a_byte_order_mark_is_no_text_wherever_it_stands():
+    rows = [work("Pears"), work("Plums")]
+    text = "\ufeff\ufeff" + written(rows).replace("Plums", "\ufeffPlums").replace("\r\nÖRN", "\r\n\ufeffÖRN")
+    assert fields(parse_catalog(text.encode())) == rows

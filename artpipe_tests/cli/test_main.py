@@ -86,6 +86,10 @@ def test_search_prints_json_alone():
         (["--years", "1700-"], ["p/painter/blue"]),
         (["--years", "-1700"], ["p/painter/orange"]),
         (["--years", "1640"], ["p/painter/orange"]),
+        (["--years", "500 BC-AD 1645"], ["p/painter/orange"]),
+        (["--years", "500-450 BC"], []),
+        (["--years", "-450 bce"], []),
+        (["--years", "450 BC-"], ["p/painter/orange", "p/painter/blue"]),
     ],
 )
 def test_search_options_become_filters(options: list[str], expected: list[str]):
@@ -128,19 +132,90 @@ def test_a_search_without_a_match_prints_a_message_or_empty_json():
         (["search", "p/painter/red", "--style", "Barok"], "error: no work has the style 'Barok'"),
         (["search", "p/painter/red", "--years", "soon"], "'soon' is not a range of years"),
         (["search", "p/painter/red", "--years", "1700-1600"], "year_from 1700 is after year_to 1600"),
+        (["search", "p/painter/red", "--years", "450-500 BC"], "year_from 450 BC is after year_to 500 BC"),
         (["search", "p/painter/red", "--as-of", "soon"], "error: 'soon' is neither a version nor a date; write 12"),
         (["search", "p/painter/red", "--as-of", "1999-12-31"], "error: the version of 1999-12-31 is not kept: the ol"),
         (["search", "p/painter/red", "--csv", "/none/x.csv"], "error: /none/x.csv cannot be written (No such file or"),
         (["search", "p/painter/red", "--text", "blue"], "error: the words are not indexed yet; materialize"),
         (["search", "p/painter/red", "--k", "0"], "greater than or equal to 1"),
-        (["predict", "gone.jpg"], "error: gone.jpg cannot be read (No such file or directory); give the path of"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_message_on_stderr_and_exit_code_2(arguments: list[str], message: str):
     assert message in re.sub(r"[\s│]+", " ", failure(run(*arguments, "--json")))
 
 
+@pytest.fixture
+def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with two pictures and a damaged one."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("far.jpg", "near.jpg"):
+        Image.new("RGB", (32, 32)).save(name)
+    Path("torn.jpg").write_bytes(Path("far.jpg").read_bytes()[:20])
+    return tmp_path
+
+
+@pytest.mark.usefixtures("lake", "pictures")
+def test_a_picture_that_cannot_be_read_does_not_keep_the_others_from_their_prediction(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    from artpipe.search import Collection
+    from artpipe.search.predictions import Prediction
+
+    def predicted(_: Collection, images: list[object]) -> list[Prediction]:
+        return [Prediction(None, {"type": [("portrait", 0.93)]}, {"type": True}) for _ in images]
+
+    monkeypatch.setattr(Collection, "predict", predicted)
+    result = run("predict", "far.jpg", "torn.jpg", "gone.jpg", "near.jpg", "--json")
+    assert result.exit_code == 2
+    assert [(one["file"], "error" in one) for one in json.loads(result.stdout)] == [
+        ("far.jpg", False),
+        ("torn.jpg", True),
+        ("gone.jpg", True),
+        ("near.jpg", False),
+    ]
+    assert "error: torn.jpg cannot be used" in result.stderr
+    assert "error: gone.jpg cannot be read (No such file or directory); give the path of" in result.stderr
+    shown = run("predict", "far.jpg", "torn.jpg")
+    assert shown.exit_code == 2
+    assert "portrait 93%" in shown.stdout
+
+
+@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_an_interrupt_is_one_line_and_its_own_exit_code(number: str, code: int):
+    program = f"""
+import os, signal, typer
+from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._utils.interrupts import raise_interrupts_as
+from artpipe.cli.main import _Commands
+
+app = typer.Typer(cls=_Commands)
+
+@app.command()
+def work():
+    with raise_interrupts_as(DagsterExecutionInterruptedError):  # as Dagster runs a step
+        os.kill(os.getpid(), signal.{number})
+        signal.pause()
+
+@app.command()
+def other():
+    pass
+
+app(["work"])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr == "interrupted; what was finished is kept: the same command goes on from there.\n"
+
+
 @pytest.mark.usefixtures("lake")
+def test_a_misspelt_variable_is_pointed_out(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ARTPIPE_GALERY", "https://www.wga.hu")
+    result = run("search", COLOURS[0], "--json")
+    assert result.stderr == "ARTPIPE_GALERY is no setting; ARTPIPE_GALLERY may be meant.\n"
+    assert found(result) == [COLOURS[1], COLOURS[2]]
+
+
+@pytest.mark.usefixtures("lake", "pictures")
 def test_an_unsure_label_and_a_picture_out_of_distribution_are_marked(monkeypatch: pytest.MonkeyPatch):
     from artpipe.search import Collection
     from artpipe.search.novelty import Novelty

@@ -45,7 +45,7 @@ def test_a_connection_is_used_again_even_after_an_error_page(gallery, config, re
 
 
 def test_a_whole_body_comes_with_its_validators(gallery, config, reply):
-    headers = {"ETag": '"1"', "Last-Modified": "Tue, 01 Jan 2030 00:00:00 GMT"}
+    headers = {"ETag": '"1"', "Last-Modified": "Wed, 01 Jan 2020 00:00:00 GMT"}
     gallery.on("/a.jpg", reply(200, b"x" * 500_000, headers))
     with GalleryClient(config) as client:
         got = client.get("/a.jpg")
@@ -58,11 +58,19 @@ def test_a_whole_body_comes_with_its_validators(gallery, config, reply):
 def test_an_unchanged_file_is_not_sent_again(gallery, config, reply):
     gallery.on("/a.jpg", reply(304))
     with GalleryClient(config) as client:
-        got = client.get("/a.jpg", etag='"1"', last_modified="Tue, 01 Jan 2030 00:00:00 GMT")
+        got = client.get("/a.jpg", etag='"1"', last_modified="Wed, 01 Jan 2020 00:00:00 GMT")
         assert client.counts.not_modified == 1
     assert (got.outcome, got.etag, got.body) == (Outcome.NOT_MODIFIED, '"1"', b"")
     assert gallery.headers[-1]["if-none-match"] == '"1"'
-    assert gallery.headers[-1]["if-modified-since"] == "Tue, 01 Jan 2030 00:00:00 GMT"
+    assert gallery.headers[-1]["if-modified-since"] == "Wed, 01 Jan 2020 00:00:00 GMT"
+
+
+@pytest.mark.parametrize("date", ["Tue, 01 Jan 2999 00:00:00 GMT", "no date"])
+def test_a_date_that_has_not_come_yet_is_not_taken_for_that_of_the_stored_copy(gallery, config, reply, date):
+    gallery.on("/a.jpg", reply(200, b"new"))
+    with GalleryClient(config) as client:
+        assert client.get("/a.jpg", last_modified=date).body == b"new"
+    assert ("if-modified-since" in gallery.headers[-1]) is (date == "no date")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +95,7 @@ def test_a_permanent_failure_is_not_retried(gallery, config, reply, status, outc
     assert gallery.requests_of("/a.jpg") == 1
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 520, 524])
 def test_a_transient_failure_is_retried(gallery, config, reply, status):
     gallery.on("/a.jpg", reply(status), reply(status), reply(200, b"at last"))
     with GalleryClient(config) as client:
@@ -409,3 +417,11 @@ def settle(value) -> None:
         time.sleep(0.01)
         now = value()
         before, still = now, still + 1 if now == before else 0
+
+
+@pytest.mark.parametrize("path", ["/z/café.jpg", "/z/%e4.jpg", "/z/ä b.jpg"])
+def test_a_redirect_in_raw_utf8_is_followed_to_the_address_it_names(path: str):
+    with GalleryClient(ClientConfig("http://gallery.example")) as client:
+        as_received = path.encode().decode("latin-1")
+        assert client._followed("http://gallery.example/a.jpg", as_received) == f"http://gallery.example{path}"
+        assert client._followed("http://gallery.example/a.jpg", "/z/\xe4.jpg") == "http://gallery.example/z/ä.jpg"

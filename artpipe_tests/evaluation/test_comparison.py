@@ -5,8 +5,7 @@ import polars as pl
 import pytest
 
 from artpipe.evaluation.classification import score_split
-from artpipe.evaluation.comparison import ModelPredictions, compare, exclude_trained_works
-from artpipe.schema import SPLITS
+from artpipe.evaluation.comparison import ModelPredictions, compare
 
 CLASSES = {"style": ("Baroque", "Rococo"), "type": ("portrait", "landscape")}
 
@@ -105,23 +104,3 @@ def test_without_a_labelled_work_there_is_no_comparison_and_nothing_is_no_worse(
         assert not found.is_no_worse(1)
         assert "cannot be compared with old" in found.verdict(0.01)
         assert "7 were left out" in found.verdict(0.01)
-
-
-def test_works_that_a_model_was_trained_on_are_excluded_under_any_work_id():
-    rows = pl.DataFrame(
-        [
-            ("a", "w1", "d", "test", None, None, None, "1"),
-            ("b", "w2", "d", "test", None, None, None, "2"),
-            ("c", "w3", "d", "test", None, None, None, "3"),
-            ("d", "w4", "d", "test", None, None, None, "4"),
-            ("e", "w4", "d", "test", None, None, None, "5"),
-            ("f", "w5", "d", "test", None, None, None, "6"),
-        ],
-        schema=SPLITS,
-        orient="row",
-    )
-    columns = ["artwork_id", "work_id", "split", "jpeg_sha256"]
-    one = pl.DataFrame([("x", "w1", "train", "9"), ("y", "v", "train", "2")], schema=columns, orient="row")
-    other = pl.DataFrame([("c", "v", "train", "9"), ("e", "v", "validation", "9")], schema=columns, orient="row")
-    left = exclude_trained_works(rows, one, other)
-    assert left["artwork_id"].to_list() == ["f"], "by work, by picture, by id, and by another picture of the work"

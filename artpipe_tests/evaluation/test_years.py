@@ -35,6 +35,10 @@ def test_a_work_without_a_year_of_its_own_is_left_out():
     assert score([[1, 0, 0]], [np.nan]).by_mean is None
 
 
+def test_a_work_from_before_the_first_period_is_measured_from_the_start_of_that():
+    assert score([[1, 0, 0]], [-500]).by_best == score([[1, 0, 0]], [1250]).by_best == 150
+
+
 def test_a_near_miss_costs_less_than_a_far_one():
     near, far = score([[0, 1, 0]], [1600]), score([[1, 0, 0]], [1600])
     assert near.by_best < far.by_best

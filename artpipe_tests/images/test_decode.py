@@ -13,6 +13,7 @@ from artpipe.images.decode import (
     UnreadableImageError,
     decode_artwork,
     stored_jpeg,
+    without_metadata,
 )
 
 RED = (200, 30, 40)
@@ -49,6 +50,32 @@ def test_a_small_plain_jpeg_keeps_its_bytes():
     decoded = decode_artwork(data, 100)
     assert decoded.jpeg == data
     assert decoded.sha256 == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("is_progressive", [False, True], ids=["baseline", "progressive"])
+def test_metadata_of_a_small_jpeg_does_not_reach_the_stored_bytes(is_progressive):
+    picture = noisy((90, 80))
+    plain = saved(picture, progressive=is_progressive)
+    exif, srgb = Image.Exif(), ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif[0x010E] = "a description"
+    annotated = (
+        saved(picture, progressive=is_progressive, comment=b"visit our shop \xff\xd9"),
+        saved(picture, progressive=is_progressive, exif=exif),
+        saved(picture, progressive=is_progressive, xmp=b"<x:xmpmeta/>"),
+        saved(picture, progressive=is_progressive, icc_profile=srgb),
+        saved(picture, progressive=is_progressive, dpi=(300, 300)),
+        plain + b"and something after the end",
+    )
+    assert all(data != plain for data in annotated)
+    assert {decode_artwork(data, 100).jpeg for data in annotated} == {plain}
+    assert np.array_equal(np.asarray(stored(annotated[0])), np.asarray(Image.open(io.BytesIO(plain))))
+
+
+def test_a_jpeg_whose_segments_cannot_be_followed_is_compressed_anew():
+    plain = saved(Image.new("RGB", (90, 80), RED))
+    assert without_metadata(plain) == plain
+    assert without_metadata(plain[:-2]) is None
+    assert without_metadata(plain[:2] + b"\x00" + plain[2:]) is None
 
 
 def test_a_small_picture_of_another_format_is_never_enlarged():

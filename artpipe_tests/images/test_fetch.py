@@ -12,6 +12,7 @@ from artpipe.crawler.outcome import Outcome, Request, RequestCounts, Response
 from artpipe.images.fetch import harvest
 from artpipe.images.store import ImageStore
 from artpipe.images.wanted import HarvestConfig, due
+from artpipe.lake.mass_loss import Loss
 from artpipe.lake.paths import DataLake
 from artpipe.lake.versions import table_versions
 from artpipe.schema import ARTWORKS
@@ -101,6 +102,18 @@ def test_a_stored_image_is_not_requested_again_until_its_response_is_old(store):
     run(store, works, gallery)
     assert run(store, works, gallery, NOW + WEEK / 2).requested == 0
     assert run(store, works, gallery, NOW + WEEK).requested == 2
+
+
+def test_a_comment_that_the_source_adds_is_no_other_picture(store):
+    picture, works = Image.effect_noise((60, 80), 40).convert("RGB"), artworks("a/x/one")
+    keys = []
+    for week, comment in enumerate(("", "visit our shop")):
+        out = io.BytesIO()
+        picture.save(out, "JPEG", comment=comment)
+        run(store, works, FakeGallery(one=sent(out.getvalue(), f'"{week}"')), NOW + week * WEEK)
+        keys.append(store.outcomes().select("sha256", "jpeg_sha256").row(0))
+    assert keys[0][0] != keys[1][0]
+    assert keys[0][1] == keys[1][1]
 
 
 def test_a_failed_image_is_requested_by_the_next_harvest(store):
@@ -290,3 +303,108 @@ def test_not_modified_responses_are_one_commit(store):
     assert newest_version(store) == before + 1
     assert store.outcomes()["fetched_at"].unique().to_list() == [NOW + WEEK]
     assert store.outcomes()["etag"].unique().to_list() == ['"1"']
+
+
+def refusing(_: Loss) -> bool:
+    return False
+
+
+NAMES = ("a", "b", "c", "d")
+
+
+@pytest.fixture
+def stored(store) -> pl.DataFrame:
+    """Four artworks whose images are stored."""
+    works = artworks(*(f"a/x/{name}" for name in NAMES))
+    run(store, works, FakeGallery(**{name: sent(jpeg(shade)) for shade, name in enumerate(NAMES)}))
+    return works
+
+
+def try_again(store: ImageStore, works: pl.DataFrame, **answers: Response):
+    return harvest(works, store, FakeGallery(**answers), HarvestConfig(), NOW + WEEK, allows=refusing)
+
+
+def test_images_that_may_not_be_lost_stay_stored_and_are_requested_again_at_once(store, stored):
+    pictures = store.jpegs(stored["artwork_id"].to_list())
+    page, gone = sent(b"<html>log in</html>"), Response(Outcome.GONE, 404, error="the gallery answered 404")
+    refused = Response(Outcome.REFUSED, error="robots.txt")
+    summary = try_again(store, stored, a=page, b=gone, c=refused, d=Response(Outcome.NOT_MODIFIED, 304))
+    assert summary.refused is not None
+    assert (summary.refused.lost, summary.refused.held) == (3, 4)
+    assert changes(summary) == {}
+    rows = store.outcomes()
+    assert rows["status"].to_list() == ["fetched", "fetched", "fetched", "unchanged"]
+    assert rows["error"].to_list()[1:] == ["gone: the gallery answered 404", "refused: robots.txt", None]
+    assert store.jpegs(stored["artwork_id"].to_list()) == pictures
+    again = due(stored, rows, HarvestConfig(), NOW + WEEK)
+    assert again["artwork_id"].to_list() == ["a/x/a", "a/x/b", "a/x/c"]
+    assert again["etag"].to_list() == ['"1"'] * 3, "and conditionally"
+
+
+def test_one_picture_in_place_of_several_is_a_loss_and_another_one_for_each_is_not(store, stored):
+    before = dict(zip(NAMES, store.jpegs(stored["artwork_id"].to_list()), strict=True))
+    placeholder = sent(jpeg(250))
+    summary = try_again(store, stored, a=placeholder, b=sent(jpeg(120)), c=placeholder, d=placeholder)
+    assert summary.refused is not None
+    assert (summary.refused.lost, summary.refused.held) == (3, 4)
+    assert changes(summary) == {"replaced": ["a/x/b"]}
+    after = dict(zip(NAMES, store.jpegs(stored["artwork_id"].to_list()), strict=True))
+    assert [name for name in NAMES if after[name] != before[name]] == ["b"]
+
+
+def test_a_placeholder_is_found_behind_more_new_pictures_than_are_held_in_memory(
+    store, stored, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("artpipe.images.fetch.BATCH_ROWS", 1)
+    placeholder = sent(jpeg(250))
+    summary = try_again(store, stored, a=placeholder, b=sent(jpeg(120)), c=placeholder, d=placeholder)
+    assert summary.refused is not None
+    assert summary.refused.lost == 2, "all but the first, which was written before the second came"
+
+
+def test_what_may_be_lost_is_lost_and_so_is_the_picture_that_one_placeholder_replaces(store, stored):
+    placeholder, gone = sent(jpeg(250)), Response(Outcome.GONE, 404)
+    seen: list[Loss] = []
+    answers = {"a": placeholder, "b": placeholder, "c": gone, "d": sent(jpeg(120))}
+    harvest(
+        stored, store, FakeGallery(**answers), HarvestConfig(), NOW + WEEK, allows=lambda loss: not seen.append(loss)
+    )
+    assert [(loss.lost, loss.held) for loss in seen] == [(3, 4)]
+    assert list(statuses(store).values()) == ["fetched", "fetched", "gone", "fetched"]
+    assert store.outcomes()["sha256"].n_unique() == 3
+
+
+def test_a_refused_harvest_stores_what_is_new(store, stored):
+    works = pl.concat([stored, artworks("a/x/new")])
+    gone = dict.fromkeys(NAMES, Response(Outcome.GONE, 404))
+    summary = try_again(store, works, **gone, new=sent(jpeg(33)))
+    assert changes(summary) == {"new": ["a/x/new"]}
+    assert summary.refused is not None
+    assert summary.refused.held == 4
+
+
+def test_a_refused_harvest_does_not_believe_that_other_artworks_have_no_image_either(store, stored):
+    gone = Response(Outcome.GONE, 404)
+    works = pl.concat([stored, artworks("a/x/lost")])
+    run(store, works, FakeGallery(lost=gone), NOW)
+    works = pl.concat([works, artworks("a/x/new")])
+    for came in (sent(jpeg(250)), gone):
+        try_again(store, works, **dict.fromkeys([*NAMES, "lost", "new"], came))
+    assert statuses(store) == {
+        **dict.fromkeys(stored["artwork_id"], "fetched"),
+        "a/x/lost": "gone",
+        "a/x/new": "failed",
+    }
+    assert due(works, store.outcomes(), HarvestConfig(), NOW + WEEK).height == 6
+
+
+def test_an_interrupted_harvest_gives_no_image_up_and_keeps_new_pictures(store, stored):
+    answers = {"a": Response(Outcome.GONE, 404), "b": sent(jpeg(120)), "c": KeyboardInterrupt(), "d": sent(jpeg(3))}
+    with pytest.raises(KeyboardInterrupt):
+        run(store, stored, FakeGallery(**answers), NOW + WEEK)
+    assert list(statuses(store).values()) == ["fetched"] * 4
+    assert due(stored, store.outcomes(), HarvestConfig(), NOW + WEEK)["artwork_id"].to_list() == [
+        "a/x/a",
+        "a/x/c",
+        "a/x/d",
+    ]

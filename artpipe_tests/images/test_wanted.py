@@ -10,9 +10,12 @@ from artpipe.images.wanted import (
     AGE,
     BACK,
     FAILED,
+    FUTURE,
+    MOST,
     NEVER,
     SIZE,
     HarvestConfig,
+    UnknownFormError,
     count_due,
     due,
     wanted_artworks,
@@ -77,9 +80,26 @@ def test_due_images_are_counted_by_reason(store):
     assert due(wanted, store.outcomes(), HarvestConfig(), NOW).height == 6
 
 
+def test_a_stored_image_whose_last_request_failed_is_requested_again_whatever_its_date(store):
+    store.upsert([row("one", error="the gallery answered 404"), row("two")])
+    assert count_due(artworks("one", "two"), store.outcomes(), HarvestConfig(), NOW) == {FAILED: 1}
+
+
+def test_where_most_artworks_had_no_image_all_of_those_are_requested_again(store):
+    store.upsert([row("one", "refused"), row("two", "gone"), row("three")])
+    assert count_due(artworks("one", "two", "three"), store.outcomes(), HarvestConfig(), NOW) == {MOST: 2}
+    assert count_due(artworks("one", "three"), store.outcomes(), HarvestConfig(), NOW) == {}
+
+
 def test_a_weekly_harvest_revalidates_the_images_of_the_previous_week(store):
     store.upsert([row("one", fetched_at=NOW - timedelta(days=7) + timedelta(hours=3))])
     assert count_due(artworks("one"), store.outcomes(), HarvestConfig(), NOW) == {AGE: 1}
+
+
+def test_an_answer_dated_in_the_future_is_asked_for_again(store):
+    later = NOW + timedelta(days=900)
+    store.upsert([row("one", fetched_at=later), row("gone", "gone", fetched_at=later), row("now")])
+    assert count_due(artworks("one", "gone", "now"), store.outcomes(), HarvestConfig(), NOW) == {FUTURE: 2}
 
 
 def test_withdrawing_keeps_bytes_validators_and_the_time_of_the_last_response(store):
@@ -99,3 +119,10 @@ def test_withdrawing_nothing_new_writes_nothing(store):
     version = newest_version(store)
     assert withdraw(store, ["kept"], NOW) == []
     assert newest_version(store) == version
+
+
+def test_a_form_that_no_work_has_is_refused_and_withdraws_nothing():
+    works = pl.concat([artworks("a/x/1", "a/x/2"), artworks("a/x/3", form="graphics")])
+    with pytest.raises(UnknownFormError, match=r"has the form 'paintings'; .*: `painting` \(2\), `graphics` \(1\)\."):
+        wanted_artworks(works, ("paintings", "graphics"))
+    assert wanted_artworks(works.clear(), ("painting",)).is_empty()

@@ -4,6 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from artpipe.errors import BadSettingError
 from artpipe.models.backbones import BackboneInputError, UnknownBackboneError
 from artpipe.models.network import (
     build_backbone,
@@ -118,3 +119,20 @@ def test_no_weights_leave_the_random_initialisation():
 
 def test_a_device_can_be_named():
     assert choose_device("cpu").type == "cpu"
+
+
+def test_weights_of_a_training_that_diverged_are_refused(tmp_path):
+    backbone, _ = build_backbone(TINY, 32)
+    state = backbone.body.state_dict()
+    first = next(key for key, value in state.items() if value.is_floating_point())
+    state[first].view(-1)[0] = float("nan")
+    torch.save(state, tmp_path / "diverged.pth")
+    with pytest.raises(WeightsMismatchError, match=f"not finite in 1 tensors, such as '{first}'"):
+        load_backbone_weights(backbone, TINY, str(tmp_path / "diverged.pth"))
+
+
+def test_a_device_that_is_not_here_is_refused_by_its_variable(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(BadSettingError, match="ARTPIPE_DEVICE=cuda: PyTorch sees no such device"):
+        choose_device("cuda")
+    assert choose_device("cpu") == torch.device("cpu")

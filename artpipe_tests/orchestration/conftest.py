@@ -19,6 +19,7 @@ from artpipe.lake.parquet import read_table
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.declaration import DECLARED
 from artpipe.orchestration.instance import open_instance
+from artpipe.orchestration.next_assets import AssetStatus
 from artpipe.orchestration.runner import RefreshOptions, RefreshReport, refresh
 from artpipe.orchestration.staleness import asset_statuses
 from artpipe.sample_gallery.server import SampleServer, serving
@@ -58,7 +59,7 @@ class ChangingGallery:
     def publish(self, lines: list[str], encoding: str = "cp1252", delimiter: str = "\t") -> None:
         """Publish the catalogue with these rows."""
         text = "\r\n".join(["\t".join(HEADER), *lines]) + "\r\n"
-        self._write(self.catalog, zipped(text.replace("\t", delimiter).encode(encoding)))
+        self.write(self.catalog, zipped(text.replace("\t", delimiter).encode(encoding)))
 
     def edit(self, artwork_id: str, change: Callable[[Row], Row | None]) -> None:
         """Change the catalogue row of an artwork, or take it out."""
@@ -94,7 +95,18 @@ class ChangingGallery:
             other = ImageOps.invert(ImageOps.mirror(image.convert("RGB")).rotate(90 * (number % 4), expand=True))
         out = io.BytesIO()
         other.save(out, "JPEG", quality=90)
-        self._write(self._image(artwork_id), out.getvalue())
+        self.write(self._image(artwork_id), out.getvalue())
+
+    def pictures(self) -> dict[str, bytes]:
+        """The image of each artwork that has one."""
+        art = self.folder / "art"
+        paths = sorted(art.rglob("*.jpg"))
+        return {path.relative_to(art).with_suffix("").as_posix(): path.read_bytes() for path in paths}
+
+    def put(self, pictures: dict[str, bytes]) -> None:
+        """Replace the images of these artworks."""
+        for artwork_id, picture in pictures.items():
+            self._write(self._image(artwork_id), picture)
 
     def take_down(self, artwork_id: str) -> None:
         self._image(artwork_id).unlink()
@@ -105,12 +117,12 @@ class ChangingGallery:
         text = page.read_text("utf-8")
         head, _, tail = text.partition(f"<b>{html.escape(name)}</b>")
         assert tail, f"{name} is not listed"
-        self._write(page, (head + f"<b>{html.escape(name)}</b>" + tail.replace(f">{style}<", f">{other}<", 1)).encode())
+        self.write(page, (head + f"<b>{html.escape(name)}</b>" + tail.replace(f">{style}<", f">{other}<", 1)).encode())
 
     def _image(self, artwork_id: str) -> Path:
         return self.folder / "art" / f"{artwork_id}.jpg"
 
-    def _write(self, path: Path, data: bytes) -> None:
+    def write(self, path: Path, data: bytes) -> None:
         """Write a file as one changed later than the one before it, as a site's clock would tell."""
         before = path.stat().st_mtime if path.exists() else time.time()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -147,11 +159,13 @@ class Upkeep:
 
     def needing_a_run(self, **changed: object) -> set[str]:
         """The assets that the next refresh would run if the gallery did not change."""
+        return {name for name, status in self.statuses(**changed).items() if status.needs_run}
+
+    def statuses(self, **changed: object) -> dict[str, AssetStatus]:
         settings = self.settings(**changed)
         graph = build_definitions(settings).resolve_asset_graph()
         with open_instance(settings) as instance:
-            statuses = asset_statuses(graph, instance, settings)
-        return {name for name, status in statuses.items() if status.needs_run}
+            return asset_statuses(graph, instance, settings)
 
     @property
     def lake(self) -> DataLake:
@@ -189,7 +203,28 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def upkeep(built: Path, tmp_path: Path) -> Iterator[Upkeep]:
     """A copy of the collection and of its gallery, for one test to change."""
+    yield from _copied(built, tmp_path)
+
+
+def _copied(built: Path, folder: Path) -> Iterator[Upkeep]:
     for name in ("site", "lake"):
-        shutil.copytree(built / name, tmp_path / name)
-    with serving(tmp_path / "site") as server:
-        yield Upkeep(tmp_path / "lake", ChangingGallery(server))
+        shutil.copytree(built / name, folder / name)
+    with serving(folder / "site") as server:
+        yield Upkeep(folder / "lake", ChangingGallery(server))
+
+
+@pytest.fixture(scope="session")
+def harvested(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `built`, smaller and without a model: everything down to `splits`."""
+    folder = tmp_path_factory.mktemp("harvested")
+    write_quiet_home(folder / "lake")
+    write_sample_site(folder / "site", artworks=60)
+    with serving(folder / "site") as server:
+        Upkeep(folder / "lake", ChangingGallery(server)).refresh(RefreshOptions("+splits"))
+    return folder
+
+
+@pytest.fixture
+def harvest(harvested: Path, tmp_path: Path) -> Iterator[Upkeep]:
+    """A copy of what was harvested, for one test to change."""
+    yield from _copied(harvested, tmp_path)

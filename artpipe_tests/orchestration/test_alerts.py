@@ -1,10 +1,15 @@
 """Alerts: what they hold, that they arrive, and that one which cannot arrive stops nothing."""
 
 import logging
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from artpipe.orchestration.alerts import Alert, Trouble, Watch, deliver, overdue
+from artpipe.orchestration.automation import troubles
+from artpipe.orchestration.next_assets import AssetStatus
+from artpipe.settings import Settings
 
 ALERT = Alert("run_failed", "run 12 failed; look at it.", "data_lake/sample", "1234", ("images", "splits"))
 LOG = logging.getLogger("artpipe.test")
@@ -67,6 +72,19 @@ def test_a_trouble_that_comes_back_is_reported_again():
     _, watch = overdue([], watch, now=1)
     late, _ = overdue([OLD], watch, now=2)
     assert late == [OLD]
+
+
+def test_a_trouble_first_seen_in_the_future_is_reported_once_it_has_lasted_from_now_on():
+    _, watch = overdue([STALE], Watch({STALE.name: 9_000_000_000}), now=1000)
+    late, _ = overdue([STALE], watch, now=1100)
+    assert late == [STALE]
+
+
+def test_an_asset_that_is_dated_in_the_future_is_not_taken_for_a_new_one():
+    ahead = AssetStatus("catalog", made_at=datetime(2999, 1, 1, tzinfo=UTC), is_from_future=True)
+    found = troubles({"catalog": ahead}, {"catalog"}, Settings(), now=1_800_000_000)
+    assert [trouble.name.partition(":")[0] for trouble in found] == ["catalog is dated in the future"]
+    assert troubles({"catalog": replace(ahead, is_from_future=False)}, {"catalog"}, Settings(), now=0) == []
 
 
 def test_a_trouble_beside_one_that_was_reported_is_reported_alone():

@@ -24,6 +24,7 @@ from artpipe.orchestration.asset import (
 )
 from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.declaration import DECLARED, adopt_renamed, observe_files
+from artpipe.orchestration.event_size import MAX_EVENT_BYTES
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.io import LakeIOManager
 from artpipe.orchestration.lineage import Lineage, Origin
@@ -180,6 +181,20 @@ def test_a_second_run_reuses_everything_but_the_root(bench: Bench):
     assert MADE == ["toy_root"]
     found = bench.metadata(result, "toy_rows")
     assert (found["reused"], found["images_embedded"], found["words"]) == (True, 0, "kept")
+
+
+def test_a_large_event_of_an_older_version_is_not_copied_when_its_asset_is_reused(bench: Bench):
+    bench.run("toy_root", "toy_rows")
+    event = bench.instance.get_latest_materialization_event(dg.AssetKey("toy_rows"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    large = {"report": dg.MetadataValue.md("a line\n" * 1_000_000), "rows": 2}
+    bench.instance.report_runless_asset_event(
+        dg.AssetMaterialization("toy_rows", metadata=large, tags=dict(event.asset_materialization.tags or {}))
+    )
+    found = bench.metadata(bench.run("toy_rows"), "toy_rows")
+    assert (found["reused"], found["rows"]) == (True, 2)
+    assert 0 < len(str(found["report"])) < MAX_EVENT_BYTES
 
 
 def test_a_setting_an_input_or_force_runs_what_depends_on_it(bench: Bench):

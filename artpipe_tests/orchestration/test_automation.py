@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -160,6 +160,47 @@ def test_a_failing_asset_is_tried_once_more_after_each_rescrape(graph: Graph):
     assert graph.settle() == [{"works"}]
     graph.run("catalog", "list")
     assert graph.settle() == [{"works"}]
+
+
+def test_what_was_refused_is_requested_once_after_each_rescrape_and_nothing_below_it_runs(graph: Graph):
+    rescrape = {"dagster/schedule_name": RESCRAPE}
+    graph.losing.add("works")
+    graph.holds["catalog"] = "2"
+    graph.run("catalog", "list", tags=rescrape)
+    assert graph.settle() == [{"works"}]
+    status = graph.statuses()["works"]
+    assert (status.status, status.is_refused) == ("stale", True)
+    assert "would lose 9 of 10 rows (90%)" in status.reasons[0]
+    assert "--accept-loss" in status.reasons[0]
+    graph.run("catalog", "list", tags=rescrape)
+    assert graph.settle() == [{"works"}]
+    graph.losing.clear()
+    graph.run("catalog", "list", tags=rescrape)
+    assert graph.settle() == [{"works"}, {"pictures"}, {"groups"}, {"index"}]
+
+
+def test_a_refused_harvest_is_requested_once_and_is_fresh_again_after_one_that_is_not(graph: Graph):
+    graph.losing.add("pictures")
+    graph.run("catalog", "list", tags={"dagster/schedule_name": RESCRAPE})
+    assert graph.settle() == [{"pictures"}]
+    assert graph.statuses()["pictures"].is_refused
+    graph.losing.clear()
+    graph.run("catalog", "list", tags={"dagster/schedule_name": RESCRAPE})
+    assert graph.settle() == [{"pictures"}]
+    assert not graph.statuses()["pictures"].is_refused
+
+
+def test_a_refused_answer_leaves_the_record_of_what_the_lake_holds(graph: Graph):
+    before = graph.lake.lineage("works").read_bytes()
+    graph.losing.add("works")
+    graph.holds["catalog"] = "2"
+    assert not graph.run("catalog", "works")
+    assert graph.lake.lineage("works").read_bytes() == before
+    graph.holds["catalog"] = "1"
+    graph.run("catalog")
+    assert graph.settle() == [{"works"}], "the source is as it was, and so is what was made from it"
+    assert not graph.statuses()["works"].is_refused
+    assert graph.lake.lineage("works").read_bytes() == before
 
 
 def test_what_was_made_by_hand_and_wiped_is_made_again(graph: Graph):
@@ -333,7 +374,7 @@ def test_a_rescrape_does_not_begin_while_the_last_one_is_at_it(tmp_path: Path):
 def test_everything_starts_by_itself_only_where_it_is_wanted(automate: bool):
     definitions = build_definitions(Settings(automate=automate))
     sensors = definitions.sensors or []
-    assert {sensor.name for sensor in sensors} == {"follow_changes", "run_failed", "collection_is_stale"}
+    assert {sensor.name for sensor in sensors} == {"follow_changes", "run_failed", "collection_is_stale", "old_runs"}
     statuses = {sensor.default_status.value for sensor in sensors} | {schedule_of(definitions).default_status.value}
     assert statuses == {"RUNNING" if automate else "STOPPED"}
 
@@ -377,10 +418,18 @@ def test_a_collection_that_is_not_fresh_is_reported_once_when_it_lasts(graph: Gr
     assert look(8 * 24 + 2) == []
 
 
+@pytest.mark.parametrize(
+    ("fail", "cause"),
+    [
+        (lambda graph: graph.broken.add("pictures"), "RuntimeError: pictures is broken"),
+        (lambda graph: graph.losing.add("pictures"), "MassLossError: `pictures` would lose 9 of 10 rows (90%)"),
+    ],
+    ids=["a defect", "a loss"],
+)
 def test_a_failed_run_is_reported_with_its_cause_and_what_it_did_not_materialise(
-    graph: Graph, fake_webhook: FakeWebhook
+    graph: Graph, fake_webhook: FakeWebhook, fail: Callable[[Graph], None], cause: str
 ):
-    graph.broken.add("pictures")
+    fail(graph)
     graph.holds["catalog"] = "2"
     graph.run("catalog")
     job = graph.server.resolve_implicit_global_asset_job_def()
@@ -396,4 +445,4 @@ def test_a_failed_run_is_reported_with_its_cause_and_what_it_did_not_materialise
     assert alert["event"] == "run_failed"
     assert sorted(alert["assets"]) == ["groups", "pictures"]
     assert alert["run_id"] == result.run_id
-    assert "RuntimeError: pictures is broken" in alert["text"]
+    assert cause in alert["text"]

@@ -13,14 +13,23 @@ from artpipe.orchestration import dagster_private
 ROOTS = [Path(package.__file__ or "").parent for package in (artpipe, artpipe_tests)]
 PRIVATE = "dagster." + "_core"
 IMPORTED = {
+    "AssetCheckExecutionsTable",
     "AssetGraph",
     "InMemoryJob",
     "RegisteredCodeLocationOrigin",
     "RemoteJobOrigin",
     "RemoteRepositoryOrigin",
+    "SqlEventLogStorage",
+    "SqliteEventLogStorage",
     "execute_run",
+    "serialize_value",
 }
-NAMES = {*IMPORTED, "NO_COMPUTE_LOGS"}
+NAMES = {
+    *(IMPORTED - {"AssetCheckExecutionsTable", "SqlEventLogStorage", "SqliteEventLogStorage"}),
+    "NO_COMPUTE_LOGS",
+    "delete_check_executions",
+    "sqlite_folder",
+}
 
 
 def private_imports(path: Path) -> set[str]:

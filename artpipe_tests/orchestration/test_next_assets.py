@@ -139,3 +139,10 @@ def test_what_asks_the_source_is_due_once_after_a_rescrape():
     requested = {"images": occasion(seen, seen["images"])}
     assert next_assets(for_automation(now, requested, rescraped), EVERYTHING) == set()
     assert next_assets(for_automation(now, {}, made_at.timestamp() - 1), EVERYTHING) == set()
+
+
+def test_an_asset_that_is_dated_in_the_future_is_older_than_any_re_scrape():
+    ahead = AssetStatus("images", made_at=datetime(2999, 1, 1, tzinfo=UTC), is_from_future=True)
+    assert ahead.is_older_than(1_800_000_000)
+    assert not replace(ahead, is_from_future=False).is_older_than(1_800_000_000)
+    assert not ahead.is_older_than(None)

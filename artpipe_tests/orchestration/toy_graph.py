@@ -6,8 +6,16 @@ from pathlib import Path
 import dagster as dg
 from rich.console import Console
 
+from artpipe.lake.mass_loss import Loss
 from artpipe.lake.paths import DataLake
-from artpipe.orchestration.asset import GALLERY_POOL, AssetStep, Result, observed_file, pipeline_asset
+from artpipe.orchestration.asset import (
+    GALLERY_POOL,
+    AssetStep,
+    Result,
+    SourceConfig,
+    observed_file,
+    pipeline_asset,
+)
 from artpipe.orchestration.automation import automation_sensors, promising_age
 from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.lineage import Lineage
@@ -22,7 +30,8 @@ class Graph:
     """`catalog` and `list` are roots; `works` is made from both, `pictures` from `works`, `groups` from those two and a
     file that a person edits, `index` from `works` and `groups`.
 
-    `holds` gives what an asset comes out as; by default it copies what it is made from. A name in `broken` fails.
+    `holds` gives what an asset comes out as; by default it copies what it is made from. A name in `broken` fails, and
+    one in `losing` is refused, for it would lose nine of ten rows.
     Another `code` takes effect where it is loaded: by `load`, which gives a code server's definitions, and by each run.
     """
 
@@ -34,6 +43,7 @@ class Graph:
         self.holds = {"catalog": "1", "list": "1"}
         self.code: dict[str, str] = {}
         self.broken: set[str] = set()
+        self.losing: set[str] = set()
         self.failed_checks: set[str] = set()
         self.cursor: str | None = None
         self.server = self.load()
@@ -44,7 +54,7 @@ class Graph:
             self._asset("catalog", always_runs=True, pool=GALLERY_POOL),
             self._asset("list", always_runs=True, pool=GALLERY_POOL),
             self._asset("works", "catalog", "list"),
-            self._asset("pictures", "works", due=lambda *_: {}, pool=GALLERY_POOL),
+            self._asset("pictures", "works", due=self._due, pool=GALLERY_POOL),
             self._asset("groups", "works", "pictures", "edits"),
             self._asset("index", "works", "groups"),
         ]
@@ -68,8 +78,12 @@ class Graph:
             executor=dg.in_process_executor,
         )
 
+    def _due(self, *_: object) -> dict[str, int]:
+        return {"old": 1} if "pictures" in self.losing else {}
+
     def _asset(self, name: str, *deps: str, **options: object) -> dg.AssetsDefinition:
-        def body(step: AssetStep) -> Result:
+        def body(step: AssetStep, config: SourceConfig) -> Result:
+            step.loss_guard(name, config).check([Loss("rows", 10, 9 if name in self.losing else 0)], "the source")
             if name in self.broken:
                 raise RuntimeError(f"{name} is broken")
             path = step.lake.raw(name)

@@ -59,17 +59,6 @@ def test_a_changed_picture_is_sent_again(server: SampleServer, site: Path):
     assert (again.status_code, again.content) == (200, b"repainted")
 
 
-def test_an_etag_has_precedence_over_a_date(server: SampleServer):
-    date = requests.get(server.url + PICTURE, timeout=5).headers["Last-Modified"]
-    headers = {"If-None-Match": '"other"', "If-Modified-Since": date}
-    assert requests.get(server.url + PICTURE, headers=headers, timeout=5).status_code == 200
-
-
-def test_a_date_that_is_none_is_ignored(server: SampleServer):
-    headers = {"If-Modified-Since": "yesterday"}
-    assert requests.get(server.url + PICTURE, headers=headers, timeout=5).status_code == 200
-
-
 def test_the_artist_list_lies_where_the_real_site_has_it(server: SampleServer):
     answer = requests.get(server.url + "/cgi-bin/artist.cgi?Profession=any&from=0", timeout=5)
     assert (answer.status_code, answer.content) == (200, b"<html>artists</html>")

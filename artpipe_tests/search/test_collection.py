@@ -3,10 +3,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from PIL import Image
 
 from artpipe.embedding.table import EmbeddingTable
@@ -56,6 +58,28 @@ def test_similarity_is_the_cosine(collection: Collection):
 def test_more_than_there_is_gives_all_there_is(collection: Collection):
     assert collection.similar("d/durer/hare", k=50).height == 4
     assert collection.similar(np.ones(3), k=50).height == 5
+
+
+@pytest.mark.parametrize("huge", [100_001, 2**31, 10**30])
+def test_any_number_may_be_asked_for(collection: Collection, huge: int):
+    assert collection.similar("d/durer/hare", k=huge).height == 4
+    assert collection.similar("d/durer/hare", k=huge, distinct="work", exact=True).height == 3
+    assert collection.similar("d/durer/hare", k=3, offset=huge).is_empty()
+    assert [hits.height for hits in collection.similar_many(["d/durer/hare", "m/moon/lake"], k=huge)] == [4, 4]
+    assert collection.browse(huge, offset=1).height == 4
+    assert collection.browse(3, offset=huge).is_empty()
+
+
+@pytest.mark.parametrize("form", [list, tuple, pl.Series, torch.tensor, lambda numbers: torch.tensor(numbers).double()])
+def test_a_vector_of_any_kind_finds_the_same(collection: Collection, form: Callable[[list[float]], Any]):
+    numbers = [float(part) for part in RED]
+    assert ids(collection.similar(form(numbers), k=3)) == ids(collection.similar(np.array(numbers), k=3))
+
+
+@pytest.mark.parametrize("query", [["d/durer/hare"], [[1, 2], [3]], object(), None, 3.5])
+def test_what_is_neither_picture_nor_vector_is_refused_in_words(collection: Collection, query: Any):
+    with pytest.raises(UnusableQueryError):
+        collection.similar(query)
 
 
 def test_the_same_work_can_be_left_out(collection: Collection):

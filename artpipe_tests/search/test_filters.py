@@ -82,6 +82,29 @@ def test_text_is_compared_literally_and_never_as_a_pattern():
 
 
 @pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        ({"year_to": -450}, [0]),
+        ({"year_to": "450 BC"}, [0]),
+        ({"year_from": "460 b.c.e.", "year_to": "20"}, [0, 1]),
+        ({"year_from": -99}, [1, 2]),
+        ({"year_from": "1600"}, [2]),
+    ],
+)
+def test_years_before_christ_are_numbers_below_zero_or_words(conditions: dict[str, object], expected: list[int]):
+    works = WORKS.head(3).with_columns(
+        year_from=pl.Series([-500, -100, 1600], dtype=pl.Int32), year_to=pl.Series([-450, 50, 1650], dtype=pl.Int32)
+    )
+    where = SearchFilter(**conditions)  # pyright: ignore[reportArgumentType]
+    assert where.mask(FilterColumns(works)).nonzero()[0].tolist() == expected
+
+
+def test_reversed_years_before_christ_are_refused_in_words():
+    with pytest.raises(ValidationError, match="year_from 400 BC is after year_to 500 BC"):
+        SearchFilter(year_from=-400, year_to=-500)
+
+
+@pytest.mark.parametrize(
     "bad", [{"year_from": 1700, "year_to": 1600}, {"colour": "red"}, {"style": " "}, {"style": []}, {"style": [3]}]
 )
 def test_a_senseless_filter_is_refused(bad: dict[str, object]):

@@ -349,4 +349,4 @@ def test_a_collection_beyond_memory_reads_what_it_shows_from_the_table(
     assert collection.get("00007") == expected[1]
     assert (collection.get("00007")["title"], collection.get("00007")["location"]) == ("Young Hare", "Vienna")
     assert [one.text for one in collection.suggest("young")] == []
-    assert "works" not in vars(collection._snapshot)  # pyright: ignore[reportPrivateUsage]
+    assert "works" not in vars(collection.snapshot)

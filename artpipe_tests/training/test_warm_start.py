@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from artpipe.models.card import ModelCard, TransformSpec, WeightsSource
-from artpipe.models.checkpoint import load_learned, load_model, save_model
+from artpipe.models.checkpoint import load_model, save_model
 from artpipe.models.labels import Labels
+from artpipe.models.learned import LEARNED, load_learned
 from artpipe.models.network import build_backbone, build_model
 from artpipe.models.served import Pointer, Serving, write_pointer
 from artpipe.training.config import FINETUNE, TrainingConfig
@@ -85,7 +86,7 @@ def test_a_model_is_saved_with_its_training_and_validation_rows(draw, lake):
     learned = load_learned(trained.folder)
     assert learned is not None
     assert set(learned["artwork_id"]) == set(tested.filter(pl.col("split") != "test")["artwork_id"])
-    assert learned.columns == ["artwork_id", "work_id", "split", "jpeg_sha256"]
+    assert learned.schema == LEARNED
     assert trained.card.rows == {"train": 18, "validation": 6}
 
 

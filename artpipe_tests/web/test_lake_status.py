@@ -61,6 +61,19 @@ def test_an_old_report_is_shown_until_the_new_one_is_there():
     assert (second.not_fresh, second.at) == ([STALE], clock.now)
 
 
+def test_a_report_is_old_where_the_clock_was_put_back_since():
+    clock, answers = Clock(), iter([[FRESH], [STALE]])
+    status = LakeStatus(lambda: next(answers), clock)
+    status.latest()
+    status.wait()
+    clock.now -= timedelta(days=900)
+    status.latest()
+    status.wait()
+    report = status.latest()
+    assert report is not None
+    assert report.not_fresh == [STALE]
+
+
 def test_a_failure_is_reported_with_its_message():
     def fail():
         raise StatusUnavailableError("the lake is gone")

@@ -51,3 +51,27 @@ def test_the_pages_of_an_initial_show_each_artist_once(large: TestClient):
         text = large.get("/artists", params={"initial": "B", "page": page}).text
         seen += [part.split('"')[0] for part in text.split('<li><a href="/artists/')[1:]]
     assert len(seen) == len(set(seen)) == ARTISTS
+
+
+def test_pages_of_a_collection_beyond_memory_are_the_same_and_hold_no_metadata(
+    own_lake: DataLake, colour_model_class, monkeypatch: pytest.MonkeyPatch
+):
+    in_memory = TestClient(create_app(own_lake, encoder=colour_model_class()))
+    paths = [
+        "/",
+        "/search?text=work",
+        "/artists",
+        "/collection",
+        "/map",
+        "/artworks/d/durer/work001",
+        "/artists/d/durer",
+    ]
+    expected = {path: in_memory.get(path) for path in paths}
+    monkeypatch.setattr("artpipe.search.snapshot.IN_MEMORY_ROWS", 3)
+    app = create_app(own_lake, encoder=colour_model_class())
+    beyond_memory = TestClient(app)
+    for path in paths:
+        answer = beyond_memory.get(path)
+        assert answer.status_code == expected[path].status_code
+        assert answer.text == expected[path].text
+    assert "works" not in vars(app.state.web.catalogue.snapshot)

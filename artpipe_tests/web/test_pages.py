@@ -141,6 +141,14 @@ def test_reversed_years_are_refused(client: TestClient):
     assert "year_from 1700 is after year_to 1600" in answer.text
 
 
+def test_years_before_christ_are_asked_for_and_shown_in_words(client: TestClient):
+    answer = client.get("/search", params={"year_from": "500 BC", "year_to": "-450"})
+    assert answer.status_code == 200
+    assert "year from: 500 BC" in answer.text
+    assert 'placeholder="to" value="450 BC"' in answer.text
+    assert client.get("/search", params={"year_from": "500 BCX"}).status_code == 422
+
+
 def test_a_work_page_shows_catalogue_and_predicted_labels(client: TestClient):
     page = client.get("/works/d/durer/work001").text
     assert "Colour no. 1" in page

@@ -2,7 +2,7 @@
 
 import pytest
 
-from artpipe.splits.titles import base_title, shows_a_part
+from artpipe.catalog.titles import base_title, shows_a_part
 
 
 @pytest.mark.parametrize(

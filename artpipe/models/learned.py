@@ -1,0 +1,56 @@
+"""What a model saw while it was trained: a table beside its weights, which stays true whatever the splits say later.
+
+Works are regrouped and move between splits as the catalogue, its pictures and a person's links change. Whatever a model
+is measured on is checked against its own record here, so that nothing it has seen counts as unseen.
+"""
+
+import io
+from pathlib import Path
+
+import polars as pl
+from upath import UPath
+
+LEARNED_FILE = "learned.parquet"
+LEARNED = pl.Schema(dict.fromkeys(("artwork_id", "work_id", "artist_id", "split", "jpeg_sha256"), pl.String()))
+"""One row is a picture that a model, or one that it started from, was trained or validated on."""
+
+
+def learned_rows(rows: pl.DataFrame, of_start: pl.DataFrame | None = None) -> pl.DataFrame:
+    """The record of a model; a picture that was trained on once stays trained on.
+
+    Args:
+        rows: its training and validation rows, columns as in `splits`.
+        of_start: the record of the model that it started from, if it started from one.
+    """
+    both = [table.select(list(LEARNED)) for table in (rows, of_start) if table is not None]
+    is_trained = pl.col("split") == "train"
+    return pl.concat(both).sort(~is_trained, maintain_order=True).unique(["artwork_id", "jpeg_sha256"], keep="first")
+
+
+def load_learned(folder: UPath | Path) -> pl.DataFrame | None:
+    """A model's record, table `LEARNED`; None where there is none. Older records do not have the artist (null)."""
+    try:
+        found = pl.read_parquet(io.BytesIO((folder / LEARNED_FILE).read_bytes()))
+    except (OSError, pl.exceptions.PolarsError):
+        return None
+    absent = [pl.lit(None, kind).alias(name) for name, kind in LEARNED.items() if name not in found.columns]
+    return found.with_columns(absent).select(list(LEARNED))
+
+
+def without_learned(rows: pl.DataFrame, learned: pl.DataFrame) -> pl.DataFrame:
+    """The rows that a model has not seen, whatever they were called or however they were split when it was trained.
+
+    A work goes with any picture of it that the model has seen, and an artist is unseen only if no work by them was.
+
+    Args:
+        rows: `artwork_id`, `work_id`, `artist_id`, `split`, `jpeg_sha256` and others.
+        learned: rows of a table `LEARNED`.
+    """
+    is_known = pl.any_horizontal(
+        pl.col(name).is_in(learned[name].drop_nulls().unique().implode())
+        for name in ("artwork_id", "work_id", "jpeg_sha256")
+    )
+    by_name = rows.select("artwork_id", "artist_id").join(learned.select("artwork_id"), on="artwork_id", how="semi")
+    artists = pl.concat([learned["artist_id"], by_name["artist_id"]]).drop_nulls().unique()
+    has_known_artist = (pl.col("split") == "unseen_artists") & pl.col("artist_id").is_in(artists.implode())
+    return rows.filter(~(is_known | has_known_artist.fill_null(value=False)).any().over("work_id"))
