@@ -1,7 +1,7 @@
 """The asset graph: every stage's assets and checks, with what they need to run.
 
-`workspace.yaml` loads `defs`. Tests and the command line call `build_definitions` with settings of their own.
-Heavy libraries are imported inside asset bodies, so that loading this module stays fast.
+`workspace.yaml` loads `defs`. Tests and the command line call `build_definitions` with settings of their own. Heavy
+libraries are imported inside asset bodies, so that loading this module stays fast.
 """
 
 import dagster as dg

@@ -5,6 +5,14 @@ A release of Dagster may move a private name without notice: this is the place t
 `AssetGraph` is the type of what the public `Definitions.resolve_asset_graph` and `RepositoryDefinition.asset_graph`
 return: the assets in the order of their inputs, with their code versions, steps and checks.
 
+`execute_run` is what Dagster's own run workers call: it executes a run that was created before. The public
+`execute_in_process` creates its run itself, without the origin that the Dagster UI needs to execute it again.
+
+`InMemoryJob` is the form in which `execute_run` takes the job of this process.
+
+`RemoteJobOrigin` is that origin: the job, its repository and the code location. `RemoteRepositoryOrigin` is a part of
+it, and `RegisteredCodeLocationOrigin` is a code location by nothing but its name.
+
 `serialize_value` is how Dagster writes an event, and each value of its metadata, as text.
 
 `delete_check_executions` is what `DagsterInstance.delete_run` leaves out: the rows of a run in the table of checks.
@@ -20,6 +28,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
@@ -28,7 +39,18 @@ from dagster._serdes import serialize_value
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-__all__ = ["NO_COMPUTE_LOGS", "AssetGraph", "delete_check_executions", "serialize_value", "sqlite_folder"]
+__all__ = [
+    "NO_COMPUTE_LOGS",
+    "AssetGraph",
+    "InMemoryJob",
+    "RegisteredCodeLocationOrigin",
+    "RemoteJobOrigin",
+    "RemoteRepositoryOrigin",
+    "delete_check_executions",
+    "execute_run",
+    "serialize_value",
+    "sqlite_folder",
+]
 
 NO_COMPUTE_LOGS = "dagster._core.storage.noop_compute_log_manager"
 

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import dagster as dg
 
-from artpipe.lake.paths import DataLake, write_whole
+from artpipe.orchestration.home import prepare_home
 from artpipe.settings import Settings
 
 PROCESS_TAG = "artpipe/process"
 """Names the process that executes a run, as `host:pid:start`."""
+
+OF_COMMAND = {"dagster/max_retries": "0"}
+"""The tag of runs that a command of artpipe executes itself: the Dagster daemon does not try them again."""
 
 REFRESH_TAG = "artpipe/refresh"
 """Every run of one refresh carries this tag with the same value."""
@@ -30,28 +33,17 @@ UNFINISHED = [
     if status not in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 ]
 
-DAGSTER_YAML = resources.files("artpipe.orchestration") / "dagster.yaml"
-
-
-def dagster_home(settings: Settings) -> Path:
-    """The folder of the Dagster instance: `DAGSTER_HOME` where it is set, else one inside the lake; made if needed."""
-    if settings.dagster_home is not None:
-        home = Path(settings.dagster_home).expanduser().absolute()
-        is_ready = home.exists()  # what somebody set up is left as it is
-    else:
-        home = DataLake(settings.lake_root).local_folder("dagster").absolute()
-        is_ready = (home / "dagster.yaml").exists()
-    if not is_ready:
-        from upath import UPath
-
-        write_whole(UPath(home / "dagster.yaml"), DAGSTER_YAML.read_bytes())
-    return home
+WORKSPACE_YAML = resources.files("artpipe.orchestration") / "workspace.yaml"
 
 
 @contextmanager
 def open_instance(settings: Settings) -> Generator[dg.DagsterInstance]:
-    """The Dagster instance with the event log of this lake."""
-    with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
+    """The Dagster instance with the event log of this lake; its home is set up where it is not there yet.
+
+    Raises:
+        BrokenHomeError: a database of it is damaged.
+    """
+    with dg.DagsterInstance.from_config(str(prepare_home(settings))) as instance:
         yield instance
 
 
@@ -63,7 +55,7 @@ def this_process() -> str:
 def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """End the runs whose process on this machine is gone, so that neither a queue nor an asset waits for them.
 
-    A run of a refresh is cancelled: its person starts another one. One that a code server launched counts as failed:
+    A run of a command is cancelled: its person starts another one. One that a code server launched counts as failed:
     the Dagster daemon tries it again as often as its `run_retries` allow.
 
     Returns:
@@ -71,12 +63,20 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """
     ended: list[str] = []
     for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
-        host, pid, started_at = [*run.tags.get(PROCESS_TAG, "").split(":"), "", ""][:3]
+        host, pid, started_at = [*_process_of(run, instance).split(":"), "", ""][:3]
         if host == socket.gethostname() and not _is_alive(int(pid), started_at):
-            end = instance.report_run_canceled if run.remote_job_origin is None else instance.report_run_failed
+            is_of_command = OF_COMMAND.items() <= run.tags.items() and run.parent_run_id is None
+            end = instance.report_run_canceled if is_of_command else instance.report_run_failed
             end(run, f"process {pid} ended before its run did")
             ended.append(run.run_id)
     return ended
+
+
+def _process_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> str:
+    """The process that executes a run, or ""; a run that is to be executed again has its parent's tags at first."""
+    process = run.tags.get(PROCESS_TAG, "")
+    parent = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
+    return "" if parent is not None and parent.tags.get(PROCESS_TAG) == process else process
 
 
 def _is_alive(pid: int, started_at: str) -> bool:
@@ -99,11 +99,9 @@ def _started_at(pid: int) -> str:
 
 
 def ui_command(settings: Settings) -> str:
-    """The one line that opens the Dagster UI on the runs of this lake."""
-    workspace = Path(__file__).resolve().parents[2] / "workspace.yaml"
-    where = ["-w", str(workspace)] if workspace.exists() else ["-m", "artpipe.definitions"]
-    home = f"DAGSTER_HOME={shlex.quote(str(dagster_home(settings)))}"
-    return f"{home} {_command(settings, 'dagster', 'dev', *where)}"
+    """The one line that opens the Dagster UI on the runs of this lake, whose home is set up for it."""
+    home = f"DAGSTER_HOME={shlex.quote(str(prepare_home(settings)))}"
+    return f"{home} {_command(settings, 'dagster', 'dev', '-w', str(WORKSPACE_YAML))}"
 
 
 def artpipe_command(settings: Settings, *arguments: str) -> str:

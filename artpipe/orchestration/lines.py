@@ -12,15 +12,13 @@ from artpipe.orchestration.metadata import REUSED
 from artpipe.progress import clock_text
 
 if TYPE_CHECKING:
-    from dagster import DagsterEvent
     from rich.console import Console
 
 
-class AssetLines(logging.Handler):
+class AssetLines:
     """Turns Dagster's events into lines, and keeps the outcome of checks and the duration of steps."""
 
     def __init__(self, console: "Console") -> None:
-        super().__init__(logging.DEBUG)
         self.console = console
         self.failed_checks: list[str] = []
         self.passed_checks = 0
@@ -30,17 +28,14 @@ class AssetLines(logging.Handler):
         self._started: dict[str, float] = {}
         self._materialized: dict[str, list[dg.AssetMaterialization]] = {}
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Handle what Dagster logs of a run in this process."""
-        fields: Mapping[str, Any] = getattr(record, "dagster_meta", {})
-        event: DagsterEvent | None = fields.get("dagster_event")
-        if event is not None:
-            self.handle_event(event, record.created)
-        elif record.levelno >= logging.INFO:
-            self._print(f"    {fields.get('orig_message', '')}", style="dim", markup=False)
+    def handle(self, entry: dg.EventLogEntry) -> None:
+        """Handle what Dagster records of a run: an event, or a line that a step logged."""
+        if entry.dagster_event is not None:
+            self._handle_event(entry.dagster_event, entry.timestamp)
+        elif int(entry.level) >= logging.INFO:
+            self._print(f"    {entry.user_message}", style="dim", markup=False)
 
-    def handle_event(self, event: "DagsterEvent", timestamp: float) -> None:
-        """Handle one event of a run; `timestamp` is in seconds."""
+    def _handle_event(self, event: dg.DagsterEvent, timestamp: float) -> None:
         if event.step_key is None:
             return
         kind = event.event_type
@@ -95,14 +90,3 @@ def _figures(metadata: Mapping[str, dg.MetadataValue[Any]]) -> str:
 def _rows(materialization: dg.AssetMaterialization) -> str:
     count = materialization.metadata.get("dagster/row_count")
     return f" {count.value:,} rows" if isinstance(count, dg.IntMetadataValue) and count.value is not None else ""
-
-
-def logger_of(handler: logging.Handler) -> dg.LoggerDefinition:
-    """A Dagster logger that hands everything to a handler."""
-
-    def start(_: dg.InitLoggerContext) -> logging.Logger:
-        logger = logging.Logger("artpipe", logging.DEBUG)
-        logger.addHandler(handler)
-        return logger
-
-    return dg.LoggerDefinition(logger_fn=start, description="A line for every asset, for people at a terminal.")

@@ -23,8 +23,9 @@ from artpipe.orchestration.alerts import Alert, post
 from artpipe.orchestration.blocking_checks import BlockingCheckError
 from artpipe.orchestration.dagster_private import AssetGraph
 from artpipe.orchestration.declaration import adopt_renamed
-from artpipe.orchestration.instance import PROCESS_TAG, REFRESH_TAG, end_dead_runs, open_instance, this_process
-from artpipe.orchestration.lines import AssetLines, logger_of
+from artpipe.orchestration.in_process import execute_in_this_process
+from artpipe.orchestration.instance import REFRESH_TAG, end_dead_runs, open_instance
+from artpipe.orchestration.lines import AssetLines
 from artpipe.orchestration.metadata import REUSED, WORK
 from artpipe.orchestration.next_assets import AssetStatus, failed_above, for_refresh, next_assets
 from artpipe.orchestration.retention import delete_old_runs
@@ -127,7 +128,6 @@ def refresh(
     lake = DataLake(settings.lake_root)
     lake.ensure_writable()
     lines = AssetLines(console)
-    definitions = dg.Definitions.merge(definitions, dg.Definitions(loggers={"lines": logger_of(lines)}))
     graph = definitions.resolve_asset_graph()
     selected = selected_assets(graph, options.select)
     report = RefreshReport()
@@ -209,7 +209,6 @@ def _runner(
     options: RefreshOptions,
 ) -> Run:
     """What runs assets: this process, or the queue of a webserver."""
-    job = definitions.resolve_implicit_global_asset_job_def()
     graph = definitions.resolve_asset_graph()
     tags = {REFRESH_TAG: uuid.uuid4().hex[:8]}
 
@@ -218,10 +217,7 @@ def _runner(
         return run_config(steps, [name for name in ("force", "accept_loss") if getattr(options, name)])
 
     def run_here(wave: set[str]) -> str:
-        keys = [dg.AssetKey(name) for name in sorted(wave)]
-        config = config_of(wave) | {"loggers": {"lines": {}}}
-        process = {PROCESS_TAG: this_process(), "dagster/max_retries": "0"}  # the daemon cannot start this again
-        return job.execute_in_process(config, instance, asset_selection=keys, tags=tags | process).run_id
+        return execute_in_this_process(definitions, instance, wave, config_of(wave), tags=tags, lines=lines)
 
     def run_there(wave: set[str]) -> str:
         from artpipe.orchestration.webserver import run_through

@@ -119,7 +119,7 @@ def step_function(
         blocking_checks: BlockingChecks,
         **resources: Any,
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        if PROCESS_TAG not in context.run.tags:
+        if context.run.tags.get(PROCESS_TAG) != this_process():  # executed again, it has its parent's
             context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: this_process()})
         with _step_lock(lineage.lake, body.__name__, context):
             yield from run_alone(context, config, lineage, settings, blocking_checks, resources)

@@ -68,9 +68,7 @@ def run_through(
         found = instance.get_records_for_run(run_id, cursor=cursor)
         cursor = found.cursor
         for record in found.records:
-            entry = record.event_log_entry
-            if entry.dagster_event is not None:
-                lines.handle_event(entry.dagster_event, entry.timestamp)
+            lines.handle(record.event_log_entry)
         if run.status in _ENDED and not found.records:
             break
         time.sleep(POLL_S)

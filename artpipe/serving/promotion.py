@@ -12,7 +12,8 @@ from artpipe.lake.lock import refresh_lock
 from artpipe.lake.paths import DataLake
 from artpipe.models.registry import find_model
 from artpipe.models.served import previous_model_id, read_pointer
-from artpipe.orchestration.instance import PROCESS_TAG, open_instance, this_process
+from artpipe.orchestration.in_process import execute_in_this_process
+from artpipe.orchestration.instance import open_instance
 from artpipe.settings import Settings
 
 
@@ -60,10 +61,6 @@ def materialize_with_config(
     definitions: dg.Definitions, settings: Settings, asset: str, config: dict[str, Any]
 ) -> None:
     """Materialise one asset in this process with this run config, and record it in the lake's Dagster instance."""
-    run_config = {
-        "ops": {asset: {"config": config}},
-        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},  # the command line prints the outcome itself
-    }
-    job = definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection={dg.AssetKey(asset)})
+    run_config = {"ops": {asset: {"config": config}}}
     with refresh_lock(DataLake(settings.lake_root), Console(stderr=True)), open_instance(settings) as instance:
-        job.execute_in_process(instance=instance, run_config=run_config, tags={PROCESS_TAG: this_process()})
+        execute_in_this_process(definitions, instance, [asset], run_config)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from artpipe.orchestration.dagster_private import NO_COMPUTE_LOGS
-from artpipe.orchestration.instance import DAGSTER_YAML
+from artpipe.orchestration.home import DAGSTER_YAML
 
 
 def write_quiet_home(lake: Path) -> None:

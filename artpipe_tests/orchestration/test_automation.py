@@ -16,7 +16,7 @@ import pytest
 
 from artpipe.definitions import build_definitions
 from artpipe.orchestration.automation import RESCRAPE, automation_sensors, rescrape_schedule
-from artpipe.orchestration.instance import PROCESS_TAG, REFRESH_TAG, this_process
+from artpipe.orchestration.instance import OF_COMMAND, PROCESS_TAG, REFRESH_TAG, this_process
 from artpipe.settings import Settings
 from artpipe_tests.conftest import FakeWebhook
 from artpipe_tests.orchestration.toy_graph import Graph
@@ -289,10 +289,15 @@ def test_a_lake_that_was_restored_is_settled_by_what_it_holds(graph: Graph):
     assert graph.settle() == [{"groups"}, {"index"}]
 
 
-def test_a_run_whose_process_is_gone_holds_nothing_up(graph: Graph):
+def tag_of_dead_process() -> dict[str, str]:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    run = graph.begin("works", tags={PROCESS_TAG: f"{socket.gethostname()}:{dead.pid}"})
+    return {PROCESS_TAG: f"{socket.gethostname()}:{dead.pid}"}
+
+
+def test_a_run_whose_process_is_gone_holds_nothing_up(graph: Graph):
+    run = graph.begin("works", tags=tag_of_dead_process())
+    of_command = graph.begin("works", tags=tag_of_dead_process() | OF_COMMAND)
     alive = graph.begin("index", tags={PROCESS_TAG: this_process()})
     reused = f"{socket.gethostname()}:{os.getpid()}:1"  # a process with this number lives, and is a later one
     replaced = graph.begin("groups", tags={PROCESS_TAG: reused})
@@ -300,8 +305,18 @@ def test_a_run_whose_process_is_gone_holds_nothing_up(graph: Graph):
     graph.run("catalog")
     assert graph.tick() == {"works"}
     found = {one.run_id: one.status for one in graph.instance.get_runs()}
-    ended, started = dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.STARTED
-    assert [found[each.run_id] for each in (run, replaced, alive)] == [ended, ended, started]
+    failed, cancelled, started = (dg.DagsterRunStatus[name] for name in ("FAILURE", "CANCELED", "STARTED"))
+    ended = [found[each.run_id] for each in (run, replaced, of_command, alive)]
+    assert ended == [failed, failed, cancelled, started]
+
+
+def test_a_run_that_is_executed_again_does_not_end_as_its_parent_s_process_did(graph: Graph):
+    tags = tag_of_dead_process()
+    parent = graph.begin("works", tags=tags)
+    assert graph.tick() == set()
+    child = graph.begin("works", tags=tags, again=parent.run_id)  # Dagster hands the tags down
+    graph.tick()
+    assert [one.status.value for one in graph.instance.get_runs(dg.RunsFilter([child.run_id]))] == ["STARTED"]
 
 
 def test_every_run_names_its_process(graph: Graph):

@@ -15,11 +15,21 @@ PRIVATE = "dagster." + "_core"
 IMPORTED = {
     "AssetCheckExecutionsTable",
     "AssetGraph",
+    "InMemoryJob",
+    "RegisteredCodeLocationOrigin",
+    "RemoteJobOrigin",
+    "RemoteRepositoryOrigin",
     "SqlEventLogStorage",
     "SqliteEventLogStorage",
+    "execute_run",
     "serialize_value",
 }
-NAMES = {"AssetGraph", "NO_COMPUTE_LOGS", "delete_check_executions", "serialize_value", "sqlite_folder"}
+NAMES = {
+    *(IMPORTED - {"AssetCheckExecutionsTable", "SqlEventLogStorage", "SqliteEventLogStorage"}),
+    "NO_COMPUTE_LOGS",
+    "delete_check_executions",
+    "sqlite_folder",
+}
 
 
 def private_imports(path: Path) -> set[str]:

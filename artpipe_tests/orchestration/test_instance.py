@@ -1,7 +1,8 @@
 import sys
 from pathlib import Path
 
-from artpipe.orchestration.instance import artpipe_command, dagster_home, open_instance, ui_command
+from artpipe.orchestration.home import prepare_home
+from artpipe.orchestration.instance import WORKSPACE_YAML, artpipe_command, open_instance, ui_command
 from artpipe.settings import Settings
 
 
@@ -12,10 +13,11 @@ def test_a_home_that_is_not_there_yet_is_made_with_the_settings_of_ours(tmp_path
     assert "max_concurrent_runs" in (tmp_path / "new" / "home" / "dagster.yaml").read_text()
 
 
-def test_a_home_that_somebody_set_up_is_left_as_it_is(tmp_path, monkeypatch):
+def test_a_home_that_somebody_set_up_keeps_its_configuration(tmp_path, monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    assert dagster_home(Settings(lake=str(tmp_path / "lake"))) == tmp_path
-    assert not list(tmp_path.iterdir())
+    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    assert prepare_home(Settings(lake=str(tmp_path / "lake"))) == tmp_path
+    assert (tmp_path / "dagster.yaml").read_text() == "telemetry:\n  enabled: false\n"
 
 
 def test_the_commands_that_open_a_lake_name_its_settings(tmp_path, monkeypatch):
@@ -29,3 +31,7 @@ def test_the_commands_that_open_a_lake_name_its_settings(tmp_path, monkeypatch):
     variables = f"ARTPIPE_LAKE='{tmp_path}/my lake' ARTPIPE_GALLERY=https://gallery.example"
     assert artpipe_command(other, "serve") == f"{variables} {folder}/artpipe serve"
     assert ui_command(other).startswith(f"DAGSTER_HOME='{tmp_path}/my lake/dagster' {variables} {folder}/dagster dev")
+
+
+def test_the_workspace_of_the_checkout_is_the_one_that_ships():
+    assert (Path(__file__).parents[2] / "workspace.yaml").read_bytes() == WORKSPACE_YAML.read_bytes()

@@ -21,7 +21,7 @@ from artpipe.lake.parquet import write_table
 from artpipe.lake.paths import DataLake
 from artpipe.models.registry import saved_models
 from artpipe.models.served import read_pointer, served_model_id
-from artpipe.orchestration.instance import dagster_home
+from artpipe.orchestration.home import dagster_home
 from artpipe.schema import SPLITS
 from artpipe.serving.promotion import promote
 from artpipe.settings import Settings

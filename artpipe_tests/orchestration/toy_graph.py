@@ -121,12 +121,17 @@ class Graph:
         """Refresh the lake; only where the instance is the lake's own."""
         return refresh(self.load(), self.settings, RefreshOptions(select), Console(file=io.StringIO()))
 
-    def begin(self, *names: str, tags: dict[str, str] | None = None) -> dg.DagsterRun:
-        """A run that is under way until it is reported as failed."""
+    def begin(self, *names: str, tags: dict[str, str] | None = None, again: str | None = None) -> dg.DagsterRun:
+        """A run that is under way until it is reported as failed; `again` is the run that it executes again."""
         job = self.server.resolve_implicit_global_asset_job_def()
         subset = job.get_subset(asset_selection={dg.AssetKey(name) for name in names})
         return self.instance.create_run_for_job(
-            subset, status=dg.DagsterRunStatus.STARTED, tags=tags, asset_selection=subset.asset_selection
+            subset,
+            status=dg.DagsterRunStatus.STARTED,
+            tags=tags,
+            asset_selection=subset.asset_selection,
+            parent_run_id=again,
+            root_run_id=again,
         )
 
     def tick(self) -> set[str]:
