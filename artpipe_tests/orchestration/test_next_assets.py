@@ -139,3 +139,14 @@ def test_what_asks_the_source_is_due_once_after_a_rescrape():
     requested = {"images": occasion(seen, seen["images"])}
     assert next_assets(for_automation(now, requested, rescraped), EVERYTHING) == set()
     assert next_assets(for_automation(now, {}, made_at.timestamp() - 1), EVERYTHING) == set()
+
+
+def test_what_asks_the_source_and_failed_a_check_is_asked_again_after_the_next_rescrape():
+    made_at = datetime(2026, 1, 1, tzinfo=UTC)
+    failed = changed(statuses(), "images", asks_source=True, made_at=made_at, failed_checks=("rows_are_unique",))
+    rescraped = made_at.timestamp() + 1
+    seen = for_automation(failed, {}, rescraped)
+    assert next_assets(seen, EVERYTHING) == {"images"}
+    requested = still_requested(seen, {}, {"images"})
+    assert next_assets(for_automation(failed, requested, rescraped), EVERYTHING) == set(), "once"
+    assert next_assets(for_automation(failed, {}, made_at.timestamp() - 1), EVERYTHING) == set(), "nor before"
