@@ -67,7 +67,12 @@ class Declaration:
         return Origin(self.code_version(settings), inputs)
 
     def is_made_from(self, record: Record, origin: Origin) -> bool:
-        """Whether the record's asset would come out the same from `origin`, records of older code included."""
+        """Whether the record's asset would come out the same from `origin`, records of older code included.
+
+        Not where an input is incomplete: nothing is known of what it holds, then or now.
+        """
+        if ABSENT in origin.inputs.values():
+            return False
         code, inputs = parts(record.origin.code_version), dict(record.origin.inputs)
         for old, new in self.renamed.items():
             for found in (code, inputs):

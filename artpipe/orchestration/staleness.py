@@ -133,10 +133,9 @@ def _freshness(
 def _differences(then: Origin, now: Origin, event: dg.EventLogRecord, instance: dg.DagsterInstance) -> list[str]:
     reasons = code_changes(then.code_version, now.code_version)
     for parent in sorted(then.inputs.keys() | now.inputs.keys()):
-        if then.inputs.get(parent) != now.inputs.get(parent):
-            if now.inputs.get(parent) == ABSENT:
-                reasons.append(f"`{parent}` is not complete")
-                continue
+        if now.inputs.get(parent) == ABSENT:
+            reasons.append(f"`{parent}` is not complete")
+        elif then.inputs.get(parent) != now.inputs.get(parent):
             summary = changes_since(dg.AssetKey(parent), event.timestamp, instance)
             reasons.append(f"`{parent}` changed" + (f": {summary}" if summary else ""))
     return reasons

@@ -23,6 +23,7 @@ import dagster as dg
 from rich.console import Console
 
 from artpipe.errors import ArtpipeError
+from artpipe.lake.parquet import MissingTableError
 from artpipe.lake.paths import DataLake, file_version, write_whole
 from artpipe.orchestration.asset import (
     GALLERY_POOL,
@@ -365,7 +366,10 @@ class Home(Graph):
             write_whole(lake.raw(asset), json.dumps(content).encode())
 
         def read(lake: DataLake, asset: str) -> Content:
-            return json.loads(lake.raw(asset).read_bytes())
+            try:
+                return json.loads(lake.raw(asset).read_bytes())
+            except FileNotFoundError as error:
+                raise MissingTableError(f"`{asset}` was never made; materialize it first.") from error
 
         return Storage(lambda lake, asset: lake.raw(asset), read, write, digest)
 
