@@ -75,7 +75,7 @@ SHAPED_BY = {
     "model": ("learning_rate",),
     "index": ("search_recall",),
 }
-BLOCKING = {name: f"{name}_are_sound" for name in ("works", "pictures", "groups")}
+BLOCKING = {name: f"{name}_are_sound" for name in ("works", "pictures", "groups", "vectors")}
 CHECKS = {**BLOCKING, "index": "index_is_good"}
 SEAMS = ("body", "before begin", "after begin", "before write", "before record", "after record", "check")
 """Where a process may die: a record is written after the content, and Dagster is told after that."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from artpipe.definitions import build_definitions
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.blocking_checks import BlockingCheckError, BlockingChecks, unmet_checks
 from artpipe.orchestration.instance import open_instance
@@ -197,3 +198,15 @@ def test_a_step_refuses_with_the_first_reason_and_reads_only_what_is_checked(eva
     evaluations.evaluate("is_sound", passed=True)
     evaluations.evaluate("is_whole", passed=True)
     checks.refuse_below_unmet(evaluations.instance, lineage, ["works", "groups"])
+
+
+def test_what_one_step_makes_is_held_by_the_same_checks_wherever_something_is_made_from_it():
+    graph = build_definitions(Settings()).resolve_asset_graph()
+    checks = BlockingChecks.among(graph.get_check_spec(check) for check in graph.asset_check_keys).names
+    steps = [
+        {key for key in graph.get(one).assets_def.keys if graph.get(key).child_keys}
+        for one in graph.materializable_asset_keys
+    ]
+    for step in steps:
+        assert len({checks.get(key.path[-1]) for key in step}) <= 1, step
+    assert checks["vectors"] == checks["embeddings"] != ()
