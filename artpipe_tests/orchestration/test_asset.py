@@ -28,7 +28,7 @@ from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.io import LakeIOManager
 from artpipe.orchestration.lineage import Lineage, Origin
 from artpipe.orchestration.shaping import UndeclaredSettingError
-from artpipe.orchestration.storage import PARQUET, written_by_body
+from artpipe.orchestration.storage import PARQUET, Storage, written_by_body
 from artpipe.settings import Settings
 
 MADE: list[str] = []
@@ -202,6 +202,36 @@ def test_what_has_to_be_asked_keeps_an_asset_from_being_reused(bench: Bench):
     assert MADE == ["toy_root", "toy_sum"]
 
 
+def test_a_body_gives_the_version_where_its_storage_takes_none(bench: Bench):
+    def write(lake: DataLake, asset: str, value: str) -> None:
+        write_whole(lake.raw(asset), value.encode())
+
+    text = Storage(lambda lake, asset: lake.raw(asset), write=write)
+    given = {"toy_text": "v1"}
+
+    @pipeline_asset(kinds=set(), code_version="1", stored=text)
+    def toy_text(_: AssetStep) -> Result:
+        return Result("written", given["toy_text"])
+
+    def run() -> dg.ExecuteInProcessResult:
+        resources = {
+            "lineage": bench.lineage,
+            "settings": bench.settings(),
+            "blocking_checks": BlockingChecks({}),
+        }
+        return dg.materialize([toy_text], instance=bench.instance, resources=resources)
+
+    result = run()
+    assert bench.lake.raw("toy_text").read_text() == "written"
+    assert bench.metadata(result, "toy_text") == {"path": str(bench.lake.raw("toy_text")), "reused": False}
+    assert bench.lineage.versions(["toy_text"]) == {"toy_text": "v1"}
+    bench.lake.raw("toy_text").unlink()
+    given["toy_text"] = ""
+    with pytest.raises(ValueError, match="`toy_text` came without a data version; give one in its `Result`"):
+        run()
+    assert bench.lineage.read("toy_text") is None
+
+
 def test_a_file_that_is_gone_is_made_anew(bench: Bench):
     bench.run()
     bench.lake.table("toy_sum").unlink()
@@ -263,7 +293,7 @@ def test_a_reused_asset_does_not_read_its_inputs(bench: Bench):
     assert MADE == []
 
 
-def test_of_two_processes_that_make_an_asset_one_waits_and_reuses_it(bench: Bench):
+def test_of_two_processes_that_make_an_asset_one_waits_and_reuses_it(bench: Bench, capfd: pytest.CaptureFixture[str]):
     bench.run()
     bench.lake.table("toy_sum").unlink()
     finished = threading.Event()
@@ -276,7 +306,10 @@ def test_of_two_processes_that_make_an_asset_one_waits_and_reuses_it(bench: Benc
     with lock:
         thread = threading.Thread(target=second)
         thread.start()
-        assert not finished.wait(0.5)
+        logged = ""
+        while "another process makes toy_sum; waiting for it to end" not in logged:
+            assert not finished.wait(0.01), logged
+            logged += capfd.readouterr().err
         write_table(bench.lake.table("toy_sum"), pl.DataFrame({"sum": [1]}))  # what the first process makes
     thread.join(30)
     assert finished.is_set()
