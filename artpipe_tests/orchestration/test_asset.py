@@ -23,7 +23,7 @@ from artpipe.orchestration.asset import (
     pipeline_assets,
 )
 from artpipe.orchestration.blocking_checks import BlockingChecks
-from artpipe.orchestration.declaration import DECLARED, adopt_renamed, observe_files
+from artpipe.orchestration.declaration import DECLARED, adopt_renamed, observe_files, read_input
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.io import LakeIOManager
 from artpipe.orchestration.lineage import Lineage, Origin
@@ -182,6 +182,25 @@ def test_a_second_run_reuses_everything_but_the_root(bench: Bench):
     assert (found["reused"], found["images_embedded"], found["words"]) == (True, 0, "kept")
 
 
+def test_a_home_that_was_not_told_of_this_version_is_told_that_it_is_used_again_and_no_more(bench: Bench):
+    bench.run()
+    with dg.DagsterInstance.ephemeral() as another:
+        home = Bench(bench.lake.root.parent, another)
+        found = home.metadata(home.run("toy_rows"), "toy_rows")
+    assert (MADE, found) == ([], {"reused": True})
+    other = dg.AssetMaterialization("toy_rows", metadata={"words": "of another"}, tags={"dagster/data_version": "v0"})
+    bench.instance.report_runless_asset_event(other)
+    assert bench.metadata(bench.run("toy_rows"), "toy_rows") == {"reused": True}
+
+
+def test_an_input_that_no_storage_reads_is_refused():
+    with pytest.raises(dg.DagsterInvariantViolationError, match="`toy_root` cannot be read as an input; name it in"):
+        read_input(DataLake("memory://nothing"), "toy_root")
+    for name in ("toy_notes", "never_declared"):
+        with pytest.raises(dg.DagsterInvariantViolationError, match=f"`{name}` cannot be read"):
+            read_input(DataLake("memory://nothing"), name)
+
+
 def test_a_setting_an_input_or_force_runs_what_depends_on_it(bench: Bench):
     bench.run()
     bench.run(seed=1)
@@ -329,8 +348,9 @@ def test_an_edited_file_is_seen_without_a_reload(bench: Bench):
 
 
 def test_dagster_is_told_of_an_edit_once(bench: Bench):
-    mine = {"toy_notes"}
-    assert mine <= set(observe_files(bench.instance, bench.settings()))
+    mine, observed = {"toy_notes"}, observe_files(bench.instance, bench.settings())
+    assert mine <= set(observed)
+    assert [name for name in observed if DECLARED[name].observe is None] == [], "what is made is not observed"
     assert not mine & set(observe_files(bench.instance, bench.settings()))
     bench.edit_notes("said by a person")
     assert observe_files(bench.instance, bench.settings()) == ["toy_notes"]
@@ -375,6 +395,19 @@ def test_an_asset_under_its_former_name_is_taken_over_with_its_history(bench: Be
     bench.run()
     assert MADE == ["toy_root"]
     assert not bench.lake.table("toy_old").exists()
+    assert not bench.lake.lineage("toy_old").exists()
+
+
+def test_what_is_there_under_the_present_name_is_not_replaced_by_what_has_the_former_one(bench: Bench):
+    bench.run()
+    write_table(bench.lake.table("toy_old"), pl.DataFrame({"row": [9]}))
+    older = bench.lake.lineage("toy_rows").read_text().replace('"data_version": "', '"data_version": "older ')
+    bench.lake.lineage("toy_old").write_text(older)
+    adopt_renamed(bench.lake)
+    assert read_table(bench.lake, "toy_rows")["row"].to_list() == [0, 1]
+    record = bench.lineage.read("toy_rows")
+    assert record is not None
+    assert not record.data_version.startswith("older")
     assert not bench.lake.lineage("toy_old").exists()
 
 

@@ -50,6 +50,11 @@ def test_a_missing_asset_below_a_stale_one_comes_in_the_same_run():
     assert next_assets(statuses(table="stale", report="missing"), BELOW_ROOT) == {"table", "report"}
 
 
+def test_a_missing_asset_waits_until_none_of_its_inputs_may_change():
+    now = statuses(clean="missing", images="stale", table="missing")
+    assert next_assets(now, BELOW_ROOT) == {"clean"}, "`clean` runs, and `images` does not yet"
+
+
 def test_a_missing_asset_waits_for_a_fresh_one_that_may_yet_change():
     now = for_refresh(statuses(report="missing"))
     assert next_assets(now, EVERYTHING) == {"root"}
