@@ -119,7 +119,14 @@ class Evaluations:
         tags = {"dagster/data_version": version}
         self.instance.report_runless_asset_event(dg.AssetMaterialization("groups", tags=tags))
 
-    def evaluate(self, name: str, *, passed: bool, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR):
+    def evaluate(
+        self,
+        name: str,
+        *,
+        passed: bool,
+        severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+        only_planned: bool = False,
+    ) -> None:
         @dg.asset_check(asset="groups", name=name, blocking=True)
         def check() -> dg.AssetCheckResult:
             return dg.AssetCheckResult(passed=passed, severity=severity)
@@ -127,7 +134,10 @@ class Evaluations:
         definitions = dg.Definitions([dg.AssetSpec("groups")], asset_checks=[check])
         job = definitions.resolve_implicit_global_asset_job_def()
         subset = job.get_subset(asset_selection=set(), asset_check_selection=set(check.check_keys))
-        subset.execute_in_process(instance=self.instance, raise_on_error=False)
+        if only_planned:
+            self.instance.create_run_for_job(subset)
+        else:
+            subset.execute_in_process(instance=self.instance, raise_on_error=False)
 
     def unmet(self, version: str | None) -> tuple[list[str], list[str]]:
         return unmet_checks(self.instance, "groups", ["is_sound", "is_whole"], version)
@@ -166,6 +176,13 @@ def test_a_failed_check_that_only_warns_holds_nothing(evaluations: Evaluations):
 def test_a_check_that_looked_at_nothing_that_was_made_did_not_run(evaluations: Evaluations):
     evaluations.evaluate("is_sound", passed=True)
     assert evaluations.unmet("v1") == ([], ["is_sound", "is_whole"])
+
+
+def test_a_check_of_a_run_that_never_came_to_it_did_not_run(evaluations: Evaluations):
+    evaluations.told("v1")
+    evaluations.evaluate("is_sound", passed=True, only_planned=True)
+    evaluations.evaluate("is_whole", passed=True)
+    assert evaluations.unmet("v1") == ([], ["is_sound"])
 
 
 def test_only_blocking_checks_are_named_by_their_asset_and_in_order():
