@@ -3,18 +3,16 @@
 Hypothesis draws the steps. `LINEAGE_EXAMPLES=100 LINEAGE_STEPS=30` makes a long run, `--hypothesis-seed=7` another one.
 """
 
-import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import hypothesis
-import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -352,17 +350,8 @@ CHANGE: dict[str, Callable[..., None]] = {
 }
 
 
-@pytest.fixture
-def only_toys_are_declared() -> Iterator[None]:
-    """What the real graph declares costs time here, and so does what Dagster logs."""
-    DECLARED.clear()
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
-
-
-@pytest.mark.usefixtures("only_toys_are_declared")
 def test_what_is_called_fresh_is_what_a_fresh_lake_holds_whatever_happens():
+    DECLARED.clear()  # of what other tests imported
     run_state_machine_as_test(
         LineageMachine,
         settings=hypothesis.settings(
