@@ -98,6 +98,12 @@ class Declaration:
         found = self.location(lake)
         return found is None or found.exists()
 
+    def version_held(self, lake: DataLake, record: Record | None) -> str | None:
+        """The data version of what the lake holds, `ABSENT` where that is incomplete; None where it holds nothing."""
+        if record is not None:
+            return record.data_version
+        return ABSENT if self.exists(lake) else None
+
     def record(self, lineage: Lineage) -> Record | None:
         """Its lineage record, under its former name where it still has that one."""
         return lineage.read(self.asset) or (lineage.read(self.formerly) if self.formerly else None)

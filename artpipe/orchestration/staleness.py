@@ -70,7 +70,8 @@ def asset_statuses(
         origin = replace(declared.origin(versions, settings), code_version=graph.get(key).code_version or "")
         is_newer = loaded_at is not None and record is not None and _written_at(record, event) > loaded_at
         status, reasons = _freshness(declared, origin, record, event, lineage.lake, instance, is_newer=is_newer)
-        failed, skipped = unmet_checks(instance, name, blocking.names.get(name, ()), versions.get(name))
+        held = declared.version_held(lineage.lake, record)
+        failed, skipped = unmet_checks(instance, name, blocking.names.get(name, ()), held)
         questions = declared.questions(lineage.lake, settings, now) if asks_due and status == "fresh" else {}
         made_here = {parent: version for parent, version in origin.inputs.items() if parent in statuses}
         statuses[name] = AssetStatus(

@@ -141,6 +141,10 @@ class World:
         shutil.rmtree(self.folder / "lake")
         shutil.copytree(self.folder / "copy", self.folder / "lake")
 
+    def code_of(self, asset: str) -> int:
+        """The version of an asset's code; a step has one."""
+        return self.code.get(next((step[0] for step in STEPS.values() if asset in step), asset), 0)
+
     def expected(self, asset: str, settings: Settings) -> Content:
         """What an asset that is fresh must hold, made from what the lake holds above it.
 
@@ -154,7 +158,7 @@ class World:
 
     def recipe(self, asset: str, above: Mapping[str, Content], settings: Settings, source: dict[str, str]) -> Content:
         """What an asset comes out as; the code of a version and the next may come out the same."""
-        return RECIPES[asset](self, settings, source=source, **above) | {"code": self.code.get(asset, 0) // 2}
+        return RECIPES[asset](self, settings, source=source, **above) | {"code": self.code_of(asset) // 2}
 
 
 def digest(content: Content) -> str:
@@ -355,7 +359,7 @@ class Home(Graph):
         body.__signature__ = inspect.Signature([inspect.Parameter(one, kind) for one in ("step", *inputs)])
         return {
             "kinds": set[str](),
-            "code_version": str(self.world.code.get(asset, 0)),
+            "code_version": str(self.world.code_of(asset)),
             "shaped_by": SHAPED_BY.get(asset, ()),
             "deps": [above for above in UPSTREAM[asset] if above in FILES],
         }
@@ -448,14 +452,19 @@ class Home(Graph):
         return self.run(*ROOTS, tags={"dagster/schedule_name": RESCRAPE})
 
     def settle(self) -> list[set[str]]:
-        """Tick and run what is requested until nothing is; no asset is requested twice for the same inputs."""
+        """Tick and run what is requested until nothing is; no asset is requested twice for the same inputs.
+
+        Once more where the roots were asked since: a run that makes the roots too, and fails below, is followed by one.
+        """
         waves: list[set[str]] = []
         while wave := self.tick():
+            records = self.instance.get_asset_records([dg.AssetKey(name) for name in ROOTS])
+            asked = sorted(str(one.asset_entry.last_materialization_storage_id) for one in records)
             for name in wave:
                 declared = DECLARED[name]
                 versions = declared.origin(Lineage(self.lake).versions(UPSTREAM[name]), self.settings).inputs
                 code = self.server.resolve_asset_graph().get(dg.AssetKey(name)).code_version or ""
-                request = (name, code, *(versions[above] for above in UPSTREAM[name]))
+                request = (name, code, *(versions[above] for above in UPSTREAM[name]), *(asked if versions else ()))
                 assert request not in self.requested, f"{request} was requested before; {waves}"
                 self.requested.add(request)
             waves.append(wave)
@@ -481,9 +490,9 @@ class Home(Graph):
             was_killed, self.is_dying, self.world.death = self.is_dying, False, None
             vars(self.instance).pop("handle_new_event", None)
         if was_killed:
-            (run,) = self.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
             gone = f"{socket.gethostname()}:{os.getpid()}:1"  # a process with this number lives, and is a later one
-            self.instance.add_run_tags(run.run_id, {PROCESS_TAG: gone})
+            for run in self.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+                self.instance.add_run_tags(run.run_id, {PROCESS_TAG: gone})
         return was_killed
 
 

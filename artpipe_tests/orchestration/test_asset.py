@@ -27,6 +27,7 @@ from artpipe.orchestration.declaration import DECLARED, adopt_renamed, observe_f
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.io import LakeIOManager
 from artpipe.orchestration.lineage import Lineage, Origin
+from artpipe.orchestration.metadata import CHANGES
 from artpipe.orchestration.shaping import UndeclaredSettingError
 from artpipe.orchestration.storage import PARQUET, Storage, written_by_body
 from artpipe.settings import Settings
@@ -62,7 +63,9 @@ def toy_rows(step: AssetStep) -> Result:
     """As many rows as the root asks for."""
     MADE.append("toy_rows")
     rows = range(step.settings.seed, step.settings.seed + int(step.lake.raw("toy").read_text()))
-    return Result(pl.DataFrame({"row": list(rows)}), metadata={"images_embedded": len(rows), "words": "kept"})
+    return Result(
+        pl.DataFrame({"row": list(rows)}), metadata={"images_embedded": len(rows), "words": "kept", CHANGES: {}}
+    )
 
 
 def toy_due(_: DataLake, settings: Settings, now: datetime) -> Mapping[str, int]:
@@ -180,6 +183,7 @@ def test_a_second_run_reuses_everything_but_the_root(bench: Bench):
     assert MADE == ["toy_root"]
     found = bench.metadata(result, "toy_rows")
     assert (found["reused"], found["images_embedded"], found["words"]) == (True, 0, "kept")
+    assert (CHANGES in found, "rows_updated" in found) == (False, False), "nothing changed, and it counts no such work"
 
 
 def test_a_home_that_was_not_told_of_this_version_is_told_that_it_is_used_again_and_no_more(bench: Bench):
@@ -403,6 +407,7 @@ def test_what_is_there_under_the_present_name_is_not_replaced_by_what_has_the_fo
     write_table(bench.lake.table("toy_old"), pl.DataFrame({"row": [9]}))
     older = bench.lake.lineage("toy_rows").read_text().replace('"data_version": "', '"data_version": "older ')
     bench.lake.lineage("toy_old").write_text(older)
+    assert DECLARED["toy_rows"].location(bench.lake) == bench.lake.table("toy_rows")
     adopt_renamed(bench.lake)
     assert read_table(bench.lake, "toy_rows")["row"].to_list() == [0, 1]
     record = bench.lineage.read("toy_rows")

@@ -9,9 +9,11 @@ import pytest
 from artpipe.definitions import build_definitions
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.blocking_checks import BlockingCheckError, BlockingChecks, unmet_checks
+from artpipe.orchestration.declaration import DECLARED, Declaration
 from artpipe.orchestration.instance import open_instance
 from artpipe.orchestration.lineage import Lineage, Origin, Record
 from artpipe.orchestration.outlook import outlook
+from artpipe.orchestration.storage import written_by_body
 from artpipe.settings import Settings
 from artpipe_tests.orchestration.quiet_home import write_quiet_home
 from artpipe_tests.orchestration.toy_graph import Graph
@@ -100,6 +102,18 @@ def test_a_home_that_knows_no_check_lets_nothing_be_made_from_what_the_lake_hold
         assert not new.run("index")
         assert new.run("catalog", "list", "works", "pictures", "groups")
         assert new.run("index")
+
+
+def test_what_was_cut_off_is_held_also_where_its_checks_never_ran(graph: Graph):
+    previous = made(graph, "index")
+    with dg.DagsterInstance.ephemeral() as home:
+        new = Graph(home, graph.edited.parent)
+        new.broken.add("groups")
+        new.edited.write_text("new groups")
+        assert not new.run("catalog", "list", "works", "pictures", "groups")
+        assert new.statuses()["groups"].skipped_checks == ("groups_are_sound",)
+        assert not new.run("index"), "it would be made from what is left of the groups"
+    assert (made(graph, "index"), Lineage(graph.lake).read("index") is not None) == (previous, True)
 
 
 def test_a_run_of_a_refresh_shows_what_it_makes(graph: Graph):
@@ -200,6 +214,7 @@ def test_only_blocking_checks_are_named_by_their_asset_and_in_order():
 
 def test_a_step_refuses_with_the_first_reason_and_reads_only_what_is_checked(evaluations: Evaluations, tmp_path: Path):
     lineage = Lineage(DataLake(tmp_path))
+    DECLARED["groups"] = Declaration("groups", stored=written_by_body(lambda lake: lake.raw("groups")))
     checks = BlockingChecks({"groups": ("is_sound", "is_whole")})
     checks.refuse_below_unmet(evaluations.instance, lineage, ["groups", "works"])
     for name in ("groups", "works"):

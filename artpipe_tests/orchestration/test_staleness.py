@@ -256,6 +256,14 @@ def test_a_check_that_did_not_run_on_what_the_lake_holds_is_named(whole: Shelf):
     assert whole.statuses()["works"].unmet_checks == ()
 
 
+def test_a_check_that_never_ran_holds_what_is_there_complete_or_not_and_nothing_that_is_not(shelf: Shelf):
+    assert shelf.statuses()["works"].skipped_checks == ()
+    shelf.made("works", "w1")
+    assert shelf.statuses()["works"].skipped_checks == ("works_are_sound",)
+    shelf.lake.lineage("works").unlink()
+    assert shelf.statuses()["works"].skipped_checks == ("works_are_sound",)
+
+
 def test_the_source_is_asked_in_words_where_the_asset_is_fresh_and_somebody_wants_to_know(whole: Shelf):
     QUESTIONS.update({"older than 6 days": 1234, "never asked": 2})
     words = "to ask the gallery for: 1,234 (older than 6 days), 2 (never asked)"
