@@ -333,6 +333,7 @@ def test_of_two_processes_that_make_an_asset_one_waits_and_reuses_it(bench: Benc
         while "another process makes toy_sum; waiting for it to end" not in logged:
             assert not finished.wait(0.01), logged
             logged += capfd.readouterr().err
+        assert not finished.wait(0.5), "it says that it waits, and does"
         write_table(bench.lake.table("toy_sum"), pl.DataFrame({"sum": [1]}))  # what the first process makes
     thread.join(30)
     assert finished.is_set()
