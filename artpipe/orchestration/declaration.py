@@ -69,9 +69,9 @@ class Declaration:
     def is_made_from(self, record: Record, origin: Origin) -> bool:
         """Whether the record's asset would come out the same from `origin`, records of older code included.
 
-        Not where an input is incomplete: nothing is known of what it holds, then or now.
+        Not where an input that is made here is incomplete: nothing is known of what it holds, then or now.
         """
-        if ABSENT in origin.inputs.values():
+        if any(version == ABSENT and name in DECLARED for name, version in origin.inputs.items()):
             return False
         code, inputs = parts(record.origin.code_version), dict(record.origin.inputs)
         for old, new in self.renamed.items():
