@@ -16,7 +16,7 @@ from artpipe.orchestration.check import pipeline_check
 from artpipe.orchestration.declaration import DECLARED, Declaration
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.io import LakeIOManager
-from artpipe.orchestration.lineage import Lineage
+from artpipe.orchestration.lineage import Lineage, Origin, Record
 from artpipe.settings import Settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "how_to_add.md"
@@ -43,6 +43,7 @@ def patterns(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
 def test_the_asset_the_file_and_the_check_of_the_page_work(patterns: types.ModuleType, tmp_path: Path):
     lake = DataLake(tmp_path)
     write_table(lake.table("artworks"), pl.DataFrame({"artist_id": ["a", "b", "a", None]}))
+    Lineage(lake).write("artworks", Record("v1", Origin("1", {}), 0.0, "2026-01-01T00:00:00+00:00"))
     with dg.DagsterInstance.ephemeral() as instance:
 
         def run(**changed: object) -> dg.ExecuteInProcessResult:

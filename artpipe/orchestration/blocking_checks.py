@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from artpipe.errors import ArtpipeError
+from artpipe.orchestration.declaration import DECLARED
 from artpipe.orchestration.lineage import Lineage
 from artpipe.orchestration.metadata import DATA_VERSION_TAG
 from artpipe.orchestration.next_assets import in_words
@@ -52,8 +53,8 @@ class BlockingChecks:
         """
         for asset in upstream:
             checks = self.names.get(asset, ())
-            record = lineage.read(asset) if checks else None
-            for why in in_words(*unmet_checks(instance, asset, checks, record.data_version if record else None)):
+            version = DECLARED[asset].version_held(lineage.lake, lineage.read(asset)) if checks else None
+            for why in in_words(*unmet_checks(instance, asset, checks, version)):
                 raise BlockingCheckError(
                     f"{why} on `{asset}`, so nothing is made from it; run `artpipe refresh`, which checks it again."
                 )
@@ -71,7 +72,7 @@ def unmet_checks(
         instance: Dagster's event log.
         asset: which the checks are about.
         checks: names of its blocking checks.
-        data_version: of what the lake holds; None where it holds nothing that is complete.
+        data_version: of what the lake holds, `ABSENT` where that is incomplete; None where it holds nothing.
     """
     failed: list[str] = []
     skipped: list[str] = []
@@ -80,7 +81,7 @@ def unmet_checks(
         found = instance.get_latest_asset_check_evaluation_record(dg.AssetCheckKey(key, check))
         evaluation = found.event.asset_check_evaluation if found and found.event else None
         if evaluation is None and data_version is None:
-            continue  # never made; the step that reads it has nothing to read
+            continue  # the step that reads it has nothing to read
         if evaluation is None or _evaluated_version(instance, evaluation) != data_version:
             skipped.append(check)
         elif not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:

@@ -30,15 +30,20 @@ def pipeline_check(**options: Any) -> Callable[[Callable[..., dg.AssetCheckResul
 
 
 def pipeline_checks(
-    specs: Sequence[dg.AssetCheckSpec],
+    specs: Sequence[dg.AssetCheckSpec], **options: Any
 ) -> Callable[[Callable[..., Iterator[dg.AssetCheckResult]]], dg.AssetChecksDefinition]:
-    """Make several checks of a function that yields their results, such as those that share one scan of a table."""
+    """Make several checks of a function that yields their results, such as those that share one scan of a table.
+
+    Args:
+        specs: the checks.
+        options: of `dg.multi_asset_check`, such as `ins` and `can_subset`.
+    """
 
     def declare(body: Callable[..., Iterator[dg.AssetCheckResult]]) -> dg.AssetChecksDefinition:
         @functools.wraps(body)
         def check(*arguments: Any, **named: Any) -> Iterator[dg.AssetCheckResult]:
             yield from map(limited_result, body(*arguments, **named))
 
-        return dg.multi_asset_check(specs=specs)(check)
+        return dg.multi_asset_check(specs=specs, **options)(check)
 
     return declare

@@ -68,7 +68,12 @@ class Declaration:
         return Origin(self.code_version(settings), inputs)
 
     def is_made_from(self, record: Record, origin: Origin) -> bool:
-        """Whether the record's asset would come out the same from `origin`, records of older code included."""
+        """Whether the record's asset would come out the same from `origin`, records of older code included.
+
+        Not where an input that is made here is incomplete: nothing is known of what it holds, then or now.
+        """
+        if any(version == ABSENT and name in DECLARED for name, version in origin.inputs.items()):
+            return False
         code, inputs = parts(record.origin.code_version), dict(record.origin.inputs)
         for old, new in self.renamed.items():
             for found in (code, inputs):
@@ -93,6 +98,12 @@ class Declaration:
         """Whether its file or folder is in the lake; always, for what is not kept there."""
         found = self.location(lake)
         return found is None or found.exists()
+
+    def version_held(self, lake: DataLake, record: Record | None) -> str | None:
+        """The data version of what the lake holds, `ABSENT` where that is incomplete; None where it holds nothing."""
+        if record is not None:
+            return record.data_version
+        return ABSENT if self.exists(lake) else None
 
     def record(self, lineage: Lineage) -> Record | None:
         """Its lineage record, under its former name where it still has that one."""

@@ -179,7 +179,8 @@ def for_automation(
 
 
 def _hold(statuses: Mapping[str, AssetStatus], status: AssetStatus, requested: str | None) -> str:
-    if status.status == "fresh" and status.failed_checks:
+    # What asks the source may come out otherwise; only asking again can tell.
+    if status.status == "fresh" and status.failed_checks and not status.due:
         return status.unmet_checks[0]
     if status.needs_run and requested is not None:
         now = occasion(statuses, status)

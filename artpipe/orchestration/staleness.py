@@ -77,7 +77,8 @@ def asset_statuses(
         status, reasons = _freshness(declared, origin, record, event, lineage.lake, instance, is_newer=is_newer)
         if name in refusals and status != "missing":
             status, reasons = "stale", [str(refusals[name])]
-        failed, skipped = unmet_checks(instance, name, blocking.names.get(name, ()), versions.get(name))
+        held = declared.version_held(lineage.lake, record)
+        failed, skipped = unmet_checks(instance, name, blocking.names.get(name, ()), held)
         questions = declared.questions(lineage.lake, settings, now) if asks_due and status == "fresh" else {}
         made_here = {parent: version for parent, version in origin.inputs.items() if parent in statuses}
         statuses[name] = AssetStatus(
@@ -142,10 +143,9 @@ def _freshness(
 def _differences(then: Origin, now: Origin, event: dg.EventLogRecord, instance: dg.DagsterInstance) -> list[str]:
     reasons = code_changes(then.code_version, now.code_version)
     for parent in sorted(then.inputs.keys() | now.inputs.keys()):
-        if then.inputs.get(parent) != now.inputs.get(parent):
-            if now.inputs.get(parent) == ABSENT:
-                reasons.append(f"`{parent}` is not complete")
-                continue
+        if now.inputs.get(parent) == ABSENT:
+            reasons.append(f"`{parent}` is not complete")
+        elif then.inputs.get(parent) != now.inputs.get(parent):
             summary = changes_since(dg.AssetKey(parent), event.timestamp, instance)
             reasons.append(f"`{parent}` changed" + (f": {summary}" if summary else ""))
     return reasons

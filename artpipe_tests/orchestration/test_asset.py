@@ -23,13 +23,14 @@ from artpipe.orchestration.asset import (
     pipeline_assets,
 )
 from artpipe.orchestration.blocking_checks import BlockingChecks
-from artpipe.orchestration.declaration import DECLARED, adopt_renamed, observe_files
+from artpipe.orchestration.declaration import DECLARED, adopt_renamed, observe_files, read_input
 from artpipe.orchestration.event_size import MAX_EVENT_BYTES
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.io import LakeIOManager
 from artpipe.orchestration.lineage import Lineage, Origin
+from artpipe.orchestration.metadata import CHANGES
 from artpipe.orchestration.shaping import UndeclaredSettingError
-from artpipe.orchestration.storage import PARQUET, written_by_body
+from artpipe.orchestration.storage import PARQUET, Storage, written_by_body
 from artpipe.settings import Settings
 
 MADE: list[str] = []
@@ -63,7 +64,9 @@ def toy_rows(step: AssetStep) -> Result:
     """As many rows as the root asks for."""
     MADE.append("toy_rows")
     rows = range(step.settings.seed, step.settings.seed + int(step.lake.raw("toy").read_text()))
-    return Result(pl.DataFrame({"row": list(rows)}), metadata={"images_embedded": len(rows), "words": "kept"})
+    return Result(
+        pl.DataFrame({"row": list(rows)}), metadata={"images_embedded": len(rows), "words": "kept", CHANGES: {}}
+    )
 
 
 def toy_due(_: DataLake, settings: Settings, now: datetime) -> Mapping[str, int]:
@@ -181,6 +184,26 @@ def test_a_second_run_reuses_everything_but_the_root(bench: Bench):
     assert MADE == ["toy_root"]
     found = bench.metadata(result, "toy_rows")
     assert (found["reused"], found["images_embedded"], found["words"]) == (True, 0, "kept")
+    assert (CHANGES in found, "rows_updated" in found) == (False, False), "nothing changed, and it counts no such work"
+
+
+def test_a_home_that_was_not_told_of_this_version_is_told_that_it_is_used_again_and_no_more(bench: Bench):
+    bench.run()
+    with dg.DagsterInstance.ephemeral() as another:
+        home = Bench(bench.lake.root.parent, another)
+        found = home.metadata(home.run("toy_rows"), "toy_rows")
+    assert (MADE, found) == ([], {"reused": True})
+    other = dg.AssetMaterialization("toy_rows", metadata={"words": "of another"}, tags={"dagster/data_version": "v0"})
+    bench.instance.report_runless_asset_event(other)
+    assert bench.metadata(bench.run("toy_rows"), "toy_rows") == {"reused": True}
+
+
+def test_an_input_that_no_storage_reads_is_refused():
+    with pytest.raises(dg.DagsterInvariantViolationError, match="`toy_root` cannot be read as an input; name it in"):
+        read_input(DataLake("memory://nothing"), "toy_root")
+    for name in ("toy_notes", "never_declared"):
+        with pytest.raises(dg.DagsterInvariantViolationError, match=f"`{name}` cannot be read"):
+            read_input(DataLake("memory://nothing"), name)
 
 
 def test_a_large_event_of_an_older_version_is_not_copied_when_its_asset_is_reused(bench: Bench):
@@ -215,6 +238,36 @@ def test_what_has_to_be_asked_keeps_an_asset_from_being_reused(bench: Bench):
     QUESTIONS["answer is old"] = 3
     bench.run()
     assert MADE == ["toy_root", "toy_sum"]
+
+
+def test_a_body_gives_the_version_where_its_storage_takes_none(bench: Bench):
+    def write(lake: DataLake, asset: str, value: str) -> None:
+        write_whole(lake.raw(asset), value.encode())
+
+    text = Storage(lambda lake, asset: lake.raw(asset), write=write)
+    given = {"toy_text": "v1"}
+
+    @pipeline_asset(kinds=set(), code_version="1", stored=text)
+    def toy_text(_: AssetStep) -> Result:
+        return Result("written", given["toy_text"])
+
+    def run() -> dg.ExecuteInProcessResult:
+        resources = {
+            "lineage": bench.lineage,
+            "settings": bench.settings(),
+            "blocking_checks": BlockingChecks({}),
+        }
+        return dg.materialize([toy_text], instance=bench.instance, resources=resources)
+
+    result = run()
+    assert bench.lake.raw("toy_text").read_text() == "written"
+    assert bench.metadata(result, "toy_text") == {"path": str(bench.lake.raw("toy_text")), "reused": False}
+    assert bench.lineage.versions(["toy_text"]) == {"toy_text": "v1"}
+    bench.lake.raw("toy_text").unlink()
+    given["toy_text"] = ""
+    with pytest.raises(ValueError, match="`toy_text` came without a data version; give one in its `Result`"):
+        run()
+    assert bench.lineage.read("toy_text") is None
 
 
 def test_a_file_that_is_gone_is_made_anew(bench: Bench):
@@ -278,7 +331,7 @@ def test_a_reused_asset_does_not_read_its_inputs(bench: Bench):
     assert MADE == []
 
 
-def test_of_two_processes_that_make_an_asset_one_waits_and_reuses_it(bench: Bench):
+def test_of_two_processes_that_make_an_asset_one_waits_and_reuses_it(bench: Bench, capfd: pytest.CaptureFixture[str]):
     bench.run()
     bench.lake.table("toy_sum").unlink()
     finished = threading.Event()
@@ -291,7 +344,11 @@ def test_of_two_processes_that_make_an_asset_one_waits_and_reuses_it(bench: Benc
     with lock:
         thread = threading.Thread(target=second)
         thread.start()
-        assert not finished.wait(0.5)
+        logged = ""
+        while "another process makes toy_sum; waiting for it to end" not in logged:
+            assert not finished.wait(0.01), logged
+            logged += capfd.readouterr().err
+        assert not finished.wait(0.5), "it says that it waits, and does"
         write_table(bench.lake.table("toy_sum"), pl.DataFrame({"sum": [1]}))  # what the first process makes
     thread.join(30)
     assert finished.is_set()
@@ -311,8 +368,9 @@ def test_an_edited_file_is_seen_without_a_reload(bench: Bench):
 
 
 def test_dagster_is_told_of_an_edit_once(bench: Bench):
-    mine = {"toy_notes"}
-    assert mine <= set(observe_files(bench.instance, bench.settings()))
+    mine, observed = {"toy_notes"}, observe_files(bench.instance, bench.settings())
+    assert mine <= set(observed)
+    assert [name for name in observed if DECLARED[name].observe is None] == [], "what is made is not observed"
     assert not mine & set(observe_files(bench.instance, bench.settings()))
     bench.edit_notes("said by a person")
     assert observe_files(bench.instance, bench.settings()) == ["toy_notes"]
@@ -357,6 +415,20 @@ def test_an_asset_under_its_former_name_is_taken_over_with_its_history(bench: Be
     bench.run()
     assert MADE == ["toy_root"]
     assert not bench.lake.table("toy_old").exists()
+    assert not bench.lake.lineage("toy_old").exists()
+
+
+def test_what_is_there_under_the_present_name_is_not_replaced_by_what_has_the_former_one(bench: Bench):
+    bench.run()
+    write_table(bench.lake.table("toy_old"), pl.DataFrame({"row": [9]}))
+    older = bench.lake.lineage("toy_rows").read_text().replace('"data_version": "', '"data_version": "older ')
+    bench.lake.lineage("toy_old").write_text(older)
+    assert DECLARED["toy_rows"].location(bench.lake) == bench.lake.table("toy_rows")
+    adopt_renamed(bench.lake)
+    assert read_table(bench.lake, "toy_rows")["row"].to_list() == [0, 1]
+    record = bench.lineage.read("toy_rows")
+    assert record is not None
+    assert not record.data_version.startswith("older")
     assert not bench.lake.lineage("toy_old").exists()
 
 

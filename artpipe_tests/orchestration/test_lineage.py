@@ -49,3 +49,13 @@ def test_a_record_that_cannot_be_read_is_none(lineage):
 def test_only_what_was_begun_can_be_completed(lineage):
     with pytest.raises(KeyError):
         lineage.complete("splits", "v1")
+
+
+def test_a_record_tells_its_time_and_its_work_to_the_millisecond(tmp_path):
+    ticks = iter([10.0, 10.0044])
+    lineage = Lineage(DataLake(tmp_path), clock=lambda: next(ticks))
+    lineage.begin("splits", ORIGIN)
+    lineage.complete("splits", "v1", datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC))
+    record = lineage.read("splits")
+    assert record is not None
+    assert (record.seconds, record.made_at) == (0.004, "2026-01-02T03:04:05+00:00")

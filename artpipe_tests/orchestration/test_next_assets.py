@@ -50,6 +50,11 @@ def test_a_missing_asset_below_a_stale_one_comes_in_the_same_run():
     assert next_assets(statuses(table="stale", report="missing"), BELOW_ROOT) == {"table", "report"}
 
 
+def test_a_missing_asset_waits_until_none_of_its_inputs_may_change():
+    now = statuses(clean="missing", images="stale", table="missing")
+    assert next_assets(now, BELOW_ROOT) == {"clean"}, "`clean` runs, and `images` does not yet"
+
+
 def test_a_missing_asset_waits_for_a_fresh_one_that_may_yet_change():
     now = for_refresh(statuses(report="missing"))
     assert next_assets(now, EVERYTHING) == {"root"}
@@ -124,6 +129,30 @@ def test_the_automation_requests_an_asset_once_for_one_occasion():
     assert still_requested(statuses(), requested, set()) == {}, "what is fresh again may become stale again"
 
 
+def test_a_request_is_remembered_while_its_asset_needs_to_run_or_is_being_made_and_no_longer():
+    now = statuses(clean="stale", table="stale")
+    requested = {"clean": "before", "images": "before"}
+    assert still_requested(now, requested, {"table"}) == {"clean": "before", "table": occasion(now, now["table"])}
+    busy = changed(now, "images", in_progress=True)
+    assert still_requested(busy, requested, set()) == requested
+
+
+def test_an_occasion_names_the_roots_and_nothing_else_that_was_told_anew():
+    now = changed(changed(statuses(table="stale"), "root", record_id=3), "clean", record_id=4)
+    assert occasion(now, now["table"]) == "stale; ; clean ; images ; root #3"
+    due = changed(now, "images", due="the re-scrape asked")
+    assert occasion(due, due["images"]) == "fresh, the re-scrape asked; ; clean ; root #3"
+
+
+def test_what_was_made_at_that_very_time_is_not_older():
+    made_at = datetime(2026, 1, 1, tzinfo=UTC)
+    made = AssetStatus("images", made_at=made_at)
+    assert not made.is_older_than(made_at.timestamp())
+    assert made.is_older_than(made_at.timestamp() + 1)
+    assert not made.is_older_than(None)
+    assert not AssetStatus("images").is_older_than(made_at.timestamp())
+
+
 def test_the_automation_does_not_check_again_what_failed_on_the_same_version():
     failed = changed(statuses(), "clean", failed_checks=("rows_are_unique",))
     assert next_assets(for_automation(failed, {}, None), EVERYTHING) == set()
@@ -146,3 +175,14 @@ def test_an_asset_that_is_dated_in_the_future_is_older_than_any_re_scrape():
     assert ahead.is_older_than(1_800_000_000)
     assert not replace(ahead, is_from_future=False).is_older_than(1_800_000_000)
     assert not ahead.is_older_than(None)
+
+
+def test_what_asks_the_source_and_failed_a_check_is_asked_again_after_the_next_rescrape():
+    made_at = datetime(2026, 1, 1, tzinfo=UTC)
+    failed = changed(statuses(), "images", asks_source=True, made_at=made_at, failed_checks=("rows_are_unique",))
+    rescraped = made_at.timestamp() + 1
+    seen = for_automation(failed, {}, rescraped)
+    assert next_assets(seen, EVERYTHING) == {"images"}
+    requested = still_requested(seen, {}, {"images"})
+    assert next_assets(for_automation(failed, requested, rescraped), EVERYTHING) == set(), "once"
+    assert next_assets(for_automation(failed, {}, made_at.timestamp() - 1), EVERYTHING) == set(), "nor before"
