@@ -176,18 +176,22 @@ def _hold(statuses: Mapping[str, AssetStatus], status: AssetStatus, requested: s
     # What asks the source may come out otherwise; only asking again can tell.
     if status.status == "fresh" and status.failed_checks and not status.due:
         return status.unmet_checks[0]
-    if status.needs_run and requested == occasion(statuses, status):
-        return "it was requested for this already"
+    if status.needs_run and requested is not None:
+        then, _, made_from = requested.partition("; ")
+        now, _, made_from_now = occasion(statuses, status).partition("; ")
+        # A run that failed leaves its assets stale, whatever they were when it was requested.
+        if made_from == made_from_now and (then == now or status.status == "stale"):
+            return "it was requested for this already"
     return ""
 
 
 def occasion(statuses: Mapping[str, AssetStatus], status: AssetStatus) -> str:
     """What an asset would be requested for: its status, its code, its inputs, and what the roots were last asked."""
     roots = sorted(above for above in ancestors(statuses, status.asset) if statuses[above].is_root)
+    skipped = status.skipped_checks if status.status == "fresh" else ()  # a run that failed skipped them too
     return "; ".join(
         [
-            status.status if not status.due else f"{status.status}, {status.due}",
-            *(status.skipped_checks if status.status == "fresh" else ()),  # a run that failed skipped them too
+            ", ".join([status.status, *filter(None, [status.due]), *skipped]),
             status.code_version,
             *(f"{parent} {statuses[parent].data_version}" for parent in status.upstream),
             *status.observed,
