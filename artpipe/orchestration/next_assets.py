@@ -24,7 +24,6 @@ class AssetStatus:
         step: the step that makes it; some steps make several assets.
         due: why it runs although it is fresh, in words: the source has to be asked.
         asks_source: it is no root, and asks the source all the same.
-        is_refused: what it would have been made of was refused, for too much would have been lost.
         failed_checks: its blocking checks that failed on the present version.
         skipped_checks: its blocking checks that did not run on the present version.
         in_progress: a run that has not ended makes it.
@@ -45,7 +44,6 @@ class AssetStatus:
     step: str = ""
     due: str = ""
     asks_source: bool = False
-    is_refused: bool = False
     failed_checks: tuple[str, ...] = ()
     skipped_checks: tuple[str, ...] = ()
     in_progress: bool = False
@@ -183,8 +181,10 @@ def _hold(statuses: Mapping[str, AssetStatus], status: AssetStatus, requested: s
     if status.status == "fresh" and status.failed_checks and not status.due:
         return status.unmet_checks[0]
     if status.needs_run and requested is not None:
-        now = occasion(statuses, status)
-        if requested == now or (status.is_refused and _inputs(requested) == _inputs(now)):
+        then, _, made_from = requested.partition("; ")
+        now, _, made_from_now = occasion(statuses, status).partition("; ")
+        # A run that failed leaves its assets stale, whatever they were when it was requested.
+        if made_from == made_from_now and (then == now or status.status == "stale"):
             return "it was requested for this already"
     return ""
 
@@ -192,21 +192,16 @@ def _hold(statuses: Mapping[str, AssetStatus], status: AssetStatus, requested: s
 def occasion(statuses: Mapping[str, AssetStatus], status: AssetStatus) -> str:
     """What an asset would be requested for: its status, its code, its inputs, and what the roots were last asked."""
     roots = sorted(above for above in ancestors(statuses, status.asset) if statuses[above].is_root)
+    skipped = status.skipped_checks if status.status == "fresh" else ()  # a run that failed skipped them too
     return "; ".join(
         [
-            status.status if not status.due else f"{status.status}, {status.due}",
-            *(status.skipped_checks if status.status == "fresh" else ()),  # a run that failed skipped them too
+            ", ".join([status.status, *filter(None, [status.due]), *skipped]),
             status.code_version,
             *(f"{parent} {statuses[parent].data_version}" for parent in status.upstream),
             *status.observed,
             *(f"{root} #{statuses[root].record_id}" for root in roots),
         ]
     )
-
-
-def _inputs(occasion: str) -> str:
-    """An occasion without the status that it begins with: what is refused was another before."""
-    return occasion.partition("; ")[2]
 
 
 def still_requested(

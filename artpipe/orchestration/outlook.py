@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WouldRun = Literal["yes", "if inputs change", "if checks pass", "no"]
-_INTERNAL = ("hold", "observed", "asks_source", "is_refused", "record_id")
+_INTERNAL = ("hold", "observed", "asks_source", "record_id")
 """Fields of a status that only what runs assets has a use for."""
 
 _COLOURS = {"fresh": "green", "stale": "yellow", "missing": "red"}

@@ -89,7 +89,6 @@ def asset_statuses(
             step=graph.get(key).assets_def.node_def.name,
             due=_due_in_words(questions),
             asks_source=declared.due is not None,
-            is_refused=name in refusals,
             failed_checks=tuple(failed),
             skipped_checks=tuple(skipped),
             in_progress=key in in_progress,

@@ -129,6 +129,31 @@ def test_the_automation_requests_an_asset_once_for_one_occasion():
     assert still_requested(statuses(), requested, set()) == {}, "what is fresh again may become stale again"
 
 
+def test_a_run_that_failed_is_not_requested_again_for_what_it_left_stale():
+    fresh = statuses(table="fresh", clean="missing")
+    for before in (
+        changed(fresh, "clean", status="fresh", due="the re-scrape asked the roots since"),
+        changed(fresh, "clean", status="fresh", skipped_checks=("rows_are_unique",)),
+        fresh,
+    ):
+        requested = still_requested(before, {}, {"clean"})
+        failed = changed(before, "clean", status="stale", skipped_checks=("rows_are_unique",))
+        assert next_assets(for_automation(failed, requested, None), EVERYTHING) == set(), before
+        after = changed(failed, "root", data_version="2")
+        assert next_assets(for_automation(after, requested, None), EVERYTHING) == {"clean"}
+
+
+def test_a_step_that_failed_is_not_requested_again_for_the_other_assets_that_it_makes():
+    now = changed(statuses(clean="missing"), "clean", step="cleaning")
+    now |= {"set_aside": AssetStatus("set_aside", upstream=("root",), step="cleaning")}
+    requested = still_requested(now, {}, next_assets(now, set(now)))
+    failed = changed(now, "set_aside", status="stale")
+    assert (
+        next_assets(for_automation(failed, requested | still_requested(failed, requested, set()), None), set(now))
+        == set()
+    )
+
+
 def test_a_request_is_remembered_while_its_asset_needs_to_run_or_is_being_made_and_no_longer():
     now = statuses(clean="stale", table="stale")
     requested = {"clean": "before", "images": "before"}

@@ -295,9 +295,9 @@ def test_what_another_home_wrote_after_this_process_had_loaded_counts_by_the_lak
     assert record is not None
     since = (datetime.now(UTC) + timedelta(seconds=30)).isoformat(timespec="seconds")
     path.write_text(written.replace(record.made_at, since))
-    assert whole.why(seed=5, loaded_at=later(2)) == {}
+    assert whole.why(seed=5, loaded_at=later(0.005)) == {}
     path.write_text(written)
-    assert list(whole.why(seed=5, loaded_at=later(2))) == ["works"]
+    assert list(whole.why(seed=5, loaded_at=later(0.005))) == ["works"]
 
 
 def test_a_process_with_the_same_code_still_sees_what_another_home_wrote(whole: Shelf):
