@@ -38,7 +38,8 @@ class _Commands(TyperGroup):
 
 def _record_signals() -> int:
     """Let SIGTERM interrupt as Ctrl-C does; where the numbers of received signals can be read, whoever handles them."""
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    # Not the handler of SIGINT: a shell script lets its background jobs ignore that one.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     received, sent = os.pipe()
     for end in (received, sent):
         os.set_blocking(end, False)

@@ -180,10 +180,13 @@ def test_a_picture_that_cannot_be_read_does_not_keep_the_others_from_their_predi
     assert "portrait 93%" in shown.stdout
 
 
-@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_an_interrupt_is_one_line_and_its_own_exit_code(number: str, code: int):
+@pytest.mark.parametrize(
+    ("number", "code", "in_background"), [("SIGINT", 130, False), ("SIGTERM", 143, False), ("SIGTERM", 143, True)]
+)
+def test_an_interrupt_is_one_line_and_its_own_exit_code(number: str, code: int, in_background: bool):
     program = f"""
-import os, signal, typer
+import os, signal, time, typer
+from contextlib import nullcontext
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._utils.interrupts import raise_interrupts_as
 from artpipe.cli.main import _Commands
@@ -192,14 +195,16 @@ app = typer.Typer(cls=_Commands)
 
 @app.command()
 def work():
-    with raise_interrupts_as(DagsterExecutionInterruptedError):  # as Dagster runs a step
+    with {"nullcontext()" if in_background else "raise_interrupts_as(DagsterExecutionInterruptedError)"}:
         os.kill(os.getpid(), signal.{number})
-        signal.pause()
+        time.sleep(1)
 
 @app.command()
 def other():
     pass
 
+if {in_background}:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell script starts a job with `&`
 app(["work"])
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
