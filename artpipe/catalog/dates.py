@@ -65,6 +65,7 @@ _SHARES = {
     "third decade": (0.2, 0.3), "fourth decade": (0.3, 0.4), "last decade": (0.9, 1),
 }  # fmt: skip
 _DIGITS = re.compile("[0-9]+")
+_MAX_DIGITS = 12  # far beyond every year; int() fails on thousands
 _UNIT_YEARS = {"century": 100, "millennium": 1000}
 _ROMAN = {"i": 1, "v": 5, "x": 10}
 
@@ -128,7 +129,7 @@ class _Point:
 
     @property
     def number(self) -> int:
-        return int(self.digits)
+        return int(self.digits[:_MAX_DIGITS])
 
     @property
     def is_small(self) -> bool:

@@ -162,6 +162,11 @@ def test_a_text_with_two_usual_readings_is_flagged(text: str, years: tuple[int |
     assert parsed.flags == ("ambiguous",)
 
 
+@pytest.mark.parametrize("unit", ["", "th century", "s", " B.C."])
+def test_a_number_of_thousands_of_digits_is_no_date(unit: str):
+    assert parse_date("9" * 5000 + unit).year_from is None
+
+
 def test_a_range_that_runs_backwards_by_far_is_no_date():
     parsed = parse_date("1570-1200")
     assert (parsed.year_from, parsed.year_to, parsed.flags) == (None, None, ("reversed",))
