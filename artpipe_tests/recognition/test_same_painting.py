@@ -43,13 +43,13 @@ class BlindModel:
         return Predictions(np.tile(np.float32([1, 0]), (len(pictures), 1)), {})
 
 
-def embed(lake: DataLake, seeds: dict[str, int]) -> None:
+def embed(lake: DataLake, seeds: dict[str, int], size: tuple[int, int] = (320, 240)) -> None:
     names = list(seeds)
     angles = np.linspace(0, 1, len(names))
     rows = pl.DataFrame({"artwork_id": names, "model_id": "m", "jpeg_sha256": [str(seeds[n]) for n in names]})
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     EmbeddingTable(lake).upsert(rows.with_columns(vector=vectors))
-    images = pl.DataFrame({"artwork_id": names, "jpeg": [jpeg_of(painting(seeds[n])) for n in names]})
+    images = pl.DataFrame({"artwork_id": names, "jpeg": [jpeg_of(painting(seeds[n]).resize(size)) for n in names]})
     images = images.with_columns(short_side_px=pl.lit(240), status=pl.lit("fetched"))
     lake.connect().create_table("images", data=images.to_arrow(), mode="overwrite")
     write_whole(lake.served_model, json.dumps({"model_id": "m"}).encode())
@@ -123,6 +123,13 @@ def test_only_new_and_changed_pictures_are_described_again(tmp_path: Path):
     assert (done.described, done.dropped) == (2, 1)
     assert set(FeatureTable(lake).read(["a/b/c", "a/b/d", "a/b/e", "a/b/f"])) == {"a/b/c", "a/b/d", "a/b/f"}
     assert Collection(lake, BlindModel()).same_painting(painting(9)).artwork_id == "a/b/d"
+
+
+@pytest.mark.parametrize("size", [(2000, 100), (1200, 20)], ids=["as long as allowed", "stored by an older artpipe"])
+def test_the_threshold_is_measured_where_a_photograph_would_be_too_narrow_to_search_with(tmp_path: Path, size):
+    lake = DataLake(tmp_path / "lake")
+    embed(lake, {f"a/b/{n}": n for n in range(3)}, size)
+    assert build_feature_index(lake, queries=3 * len(KINDS)).min_inlier_ratio >= MIN_INLIER_RATIO
 
 
 def test_vocabulary_and_threshold_are_kept_until_the_collection_outgrew_them(tmp_path: Path):
