@@ -111,7 +111,7 @@ def decode_rgb(source: "bytes | Image", short_side_px: int | None = None, max_pi
             the reason.
     """
     image = _opened(source, max_pixels) if isinstance(source, bytes) else source
-    _refuse_narrow(image)
+    refuse_narrow(*image.size)
     with _damage_as_unreadable():
         if short_side_px is not None and isinstance(source, bytes):
             _draft(image, short_side_px)
@@ -163,14 +163,20 @@ def _opened(data: bytes, max_pixels: int) -> "Image":
         raise TooManyPixelsError(
             f"the picture has {image.width:,} x {image.height:,} pixels, more than {max_pixels:,}; give a smaller one."
         )
-    _refuse_narrow(image)
+    refuse_narrow(*image.size)
     return image
 
 
-def _refuse_narrow(image: "Image") -> None:
-    if min(image.size) < MIN_SIDE_PX or max(image.size) > MAX_ASPECT_RATIO * min(image.size):
+def refuse_narrow(width_px: int, height_px: int) -> None:
+    """Refuse a picture of a size that shows nothing that could be compared.
+
+    Raises:
+        TooNarrowError: it is of one.
+    """
+    short, long = sorted((width_px, height_px))
+    if short < MIN_SIDE_PX or long > MAX_ASPECT_RATIO * short:
         raise TooNarrowError(
-            f"the picture has {image.width:,} x {image.height:,} pixels, which is too narrow to compare; give one of "
+            f"the picture has {width_px:,} x {height_px:,} pixels, which is too narrow to compare; give one of "
             f"at least {MIN_SIDE_PX} pixels a side, and at most {MAX_ASPECT_RATIO} times as long as wide."
         )
 

@@ -30,6 +30,7 @@ from artpipe.images.decode import (
     UnreadableImageError,
     decode_artwork,
     pillow_quiet,
+    refuse_narrow,
 )
 from artpipe.images.placeholders import mark_placeholders
 from artpipe.images.store import ImageStore
@@ -250,13 +251,10 @@ def _row_update(request: Request, response: Response, short_side_px: int, now: d
     is_decoded = False
     is_ok = response.outcome is Outcome.OK
     may_be_same = previous["sha256"] is not None and not previous["is_resized"]
-    unchanged = {"status": "unchanged"}
-    if previous["status"] == PLACEHOLDER:
-        unchanged = {"status": PLACEHOLDER, "error": previous["error"]}
     if response.outcome is Outcome.NOT_MODIFIED:
-        row |= unchanged | {name: value for name, value in _validators(response).items() if value}
+        row |= _unchanged(previous) | {name: value for name, value in _validators(response).items() if value}
     elif is_ok and may_be_same and sha256(response.body).hexdigest() == previous["sha256"]:
-        row |= unchanged | _validators(response)
+        row |= _unchanged(previous) | _validators(response)
     elif is_ok:
         is_decoded = True
         try:
@@ -295,6 +293,18 @@ def _row_update(request: Request, response: Response, short_side_px: int, now: d
         change=_change(previous, row["status"], previous["sha256"]),
         instead=_as_before(row, previous, f"{row['status']}: {row['error']}") if is_lost else None,
     )
+
+
+def _unchanged(previous: dict[str, Any]) -> dict[str, Any]:
+    """The outcome of a request whose response is the stored image."""
+    if previous["status"] == PLACEHOLDER:
+        return {"status": PLACEHOLDER, "error": previous["error"]}
+    if previous["width_px"] is not None:
+        try:
+            refuse_narrow(previous["width_px"], previous["height_px"])
+        except TooNarrowError as error:  # stored before such pictures were refused
+            return {"status": "too_narrow", "error": str(error)}
+    return {"status": "unchanged"}
 
 
 def _as_before(row: dict[str, Any], previous: dict[str, Any], error: str) -> _RowUpdate:

@@ -106,12 +106,12 @@ def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now
 
     Returns:
         `artwork_id`, `image_url`, `status` (null: never requested), `attempts`, `sha256` (null: no JPEG), `error`,
-        `fetched_at`, `etag` and `last_modified` of the stored JPEG, `is_resized`: a conditional request will not do,
-        because another size is wanted; and `why`, one of `WHY_DUE`.
+        `fetched_at`, `etag` and `last_modified` of the stored JPEG, `width_px` and `height_px` of its original,
+        `is_resized`: a conditional request will not do, because another size is wanted; and `why`, one of `WHY_DUE`.
     """
     known = outcomes.select(
         "artwork_id", "status", "error", "attempts", "sha256", "etag", "last_modified", "fetched_at", "short_side_px",
-        pl.min_horizontal("width_px", "height_px").alias("original_px"),
+        "width_px", "height_px", pl.min_horizontal("width_px", "height_px").alias("original_px"),
     )  # fmt: skip
     rows = wanted.select("artwork_id", "image_url").unique("artwork_id", keep="first", maintain_order=True)
     # A JPEG is never larger than its original, so a small original is the same stored JPEG at both sizes.

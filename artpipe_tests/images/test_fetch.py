@@ -138,6 +138,18 @@ def test_a_stored_image_is_requested_conditionally_and_kept_when_unchanged(store
     assert store.jpegs(["a/x/one"]) == picture
 
 
+@pytest.mark.parametrize("answer", ["not modified", "the same bytes"])
+def test_a_picture_too_narrow_to_compare_that_an_older_artpipe_stored_leaves_the_collection(store, answer):
+    works, picture = artworks("a/x/one", "a/x/two"), jpeg(10)
+    same = Response(Outcome.NOT_MODIFIED, 304) if answer == "not modified" else sent(picture)
+    run(store, works, FakeGallery(one=sent(picture), two=sent(jpeg(20))))
+    store.amend([{"artwork_id": "a/x/one", "width_px": 1, "height_px": 1}])
+    for weeks in (1, 2):
+        run(store, works, FakeGallery(one=same, two=Response(Outcome.NOT_MODIFIED, 304)), NOW + weeks * WEEK)
+        assert statuses(store) == {"a/x/one": "too_narrow", "a/x/two": "unchanged"}
+    assert "1 x 1 pixels" in store.outcomes()["error"][0]
+
+
 def test_the_same_bytes_sent_again_are_unchanged_and_others_are_fetched(store):
     works = artworks("a/x/same", "a/x/other")
     run(store, works, FakeGallery(same=sent(jpeg(10)), other=sent(jpeg(20))))
