@@ -149,13 +149,23 @@ def refresh(
                         f"run {run_id} did not materialise {', '.join(sorted(missed))}; look at it in the Dagster UI."
                     )
         finally:
-            delete_old_runs(instance, graph, settings.keep_runs_for)
+            _delete_old_runs(instance, graph, settings, console)
     _raise_if_blocked(statuses, selected - set(report.ran), force=options.force)
     report.skipped = sorted(selected - set(report.ran))
     report.failed_checks, report.passed_checks = lines.failed_checks, lines.passed_checks
     report.seconds_by_asset = lines.seconds
     report.seconds = time.monotonic() - started
     return report
+
+
+def _delete_old_runs(instance: dg.DagsterInstance, graph: AssetGraph, settings: Settings, console: "Console") -> None:
+    """Delete old runs; where that fails, such as on a full disk, what the refresh did, or its own error, stands."""
+    try:
+        delete_old_runs(instance, graph, settings.keep_runs_for)
+    except Exception as error:  # noqa: BLE001 - whatever the database of the instance raises
+        why = str(error).splitlines()[0]
+        text = f"old runs were not deleted from the Dagster home, which the next refresh tries again: {why}"
+        console.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
 def _raise_if_blocked(statuses: Mapping[str, AssetStatus], not_run: set[str], *, force: bool) -> None:

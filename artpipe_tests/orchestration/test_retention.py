@@ -150,6 +150,19 @@ def test_a_refresh_deletes_old_runs_also_where_it_fails(graph: Graph):
     assert len(runs(graph)) == 1  # the failed run made the roots
 
 
+def test_a_refresh_that_cannot_delete_old_runs_ends_as_it_would_without(graph: Graph):
+    graph.settings = Settings(**{**graph.settings.model_dump(exclude_unset=True), "keep_runs_days": 0.0})
+    graph.run(*ROOTS)
+    folder = sqlite_folder(graph.instance)
+    assert folder is not None
+    with closing(sqlite3.connect(folder / "history/runs.db")) as database:
+        database.execute("CREATE TRIGGER full BEFORE DELETE ON runs BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+    assert set(graph.refresh().ran) >= set(ROOTS)
+    graph.broken.add("catalog")
+    with pytest.raises(RuntimeError, match="catalog is broken"):
+        graph.refresh()
+
+
 def test_the_daemon_deletes_old_runs_a_few_at_a_time(graph: Graph):
     for _ in range(3):
         graph.run(*ROOTS)
