@@ -152,7 +152,8 @@ def harvest(
     summary = HarvestSummary()
     for artwork_id in withdraw(store, wanted["artwork_id"].to_list(), now):
         summary.changes["withdrawn"].add(artwork_id)
-    requested = due(wanted, store.outcomes(), config, now)
+    outcomes = store.outcomes()
+    requested = due(wanted, outcomes, config, now)
     summary.requested, summary.retried = requested.height, requested.filter(pl.col("why") == FAILED).height
     previous = client.counts
     if requested.is_empty():
@@ -184,7 +185,7 @@ def harvest(
                 _download(requested, client, config.short_side_px, now, record)
             finally:
                 write(at_risk.unique())
-            loss = at_risk.loss(held)
+            loss = at_risk.loss(held, outcomes.filter(pl.col("status").is_in(STORED)).height)
             if allows(loss):
                 write(at_risk.updates())
             else:
@@ -375,12 +376,12 @@ class _AtRisk:
         """All others."""
         return [*self.without, *(update for same in self.fetched.values() for update in same)]
 
-    def loss(self, held: int) -> Loss:
+    def loss(self, held: int, among: int) -> Loss:
         """How many of the stored images that were requested would go."""
         goes = ("gone", "replaced")
         lost = [update.instead.row for update in self.updates() if update.change in goes and update.instead]
         example = f"{lost[0]['artwork_id']}, {lost[0]['error']}" if lost else ""
-        return Loss("requested images", held, len(lost), example)
+        return Loss("requested images", held, len(lost), example, among)
 
 
 def _validators(response: Response) -> dict[str, Any]:

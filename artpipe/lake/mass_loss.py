@@ -28,15 +28,19 @@ class Loss:
         held: how many the lake holds.
         lost: how many of them would go.
         example: one of them, with the reason where there is one.
+        among: how many the lake holds in all, where `held` counts only those that the source was asked for.
     """
 
     what: str
     held: int
     lost: int
     example: str = ""
+    among: int = 0
 
     def allowed(self, max_share: float) -> float:
-        """How many may go at once."""
+        """How many may go at once; all, where few were asked for and the lake could lose so many."""
+        if self.held <= max_share * self.among:
+            return self.held
         return max(ALWAYS_ALLOWED, max_share * self.held)
 
     def __str__(self) -> str:

@@ -28,7 +28,6 @@ ACCEPT_LOSS = "accept_loss"
 FOLLOW_INTERVAL_S = 10
 WATCH_INTERVAL_S = 300
 RETENTION_INTERVAL_S = 6 * 3600
-RUNS_DELETED_AT_ONCE = 500
 """A tick of a sensor ends after a minute."""
 WARN_AT = 0.875
 """Share of the promised age at which Dagster warns: a day before, of eight."""
@@ -221,7 +220,6 @@ def _old_runs(settings: Settings, status: dg.DefaultSensorStatus, clock: Callabl
             context.repository_def.asset_graph,
             settings.keep_runs_for,
             now=datetime.fromtimestamp(clock(), UTC),
-            at_most=RUNS_DELETED_AT_ONCE,
         )
         return dg.SkipReason(f"{len(deleted)} runs were deleted" if deleted else "no run is old enough")
 

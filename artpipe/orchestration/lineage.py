@@ -83,10 +83,10 @@ class Lineage:
         """Put the record back that `begin` took away, where what the lake holds is still what it was.
 
         Args:
-            asset: begun here, and not completed.
+            asset: begun here; one that was completed stays so.
             data_version: of what the lake holds now; empty where nothing was touched.
         """
-        _, _, before = self._begun.pop(asset)
+        _, _, before = self._begun.pop(asset, (None, None, None))
         if before is not None and data_version in ("", before.data_version):
             self.write(asset, before)
 

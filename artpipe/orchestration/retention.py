@@ -15,6 +15,7 @@ from artpipe.orchestration.dagster_private import AssetGraph, delete_check_execu
 from artpipe.orchestration.instance import PROCESS_TAG, RESCRAPE_TAGS, UNFINISHED
 
 _ENDED = [status for status in dg.DagsterRunStatus if status not in UNFINISHED]
+RUNS_DELETED_AT_ONCE = 500
 _FREE_SHARE, _FREE_BYTES = 0.25, 4_000_000
 """Free space in a database beyond which it is written anew, without."""
 
@@ -25,7 +26,7 @@ def delete_old_runs(
     keep: timedelta,
     *,
     now: datetime | None = None,
-    at_most: int | None = None,
+    at_most: int = RUNS_DELETED_AT_ONCE,
 ) -> list[str]:
     """Delete runs with their events, logs and files, but for those that hold what is known of an asset or a check.
 

@@ -73,12 +73,14 @@ class AssetStep:
         settings: those that the asset declares; reading another one raises `UndeclaredSettingError`.
         config: of this run.
         context: Dagster's own, for the log.
+        has_new_inputs: whether what the lake holds was made of other inputs, or is not known to be of these.
     """
 
     lake: DataLake
     settings: Settings
     config: RunConfig
     context: dg.AssetExecutionContext
+    has_new_inputs: bool = True
 
     @cached_property
     def progress(self) -> Progress:
@@ -86,8 +88,12 @@ class AssetStep:
         return progress_for(self.context.log.info)
 
     def loss_guard(self, asset: str, config: SourceConfig) -> LossGuard:
-        """What decides whether an asset of this step may lose so much at once."""
-        return LossGuard(self.lake, asset, self.settings.max_loss, config.accept_loss)
+        """What decides whether an asset of this step may lose so much at once.
+
+        Of the same inputs, newer code or another setting may make less: that is no loss of the source.
+        """
+        is_of_source = self.has_new_inputs or DECLARED[asset].due is not None
+        return LossGuard(self.lake, asset, self.settings.max_loss if is_of_source else 1.0, config.accept_loss)
 
     def log(self, message: str) -> None:
         """Write a line into Dagster's log."""
@@ -155,10 +161,15 @@ def step_function(
         arguments = {**resources, **{asset: read_input(lineage.lake, asset) for asset in inputs}}
         if "config" in parameters:
             arguments["config"] = config
+        held = {asset: lineage.read(asset) for asset in assets}
+        has_new_inputs = any(
+            record is None or record.origin.inputs != origins[asset].inputs for asset, record in held.items()
+        )
         for asset in assets:
             lineage.begin(asset, origins[asset])
+        step = AssetStep(lineage.lake, declared[assets[0]].view(settings), config, context, has_new_inputs)
         try:
-            made = body(AssetStep(lineage.lake, declared[assets[0]].view(settings), config, context), **arguments)
+            made = body(step, **arguments)
             for result in [made] if isinstance(made, Result) else made:
                 asset = result.asset or assets[0]
                 stored = _keep(declared[asset], lineage, result)

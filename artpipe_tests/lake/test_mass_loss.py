@@ -19,6 +19,15 @@ def test_a_tenth_may_go_at_once_and_two_of_any_number(lake, held: int, lost: int
     assert LossGuard(lake, "artworks", 0.1).allows(Loss("artworks", held, lost)) == is_allowed
 
 
+@pytest.mark.parametrize(
+    ("asked", "among", "is_allowed"), [(3, 126, True), (13, 126, False), (12, 126, True), (3, 0, False)]
+)
+def test_the_few_that_are_left_to_ask_for_may_all_go_where_the_lake_could_lose_so_many(
+    lake, asked: int, among: int, is_allowed: bool
+):
+    assert LossGuard(lake, "images", 0.1).allows(Loss("images", asked, asked, among=among)) == is_allowed
+
+
 def test_with_a_share_of_one_nothing_is_refused(lake):
     assert LossGuard(lake, "artworks", 1.0).allows(Loss("artworks", 1000, 1000))
 
