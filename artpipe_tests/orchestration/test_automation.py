@@ -341,12 +341,6 @@ def test_what_asks_the_gallery_itself_asks_again_after_the_rescrape_and_not_befo
     assert graph.settle() == [{"pictures"}, {"index"}], "what is below waits for what comes of it"
 
 
-def test_what_asks_the_gallery_and_gets_no_answer_asks_once_after_the_rescrape(graph: Graph):
-    graph.broken.add("pictures")
-    graph.run("catalog", "list", tags={"dagster/schedule_name": RESCRAPE})
-    assert graph.settle() == [{"pictures"}]
-
-
 def schedule_of(definitions: dg.Definitions) -> dg.ScheduleDefinition:
     return definitions.resolve_schedule_def(RESCRAPE)
 

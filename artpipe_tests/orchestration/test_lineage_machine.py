@@ -270,6 +270,7 @@ class LineageMachine(RuleBasedStateMachine):
         except RuntimeError:
             if not self.world.broken:
                 raise
+        self.something_else_happened()
 
     def use(self, number: int) -> None:
         self.home = self.home_of(number)
