@@ -146,7 +146,7 @@ class Person:
         self.keep_copy()
 
     def change_code(self) -> None:
-        self.dev.edit_code("splits/assets.py", 'code_version="1"', 'code_version="2"')
+        self.dev.edit_code("splits/assets.py", 'code_version="2"', 'code_version="3"')
         self.dev.reload()
 
     def take_image_down(self) -> None:

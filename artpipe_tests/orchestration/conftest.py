@@ -106,7 +106,7 @@ class ChangingGallery:
     def put(self, pictures: dict[str, bytes]) -> None:
         """Replace the images of these artworks."""
         for artwork_id, picture in pictures.items():
-            self._write(self._image(artwork_id), picture)
+            self.write(self._image(artwork_id), picture)
 
     def take_down(self, artwork_id: str) -> None:
         self._image(artwork_id).unlink()

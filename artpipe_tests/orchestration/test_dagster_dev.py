@@ -90,7 +90,7 @@ def test_the_automation_follows_each_edit_once_whoever_made_it_and_then_rests(de
     assert requested_since(dev, began) == {}
 
     began = time.time()
-    dev.edit_code("splits/assets.py", 'code_version="1"', 'code_version="2"')  # not loaded by the code server
+    dev.edit_code("splits/assets.py", 'code_version="2"', 'code_version="3"')  # not loaded by the code server
     dev.artpipe("labels", "join", right, left)
     rest(dev, ticks=4)
     assert made_since(dev, began) == {"splits": 1}, "an edit, and runs of newer code than the code server has"

@@ -22,6 +22,7 @@ from artpipe.lake.paths import DataLake
 from artpipe.models.registry import saved_models
 from artpipe.models.served import read_pointer, served_model_id
 from artpipe.orchestration.home import dagster_home
+from artpipe.orchestration.lineage import Lineage, Origin, Record
 from artpipe.schema import SPLITS
 from artpipe.serving.promotion import promote
 from artpipe.settings import Settings
@@ -54,6 +55,7 @@ def draw_lake(folder: Path, works: int = 48) -> DataLake:
         )  # fmt: skip
     ImageStore(lake).upsert(images)
     write_table(lake.table("training_set"), pl.DataFrame(rows, schema=SPLITS, orient="row"))
+    Lineage(lake).write("training_set", Record("v1", Origin("1", {}), 0.0, "2026-01-01T00:00:00+00:00"))
     return lake
 
 
