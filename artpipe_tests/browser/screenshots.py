@@ -55,7 +55,7 @@ def main() -> None:
     while not server.started:
         time.sleep(0.05)
     catalogue = app.state.web.catalogue
-    works = catalogue.works.filter(type="landscape", style="Romanticism")["artwork_id"]
+    works = catalogue.snapshot.rows.filter(type="landscape", style="Romanticism")["artwork_id"]
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
