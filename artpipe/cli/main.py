@@ -7,6 +7,8 @@ are imported by the command that needs them.
 
 import os
 import signal
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -22,21 +24,23 @@ class _Commands(TyperGroup):
     """Prints an expected failure, or an interrupt, as one line."""
 
     def invoke(self, ctx: Any) -> Any:
-        received = _record_signals()
-        try:
-            return super().invoke(ctx)
-        except ArtpipeError as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(EXPECTED_FAILURE) from error
-        except BaseException as error:
-            # Dagster's own is no KeyboardInterrupt; its class is not imported, which takes a second.
-            if not isinstance(error, KeyboardInterrupt) and type(error).__name__ != "DagsterExecutionInterruptedError":
-                raise
-            typer.echo("interrupted; what was finished is kept: the same command goes on from there.", err=True)
-            raise typer.Exit(128 + _last_signal(received)) from error
+        with _recorded_signals() as received:
+            try:
+                return super().invoke(ctx)
+            except ArtpipeError as error:
+                typer.echo(f"error: {error}", err=True)
+                raise typer.Exit(EXPECTED_FAILURE) from error
+            except BaseException as error:
+                # Dagster's own is no KeyboardInterrupt; its class is not imported, which takes a second.
+                is_dagsters = type(error).__name__ == "DagsterExecutionInterruptedError"
+                if not isinstance(error, KeyboardInterrupt) and not is_dagsters:
+                    raise
+                typer.echo("interrupted; what was finished is kept: the same command goes on from there.", err=True)
+                raise typer.Exit(128 + _last_signal(received)) from error
 
 
-def _record_signals() -> int:
+@contextmanager
+def _recorded_signals() -> Generator[int]:
     """Let SIGTERM interrupt as Ctrl-C does; where the numbers of received signals can be read, whoever handles them."""
     # Not the handler of SIGINT: a shell script lets its background jobs ignore that one.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -44,7 +48,12 @@ def _record_signals() -> int:
     for end in (received, sent):
         os.set_blocking(end, False)
     signal.set_wakeup_fd(sent, warn_on_full_buffer=False)
-    return received
+    try:
+        yield received
+    finally:
+        signal.set_wakeup_fd(-1)
+        os.close(received)
+        os.close(sent)
 
 
 def _last_signal(received: int) -> int:
