@@ -34,19 +34,13 @@ from artpipe.orchestration.shaping import code_changes
 from artpipe.sample_gallery.server import serving
 from artpipe.sample_gallery.site import write_sample_site
 from artpipe_tests.fixtures.dagster_dev import DagsterDev, StuckError
+from artpipe_tests.fixtures.small_training import SMALL_TRAINING
 from artpipe_tests.orchestration.conftest import ChangingGallery
 
 ROOTS = {"raw_catalog", "raw_artists"}
 ASKS_SOURCE = {*ROOTS, "images"}
 SMALL = {
-    "concurrency": 8,
-    "backbone_weights": "none",
-    "train_image_px": 32,
-    "epochs": 1,
-    "batch_size": 16,
-    "loader_workers": 0,
-    "model_tolerance": 1.0,
-    "retrain_drift": 0.05,
+    **SMALL_TRAINING,
     "same_painting": False,
     "revalidate_after_days": 0,
 }

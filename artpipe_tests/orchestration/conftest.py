@@ -25,6 +25,7 @@ from artpipe.orchestration.staleness import asset_statuses
 from artpipe.sample_gallery.server import SampleServer, serving
 from artpipe.sample_gallery.site import ARTIST_LIST_FILE, CATALOG_FILE, HEADER, write_sample_site, zipped
 from artpipe.settings import Settings
+from artpipe_tests.fixtures.small_training import SMALL_TRAINING
 from artpipe_tests.orchestration.quiet_home import write_quiet_home
 
 Row = dict[str, str]
@@ -141,16 +142,8 @@ class Upkeep:
         usual = {
             "gallery": self.gallery.url,
             "lake": str(self.lake_root),
-            "concurrency": 8,
-            "backbone_weights": "none",
-            "train_image_px": 32,
-            "epochs": 1,
-            "batch_size": 16,
-            "loader_workers": 0,
-            "retrain_drift": 0.05,
-            "model_tolerance": 1.0,
         }
-        return Settings(**{**usual, **changed})
+        return Settings(**{**SMALL_TRAINING, **usual, **changed})
 
     def refresh(self, options: RefreshOptions | None = None, **changed: object) -> RefreshReport:
         self.gallery.forget_requests()
@@ -192,18 +185,21 @@ def toys_are_forgotten() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a practice gallery, `site`, and the collection made from it, `lake`."""
-    folder = tmp_path_factory.mktemp("built")
-    write_quiet_home(folder / "lake")
-    write_sample_site(folder / "site", artworks=120)
-    with serving(folder / "site") as server:
-        Upkeep(folder / "lake", ChangingGallery(server)).refresh()
-    return folder
+    return _refreshed(tmp_path_factory.mktemp("built"), 120)
 
 
 @pytest.fixture
 def upkeep(built: Path, tmp_path: Path) -> Iterator[Upkeep]:
     """A copy of the collection and of its gallery, for one test to change."""
     yield from _copied(built, tmp_path)
+
+
+def _refreshed(folder: Path, artworks: int, options: RefreshOptions | None = None) -> Path:
+    write_quiet_home(folder / "lake")
+    write_sample_site(folder / "site", artworks=artworks)
+    with serving(folder / "site") as server:
+        Upkeep(folder / "lake", ChangingGallery(server)).refresh(options)
+    return folder
 
 
 def _copied(built: Path, folder: Path) -> Iterator[Upkeep]:
@@ -216,12 +212,7 @@ def _copied(built: Path, folder: Path) -> Iterator[Upkeep]:
 @pytest.fixture(scope="session")
 def harvested(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As `built`, smaller and without a model: everything down to `splits`."""
-    folder = tmp_path_factory.mktemp("harvested")
-    write_quiet_home(folder / "lake")
-    write_sample_site(folder / "site", artworks=60)
-    with serving(folder / "site") as server:
-        Upkeep(folder / "lake", ChangingGallery(server)).refresh(RefreshOptions("+splits"))
-    return folder
+    return _refreshed(tmp_path_factory.mktemp("harvested"), 60, RefreshOptions("+splits"))
 
 
 @pytest.fixture
