@@ -342,8 +342,8 @@ def _change(previous: dict[str, Any], status: str, sha256: str | None) -> str | 
 class _AtRisk:
     """Outcomes without an image, and new images, until it is known how many stored ones would go.
 
-    An image that came for one artwork alone is that artwork's; one that came for several is a placeholder. At most a
-    batch of images is held in memory.
+    An image that came for one artwork alone is that artwork's; one that came for several is a placeholder. In memory
+    are a batch of the former and one copy of each of the latter.
     """
 
     def __init__(self) -> None:

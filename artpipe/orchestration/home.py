@@ -35,7 +35,7 @@ class BrokenHomeError(ArtpipeError):
 def dagster_home(settings: Settings) -> Path:
     """The folder of the Dagster instance: `DAGSTER_HOME` where it is set, else one inside the lake."""
     if settings.dagster_home is not None:
-        return Path(settings.dagster_home).expanduser().absolute()
+        return Path(settings.dagster_home).absolute()
     return DataLake(settings.lake_root).local_root.absolute() / "dagster"
 
 

@@ -163,7 +163,7 @@ def _delete_old_runs(instance: dg.DagsterInstance, graph: AssetGraph, settings: 
     try:
         delete_old_runs(instance, graph, settings.keep_runs_for)
     except Exception as error:  # noqa: BLE001 - whatever the database of the instance raises
-        why = str(error).splitlines()[0]
+        why = str(error).partition("\n")[0] or type(error).__name__
         text = f"old runs were not deleted from the Dagster home, which the next refresh tries again: {why}"
         console.print(text, highlight=False, soft_wrap=True, markup=False)
 
