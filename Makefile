@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help setup demo test lint types layers dead-code docs ci clean
+.PHONY: help setup demo test lint types layers dead-code docs sbom audit ci clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -44,6 +44,17 @@ dead-code: setup ## code that nothing uses
 
 docs: setup ## the documentation, built strictly into build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+build/audit/.ready: constraints.txt
+	@$(PYTHON) -m venv build/audit
+	@build/audit/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt cyclonedx-bom pip-audit
+	@touch $@
+
+sbom: setup build/audit/.ready ## a software bill of materials of what is installed: build/sbom.json, CycloneDX
+	@build/audit/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file build/sbom.json $(BIN)/python
+
+audit: setup build/audit/.ready ## known vulnerabilities of what is installed; asks pypi.org
+	@build/audit/bin/pip-audit --path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 ci: ## everything that must hold before a change lands
 	@bash .ci/run
