@@ -12,9 +12,11 @@ import argparse
 import io
 import itertools
 import json
+import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -71,8 +73,6 @@ def memory_mb(process: int) -> float:
 
 def processor_s(process: int) -> float:
     """Processor time that a process and its children have used."""
-    import os
-
     ticks = 0
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -146,20 +146,17 @@ def percentiles(took_ms: list[float]) -> dict[str, float]:
     return {f"p{share}": round(float(np.percentile(took_ms, share)), 1) for share in (50, 95)}
 
 
-def started_server(lake: str) -> tuple[subprocess.Popen[str], str, float]:
-    """A server of its own, its address, and the seconds until it answers."""
-    import os
-
+def started_server(lake: str, log: Path) -> tuple[subprocess.Popen[bytes], str, float]:
+    """A server of its own, its address, and the seconds until it answers; what it prints goes to `log`."""
     began = time.perf_counter()
     command = [sys.executable, "-m", "artpipe.cli", "serve", "--port", "0"]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "ARTPIPE_LAKE": lake})
-    assert server.stderr is not None
-    for line in server.stderr:
-        if found := STARTED.search(line):
-            address = found[1]
-            break
-    else:
-        raise SystemExit("the server did not start")
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, "ARTPIPE_LAKE": lake})
+    while not (found := STARTED.search(log.read_text())):
+        if server.poll() is not None:
+            raise SystemExit(f"the server did not start: {log.read_text()}")
+        time.sleep(0.05)
+    address = found[1]
     while requests.get(f"{address}/api/healthz", timeout=60).status_code != 200:
         time.sleep(0.05)
     start_s = time.perf_counter() - began
@@ -178,7 +175,8 @@ def main() -> None:
     options = parser.parse_args()
     taken = photographs(DataLake(options.lake), round(MOST_A_SECOND * (options.seconds + 3)))
     photos = itertools.cycle(taken)
-    server, address, start_s = started_server(options.lake)
+    log = Path(tempfile.mkdtemp(prefix="artpipe-web-")) / "server.log"
+    server, address, start_s = started_server(options.lake, log)
     seen, has_script = Seen(), not options.no_script
     try:
         visit(address, photos, time.monotonic() + 3, Seen(), has_script)  # warm
