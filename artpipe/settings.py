@@ -194,8 +194,14 @@ class Settings(BaseSettings):
     web_upload_mb: float = Field(
         default=20.0, gt=0, le=200, description="largest picture that a visitor of `artpipe serve` may send"
     )
+    web_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="names under which `artpipe serve` is reached, separated by commas; requests for others are "
+        "refused. Where it is not set: the names of loopback if it is bound there, else every name",
+    )
+    web_metrics: bool = Field(default=True, description="answer `/api/metrics`, which anybody can read")
 
-    @field_validator("forms", "allowed_hosts", mode="before")
+    @field_validator("forms", "allowed_hosts", "web_hosts", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -206,6 +212,14 @@ class Settings(BaseSettings):
         if not value:
             raise ValueError("name at least one form, such as `painting`")
         return tuple(dict.fromkeys(form.lower() for form in value))
+
+    @field_validator("web_hosts")
+    @classmethod
+    def _hosts_are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if "/" in name or ("*" in name.removeprefix("*.") and name != "*"):
+                raise ValueError(f"{name!r} is no host name; write one like `art.museum.example` or `*.museum.example`")
+        return value
 
     @field_validator("gallery")
     @classmethod

@@ -26,7 +26,7 @@ def serve(
     settings = settings_in_force()
     serve_web(
         DataLake(settings.lake_root),
-        WebConfig.from_settings(settings),
+        WebConfig.from_settings(settings, host),
         host=host,
         port=port,
         device=settings.device,

@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
@@ -142,7 +142,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         413: "The picture is too large.",
         415: "The file is no picture that can be opened.",
         422: "A value or the picture cannot be used.",
-        503: "Too many pictures at once.",
+        503: "Too many pictures or exports at once.",
     }.items()
 }
 _PICTURE: dict[str, Any] = {
@@ -185,15 +185,18 @@ async def search_by_picture(
 @router.get(
     "/search/{file}",
     response_class=Response,
-    responses={200: _FILE, **{k: REFUSALS[k] for k in (404, 422)}},
+    responses={200: _FILE, **{k: REFUSALS[k] for k in (404, 422, 503)}},
 )
-def download(state: State, question: QuestionOfAddress, file: Download, size: Size = PAGE_SIZE) -> Response:
+async def download(state: State, question: QuestionOfAddress, file: Download, size: Size = PAGE_SIZE) -> Response:
     """Export what `/api/search` finds: all hits as CSV or Parquet, or a contact sheet of the page as JPEG."""
     catalogue, picture = state.catalogue, state.picture_of(question)
-    if file == "sheet.jpg":
-        data = as_sheet(catalogue, catalogue.search(question, picture, size), heading(question, catalogue))
-    else:
-        data = (as_csv if file == "hits.csv" else as_parquet)(catalogue.all_works(question, picture))
+
+    def make() -> bytes:
+        if file == "sheet.jpg":
+            return as_sheet(catalogue, catalogue.search(question, picture, size), heading(question, catalogue))
+        return (as_csv if file == "hits.csv" else as_parquet)(catalogue.all_works(question, picture))
+
+    data = await state.exports.get((file, catalogue.version, question, size), make)
     return Response(data, headers={"Content-Disposition": f'attachment; filename="{file}"'}, media_type=KINDS[file])
 
 
@@ -242,6 +245,8 @@ def metrics(state: State) -> Response:
     """Metrics for Prometheus."""
     from prometheus_client import CONTENT_TYPE_LATEST
 
+    if not state.config.has_metrics:
+        raise HTTPException(404)
     catalogue, _ = state.live.now
     state.metrics.works.set(len(catalogue))
     state.metrics.version.set(catalogue.version)

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
 from artpipe import __version__
@@ -26,6 +27,7 @@ from artpipe.web import api, files, pages
 from artpipe.web.app_state import HERE, AppState, state_of
 from artpipe.web.config import WebConfig
 from artpipe.web.decoding import DecodingWorkers, UploadRefusedError
+from artpipe.web.downloads import TooManyExportsError
 from artpipe.web.headers import SecurityHeaders, wants_json
 from artpipe.web.lake_status import LakeStatus
 from artpipe.web.live_collection import LiveCollection
@@ -77,6 +79,7 @@ def create_app(
         state.live.stop()
         state.decoding.close()
         state.comparisons.close()
+        state.exports.close()
 
     # FastAPI's own documentation pages load scripts from other sites, which the CSP forbids; /api replaces them.
     app = FastAPI(
@@ -95,6 +98,7 @@ def create_app(
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     for expected in (ArtpipeError, HTTPException, RequestValidationError):
         app.add_exception_handler(expected, _error_response)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(config.hosts), www_redirect=False)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=6)
     app.add_middleware(RequestMetrics, metrics=state.metrics)
     app.add_middleware(SecurityHeaders)
@@ -130,6 +134,8 @@ def _status_of(error: Exception) -> int:
         return error.status_code
     if isinstance(error, UploadRefusedError):
         return error.status
+    if isinstance(error, TooManyExportsError):
+        return 503
     return 404 if isinstance(error, _NOT_FOUND) else 422
 
 

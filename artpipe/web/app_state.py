@@ -18,11 +18,12 @@ from artpipe.schema import year_text
 from artpipe.web.comparisons import ComparisonFailedError, Comparisons
 from artpipe.web.config import WebConfig
 from artpipe.web.decoding import DecodingWorkers, UploadRefusedError
+from artpipe.web.downloads import Exports
 from artpipe.web.links import Links, ServedLinks, host_of, safe_url
 from artpipe.web.map_data import MapData, read_map
 from artpipe.web.thumbnails import Thumbnails
 from artpipe.web.tokens import EncodedPicture, encoded_picture, read_token, token_of, with_verdict
-from artpipe.web.uploads import read_picture
+from artpipe.web.uploads import BytesInFlight, read_picture
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -55,6 +56,10 @@ class AppState:
     _map_lock: threading.Lock = field(default_factory=threading.Lock)
     _pending_uploads: int = 0
 
+    def __post_init__(self) -> None:
+        self._in_flight = BytesInFlight(self.config.receiving_bytes)
+        self.exports = Exports(self.config.max_pending_exports)
+
     @property
     def catalogue(self) -> "Catalogue":
         """The served version of the collection."""
@@ -80,24 +85,32 @@ class AppState:
         Raises:
             UploadRefusedError: the picture cannot be used, or too many are waiting.
         """
-        if self._pending_uploads + self.comparisons.waiting >= self.config.max_pending_uploads:
-            self.metrics.uploads.labels("busy").inc()
-            raise UploadRefusedError("too many pictures are being processed; try again in a few seconds.", 503)
-        self._pending_uploads += 1
         try:
-            data = await read_picture(request, self.config.upload_bytes)
-            jpeg = await run_in_threadpool(self.decoding.decode, data)
-            picture, token = await run_in_threadpool(self._encode, jpeg, compare)
-        except UploadRefusedError:
-            self.metrics.uploads.labels("refused").inc()
+            self._refuse_if_busy()
+            data = await read_picture(request, self.config, self._in_flight)
+            picture, token = await self._encode_picture(data, compare)
+        except UploadRefusedError as error:
+            self.metrics.uploads.labels("busy" if error.status == 503 else "refused").inc()
             raise
         except asyncio.CancelledError:
             self.metrics.uploads.labels("cancelled").inc()
             raise
-        finally:
-            self._pending_uploads -= 1
         self.metrics.uploads.labels("encoded").inc()
         return await self.await_verdict(picture, token) if compare == "now" else (picture, token)
+
+    def _refuse_if_busy(self) -> None:
+        if self._pending_uploads + self.comparisons.waiting >= self.config.max_pending_uploads:
+            raise UploadRefusedError("too many pictures are being processed; try again in a few seconds.", 503)
+
+    async def _encode_picture(self, data: bytes, compare: Compare) -> tuple[EncodedPicture, str]:
+        """Decode and encode a picture; only one that has arrived takes one of the places."""
+        self._refuse_if_busy()
+        self._pending_uploads += 1
+        try:
+            jpeg = await run_in_threadpool(self.decoding.decode, data)
+            return await run_in_threadpool(self._encode, jpeg, compare)
+        finally:
+            self._pending_uploads -= 1
 
     def picture_of(self, question: "Question") -> EncodedPicture | None:
         """The picture that a question's token stands for.

@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from artpipe.crawler.limits import is_loopback
+
 if TYPE_CHECKING:
     from artpipe.settings import Settings
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
 @dataclass(frozen=True)
@@ -13,17 +17,41 @@ class WebConfig:
 
     Attributes:
         upload_bytes: the largest picture that is accepted.
+        upload_grace_s: seconds that a picture may take to arrive, in addition to those that its rate allows.
+        upload_bytes_a_second: the lowest rate at which a picture may arrive.
+        receiving_bytes: of all pictures that are arriving; beyond that the answer is 503.
         decode_seconds: time limit for decoding a picture.
         max_pending_uploads: pictures that may wait for the model or for a comparison; beyond that the answer is 503.
+        max_pending_exports: exports that may wait for their turn; beyond that the answer is 503.
         abstain_below: a label with a lower probability is displayed as unsure.
+        hosts: the names under which the app is reached, such as `collection.museum.example` or `*.museum.example`;
+            requests for others are refused. "*" allows every name.
+        has_metrics: whether `/api/metrics` answers.
     """
 
     upload_bytes: int = 20_000_000
+    upload_grace_s: float = 10.0
+    upload_bytes_a_second: int = 8_000
+    receiving_bytes: int = 400_000_000
     decode_seconds: float = 8.0
     max_pending_uploads: int = 64
+    max_pending_exports: int = 8
     abstain_below: float = 0.5
+    hosts: tuple[str, ...] = ("*",)
+    has_metrics: bool = True
 
     @classmethod
-    def from_settings(cls, settings: "Settings") -> Self:
-        """The limits of the settings."""
-        return cls(upload_bytes=round(settings.web_upload_mb * 1e6), abstain_below=settings.abstain_below)
+    def from_settings(cls, settings: "Settings", host: str) -> Self:
+        """The limits of the settings.
+
+        Args:
+            settings: those in force.
+            host: the address that the server binds. On loopback only loopback's names are answered where the settings
+                name none, so that no other site's page can read the collection through a name of its own.
+        """
+        return cls(
+            upload_bytes=round(settings.web_upload_mb * 1e6),
+            abstain_below=settings.abstain_below,
+            hosts=settings.web_hosts or (LOOPBACK_NAMES if is_loopback(host) else ("*",)),
+            has_metrics=settings.web_metrics,
+        )

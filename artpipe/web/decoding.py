@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_PIXELS = 64_000_000
+"""Of a JPEG, which is decoded at a reduced size."""
+MAX_PIXELS_WHOLE = 25_000_000
+"""Of other formats, which are decoded whole: some three seconds, for which others wait."""
 _MEMORY_BYTES = 3 * 1024**3
 _START_S = 60.0
 
@@ -172,7 +175,7 @@ def decode_untrusted(data: bytes, short_side_px: int) -> bytes:
     from artpipe.images.decode import NotAnImageError, TooManyPixelsError, stored_jpeg
 
     try:
-        return stored_jpeg(data, short_side_px, MAX_PIXELS)
+        return stored_jpeg(data, short_side_px, MAX_PIXELS if data.startswith(b"\xff\xd8") else MAX_PIXELS_WHOLE)
     except ArtpipeError as error:
         status = 413 if isinstance(error, TooManyPixelsError) else 415 if isinstance(error, NotAnImageError) else 422
         raise UploadRefusedError(str(error), status) from error

@@ -1,10 +1,14 @@
-"""Read the picture of a request: the size limit, and refusals that need only its first bytes."""
+"""Read the picture of a request: limits on its size and time, and refusals that need only its first bytes."""
 
+import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 
 from fastapi import Request
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
 
+from artpipe.web.config import WebConfig
 from artpipe.web.decoding import UploadRefusedError
 
 FIELD = "picture"
@@ -15,25 +19,40 @@ _OTHER_FILES = {b"%PDF": "a PDF", b"PK\x03\x04": "an archive or an office docume
 _USE_INSTEAD = "send a JPEG, PNG or WebP."
 
 
-async def read_picture(request: Request, limit_bytes: int) -> bytes:
+@dataclass
+class BytesInFlight:
+    """The bytes of all bodies that are being received.
+
+    Attributes:
+        limit: how many there may be at once.
+        count: how many there are.
+    """
+
+    limit: int
+    count: int = 0
+
+
+async def read_picture(request: Request, config: WebConfig, in_flight: BytesInFlight) -> bytes:
     """The picture of a request, sent in a form or as the body. It stays in memory, and only as long as the request.
 
     Raises:
-        UploadRefusedError: it is too large, missing, or not a picture.
+        UploadRefusedError: it is too large or too slow, missing, or not a picture; or too much is being received.
     """
-    too_large = _too_large(limit_bytes)
-    content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit_bytes + _FORM_BYTES:
-        raise too_large
-    if content_type == "multipart/form-data":
-        data = await _read_form(request, limit_bytes)
-    elif content_type.startswith("image/") or content_type == "application/octet-stream":
-        data = b"".join([part async for part in _limited(request, limit_bytes)])
-    else:
-        raise UploadRefusedError("send the picture in a form (multipart/form-data) or as the body (image/jpeg).", 415)
-    if len(data) > limit_bytes:
-        raise too_large
+    if announced.isdigit() and int(announced) > config.upload_bytes + _FORM_BYTES:
+        raise _too_large(config.upload_bytes)
+    body = _Body(request, config, in_flight)
+    try:
+        async with asyncio.timeout(config.upload_grace_s) as body.patience:
+            data = await _read(request, body, config.upload_bytes)
+    except TimeoutError as error:
+        raise UploadRefusedError("the picture arrives too slowly; send a smaller copy of it.", 408) from error
+    except ClientDisconnect as error:
+        raise UploadRefusedError("the connection was closed before the picture was whole.", 400) from error
+    finally:
+        in_flight.count -= body.received
+    if len(data) > config.upload_bytes:
+        raise _too_large(config.upload_bytes)
     refuse_by_signature(data)
     return data
 
@@ -64,11 +83,47 @@ def _too_large(limit_bytes: int) -> UploadRefusedError:
     return UploadRefusedError(f"the picture is larger than {limit_bytes / 1e6:.0f} MB; send a smaller copy of it.", 413)
 
 
-async def _read_form(request: Request, limit_bytes: int) -> bytes:
+class _Body:
+    """The body of a request, part by part; refused as soon as it exceeds a limit.
+
+    Attributes:
+        received: its bytes so far.
+        patience: ends when the next part is due. A client must keep up a rate, so that nobody holds a request open
+            with a few bytes.
+    """
+
+    def __init__(self, request: Request, config: WebConfig, in_flight: BytesInFlight) -> None:
+        self._request, self._config, self._in_flight = request, config, in_flight
+        self.received = 0
+        self.patience = asyncio.timeout(None)
+
+    async def parts(self, limit_bytes: int) -> AsyncGenerator[bytes]:
+        began = asyncio.get_running_loop().time()
+        async for part in self._request.stream():
+            self.received += len(part)
+            self._in_flight.count += len(part)
+            if self.received > limit_bytes:
+                raise _too_large(self._config.upload_bytes)
+            if self._in_flight.count > self._in_flight.limit:
+                raise UploadRefusedError("too many pictures are being received; try again in a few seconds.", 503)
+            earned_s = self.received / self._config.upload_bytes_a_second
+            self.patience.reschedule(began + self._config.upload_grace_s + earned_s)
+            yield part
+
+
+async def _read(request: Request, body: _Body, limit_bytes: int) -> bytes:
+    content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if content_type == "multipart/form-data":
+        return await _read_form(request, body, limit_bytes + _FORM_BYTES)
+    if content_type.startswith("image/") or content_type == "application/octet-stream":
+        return b"".join([part async for part in body.parts(limit_bytes)])
+    raise UploadRefusedError("send the picture in a form (multipart/form-data) or as the body (image/jpeg).", 415)
+
+
+async def _read_form(request: Request, body: _Body, limit_bytes: int) -> bytes:
     """The form's picture; empty where it has none. `Request.form` would put a file beyond 1 MB on the disk."""
-    limit = limit_bytes + _FORM_BYTES
-    parser = MultiPartParser(request.headers, _limited(request, limit), max_files=1, max_fields=20)
-    parser.spool_max_size = limit
+    parser = MultiPartParser(request.headers, body.parts(limit_bytes), max_files=1, max_fields=20)
+    parser.spool_max_size = limit_bytes
     try:
         form = await parser.parse()
     except (MultiPartException, KeyError, ValueError) as error:
@@ -77,13 +132,3 @@ async def _read_form(request: Request, limit_bytes: int) -> bytes:
     data = b"" if file is None or isinstance(file, str) else await file.read()
     await form.close()
     return data
-
-
-async def _limited(request: Request, limit_bytes: int) -> AsyncGenerator[bytes]:
-    """The body part by part; refused as soon as it exceeds the limit."""
-    received = 0
-    async for part in request.stream():
-        received += len(part)
-        if received > limit_bytes:
-            raise _too_large(limit_bytes)
-        yield part

@@ -82,6 +82,7 @@ BAD = {
     "zip": (b"PK\x03\x04" + bytes(80), 415, "an archive"),
     "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", 415, "not an image"),
     "bomb": (png_of(60_000, 60_000), 413, "pixels"),
+    "large and not a JPEG": (png_of(6000, 5000), 413, "pixels"),
     "header alone": (b"\x89PNG\r\n\x1a\n", 422, "image"),
     "ten thousand by one": (png_of(10_000, 1), 422, "too narrow"),
     "no pixels": (png_of(64, 64), 422, "damaged"),
