@@ -360,6 +360,7 @@ class ThroughCollection(Contender):
                     **labels,
                 )
             )
+        table.optimize()
 
     def search(self, query: Matrix, allowed: Mask | None, **_: Any) -> NDArray[np.int64]:
         from artpipe.search import SearchFilter
