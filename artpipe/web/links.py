@@ -118,11 +118,15 @@ def _marked(artwork_id: str) -> str:
 
 
 def safe_url(url: object) -> str | None:
-    """A web address that a link may lead to; None for anything else, such as a script."""
+    """A web address that a link may lead to; None for anything else, such as a script or half an address."""
     text = str(url or "")
-    return text if urlsplit(text).scheme in ("http", "https") else None
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return None
+    return text if parts.scheme in ("http", "https") and parts.hostname else None
 
 
 def host_of(url: str) -> str:
-    """`wga.hu` of `https://www.wga.hu/html/a.html`."""
+    """`wga.hu` of `https://www.wga.hu/html/a.html`; the URL is one that `safe_url` passes."""
     return (urlsplit(url).hostname or "").removeprefix("www.")
