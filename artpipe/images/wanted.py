@@ -14,7 +14,7 @@ import polars as pl
 
 from artpipe.errors import ArtpipeError
 from artpipe.images.store import ImageStore
-from artpipe.schema import STORED, WITHDRAWN
+from artpipe.schema import PLACEHOLDER, STORED, WITHDRAWN
 
 if TYPE_CHECKING:
     from artpipe.settings import Settings
@@ -154,6 +154,8 @@ def count_due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfi
 def withdraw(store: ImageStore, wanted_ids: Sequence[str], now: datetime) -> list[str]:
     """Mark the images of artworks that are not wanted any more, in one commit; their JPEGs and validators stay.
 
+    A placeholder stays one: nobody sees it, and a "not modified" would otherwise make it a picture of its artwork again.
+
     Args:
         store: the stored images.
         wanted_ids: the artworks whose images are wanted.
@@ -167,7 +169,7 @@ def withdraw(store: ImageStore, wanted_ids: Sequence[str], now: datetime) -> lis
     """
     outcomes = store.outcomes()
     wanted = pl.DataFrame({"artwork_id": wanted_ids}, schema={"artwork_id": pl.String})
-    gone = outcomes.filter(pl.col("status") != WITHDRAWN).join(
+    gone = outcomes.filter(~pl.col("status").is_in([WITHDRAWN, PLACEHOLDER])).join(
         wanted, on="artwork_id", how="anti", maintain_order="left"
     )
     error = f"not among the wanted artworks since {now:%Y-%m-%d}"

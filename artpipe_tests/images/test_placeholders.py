@@ -159,6 +159,15 @@ def test_a_placeholder_in_other_bytes_is_recognised(store):
     assert set(statuses(store).values()) == {"placeholder"}
 
 
+def test_a_placeholder_of_a_work_that_left_and_came_back_is_still_one(store):
+    pictures = drawn()
+    refreshed(store, dict.fromkeys(pictures, STAND_IN), 0)
+    pictures["c/x/0"] = STAND_IN
+    refreshed(store, {name: picture for name, picture in pictures.items() if name != "c/x/0"}, 1)
+    refreshed(store, pictures, 2)
+    assert [name for name, status in statuses(store).items() if status == "placeholder"] == ["c/x/0"]
+
+
 def test_a_failed_request_leaves_a_placeholder_what_it_is(store):
     pictures = drawn()
     refreshed(store, dict.fromkeys(pictures, STAND_IN), 0)
