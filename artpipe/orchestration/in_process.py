@@ -13,7 +13,7 @@ from artpipe.orchestration.dagster_private import (
     RemoteRepositoryOrigin,
     execute_run,
 )
-from artpipe.orchestration.instance import OF_COMMAND, PROCESS_TAG, this_process
+from artpipe.orchestration.instance import OF_COMMAND, PROCESS_TAG, databases_kept_open, this_process
 
 if TYPE_CHECKING:
     from artpipe.orchestration.lines import AssetLines
@@ -64,5 +64,6 @@ def execute_in_this_process(
     )
     if lines is not None:
         instance.add_event_listener(run.run_id, lines.handle)
-    execute_run(InMemoryJob(job), run, instance, raise_on_error=True)
+    with databases_kept_open(instance, f"runs/{run.run_id}.db"):
+        execute_run(InMemoryJob(job), run, instance, raise_on_error=True)
     return run.run_id

@@ -3,14 +3,16 @@
 import os
 import shlex
 import socket
+import sqlite3
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from importlib import resources
 from pathlib import Path
 
 import dagster as dg
 
+from artpipe.orchestration.dagster_private import sqlite_folder
 from artpipe.orchestration.home import prepare_home
 from artpipe.settings import Settings
 
@@ -43,8 +45,26 @@ def open_instance(settings: Settings) -> Generator[dg.DagsterInstance]:
     Raises:
         BrokenHomeError: a database of it is damaged.
     """
-    with dg.DagsterInstance.from_config(str(prepare_home(settings))) as instance:
+    with (
+        dg.DagsterInstance.from_config(str(prepare_home(settings))) as instance,
+        databases_kept_open(instance, "runs.db", "runs/index.db"),
+    ):
         yield instance
+
+
+@contextmanager
+def databases_kept_open(instance: dg.DagsterInstance, *names: str) -> Generator[None]:
+    """Keep SQLite databases of the instance's history open, where it has them.
+
+    Dagster opens and closes a connection for every event. Whenever the last one is closed, SQLite writes its log back
+    into the database and deletes it, which takes longer than the event does.
+    """
+    folder = sqlite_folder(instance)
+    with ExitStack() as connections:
+        for path in [folder / "history" / name for name in names] if folder else []:
+            connection = connections.enter_context(closing(sqlite3.connect(path)))
+            connection.execute("PRAGMA schema_version").fetchall()  # opens the log, too, and holds no lock
+        yield
 
 
 def this_process() -> str:

@@ -1,6 +1,8 @@
 import sys
 from pathlib import Path
 
+import dagster as dg
+
 from artpipe.orchestration.home import prepare_home
 from artpipe.orchestration.instance import WORKSPACE_YAML, artpipe_command, open_instance, ui_command
 from artpipe.settings import Settings
@@ -18,6 +20,18 @@ def test_a_home_that_somebody_set_up_keeps_its_configuration(tmp_path, monkeypat
     (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     assert prepare_home(Settings(lake=str(tmp_path / "lake"))) == tmp_path
     assert (tmp_path / "dagster.yaml").read_text() == "telemetry:\n  enabled: false\n"
+
+
+def test_sqlite_keeps_its_logs_while_an_instance_is_open_and_leaves_none(tmp_path: Path):
+    settings = Settings(lake=str(tmp_path))
+
+    def logs() -> set[str]:
+        return {path.name for path in (tmp_path / "dagster").rglob("*.db-wal")}
+
+    with open_instance(settings) as instance:
+        instance.report_runless_asset_event(dg.AssetMaterialization("works"))
+        assert logs() == {"runs.db-wal", "index.db-wal"}
+    assert logs() == set()
 
 
 def test_the_commands_that_open_a_lake_name_its_settings(tmp_path, monkeypatch):
