@@ -34,9 +34,11 @@ def resampled_means(
     by_work = np.stack([np.bincount(work_of, column, len(names)) for column in columns], axis=1)
     rng = np.random.default_rng(seed)
     uniform = np.full(len(names), 1 / max(len(names), 1))
-    means = np.full((resamples, values.shape[1]), np.nan)
+    figures = values.shape[1]
+    means = np.full((resamples, figures), np.nan)
     for i in range(resamples if len(names) else 0):  # one at a time: memory does not grow with the number of works
-        sums, rows = np.split(rng.multinomial(len(names), uniform) @ by_work, 2)
+        drawn = rng.multinomial(len(names), uniform) @ by_work
+        sums, rows = drawn[:figures], drawn[figures:]
         np.divide(sums, rows, out=means[i], where=rows > 0)
     return means
 

