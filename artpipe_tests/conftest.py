@@ -1,5 +1,6 @@
 """What every test may use."""
 
+import gc
 import http.server
 import json
 import os
@@ -16,6 +17,7 @@ from artpipe_tests.fixtures.loopback_server import Quiet, running
 pytest_plugins = (
     "artpipe_tests.fixtures.drawn_pictures",
     "artpipe_tests.fixtures.loopback_gallery",
+    "artpipe_tests.fixtures.made_once",
     "artpipe_tests.fixtures.sample_gallery",
 )
 
@@ -27,8 +29,63 @@ hypothesis.settings.load_profile("artpipe")
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
+# Python's default looks for cycles after every 700 new objects; in runs of Dagster that takes a tenth of the time.
+gc.set_threshold(20_000, 20, 50)
+
+TOGETHER = (
+    "browser/",
+    "orchestration/test_dagster_dev.py",
+    "orchestration/test_promotion.py",
+    "recognition/test_same_painting.py",
+    "sample_gallery/test_written_site.py",
+    "search/test_novelty.py",
+    "test_pipeline.py",
+    "training/test_loop.py",
+    "vectors/test_lance_search.py",
+    "web/test_large.py",
+    "web/test_same_painting.py",
+)
+"""Tests that share what takes seconds to make: one process of a run on several cores takes all of them."""
+
+LONGEST_FIRST = (
+    "orchestration/test_dagster_dev.py",
+    "test_pipeline.py",
+    "orchestration/test_change_matrix.py",
+    "orchestration/test_kills.py",
+    "orchestration/test_real_lineage_machine.py",
+    "orchestration/test_lineage_machine.py",
+    "orchestration/test_vanishing_evidence.py",
+    "orchestration/",
+    "browser/",
+)
+"""A long test that starts last keeps one core busy while the others have nothing left to do."""
+
 NO_SKIPS = os.environ.get("NO_SKIPS") == "1"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def place_among(names: tuple[str, ...], nodeid: str) -> int:
+    """The place of the first of these names that a test's id begins with, below the folder of all tests."""
+    path = nodeid.removeprefix("artpipe_tests/")
+    return next((place for place, name in enumerate(names) if path.startswith(name)), len(names))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest tests first."""
+    items.sort(key=lambda item: place_among(LONGEST_FIRST, item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """On several cores, give one test after another to the next free process, but for those of `TOGETHER`."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return (*TOGETHER, nodeid)[place_among(TOGETHER, nodeid)]
+
+    config.option.loadscopereorder = False  # by the number of tests, that is
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

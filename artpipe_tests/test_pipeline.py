@@ -77,6 +77,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     with dg.DagsterInstance.local_temp(str(folder), overrides={"telemetry": {"enabled": False}}) as instance:
         found = Pipeline(folder, instance)
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("artpipe.recognition.match_threshold.MIN_QUERIES", 12)
             patch.setattr(declaration, "declared_settings", Reads)
             found.first = found.run()
         yield found

@@ -25,7 +25,8 @@ from artpipe.orchestration.staleness import asset_statuses
 from artpipe.sample_gallery.server import SampleServer, serving
 from artpipe.sample_gallery.site import ARTIST_LIST_FILE, CATALOG_FILE, HEADER, write_sample_site, zipped
 from artpipe.settings import Settings
-from artpipe_tests.fixtures.small_training import SMALL_TRAINING
+from artpipe_tests.fixtures.made_once import MadeOnce
+from artpipe_tests.fixtures.small_training import SMALL_TRAINING, made_quickly
 from artpipe_tests.orchestration.quiet_home import write_quiet_home
 
 Row = dict[str, str]
@@ -148,7 +149,10 @@ class Upkeep:
     def refresh(self, options: RefreshOptions | None = None, **changed: object) -> RefreshReport:
         self.gallery.forget_requests()
         settings = self.settings(**changed)
-        return refresh(build_definitions(settings), settings, options or RefreshOptions(), Console(file=self.output))
+        with made_quickly():
+            return refresh(
+                build_definitions(settings), settings, options or RefreshOptions(), Console(file=self.output)
+            )
 
     def needing_a_run(self, **changed: object) -> set[str]:
         """The assets that the next refresh would run if the gallery did not change."""
@@ -183,9 +187,9 @@ def toys_are_forgotten() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(made_once: MadeOnce) -> Path:
     """A folder with a practice gallery, `site`, and the collection made from it, `lake`."""
-    return _refreshed(tmp_path_factory.mktemp("built"), 120)
+    return made_once("built", lambda folder: _refresh(folder, 120))
 
 
 @pytest.fixture
@@ -194,12 +198,11 @@ def upkeep(built: Path, tmp_path: Path) -> Iterator[Upkeep]:
     yield from _copied(built, tmp_path)
 
 
-def _refreshed(folder: Path, artworks: int, options: RefreshOptions | None = None) -> Path:
+def _refresh(folder: Path, artworks: int, options: RefreshOptions | None = None) -> None:
     write_quiet_home(folder / "lake")
     write_sample_site(folder / "site", artworks=artworks)
     with serving(folder / "site") as server:
         Upkeep(folder / "lake", ChangingGallery(server)).refresh(options)
-    return folder
 
 
 def _copied(built: Path, folder: Path) -> Iterator[Upkeep]:
@@ -210,9 +213,9 @@ def _copied(built: Path, folder: Path) -> Iterator[Upkeep]:
 
 
 @pytest.fixture(scope="session")
-def harvested(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def harvested(made_once: MadeOnce) -> Path:
     """As `built`, smaller and without a model: everything down to `splits`."""
-    return _refreshed(tmp_path_factory.mktemp("harvested"), 60, RefreshOptions("+splits"))
+    return made_once("harvested", lambda folder: _refresh(folder, 60, RefreshOptions("+splits")))
 
 
 @pytest.fixture
