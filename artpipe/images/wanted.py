@@ -154,7 +154,7 @@ def count_due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfi
 def withdraw(store: ImageStore, wanted_ids: Sequence[str], now: datetime) -> list[str]:
     """Mark the images of artworks that are not wanted any more, in one commit; their JPEGs and validators stay.
 
-    A placeholder stays one: nobody sees it, and a "not modified" would otherwise make it a picture of its artwork again.
+    A placeholder stays one: nobody sees it, and "not modified" would otherwise make it the picture of its artwork.
 
     Args:
         store: the stored images.
