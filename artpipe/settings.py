@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -21,6 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from artpipe import __version__
 from artpipe.errors import BadSettingError
+from artpipe.lake.of_gallery import LAKES, lake_of_gallery
 from artpipe.lake.paths import expand_home
 
 SAMPLE = "sample"
@@ -283,8 +283,7 @@ class Settings(BaseSettings):
         """The lake in use. Each gallery has its own by default, so that drawn works never mix with real ones."""
         if self.lake is not None:
             return self.lake
-        name = SAMPLE if self.is_sample else urlsplit(self.gallery).netloc.replace(":", "-")
-        return str(Path("data_lake") / name)
+        return str(LAKES / SAMPLE if self.is_sample else lake_of_gallery(self.gallery))
 
     @property
     def user_agent(self) -> str:

@@ -9,6 +9,7 @@ from artpipe.definitions import build_definitions
 from artpipe.errors import BadSettingError
 from artpipe.lake.paths import DataLake
 from artpipe.settings import Settings, read_settings
+from artpipe.sources.resources import GalleryResource
 from artpipe.training.config import TrainingConfig
 
 
@@ -26,6 +27,29 @@ def test_each_gallery_has_a_lake_of_its_own():
     assert Settings().lake_root == "data_lake/sample"
     assert Settings(gallery="http://127.0.0.1:8077/").lake_root == "data_lake/127.0.0.1-8077"
     assert Settings(gallery="https://www.wga.hu", lake="s3://bucket/art").lake_root == "s3://bucket/art"
+    paths = ("", ":81", "/one", "/one/", "/two/x", "/two-x")
+    users = ("anna:secret@", "anna:changed@", "bela@")
+    galleries = [*(f"http://a.hu{path}" for path in paths), *(f"http://{user}a.hu" for user in users)]
+    lakes = [Settings(gallery=gallery).lake_root for gallery in galleries]
+    assert lakes[2] == lakes[3]
+    assert lakes[6] == lakes[7], "a password may change"
+    assert len(set(lakes)) == len(lakes) - 2
+    assert all(Path(lake).parent == Path("data_lake") for lake in lakes)
+    assert not any("anna" in lake or "secret" in lake for lake in lakes)
+
+
+def test_a_lake_named_by_its_host_alone_stays_with_the_gallery_that_has_it():
+    one, two, whole = (Settings(gallery=f"http://a.hu{path}").lake_root for path in ("/one", "/two", ""))
+    assert len({one, two, whole}) == 3
+    old = DataLake(whole)  # made by version 0.1 from one of them
+    old.ensure_writable()
+    resource = GalleryResource.of(Settings(gallery="http://a.hu/one"))
+    assert Settings(gallery="http://a.hu/one").lake_root == whole, "whoever asks first"
+    with resource.client(old):
+        pass
+    found = [Settings(gallery=f"http://a.hu{path}").lake_root for path in ("/one", "/two", "")]
+    assert found[:2] == [whole, two]
+    assert found[2] not in (one, two, whole)
 
 
 def test_an_invalid_gallery_address_is_refused():

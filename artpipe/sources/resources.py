@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from artpipe.lake.of_gallery import claim_lake
 from artpipe.lake.paths import DataLake
 from artpipe.progress import Progress, SilentProgress
 from artpipe.settings import SAMPLE, Settings
@@ -46,6 +47,8 @@ class GalleryResource(dg.ConfigurableResource[object]):
         from filelock import FileLock
 
         with FileLock(lake.lock_file("gallery")), self._open(lake, progress) as client:
+            if lake.is_local:
+                claim_lake(lake.local_root, self.base_url)
             yield client
 
     @contextmanager
