@@ -64,7 +64,7 @@ def clean_artworks(parsed: ParsedCatalog, artists: pl.DataFrame) -> CleanedCatal
         "location",
         pl.col("url").alias("page_url"),
         "image_url",
-        pl.col("form").str.to_lowercase(),
+        _known("form").str.to_lowercase(),
         pl.when(type_label.is_in(TYPES)).then(type_label).alias("type"),
         _known("school"),
         _known("timeframe"),

@@ -60,6 +60,7 @@ def status(
 ) -> None:
     """Show what is fresh, stale or missing, why, and what a refresh would run."""
     from artpipe.definitions import build_definitions
+    from artpipe.orchestration.lines import failed_check_line
     from artpipe.orchestration.outlook import outlook, outlook_table
 
     settings = settings_in_force()
@@ -69,6 +70,8 @@ def status(
         return
     console = message_console(stderr=False)
     console.print(outlook_table(found))
+    for check in found.failed_checks:
+        console.print(failed_check_line(check), highlight=False)
     console.print(found.summary, highlight=False)
 
 

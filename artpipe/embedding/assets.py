@@ -46,6 +46,7 @@ def embedded_images(step: AssetStep, artworks: DataFrame, splits: DataFrame) -> 
     # The labels of the splits, not of the catalogue: they include corrections.
     described = artworks.drop("style", "type").join(splits.drop("artist_id"), on="artwork_id")
     wanted = described.select("artwork_id", "jpeg_sha256", *METADATA)
+    table.prepare(served_model.embedding_dim)
     plan = table.plan(wanted, served_model.model_id)
     computed = 0
     to_embed = wanted.filter(pl.col("artwork_id").is_in(plan.to_embed))

@@ -45,7 +45,7 @@ def embedded_rows(
     is_whole = not missing and not surplus and repeated == 0
     found = {
         ONCE: (is_whole, {"missing": len(missing), "surplus": len(surplus), "repeated": repeated}),
-        ONE_MODEL: (models == [served], {"models": models, "served": served or "none"}),
+        ONE_MODEL: (set(models) <= {served}, {"models": models, "served": served or "none"}),
     }
     for key in sorted(context.selected_asset_check_keys, key=str):
         passed, metadata = found[key.name]

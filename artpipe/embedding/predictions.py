@@ -1,7 +1,7 @@
 """What a model predicts for a batch of pictures; light to import, so that search and web can name it without torch."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,11 @@ class Predictions:
     def __getitem__(self, rows: slice) -> "Predictions":
         """The predictions of some of the pictures."""
         return Predictions(self.vectors[rows], {task: one[rows] for task, one in self.probabilities.items()})
+
+    def of_tasks(self, tasks: Iterable[str]) -> "Predictions":
+        """The predictions of these tasks; of one that the model was not trained on, (N, 0)."""
+        none = np.empty((len(self), 0), np.float32)
+        return replace(self, probabilities={task: self.probabilities.get(task, none) for task in tasks})
 
     @classmethod
     def joined(cls, parts: Iterable["Predictions"]) -> "Predictions":

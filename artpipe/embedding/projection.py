@@ -53,6 +53,8 @@ def lay_out(
         float32 (N, 2), centred on zero.
     """
     rows = len(vectors)
+    if not rows:
+        return np.empty((0, 2), np.float32)
     positions = _main_directions(vectors) if start is None else start - start.mean(axis=0)
     if rows <= 3:
         return positions

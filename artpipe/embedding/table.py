@@ -193,6 +193,13 @@ class EmbeddingTable:
         to_remove = held.join(wanted, on="artwork_id", how="anti")["artwork_id"].to_list()
         return EmbeddingPlan(to_embed, to_update, to_remove, both.height - len(to_embed) - len(to_update))
 
+    def prepare(self, dimension: int) -> None:
+        """Create the table where there is none: a collection without any image has an empty one."""
+        if not self.exists:
+            vector = {VECTOR: pl.Array(pl.Float32, dimension)}
+            schema = _arrow_rows(pl.DataFrame(schema={"artwork_id": pl.String, **vector})).schema
+            self.lake.connect().create_table(EMBEDDINGS_TABLE, schema=schema)
+
     def upsert(self, rows: pl.DataFrame) -> None:
         """Add rows, or replace those of the same `artwork_id`, as one commit.
 

@@ -35,7 +35,7 @@ class Measurement:
         report: all scores.
         rows: the images measured, as chosen by `rows_to_measure`.
         inferred: the model's vectors and probabilities of them, in that order.
-        classes: the classes of each task.
+        classes: the classes of every task; none of a task that the model was not trained on.
         images_embedded: images of the collection that ran through a network.
         photographs_embedded: simulated photographs that did.
     """
@@ -79,11 +79,12 @@ def measure_model(
 
     cache = InferenceCache(lake, card, device)
     rows = rows_to_measure(splits, what_it_saw(lake, card, training_set))
-    inferred = cache.infer(rows, images, progress)
+    inferred = cache.infer(rows, images, progress).of_tasks(TASKS)
+    classes = {task: card.classes.get(task, ()) for task in TASKS}
     report = evaluate(
         rows,
         inferred.probabilities,
-        card.classes,
+        classes,
         inferred.vectors,
         model_id=card.model_id,
         years=own_years(rows, artworks),
@@ -102,10 +103,10 @@ def measure_model(
         report,
         rephotographs=tuple(photographed),
         leaks=leaks,
-        without_leaks=_scores_without(report, leaks, rows, inferred.probabilities, card.classes, seed),
+        without_leaks=_scores_without(report, leaks, rows, inferred.probabilities, classes, seed),
         changes=changes,
     )
-    return Measurement(report, rows, inferred, card.classes, inferred.computed + embedded, photographs)
+    return Measurement(report, rows, inferred, classes, inferred.computed + embedded, photographs)
 
 
 def what_it_saw(lake: "DataLake", card: "ModelCard", training_set: pl.DataFrame) -> pl.DataFrame:

@@ -107,6 +107,11 @@ class ModelCard:
         return int(self.config.get("views", 1))
 
     @property
+    def is_trained(self) -> bool:
+        """Whether there was anything to learn; see `artpipe.training.untrained`."""
+        return bool(self.classes)
+
+    @property
     def is_head_only(self) -> bool:
         """Whether the backbone kept its initial weights, so that cached backbone features serve this model too."""
         return bool(self.config.get("head_epochs")) and self.best_epoch == 1 and not self.config.get("warm_start")
@@ -114,7 +119,7 @@ class ModelCard:
     @property
     def is_ensemble(self) -> bool:
         """Whether it is an ensemble of the pretrained and the fine-tuned network."""
-        return bool(self.config.get("keeps_start"))
+        return bool(self.config.get("keeps_start")) and self.is_trained
 
     def identity(self) -> dict[str, Any]:
         """What `model_id` is hashed from, as named in the file: nothing of speed, dates or library versions."""

@@ -58,10 +58,7 @@ class AssetLines:
         self.failed_checks.append(check.check_name)
         if check.blocking and check.severity is dg.AssetCheckSeverity.ERROR:
             self.blocked_by = check
-        warns = ", a warning" if check.severity is dg.AssetCheckSeverity.WARN else ""
-        figures = escape(f": {check.description}" if check.description else _figures(check.metadata))
-        asset = check.asset_key.path[-1]
-        self._print(f"  [yellow]![/] check [bold]{check.check_name}[/] of {asset} failed{warns}{figures}")
+        self._print(f"  {failed_check_line(check)}")
 
     def _print_assets(self, materialized: list[dg.AssetMaterialization], seconds: float) -> None:
         if not materialized:
@@ -76,6 +73,13 @@ class AssetLines:
     def _print(self, text: str, **style: Any) -> None:
         # A terminal wraps long lines itself; rich would break the commands in them.
         self.console.print(text, highlight=False, soft_wrap=True, **style)
+
+
+def failed_check_line(check: dg.AssetCheckEvaluation) -> str:
+    """What a check that did not pass found, in rich's markup."""
+    warns = ", a warning" if check.severity is dg.AssetCheckSeverity.WARN else ""
+    figures = escape(f": {check.description}" if check.description else _figures(check.metadata))
+    return f"[yellow]![/] check [bold]{check.check_name}[/] of {check.asset_key.path[-1]} failed{warns}{figures}"
 
 
 def _figures(metadata: Mapping[str, dg.MetadataValue[Any]]) -> str:

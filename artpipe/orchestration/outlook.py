@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 
+from artpipe.orchestration.dagster_private import AssetGraph
 from artpipe.orchestration.instance import open_instance
 from artpipe.orchestration.next_assets import AssetStatus, ancestors, failed_above, for_refresh, in_words
 from artpipe.orchestration.runner import selected_assets
@@ -44,6 +45,8 @@ class Outlook:
 
     lake: str
     forecasts: list[Forecast]
+    failed_checks: list[dg.AssetCheckEvaluation]
+    """The selected assets' checks that did not pass when they last ran."""
 
     @property
     def estimated_s(self) -> float:
@@ -90,6 +93,10 @@ class Outlook:
                 }
                 for one in self.forecasts
             ],
+            "failed_checks": [
+                {"asset": one.asset_key.path[-1], "check": one.check_name, "description": one.description}
+                for one in self.failed_checks
+            ],
             "estimated_s": round(self.estimated_s, 2) if self.is_estimated else None,
             "most_s": round(self.most_s, 2) if self.is_estimated else None,
         }
@@ -113,6 +120,7 @@ def outlook(
     selected = selected_assets(graph, select)
     with open_instance(settings) as instance:
         statuses = for_refresh(asset_statuses(graph, instance, settings))
+        failed_checks = _failed_checks(graph, instance, selected)
     certain = {name for name in selected if force or statuses[name].needs_run}
 
     def would_run(name: str) -> WouldRun:
@@ -123,7 +131,20 @@ def outlook(
             return "yes"
         return "if inputs change" if name in selected and above & certain else "no"
 
-    return Outlook(settings.lake_root, [Forecast(status, would_run(name)) for name, status in statuses.items()])
+    forecasts = [Forecast(status, would_run(name)) for name, status in statuses.items()]
+    return Outlook(settings.lake_root, forecasts, failed_checks)
+
+
+def _failed_checks(
+    graph: AssetGraph, instance: dg.DagsterInstance, selected: set[str]
+) -> list[dg.AssetCheckEvaluation]:
+    records = (
+        instance.get_latest_asset_check_evaluation_record(key)
+        for key in sorted(graph.asset_check_keys, key=str)
+        if key.asset_key.path[-1] in selected
+    )
+    found = (record.event.asset_check_evaluation for record in records if record and record.event)
+    return [one for one in found if one is not None and not one.passed]
 
 
 def outlook_table(found: Outlook) -> "Table":

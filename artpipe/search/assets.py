@@ -27,13 +27,9 @@ def search_index(step: AssetStep) -> Result:
     """
     import polars as pl
 
-    from artpipe.embedding.table import EmbeddingTable
-    from artpipe.search.collection import NothingEmbeddedError
     from artpipe.search.index import update_index
 
     lake, settings = step.lake, step.settings
-    if not EmbeddingTable(lake).count():
-        raise NothingEmbeddedError(f'nothing is embedded in {lake.root} yet; materialize "embeddings".')
     card = update_index(lake, min_recall=settings.search_recall, seed=settings.seed)
     step.log(f"{card.kind} serves {card.rows:,} vectors; recall@10 {card.recall_at_10:.4f}; {card.why}")
     trials = pl.DataFrame([{**asdict(trial), "parameters": str(trial.parameters)} for trial in card.trials])
@@ -64,16 +60,14 @@ def novelty_scale(step: AssetStep, splits: DataFrame) -> Result:
 
     from artpipe.embedding.table import EmbeddingTable, vectors_version
     from artpipe.models.learned import load_learned, without_learned
-    from artpipe.search.collection import NothingEmbeddedError
+    from artpipe.models.served import served_card
     from artpipe.search.novelty import measure_scale, save_scale
 
     lake = step.lake
     table = EmbeddingTable(lake)
     version = table.version
     rows = table.read(["artwork_id", "jpeg_sha256", "model_id"], version)
-    if rows.is_empty():
-        raise NothingEmbeddedError(f'nothing is embedded in {lake.root} yet; materialize "embeddings".')
-    model_id = str(rows["model_id"][0])
+    model_id = served_card(lake).model_id if rows.is_empty() else str(rows["model_id"][0])
     assigned = rows.join(splits.select("artwork_id", "work_id", "split"), "artwork_id", "left", maintain_order="left")
     held_out = splits.filter(pl.col("split") != "train")
     learned = load_learned(lake.model(model_id))

@@ -112,7 +112,7 @@ def update_index(
     """Make the index one of the vectors that the `embeddings` table holds now, and write its card.
 
     Args:
-        lake: its table must hold at least one row.
+        lake: where the table is.
         min_recall: the recall@10 that an approximate index must reach.
         seed: of the sampled queries.
         in_memory_rows: up to this number of rows the search is exact and in memory.
@@ -125,7 +125,7 @@ def update_index(
     if dataset is None:
         raise ValueError(f'nothing is embedded in {lake.root} yet; materialize "embeddings".')
     keys = table.read(["artwork_id", "jpeg_sha256", "model_id"], dataset.version)
-    model_id, version, rows = str(keys["model_id"][0]), vectors_version(keys), keys.height
+    model_id, version, rows = ", ".join(keys["model_id"].unique().head(1)), vectors_version(keys), keys.height
     del keys
     card = read_card(lake)
     is_in_memory = rows <= in_memory_rows
@@ -226,9 +226,11 @@ def _mismatch(card: IndexCard | None, model_id: str, content_version: str) -> st
 def _in_memory(vectors: Vector, seed: int) -> dict[str, Any]:
     """What the card records of a search in memory."""
     search = in_memory(vectors)
+    why = f"{len(vectors):,} vectors are searched in memory"
+    if not len(vectors):
+        return {**asdict(Trial({}, 1.0, 0.0)), "kind": search.kind, "trials": [], "why": "there is no vector"}
     queries = noisy(vectors[sampled_rows(len(vectors), _QUERIES, seed)], seed)
     trial = measure(search, queries, true_neighbours(ExactProduct(vectors), queries), {})
-    why = f"{len(vectors):,} vectors are searched in memory"
     return {**asdict(trial), "kind": search.kind, "trials": [trial], "why": why}
 
 

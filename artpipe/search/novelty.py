@@ -101,6 +101,8 @@ def measure_scale(
         model_id: of the model that made the vectors.
         seed: of the choice among very many works.
     """
+    if not len(vectors):
+        return NoveltyScale(model_id, np.eye(vectors.shape[1], dtype=np.float32), None, 0)
     matrix = _whitening(vectors)
     rows = np.flatnonzero(is_held_out)
     if len(rows) > _MAX_WORKS:

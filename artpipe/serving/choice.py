@@ -130,6 +130,9 @@ def _chosen_by_comparison(
         return Choice(name, None, name, "first", is_no_worse=True, reason=reason)
     if current == name:
         return Choice(name, current, name, None, is_no_worse=True, reason="it is served already")
+    if candidate.is_trained and _is_untrained(lake, current):
+        reason = f"the model served until now, {current}, predicts nothing"
+        return Choice(name, current, name, "check", is_no_worse=True, reason=reason)
     declined = pointer.declined.get(name)
     if declined is not None and not force and not _passes_under_new_tolerance(declined, tolerance):
         return Choice(name, current, current, None, is_no_worse=False, reason=declined.reason)
@@ -141,6 +144,14 @@ def _chosen_by_comparison(
     if comparison.is_no_worse(tolerance):
         return Choice(name, current, name, "check", is_no_worse=True, reason=reason, comparison=comparison)
     return Choice(name, current, current, None, is_no_worse=False, reason=reason, comparison=comparison)
+
+
+def _is_untrained(lake: DataLake, model_id: str) -> bool:
+    """Whether a model was saved because there was nothing to learn; not where it is missing or damaged."""
+    try:
+        return not load_card(lake.model(model_id)).is_trained
+    except CorruptModelError:
+        return False
 
 
 def _passes_under_new_tolerance(declined: Declined, tolerance: float) -> bool:

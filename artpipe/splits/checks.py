@@ -47,6 +47,20 @@ def every_measured_class_has_training_works(splits: DataFrame) -> dg.AssetCheckR
     return _none_found(leaks.classes_missing_from_train(splits), severity=dg.AssetCheckSeverity.WARN)
 
 
+@pipeline_check(asset="splits")
+def every_task_is_learned_and_measured(splits: DataFrame) -> dg.AssetCheckResult:
+    """Every task has labels of several classes to learn from, and labels in each held-out split to be measured on."""
+    from artpipe.splits import leaks
+
+    gaps = leaks.label_gaps(splits)
+    return dg.AssetCheckResult(
+        passed=not gaps,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(gaps) or None,
+        metadata={"gaps": dg.MetadataValue.json(gaps)},
+    )
+
+
 def _none_found(
     offending: DataFrame, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
 ) -> dg.AssetCheckResult:

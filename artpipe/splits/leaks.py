@@ -51,6 +51,28 @@ def classes_missing_from_train(splits: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def label_gaps(splits: pl.DataFrame) -> list[str]:
+    """What cannot be learned or measured of a task, and why, in words."""
+    found: list[str] = []
+    balance = class_balance(splits).filter(pl.col("rows") > 0)
+    for task in TASKS:
+        labelled = balance.filter(pl.col("class").is_not_null(), task=task)
+        classes: list[str] = labelled.filter(split="train")["class"].to_list()
+        if labelled.is_empty():
+            found.append(f"{task}: no picture has a label, so it is neither learned nor measured")
+        elif not classes:
+            found.append(f"{task}: no training picture has a label, so it is not learned, and no prediction is right")
+        else:
+            if len(classes) == 1:
+                found.append(f"{task}: every label of a training picture is {classes[0]!r}, so every prediction is")
+            unmeasured = [split for split in HELD_OUT if split not in labelled["split"]]
+            unmeasured = [split for split in unmeasured if split in splits["split"]]
+            if unmeasured:
+                named = " and ".join(split.replace("_", " ") for split in unmeasured)
+                found.append(f"{task}: no picture of {named} has a label, so it is not measured there")
+    return found
+
+
 def class_balance(splits: pl.DataFrame) -> pl.DataFrame:
     """Rows by task, class (null where unknown) and split, largest first: `task`, `class`, `split`, `rows`."""
     order = pl.Enum(SPLIT_NAMES)

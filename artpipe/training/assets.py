@@ -11,6 +11,7 @@ from artpipe.orchestration.asset import AssetStep, Result, observed_file, pipeli
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import CHANGES, save_picture
 from artpipe.orchestration.storage import Storage
+from artpipe.schema import TASKS
 from artpipe.settings import Settings
 
 if TYPE_CHECKING:
@@ -104,6 +105,14 @@ def _name_candidate(lake: DataLake, card: "ModelCard") -> None:
     name_candidate(lake, card.model_id)
 
 
+def _done_in_words(card: "ModelCard") -> str:
+    if not card.is_trained:
+        return f"{card.ended}; the model {card.model_id} embeds pictures and predicts nothing"
+    left_out = [task for task in TASKS if task not in card.classes]
+    without = f", without {' and '.join(left_out)}, of which no training picture has a label" if left_out else ""
+    return f"trained {card.model_id}{without}; it started from {card.weights_source.description}"
+
+
 CANDIDATE = Storage(
     location=lambda lake, _: lake.candidate_model,
     read=lambda lake, _: _read_candidate(lake),
@@ -154,12 +163,13 @@ def classifier(step: AssetStep, training_set: DataFrame, backbone_features: Data
         card = train_classifier(
             usable, store, lake, config, step.progress, version=version, start=start, features=backbone_features
         ).card
-        step.log(f"trained {card.model_id}, started from {card.weights_source.description}")
+        step.log(_done_in_words(card))
     metadata: dict[str, Any] = {
         "model_id": card.model_id,
         "backbone": card.backbone,
         "started_from": card.weights_source.description,
-        "trained": is_new,
+        "trained": is_new and card.is_trained,
+        "predicts": ", ".join(card.classes) or f"nothing: {card.ended}",
         "training_set_version": card.training_set_version,
         "epochs": len(card.history),
         "validation": dg.MetadataValue.json(card.metrics),

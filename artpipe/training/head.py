@@ -34,7 +34,7 @@ def train_head(
     device = next(model.head_layers.parameters()).device
     features, labels = features.to(device), labels.to(device)
     views, count = features.shape[:2]
-    _standardise(model, features)
+    standardise(model, features)
     optimizer = torch.optim.AdamW(model.head_layers.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     steps = -(-count // BATCH_SIZE)
     schedule = OneCycleLR(optimizer, LEARNING_RATE, total_steps=epochs * steps + 1)
@@ -56,7 +56,7 @@ def train_head(
     return float(torch.stack(losses).mean()) if losses else float("nan")
 
 
-def _standardise(model: MultiTaskClassifier, features: Tensor) -> None:
+def standardise(model: MultiTaskClassifier, features: Tensor) -> None:
     """Set the norm's statistics to the mean and variance of every feature."""
     rows = features.flatten(0, 1).float()
     model.norm.get_buffer("running_mean").copy_(rows.mean(0))

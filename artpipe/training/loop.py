@@ -40,16 +40,13 @@ from artpipe.training.memory import reused_memory
 from artpipe.training.optimizer import set_learning_rate, train_step
 from artpipe.training.task import ClassifierTask, predict_logits
 from artpipe.training.temperature import FittedTemperature, calibrate
+from artpipe.training.untrained import save_untrained, why_untrainable
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
 
 LOOP_VERSION = 3
 """Raised when the same config would train other weights, so that no checkpoint of older code is resumed."""
-
-
-class NothingToTrainError(ArtpipeError):
-    """The training set has too few rows, or no label at all."""
 
 
 class DivergedError(ArtpipeError):
@@ -79,6 +76,9 @@ def train_classifier(
 ) -> TrainedModel:
     """Train and save a classifier; a killed run of the same training set and config is resumed.
 
+    Where the training rows give nothing to learn, an untrained model is saved, which predicts nothing; `ended` on its
+    card says why.
+
     Args:
         training_set: rows of the schema `SPLITS`.
         images: the stored JPEGs, by `artwork_id`.
@@ -92,7 +92,6 @@ def train_classifier(
             size, or lacks a picture.
 
     Raises:
-        NothingToTrainError: fewer than two training rows, or no label among them.
         UnknownBackboneError, BackboneInputError: see `models.backbones`.
         WeightsUnavailableError, WeightsMismatchError: see `models.weights`.
         DivergedError: the loss became NaN or infinite; the checkpoint of the last good epoch stays.
@@ -102,14 +101,12 @@ def train_classifier(
     labels = Labels.of(training_set)
     rows = training_set.filter(pl.col("split").is_in(["train", "validation"])).sort("artwork_id")
     train_rows, validation_rows = (rows.filter(pl.col("split") == split) for split in ("train", "validation"))
-    if train_rows.height < 2 or not labels.tasks:
-        raise NothingToTrainError(
-            f"the training set has {train_rows.height} training rows with {len(labels.tasks)} of the labels "
-            f'{", ".join(TASKS)}; at least 2 rows and 1 label are needed. Materialize "images" and "training_set" '
-            "for more artworks."
-        )
+    why_not = why_untrainable(train_rows, labels)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())), reused_memory():
         torch.manual_seed(config.seed)
+        if why_not:
+            card = save_untrained(rows, images, lake, config, version, why_not, _library_versions(), progress)
+            return TrainedModel(card, lake.model(card.model_id))
 
         # The network, its loss and its optimiser; a setting that cannot work fails here, before pictures are decoded.
         task_kind = EnsembleTask if config.is_ensemble else ClassifierTask
@@ -314,6 +311,10 @@ def _fit_temperatures(
     }
 
 
+def _library_versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in ("artpipe", "torch", "torchvision", "timm")}
+
+
 def _card(
     task: ClassifierTask,
     history: History,
@@ -341,7 +342,7 @@ def _card(
         },
         best_epoch=best.epoch,
         ended=ended,
-        library_versions={name: metadata.version(name) for name in ("artpipe", "torch", "torchvision", "timm")},
+        library_versions=_library_versions(),
         rows={split: rows.filter(pl.col("split") == split).height for split in ("train", "validation")},
         trained_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
     )

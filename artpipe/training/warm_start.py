@@ -26,14 +26,15 @@ def model_to_start_from(lake: DataLake) -> LoadedModel | None:
 
 
 def can_start_from(card: ModelCard, config: TrainingConfig, transform: TransformSpec) -> bool:
-    """Whether a model's weights fit: the same backbone, embedding length, input transform, and ensemble or not."""
+    """Whether a trained model's weights fit: the same backbone, embedding length, input transform, ensemble or not."""
     warm = replace(config, started_from=card.model_id)
-    return bool(warm.recipe.epochs) and (card.backbone, card.embedding_dim, card.is_ensemble, card.transform) == (
+    fits = (card.backbone, card.embedding_dim, card.is_ensemble, card.transform) == (
         config.backbone,
         config.embedding_dim,
         warm.is_ensemble,
         transform,
     )
+    return fits and card.is_trained and bool(warm.recipe.epochs)
 
 
 def start_from(model: MultiTaskClassifier, labels: Labels, start: LoadedModel) -> WeightsSource:

@@ -28,12 +28,13 @@ class Models:
         self.compared: list[tuple[str, str]] = []
 
     def train(self, right: float) -> str:
-        """A new model, which becomes the candidate."""
+        """A new model, which becomes the candidate; one that is never right has nothing to predict."""
         number = len(self.right)
         torch.manual_seed(number)
-        model, transform = build_model(TINY, {"type": 1}, 32)
+        classes = {"type": ("portrait",)} if right else {}
+        model, transform = build_model(TINY, {task: len(names) for task, names in classes.items()}, 32)
         card = ModelCard(
-            {"type": ("portrait",)}, transform, TINY, model.embedding_dim, WeightsSource("none", None), "v", number, {},
+            classes, transform, TINY, model.embedding_dim, WeightsSource("none", None), "v", number, {},
             trained_at=f"2026-01-{number + 1:02d}T00:00:00+00:00", metrics={"validation_accuracy": {"type": right}},
         )  # fmt: skip
         model_id = save_model(self.lake, model.state_dict(), card)[0].model_id
@@ -65,6 +66,21 @@ def test_the_first_model_is_served_without_a_comparison(models: Models):
     assert "the first model of this lake" in choice.reason
     assert models.compared == []
     assert read_pointer(models.lake).now.since == "2026-02-03T00:00:00+00:00"
+
+
+def test_a_model_that_predicts_nothing_gives_way_to_the_first_trained_one_and_never_comes_back(models: Models):
+    nothing = models.train(0)
+    assert models.choose().served == nothing
+    trained = models.train(0.1)
+    choice = models.choose()
+    assert (choice.previous, choice.served, choice.reason) == (
+        nothing,
+        trained,
+        f"the model served until now, {nothing}, predicts nothing",
+    )
+    assert models.compared == []
+    name_candidate(models.lake, nothing)
+    assert models.choose().served == trained
 
 
 def test_a_candidate_that_is_no_worse_takes_over(models: Models):

@@ -20,12 +20,13 @@ from artpipe.training.config import TrainingConfig
 from artpipe.training.history import Epoch
 from artpipe.training.loop import (
     DivergedError,
-    NothingToTrainError,
     TrainedModel,
     train_classifier,
     training_set_version,
 )
 from artpipe.training.loss import MultiTaskLoss
+from artpipe.training.reuse import find_trained_model
+from artpipe.training.warm_start import can_start_from
 from artpipe_tests.fixtures.drawn_pictures import Drawn, draw_gallery
 
 QUICK = TrainingConfig(
@@ -183,13 +184,31 @@ def test_early_stopping_ends_training_when_validation_no_longer_gains(draw, lake
     assert len(card.history) < 50
 
 
-def test_too_few_rows_and_no_labels_are_refused(draw, lake):
+@pytest.mark.parametrize(
+    ("rows", "labelled", "why"),
+    [
+        (0, True, "there are 0 training pictures, and 2 are needed"),
+        (1, True, "there are 1 training pictures, and 2 are needed"),
+        (12, False, "no training picture has a label (style, period, type)"),
+    ],
+)
+def test_where_there_is_nothing_to_learn_the_model_embeds_and_predicts_nothing(
+    draw, lake, from_file, rows, labelled, why
+):
     training_set, store = draw(12, None)
-    with pytest.raises(NothingToTrainError, match="1 training rows"):
-        train_classifier(training_set.head(1), store, lake, QUICK)
-    nameless = training_set.with_columns(pl.lit(None, pl.String).alias("style"), pl.lit(None, pl.String).alias("type"))
-    with pytest.raises(NothingToTrainError, match="0 of the labels"):
-        train_classifier(nameless, store, lake, QUICK)
+    if not labelled:
+        training_set = training_set.with_columns(style=pl.lit(None, pl.String), type=pl.lit(None, pl.String))
+    training_set = training_set.head(rows)
+    for config in (QUICK, from_file):  # from_file would train an ensemble
+        card = train_classifier(training_set, store, lake, config).card
+        assert card.ended == f"nothing could be trained: {why}"
+        assert find_trained_model(lake, card.training_set_version, config) == card, "it is not made again"
+        loaded = load_model(lake.model(card.model_id))
+        squares = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), dtype=np.uint8)
+        predictions = Embedder.of(loaded).embed_pixels(squares)
+        assert predictions.vectors.shape == (3, config.embedding_dim)
+        assert predictions.probabilities == {}
+        assert not can_start_from(card, config, card.transform)
 
 
 def test_a_class_of_one_work_is_learned_with_the_rest(draw, lake):
