@@ -93,6 +93,9 @@ CLASSES: Mapping[str, tuple[str, ...]] = {"style": STYLES, "period": PERIODS, "t
 STORED = ("fetched", "unchanged")
 """Statuses of an image whose stored JPEG is current."""
 
+ASKED_AGAIN = ("failed", "too_slow")
+"""Statuses of an image that the next refresh requests again, whenever that is."""
+
 PLACEHOLDER = "placeholder"
 """Status of an image that the source sends for many works: a stand-in, out of splits, training and search."""
 

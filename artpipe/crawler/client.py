@@ -19,7 +19,7 @@ from artpipe.crawler.limits import HostPace, backoff_s, http_date_s, is_loopback
 from artpipe.crawler.outcome import Outcome, Request, RequestCounts, Response
 from artpipe.crawler.parallel import AbandonedError, in_parallel
 from artpipe.crawler.robots import MAX_ROBOTS_BYTES, ROBOTS_PATH, RobotsRules, robots_rules
-from artpipe.crawler.wire import BodyTooLargeError, RawResponse, TransferError, Wire
+from artpipe.crawler.wire import BodyTooLargeError, RawResponse, TooSlowError, TransferError, Wire
 from artpipe.errors import ArtpipeError
 
 __all__ = [
@@ -58,6 +58,8 @@ class ClientConfig:
         connect_timeout_s: for opening a connection.
         read_timeout_s: for the next piece of a response.
         total_timeout_s: for a whole response.
+        least_rate: bytes a second that a body must come with on average.
+        rate_from_s: how long a body may be slower than that.
         max_tries: attempts before a request has failed.
         backoff_s: bound of the random pause after the first failure; it doubles with each further one.
         retry_after_ceiling_s: the longest Retry-After that is waited for.
@@ -72,6 +74,8 @@ class ClientConfig:
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 30.0
     total_timeout_s: float = 120.0
+    least_rate: float = 1000.0
+    rate_from_s: float = 10.0
     max_tries: int = 4
     backoff_s: float = 0.5
     retry_after_ceiling_s: float = 120.0
@@ -133,6 +137,8 @@ class GalleryClient:
             config.connect_timeout_s,
             config.read_timeout_s,
             config.total_timeout_s,
+            config.least_rate,
+            config.rate_from_s,
             clock,
         )
         self._hosts: dict[str, _Host] = {}
@@ -253,6 +259,8 @@ class GalleryClient:
                 answer = self._exchange(host, address, headers, limit, stop)
             except BodyTooLargeError as error:
                 return Response(Outcome.TOO_LARGE, 200, error=str(error)), False
+            except TooSlowError as error:
+                return Response(Outcome.TOO_SLOW, error=str(error)), False
             except TransferError as error:
                 return Response(Outcome.FAILED, error=str(error)), error.is_transient
             target = answer.headers.get("Location") if answer.status in REDIRECTS else None

@@ -17,6 +17,8 @@ class Outcome(StrEnum):
     """robots.txt, the gallery (401, 403, 451) or our own rule on redirects forbids it."""
     TOO_LARGE = "too_large"
     """The body is larger than the limit."""
+    TOO_SLOW = "too_slow"
+    """The response came too slowly to wait for its end; a later request may succeed."""
     FAILED = "failed"
     """No usable response after all tries; a later request may succeed."""
 

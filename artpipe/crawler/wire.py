@@ -7,7 +7,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -34,6 +34,10 @@ class TransferError(Exception):
     def __init__(self, message: str, *, is_transient: bool = True) -> None:
         super().__init__(message)
         self.is_transient = is_transient
+
+
+class TooSlowError(Exception):
+    """A response comes too slowly to wait for its end."""
 
 
 class BodyTooLargeError(Exception):
@@ -66,6 +70,8 @@ class Wire:
         connect_timeout_s: for opening a connection.
         read_timeout_s: for the next piece of a response.
         total_timeout_s: for a whole response; a read in progress at that moment is not cut short.
+        least_rate: bytes a second that a body must come with on average, once `rate_from_s` of it have passed.
+        rate_from_s: how long a body may be slower.
         clock: seconds, monotonic.
     """
 
@@ -76,14 +82,18 @@ class Wire:
         connect_timeout_s: float,
         read_timeout_s: float,
         total_timeout_s: float,
+        least_rate: float = 0.0,
+        rate_from_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         import requests
 
         self._timeouts = (connect_timeout_s, min(read_timeout_s, total_timeout_s))
         self._total_timeout_s, self._clock = total_timeout_s, clock
+        self._least_rate, self._rate_from_s = least_rate, rate_from_s
         self._waiting: dict[int, socket.socket] = {}
-        self._adapter = _watched_adapter(connections, self._waiting)
+        self._headers = _HeaderWatch(self._timeouts[1])
+        self._adapter = _watched_adapter(connections, self._waiting, self._headers)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = user_agent
         for scheme in ("http://", "https://"):
@@ -92,6 +102,7 @@ class Wire:
 
     def close(self) -> None:
         """Close all connections that are not in use."""
+        self._headers.end()
         self._session.close()
 
     def abandon(self, threads: Iterable[int]) -> None:
@@ -112,6 +123,7 @@ class Wire:
 
         Raises:
             TransferError: no connection, no response in time, or a body that ended early.
+            TooSlowError: headers or body come too slowly.
             BodyTooLargeError: the body is larger than `max_body_bytes`.
         """
         from requests.exceptions import RequestException
@@ -162,21 +174,31 @@ class Wire:
         announced = raw.length_remaining
         if response.status_code != 200:
             if announced is not None and announced <= KEPT_OPEN_BYTES:
-                while raw.read1(CHUNK_BYTES, decode_content=False):
-                    self._check_time(deadline)
+                size, began = 0, time.monotonic()
+                while piece := raw.read1(CHUNK_BYTES, decode_content=False):
+                    size += len(piece)
+                    if self._is_slow(size, time.monotonic() - began):
+                        break
             return b""
         if announced is not None and announced > max_body_bytes:
             raise BodyTooLargeError(f"the body is {announced:,} bytes long; at most {max_body_bytes:,} are accepted")
         pieces: list[bytes] = []
-        size = 0
+        size, began = 0, time.monotonic()
         # read1 returns what has arrived; read would wait for a full piece, however slowly it trickles in.
         while piece := raw.read1(CHUNK_BYTES, decode_content=True):
             pieces.append(piece)
             size += len(piece)
             if size > max_body_bytes:
                 raise BodyTooLargeError(f"the body is longer than the {max_body_bytes:,} bytes that are accepted")
+            if self._is_slow(size, seconds := time.monotonic() - began):
+                raise TooSlowError(
+                    f"{size:,} bytes of the body came in {seconds:.0f} s, less than {self._least_rate:,.0f} a second"
+                )
             self._check_time(deadline)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _is_slow(self, size: int, seconds: float) -> bool:
+        return seconds > self._rate_from_s and size < self._least_rate * seconds
 
     def _check_time(self, deadline: float) -> None:
         if self._clock() > deadline:
@@ -206,7 +228,56 @@ class Wire:
         return str(innermost) or type(innermost).__name__
 
 
-def _watched_adapter(connections: int, waiting: dict[int, socket.socket]) -> "HTTPAdapter":
+class _HeaderWatch:
+    """Shuts down sockets whose headers are not complete in time: a read timeout starts anew with every byte.
+
+    Args:
+        seconds: how long headers may take.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._due: dict[int, tuple[float, socket.socket]] = {}
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextlib.contextmanager
+    def until_complete(self, sock: socket.socket) -> Generator[None]:
+        """Watch the socket of this thread while its headers are read.
+
+        Raises:
+            TooSlowError: it was shut down; without this, what had come by then would pass for all of the headers.
+        """
+        thread = threading.get_ident()
+        with self._lock:
+            self._due[thread] = time.monotonic() + self._seconds, sock
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="gallery headers", daemon=True)
+                self._thread.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                was_cut_off = self._due.pop(thread, None) is None
+            if was_cut_off:
+                raise TooSlowError(f"its headers were not complete within {self._seconds:g} s")
+
+    def end(self) -> None:
+        """Stop watching."""
+        self._ended.set()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(min(1.0, self._seconds / 4)):
+            with self._lock:
+                for thread, (due, sock) in list(self._due.items()):
+                    if time.monotonic() > due:
+                        del self._due[thread]
+                        with contextlib.suppress(OSError):
+                            sock.shutdown(socket.SHUT_RDWR)
+
+
+def _watched_adapter(connections: int, waiting: dict[int, socket.socket], headers: _HeaderWatch) -> "HTTPAdapter":
     """A transport that records in `waiting` which thread waits for a response on which socket."""
     from requests.adapters import HTTPAdapter
     from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
@@ -214,8 +285,9 @@ def _watched_adapter(connections: int, waiting: dict[int, socket.socket]) -> "HT
 
     def watched(pool: Any, connection: Any) -> Any:
         def getresponse(self: Any) -> Any:
-            waiting[threading.get_ident()] = _open(self.sock)
-            response = connection.getresponse(self)
+            sock = waiting[threading.get_ident()] = _open(self.sock)
+            with headers.until_complete(sock):
+                response = connection.getresponse(self)
             _acknowledge(self.sock)
             return response
 

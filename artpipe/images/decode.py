@@ -40,6 +40,9 @@ _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*")
 # A JPEG of few pixels and many bytes contains something other than a picture.
 _LEAST_BYTES_LIMIT = 64 * 1024
+MAX_SCANS = 64
+"""Every scan of a progressive JPEG passes over the whole picture: encoders write about ten, an attack hundreds."""
+LACKS_END = "the file lacks its last bytes; every pixel is there"
 
 
 class NotAnImageError(ArtpipeError):
@@ -48,6 +51,10 @@ class NotAnImageError(ArtpipeError):
 
 class UnreadableImageError(ArtpipeError):
     """The bytes begin like an image and cannot be decoded to the end."""
+
+
+class TooManyScansError(UnreadableImageError):
+    """A progressive JPEG is stored in more passes than allowed."""
 
 
 class TooManyPixelsError(ArtpipeError):
@@ -60,13 +67,14 @@ class TooNarrowError(ArtpipeError):
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """A stored JPEG, with the upright size and the hashes of its original."""
+    """A stored JPEG, with the upright size and the hashes of its original, and what is to be noted of that."""
 
     jpeg: bytes
     width_px: int
     height_px: int
     perceptual_hash: str
     sha256: str
+    note: str | None = None
 
 
 def decode_artwork(data: bytes, short_side_px: int, max_pixels: int = MAX_PIXELS) -> DecodedImage:
@@ -74,7 +82,7 @@ def decode_artwork(data: bytes, short_side_px: int, max_pixels: int = MAX_PIXELS
 
     An original that already is such a JPEG keeps its coefficients and loses nothing to a second compression; comments
     and other metadata go, so that they never make it another picture. It is decoded to the end all the same, so that
-    every stored JPEG can be decoded.
+    every stored JPEG can be decoded. A JPEG that lacks its last bytes and no pixel is taken, with a note.
 
     Args:
         data: the file as it was downloaded.
@@ -85,17 +93,18 @@ def decode_artwork(data: bytes, short_side_px: int, max_pixels: int = MAX_PIXELS
         NotAnImageError, UnreadableImageError, TooManyPixelsError, TooNarrowError: the bytes cannot be used; the message
             has the reason.
     """
-    image = _opened(data, max_pixels)
+    image, whole = _opened(data, max_pixels)
     with _damage_as_unreadable():
-        jpeg, upright, size = _stored_form(image, data, short_side_px)
-        return DecodedImage(jpeg, *size, perceptual_hash(upright), hashlib.sha256(data).hexdigest())
+        jpeg, upright, size = _stored_form(image, whole, short_side_px)
+        note = LACKS_END if whole is not data else None
+        return DecodedImage(jpeg, *size, perceptual_hash(upright), hashlib.sha256(data).hexdigest(), note)
 
 
 def stored_jpeg(data: bytes, short_side_px: int, max_pixels: int = MAX_PIXELS) -> bytes:
     """The JPEG of `decode_artwork` alone, for query pictures; raises as it does."""
-    image = _opened(data, max_pixels)
+    image, whole = _opened(data, max_pixels)
     with _damage_as_unreadable():
-        return _stored_form(image, data, short_side_px)[0]
+        return _stored_form(image, whole, short_side_px)[0]
 
 
 def decode_rgb(source: "bytes | Image", short_side_px: int | None = None, max_pixels: int = MAX_PIXELS) -> "Image":
@@ -110,7 +119,7 @@ def decode_rgb(source: "bytes | Image", short_side_px: int | None = None, max_pi
         NotAnImageError, UnreadableImageError, TooManyPixelsError, TooNarrowError: it cannot be used; the message has
             the reason.
     """
-    image = _opened(source, max_pixels) if isinstance(source, bytes) else source
+    image = _opened(source, max_pixels)[0] if isinstance(source, bytes) else source
     refuse_narrow(*image.size)
     with _damage_as_unreadable():
         if short_side_px is not None and isinstance(source, bytes):
@@ -144,8 +153,8 @@ def _damage_as_unreadable() -> Generator[None]:
         ) from error
 
 
-def _opened(data: bytes, max_pixels: int) -> "Image":
-    """The image with only its header read."""
+def _opened(data: bytes, max_pixels: int) -> "tuple[Image, bytes]":
+    """The image with only its header read, and its bytes, to which the end is added that a JPEG may lack."""
     from PIL import Image
 
     if not data:
@@ -164,7 +173,51 @@ def _opened(data: bytes, max_pixels: int) -> "Image":
             f"the picture has {image.width:,} x {image.height:,} pixels, more than {max_pixels:,}; give a smaller one."
         )
     refuse_narrow(*image.size)
-    return image
+    if image.format == "JPEG":
+        if (scans := _scans(data)) > MAX_SCANS:
+            raise TooManyScansError(
+                f"the JPEG is stored in {scans:,} scans, more than {MAX_SCANS}; save it as a plain JPEG."
+            )
+        if (whole := _with_end(data)) is not None:
+            return Image.open(io.BytesIO(whole), formats=FORMATS), whole
+    return image, data
+
+
+def _scans(jpeg: bytes) -> int:
+    """How many scans a JPEG has, by its markers; those of a thumbnail in its metadata are not counted."""
+    found = jpeg.count(bytes((_MARK, _START_OF_SCAN)))
+    return found if found <= MAX_SCANS else sum(marker == _START_OF_SCAN for marker, _, _ in _segments(jpeg))
+
+
+def _segments(jpeg: bytes) -> Generator[tuple[int, int, int]]:
+    """The marker of each segment and where it begins and ends, a scan with its data; as far as they can be followed."""
+    at = 2
+    while at + 4 <= len(jpeg) and jpeg[at] == _MARK:
+        marker, end = jpeg[at + 1], at + 2 + int.from_bytes(jpeg[at + 2 : at + 4])
+        if marker == _START_OF_SCAN:  # a scan ends where the next segment begins
+            found = _AFTER_SCAN.search(jpeg, end)
+            end = len(jpeg) if found is None else found.start()
+        yield marker, at, end
+        at = end
+
+
+def _with_end(jpeg: bytes) -> bytes | None:
+    """A JPEG that lacks its end marker with that marker; None where it does not lack it, or lacks pixels too."""
+    from PIL import Image, ImageChops
+
+    if jpeg.rfind(_END_OF_IMAGE) > jpeg.rfind(bytes((_MARK, _START_OF_SCAN))):
+        return None
+    body = jpeg.removesuffix(bytes((_MARK,)))
+    pictures: list[Image.Image] = []
+    # What is missing is decoded as whatever follows: where that makes no difference, nothing is missing.
+    for filling in (b"", b"\x55\xaa\x33\x99\x0f" * 40):
+        picture = Image.open(io.BytesIO(body + filling + _END_OF_IMAGE), formats=("JPEG",))
+        try:
+            picture.load()
+        except Exception:  # noqa: BLE001 - any damage
+            return None
+        pictures.append(picture)
+    return None if ImageChops.difference(*pictures).getbbox(alpha_only=False) else body + _END_OF_IMAGE
 
 
 def refuse_narrow(width_px: int, height_px: int) -> None:
@@ -277,21 +330,15 @@ def without_metadata(jpeg: bytes) -> bytes | None:
     Returns:
         The JPEG; None where its segments cannot be followed.
     """
-    kept, at = [jpeg[:2]], 2
-    while at + 4 <= len(jpeg) and jpeg[at] == _MARK:
-        marker, end = jpeg[at + 1], at + 2 + int.from_bytes(jpeg[at + 2 : at + 4])
-        if marker == _START_OF_SCAN:  # a scan ends where the next segment begins
-            found = _AFTER_SCAN.search(jpeg, end)
-            if found is None:
-                return None
-            end = found.start()
-            if found[0] == _END_OF_IMAGE:
-                return b"".join([*kept, jpeg[at:end], _END_OF_IMAGE])
+    kept = [jpeg[:2]]
+    end = 2
+    for marker, start, end in _segments(jpeg):
         if marker == _JFIF:
             kept.append(_PLAIN_JFIF)
         elif marker == _ADOBE or marker not in _METADATA:
-            kept.append(jpeg[at:end])
-        at = end
+            kept.append(jpeg[start:end])
+        if marker == _START_OF_SCAN and jpeg.startswith(_END_OF_IMAGE, end):
+            return b"".join([*kept, _END_OF_IMAGE])
     return None
 
 

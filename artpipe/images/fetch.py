@@ -24,6 +24,7 @@ import polars as pl
 
 from artpipe.crawler.outcome import Outcome, Request, Response
 from artpipe.images.decode import (
+    LACKS_END,
     NotAnImageError,
     TooManyPixelsError,
     TooNarrowError,
@@ -37,7 +38,7 @@ from artpipe.images.store import ImageStore
 from artpipe.images.wanted import FAILED, HarvestConfig, due, withdraw
 from artpipe.lake.mass_loss import Loss
 from artpipe.progress import Progress, SilentProgress
-from artpipe.schema import PLACEHOLDER, STORED
+from artpipe.schema import ASKED_AGAIN, PLACEHOLDER, STORED
 
 if TYPE_CHECKING:
     from artpipe.crawler.client import GalleryClient
@@ -52,7 +53,13 @@ DECODERS = 2
 """Decoding takes a tenth of the time of a request, and Pillow releases the GIL."""
 MAX_DECODING = 8 * DECODERS
 _TEXTS = ("error", "etag", "last_modified")
-_STATUS = {Outcome.GONE: "gone", Outcome.REFUSED: "refused", Outcome.TOO_LARGE: "too_large", Outcome.FAILED: "failed"}
+_STATUS = {
+    Outcome.GONE: "gone",
+    Outcome.REFUSED: "refused",
+    Outcome.TOO_LARGE: "too_large",
+    Outcome.TOO_SLOW: "too_slow",
+    Outcome.FAILED: "failed",
+}
 CHANGES = ("new", "replaced", "resized", "back", "gone", "withdrawn", "placeholder")
 """How an artwork's image can change: stored for the first time; other bytes at the source; the same in another stored
 size; current again; lost at the source; not wanted any more; found to be a placeholder."""
@@ -245,7 +252,7 @@ def _row_update(request: Request, response: Response, short_side_px: int, now: d
         "last_modified": previous["last_modified"],
         "fetched_at": now,
     }
-    if response.outcome is Outcome.FAILED:
+    if row["status"] in ASKED_AGAIN:
         row["error"] = f"{response.error or 'no response'} (tries: {response.tries})"
         if previous["status"] in (*STORED, PLACEHOLDER):
             return _as_before(row, previous, row["error"])
@@ -277,13 +284,14 @@ def _row_update(request: Request, response: Response, short_side_px: int, now: d
                 "jpeg_sha256": sha256(image.jpeg).hexdigest(),
                 "perceptual_hash": image.perceptual_hash,
                 "short_side_px": short_side_px,
+                "error": image.note,
             }
             change = _change(previous, "fetched", image.sha256)
             instead = None if change == "resized" else _as_before(row, previous, "one image came for several artworks")
             return _RowUpdate(
                 "fetched", row | _validators(response) | new, False, is_decoded=True, change=change, instead=instead
             )
-    is_lost = row["status"] not in (*STORED, PLACEHOLDER, "failed")
+    is_lost = row["status"] not in (*STORED, PLACEHOLDER, *ASKED_AGAIN)
     return _RowUpdate(
         row["status"],
         row,
@@ -305,7 +313,7 @@ def _unchanged(previous: dict[str, Any]) -> dict[str, Any]:
             refuse_narrow(previous["width_px"], previous["height_px"])
         except TooNarrowError as error:  # stored before such pictures were refused
             return {"status": "too_narrow", "error": str(error)}
-    return {"status": "unchanged"}
+    return {"status": "unchanged", "error": LACKS_END if previous["error"] == LACKS_END else None}
 
 
 def _as_before(row: dict[str, Any], previous: dict[str, Any], error: str) -> _RowUpdate:
@@ -320,7 +328,8 @@ def _as_before(row: dict[str, Any], previous: dict[str, Any], error: str) -> _Ro
         "last_modified": previous["last_modified"],
         "fetched_at": previous["fetched_at"] if is_known else row["fetched_at"],
     }
-    return _RowUpdate("failed", before, is_partial=is_known)
+    why = row["status"] if row["status"] in ASKED_AGAIN else "failed"
+    return _RowUpdate(why, before, is_partial=is_known)
 
 
 def _change(previous: dict[str, Any], status: str, sha256: str | None) -> str | None:

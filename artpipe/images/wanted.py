@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from artpipe.errors import ArtpipeError
+from artpipe.images.decode import LACKS_END
 from artpipe.images.store import ImageStore
-from artpipe.schema import PLACEHOLDER, STORED, WITHDRAWN
+from artpipe.schema import ASKED_AGAIN, PLACEHOLDER, STORED, WITHDRAWN
 
 if TYPE_CHECKING:
     from artpipe.settings import Settings
@@ -117,12 +118,13 @@ def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now
     # A JPEG is never larger than its original, so a small original is the same stored JPEG at both sizes.
     wanted_px = pl.min_horizontal(pl.lit(config.short_side_px), "original_px")
     is_resized = pl.col("sha256").is_not_null() & (pl.min_horizontal("short_side_px", "original_px") != wanted_px)
-    has_none = (~pl.col("status").is_in([*STORED, "failed", WITHDRAWN])).fill_null(value=False)
+    has_none = (~pl.col("status").is_in([*STORED, *ASKED_AGAIN, WITHDRAWN])).fill_null(value=False)
+    has_failed = pl.col("error").is_not_null() & (pl.col("error") != LACKS_END)
     why = (
         pl.when(pl.col("status").is_null())
         .then(pl.lit(NEVER))
         # A stored image has an error where its last request did not replace it.
-        .when((pl.col("status") == "failed") | (pl.col("status").is_in(STORED) & pl.col("error").is_not_null()))
+        .when(pl.col("status").is_in(ASKED_AGAIN) | (pl.col("status").is_in(STORED) & has_failed))
         .then(pl.lit(FAILED))
         .when(pl.col("status") == WITHDRAWN)
         .then(pl.lit(BACK))

@@ -2,6 +2,7 @@
 
 import gzip
 import random
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -149,6 +150,46 @@ def test_a_body_that_trickles_in_for_too_long_ends_in_a_failure(gallery, config,
     with GalleryClient(replace(config, read_timeout_s=5, total_timeout_s=0.2, max_tries=1)) as client:
         got = client.get("/a.jpg")
     assert (got.outcome, got.error) == (Outcome.FAILED, "the response was not complete within 0.2 s")
+
+
+@pytest.mark.parametrize("status", ["200 OK", "404 Not Found"])
+def test_a_body_below_the_least_rate_is_given_up_after_one_try_and_others_come_meanwhile(
+    gallery, config, reply, status
+):
+    def trickle(handler) -> None:
+        handler.wfile.write(f"HTTP/1.1 {status}\r\nContent-Length: 1000\r\n\r\n".encode())
+        while not gallery.ended.wait(0.02):
+            handler.wfile.write(b"x")
+
+    gallery.on("/slow.jpg", reply(write=trickle))
+    gallery.on("/quick.jpg", reply(200, b"whole"))
+    with GalleryClient(replace(config, rate_from_s=0.2, concurrency=2)) as client:
+        paths = ["/slow.jpg", *["/quick.jpg"] * 20]
+        got = list(client.get_many(Request(path, key=path) for path in paths))
+    assert [request.key for request, _ in got] == [*["/quick.jpg"] * 20, "/slow.jpg"]
+    slow = got[-1][1]
+    if status == "404 Not Found":
+        assert slow.outcome is Outcome.GONE, "its status is all that is asked of it"
+    else:
+        assert slow.outcome is Outcome.TOO_SLOW
+        assert re.fullmatch(r"\d+ bytes of the body came in 0 s, less than 1,000 a second", str(slow.error))
+    assert gallery.requests_of("/slow.jpg") == 1
+
+
+def test_headers_that_trickle_in_are_cut_off(gallery, config, reply):
+    def trickle(handler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while not gallery.ended.wait(0.02):
+            handler.wfile.write(b"X-More: x\r\n" if handler.path == "/lines.jpg" else b"x")
+
+    with GalleryClient(replace(config, read_timeout_s=0.3)) as client:
+        for path in ("/lines.jpg", "/one_line.jpg"):
+            gallery.on(path, reply(write=trickle))
+            got = client.get(path)
+            assert (got.outcome, got.tries) == (Outcome.TOO_SLOW, 1)
+            assert got.error == "its headers were not complete within 0.3 s"
+        gallery.on("/whole.jpg", reply(200, b"whole"))
+        assert client.get("/whole.jpg").body == b"whole"
 
 
 def test_a_body_announced_as_too_large_is_not_read(gallery, config, saying):

@@ -6,10 +6,13 @@ import io
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from PIL.JpegImagePlugin import JpegImageFile
 
 from artpipe.images.decode import (
+    LACKS_END,
     NotAnImageError,
     TooManyPixelsError,
+    TooManyScansError,
     TooNarrowError,
     UnreadableImageError,
     decode_artwork,
@@ -136,6 +139,40 @@ def test_a_truncated_file_is_unreadable(size):
     data = saved(noisy(size))
     with pytest.raises(UnreadableImageError):
         decode_artwork(data[: len(data) // 2], 100)
+
+
+@pytest.mark.parametrize("is_progressive", [False, True])
+@pytest.mark.parametrize("size", [(90, 80), (300, 200)], ids=["one that would keep its bytes", "a large one"])
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_jpeg_without_its_end_marker_is_taken_with_a_note(size, is_progressive, missing):
+    whole = saved(noisy(size), progressive=is_progressive)
+    found = decode_artwork(whole[:-missing], 100)
+    expected = decode_artwork(whole, 100)
+    assert (found.jpeg, found.note, expected.note) == (expected.jpeg, LACKS_END, None)
+    assert found.sha256 == hashlib.sha256(whole[:-missing]).hexdigest(), "of what the gallery sends"
+    with pytest.raises(UnreadableImageError):
+        decode_artwork(whole[: -missing - 30], 100)
+
+
+def in_scans(picture: Image.Image, copies: int) -> bytes:
+    """A progressive JPEG whose last scan is there again and again."""
+    data = saved(picture, progressive=True)
+    last = data.rfind(b"\xff\xda")
+    return data[:last] + data[last:-2] * copies + data[-2:]
+
+
+def test_a_progressive_jpeg_of_too_many_scans_is_refused_before_decoding(monkeypatch):
+    picture = noisy((300, 200))
+    assert decode_artwork(in_scans(picture, 20), 100).width_px == 300
+    monkeypatch.setattr(JpegImageFile, "load", lambda _: pytest.fail("it was decoded"))
+    with pytest.raises(TooManyScansError, match=r"stored in \d+ scans, more than 64; save it as a plain JPEG"):
+        decode_artwork(in_scans(picture, 400), 100)
+
+
+def test_the_scans_of_a_thumbnail_in_the_metadata_are_not_counted():
+    exif = b"\xff\xe1" + (2 + 2 * 200).to_bytes(2) + b"\xff\xda" * 200
+    data = saved(noisy((90, 80)))
+    assert decode_artwork(data[:2] + exif + data[2:], 100).width_px == 90
 
 
 @pytest.mark.parametrize(

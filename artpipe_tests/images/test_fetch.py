@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from artpipe.crawler.outcome import Outcome, Request, RequestCounts, Response
+from artpipe.images.decode import LACKS_END
 from artpipe.images.fetch import harvest
 from artpipe.images.store import ImageStore
 from artpipe.images.wanted import HarvestConfig, due
@@ -80,6 +81,7 @@ def test_every_outcome_of_a_request_is_a_row(store):
         refused=Response(Outcome.REFUSED, error="robots.txt"),
         large=Response(Outcome.TOO_LARGE),
         failed=Response(Outcome.FAILED, error="timed out"),
+        slow=Response(Outcome.TOO_SLOW, error="9 bytes came in 10 s"),
         html=sent(b"<html>moved</html>"),
         half=sent(jpeg(20)[:-150]),
     )
@@ -90,10 +92,11 @@ def test_every_outcome_of_a_request_is_a_row(store):
         "a/x/refused": "refused",
         "a/x/large": "too_large",
         "a/x/failed": "failed",
+        "a/x/slow": "too_slow",
         "a/x/html": "not_an_image",
         "a/x/half": "unreadable",
     }
-    assert summary.requested == 7
+    assert summary.requested == 8
 
 
 def test_a_stored_image_is_not_requested_again_until_its_response_is_old(store):
@@ -122,6 +125,32 @@ def test_a_failed_image_is_requested_by_the_next_harvest(store):
     summary = run(store, works, FakeGallery(one=sent(jpeg(10))))
     assert (summary.requested, summary.retried) == (1, 1)
     assert store.outcomes()["attempts"].to_list() == [2]
+
+
+def test_an_image_that_came_too_slowly_is_requested_by_the_next_harvest_and_a_stored_one_stays(store):
+    works, slow = artworks("a/x/one", "a/x/two"), Response(Outcome.TOO_SLOW, error="9 bytes came in 10 s")
+    run(store, works, FakeGallery(one=sent(jpeg(10)), two=slow))
+    summary = run(store, works, FakeGallery(one=slow, two=slow), revalidate_after_days=0)
+    assert summary.by_status == {"too_slow": 2}
+    assert statuses(store) == {"a/x/one": "fetched", "a/x/two": "too_slow"}
+    gallery = FakeGallery(one=sent(jpeg(30)), two=sent(jpeg(20)))
+    run(store, works, gallery)
+    assert len(gallery.requests) == 2, "both are asked for at once"
+    assert statuses(store) == {"a/x/one": "fetched", "a/x/two": "fetched"}
+    assert store.outcomes()["error"].to_list() == [None, None]
+
+
+def test_a_jpeg_that_lacks_its_last_bytes_and_no_pixel_is_stored_and_marked(store):
+    picture, works = jpeg(10), artworks("a/x/one")
+    run(store, works, FakeGallery(one=sent(picture[:-1])))
+    assert (statuses(store), store.outcomes()["error"][0]) == ({"a/x/one": "fetched"}, LACKS_END)
+    assert Image.open(io.BytesIO(store.jpegs(["a/x/one"])[0])).convert("RGB").size == (60, 80)
+    assert run(store, works, FakeGallery()).requested == 0, "the mark is no failure"
+    gallery = FakeGallery(one=Response(Outcome.NOT_MODIFIED, 304))
+    run(store, works, gallery, revalidate_after_days=0)
+    assert (statuses(store), store.outcomes()["error"][0]) == ({"a/x/one": "unchanged"}, LACKS_END)
+    run(store, works, FakeGallery(one=sent(picture)), revalidate_after_days=0)
+    assert store.outcomes()["error"][0] is None
 
 
 def test_a_stored_image_is_requested_conditionally_and_kept_when_unchanged(store):
