@@ -243,6 +243,23 @@ class Settings(BaseSettings):
         # A `.env` file, a systemd unit and Compose pass `~` as it is.
         return expand_home(value) if value is not None else None
 
+    @field_validator("lake", "label_overrides")
+    @classmethod
+    def _address_can_be_opened(cls, value: str | None) -> str | None:
+        if value is not None and "://" in value:
+            from fsspec import get_filesystem_class
+
+            scheme, _, place = value.partition("://")
+            try:
+                get_filesystem_class(scheme)
+            except (ImportError, ValueError) as error:
+                raise ValueError(
+                    f"{value!r} cannot be opened ({error}); give a path, or an s3:// address with artpipe[s3] installed"
+                ) from error
+            if not place.strip("/"):
+                raise ValueError(f"{value!r} names no place; write a bucket too, such as s3://bucket/art")
+        return value
+
     @field_validator("rescrape_cron")
     @classmethod
     def _cron_has_five_fields(cls, value: str) -> str:
@@ -340,6 +357,12 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         raise BadSettingError(problems(error, PREFIX)) from error
+    except (UnicodeDecodeError, OSError) as error:
+        raise _unreadable_env_file(error) from error
+
+
+def _unreadable_env_file(error: Exception) -> BadSettingError:
+    return BadSettingError(f"the file .env here cannot be read ({error}); save it as plain text in UTF-8.")
 
 
 def problems(error: ValidationError, prefix: str) -> str:
@@ -355,8 +378,16 @@ def problems(error: ValidationError, prefix: str) -> str:
 
 
 def unknown_variables() -> dict[str, str | None]:
-    """The variables that are named like a setting and are none, each with the setting that may be meant."""
-    named = {name.upper() for name in (*os.environ, *dotenv_values(".env")) if name.upper().startswith(PREFIX)}
+    """The variables that are named like a setting and are none, each with the setting that may be meant.
+
+    Raises:
+        BadSettingError: the file `.env` cannot be read.
+    """
+    try:
+        in_file = dotenv_values(".env")
+    except (UnicodeDecodeError, OSError) as error:
+        raise _unreadable_env_file(error) from error
+    named = {name.upper() for name in (*os.environ, *in_file) if name.upper().startswith(PREFIX)}
     known = [PREFIX + name.upper() for name in Settings.model_fields]
     unknown = sorted(named.difference(known))
     return {name: next(iter(get_close_matches(name, known, n=1)), None) for name in unknown}

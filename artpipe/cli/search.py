@@ -125,6 +125,8 @@ def _show_predictions(answers: "list[Prediction]") -> None:
         cells = (_labels(pairs, is_sure=answer.is_sure[task]) for task, pairs in answer.best.items())
         table.add_row(file, *cells, end_section=True)
     message_console(stderr=False).print(table)
+    if not answers[0].best:
+        message_console().print("The model predicts nothing: there was no label to learn from; see `artpipe status`.")
 
 
 def _labels(pairs: "list[tuple[str, float]]", *, is_sure: bool) -> str:

@@ -21,12 +21,16 @@ def settings_in_force() -> "Settings":
 
     Raises:
         BadSettingError: one of them cannot be taken; every one that cannot is named.
+        UnwritableLakeError: the lake can be no folder.
     """
+    from artpipe.lake.paths import DataLake
     from artpipe.settings import read_settings, unknown_variables
 
     for name, meant in unknown_variables().items():
         typer.echo(f"{name} is no setting{f'; {meant} may be meant' if meant else ''}.", err=True)
-    return read_settings()
+    settings = read_settings()
+    DataLake(settings.lake_root).refuse_other_than_folder()
+    return settings
 
 
 def message_console(*, stderr: bool = True) -> "Console":

@@ -292,13 +292,14 @@ def _to_srgb(image: "Image", profile: bytes) -> "Image":
 
 
 def _eight_bit(image: "Image") -> "Image":
-    """Grey values of 16 or 32 bits, or floating point, scaled to eight bits."""
+    """Grey values of 16 or 32 bits, or floating point (from 0 to 1, or like those of 8 or 16 bits), as eight bits."""
     import numpy as np
     import PIL.Image
 
     values = np.nan_to_num(np.asarray(image, dtype=np.float32))
     is_wide = image.mode.startswith("I;16") or values.max() > 255
-    return PIL.Image.fromarray((values / (257.0 if is_wide else 1.0)).round().clip(0, 255).astype(np.uint8))
+    scale = 1 / 257 if is_wide else 255.0 if image.mode == "F" and values.max() <= 1 else 1.0
+    return PIL.Image.fromarray((values * scale).round().clip(0, 255).astype(np.uint8))
 
 
 def _stored_form(image: "Image", data: bytes, short_side_px: int) -> "tuple[bytes, Image, tuple[int, int]]":
@@ -320,7 +321,7 @@ def _stored_form(image: "Image", data: bytes, short_side_px: int) -> "tuple[byte
     upright = _upright_rgb(image)
     # A draft is smaller than its original; other formats may be turned while they are loaded.
     width_px, height_px = upright.size if not is_jpeg else size[::-1] if orientation >= 5 else size
-    jpeg = stripped if keeps_bytes and stripped is not None else _stored(upright, short_side_px)
+    jpeg = stripped if keeps_bytes and stripped is not None else stored_copy(upright, short_side_px)
     return jpeg, upright, (width_px, height_px)
 
 
@@ -362,7 +363,8 @@ def _shrunk(image: "Image", short_side_px: int) -> "Image":
     return image.resize(size, Resampling.LANCZOS, reducing_gap=3.0)
 
 
-def _stored(image: "Image", short_side_px: int) -> bytes:
+def stored_copy(image: "Image", short_side_px: int) -> bytes:
+    """An upright RGB picture as the JPEG to store."""
     out = io.BytesIO()
     _shrunk(image, short_side_px).save(
         out, "JPEG", quality=QUALITY, subsampling=SUBSAMPLING, icc_profile=None, exif=b""

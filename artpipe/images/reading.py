@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 Picture: "TypeAlias" = Union[str, Path, bytes, IO[bytes], "Image", NDArray[Any]]
 """The path of an image file, its bytes, an open file, a Pillow image, or pixels of shape (height, width, channels)."""
 
-_CHANNELS = (1, 3, 4)
+_CHANNELS = (1, 2, 3, 4)
+_GREY = (np.uint8, np.uint16, np.bool_)
+"""Types of numbers that a vector does not have: an array of (height, width) is a picture."""
 
 
 def is_url(text: str) -> bool:
@@ -37,20 +39,22 @@ def as_array(query: object) -> NDArray[Any] | None:
         array = np.asarray(detach().cpu() if detach else query)
     except ValueError:  # a list of lists of different lengths
         return None
-    return array if np.issubdtype(array.dtype, np.number) else None
+    is_mask = array.dtype == np.bool_ and array.ndim > 1
+    return array if np.issubdtype(array.dtype, np.number) or is_mask else None
 
 
 def is_pixels(query: object) -> bool:
-    """Whether an array holds a picture, (height, width, channels), rather than a vector."""
-    return isinstance(query, np.ndarray) and query.ndim == 3
+    """Whether an array holds a picture, (height, width, channels) or levels of grey, rather than a vector."""
+    is_grey = isinstance(query, np.ndarray) and query.ndim == 2 and query.dtype in _GREY
+    return is_grey or (isinstance(query, np.ndarray) and query.ndim == 3)
 
 
 def read_picture(picture: Picture, short_side_px: int | None = None, max_pixels: int = MAX_PIXELS) -> "Image":
     """Decode a picture once: upright, RGB, sRGB, on white where it is transparent.
 
     Args:
-        picture: see `Picture`. An array holds one (grey), three (RGB) or four (RGBA) channels, as uint8, as uint16 over
-            its whole range, or as floats from 0 to 1.
+        picture: see `Picture`. An array holds one (grey), two (grey and alpha), three (RGB) or four (RGBA) channels, as
+            uint8, as uint16 over its whole range, as floats from 0 to 1, or as booleans.
         short_side_px: shrink to this short side; never enlarged.
         max_pixels: files with more pixels are refused before they are decoded.
 
@@ -86,17 +90,21 @@ def _file_bytes(path: str | Path) -> bytes:
         )
     try:
         return Path(path).expanduser().read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a null character
         raise NotAnImageError(
-            f"{path} cannot be read ({error.strerror or error}); give the path of an image file."
+            f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); give the path of an image file."
         ) from error
 
 
 def _from_array(pixels: NDArray[Any]) -> "Image":
     from PIL import Image
 
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
     if pixels.ndim != 3 or pixels.shape[2] not in _CHANNELS or not pixels.size:
         raise _refused(pixels)
+    if pixels.dtype == np.bool_:
+        pixels = pixels * np.uint8(255)
     if pixels.dtype == np.uint16:
         pixels = np.round(pixels / 257)
     elif np.issubdtype(pixels.dtype, np.floating):

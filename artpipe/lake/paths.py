@@ -158,6 +158,28 @@ class DataLake:
             self.ensure_writable()
         return lancedb.connect(self.lance_uri)
 
+    def refuse_other_than_folder(self) -> None:
+        """Refuse an address that can be no lake: a file, a link that leads nowhere, a path longer than any can be.
+
+        Raises:
+            UnwritableLakeError: it is one.
+        """
+        if not self.is_local:
+            return
+        folder = Path(str(self.root))
+        try:
+            is_taken = not folder.is_dir() and os.path.lexists(folder)
+            folder.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            is_taken = not _may_be_created(folder)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise UnwritableLakeError(f"the lake {folder} cannot be a folder ({why}); set ARTPIPE_LAKE.") from error
+        if is_taken:
+            raise UnwritableLakeError(
+                f"the lake {folder} cannot be a folder: a file or a link is there; point ARTPIPE_LAKE elsewhere."
+            )
+
     def ensure_writable(self) -> None:
         """Create the lake's folder if needed.
 
@@ -178,6 +200,11 @@ class DataLake:
             ) from error
 
 
+def _may_be_created(folder: Path) -> bool:
+    """Whether what there is on the way to a folder are folders."""
+    return next(parent for parent in folder.absolute().parents if os.path.lexists(parent)).is_dir()
+
+
 def expand_home(address: str) -> str:
     """A path with `~` as the home folder; an `s3://` address stays as it is."""
     return str(Path(address).expanduser()) if address.startswith("~") else address
@@ -190,6 +217,14 @@ def file_at(address: str) -> "Path | UPath":
     from upath import UPath
 
     return UPath(address)
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether there is such a file; False, too, for what cannot be a path, such as a text longer than any."""
+    try:
+        return Path(path).is_file()
+    except OSError:
+        return False
 
 
 def file_version(address: str) -> str | None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from artpipe.errors import ArtpipeError
+from artpipe.lake.paths import is_file
 from artpipe.models.backbones import CLASSIFIER_NAMES, MultiLevelBackbone, is_torchvision
 from artpipe.models.card import IMAGENET, NO_WEIGHTS, WeightsSource
 
@@ -72,7 +73,7 @@ def _imagenet_state(name: str) -> dict[str, Tensor]:
 def _file_state(path: Path) -> dict[str, Tensor]:
     import pickle
 
-    if not path.is_file():
+    if not is_file(path):
         raise WeightsUnavailableError(
             f"there is no weights file {path}; set ARTPIPE_BACKBONE_WEIGHTS to one that exists, `imagenet` or `none`."
         )

@@ -6,7 +6,6 @@ A picture is read as the stored ones are, to the same short side, and embedded b
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -15,7 +14,9 @@ from numpy.typing import NDArray
 
 from artpipe.embedding.predictions import Predictions
 from artpipe.errors import ArtpipeError
+from artpipe.images.decode import stored_copy
 from artpipe.images.reading import Picture, as_array, is_pixels, is_url, read_picture
+from artpipe.lake.paths import is_file
 from artpipe.search.filters import similar_names
 from artpipe.search.request import QueryVector
 
@@ -85,6 +86,11 @@ def unit_vector(numbers: "NDArray[np.generic]", dimension: int) -> "Vector":
     """
     vector = np.asarray(numbers, dtype=np.float32).reshape(-1)
     if len(vector) != dimension:
+        if np.ndim(numbers) == 2:
+            raise UnusableQueryError(
+                f"an array of type {np.asarray(numbers).dtype} and shape {np.shape(numbers)} is neither a vector nor a "
+                "picture; give a grey picture as uint8, or with the shape (height, width, 1)."
+            )
         raise UnusableQueryError(
             f"the query vector has {len(vector)} numbers, the table's have {dimension}; embed it with the served model."
         )
@@ -104,6 +110,11 @@ def query_picture(picture: Picture, short_side_px: int) -> "Image":
         return read_picture(picture, short_side_px)
     except ArtpipeError as error:
         raise UnusableQueryError(str(error)) from error
+
+
+def stored_form(picture: Picture, short_side_px: int) -> bytes:
+    """The JPEG that a lake with this short side would store of a picture; raises as `query_picture` does."""
+    return stored_copy(query_picture(picture, short_side_px), short_side_px)
 
 
 @dataclass(frozen=True)
@@ -161,7 +172,7 @@ class Resolver:
             UnknownArtworkError: the text names no file, and no artwork has this id.
             UnusableQueryError: it is no readable picture.
         """
-        if isinstance(query, str) and not is_url(query) and not Path(query).is_file():
+        if isinstance(query, str) and not is_url(query) and not is_file(query):
             if query.lower().endswith(_PICTURE_SUFFIXES) or query.startswith(("/", "~", ".")):
                 raise UnusableQueryError(f"{query} is neither a file nor the id of an artwork; check the path.")
             raise self.unknown(query)

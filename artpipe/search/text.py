@@ -39,7 +39,8 @@ _TOKENS: dict[str, Any] = {
     "with_position": False,
 }
 MAX_WORDS = 16
-_MIN_FUZZY_LETTERS = 4
+_MIN_FUZZY_LETTERS, _MAX_FUZZY_LETTERS = 4, 40
+"""The index holds no longer words, and Lance refuses to compare those that are much longer letter by letter."""
 
 
 class WordMatch(StrEnum):
@@ -182,7 +183,8 @@ def _query(words: Sequence[str], level: WordMatch) -> "FullTextQuery":
 
     def edits(word: str) -> int:
         """How many letters may be wrong; none in numbers, because 1502 is not a misspelt 1602."""
-        if level is WordMatch.ALL or word.isdigit() or len(word) < _MIN_FUZZY_LETTERS:
+        is_compared = _MIN_FUZZY_LETTERS <= len(word) <= _MAX_FUZZY_LETTERS
+        if level is WordMatch.ALL or word.isdigit() or not is_compared:
             return 0
         return 1 if len(word) <= 7 else 2
 

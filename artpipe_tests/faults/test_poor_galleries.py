@@ -200,3 +200,27 @@ FATES = st.sampled_from(["absent", "one value"]) | st.frozensets(st.sampled_from
 def test_whatever_is_missing_every_asset_comes_out_right(folder: Path, poor: Poor):
     hypothesis.note(str(poor))
     made(poor, folder).check()
+
+
+def test_texts_ids_and_dates_beyond_all_bounds_are_carried_to_the_end(folder: Path):
+    works = rows()
+    long_id = f"t/tester0/{'long' * 60}"
+    works[0]["TITLE"] = "Very long " * 10_000
+    works[1]["URL"] = works[1]["URL"].replace(artwork_id(1), long_id)
+    works[2]["DATE"] = "99999999999999999999"
+    works[3]["DATE"] = "4000000000 BC"
+    works[4]["TECHNIQUE"] = "Oil " * 20_000
+    works[5]["LOCATION"] = "x" * 100_000
+    works[6]["URL"] = works[6]["URL"].replace("work06", "ørsted%20% ü\u202e'\"<&>")
+    works[7]["TITLE"] = "../../etc/passwd\u202e\ufeff <script>"
+    pictures = {artwork_id(n): picture(n) for n in range(WORKS) if n not in (1, 6)}
+    write_tiny_site(folder / "site", works, pictures)
+    write_quiet_home(folder / "lake")
+    with serving(folder / "site") as server:
+        upkeep = Upkeep(folder / "lake", ChangingGallery(server))
+        upkeep.refresh(**SETTINGS)
+        assert upkeep.needing_a_run(**SETTINGS) == set()
+    found = Made(upkeep.lake, upkeep.output.getvalue(), len(pictures))
+    years = read_table(found.lake, "artworks").filter(artwork_id=artwork_id(2))["year_source"]
+    assert years.to_list() == ["artist"], "no year of its own"
+    found.check()

@@ -48,8 +48,21 @@ def test_every_form_gives_the_same_pixels(file: Path, form: str):
 
 
 def test_a_grey_array_and_a_grey_file_of_sixteen_bits_become_rgb():
-    for grey in (PIXELS[..., :1], png(PIXELS[..., 0].astype(np.uint16) * 257)):
-        assert np.array_equal(np.asarray(read_picture(grey)), np.repeat(PIXELS[..., :1], 3, axis=2))
+    grey = PIXELS[..., 0]
+    wide, opaque = grey.astype(np.uint16) * 257, np.full(grey.shape, 255, np.uint8)
+    light = Image.fromarray((grey / 255).astype(np.float32))
+    tiff = io.BytesIO()
+    light.save(tiff, "TIFF")
+    for form in (
+        PIXELS[..., :1], grey, wide, png(wide), Image.open(io.BytesIO(png(wide))), Image.fromarray(wide),
+        Image.fromarray(wide.astype(np.int32)), light, tiff.getvalue(), np.dstack([grey, opaque]),
+    ):  # fmt: skip
+        assert np.array_equal(np.asarray(read_picture(form)), np.repeat(PIXELS[..., :1], 3, axis=2))
+
+
+def test_an_array_of_booleans_is_black_and_white():
+    mask = PIXELS[..., 0] > 100
+    assert np.array_equal(np.asarray(read_picture(mask))[..., 0], np.where(mask, 255, 0))
 
 
 def test_a_picture_is_shrunk_to_the_short_side_and_never_enlarged():
@@ -67,9 +80,9 @@ def test_a_pillow_image_is_left_as_it_is():
     ("pixels", "message"),
     [
         (PIXELS.astype(np.int64), "type int64 and shape"),
-        (PIXELS[..., :2], r"shape \(30, 40, 2\) is no picture"),
+        (PIXELS[..., [0] * 5], r"shape \(30, 40, 5\) is no picture"),
         (PIXELS[:0], r"shape \(0, 40, 3\)"),
-        (PIXELS[..., 0], r"shape \(30, 40\)"),
+        (PIXELS[:, 0, 0], r"shape \(30,\)"),
         (PIXELS.astype(np.float32), "values from 0 to 255; scale it to 0 to 1"),
         (np.full((4, 4, 3), np.nan), "scale it to 0 to 1"),
     ],
@@ -77,6 +90,12 @@ def test_a_pillow_image_is_left_as_it_is():
 def test_an_array_of_another_kind_is_refused(pixels: np.ndarray, message: str):
     with pytest.raises(NotAnImageError, match=message):
         read_picture(pixels)
+
+
+@pytest.mark.parametrize("path", ["a\0b.png", "x" * 10_000, "x/" * 10_000])
+def test_what_cannot_be_a_path_is_refused_like_a_file_that_is_not_there(path: str):
+    with pytest.raises(NotAnImageError, match=r"cannot be read \(.*\); give the path of an image file"):
+        read_picture(path)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):

@@ -17,7 +17,13 @@ from artpipe.search import Collection, SearchFilter
 from artpipe.search.collection import LakeMissingError, NothingEmbeddedError
 from artpipe.search.hits import Hits
 from artpipe.search.index import update_index
-from artpipe.search.queries import ModelMismatchError, PictureEncoder, UnknownArtworkError, UnusableQueryError
+from artpipe.search.queries import (
+    ModelMismatchError,
+    PictureEncoder,
+    UnknownArtworkError,
+    UnusableQueryError,
+    stored_form,
+)
 
 PictureOf = Callable[[tuple[int, int, int]], bytes]
 RED = (200, 30, 30)
@@ -245,6 +251,30 @@ def test_get_tells_everything_and_image_gives_the_stored_picture(collection: Col
     assert (work["title"], work["year_from"], work["model_id"]) == ("A Smile", 1620, "3fa9")
     assert "vector" not in work
     assert collection.image("h/hals/smile") == picture_of((180, 90, 40))
+
+
+@pytest.mark.parametrize("query", ["x" * 10_000, "p/" * 10_000 + "x.jpg", "a\0b"])
+def test_a_text_that_is_no_path_and_no_id_is_refused(collection: Collection, query: str):
+    with pytest.raises((UnknownArtworkError, UnusableQueryError)):
+        collection.similar(query)
+
+
+def test_a_picture_of_sixteen_bits_is_stored_alike_in_whatever_form_it_is_given(tmp_path: Path):
+    ramp = np.linspace(0, 65_535, 400).astype(np.uint16)[None].repeat(300, axis=0)
+    file = tmp_path / "ramp.png"
+    Image.fromarray(ramp).save(file)
+    forms = (
+        file,
+        str(file),
+        file.read_bytes(),
+        Image.open(file),
+        Image.fromarray(ramp),
+        ramp,
+        ramp[..., None] / 65_535,
+    )
+    assert len({stored_form(form, 100) for form in forms}) == 1
+    levels = np.asarray(Image.open(io.BytesIO(stored_form(file, 100))))
+    assert np.allclose(levels[50, [0, 66, -1], 0], [0, 127, 255], atol=3)
 
 
 def test_a_picture_that_is_no_longer_stored_is_named(collection: Collection):

@@ -174,6 +174,11 @@ def test_what_is_missing_is_said_with_the_next_step(tmp_path: object):
         Collection.open(lake).find("night")
 
 
+@pytest.mark.parametrize("words", ["x" * 41, "madonna" * 50, "é" * 70_000, "a1" * 400 + " x" * 9_000])
+def test_words_longer_than_any_in_the_index_find_nothing(lake: DataLake, words: str):
+    assert Collection.open(lake).find(words).is_empty()
+
+
 def test_a_query_is_cut_into_plain_words():
     assert query_words("St. Éloi's  DREAM_dream 1502!") == ["st", "eloi", "s", "dream", "1502"]
     assert len(query_words(" ".join(f"w{n}" for n in range(99)))) == 16
