@@ -42,6 +42,8 @@ _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF87a", b"GIF89a", b"II*\x00"
 _LEAST_BYTES_LIMIT = 64 * 1024
 MAX_SCANS = 64
 """Every scan of a progressive JPEG passes over the whole picture: encoders write about ten, an attack hundreds."""
+MAX_PIXELS_MENDED = 25_000_000
+"""A JPEG that lacks its end is decoded twice as a whole; larger ones are not."""
 LACKS_END = "the file lacks its last bytes; every pixel is there"
 
 
@@ -178,7 +180,7 @@ def _opened(data: bytes, max_pixels: int) -> "tuple[Image, bytes]":
             raise TooManyScansError(
                 f"the JPEG is stored in {scans:,} scans, more than {MAX_SCANS}; save it as a plain JPEG."
             )
-        if (whole := _with_end(data)) is not None:
+        if image.width * image.height <= MAX_PIXELS_MENDED and (whole := _with_end(data)) is not None:
             return Image.open(io.BytesIO(whole), formats=FORMATS), whole
     return image, data
 
