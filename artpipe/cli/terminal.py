@@ -20,7 +20,7 @@ def settings_in_force() -> "Settings":
     """The settings of the environment; a variable named like one that is none is pointed out on stderr.
 
     Raises:
-        BadSettingError: one of them cannot be taken; every one that cannot is named.
+        BadSettingError: one of them cannot be taken (every one that cannot is named), or needs a library.
         UnwritableLakeError: the lake can be no folder.
     """
     from artpipe.lake.paths import DataLake
@@ -29,8 +29,27 @@ def settings_in_force() -> "Settings":
     for name, meant in unknown_variables().items():
         typer.echo(f"{name} is no setting{f'; {meant} may be meant' if meant else ''}.", err=True)
     settings = read_settings()
+    _refuse_without_library(settings)
     DataLake(settings.lake_root).refuse_other_than_folder()
     return settings
+
+
+def _refuse_without_library(settings: "Settings") -> None:
+    """Refuse an address of an object store whose library is not installed."""
+    for name in ("lake", "label_overrides"):
+        address: str | None = getattr(settings, name)
+        if address is None or "://" not in address:
+            continue
+        from fsspec import get_filesystem_class
+
+        from artpipe.errors import BadSettingError
+
+        try:
+            get_filesystem_class(address.partition("://")[0])
+        except ImportError as error:
+            raise BadSettingError(
+                f"ARTPIPE_{name.upper()}={address!r}: {error}; for s3:// addresses, `pip install 'artpipe[s3]'`."
+            ) from error
 
 
 def message_console(*, stderr: bool = True) -> "Console":

@@ -18,7 +18,7 @@ from pathlib import Path
 def main() -> None:
     import atheris  # pyright: ignore[reportMissingImports] - no dependency: it is installed for this alone
 
-    with atheris.instrument_imports(include=["artpipe", "protego", "starlette", "multipart", "python_multipart"]):
+    with atheris.instrument_imports(include=["artpipe", "protego", "starlette", "python_multipart", "PIL"]):
         from artpipe_tests.faults.fuzz_targets import FINDINGS, TARGETS
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import protego  # noqa: F401 - imported here, so that it is instrumented
 from PIL import Image
 
 from artpipe.catalog.artists import parse_artist_list
@@ -29,6 +30,7 @@ from artpipe.web.uploads import BytesInFlight, read_picture
 from artpipe_tests.fixtures.paintings import jpeg_of, painting
 from artpipe_tests.fixtures.tiny_gallery import artist_page, catalogue, rows
 
+Image.init()  # imports every format's reader
 FINDINGS = Path(__file__).with_name("findings")
 MAX_PIXELS = 4_000_000
 _INT32 = range(-(2**31), 2**31)
