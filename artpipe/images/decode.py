@@ -42,6 +42,8 @@ _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF87a", b"GIF89a", b"II*\x00"
 _LEAST_BYTES_LIMIT = 64 * 1024
 MAX_SCANS = 64
 """Every scan of a progressive JPEG passes over the whole picture: encoders write about ten, an attack hundreds."""
+MAX_SCANNED_PIXELS = 16 * MAX_PIXELS
+"""Pixels of all scans together: some seven seconds."""
 MAX_PIXELS_MENDED = 25_000_000
 """A JPEG that lacks its end is decoded twice as a whole; larger ones are not."""
 LACKS_END = "the file lacks its last bytes; every pixel is there"
@@ -176,19 +178,20 @@ def _opened(data: bytes, max_pixels: int) -> "tuple[Image, bytes]":
         )
     refuse_narrow(*image.size)
     if image.format == "JPEG":
-        if (scans := _scans(data)) > MAX_SCANS:
+        most = min(MAX_SCANS, MAX_SCANNED_PIXELS // (image.width * image.height))
+        if (scans := _scans(data, most)) > most:
             raise TooManyScansError(
-                f"the JPEG is stored in {scans:,} scans, more than {MAX_SCANS}; save it as a plain JPEG."
+                f"the JPEG is stored in {scans:,} scans, more than {most}; save it as a plain JPEG."
             )
         if image.width * image.height <= MAX_PIXELS_MENDED and (whole := _with_end(data)) is not None:
             return Image.open(io.BytesIO(whole), formats=FORMATS), whole
     return image, data
 
 
-def _scans(jpeg: bytes) -> int:
+def _scans(jpeg: bytes, most: int) -> int:
     """How many scans a JPEG has, by its markers; those of a thumbnail in its metadata are not counted."""
     found = jpeg.count(bytes((_MARK, _START_OF_SCAN)))
-    return found if found <= MAX_SCANS else sum(marker == _START_OF_SCAN for marker, _, _ in _segments(jpeg))
+    return found if found <= most else sum(marker == _START_OF_SCAN for marker, _, _ in _segments(jpeg))
 
 
 def _segments(jpeg: bytes) -> Generator[tuple[int, int, int]]:

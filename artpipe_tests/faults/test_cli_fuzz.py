@@ -138,7 +138,7 @@ def test_whatever_a_file_of_corrections_holds_the_commands_end_in_words(
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda root: None,
+        lambda _: None,
         lambda root: root.mkdir(),
         lambda root: root.write_bytes(b"a file"),
         lambda root: root.symlink_to(root),

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 from PIL.JpegImagePlugin import JpegImageFile
 
+from artpipe.images import decode
 from artpipe.images.decode import (
     LACKS_END,
     NotAnImageError,
@@ -167,6 +168,9 @@ def test_a_progressive_jpeg_of_too_many_scans_is_refused_before_decoding(monkeyp
     monkeypatch.setattr(JpegImageFile, "load", lambda _: pytest.fail("it was decoded"))
     with pytest.raises(TooManyScansError, match=r"stored in \d+ scans, more than 64; save it as a plain JPEG"):
         decode_artwork(in_scans(picture, 400), 100)
+    monkeypatch.setattr(decode, "MAX_SCANNED_PIXELS", 20 * 300 * 200)
+    with pytest.raises(TooManyScansError, match=r"stored in \d+ scans, more than 20"):
+        decode_artwork(in_scans(picture, 20), 100)
 
 
 def test_the_scans_of_a_thumbnail_in_the_metadata_are_not_counted():
