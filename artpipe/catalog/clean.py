@@ -5,8 +5,6 @@ result is sorted by `artwork_id` and does not depend on the order, delimiter or 
 by it, `splits` and `embeddings` take their labels and metadata from it.
 """
 
-import html
-import re
 from dataclasses import dataclass
 
 import polars as pl
@@ -21,7 +19,6 @@ CIRCA_SLACK_YEARS = 5  # "c. 1620" of an artist who died in 1618 is no contradic
 # Site, and id; two addresses of the real catalogue end in `..html`.
 _PAGE = rf"^(https?://[^/]+){PAGES_ROOT}/([^?#]+/[^/?#]*?[^./?#])\.*\.html?$"
 _DETAIL = r"(?i)(?:\(|, |: |; |^)details? (?:of|from)\b|(?:\(|, )details?\b[^()]*$|\bdetails?\)|\(details?\b"
-_ENTITY = r"&(?:[A-Za-z][A-Za-z0-9]*|#[0-9]+|#[xX][0-9A-Fa-f]+);"
 _NO_DETAIL = r"(?i)\b(?:of an?|several|many) details?\b"
 
 
@@ -82,21 +79,12 @@ def _known(column: str) -> pl.Expr:
 
 
 def _tidied(rows: pl.DataFrame) -> pl.DataFrame:
-    """Replace HTML entities in every field, strip it, and collapse white space inside it."""
-    # Most columns have neither, and replacing is much slower than searching.
-    found = rows.select(pl.col(COLUMNS).str.contains(_ENTITY).any())
-    with_entities = [column for column in COLUMNS if found[column].item()]
-    unescaped = pl.col(with_entities).map_elements(_unescaped, return_dtype=pl.String, skip_nulls=True)
-    columns = rows.with_columns(unescaped) if with_entities else rows
-    columns = columns.select("row_number", pl.col(COLUMNS).str.strip_chars())
+    """Strip every field, and collapse white space inside it."""
+    columns = rows.select("row_number", pl.col(COLUMNS).str.strip_chars())
+    # Most columns have none, and replacing is much slower than searching.
     found = columns.select(pl.col(COLUMNS).str.contains(r"\s\s|[\t\n\r\u00a0]").any())
     with_runs = [column for column in COLUMNS if found[column].item()]
     return columns.with_columns(pl.col(with_runs).str.replace_all(r"\s+", " ")) if with_runs else columns
-
-
-def _unescaped(text: str) -> str:
-    """`&amp;`, `&eacute;` and `&#333;` as the characters they stand for; an address's `&copy=1` has no semicolon."""
-    return re.sub(_ENTITY, lambda entity: html.unescape(entity[0]), text)
 
 
 def _identified(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -6,6 +6,7 @@ quarantine table with its reason, so that rows in and rows out always add up.
 
 import codecs
 import csv
+import html
 import io
 import re
 import zipfile
@@ -35,6 +36,7 @@ COLUMNS = (
 )
 """The columns that every catalogue must have, in any order; further columns are ignored."""
 
+_ENTITY = r"&(?:[A-Za-z][A-Za-z0-9]*|#[0-9]+|#[xX][0-9A-Fa-f]+);"
 MAX_UNPACKED_BYTES = 1_000_000_000
 MAX_RAW_CHARS = 2_000
 MAX_LINES_PER_ROW = 20  # a quotation that is still open after so many lines is a typo, not a long field
@@ -262,11 +264,26 @@ def _parsed(table: pl.DataFrame, header: list[str], found: CatalogFormat) -> Par
     if further:
         rows = pl.concat([rows, pl.DataFrame(further, schema=rows.schema, orient="row")]).sort("row_number")
     return ParsedCatalog(
-        rows=rows.select("row_number", *header),
+        rows=_without_entities(rows.select("row_number", *header)),
         quarantine=pl.DataFrame(quarantined, schema=QUARANTINE, orient="row").sort("row_number"),
         format=found,
         repaired=sum(fields is not None for fields in repaired.values()),
     )
+
+
+def _without_entities(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the characters that HTML entities in their fields stand for."""
+    # Most columns have none, and replacing is much slower than searching.
+    found = rows.select(pl.col(pl.String).str.contains(_ENTITY).any())
+    columns = [column for column in found.columns if found[column].item()]
+    if not columns:
+        return rows
+    return rows.with_columns(pl.col(columns).map_elements(_unescaped, return_dtype=pl.String, skip_nulls=True))
+
+
+def _unescaped(text: str) -> str:
+    """`&amp;`, `&eacute;` and `&#333;` as the characters they stand for; an address's `&copy=1` has no semicolon."""
+    return re.sub(_ENTITY, lambda entity: html.unescape(entity[0]), text)
 
 
 def _trimmed(record: _Record, width: int) -> _Record:
