@@ -139,6 +139,30 @@ class Keeper:
             self.failures.append(f"exit code {done.returncode}: {(done.stdout + done.stderr)[-800:]}")
 
 
+class MemoryWatch:
+    """Reads the memory of a process and its children every five seconds.
+
+    Attributes:
+        seen: seconds since the start, and MB.
+    """
+
+    def __init__(self, process: int) -> None:
+        self.seen: list[tuple[float, float]] = []
+        self._process, self._ended = process, threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        began = time.monotonic()
+        while not self._ended.wait(5):
+            self.seen.append((time.monotonic() - began, memory_mb(self._process)))
+
+    def end(self) -> None:
+        """Watch no longer."""
+        self._ended.set()
+        self._thread.join()
+
+
 def by_slices(seen: list[tuple[float, float]], seconds: float) -> list[dict[str, float]]:
     """Percentiles in milliseconds for each slice of the time."""
     edges = np.linspace(0, seconds, SLICES + 1)
@@ -188,16 +212,14 @@ def main() -> int:
         first_model, photos = served_model_id(keeper.lake), photographs(keeper.lake, PHOTOS)
         log = folder / "server.log"
         server, address, _ = started_server(str(folder / "lake"), log)
-        visitors, memory = Visitors(address, itertools.cycle(photos), options.pause_s), list[tuple[float, float]]()
+        visitors, watch = Visitors(address, itertools.cycle(photos), options.pause_s), MemoryWatch(server.pid)
         began = time.monotonic()
         visitors.start(options.users)
         has_new_model = False
         try:
             for number in itertools.count():
                 due = began + (number + 1) * options.refresh_every
-                while time.monotonic() < min(due, began + seconds):
-                    memory.append((time.monotonic() - began, memory_mb(server.pid)))
-                    time.sleep(5)
+                time.sleep(max(0.0, min(due, began + seconds) - time.monotonic()))
                 if time.monotonic() >= began + seconds:
                     break
                 what, changed = keeper.change(number), dict[str, Any]()
@@ -210,6 +232,7 @@ def main() -> int:
             is_newest = serves_newest(address, keeper)
         finally:
             visitors.leave()
+            watch.end()
             server.terminate()
             server.wait()
         new_model = served_model_id(keeper.lake) != first_model
@@ -228,8 +251,8 @@ def main() -> int:
         "tracebacks_logged": tracebacks,
         "results_ms": by_slices(visitors.results, seconds),
         "verdict_ms": by_slices(visitors.verdicts, seconds),
-        "memory_mb": [round(used) for _, used in memory[:: max(1, len(memory) // (2 * SLICES))]],
-        "memory_slope_mb_an_hour": slope(memory),
+        "memory_mb": [round(used) for _, used in watch.seen[:: max(1, len(watch.seen) // (2 * SLICES))]],
+        "memory_slope_mb_an_hour": slope(watch.seen),
         "folder": str(folder),
     }
     print(json.dumps(outcome))
