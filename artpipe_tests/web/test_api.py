@@ -161,7 +161,7 @@ def test_misspelt_words_are_matched_loosely_with_a_note(client: TestClient):
 def test_a_request_with_words_costs_one_full_text_query(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, address: str, query: dict
 ):
-    client.get(address, params=query)
+    client.get(address, params={**query, "words": "colour"})
     queries: list[object] = []
     scanner = lance.LanceDataset.scanner
 
