@@ -6,6 +6,7 @@ stage.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from difflib import get_close_matches
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, Secret, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from artpipe import __version__
@@ -33,6 +34,13 @@ _TRAIN_IMAGE_PX: Mapping[str, int] = {"probe": 288, "finetune": 224, "best": 288
 """Side of the network's square input, by recipe; a larger one is more accurate and costs more."""
 
 
+class SecretUrl(Secret[str]):
+    """An address that may hold a login; wherever it is printed or written, it is without."""
+
+    def _display(self) -> str:
+        return re.sub(r"^([a-z][a-z0-9+.-]*://)?[^/?#]*@", r"\1", self.get_secret_value(), flags=re.IGNORECASE)
+
+
 class Settings(BaseSettings):
     """What a user can set; every field has a default that suits the sample gallery and a public site."""
 
@@ -47,8 +55,10 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
     )
 
-    gallery: str = Field(
-        default=SAMPLE, description="`sample` for the drawn sample gallery, or the base URL of a gallery"
+    gallery: SecretUrl = Field(
+        default=SecretUrl(SAMPLE),
+        description="`sample` for the drawn sample gallery, or the base URL of a gallery, with a login where it wants "
+        "one (`https://name:password@...`), which is never shown or stored",
     )
     sample_artworks: int = Field(default=900, ge=60, le=5000, description="works in the drawn sample gallery")
     lake: str | None = Field(
@@ -225,11 +235,21 @@ class Settings(BaseSettings):
 
     @field_validator("gallery")
     @classmethod
-    def _gallery_is_known(cls, value: str) -> str:
-        value = value.strip().rstrip("/")
-        parts = urlsplit(value)
-        if value != SAMPLE and (parts.scheme not in ("http", "https") or not parts.hostname):
-            raise ValueError(f"{value!r} is neither `sample` nor an http(s) URL")
+    def _gallery_is_known(cls, value: SecretUrl) -> SecretUrl:
+        address = value.get_secret_value().strip().rstrip("/")
+        parts = urlsplit(address)
+        if address != SAMPLE and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError(f"{value!s} is neither `sample` nor an http(s) URL")
+        return SecretUrl(address)
+
+    @field_validator("lake", "label_overrides", "backbone_weights")
+    @classmethod
+    def _has_no_login(cls, value: str | None) -> str | None:
+        if value is not None and without_login(value) != value:
+            raise ValueError(
+                "an address with a login in it would be shown and stored; give the keys of an object store as "
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            )
         return value
 
     @field_validator("contact")
@@ -287,14 +307,14 @@ class Settings(BaseSettings):
     @property
     def is_sample(self) -> bool:
         """Whether the sample gallery is used."""
-        return self.gallery == SAMPLE
+        return self.gallery.get_secret_value() == SAMPLE
 
     @cached_property
     def lake_root(self) -> str:
         """The lake in use. Each gallery has its own by default, so that drawn works never mix with real ones."""
         if self.lake is not None:
             return self.lake
-        return str(LAKES / SAMPLE if self.is_sample else lake_of_gallery(self.gallery))
+        return str(LAKES / SAMPLE if self.is_sample else lake_of_gallery(self.gallery.get_secret_value()))
 
     @property
     def user_agent(self) -> str:
@@ -341,6 +361,11 @@ class Settings(BaseSettings):
         return self
 
 
+def without_login(address: str) -> str:
+    """An address without the user and the password in it."""
+    return re.sub(r"(?<=://)[^/?#\s]*@", "", address)
+
+
 def read_settings() -> Settings:
     """The settings of the environment.
 
@@ -366,7 +391,9 @@ def problems(error: ValidationError, prefix: str) -> str:
         field = str(problem["loc"][0]) if problem["loc"] else ""
         name = prefix + (field.upper() if prefix.isupper() else field.replace("_", "-"))
         message = problem["msg"].removeprefix("Value error, ")
-        shown = "" if field == "webhook_url" else f"={problem['input']!r}"  # a webhook's address is a secret
+        given = str(problem["input"])
+        is_secret = field == "webhook_url" or (field != "contact" and "@" in given)  # a login, or it may be one
+        shown = "" if is_secret else f"={problem['input']!r}"
         lines.append(f"{name}{shown}: {message}" if field else message)
     return "; ".join(lines) + "."
 

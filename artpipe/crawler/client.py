@@ -118,6 +118,7 @@ class GalleryClient:
         clock: seconds, monotonic.
         sleep: waits that many seconds; by default in real time and cut short when the consumer leaves.
         rng: source of the jitter.
+        login: name and password, sent to the host of `base_url` alone; ("", "") is none.
     """
 
     def __init__(
@@ -126,6 +127,7 @@ class GalleryClient:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] | None = None,
         rng: random.Random | None = None,
+        login: tuple[str, str] | None = None,
     ) -> None:
         self.config = config
         self._clock, self._sleep, self._rng = clock, sleep, rng or random.Random()
@@ -140,6 +142,7 @@ class GalleryClient:
             config.least_rate,
             config.rate_from_s,
             clock,
+            login={self._base: login} if login and any(login) else {},
         )
         self._hosts: dict[str, _Host] = {}
         self._lock = threading.Lock()

@@ -61,6 +61,11 @@ class _Route:
     options: dict[str, Any]
 
 
+def _origin(address: str) -> tuple[str, str]:
+    parts = urlsplit(address)
+    return parts.scheme, parts.netloc
+
+
 class Wire:
     """A pool of kept connections to a few hosts; threads may share it.
 
@@ -73,6 +78,7 @@ class Wire:
         least_rate: bytes a second that a body must come with on average, once `rate_from_s` of it have passed.
         rate_from_s: how long a body may be slower.
         clock: seconds, monotonic.
+        login: name and password by an address on the host that they are sent to (HTTP Basic authentication).
     """
 
     def __init__(
@@ -85,6 +91,7 @@ class Wire:
         least_rate: float = 0.0,
         rate_from_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
+        login: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
         import requests
 
@@ -98,6 +105,7 @@ class Wire:
         self._session.headers["User-Agent"] = user_agent
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, self._adapter)
+        self._login = {_origin(address): login for address, login in (login or {}).items()}
         self._routes: dict[tuple[str, str], _Route] = {}
 
     def close(self) -> None:
@@ -162,7 +170,7 @@ class Wire:
     def _route(self, origin: str) -> _Route:
         import requests
 
-        prepared = self._session.prepare_request(requests.Request("GET", origin))
+        prepared = self._session.prepare_request(requests.Request("GET", origin, auth=self._login.get(_origin(origin))))
         options = dict(self._session.merge_environment_settings(origin, {}, None, None, None))
         if is_loopback(urlsplit(origin).hostname or ""):
             options["proxies"] = {}

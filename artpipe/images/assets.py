@@ -72,7 +72,7 @@ def images(step: AssetStep, config: SourceConfig, wanted_images: DataFrame, gall
     from artpipe.images.wanted import HarvestConfig
 
     store, guard = ImageStore(step.lake), step.loss_guard("images", config)
-    with gallery.client(step.lake, step.progress) as client:
+    with gallery.client(step.lake, step.progress, step.settings) as client:
         summary = harvest(
             wanted_images,
             store,

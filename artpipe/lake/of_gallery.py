@@ -22,8 +22,9 @@ def lake_of_gallery(gallery: str) -> Path:
         gallery: its base URL.
     """
     parts = urlsplit(gallery)
-    by_host = LAKES / parts.netloc.replace(":", "-")
-    readable = re.sub(r"[^A-Za-z0-9.]+", "-", parts.netloc.rpartition("@")[2] + parts.path).strip("-")[:_LONGEST_NAME]
+    host = parts.netloc.rpartition("@")[2]
+    by_host = LAKES / host.replace(":", "-")
+    readable = re.sub(r"[^A-Za-z0-9.]+", "-", host + parts.path).strip("-")[:_LONGEST_NAME]
     own = LAKES / f"{readable}-{_identity(gallery)}"
     is_whole_host = not parts.path and "@" not in parts.netloc
     claim = _claim(by_host)

@@ -134,6 +134,9 @@ def _command(settings: Settings, program: str, *arguments: str) -> str:
     if settings.lake is not None:
         variables.append(f"ARTPIPE_LAKE={shlex.quote(settings.lake)}")
     if not settings.is_sample:
-        variables.append(f"ARTPIPE_GALLERY={shlex.quote(settings.gallery)}")
+        address = settings.gallery.get_secret_value()
+        # A login is not printed: the shell puts the variable in.
+        shown = shlex.quote(address) if str(settings.gallery) == address else '"$ARTPIPE_GALLERY"'
+        variables.append(f"ARTPIPE_GALLERY={shown}")
     path = Path(sys.executable).with_name(program)
     return " ".join([*variables, shlex.join([str(path), *arguments])])

@@ -15,6 +15,7 @@ from artpipe.settings import Settings
 
 NOT_SHAPING: Mapping[str, str] = {
     "lake_root": "where results are kept",
+    "gallery": "where files are asked for; what is answered is the content",
     "device": "which processor computes; results agree but for rounding",
     "loader_workers": "how many processes load pictures",
     "max_loss": "which answers of the gallery are refused; a refused one makes nothing",

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import dagster as dg
 
 from artpipe.errors import ArtpipeError
+from artpipe.settings import without_login
 
 if TYPE_CHECKING:
     from artpipe.orchestration.lines import AssetLines
@@ -47,7 +48,7 @@ def run_through(
     import requests
     from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
 
-    parts = urlsplit(address)
+    address, parts = without_login(address), urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise WebserverError(f"{address!r} is not the address of a webserver; give one like http://127.0.0.1:3000.")
     try:

@@ -44,7 +44,7 @@ def raw_artists(step: AssetStep, gallery: GalleryResource) -> Result:
 
 
 def _root(step: AssetStep, gallery: GalleryResource, name: str, url: str, check: Callable[[bytes], object]) -> Result:
-    with gallery.client(step.lake, step.progress) as client:
+    with gallery.client(step.lake, step.progress, step.settings) as client:
         found, changed = download_file(client, url, step.lake.raw(name), check)
         counts = client.counts
     return Result(

@@ -9,14 +9,17 @@ import dagster as dg
 from artpipe.lake.of_gallery import claim_lake
 from artpipe.lake.paths import DataLake
 from artpipe.progress import Progress, SilentProgress
-from artpipe.settings import SAMPLE, Settings
+from artpipe.settings import SAMPLE, SecretUrl, Settings
 
 if TYPE_CHECKING:
     from artpipe.crawler.client import GalleryClient
 
 
 class GalleryResource(dg.ConfigurableResource[object]):
-    """Opens a client of the gallery in use; the sample gallery is drawn and served for as long as it is open."""
+    """Opens a client of the gallery in use; the sample gallery is drawn and served for as long as it is open.
+
+    Dagster stores the fields, so a login is no field: it comes with the settings of the step.
+    """
 
     base_url: str = SAMPLE
     sample_artworks: int
@@ -29,7 +32,7 @@ class GalleryResource(dg.ConfigurableResource[object]):
     def of(cls, settings: Settings) -> "GalleryResource":
         """The resource that the settings describe."""
         return cls(
-            base_url=settings.gallery,
+            base_url=str(settings.gallery),
             sample_artworks=settings.sample_artworks,
             user_agent=settings.user_agent,
             requests_per_s=settings.requests_per_s,
@@ -38,23 +41,30 @@ class GalleryResource(dg.ConfigurableResource[object]):
         )
 
     @contextmanager
-    def client(self, lake: DataLake, progress: Progress | None = None) -> "Generator[GalleryClient]":
+    def client(
+        self, lake: DataLake, progress: Progress | None = None, settings: Settings | None = None
+    ) -> "Generator[GalleryClient]":
         """A polite HTTP client whose requests go to the gallery in use.
 
         One process at a time has one for a lake, so that a refresh in a terminal and a run of the Dagster daemon never
         scrape at once; the other waits.
+
+        Args:
+            lake: whose.
+            progress: advances while the sample gallery is drawn.
+            settings: with the login, where the gallery wants one.
         """
         from filelock import FileLock
 
-        with FileLock(lake.lock_file("gallery")), self._open(lake, progress) as client:
+        with FileLock(lake.lock_file("gallery")), self._open(lake, progress, settings) as client:
             if lake.is_local:
-                claim_lake(lake.local_root, self.base_url)
+                claim_lake(lake.local_root, settings.gallery.get_secret_value() if settings else self.base_url)
             yield client
 
     @contextmanager
-    def _open(self, lake: DataLake, progress: Progress | None) -> "Generator[GalleryClient]":
+    def _open(self, lake: DataLake, progress: Progress | None, settings: Settings | None) -> "Generator[GalleryClient]":
         if self.base_url != SAMPLE:
-            with self._client(self.base_url) as client:
+            with self._client(self.base_url, settings.gallery if settings else None) as client:
                 yield client
             return
         from artpipe.sample_gallery.server import serve
@@ -66,7 +76,9 @@ class GalleryResource(dg.ConfigurableResource[object]):
         with serve(folder) as url, self._client(url) as client:
             yield client
 
-    def _client(self, base_url: str) -> "GalleryClient":
+    def _client(self, base_url: str, with_login: "SecretUrl | None" = None) -> "GalleryClient":
+        from requests.utils import get_auth_from_url
+
         from artpipe.crawler.client import ClientConfig, GalleryClient
 
         return GalleryClient(
@@ -76,5 +88,6 @@ class GalleryResource(dg.ConfigurableResource[object]):
                 requests_per_s=self.requests_per_s,
                 concurrency=self.concurrency,
                 allowed_hosts=tuple(self.allowed_hosts),
-            )
+            ),
+            login=get_auth_from_url(with_login.get_secret_value()) if with_login else None,
         )

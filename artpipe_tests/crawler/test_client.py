@@ -1,5 +1,6 @@
 """The requests that a gallery receives, and the outcome of each kind of response."""
 
+import base64
 import gzip
 import random
 import re
@@ -35,6 +36,18 @@ def test_every_request_has_the_user_agent(gallery, config):
     with GalleryClient(config) as client:
         client.get(f"{SITE}/art/a.jpg")
     assert [headers["user-agent"] for headers in gallery.headers] == ["artpipe/0.1.0 (+curator@example.org)"] * 2
+
+
+def test_a_login_is_sent_to_the_gallery_and_to_no_other_host(gallery, config, reply):
+    elsewhere = f"http://localhost:{gallery.server_address[1]}"
+    gallery.on("/a.jpg", reply(302, headers={"Location": f"{elsewhere}/b.jpg"}))
+    gallery.on("/b.jpg", reply(200, b"pixels"))
+    allowing = replace(config, allowed_hosts=("localhost",))
+    with GalleryClient(allowing, login=("name", "pass word")) as client:
+        assert client.get("/a.jpg").body == b"pixels"
+    sent = dict(zip(gallery.seen, [headers.get("authorization") for headers in gallery.headers], strict=True))
+    assert sent["/a.jpg"] == "Basic " + base64.b64encode(b"name:pass word").decode()
+    assert sent["/b.jpg"] is None
 
 
 def test_a_connection_is_used_again_even_after_an_error_page(gallery, config, reply):
