@@ -2,16 +2,20 @@
 
 Dagster creates its databases when a process first opens a home. Two processes that do so at once leave a database that
 no process can open any more. So artpipe lets Dagster create them in a folder aside, and links each into the home unless
-another process was first.
+another process was first. A home inside the lake that is damaged all the same is set aside and made anew, and the
+lake's own records bring it up without work. A `DAGSTER_HOME` may belong to other projects too, and stays as it is.
 """
 
+import logging
 import os
 import re
 import shlex
 import sqlite3
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
@@ -21,15 +25,17 @@ from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 DAGSTER_YAML = resources.files("artpipe.orchestration") / "dagster.yaml"
-_DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
+DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
 _STORED_ELSEWHERE = re.compile(r"^(storage|run_storage|event_log_storage|schedule_storage)\s*:", re.MULTILINE)
 _PATIENCE_S = 30.0
 """How long another process, such as `dagster dev`, may take to create a database."""
 
 
 class BrokenHomeError(ArtpipeError):
-    """Dagster cannot open a database of its home."""
+    """Dagster cannot open its home."""
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -42,16 +48,19 @@ def dagster_home(settings: Settings) -> Path:
 def prepare_home(settings: Settings) -> Path:
     """Create the Dagster home where it is missing, complete it, and return it; any number of processes may do so.
 
-    An existing `DAGSTER_HOME` keeps the configuration that somebody gave it, or none.
+    An existing `DAGSTER_HOME` keeps the configuration that somebody gave it, or none. What is damaged of a home inside
+    the lake is set aside, which the log says.
 
     Raises:
-        BrokenHomeError: a database in it is damaged.
+        BrokenHomeError: a `DAGSTER_HOME` is damaged.
         UnwritableLakeError: the lake cannot be written to.
     """
     home = dagster_home(settings)
     if settings.dagster_home is None:
         DataLake(settings.lake_root).ensure_writable()
     yaml = home / "dagster.yaml"
+    if _yaml_problem(yaml):
+        _set_aside(settings, yaml, lambda: _yaml_problem(yaml))
     is_ours = settings.dagster_home is None or not home.exists()
     if not yaml.exists() and is_ours and home.exists():
         from upath import UPath
@@ -59,10 +68,11 @@ def prepare_home(settings: Settings) -> Path:
         write_whole(UPath(yaml), DAGSTER_YAML.read_bytes())
     if yaml.exists() and _STORED_ELSEWHERE.search(yaml.read_text(encoding="utf-8")):
         return home
-    if not all((home / name).exists() for name in _DATABASES):
+    if not all((home / name).exists() for name in DATABASES):
         _create(home, with_yaml=is_ours)
-    for name in _DATABASES:
-        _wait_until_complete(home, home / name)
+    if _databases_problem(home):
+        _set_aside(settings, home, lambda: _databases_problem(home))
+        return prepare_home(settings)
     return home
 
 
@@ -79,29 +89,95 @@ def _create(home: Path, *, with_yaml: bool) -> None:
         with suppress(OSError):  # it is there, and not empty
             made.rename(home)
             return
-        for name in _DATABASES:
+        for name in DATABASES:
             (home / name).parent.mkdir(parents=True, exist_ok=True)
             with suppress(OSError):  # another process was first; or the file system has no links, and Dagster makes it
                 os.link(made / name, home / name)
 
 
-def _wait_until_complete(home: Path, database: Path) -> None:
-    """Wait while another process creates a database; what it left unfinished when it died, Dagster completes.
+def _yaml_problem(yaml: Path) -> str:
+    """Why a configuration is none, in words; "" where all is well, or there is none."""
+    import yaml as parser
+
+    try:
+        content = parser.safe_load(yaml.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ""
+    except (parser.YAMLError, UnicodeDecodeError) as error:
+        return f"it cannot be read: {' '.join(str(error).split())}"
+    return "" if isinstance(content, dict) else "it holds no settings"
+
+
+def _databases_problem(home: Path) -> str:
+    return next(filter(None, (_problem(home / name) for name in DATABASES)), "")
+
+
+def _set_aside(settings: Settings, damaged: Path, problem_now: Callable[[], str]) -> None:
+    """Rename the home or its configuration, once, however many processes find it damaged.
 
     Raises:
-        BrokenHomeError: it is damaged.
+        BrokenHomeError: it is not artpipe's own.
+    """
+    from filelock import FileLock
+
+    if settings.dagster_home is not None:
+        raise BrokenHomeError(_remedy(damaged, problem_now()))
+    with FileLock(DataLake(settings.lake_root).lock_file("dagster_home")):
+        if not (problem := problem_now()):
+            return
+        aside = damaged.with_name(f"{damaged.name}.broken-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+        damaged.rename(aside)
+    logger.warning(
+        "%s is damaged (%s), so it is set aside as %s, which you may delete. The lake's records bring a new one up: "
+        "`artpipe refresh` does no work again.",
+        damaged,
+        problem,
+        aside.name,
+    )
+
+
+def _problem(database: Path) -> str:
+    """What is wrong with a database in words, "" where nothing is; waits while another process creates it.
+
+    What a process left unfinished when it died, Dagster completes.
     """
     until = time.monotonic() + _PATIENCE_S
     while database.exists():
         try:
             versions = _schema_versions(database)
+            is_torn = _is_shorter_than_it_says(database) and not _is_whole(database)
         except sqlite3.DatabaseError as error:
-            raise BrokenHomeError(_remedy(home, f"{database.name} cannot be read: {error}")) from error
+            return f"{database.name} cannot be read: {error}"
+        if is_torn:
+            return f"{database.name} is torn"
         if versions > 1:
-            raise BrokenHomeError(_remedy(home, f"two processes created {database.name} at once"))
-        if versions == 1 or time.monotonic() > until:
-            return
+            return f"two processes created {database.name} at once"
+        changed = database.stat()
+        is_new = abs(time.time() - changed.st_mtime) < _PATIENCE_S
+        if not changed.st_size and not is_new:
+            return f"{database.name} is empty"
+        if versions == 1 or not is_new or time.monotonic() > until:
+            return ""
         time.sleep(0.1)
+    return ""
+
+
+def _is_shorter_than_it_says(database: Path) -> bool:
+    """Whether a database has fewer bytes than its header counts pages, as it may have for a moment while it is written.
+
+    Source: sqlite.org/fileformat.html, "The Database Header".
+    """
+    with database.open("rb") as file:
+        header = file.read(100)
+    page_bytes = int.from_bytes(header[16:18], "big")
+    page_bytes = 65_536 if page_bytes == 1 else page_bytes
+    return database.stat().st_size < page_bytes * int.from_bytes(header[28:32], "big")
+
+
+def _is_whole(database: Path) -> bool:
+    """Whether SQLite finds no fault in any page of a database; reads all of it."""
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+        return connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
 
 
 def _schema_versions(database: Path) -> int:
@@ -117,9 +193,9 @@ def _schema_versions(database: Path) -> int:
             return 0
 
 
-def _remedy(home: Path, problem: str) -> str:
-    move = shlex.join(["mv", str(home), f"{home}.broken"])
+def _remedy(damaged: Path, problem: str) -> str:
+    move = shlex.join(["mv", str(damaged), f"{damaged}.broken"])
     return (
-        f"the Dagster home {home} cannot be opened ({problem}); stop Dagster there, run `{move}`, and then "
-        "`artpipe refresh`: the lake's own records bring a new home up, and no work is done again."
+        f"Dagster cannot open {damaged} ({problem}); stop Dagster there, run `{move}`, and then `artpipe refresh`: the "
+        "lake's own records bring a new one up, and no work is done again."
     )

@@ -1,6 +1,7 @@
-"""The Dagster home of a lake: made whole by whoever comes first, and named with its remedy where it is broken."""
+"""The Dagster home of a lake: made whole by whoever comes first, and made anew where it is broken."""
 
 import multiprocessing
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -82,12 +83,54 @@ def test_a_home_that_keeps_its_runs_elsewhere_gets_no_databases(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["dagster.yaml"]
 
 
-@pytest.mark.parametrize("break_it", [create_twice, damage])
+def cut(database: Path) -> None:
+    os.truncate(database, database.stat().st_size // 2)
+
+
+def empty(database: Path) -> None:
+    os.truncate(database, 0)
+    os.utime(database, (1e9, 1e9))  # long ago, so that nobody is creating it
+
+
+BREAKAGES = pytest.mark.parametrize("break_it", [create_twice, damage, cut, empty])
+
+
+@BREAKAGES
 @pytest.mark.parametrize("database", DATABASES)
-def test_a_broken_home_is_named_in_one_line_with_its_remedy(
-    tmp_path: Path, database: str, break_it: Callable[[Path], None]
+def test_a_broken_home_in_the_lake_is_set_aside_and_made_anew_by_whoever_opens_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, database: str, break_it: Callable[[Path], None]
 ):
     settings = Settings(lake=str(tmp_path / "lake"))
+    home = prepare_home(settings)
+    break_it(home / database)
+    for _ in range(2):
+        with open_instance(settings) as instance:
+            assert instance.get_runs() == []
+    (said,) = caplog.messages
+    assert said.startswith(f"{home} is damaged ({Path(database).name} ") or "at once" in said
+    (aside,) = home.parent.glob("dagster.broken-*")
+    assert f"set aside as {aside.name}" in said
+    assert (aside / "dagster.yaml").exists()
+
+
+@pytest.mark.parametrize("content", ["", "retention:\n  - [", "\0\xff"])
+def test_a_torn_configuration_of_the_lake_s_own_home_is_set_aside(tmp_path: Path, content: str):
+    settings = Settings(lake=str(tmp_path / "lake"))
+    yaml = prepare_home(settings) / "dagster.yaml"
+    whole = yaml.read_text()
+    yaml.write_text(content)
+    with open_instance(settings) as instance:
+        assert instance.get_runs() == []
+    assert yaml.read_text() == whole
+    assert [path.read_text() for path in yaml.parent.glob("dagster.yaml.broken-*")] == [content]
+
+
+@BREAKAGES
+@pytest.mark.parametrize("database", DATABASES)
+def test_a_broken_home_of_somebody_is_named_in_one_line_with_its_remedy(
+    tmp_path: Path, database: str, break_it: Callable[[Path], None]
+):
+    settings = Settings(lake=str(tmp_path / "lake"), dagster_home=str(tmp_path / "home"))
     home = prepare_home(settings)
     break_it(home / database)
     with pytest.raises(BrokenHomeError) as error, open_instance(settings):
@@ -96,11 +139,22 @@ def test_a_broken_home_is_named_in_one_line_with_its_remedy(
     assert f"run `mv {home} {home}.broken`, and then `artpipe refresh`" in str(error.value)
 
 
-def test_the_remedy_for_a_broken_home_does_no_work_again(tmp_path: Path):
+def test_a_home_that_is_being_written_to_is_not_taken_for_a_torn_one(tmp_path: Path):
+    settings = Settings(lake=str(tmp_path / "lake"))
+    home = prepare_home(settings)
+    with closing(sqlite3.connect(home / DATABASES[1])) as connection:
+        connection.execute("CREATE TABLE large (row TEXT)")
+        connection.execute("INSERT INTO large VALUES (hex(zeroblob(500000)))")
+        connection.commit()  # to the write-ahead log alone
+        prepare_home(settings)
+        connection.execute("PRAGMA wal_checkpoint")
+        prepare_home(settings)
+    assert list(home.parent.glob("dagster.broken-*")) == []
+
+
+def test_a_broken_home_is_brought_up_from_the_lake_s_records_without_work(tmp_path: Path):
     with dg.DagsterInstance.ephemeral() as unused:
         graph = Graph(unused, tmp_path)
     assert graph.refresh().reused == []
-    home = dagster_home(graph.settings)
-    create_twice(home / DATABASES[0])
-    home.rename(f"{home}.broken")
+    create_twice(dagster_home(graph.settings) / DATABASES[0])
     assert set(graph.refresh().reused) == {"works", "pictures", "groups", "index"}
