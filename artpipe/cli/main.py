@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from artpipe import __version__
 from artpipe.cli import info, labels, models, refresh, search, serve
+from artpipe.cli.failures import expected_failure
 from artpipe.cli.terminal import EXPECTED_FAILURE, message_console, settings_in_force
 from artpipe.errors import ArtpipeError
 
@@ -29,6 +30,13 @@ class _Commands(TyperGroup):
                 return super().invoke(ctx)
             except ArtpipeError as error:
                 typer.echo(f"error: {error}", err=True)
+                raise typer.Exit(EXPECTED_FAILURE) from error
+            except (typer.Exit, typer.Abort):
+                raise
+            except Exception as error:
+                if (failure := expected_failure(error)) is None:
+                    raise
+                typer.echo(f"error: {failure}", err=True)
                 raise typer.Exit(EXPECTED_FAILURE) from error
             except BaseException as error:
                 # Dagster's own is no KeyboardInterrupt; its class is not imported, which takes a second.

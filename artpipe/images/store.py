@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from artpipe.errors import ArtpipeError
+from artpipe.lake.full_disk import FullDiskError, is_of_full_disk
 from artpipe.lake.lance_tables import RowOffsets, open_lance
 from artpipe.lake.paths import IMAGES_TABLE, DataLake
 from artpipe.lake.versions import MIN_CURRENT, maintain_table
@@ -72,7 +73,7 @@ class ImageStore:
         """Create the table where there is none, so that the first batch costs no more than the others.
 
         Raises:
-            StoreWriteError, UnwritableLakeError: the lake cannot be written to.
+            FullDiskError, StoreWriteError, UnwritableLakeError: the lake cannot be written to.
         """
         with self._writing():
             self._latest()
@@ -109,7 +110,7 @@ class ImageStore:
             rows: values of `IMAGES_SCHEMA`, each artwork once; a missing key is null.
 
         Raises:
-            StoreWriteError: the lake is full or not writable; rows of earlier calls are kept.
+            FullDiskError, StoreWriteError: the lake is full or not writable; rows of earlier calls are kept.
         """
         if not rows:
             return
@@ -131,7 +132,7 @@ class ImageStore:
             rows: `artwork_id` and the values to write, the same columns (never `jpeg`) in each row.
 
         Raises:
-            StoreWriteError: the lake is full or not writable; rows of earlier calls are kept.
+            FullDiskError, StoreWriteError: the lake is full or not writable; rows of earlier calls are kept.
         """
         if not rows:
             return
@@ -184,7 +185,7 @@ class ImageStore:
         """Compact the small fragments that harvests leave behind and drop old versions; see `maintain_table`.
 
         Raises:
-            StoreWriteError: the lake is full or not writable; nothing is lost.
+            FullDiskError, StoreWriteError: the lake is full or not writable; nothing is lost.
         """
         with self._writing():
             maintain_table(self.uri, ROWS_PER_FRAGMENT, keep_versions_for, min_current)
@@ -207,10 +208,12 @@ class ImageStore:
 
     @contextmanager
     def _writing(self) -> Generator[None]:
-        """Raise a `StoreWriteError` with the next step when the lake is full or not writable."""
+        """Raise an error with the next step when the lake is full or not writable."""
         try:
             yield
         except (OSError, RuntimeError) as error:
+            if is_of_full_disk(error, self.lake.local_root):
+                raise FullDiskError(self.lake.local_root) from error
             raise StoreWriteError(
                 f"the images could not be written to {self.lake.root} ({error}); free some space there or point "
                 "ARTPIPE_LAKE elsewhere, then run again: earlier batches are kept."

@@ -6,6 +6,7 @@ one.
 """
 
 import hashlib
+import json
 import os
 import tempfile
 from functools import cached_property, lru_cache
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artpipe.errors import ArtpipeError
+from artpipe.lake.format import FORMAT, FORMAT_FILE, read_format, refuse_newer
+from artpipe.lake.full_disk import FULL, FullDiskError
 
 if TYPE_CHECKING:
     from lancedb.db import DBConnection
@@ -24,6 +27,20 @@ EMBEDDINGS_TABLE = "embeddings"
 
 class UnwritableLakeError(ArtpipeError):
     """The lake's folder cannot be written to."""
+
+
+class DamagedLakeError(ArtpipeError):
+    """A file of the lake is torn, or otherwise not what was written.
+
+    Args:
+        what: the file or the table.
+        reason: why it cannot be read, in words.
+    """
+
+    def __init__(self, what: object, reason: object) -> None:
+        super().__init__(
+            f"{what} is damaged ({reason}); run `artpipe refresh`, which makes anew what is damaged and keeps the rest."
+        )
 
 
 class DataLake:
@@ -38,10 +55,16 @@ class DataLake:
 
     @cached_property
     def root(self) -> "UPath":
-        """The folder, local or not."""
+        """The folder, local or not.
+
+        Raises:
+            NewerLakeError: this release cannot read what is there.
+        """
         from upath import UPath
 
-        return UPath(self._address)
+        root = UPath(self._address)
+        refuse_newer(root)
+        return root
 
     def __repr__(self) -> str:
         return f"DataLake({self._address!r})"
@@ -158,6 +181,11 @@ class DataLake:
             self.ensure_writable()
         return lancedb.connect(self.lance_uri)
 
+    def mark_format(self) -> None:
+        """Name the present format in a lake that names none, or an older one."""
+        if read_format(self.root) != FORMAT:
+            write_whole(self.root / FORMAT_FILE, json.dumps({"format": FORMAT}).encode())
+
     def refuse_other_than_folder(self) -> None:
         """Refuse an address that can be no lake: a file, a link that leads nowhere, a path longer than any can be.
 
@@ -252,20 +280,27 @@ def write_whole(path: "UPath", data: bytes) -> None:
     """Write a file so that a reader sees the old content or the new, never a part.
 
     A local file is written aside, flushed to disk and renamed; an object store replaces an object whole by itself.
+
+    Raises:
+        FullDiskError: there is no room for it.
     """
     if path.protocol not in ("", "file", "local"):
         path.write_bytes(data)
         return
     target = Path(str(path))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
+    aside = ""
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, aside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
         with os.fdopen(handle, "wb") as out:
             out.write(data)
             out.flush()
             os.fsync(out.fileno())
         Path(aside).chmod(0o644)
         Path(aside).replace(target)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
+    except BaseException as error:
+        if aside:
+            Path(aside).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise FullDiskError(target, len(data)) from error
         raise

@@ -2,9 +2,11 @@
 
 import os
 import shlex
+import shutil
 import socket
 import sqlite3
 import sys
+import tempfile
 from collections.abc import Generator
 from contextlib import ExitStack, closing, contextmanager
 from importlib import resources
@@ -13,7 +15,7 @@ from pathlib import Path
 import dagster as dg
 
 from artpipe.orchestration.dagster_private import sqlite_folder
-from artpipe.orchestration.home import prepare_home
+from artpipe.orchestration.home import DAGSTER_YAML, DATABASES, dagster_home, prepare_home
 from artpipe.settings import Settings
 
 PROCESS_TAG = "artpipe/process"
@@ -65,6 +67,28 @@ def databases_kept_open(instance: dg.DagsterInstance, *names: str) -> Generator[
             connection = connections.enter_context(closing(sqlite3.connect(path)))
             connection.execute("PRAGMA schema_version").fetchall()  # opens the log, too, and holds no lock
         yield
+
+
+@contextmanager
+def open_copy(settings: Settings) -> Generator[dg.DagsterInstance]:
+    """A copy of the Dagster instance to read from, where the disk of its home has no room even for that.
+
+    Raises:
+        OSError: there is no other disk with room for the copy.
+    """
+    home = dagster_home(settings)
+    folders = [folder for folder in (tempfile.gettempdir(), "/dev/shm") if Path(folder).is_dir()]  # noqa: S108
+    roomiest = max(folders, key=lambda folder: shutil.disk_usage(folder).free)
+    with tempfile.TemporaryDirectory(dir=roomiest, prefix="artpipe-") as folder:
+        for name in DATABASES:
+            for file in home.glob(f"{name}*"):
+                if not file.name.endswith("-shm"):
+                    copy = Path(folder) / file.relative_to(home)
+                    copy.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(file, copy)
+        (Path(folder) / "dagster.yaml").write_bytes(DAGSTER_YAML.read_bytes())
+        with dg.DagsterInstance.from_config(folder) as instance:
+            yield instance
 
 
 def this_process() -> str:

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 
+from artpipe.lake.full_disk import is_of_full_disk
 from artpipe.orchestration.dagster_private import AssetGraph
-from artpipe.orchestration.instance import open_instance
+from artpipe.orchestration.home import dagster_home
+from artpipe.orchestration.instance import open_copy, open_instance
 from artpipe.orchestration.next_assets import AssetStatus, ancestors, failed_above, for_refresh, in_words
 from artpipe.orchestration.runner import selected_assets
 from artpipe.orchestration.staleness import asset_statuses
@@ -118,9 +120,19 @@ def outlook(
     """
     graph = definitions.resolve_asset_graph()
     selected = selected_assets(graph, select)
-    with open_instance(settings) as instance:
+
+    def read(instance: dg.DagsterInstance) -> tuple[dict[str, AssetStatus], list[dg.AssetCheckEvaluation]]:
         statuses = for_refresh(asset_statuses(graph, instance, settings))
-        failed_checks = _failed_checks(graph, instance, selected)
+        return statuses, _failed_checks(graph, instance, selected)
+
+    try:
+        with open_instance(settings) as instance:
+            statuses, failed_checks = read(instance)
+    except Exception as error:
+        if not is_of_full_disk(error, dagster_home(settings)):
+            raise
+        with open_copy(settings) as instance:
+            statuses, failed_checks = read(instance)
     certain = {name for name in selected if force or statuses[name].needs_run}
 
     def would_run(name: str) -> WouldRun:

@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from artpipe.images.store import IMAGES_SCHEMA, ImageStore, MissingImageError, StoreWriteError
+from artpipe.images.store import IMAGES_SCHEMA, ImageStore, MissingImageError
+from artpipe.lake.full_disk import FullDiskError
 from artpipe.lake.paths import DataLake
 
 THEN, NOW = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
@@ -111,7 +112,7 @@ def test_a_full_disk_is_an_error_with_the_next_step_and_loses_nothing(store, tmp
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(store._latest(), "add", full)
-    with pytest.raises(StoreWriteError, match=r"No space left.*free some space") as raised:
+    with pytest.raises(FullDiskError, match=r"is full: .* Free some space there") as raised:
         store.upsert([row("a/x/2")])
     assert str(tmp_path) in str(raised.value)
     assert ImageStore(DataLake(tmp_path)).jpegs(["a/x/1"]) == [b"one"]
