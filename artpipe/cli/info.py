@@ -11,6 +11,8 @@ from artpipe import __version__
 from artpipe.cli.terminal import AsJson, message_console, print_json, settings_in_force
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from artpipe.lake.paths import DataLake
     from artpipe.settings import Settings
 
@@ -62,14 +64,28 @@ def _lake_facts(settings: "Settings", lake: "DataLake") -> dict[str, Any]:
         "exists": lake.root.exists(),
         "dagster_home": str(settings.dagster_home or lake.local_root / "dagster"),
         "rows": {
-            **{name: _parquet_rows(lake, name) for name in PARQUET_TABLES},
-            **{name: _lance_rows(lake, name) for name in (IMAGES_TABLE, EMBEDDINGS_TABLE)},
+            **{name: _or_damage(lambda name=name: _parquet_rows(lake, name)) for name in PARQUET_TABLES},
+            **{
+                name: _or_damage(lambda name=name: _lance_rows(lake, name)) for name in (IMAGES_TABLE, EMBEDDINGS_TABLE)
+            },
         },
-        "model": served_model_id(lake),
+        "model": _or_damage(lambda: served_model_id(lake)),
         "index": index,
         "settings": json.loads(settings.model_dump_json()),
         "versions": _versions(),
     }
+
+
+def _or_damage(fact: "Callable[[], object]") -> object:
+    """A fact of the lake, or that the file with it is damaged."""
+    from pyarrow import ArrowInvalid
+
+    from artpipe.lake.paths import DamagedLakeError
+
+    try:
+        return fact()
+    except (DamagedLakeError, ArrowInvalid, OSError):
+        return "damaged; `artpipe refresh` makes it anew"
 
 
 def _parquet_rows(lake: "DataLake", name: str) -> int | None:

@@ -9,7 +9,7 @@ from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
 from artpipe.orchestration.asset import AssetStep, Result, RunConfig, pipeline_asset, pipeline_assets
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import CHANGES, save_picture, table_metadata
-from artpipe.orchestration.storage import lance_table
+from artpipe.orchestration.storage import PARQUET, lance_table
 
 
 def read_embeddings(lake: DataLake) -> DataFrame:
@@ -91,7 +91,13 @@ class ArtMapConfig(RunConfig):
         return self.force or self.lay_out_anew
 
 
-@pipeline_asset(kinds={"numpy"}, code_version="1", shaped_by=("seed",), deps=["vectors"])
+@pipeline_asset(
+    kinds={"numpy"},
+    code_version="1",
+    shaped_by=("seed",),
+    stored=PARQUET.with_files(lambda lake: [lake.report("map")]),
+    deps=["vectors"],
+)
 def art_map(step: AssetStep, config: ArtMapConfig) -> Result:
     """The position of each work on the map: similar works are close, and positions are kept from refresh to refresh."""
     from artpipe.embedding.mapping import update_map

@@ -12,14 +12,14 @@ from artpipe.lake.spreadsheet import spreadsheet_csv
 from artpipe.orchestration.asset import AssetStep, Result, pipeline_asset
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import save_picture
-from artpipe.orchestration.storage import written_by_body
+from artpipe.orchestration.storage import PARQUET, written_by_body
 
 
 @pipeline_asset(
     kinds={"numpy"},
     code_version="3",
     shaped_by=("abstain_below", "seed"),
-    stored=written_by_body(lambda lake: lake.evaluation_report),
+    stored=written_by_body(lambda lake: lake.evaluation_report).with_files(lambda lake: [lake.report("evaluation")]),
     deps=["served_model"],
 )
 def evaluation_report(step: AssetStep, artworks: DataFrame, splits: DataFrame, training_set: DataFrame) -> Result:
@@ -88,6 +88,7 @@ def evaluation_report(step: AssetStep, artworks: DataFrame, splits: DataFrame, t
     kinds={"pytorch", "parquet"},
     code_version="1",
     shaped_by=("seed",),
+    stored=PARQUET.with_files(lambda lake: [lake.report("labels")]),
     deps=["served_model", "label_overrides"],
     renamed={"label_overrides_content": "label_overrides", "features": "backbone_features"},
 )

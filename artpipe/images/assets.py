@@ -55,7 +55,7 @@ def images_due(lake: DataLake, settings: Settings, now: datetime) -> Mapping[str
     kinds={"http", "lancedb"},
     code_version="2",
     shaped_by=("image_short_side_px",),
-    stored=lance_table(IMAGES_TABLE, read_outcomes),
+    stored=lance_table(IMAGES_TABLE, read_outcomes).with_files(lambda lake: [lake.report("images")]),
     due=images_due,
     pool=GALLERY_POOL,
 )

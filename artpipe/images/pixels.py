@@ -215,14 +215,16 @@ class PixelCache:
         """Read the keys that were added since the last call; an incomplete last line is ignored."""
         line = _KEY_BYTES + 1
         try:
-            size = self._keys_file.stat().st_size
+            size, pixels_size = self._keys_file.stat().st_size, self._pixels_file.stat().st_size
         except FileNotFoundError:
             return
-        if size // line <= self._keys_read:
+        # A file of pixels that is shorter than its keys say was torn, and what it lacks is decoded again.
+        rows = min(size // line, pixels_size // (self.image_px**2 * 3))
+        if rows <= self._keys_read:
             return
         with self._keys_file.open("rb") as file:
             file.seek(self._keys_read * line)
-            added = file.read((size // line - self._keys_read) * line)
+            added = file.read((rows - self._keys_read) * line)
         for start in range(0, len(added), line):
             self._row_of[added[start : start + _KEY_BYTES].decode().rstrip()] = self._keys_read
             self._keys_read += 1

@@ -1,12 +1,19 @@
 """Opening the Lance tables of a lake, and finding the row of an artwork in one."""
 
+import os
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artpipe.errors import ArtpipeError
+from artpipe.lake.paths import DamagedLakeError
 
 if TYPE_CHECKING:
     import lance
+
+
+_INVERTED_DIGITS = 20
+_MAGIC = b"LANC"
 
 
 class NoSuchVersionError(ArtpipeError):
@@ -27,19 +34,46 @@ def open_lance(uri: str, version: int | None = None) -> "lance.LanceDataset | No
 
     Raises:
         NoSuchVersionError: this version is not kept.
+        DamagedLakeError: it is there and cannot be opened.
     """
     import lance
 
+    # Lance panics at some torn manifests, and writes a stack trace to the terminal.
+    for newest in manifests(Path(uri))[:1] if "://" not in uri else ():
+        if is_torn(newest):
+            raise DamagedLakeError(f"the table {uri}", f"{newest.name} is torn")
     try:
         return lance.dataset(uri, version=version)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         if "not found" not in str(error).lower():
-            raise
+            raise DamagedLakeError(f"the table {uri}", str(error).partition(", /")[0]) from error
         if version is None:
             return None
         raise NoSuchVersionError(
             f"version {version} of {uri} is not kept; open the newest one, or raise ARTPIPE_KEEP_VERSIONS_DAYS."
         ) from error
+
+
+def manifests(folder: Path) -> list[Path]:
+    """The manifests of a local Lance table, one for each version, the newest first; none where there is no table.
+
+    Lance names a manifest after its version, or after 2^64 - 1 less that, with 20 digits.
+    """
+
+    def version(manifest: Path) -> int:
+        number = int(manifest.stem)
+        return 2**64 - 1 - number if len(manifest.stem) == _INVERTED_DIGITS else number
+
+    found = [file for file in (folder / "_versions").glob("*.manifest") if file.stem.isdecimal()]
+    return sorted(found, key=version, reverse=True)
+
+
+def is_torn(manifest: Path) -> bool:
+    """Whether a manifest lacks what Lance ends its files with."""
+    with manifest.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - len(_MAGIC)))
+        return file.read() != _MAGIC
 
 
 class RowOffsets:

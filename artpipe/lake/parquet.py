@@ -9,7 +9,7 @@ import io
 from typing import TYPE_CHECKING
 
 from artpipe.errors import ArtpipeError
-from artpipe.lake.paths import DataLake, write_whole
+from artpipe.lake.paths import DamagedLakeError, DataLake, write_whole
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,13 +52,17 @@ def read_table(lake: DataLake, name: str) -> "pl.DataFrame":
 
     Raises:
         MissingTableError: it does not exist yet.
+        DamagedLakeError: it cannot be read.
     """
     import polars as pl
 
     path = lake.table(name)
     if not path.exists():
         raise MissingTableError(f"the table {name!r} is not in {lake.root}; materialize `{name}` first.")
-    return pl.read_parquet(io.BytesIO(path.read_bytes()))
+    try:
+        return pl.read_parquet(io.BytesIO(path.read_bytes()))
+    except pl.exceptions.PolarsError as error:
+        raise DamagedLakeError(f"the table {path}", error) from error
 
 
 def read_table_if_exists(lake: DataLake, name: str) -> "pl.DataFrame | None":

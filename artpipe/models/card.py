@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from upath import UPath
 
 CARD_FILE = "model.json"
+WEIGHTS_FILE = "model.safetensors"
+LEARNED_FILE = "learned.parquet"
 
 IMAGENET = "imagenet"
 NO_WEIGHTS = "none"

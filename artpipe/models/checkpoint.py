@@ -24,12 +24,10 @@ from torch import Tensor
 from upath import UPath
 
 from artpipe.lake.paths import DataLake, write_whole
-from artpipe.models.card import CARD_FILE, CorruptModelError, ModelCard, load_card
+from artpipe.models.card import CARD_FILE, LEARNED_FILE, WEIGHTS_FILE, CorruptModelError, ModelCard, load_card
 from artpipe.models.ensemble import build_ensemble
-from artpipe.models.learned import LEARNED, LEARNED_FILE
+from artpipe.models.learned import as_parquet
 from artpipe.models.network import MultiTaskClassifier, build_model
-
-WEIGHTS_FILE = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -66,9 +64,7 @@ def save_model(
     folder = lake.model(card.model_id)
     files = {WEIGHTS_FILE: weights}
     if learned is not None:
-        table = io.BytesIO()
-        learned.select(list(LEARNED)).write_parquet(table)
-        files[LEARNED_FILE] = table.getvalue()
+        files[LEARNED_FILE] = as_parquet(learned)
     files[CARD_FILE] = card.to_json().encode()  # last: a folder without a card is not a model
     if not lake.is_local:
         for name, content in files.items():

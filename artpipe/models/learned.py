@@ -10,7 +10,9 @@ from pathlib import Path
 import polars as pl
 from upath import UPath
 
-LEARNED_FILE = "learned.parquet"
+from artpipe.lake.paths import write_whole
+from artpipe.models.card import LEARNED_FILE
+
 LEARNED = pl.Schema(dict.fromkeys(("artwork_id", "work_id", "artist_id", "split", "jpeg_sha256"), pl.String()))
 """One row is a picture that a model, or one that it started from, was trained or validated on."""
 
@@ -25,6 +27,19 @@ def learned_rows(rows: pl.DataFrame, of_start: pl.DataFrame | None = None) -> pl
     both = [table.select(list(LEARNED)) for table in (rows, of_start) if table is not None]
     is_trained = pl.col("split") == "train"
     return pl.concat(both).sort(~is_trained, maintain_order=True).unique(["artwork_id", "jpeg_sha256"], keep="first")
+
+
+def as_parquet(learned: pl.DataFrame) -> bytes:
+    """The file of a record."""
+    table = io.BytesIO()
+    learned.select(list(LEARNED)).write_parquet(table)
+    return table.getvalue()
+
+
+def restore_learned(folder: UPath, rows: pl.DataFrame, of_start: pl.DataFrame | None) -> None:
+    """Write a model's record anew where it was lost; arguments as for `learned_rows`."""
+    if not (folder / LEARNED_FILE).exists():
+        write_whole(folder / LEARNED_FILE, as_parquet(learned_rows(rows, of_start)))
 
 
 def load_learned(folder: UPath | Path) -> pl.DataFrame | None:

@@ -9,10 +9,14 @@ import json
 import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import DataLake, write_whole
-from artpipe.models.card import CARD_FILE, CorruptModelError, ModelCard, load_card
+from artpipe.models.card import CARD_FILE, LEARNED_FILE, WEIGHTS_FILE, CorruptModelError, ModelCard, load_card
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 COMPARISON_FILE = "comparison.json"
 """The last comparison of this model with the model served then, a file of its folder; not part of its identity."""
@@ -56,16 +60,22 @@ def find_model(lake: DataLake, model_id: str) -> ModelCard:
 
 
 def candidate_id(lake: DataLake) -> str | None:
-    """The model that was trained last, or found again, for the present settings; None before the first training."""
+    """The model that was trained last, or found again, for the present settings; None where it names none."""
     try:
         return str(json.loads(lake.candidate_model.read_bytes())["model_id"])
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 
 
 def name_candidate(lake: DataLake, model_id: str) -> None:
     """Make a saved model the candidate for serving."""
     write_whole(lake.candidate_model, json.dumps({"model_id": model_id}).encode())
+
+
+def model_files(lake: DataLake, model_id: str | None) -> "list[UPath]":
+    """The files that a model is, of which older models lack some; none where there is no model."""
+    names = (CARD_FILE, WEIGHTS_FILE, LEARNED_FILE)
+    return [] if model_id is None else [lake.model(model_id) / name for name in names]
 
 
 def unneeded_models(newest_first: Sequence[str], needed: Collection[str | None], keep: int) -> list[str]:

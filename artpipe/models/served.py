@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from artpipe.errors import ArtpipeError
-from artpipe.lake.paths import DataLake, write_whole
+from artpipe.lake.paths import DamagedLakeError, DataLake, write_whole
 from artpipe.models.card import CARD_FILE, ModelCard, load_card
 
 DecidedBy = Literal["first", "check", "person"]
@@ -83,15 +83,21 @@ class Pointer:
 
 
 def read_pointer(lake: DataLake) -> Pointer:
-    """The pointer; an empty one before the first training."""
+    """The pointer; an empty one before the first training.
+
+    Raises:
+        DamagedLakeError: it cannot be read.
+    """
     try:
         pointer: dict[str, Any] = json.loads(lake.served_model.read_bytes())
+        history = tuple(Serving(**entry) for entry in pointer.get("history", ()))
+        declined = {model_id: Declined(**why) for model_id, why in pointer.get("declined", {}).items()}
+        names = ("model_id", "since", "decided_by", "reason")
+        return Pointer(Serving(**{name: pointer[name] for name in names if name in pointer}), history, declined)
     except FileNotFoundError:
         return Pointer()
-    history = tuple(Serving(**entry) for entry in pointer.get("history", ()))
-    declined = {model_id: Declined(**why) for model_id, why in pointer.get("declined", {}).items()}
-    names = ("model_id", "since", "decided_by", "reason")
-    return Pointer(Serving(**{name: pointer[name] for name in names if name in pointer}), history, declined)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DamagedLakeError(lake.served_model, error) from error
 
 
 def write_pointer(lake: DataLake, pointer: Pointer) -> None:
@@ -107,11 +113,12 @@ def write_pointer(lake: DataLake, pointer: Pointer) -> None:
 
 
 def served_model_id(lake: DataLake) -> str | None:
-    """The model that embeds and predicts; None before the first training."""
-    try:
-        return str(json.loads(lake.served_model.read_bytes())["model_id"])
-    except FileNotFoundError:
-        return None
+    """The model that embeds and predicts; None before the first training.
+
+    Raises:
+        DamagedLakeError: the pointer cannot be read.
+    """
+    return read_pointer(lake).model_id
 
 
 def served_card(lake: DataLake) -> ModelCard:

@@ -7,12 +7,13 @@ lakes hold under another name is adopted.
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from artpipe.lake.damage import find_damage, fingerprints
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.event_size import limited
 from artpipe.orchestration.lineage import ABSENT, Lineage, Origin, Record
@@ -82,9 +83,14 @@ class Declaration:
         return inputs == origin.inputs and same_code(joined(code), origin.code_version)
 
     def is_reusable(self, lineage: Lineage, origin: Origin) -> bool:
-        """Whether the lake holds the asset, complete, made from `origin`."""
+        """Whether the lake holds the asset, complete and whole, made from `origin`."""
         record = lineage.read(self.asset)
-        return record is not None and self.exists(lineage.lake) and self.is_made_from(record, origin)
+        return (
+            record is not None
+            and self.exists(lineage.lake)
+            and self.is_made_from(record, origin)
+            and not self.damage(lineage.lake, record)
+        )
 
     def location(self, lake: DataLake) -> "UPath | None":
         """The file or folder without which it is not in the lake, under its former name where it still has that one."""
@@ -98,6 +104,22 @@ class Declaration:
         """Whether its file or folder is in the lake; always, for what is not kept there."""
         found = self.location(lake)
         return found is None or found.exists()
+
+    def files(self, lake: DataLake) -> dict[str, str]:
+        """What it keeps in the lake, each file with its fingerprint, "" for one that another asset may write again."""
+        if self.stored is None:
+            return {}
+        needed = fingerprints(lake, self.stored.of_others(lake)) if self.stored.of_others else {}
+        return fingerprints(lake, self.stored.files(lake, self.asset)) | dict.fromkeys(needed, "")
+
+    def damage(self, lake: DataLake, record: Record | None) -> dict[str, str]:
+        """What is wrong with the files that it keeps in the lake, in words, by their paths; empty where all are whole.
+
+        Without a record that names them, those that are there have to be readable.
+        """
+        if record is not None and record.files:
+            return find_damage(lake, record.files)
+        return find_damage(lake, dict.fromkeys(self.files(lake), ""))
 
     def version_held(self, lake: DataLake, record: Record | None) -> str | None:
         """The data version of what the lake holds, `ABSENT` where that is incomplete; None where it holds nothing."""
@@ -159,6 +181,22 @@ def observe_files(instance: dg.DagsterInstance, settings: Settings) -> list[str]
             )
             changed.append(asset)
     return changed
+
+
+def bring_up_to_date(lake: DataLake, instance: dg.DagsterInstance | None = None) -> None:
+    """Bring a lake of an older release into the present format; nothing is made again.
+
+    Args:
+        lake: whose files and records.
+        instance: whose history; it is left alone where it is None.
+    """
+    adopt_renamed(lake, instance)
+    lineage = Lineage(lake)
+    for asset, declared in DECLARED.items():
+        record = lineage.read(asset) if declared.stored else None
+        if record is not None and not record.files and not declared.damage(lake, record):
+            lineage.write(asset, replace(record, files=declared.files(lake)))
+    lake.mark_format()
 
 
 def adopt_renamed(lake: DataLake, instance: dg.DagsterInstance | None = None) -> None:

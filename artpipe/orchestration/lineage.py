@@ -8,7 +8,7 @@ would be made from now; nothing is guessed from timestamps.
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
 from artpipe.lake.paths import DataLake, write_whole
@@ -39,12 +39,14 @@ class Record:
         origin: what it was made from.
         seconds: how long the work took that made it.
         made_at: when, ISO 8601 in UTC.
+        files: what it wrote, each file with its fingerprint, by its path in the lake; see `lake/damage.py`.
     """
 
     data_version: str
     origin: Origin
     seconds: float
     made_at: str
+    files: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class Lineage:
@@ -64,7 +66,8 @@ class Lineage:
         """The record of an asset; None where it was never completed, or was touched since."""
         try:
             found = json.loads(self.lake.lineage(asset).read_bytes())
-            return Record(found["data_version"], Origin(**found["origin"]), found["seconds"], found["made_at"])
+            origin, files = Origin(**found["origin"]), found.get("files", {})
+            return Record(found["data_version"], origin, found["seconds"], found["made_at"], files)
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
 
@@ -90,15 +93,23 @@ class Lineage:
         if before is not None and data_version in ("", before.data_version):
             self.write(asset, before)
 
-    def complete(self, asset: str, data_version: str, now: datetime | None = None) -> None:
+    def complete(
+        self, asset: str, data_version: str, now: datetime | None = None, files: Mapping[str, str] | None = None
+    ) -> None:
         """Record that an asset is in the lake, whole.
+
+        Args:
+            asset: its name.
+            data_version: of what it holds.
+            now: the present, in UTC.
+            files: what it wrote, with fingerprints.
 
         Raises:
             KeyError: it was not begun here.
         """
         origin, began, _ = self._begun.pop(asset)
         made_at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
-        self.write(asset, Record(data_version, origin, round(self._clock() - began, 3), made_at))
+        self.write(asset, Record(data_version, origin, round(self._clock() - began, 3), made_at, files or {}))
 
     def write(self, asset: str, record: Record) -> None:
         """Write the record of an asset that is in the lake, whole."""

@@ -22,7 +22,7 @@ from artpipe.lake.paths import DataLake
 from artpipe.orchestration.alerts import Alert, post
 from artpipe.orchestration.blocking_checks import BlockingCheckError
 from artpipe.orchestration.dagster_private import AssetGraph
-from artpipe.orchestration.declaration import adopt_renamed
+from artpipe.orchestration.declaration import bring_up_to_date
 from artpipe.orchestration.in_process import execute_in_this_process
 from artpipe.orchestration.instance import REFRESH_TAG, end_dead_runs, open_instance
 from artpipe.orchestration.lines import AssetLines
@@ -133,7 +133,7 @@ def refresh(
     report = RefreshReport()
     with refresh_lock(lake, console, wait=options.wait), open_instance(settings) as instance:
         end_dead_runs(instance)
-        adopt_renamed(lake, instance)
+        bring_up_to_date(lake, instance)
         run = _runner(definitions, settings, instance, lines, options)
         try:
             while True:

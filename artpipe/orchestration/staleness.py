@@ -10,13 +10,14 @@ either only reports the version again or does the work. So the lake's content se
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from artpipe.lake.mass_loss import read_refusals
-from artpipe.lake.paths import DataLake
+from artpipe.lake.paths import DamagedLakeError, DataLake
 from artpipe.orchestration.blocking_checks import BlockingChecks, data_version_of, unmet_checks
 from artpipe.orchestration.dagster_private import AssetGraph
 from artpipe.orchestration.declaration import DECLARED, Declaration, observe_files
@@ -79,7 +80,10 @@ def asset_statuses(
             status, reasons = "stale", [str(refusals[name])]
         held = declared.version_held(lineage.lake, record)
         failed, skipped = unmet_checks(instance, name, blocking.names.get(name, ()), held)
-        questions = declared.questions(lineage.lake, settings, now) if asks_due and status == "fresh" else {}
+        questions: Mapping[str, int] = {}
+        if asks_due and status == "fresh":
+            with suppress(DamagedLakeError):  # of an input, which is made anew first
+                questions = declared.questions(lineage.lake, settings, now)
         made_here = {parent: version for parent, version in origin.inputs.items() if parent in statuses}
         statuses[name] = AssetStatus(
             asset=name,
@@ -118,10 +122,14 @@ def _freshness(
     With `is_newer` it was made after this process had loaded its code and settings: where those differ from the ones it
     was made with, whoever made it loaded later, and only its inputs count.
     """
+    damaged = declared.damage(lake, record) if record is not None else {}
     if not declared.exists(lake):
-        return "missing", ["never made" if event is None else f"{declared.location(lake)} is gone"]
+        gone = [f"{file} {what}" for file, what in damaged.items()] or [f"{declared.location(lake)} is gone"]
+        return "missing", ["never made"] if event is None else gone
     if record is None:
         return ("missing", ["never made"]) if event is None else ("stale", ["its last run was cut off"])
+    if damaged:
+        return "stale", [f"{file} {what}" for file, what in damaged.items()]
     if event is None:
         return "missing", [f"the lake holds version {record.data_version}, which this Dagster home never recorded"]
     if is_newer and not same_code(record.origin.code_version, origin.code_version):

@@ -6,7 +6,7 @@ the asset counts as stale and is made again, never as fresh.
 """
 
 import inspect
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from typing import Any, Concatenate, cast
 
 import dagster as dg
 
+from artpipe.lake.damage import remove_damaged
 from artpipe.lake.mass_loss import LossGuard, MassLossError, settle_refusal, write_refusal
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.blocking_checks import BlockingChecks
@@ -74,6 +75,7 @@ class AssetStep:
         config: of this run.
         context: Dagster's own, for the log.
         has_new_inputs: whether what the lake holds was made of other inputs, or is not known to be of these.
+        held_version: the data version of what the lake held of its first asset; None where that is not known.
     """
 
     lake: DataLake
@@ -81,6 +83,7 @@ class AssetStep:
     config: RunConfig
     context: dg.AssetExecutionContext
     has_new_inputs: bool = True
+    held_version: str | None = None
 
     @cached_property
     def progress(self) -> Progress:
@@ -139,15 +142,18 @@ def step_function(
         resources: Mapping[str, Any],
     ) -> Iterator[dg.MaterializeResult[Any]]:
         adopt_renamed(lineage.lake, context.instance)
+        lineage.lake.mark_format()
         selected = [key.path[-1] for key in context.selected_asset_keys]
         declared = {asset: DECLARED[asset] for asset in assets}
         upstream = declared[assets[0]].upstream  # the same for every asset of a step
         blocking_checks.refuse_below_unmet(context.instance, lineage, upstream)
         versions, now = lineage.versions(upstream), datetime.now(UTC)
         origins = {asset: one.origin(versions, settings) for asset, one in declared.items()}
+        damaged = _damage(lineage, declared.values())
         must_run = (
             always_runs
             or config.must_run
+            or bool(damaged)
             or any(one.questions(lineage.lake, settings, now) for one in declared.values())
         )
         if not must_run and all(declared[asset].is_reusable(lineage, origins[asset]) for asset in selected):
@@ -158,6 +164,7 @@ def step_function(
             for asset in (each for each in assets if each in selected):
                 yield _reused(context, lineage, declared[asset], origins[asset], checks)
             return
+        _remove_damaged(lineage.lake, damaged, context)
         arguments = {**resources, **{asset: read_input(lineage.lake, asset) for asset in inputs}}
         if "config" in parameters:
             arguments["config"] = config
@@ -167,7 +174,15 @@ def step_function(
         )
         for asset in assets:
             lineage.begin(asset, origins[asset])
-        step = AssetStep(lineage.lake, declared[assets[0]].view(settings), config, context, has_new_inputs)
+        first = held[assets[0]]
+        step = AssetStep(
+            lineage.lake,
+            declared[assets[0]].view(settings),
+            config,
+            context,
+            has_new_inputs,
+            first.data_version if first else None,
+        )
         try:
             made = body(step, **arguments)
             for result in [made] if isinstance(made, Result) else made:
@@ -216,6 +231,21 @@ def _step_lock(lake: DataLake, step: str, context: dg.AssetExecutionContext) -> 
         lock.release()
 
 
+def _damage(lineage: Lineage, declared: Iterable[Declaration]) -> dict[str, str]:
+    """What is wrong with the files of the assets of a step, in words, by their paths in the lake."""
+    found: dict[str, str] = {}
+    for one in declared:
+        found |= one.damage(lineage.lake, lineage.read(one.asset))
+    return found
+
+
+def _remove_damaged(lake: DataLake, damaged: Mapping[str, str], context: dg.AssetExecutionContext) -> None:
+    """Remove what is damaged, so that the body finds it absent, and say so."""
+    for file, what in damaged.items():
+        context.log.info(f"{file} {what}; it is made anew")
+    remove_damaged(lake, damaged)
+
+
 def _keep(declared: Declaration, lineage: Lineage, result: Result) -> dg.MaterializeResult[Any]:
     """Write what the body made, complete its record, and tell Dagster."""
     stored, lake = cast("Storage", declared.stored), lineage.lake
@@ -227,7 +257,7 @@ def _keep(declared: Declaration, lineage: Lineage, result: Result) -> dg.Materia
             stored.write(lake, declared.asset, result.value)
     if not version:
         raise ValueError(f"`{declared.asset}` came without a data version; give one in its `Result`.")
-    lineage.complete(declared.asset, version)
+    lineage.complete(declared.asset, version, files=declared.files(lake))
     settle_refusal(lake, declared.asset)
     return dg.MaterializeResult(
         asset_key=declared.asset,
@@ -253,8 +283,9 @@ def _reused(
 ) -> dg.MaterializeResult[Any]:
     """What the lake holds, told to Dagster again; a record of older code is written anew in the words of this one."""
     record = cast("Record", lineage.read(declared.asset))
-    if record.origin != origin:
-        lineage.write(declared.asset, replace(record, origin=origin))
+    if record.origin != origin or not record.files:
+        files = record.files or declared.files(lineage.lake)
+        lineage.write(declared.asset, replace(record, origin=origin, files=files))
     settle_refusal(lineage.lake, declared.asset)
     return dg.MaterializeResult(
         asset_key=declared.asset,

@@ -4,8 +4,8 @@ A Parquet table is written here, whole or not at all. What an asset writes by it
 has a storage that knows the place and, where other assets take it as an input, how it is read.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from artpipe.lake.parquet import content_hash, read_table, write_table
@@ -26,6 +26,8 @@ class Storage:
         write: writes a value whole or not at all; None where the body of the asset has written it.
         version: the data version of a value, a hash of its content; None where the body gives it.
         metadata: what Dagster shows of a value; takes the value and the asset's name.
+        beside: further files that the body writes, or folders of them, and Lance tables.
+        of_others: files that it needs and that another asset writes, and may write again.
     """
 
     location: "Callable[[DataLake, str], UPath]"
@@ -33,6 +35,18 @@ class Storage:
     write: Callable[[DataLake, str, Any], None] | None = None
     version: Callable[[Any], str] | None = None
     metadata: Callable[[Any, str], dict[str, Any]] | None = None
+    beside: "Callable[[DataLake], Iterable[UPath]] | None" = None
+    of_others: "Callable[[DataLake], Iterable[UPath]] | None" = None
+
+    def files(self, lake: DataLake, asset: str) -> "Iterator[UPath]":
+        """Everything that the asset keeps in the lake: files, and Lance tables."""
+        for place in (self.location(lake, asset), *(self.beside(lake) if self.beside else ())):
+            is_folder = place.is_dir() and ".lance" not in place.as_posix()
+            yield from (file for file in sorted(place.iterdir()) if file.is_file()) if is_folder else (place,)
+
+    def with_files(self, beside: "Callable[[DataLake], Iterable[UPath]]") -> "Storage":
+        """The same, for an asset whose body writes further files: pictures, reports, tables for its checks."""
+        return replace(self, beside=beside)
 
 
 PARQUET = Storage(

@@ -9,6 +9,7 @@ embedding and weak geometric consistency (2008).
 
 import hashlib
 import io
+import zipfile
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import pairwise
@@ -108,7 +109,7 @@ def open_vocabulary(lake: DataLake) -> Vocabulary | None:
             rows: dict[str, Rows] = {name: stored[name] for name in stored.files}
         pictures = int(rows.pop("pictures"))
         return Vocabulary(**rows, pictures=pictures)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return None
 
 

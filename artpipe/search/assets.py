@@ -2,22 +2,31 @@
 
 import hashlib
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from artpipe.lake.parquet import content_hash
-from artpipe.lake.paths import EMBEDDINGS_TABLE
+from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
 from artpipe.orchestration.asset import AssetStep, Result, pipeline_asset
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import markdown_table
 from artpipe.orchestration.storage import lance_table, written_by_body
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+
+def _indices(lake: DataLake) -> "UPath":
+    """The indices of the table of embeddings."""
+    return lake.lance(EMBEDDINGS_TABLE) / "_indices"
 
 
 @pipeline_asset(
     kinds={"numpy", "lancedb"},
     code_version="3",
     shaped_by=("search_recall", "seed"),
-    stored=written_by_body(lambda lake: lake.index("card.json")),
+    stored=written_by_body(lambda lake: lake.index("card.json")).with_files(lambda lake: [_indices(lake)]),
     deps=["vectors"],
 )
 def search_index(step: AssetStep) -> Result:
@@ -85,7 +94,12 @@ def novelty_scale(step: AssetStep, splits: DataFrame) -> Result:
     )
 
 
-@pipeline_asset(kinds={"lancedb"}, code_version="1", stored=lance_table(EMBEDDINGS_TABLE), deps=["embeddings"])
+@pipeline_asset(
+    kinds={"lancedb"},
+    code_version="1",
+    stored=lance_table(EMBEDDINGS_TABLE).with_files(lambda lake: [_indices(lake)]),
+    deps=["embeddings"],
+)
 def text_index(step: AssetStep) -> Result:
     """The full-text index of titles, artists and techniques; only new rows are added."""
     from artpipe.embedding.table import EmbeddingTable
@@ -102,7 +116,9 @@ def text_index(step: AssetStep) -> Result:
 @pipeline_asset(
     kinds={"opencv", "lancedb"},
     code_version="4",
-    stored=written_by_body(lambda lake: lake.index("visual_words.npz")),
+    stored=written_by_body(lambda lake: lake.index("visual_words.npz")).with_files(
+        lambda lake: [lake.index("same_painting.json"), lake.lance("local_features"), lake.lance("visual_words")]
+    ),
     deps=["vectors"],
 )
 def local_features(step: AssetStep) -> Result:

@@ -10,7 +10,8 @@ import polars as pl
 from artpipe.embedding.table import COLUMNS, EmbeddingTable, vectors_version
 from artpipe.errors import ArtpipeError
 from artpipe.images.pictures import StoredPictures
-from artpipe.lake.paths import IMAGES_TABLE, DataLake
+from artpipe.lake.damage import refuse_damaged_table
+from artpipe.lake.paths import EMBEDDINGS_TABLE, IMAGES_TABLE, DataLake
 from artpipe.lake.versions import NoSuchVersionError, table_versions, version_as_of
 from artpipe.models.served import served_model_id
 from artpipe.recognition.feature_index import FeatureIndex, open_feature_index
@@ -74,6 +75,7 @@ class Snapshot:
         NoSuchVersionError: that state is not kept; the oldest one is named.
         LakeMissingError: there is no lake at the address.
         NothingEmbeddedError: the lake has no vectors yet.
+        DamagedLakeError: the table is not whole.
     """
 
     def __init__(self, lake: DataLake, as_of: AsOf | None = None) -> None:
@@ -81,6 +83,7 @@ class Snapshot:
             raise LakeMissingError(f"there is no data lake at {lake.root}; run `artpipe demo`, or set ARTPIPE_LAKE.")
         self.lake = lake
         self._lock = threading.RLock()
+        refuse_damaged_table(lake, EMBEDDINGS_TABLE)
         self._table = EmbeddingTable(lake)
         self.past = None if as_of is None or not self._table.exists else version_as_of(self._table.versions(), as_of)
         version = self.past.number if self.past else self._table.version

@@ -1,16 +1,19 @@
 """Which model is served: the one that embeds and predicts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from artpipe.lake.parquet import read_table
-from artpipe.lake.paths import DataLake
+from artpipe.lake.paths import DamagedLakeError, DataLake
 from artpipe.orchestration.asset import AssetStep, Result, RunConfig, pipeline_asset
 from artpipe.orchestration.storage import written_by_body
 
 if TYPE_CHECKING:
+    from upath import UPath
+
     from artpipe.evaluation.comparison import Comparison
     from artpipe.models.card import ModelCard
     from artpipe.serving.choice import Choice
@@ -43,11 +46,21 @@ def last_decision(lake: DataLake) -> Sequence[dg.AssetCheckResult]:
     return [_no_worse(candidate, reason, {"served_now": pointer.model_id or "none"}, passed=declined is None)]
 
 
+def _served_files(lake: DataLake) -> "list[UPath]":
+    from artpipe.models.registry import model_files
+    from artpipe.models.served import served_model_id
+
+    try:
+        return model_files(lake, served_model_id(lake))
+    except DamagedLakeError:
+        return []
+
+
 @pipeline_asset(
     kinds={"pytorch"},
     code_version="1",
     shaped_by=("model_tolerance", "seed"),
-    stored=written_by_body(lambda lake: lake.served_model),
+    stored=replace(written_by_body(lambda lake: lake.served_model), of_others=_served_files),
     deps=["classifier"],
     checks_of_reused=last_decision,
     check_specs=[
@@ -66,9 +79,10 @@ def served_model(step: AssetStep, config: ServedModelConfig) -> Result:
     """
     from artpipe.evaluation.comparison import compare_on_test_works
     from artpipe.images.store import ImageStore
-    from artpipe.serving.choice import choose_served, remove_old_models
+    from artpipe.serving.choice import choose_served, remove_old_models, restore_pointer
 
     lake, settings, seed = step.lake, step.settings, step.settings.seed
+    restore_pointer(lake, step.held_version, settings.model_tolerance)
 
     def compare(challenger: "ModelCard", served: "ModelCard") -> "Comparison":
         store = ImageStore(lake)

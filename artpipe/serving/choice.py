@@ -92,6 +92,28 @@ def choose_served(
     return choice
 
 
+def restore_pointer(lake: DataLake, served: str | None, tolerance: float, now: datetime | None = None) -> None:
+    """Write a pointer that was lost anew: the same model stays served, and the candidate beside it stays declined.
+
+    Args:
+        lake: where the models and the pointer are.
+        served: the model that was served by the lake's records; None where they name none.
+        tolerance: as for `choose_served`.
+        now: the present.
+    """
+    saved = {model.model_id for model in saved_models(lake)}
+    if served not in saved or read_pointer(lake).now is not None:
+        return
+    since = (now or datetime.now(UTC)).isoformat(timespec="seconds")
+    reason = "the pointer was lost, and the lake's records name this model"
+    pointer, candidate = Pointer(Serving(served, since, "check", reason)), candidate_id(lake)
+    if candidate in saved and candidate != served:
+        pointer = pointer.without(
+            candidate, Declined("check", f"{served} was served when the pointer was lost", tolerance)
+        )
+    write_pointer(lake, pointer)
+
+
 def _updated_pointer(pointer: Pointer, choice: Choice, tolerance: float, since: str, candidate: str | None) -> Pointer:
     """The pointer after a choice."""
     if choice.decided_by is None:

@@ -16,7 +16,7 @@ TAGS = {"stage": "source"}
 @pipeline_asset(
     kinds={"http"},
     code_version="1",
-    stored=written_by_body(lambda lake: lake.raw("catalog")),
+    stored=written_by_body(lambda lake: lake.raw("catalog")).with_files(lambda lake: [lake.raw("catalog.json")]),
     always_runs=True,
     pool=GALLERY_POOL,
     tags=TAGS,
@@ -31,7 +31,7 @@ def raw_catalog(step: AssetStep, gallery: GalleryResource) -> Result:
 @pipeline_asset(
     kinds={"http"},
     code_version="1",
-    stored=written_by_body(lambda lake: lake.raw("artists")),
+    stored=written_by_body(lambda lake: lake.raw("artists")).with_files(lambda lake: [lake.raw("artists.json")]),
     always_runs=True,
     pool=GALLERY_POOL,
     tags=TAGS,

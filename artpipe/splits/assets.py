@@ -8,6 +8,7 @@ from artpipe.lake.spreadsheet import spreadsheet_csv
 from artpipe.orchestration.asset import AssetStep, Result, observed_file, pipeline_asset
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import CHANGES, markdown_table, save_picture
+from artpipe.orchestration.storage import PARQUET
 from artpipe.settings import Settings
 
 
@@ -28,6 +29,7 @@ def same_work_overrides(settings: Settings) -> str:
     code_version="2",
     shaped_by=("split_salt", "unseen_artist_share"),
     deps=["label_overrides", "same_work_overrides"],
+    stored=PARQUET.with_files(lambda lake: [lake.table("near_duplicates"), lake.table("works"), lake.report("splits")]),
     renamed={"label_overrides_content": "label_overrides", "same_work_content": "same_work_overrides"},
 )
 def splits(step: AssetStep, artworks: DataFrame, images: DataFrame) -> Result:

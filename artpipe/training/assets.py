@@ -15,6 +15,8 @@ from artpipe.schema import TASKS
 from artpipe.settings import Settings
 
 if TYPE_CHECKING:
+    from upath import UPath
+
     from artpipe.models.card import ModelCard
 
 
@@ -113,8 +115,16 @@ def _done_in_words(card: "ModelCard") -> str:
     return f"trained {card.model_id}{without}; it started from {card.weights_source.description}"
 
 
+def _candidate_files(lake: DataLake) -> "list[UPath]":
+    from artpipe.models.registry import candidate_id, model_files
+
+    candidate = candidate_id(lake)
+    return [*model_files(lake, candidate), lake.report(f"training/{candidate}.png")]
+
+
 CANDIDATE = Storage(
     location=lambda lake, _: lake.candidate_model,
+    beside=_candidate_files,
     read=lambda lake, _: _read_candidate(lake),
     write=lambda lake, _, card: _name_candidate(lake, card),
     version=lambda card: card.model_id,
@@ -146,8 +156,11 @@ def classifier(step: AssetStep, training_set: DataFrame, backbone_features: Data
     The result is a candidate; `served_model` decides whether it is served. A killed training run resumes after its last
     epoch, and a model that was already trained on this training set with these settings is reused.
     """
+    import polars as pl
+
     from artpipe.figures.plots import training_curves_picture
     from artpipe.images.store import ImageStore
+    from artpipe.models.learned import load_learned, restore_learned
     from artpipe.training.config import TrainingConfig
     from artpipe.training.loop import train_classifier, training_set_version
     from artpipe.training.reuse import find_trained_model
@@ -156,6 +169,11 @@ def classifier(step: AssetStep, training_set: DataFrame, backbone_features: Data
     lake, config, version = step.lake, TrainingConfig.from_settings(step.settings), training_set_version(training_set)
     card = None if step.config.force else find_trained_model(lake, version, config)
     is_new = card is None
+    if card is not None:
+        started_from = card.weights_source.model_id
+        of_start = load_learned(lake.model(started_from)) if started_from else None
+        rows = training_set.filter(pl.col("split").is_in(["train", "validation"])).sort("artwork_id")
+        restore_learned(lake.model(card.model_id), rows, of_start)
     if card is None:
         store = ImageStore(lake)
         start = model_to_start_from(lake) if step.settings.warm_start else None

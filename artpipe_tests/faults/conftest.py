@@ -1,5 +1,6 @@
 """One small lake with everything in it, made once; each fault happens to a copy of its own."""
 
+import gc
 import json
 import shutil
 from collections.abc import Iterator
@@ -20,7 +21,8 @@ from artpipe.lake.paths import DataLake
 from artpipe.orchestration.lineage import Lineage
 from artpipe.sample_gallery.server import serving
 from artpipe.sample_gallery.site import write_sample_site
-from artpipe_tests.fixtures.small_training import SMALL_TRAINING
+from artpipe_tests.fixtures.made_once import MadeOnce
+from artpipe_tests.fixtures.small_training import SMALL_TRAINING, made_quickly
 from artpipe_tests.orchestration.quiet_home import write_quiet_home
 
 TABLES = ("artists", "artworks", "quarantine", "catalog_changes", "wanted_images", "splits", "works", "training_set")
@@ -40,7 +42,9 @@ class Owner:
 
     def run(self, *arguments: str) -> ClickResult:
         """What a command prints; it may fail, and has to say so in words."""
-        result = CliRunner().invoke(app, list(arguments))
+        gc.collect()  # the locks of a command that failed here end with its process elsewhere
+        with made_quickly():
+            result = CliRunner().invoke(app, list(arguments))
         assert isinstance(result.exception, SystemExit | None), (arguments, result.exception)
         assert result.exit_code in (0, 2), (arguments, result.output)
         assert "Traceback" not in result.output
@@ -84,17 +88,18 @@ def _stored(lake: DataLake) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared(made_once: MadeOnce) -> Path:
     """A folder with a gallery, `site`, and the lake made from it, `lake`."""
+    return made_once("faultless", _prepare)
 
-    folder = tmp_path_factory.mktemp("prepared")
+
+def _prepare(folder: Path) -> None:
     write_sample_site(folder / "site", artworks=60)
     write_quiet_home(folder / "lake")
     with serving(folder / "site") as server, pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         done = Owner(folder / "lake", server.url, patch).run("refresh")
         assert done.exit_code == 0, done.output
-    return folder
 
 
 @pytest.fixture(scope="session")

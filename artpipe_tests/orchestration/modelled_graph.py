@@ -256,9 +256,9 @@ class MortalLineage(Lineage):
         super().begin(asset, origin)
         self._home.pass_seam("after begin", asset)
 
-    def complete(self, asset: str, data_version: str, *_: Any) -> None:
+    def complete(self, asset: str, data_version: str, *now: Any, **files: Any) -> None:
         self._home.pass_seam("before record", asset)
-        super().complete(asset, data_version)
+        super().complete(asset, data_version, *now, **files)
         self._home.pass_seam("after record", asset)
 
 

@@ -51,10 +51,10 @@ def toy_notes(settings: Settings) -> str:
 def toy_root(step: AssetStep) -> Result:
     """Bytes from outside."""
     MADE.append("toy_root")
-    path = step.lake.raw("toy")
-    if not path.exists():
-        write_whole(path, b"2")
-    return Result(version=path.read_text())
+    outside = step.lake.raw("outside")
+    content = outside.read_bytes() if outside.exists() else b"2"
+    write_whole(step.lake.raw("toy"), content)
+    return Result(version=content.decode())
 
 
 @pipeline_asset(
@@ -228,7 +228,7 @@ def test_a_setting_an_input_or_force_runs_what_depends_on_it(bench: Bench):
     assert MADE == ["toy_root", "toy_sum"]
     bench.run(seed=1, config={"toy_sum": {"upside_down": True}})
     assert MADE == ["toy_root", "toy_sum"]
-    write_whole(bench.lake.raw("toy"), b"3")
+    write_whole(bench.lake.raw("outside"), b"3")
     bench.run(seed=1)
     assert MADE == ["toy_root", "toy_rows", "toy_parity", "toy_sum"]
 
@@ -279,7 +279,7 @@ def test_a_file_that_is_gone_is_made_anew(bench: Bench):
 
 def test_a_body_that_fails_leaves_no_record(bench: Bench):
     bench.run()
-    write_whole(bench.lake.raw("toy"), b"not a number")
+    write_whole(bench.lake.raw("outside"), b"not a number")
     with pytest.raises(ValueError, match="invalid literal"):
         bench.run("toy_root", "toy_rows")
     assert bench.lineage.read("toy_rows") is None

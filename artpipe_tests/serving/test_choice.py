@@ -13,7 +13,7 @@ from artpipe.models.network import build_model
 from artpipe.models.registry import UnknownModelError, name_candidate, saved_models
 from artpipe.models.served import NoModelError, read_pointer
 from artpipe.models.summary import model_summaries
-from artpipe.serving.choice import Choice, choose_served, remove_old_models
+from artpipe.serving.choice import Choice, choose_served, remove_old_models, restore_pointer
 
 TINY = "test_efficientnet"
 NOW = datetime(2026, 2, 3, tzinfo=UTC)
@@ -81,6 +81,23 @@ def test_a_model_that_predicts_nothing_gives_way_to_the_first_trained_one_and_ne
     assert models.compared == []
     name_candidate(models.lake, nothing)
     assert models.choose().served == trained
+
+
+def test_a_lost_pointer_serves_the_model_that_was_served_and_no_candidate_takes_over_unseen(models: Models):
+    first = models.train(0.5)
+    models.choose()
+    second = models.train(0.4)
+    assert models.choose().served == first, "it was declined"
+    models.lake.served_model.unlink()
+    restore_pointer(models.lake, None, 0.01, NOW)
+    restore_pointer(models.lake, "gone", 0.01, NOW)
+    assert read_pointer(models.lake).now is None
+    restore_pointer(models.lake, first, 0.01, NOW)
+    assert models.choose().served == first
+    assert set(read_pointer(models.lake).declined) == {second}
+    before = read_pointer(models.lake)
+    restore_pointer(models.lake, second, 0.01, NOW)
+    assert read_pointer(models.lake) == before
 
 
 def test_a_candidate_that_is_no_worse_takes_over(models: Models):

@@ -1,0 +1,48 @@
+"""The format of a lake: a newer one is refused in words by every command, an older one is brought up to date."""
+
+import json
+
+import pytest
+
+from artpipe.lake.format import FORMAT, FORMAT_FILE
+from artpipe.orchestration.lineage import Lineage
+from artpipe.search import Collection
+from artpipe_tests.faults.conftest import Owner
+
+COMMANDS = (
+    "demo", "refresh", "refresh --dry-run", "status", "search a", "predict a.jpg", "serve", "export-site site", "info",
+    "gallery serve", "models", "models promote a", "models rollback", "labels list", "labels suspects",
+    "labels set a style Baroque", "labels join a b",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_newer_lake_is_refused_by_every_command(owner: Owner, command: str):
+    (owner.root / FORMAT_FILE).write_text(json.dumps({"format": FORMAT + 1}))
+    before = sorted(owner.root.rglob("*"))
+    refused = owner.run(*command.split())
+    assert refused.exit_code == 2
+    assert f"has format {FORMAT + 1}, and artpipe" in refused.stderr
+    assert "a newer artpipe made it" in refused.stderr
+    assert sorted(owner.root.rglob("*")) == before
+
+
+def test_an_older_lake_opens_and_a_refresh_names_the_files_of_its_records(owner: Owner):
+    (owner.root / FORMAT_FILE).unlink()
+    for file in (owner.root / "lineage").glob("*.json"):
+        record = json.loads(file.read_bytes())
+        del record["files"]
+        file.write_text(json.dumps(record))
+    assert len(Collection.open(owner.root)) > 0
+    assert owner.not_fresh() == {}
+    assert owner.json("refresh")["ran"] == ["raw_artists", "raw_catalog"]
+    assert json.loads((owner.root / FORMAT_FILE).read_bytes()) == {"format": FORMAT}
+    record = Lineage(owner.lake).read("artworks")
+    assert record is not None
+    assert set(record.files) == {"tables/artworks.parquet"}
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"format": "new"}', "[]"])
+def test_a_torn_name_of_the_format_stops_nobody(owner: Owner, content: str):
+    (owner.root / FORMAT_FILE).write_text(content)
+    assert owner.not_fresh() == {}
