@@ -6,13 +6,13 @@ profession. `clean` joins the works to it. An artist is identified by its folder
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
 
 import polars as pl
 from lxml import etree, html
 
 from artpipe.catalog.lives import parse_life
+from artpipe.catalog.names import normalized_name
 from artpipe.errors import ArtpipeError
 from artpipe.schema import ARTISTS, STYLES
 
@@ -22,9 +22,6 @@ class NotAnArtistListError(ArtpipeError):
 
 
 _STYLE_OF = {style.casefold(): style for style in STYLES}
-_STROKES = str.maketrans(
-    {"ł": "l", "đ": "d", "ð": "d", "ø": "o", "\u0131": "i", "ħ": "h", "æ": "ae", "œ": "oe", "ß": "ss", "þ": "th"}
-)
 # UTF-8 decoded as Latin-1 or Windows-1252: a capital with an accent, then a symbol.
 _MOJIBAKE = re.compile(
     r"[ÂÃÄÅÆÇÈÉÊËÐ\u00d7â][\u0080-\u00bf\u2013-\u203a\u20ac\u2122\u0152\u0153\u0160\u0161\u0178\u017d\u017e]"
@@ -174,13 +171,6 @@ def folder_of(address: str) -> str | None:
     if len(parts) == 1 and len(parts[0]) > 2 and parts[0][0] == parts[0][1]:
         parts = [parts[0][0], parts[0][1:]]
     return "/".join(parts) if len(parts) > 1 else None
-
-
-def normalized_name(name: str) -> str:
-    """A name as the join compares it: no accents, no case, no punctuation."""
-    plain = unicodedata.normalize("NFKD", name.casefold().translate(_STROKES))
-    kept = "".join(char if char.isalnum() else " " for char in plain if not unicodedata.combining(char))
-    return " ".join(kept.split())
 
 
 def _free_slug(name: str, taken: set[str]) -> str:

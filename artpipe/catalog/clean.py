@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from artpipe.catalog.artists import normalized_name, repaired_text
+from artpipe.catalog.artists import repaired_text
 from artpipe.catalog.dates import ParsedDate, parse_date
 from artpipe.catalog.lives import Life, corrected_date, parse_life
+from artpipe.catalog.names import normalized_name
 from artpipe.catalog.parse import COLUMNS, CP1252_CONTROLS, MAX_RAW_CHARS, ParsedCatalog
 from artpipe.schema import ARTWORKS, IMAGES_ROOT, PAGES_ROOT, QUARANTINE, STYLES, TYPES
 

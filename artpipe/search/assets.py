@@ -96,17 +96,18 @@ def novelty_scale(step: AssetStep, splits: DataFrame) -> Result:
 
 @pipeline_asset(
     kinds={"lancedb"},
-    code_version="1",
+    code_version="2",
     stored=lance_table(EMBEDDINGS_TABLE).with_files(lambda lake: [_indices(lake)]),
     deps=["embeddings"],
 )
 def text_index(step: AssetStep) -> Result:
-    """The full-text index of titles, artists and techniques; only new rows are added."""
+    """The full-text index of what the catalogue says of a work; only new rows are added."""
     from artpipe.embedding.table import EmbeddingTable
-    from artpipe.search.text import WEIGHTS, build_text_index
+    from artpipe.search.text import build_text_index
+    from artpipe.search.word_query import COLUMNS
 
     covered = build_text_index(step.lake)
-    words = EmbeddingTable(step.lake).read(["artwork_id", *WEIGHTS])
+    words = EmbeddingTable(step.lake).read(["artwork_id", *COLUMNS])
     return Result(
         version=content_hash(words),
         metadata={"dagster/row_count": words.height, "rows_covered": dg.MetadataValue.json(covered)},

@@ -183,8 +183,8 @@ class Collection:
                 (height, width, channels), or a vector of the table's length.
             k: how many; fewer come back when fewer pass the filter.
             where: which works may be returned.
-            text: words that a work must hold in its title, artist or technique to be returned; where none holds them
-                as they are, nearly the same words count. The order stays that of similarity.
+            text: words that a work must hold, as for `find`; where none holds them as they are, nearly the same words
+                count. The order stays that of similarity.
             distinct: `"work"` or `"artist"`: at most one hit of each.
             exact: compare every vector, instead of asking an approximate index, which may miss a few.
             offset: how many of the best to pass over: page n of k hits begins at (n - 1) * k.
@@ -249,10 +249,11 @@ class Collection:
         offset: int = 0,
         loosen: bool = True,
     ) -> Hits:
-        """The works whose title, artist or technique hold the words, the most relevant first.
+        """The works that hold the words in their title, artist, technique, location or labels, the most relevant first.
 
-        Accents, case and word forms are put aside. Works that hold every word come first, then those that hold every
-        word nearly so ("madona"), then those that hold some.
+        Accents, case and word forms are put aside, compounds are found in parts and as one ("sun flowers"), and artists
+        and labels by their other names ("Titian", "nature morte"). Works that hold every word come first, then those
+        that hold every word nearly so ("madona"), then those that hold some.
 
         Args:
             words: what to look for.
@@ -284,8 +285,16 @@ class Collection:
         return self._searcher.browse(k, where, offset)
 
     def suggest(self, typed: str, count: int = 8) -> list[Suggestion]:
-        """Artists, styles, types and titles that hold a word beginning with what was typed so far."""
+        """Artists, styles, types and titles that hold a word beginning with what was typed so far.
+
+        Artists and labels are found by their other names too ("titi" suggests TIZIANO Vecellio), and, where nothing
+        begins so, by misspelt ones.
+        """
         return self.snapshot.suggestions.of(typed, count)
+
+    def did_you_mean(self, words: str, count: int = 3) -> list[Suggestion]:
+        """The artists, else the styles and types, whose name is spelt most like some words."""
+        return self.snapshot.suggestions.closest(words, count)
 
     def same_painting(self, image: Picture) -> Match:
         """Whether the picture shows a painting of the collection: whole or a detail, from aside, framed or badly lit.

@@ -1,9 +1,7 @@
 """Which works a search may return, as typed values; never as text that a database would run."""
 
-import difflib
 import re
-import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Self
@@ -13,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from artpipe.catalog.names import Names, artist_names, label_names, labels_known_as, normalized_name
 from artpipe.errors import ArtpipeError
 from artpipe.schema import year_text
 from artpipe.vectors.nearest import Mask
@@ -21,7 +20,16 @@ LABELS = ("style", "period", "type", "school")
 
 
 class UnknownFilterValueError(ArtpipeError):
-    """No work of the collection has the value that a filter asks for."""
+    """No work of the collection has the value that a filter asks for.
+
+    Attributes:
+        column: the field of the filter.
+        similar: values that may have been meant, best first.
+    """
+
+    def __init__(self, message: str, column: str, similar: Sequence[str]) -> None:
+        super().__init__(message)
+        self.column, self.similar = column, tuple(similar)
 
 
 def _as_tuple(value: object) -> object:
@@ -59,7 +67,7 @@ class SearchFilter(BaseModel):
     period: OneOrMore = Field(default=None, description="when the work was made, such as `1550-1650`")
     type: OneOrMore = Field(default=None, description="what the work shows, such as `portrait`")
     artist: OneOrMore = Field(
-        default=None, description="part of the artist's name, accents and case aside, or an artist_id"
+        default=None, description="a name of the artist or part of it, such as `van gogh` or `Titian`, or an artist_id"
     )
     school: OneOrMore = Field(default=None, description="the artist's school, such as `Dutch`")
     technique: OneOrMore = Field(
@@ -99,8 +107,8 @@ class SearchFilter(BaseModel):
         if self.artist is not None:
             passing &= np.logical_or.reduce([_is_artist(works, value) for value in self.artist])
         if self.technique is not None:
-            parts = [folded(value) for value in self.technique]
-            passing &= works.techniques.is_any_of(lambda text: any(part in folded(text) for part in parts))
+            parts = [part for value in self.technique if (part := normalized_name(value))]
+            passing &= works.techniques.is_any_of(lambda text: any(part in normalized_name(text) for part in parts))
         if self.year_from is not None:
             passing &= works.year_to >= self.year_from
         if self.year_to is not None:
@@ -129,8 +137,8 @@ class Coded:
 
     @cached_property
     def code_of(self) -> dict[str, int]:
-        """The number of each word, by its folded form; of words that fold alike, the first."""
-        return {folded(word): code for code, word in reversed(list(enumerate(self.words)))}
+        """The number of each word as it is compared; of words that are compared alike, the first."""
+        return {normalized_name(word): code for code, word in reversed(list(enumerate(self.words)))}
 
     def is_any_of(self, passes: Callable[[str], bool]) -> Mask:
         """Which rows have a word that passes, bool (N,)."""
@@ -145,15 +153,16 @@ class FilterColumns:
     Args:
         works: the columns `style`, `period`, `type`, `school`, `artist`, `artist_id`, `technique`, `year_from` and
             `year_to`.
+        artists: what the artists are called; made of `works` alone by default.
     """
 
-    def __init__(self, works: pl.DataFrame) -> None:
+    def __init__(self, works: pl.DataFrame, artists: Names | None = None) -> None:
         self.rows = works.height
+        self.names = artists or artist_names(works)
         self._techniques = works["technique"]
         self.labels = {column: Coded.of(works[column]) for column in LABELS}
         self.artists = Coded.of(works["artist"])
         self.artist_ids = Coded.of(works["artist_id"])
-        self.folded_artists = {name: folded(name) for name in self.artists.words}
         limits = np.iinfo(np.int32)
         # An unknown year is put where no condition reaches it.
         self.year_from = works["year_from"].cast(pl.Int32).fill_null(int(limits.max)).to_numpy()
@@ -165,19 +174,6 @@ class FilterColumns:
         return Coded.of(self._techniques)
 
 
-def folded(text: str) -> str:
-    """Text without accents and case, as it is compared: `Dürer` becomes `durer`."""
-    decomposed = unicodedata.normalize("NFKD", text)
-    return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).casefold()
-
-
-def similar_names(name: str, known: list[str], count: int = 3) -> list[str]:
-    """The known names spelt most like one, accents and case aside, best first."""
-    by_folded = {folded(value): value for value in reversed(known)}
-    found = difflib.get_close_matches(folded(name), list(by_folded), n=count, cutoff=0.6)
-    return [by_folded[value] for value in found]
-
-
 def _has_label(known: Coded, column: str, labels: tuple[str, ...]) -> Mask:
     codes = [_known_label(known, column, label) for label in labels]
     if len(codes) == 1:
@@ -187,21 +183,24 @@ def _has_label(known: Coded, column: str, labels: tuple[str, ...]) -> Mask:
 
 def _known_label(known: Coded, column: str, label: str) -> int:
     """The code of the label, however the person writes it."""
-    code = known.code_of.get(folded(label))
+    names = [label, *labels_known_as(column, label)]
+    code = next((known.code_of[plain] for plain in map(normalized_name, names) if plain in known.code_of), None)
     if code is None:
         raise UnknownFilterValueError(
-            f"no work has the {column} {label!r}; choose one of: {', '.join(known.words) or '(none is known yet)'}."
+            f"no work has the {column} {label!r}; choose one of: {', '.join(known.words) or '(none is known yet)'}.",
+            column,
+            label_names(column, known.words).closest(label),
         )
     return code
 
 
 def _is_artist(works: FilterColumns, artist: str) -> Mask:
-    part = folded(artist)
-    found = works.artists.is_any_of(lambda name: part in works.folded_artists[name])
+    found = {works.names.names[number] for number in works.names.matching(artist)}
+    has_name = works.artists.is_any_of(found.__contains__)
     if artist in works.artist_ids.words:
-        found |= works.artist_ids.is_any_of(lambda artist_id: artist_id == artist)
-    if not found.any():
-        similar = similar_names(artist, works.artists.words)
+        return has_name | works.artist_ids.is_any_of(artist.__eq__)
+    if not found:
+        similar = works.names.closest(artist)
         hint = f"the closest are: {'; '.join(similar)}" if similar else "try a part of the name"
-        raise UnknownFilterValueError(f"no artist of the collection is called {artist!r}; {hint}.")
-    return found
+        raise UnknownFilterValueError(f"no artist of the collection is called {artist!r}; {hint}.", "artist", similar)
+    return has_name

@@ -12,7 +12,7 @@ import polars as pl
 
 from artpipe.lake.spreadsheet import spreadsheet_csv
 from artpipe.search.matching import Facets
-from artpipe.search.text import WordMatch
+from artpipe.search.word_query import WordMatch
 from artpipe.vectors.nearest import Positions
 
 StoredJpegs = Callable[[Sequence[str]], dict[str, bytes]]

@@ -1,15 +1,18 @@
 """Which works a request lets through, by filter and by words, and how many works each label would leave."""
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 
+from artpipe.catalog.names import Names
 from artpipe.schema import CLASSES
 from artpipe.search.filters import LABELS, FilterColumns, SearchFilter
 from artpipe.search.groups import Groups, first_of_each
 from artpipe.search.request import SearchRequest
-from artpipe.search.text import TextMatches, TextSearch, WordMatch
+from artpipe.search.text import TextMatches, TextSearch
+from artpipe.search.word_query import WordMatch
 from artpipe.vectors.nearest import Mask, Positions
 
 Facets = dict[str, list[tuple[str, int]]]
@@ -24,15 +27,16 @@ class Matcher:
         works: the table without its vectors.
         text: finds words.
         groups: the work and the artist of each row.
+        artists: returns what the artists are called.
     """
 
-    def __init__(self, works: pl.DataFrame, text: TextSearch, groups: Groups) -> None:
-        self._works, self._text, self._groups = works, text, groups
+    def __init__(self, works: pl.DataFrame, text: TextSearch, groups: Groups, artists: Callable[[], Names]) -> None:
+        self._works, self._text, self._groups, self._artists = works, text, groups, artists
 
     @cached_property
     def columns(self) -> FilterColumns:
         """The columns that filters compare."""
-        return FilterColumns(self._works)
+        return FilterColumns(self._works, self._artists())
 
     def allowed(self, where: SearchFilter | None, words: str | None) -> tuple[Mask | None, TextMatches | None]:
         """The works that pass a filter and hold every word; where none does, those that hold every word nearly so.

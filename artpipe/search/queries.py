@@ -12,12 +12,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from artpipe.catalog.names import similar_names
 from artpipe.embedding.predictions import Predictions
 from artpipe.errors import ArtpipeError
 from artpipe.images.decode import stored_copy
 from artpipe.images.reading import Picture, as_array, is_pixels, is_url, read_picture
 from artpipe.lake.paths import is_file
-from artpipe.search.filters import similar_names
 from artpipe.search.request import QueryVector
 
 if TYPE_CHECKING:

@@ -36,8 +36,8 @@ class Searcher:
         self._snapshot, self._resolve = snapshot, resolve
         self._rows = snapshot.rows.height
         groups = Groups(snapshot.rows)
-        self.text = TextSearch(lambda: snapshot.dataset, lambda: snapshot.addresses)
-        self._matcher = Matcher(snapshot.rows, self.text, groups)
+        self.text = TextSearch(lambda: snapshot.dataset, lambda: snapshot.addresses, lambda: snapshot.artist_names)
+        self._matcher = Matcher(snapshot.rows, self.text, groups, lambda: snapshot.artist_names)
         self._ranking = Ranking(groups, lambda: snapshot.index)
         self._builder = HitBuilder(snapshot.works_at)
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, cast
 
 import polars as pl
 
+from artpipe.catalog.names import Names, artist_names
 from artpipe.embedding.table import COLUMNS, EmbeddingTable, vectors_version
 from artpipe.errors import ArtpipeError
 from artpipe.images.pictures import StoredPictures
 from artpipe.lake.damage import refuse_damaged_table
+from artpipe.lake.parquet import read_table_if_exists
 from artpipe.lake.paths import EMBEDDINGS_TABLE, IMAGES_TABLE, DataLake
 from artpipe.lake.versions import NoSuchVersionError, table_versions, version_as_of
 from artpipe.models.served import served_model_id
@@ -166,9 +168,18 @@ class Snapshot:
         return self._table.row_addresses(self.version)
 
     @opened_once
+    def artist_names(self) -> Names:
+        """What the artists are called, by the catalogue's list as it is now."""
+        listed = read_table_if_exists(self.lake, "artists")
+        if listed is None:
+            return artist_names(self.rows)
+        aliases = listed.filter(pl.col("alias_of").is_not_null()).group_by("alias_of").agg("name")
+        return artist_names(self.rows, dict(aliases.iter_rows()))
+
+    @opened_once
     def suggestions(self) -> Suggestions:
         """What a person who types may mean."""
-        return Suggestions(self.rows, with_titles=self.rows.height <= IN_MEMORY_ROWS)
+        return Suggestions(self.rows, self.artist_names, with_titles=self.rows.height <= IN_MEMORY_ROWS)
 
     @opened_once
     def features(self) -> FeatureIndex:

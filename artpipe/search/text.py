@@ -1,32 +1,30 @@
-"""Full-text search over titles, artists and techniques, by LanceDB's index on the `embeddings` table.
+"""Full-text search over what the catalogue says of a work, by LanceDB's index on the `embeddings` table.
 
 The index folds accents and case and reduces English words to their stems. Works that hold every word come first; only
 when there are too few of them are misspelt words tried, and then works that hold some of the words.
+`word_query.py` makes the query of a level.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from artpipe.catalog.names import Names
 from artpipe.errors import ArtpipeError
 from artpipe.lake.lance_tables import open_lance
 from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
-from artpipe.search.filters import folded
+from artpipe.search.query_expansion import QueryExpansion
+from artpipe.search.word_query import COLUMNS, WordMatch, WordQuery, query_words
 from artpipe.vectors.nearest import Mask, Positions
 from artpipe.vectors.row_addresses import RowAddresses
 
 if TYPE_CHECKING:
     import lance
     from lance.query import FullTextQuery
-
-WEIGHTS = {"title": 2.0, "artist": 2.0, "technique": 1.0}
-"""The searched columns with their boosts; a word in a title or a name counts more than one in a technique."""
 
 _TOKENS: dict[str, Any] = {
     "base_tokenizer": "simple",
@@ -38,29 +36,6 @@ _TOKENS: dict[str, Any] = {
     "remove_stop_words": False,
     "with_position": False,
 }
-MAX_WORDS = 16
-_MIN_FUZZY_LETTERS, _MAX_FUZZY_LETTERS = 4, 40
-"""The index holds no longer words, and Lance refuses to compare those that are much longer letter by letter."""
-
-
-class WordMatch(StrEnum):
-    """How well works match the words of a query."""
-
-    ALL = "all"
-    """They hold every word."""
-    FUZZY = "fuzzy"
-    """They hold every word, or one spelt nearly so."""
-    SOME = "some"
-    """They hold some of the words, or ones spelt nearly so."""
-
-    @property
-    def description(self) -> str:
-        """The level in words, to follow "they hold"."""
-        return {
-            "all": "every word",
-            "fuzzy": "every word, or one spelt nearly so",
-            "some": "some of the words, or ones spelt nearly so",
-        }[self.value]
 
 
 class NoTextIndexError(ArtpipeError):
@@ -101,14 +76,14 @@ def build_text_index(lake: DataLake) -> dict[str, int]:
     if dataset is None:
         raise NoTextIndexError(f'nothing is embedded in {lake.root} yet; materialize "embeddings".')
     indexed = _indexed_columns(dataset)
-    for column in WEIGHTS:
+    for column in COLUMNS:
         if column not in indexed:
             dataset.create_scalar_index(column, "INVERTED", name=_name(column), **_TOKENS)
     stale = [_name(column) for column in indexed if _uncovered(dataset, column)]
     if stale:
         dataset.optimize.optimize_indices(index_names=stale)
     rows = int(dataset.count_rows())
-    return {column: rows - _uncovered(dataset, column) for column in WEIGHTS}
+    return {column: rows - _uncovered(dataset, column) for column in COLUMNS}
 
 
 class TextSearch:
@@ -117,15 +92,29 @@ class TextSearch:
     Args:
         dataset: returns the version of the table that the collection shows.
         addresses: returns where the collection's rows lie in it.
+        artists: returns what the artists of the collection are called.
     """
 
-    def __init__(self, dataset: "Callable[[], lance.LanceDataset]", addresses: Callable[[], RowAddresses]) -> None:
-        self._dataset, self._addresses = dataset, addresses
+    def __init__(
+        self,
+        dataset: "Callable[[], lance.LanceDataset]",
+        addresses: Callable[[], RowAddresses],
+        artists: Callable[[], Names],
+    ) -> None:
+        self._dataset, self._addresses, self._artists = dataset, addresses, artists
 
     @cached_property
     def is_ready(self) -> bool:
-        """Whether this version of the table has its index."""
-        return set(WEIGHTS) <= _indexed_columns(self._dataset())
+        """Whether this version of the table has its index; an older one has it of fewer columns."""
+        return "title" in self._columns
+
+    @cached_property
+    def _columns(self) -> set[str]:
+        return _indexed_columns(self._dataset())
+
+    @cached_property
+    def _expansion(self) -> QueryExpansion:
+        return QueryExpansion(self._artists())
 
     def search(
         self,
@@ -145,12 +134,12 @@ class TextSearch:
         """
         if not self.is_ready:
             raise NoTextIndexError('the words are not indexed yet; materialize "text_index".')
-        terms = query_words(words)
+        query = WordQuery(query_words(words), self._columns, self._expansion)
         positions: Positions = np.empty(0, dtype=np.int64)
         relevance: NDArray[np.float32] = np.empty(0, dtype=np.float32)
         reached = None
-        for level in levels if terms else ():
-            found, scores = self._matches(_query(terms, level))
+        for level in levels if query.words else ():
+            found, scores = self._matches(query.at(level))
             new = ~np.isin(found, positions)
             if new.any():
                 reached = level
@@ -172,41 +161,13 @@ class TextSearch:
         return positions[order], scores[order]
 
 
-def query_words(text: str) -> list[str]:
-    """The words of a query without accents and case, each once and at most 16."""
-    return list(dict.fromkeys(re.findall(r"[^\W_]+", folded(text))))[:MAX_WORDS]
-
-
-def _query(words: Sequence[str], level: WordMatch) -> "FullTextQuery":
-    """Each word in any of the columns; typed query objects, so that no word is ever read as an operator."""
-    from lance.query import BooleanQuery, MatchQuery, Occur
-
-    def edits(word: str) -> int:
-        """How many letters may be wrong; none in numbers, because 1502 is not a misspelt 1602."""
-        is_compared = _MIN_FUZZY_LETTERS <= len(word) <= _MAX_FUZZY_LETTERS
-        if level is WordMatch.ALL or word.isdigit() or not is_compared:
-            return 0
-        return 1 if len(word) <= 7 else 2
-
-    def anywhere(word: str) -> "FullTextQuery":
-        return BooleanQuery(
-            [
-                (Occur.SHOULD, MatchQuery(word, column, boost=weight, fuzziness=edits(word)))
-                for column, weight in WEIGHTS.items()
-            ]
-        )
-
-    occur = Occur.SHOULD if level is WordMatch.SOME else Occur.MUST
-    return BooleanQuery([(occur, anywhere(word)) for word in words])
-
-
 def _name(column: str) -> str:
     return f"{column}_words"
 
 
 def _indexed_columns(dataset: "lance.LanceDataset") -> set[str]:
     names = {str(index.name) for index in dataset.describe_indices()}
-    return {column for column in WEIGHTS if _name(column) in names}
+    return {column for column in COLUMNS if _name(column) in names}
 
 
 def _uncovered(dataset: "lance.LanceDataset", column: str) -> int:

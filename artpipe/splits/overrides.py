@@ -5,7 +5,6 @@ before anything is made from them. `corrections.py` applies the labels to the sp
 """
 
 import csv
-import difflib
 import io
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from datetime import datetime
 
 import polars as pl
 
+from artpipe.catalog.names import similar_names
 from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import DataLake, file_at, write_whole
 from artpipe.schema import CLASSES, TASKS
@@ -136,9 +136,8 @@ def write_same_work(files: OverrideFiles, line: Mapping[str, str]) -> None:
 
 def spelling_advice(name: str, known: Collection[str], otherwise: str) -> str:
     """Advice on an unknown name: the most similarly spelt names, or `otherwise` where none is close."""
-    by_folded = {text.casefold(): text for text in known}
-    close = difflib.get_close_matches(name.casefold(), list(by_folded), n=3, cutoff=0.6)
-    return f"the closest: {', '.join(by_folded[text] for text in close)}" if close else otherwise
+    close = similar_names(name, known)
+    return f"the closest: {', '.join(close)}" if close else otherwise
 
 
 def _label_problem(line: Mapping[str, str]) -> str | None:

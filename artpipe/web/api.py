@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from artpipe.search.predictions import sure_tasks
-from artpipe.search.text import WordMatch
+from artpipe.search.word_query import WordMatch
 from artpipe.web.app_state import AppState, State
 from artpipe.web.downloads import KINDS, Download, as_csv, as_parquet, as_sheet
 from artpipe.web.questions import PAGE_SIZE, Question, QuestionOfAddress

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from artpipe.catalog.names import labels_known_as, normalized_name
 from artpipe.search.collection import Collection, UnknownArtworkError
-from artpipe.search.filters import LABELS, folded
+from artpipe.search.filters import LABELS
 from artpipe.search.hit_builder import HIT_METADATA
-from artpipe.search.text import WordMatch
+from artpipe.search.word_query import WordMatch
 from artpipe.web.questions import PAGE_SIZE, Question, UnusableQuestionError
 from artpipe.web.tokens import Verdict
 
@@ -171,7 +172,7 @@ class Catalogue:
         """Every artist with the number of works: `artist_id`, `artist`, `works`, `initial`, by name."""
         named = self.snapshot.columns(["artist_id", "artist"]).drop_nulls()
         counted = named.group_by("artist_id").agg(pl.col("artist").first(), works=pl.len())
-        initial = pl.col("artist").map_elements(lambda name: folded(name)[:1].upper(), return_dtype=pl.String)
+        initial = pl.col("artist").map_elements(lambda name: normalized_name(name)[:1].upper(), return_dtype=pl.String)
         return counted.with_columns(initial=initial).sort("artist", "artist_id").to_dicts()
 
     def novelty(self, picture: "EncodedPicture") -> "Novelty":
@@ -194,9 +195,18 @@ class Catalogue:
         return self.collection.suggest(typed)
 
     def labels_called(self, words: str) -> "list[Suggestion]":
-        """The styles and types that are called exactly so, for visitors who typed one as words."""
-        name = folded(words.strip())
-        return [one for one in self.suggest(words) if one.kind in LABELS and folded(one.text) == name]
+        """The styles and types that are called so, for visitors who typed one as words."""
+        name = normalized_name(words)
+        return [
+            one
+            for one in self.suggest(words)
+            if one.kind in LABELS
+            and (normalized_name(one.text) == name or one.text in labels_known_as(one.kind, words))
+        ]
+
+    def did_you_mean(self, words: str) -> "list[Suggestion]":
+        """The artists, styles and types whose name is spelt most like some words."""
+        return self.collection.did_you_mean(words)
 
     def _hits(self, question: Question, picture: "EncodedPicture | None", first: int, size: int | None) -> "Hits":
         """The works from the `first` best on, at most `size` of them, or all."""

@@ -16,7 +16,7 @@ MAX_EXAMPLES = 12
 """Most works named with `like`, and with `unlike`: the mean of many vectors is similar to everything."""
 _YEAR = r"^\s*(-?[0-9]{1,4}|[0-9]{1,4}\s*[Bb]\.?\s?[Cc]\.?(\s?[Ee]\.?)?)?\s*$"
 
-_WORDS = "to be found in titles, artists and techniques"
+_WORDS = "to be found in titles, artists, techniques, locations and labels"
 _Ids = tuple[Annotated[str, Field(max_length=300)], ...]
 
 
@@ -34,7 +34,7 @@ class Question:
     """A search: by a picture's token, by works to be similar or not similar to, by words, or by filters alone.
 
     Attributes:
-        words: to be found in titles, artists and techniques.
+        words: to be found in titles, artists, techniques, locations and labels.
         image: the token of an uploaded picture, see `artpipe.web.tokens`.
         like: the ids of works that the hits should be similar to.
         unlike: the ids of works that they should not be similar to.
@@ -112,6 +112,10 @@ class Question:
         """The same without some filters, from the first page."""
         kept = {name: value for name, value in self.filters.items() if name not in names}
         return replace(self, where=SearchFilter(**kept), page=1)
+
+    def with_filter(self, name: str, value: str) -> "Question":
+        """The same with another value of a filter, from the first page."""
+        return replace(self, where=self.where.model_copy(update={name: (value,)}), page=1)
 
     def without_words(self) -> "Question":
         """The same without the words, from the first page."""

@@ -1,5 +1,6 @@
 """The context of the results page: the question, its answer, and the links that lead on."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -8,6 +9,7 @@ from artpipe.lake.paths import DataLake
 from artpipe.search.filters import UnknownFilterValueError
 from artpipe.search.predictions import sure_tasks
 from artpipe.search.text import NoTextIndexError
+from artpipe.search.word_query import WordMatch
 from artpipe.web.catalogue import Catalogue, ResultPage
 from artpipe.web.collection_summary import held_out_accuracy
 from artpipe.web.questions import Question
@@ -44,7 +46,9 @@ def results_context(
         UnknownArtworkError: a work to compare with is not in the collection.
         UnusableQuestionError: the question contradicts itself.
     """
-    found, reason = _found(catalogue, question, picture)
+    found, reason, meant = _found(catalogue, question, picture)
+    if question.words and found.word_match is not WordMatch.ALL and not reason:
+        meant = {one.text: replace(question, words=one.text, page=1) for one in catalogue.did_you_mean(question.words)}
     on_map = urlencode({"works": "|".join(str(work["artwork_id"]) for work in found.works)})
     return verdict_context(catalogue, picture, is_comparing=is_comparing) | {
         "question": question,
@@ -56,6 +60,7 @@ def results_context(
         "found": found,
         "facets": found.facets,
         "reason": reason,
+        "meant": meant,
         "labels": catalogue.labels_called(question.words) if question.words else [],
         "accuracy": held_out_accuracy(lake) if picture else {},
         "heading": heading(question, catalogue),
@@ -106,18 +111,23 @@ def _painting(catalogue: Catalogue, artwork_id: str) -> dict[str, Any]:
     return catalogue.get(work["work_id"]) if work["work_id"] in catalogue else work
 
 
-def _found(catalogue: Catalogue, question: Question, picture: "EncodedPicture | None") -> tuple[ResultPage, str]:
+def _found(
+    catalogue: Catalogue, question: Question, picture: "EncodedPicture | None"
+) -> tuple[ResultPage, str, dict[str, Question]]:
+    """The answer, why there is none, and what may have been meant."""
+    meant: dict[str, Question] = {}
     try:
-        return catalogue.search(question, picture), ""
+        return catalogue.search(question, picture), "", meant
     except UnknownFilterValueError as error:
         reason, wider = _sentence(error), question.without(*question.filters)
+        meant = {name: question.with_filter(error.column, name) for name in error.similar}
     except NoTextIndexError:
         reason, wider = _NO_TEXT_INDEX, question.without_words()
     try:
         facets = catalogue.search(wider, picture).facets
     except NoTextIndexError:
         facets = catalogue.search(wider.without_words(), picture).facets
-    return ResultPage([], 0, 1, facets, 0.0), reason
+    return ResultPage([], 0, 1, facets, 0.0), reason, meant
 
 
 def _sentence(error: ArtpipeError) -> str:

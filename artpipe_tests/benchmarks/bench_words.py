@@ -195,9 +195,7 @@ def main() -> None:
         works = fill(lake, options.gallery)
         collection = Collection.open(lake)
         collection.find("a")  # the first search opens the index
-        answers = [
-            asked(collection, query, works) for query in read_queries() if options.half in (None, query.half)
-        ]
+        answers = [asked(collection, query, works) for query in read_queries() if options.half in (None, query.half)]
     for half in sorted({answer.query.half for answer in answers}):
         of_half = [answer for answer in answers if answer.query.half == half]
         for kind in sorted({answer.query.kind for answer in of_half}):

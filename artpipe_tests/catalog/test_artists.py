@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from artpipe.catalog.artists import NotAnArtistListError, folder_of, normalized_name, parse_artist_list
+from artpipe.catalog.artists import NotAnArtistListError, folder_of, parse_artist_list
 from artpipe.schema import ARTISTS
 
 
@@ -102,11 +102,6 @@ def test_the_page_is_read_as_utf8_as_windows_1252_and_after_it_was_saved_twice()
 )
 def test_a_link_leads_to_a_folder_even_without_one_of_its_slashes(address: str, folder: str | None):
     assert folder_of(address) == folder
-
-
-def test_names_compare_without_accents_case_and_punctuation():
-    assert normalized_name("  ÖRN-ŁÓDŹ,  Åsa d'") == "orn lodz asa d"
-    assert normalized_name("Straße") == normalized_name("STRASSE")
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def test_a_search_without_a_match_prints_a_message_or_empty_json():
     [
         (["search", "p/painter/rde"], "error: the collection has no artwork 'p/painter/rde'; the closest are: p/paint"),
         (["search", "gone.jpg"], "error: gone.jpg is neither a file nor the id of an artwork"),
-        (["search", "p/painter/red", "--style", "Barok"], "error: no work has the style 'Barok'"),
+        (["search", "p/painter/red", "--style", "Barrok"], "error: no work has the style 'Barrok'"),
         (["search", "p/painter/red", "--years", "soon"], "'soon' is not a range of years"),
         (["search", "p/painter/red", "--years", "1700-1600"], "year_from 1700 is after year_to 1600"),
         (["search", "p/painter/red", "--years", "450-500 BC"], "year_from 450 BC is after year_to 500 BC"),

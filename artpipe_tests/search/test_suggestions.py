@@ -6,6 +6,7 @@ from artpipe.search.suggestions import Suggestion, Suggestions
 WORKS = pl.DataFrame(
     {
         "artist": ["DÜRER, Albrecht", "DÜRER, Albrecht", "DYCK, Anthony van", "DYCK, Anthony van", "DYCK, Anthony van"],
+        "artist_id": ["d/durer", "d/durer", "d/dyck_van", "d/dyck_van", "d/dyck_van"],
         "title": ["Young Hare", "Young Hare", "Drunken Silenus", "Madonna and Child", None],
         "style": ["Renaissance", "Renaissance", "Baroque", "Baroque", None],
         "type": ["study", "study", "portrait", "religious", None],
@@ -34,6 +35,22 @@ def texts(typed: str, count: int = 8) -> list[str]:
     ],
 )
 def test_what_is_typed_begins_a_word_and_the_commonest_comes_first(typed: str, expected: list[str]):
+    assert texts(typed) == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("van dy", ["DYCK, Anthony van"]),
+        ("anthony dyck", ["DYCK, Anthony van"]),
+        ("Albert D", ["DÜRER, Albrecht"]),
+        ("duere", ["DÜRER, Albrecht"]),
+        ("barroc", ["Baroque"]),
+        ("Dürrer", ["DÜRER, Albrecht"]),
+        ("baroqe", ["Baroque"]),
+    ],
+)
+def test_other_names_and_misspelt_ones_are_suggested_as_the_collection_writes_them(typed: str, expected: list[str]):
     assert texts(typed) == expected
 
 

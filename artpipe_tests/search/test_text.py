@@ -4,9 +4,13 @@ import polars as pl
 import pytest
 
 from artpipe.embedding.table import EmbeddingTable
+from artpipe.lake.lance_tables import open_lance
+from artpipe.lake.parquet import write_table
 from artpipe.lake.paths import DataLake
 from artpipe.search import Collection, SearchFilter
-from artpipe.search.text import NoTextIndexError, WordMatch, build_text_index, query_words
+from artpipe.search.filters import UnknownFilterValueError
+from artpipe.search.text import NoTextIndexError, build_text_index
+from artpipe.search.word_query import COLUMNS, WordMatch, query_words
 
 TITLES = {
     "a/angelico/madonna": ("ANGELICO, Fra", "Madonna and Child", "Tempera on panel"),
@@ -18,6 +22,20 @@ TITLES = {
     "v/vermeer/paintings": ("VERMEER", "The Art of Painting", "Oil on canvas"),
     "x/x/nothing": (None, None, None),
 }
+
+
+MORE = {
+    "g/gogh_van/sun": {"artist": "GOGH, Vincent van", "title": "Two Cut Sunflowers", "location": "Musée X, Vienna"},
+    "t/tiziano/violante": {"artist": "TIZIANO Vecellio", "title": "Violante", "school": "Italian"},
+    "r/raphael/self": {"artist": "RAFFAELLO Sanzio", "title": "Self-Portrait", "location": "Galleria degli Uffizi"},
+    "b/blake/archangel": {"artist": "BLAKE, William", "title": "The Archangel Raphael", "school": "English"},
+    "h/heda/pie": {"artist": "HEDA, Willem", "title": "Blackberry Pie", "school": "Dutch", "type": "still-life"},
+    "s/sisley/snow": {"artist": "SISLEY, Alfred", "title": "Snow", "style": "Impressionism", "type": "landscape"},
+    "g/goya/witches": {"artist": "GOYA, Francisco", "title": "Witches in the Air", "period": "1750-1850"},
+    "r/reni/seb": {"artist": "RENI, Guido", "title": "St Sebastian", "technique": "Oil on oak panel"},
+    "s/stubbs/bull": {"artist": "STUBBS, George", "title": "Bull Fight at Night", "location": "Royal Collection"},
+}
+"""Works with what the catalogue says beside title, artist and technique."""
 
 
 def rows(names: list[str]) -> pl.DataFrame:
@@ -42,6 +60,26 @@ def lake(tmp_path: object) -> DataLake:
     return lake
 
 
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> DataLake:
+    """A lake of works that are described in all columns; its list of artists has an alias."""
+    lake = DataLake(tmp_path_factory.mktemp("described"))
+    columns = ("artist", "title", "technique", "location", "school", "style", "type", "period")
+    told = pl.DataFrame(
+        [{"artwork_id": name} | {column: work.get(column) for column in columns} for name, work in MORE.items()],
+        schema=dict.fromkeys(("artwork_id", *columns), pl.String),
+    )
+    vectors = np.eye(len(MORE), dtype=np.float32)
+    artist_id = pl.col("artwork_id").str.replace(r"/[^/]*$", "")
+    EmbeddingTable(lake).upsert(
+        told.with_columns(artist_id=artist_id, model_id=pl.lit("m"), jpeg_sha256=pl.col("artwork_id"), vector=vectors)
+    )
+    build_text_index(lake)
+    listed = {"artist_id": ["h/heda", "~claesz"], "name": ["HEDA, Willem", "CLAESZOON"], "alias_of": [None, "h/heda"]}
+    write_table(lake.table("artists"), pl.DataFrame(listed))
+    return lake
+
+
 def found(lake: DataLake, words: str, k: int = 10, **options: object) -> list[str]:
     return Collection.open(lake).find(words, k, **options)["artwork_id"].to_list()  # pyright: ignore[reportArgumentType]
 
@@ -62,6 +100,67 @@ def found(lake: DataLake, words: str, k: int = 10, **options: object) -> list[st
 )
 def test_works_are_found_whatever_accents_case_word_form_and_small_slips(lake: DataLake, words: str, first: str):
     assert found(lake, words)[0] == first
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ("Titian", "t/tiziano/violante"),
+        ("Le Titien Violante", "t/tiziano/violante"),
+        ("tizian violent", "t/tiziano/violante"),
+        ("Raphael", "r/raphael/self"),
+        ("rafael autoportrait", "r/raphael/self"),
+        ("V. van Gogh", "g/gogh_van/sun"),
+        ("Vincent Willem van Gogh sunflowers", "g/gogh_van/sun"),
+        ("claeszoon", "h/heda/pie"),
+        ("sun flowers", "g/gogh_van/sun"),
+        ("bullfight", "s/stubbs/bull"),
+        ("black berry pie", "h/heda/pie"),
+        ("oakpanel", "r/reni/seb"),
+        ("saint sebastian", "r/reni/seb"),
+        ("the bull of the night", "s/stubbs/bull"),
+        ("whitches", "g/goya/witches"),
+        ("uffizi", "r/raphael/self"),
+        ("Wien", "g/gogh_van/sun"),
+        ("dutch", "h/heda/pie"),
+        ("stilllife", "h/heda/pie"),
+        ("nature morte", "h/heda/pie"),
+        ("impressionist landscapes", "s/sisley/snow"),
+        ("1750-1850", "g/goya/witches"),
+    ],
+)
+def test_words_are_found_as_people_write_them_in_all_that_the_catalogue_says(
+    described: DataLake, words: str, first: str
+):
+    hits = Collection.open(described).find(words, loosen=False)
+    assert hits["artwork_id"][0] == first
+
+
+@pytest.mark.parametrize("words", ["the bull in the night", "bull at night", "bull o night"])
+def test_articles_prepositions_and_single_letters_need_not_be_there(described: DataLake, words: str):
+    assert Collection.open(described).find(words, loosen=False).word_match is WordMatch.ALL
+
+
+def test_an_artist_who_is_named_comes_before_a_title_with_the_name(described: DataLake):
+    assert found(described, "raphael", k=2) == ["r/raphael/self", "b/blake/archangel"]
+    assert found(described, "archangel raphael", k=1) == ["b/blake/archangel"]
+
+
+def test_an_index_of_an_older_version_is_searched_with_the_columns_that_it_has(lake: DataLake):
+    dataset = open_lance(lake.lance_table("embeddings"))
+    for column in ("location", "school", "style", "type", "period"):
+        dataset.drop_index(f"{column}_words")
+    assert found(lake, "Rembrandt van Ryn", loosen=False) == ["r/rembrandt/night", "r/rembrandt/self"]
+    assert found(lake, "impressionism") == []
+    assert set(build_text_index(lake)) == set(COLUMNS)
+
+
+def test_words_and_filters_misspelt_lead_to_the_same_names(described: DataLake):
+    collection = Collection.open(described)
+    assert [one.text for one in collection.did_you_mean("Titan")] == ["TIZIANO Vecellio"]
+    assert [one.text for one in collection.suggest("Titan")] == ["TIZIANO Vecellio"]
+    with pytest.raises(UnknownFilterValueError, match="TIZIANO Vecellio"):
+        collection.browse(where=SearchFilter(artist="Titan"))
 
 
 def test_works_that_hold_every_word_come_before_those_that_hold_some(lake: DataLake):

@@ -84,6 +84,19 @@ def test_a_style_that_is_typed_as_words_leads_to_its_works(client: TestClient):
     assert 'Baroque is also a style: <a href="/search?style=Baroque">its 20 works</a>' in page
 
 
+def test_other_names_of_a_style_lead_to_its_works(client: TestClient):
+    assert 'href="/search?style=Baroque"' in client.get("/search", params={"words": "barocco"}).text
+    assert 'href="/search?style=Baroque"' not in client.get("/search", params={"words": "moon"}).text
+
+
+def test_misspelt_words_and_filters_offer_what_may_have_been_meant(client: TestClient):
+    of_words = client.get("/search", params={"words": "albrekt durrer", "type": "portrait"}).text
+    assert 'Did you mean <a href="/search?words=D%C3%9CRER%2C+Albrecht&amp;type=portrait">DÜRER, Albrecht</a>?' in of_words
+    of_filters = client.get("/search", params={"artist": "albrekt durrer", "words": "moon"}).text
+    assert 'Did you mean <a href="/search?words=moon&amp;artist=D%C3%9CRER%2C+Albrecht">' in of_filters
+    assert "Did you mean" not in client.get("/search", params={"words": "dürer"}).text
+
+
 def test_each_hit_offers_more_and_less_like_it_at_an_address(client: TestClient):
     page = client.get("/search", params={"words": "moon"}).text
     assert "like=m%2Fmoon%2Fwork040" in page
@@ -121,7 +134,7 @@ def test_the_pages_of_a_long_result_show_each_work_once(client: TestClient):
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ({"words": "qwerty"}, "No title, artist or technique matches these words."),
+        ({"words": "qwerty"}, "No work matches these words."),
         ({"words": "qwerty", "style": "Baroque"}, "No work matches every filter."),
         ({"style": "Cubism"}, "No work has the style"),
         ({"artist": "Nobody"}, "No artist of the collection"),

@@ -1,0 +1,173 @@
+"""The full-text query for some words: which columns they may be in, how they may be written, and which are needed.
+
+Typed query objects, so that no word is ever read as an operator.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from artpipe.catalog.names import PARTICLES, normalized_name
+from artpipe.search.query_expansion import Expansion, QueryExpansion
+
+if TYPE_CHECKING:
+    from lance.query import FullTextQuery
+
+COLUMNS = {
+    "title": 2.0,
+    "artist": 2.0,
+    "technique": 1.0,
+    "location": 1.0,
+    "school": 1.0,
+    "style": 1.0,
+    "type": 1.0,
+    "period": 1.0,
+}
+"""The searched columns with their boosts; a word in a title or a name counts more than one in a technique."""
+
+MAX_WORDS = 16
+_MIN_FUZZY_LETTERS = 4
+_COMPOUND_COLUMNS = ("title", "technique", "type")
+_MIN_PART_LETTERS = 3
+_OPTIONAL = PARTICLES | {"a", "an", "at", "by", "for", "from", "in", "on", "to", "with"}
+"""Words that a work need not hold; those that it holds make it more relevant."""
+
+
+class WordMatch(StrEnum):
+    """How well works match the words of a query."""
+
+    ALL = "all"
+    """They hold every word."""
+    FUZZY = "fuzzy"
+    """They hold every word, or one spelt nearly so."""
+    SOME = "some"
+    """They hold some of the words, or ones spelt nearly so."""
+
+    @property
+    def description(self) -> str:
+        """The level in words, to follow "they hold"."""
+        return {
+            "all": "every word",
+            "fuzzy": "every word, or one spelt nearly so",
+            "some": "some of the words, or ones spelt nearly so",
+        }[self.value]
+
+
+def query_words(text: str) -> list[str]:
+    """The words of a query without accents and case, each once and at most 16."""
+    return list(dict.fromkeys(normalized_name(text).split()))[:MAX_WORDS]
+
+
+@dataclass(frozen=True)
+class WordQuery:
+    """Words to look for.
+
+    Attributes:
+        words: as `query_words` gives them.
+        columns: those that are indexed.
+        expansion: gives other words for them.
+    """
+
+    words: Sequence[str]
+    columns: Collection[str]
+    expansion: QueryExpansion
+
+    def at(self, level: WordMatch) -> "FullTextQuery":
+        """The query for works that match so well."""
+        from lance.query import BooleanQuery, Occur
+
+        expansions = self.expansion.of(self.words, is_fuzzy=level is not WordMatch.ALL)
+        expanded = {place: one for one in expansions for place in range(one.first, one.last)}
+        needed = [place for place in range(len(self.words)) if place in expanded or not _is_optional(self.words[place])]
+        needed = needed or list(range(len(self.words)))
+        occur = Occur.SHOULD if level is WordMatch.SOME else Occur.MUST
+        clauses: list[tuple[Occur, FullTextQuery]] = []
+        for place, word in enumerate(self.words):
+            if place in expanded:
+                if place == expanded[place].first:
+                    clauses.append((occur, self._expanded(expanded[place], level)))
+            elif place in needed:
+                clauses.append((occur, self._written(place, level)))
+            elif level is not WordMatch.SOME:
+                clauses.append((Occur.SHOULD, _any_of(self._in_each_column(word, 0))))
+        return BooleanQuery(clauses)
+
+    def _expanded(self, one: Expansion, level: WordMatch) -> "FullTextQuery":
+        """The words themselves, or another name for what they name."""
+        from lance.query import BooleanQuery, Occur
+
+        places = [place for place in range(one.first, one.last) if not _is_optional(self.words[place])]
+        literal = BooleanQuery(
+            [(Occur.MUST, self._written(place, level)) for place in places or range(one.first, one.last)]
+        )
+        named = (_all_words(text, column) for column, text in one.alternatives if column in self.columns)
+        return _any_of([literal, *named])
+
+    def _written(self, place: int, level: WordMatch) -> "FullTextQuery":
+        """A word in any column: as it is, as another is written for it, as a part of a compound, or as one."""
+        word = self.words[place]
+        if level is WordMatch.ALL:
+            ways = list(self._in_each_column(word, 0))
+        else:
+            ways = [way for form in _singulars(word) for way in self._in_each_column(form, _edits(form))]
+        for other in self.expansion.equal_words(word):
+            ways += self._in_each_column(other, 0)
+        columns = [column for column in _COMPOUND_COLUMNS if column in self.columns]
+        for joined in self._joined(place):
+            ways += [_all_words(joined, column) for column in columns]
+        for parts in _split(word):
+            ways += [_all_words(parts, column) for column in columns]
+        return _any_of(ways)
+
+    def _in_each_column(self, word: str, edits: int) -> "Iterator[FullTextQuery]":
+        from lance.query import MatchQuery
+
+        for column, boost in COLUMNS.items():
+            if column in self.columns:
+                yield MatchQuery(word, column, boost=boost, fuzziness=edits)
+
+    def _joined(self, place: int) -> Iterator[str]:
+        """`sunflowers` for either of `sun flowers`."""
+        for first in (place - 1, place):
+            pair = self.words[max(first, 0) : first + 2]
+            if len(pair) == 2 and all(len(word) >= _MIN_PART_LETTERS for word in pair):
+                yield "".join(pair)
+
+
+def _is_optional(word: str) -> bool:
+    return word in _OPTIONAL or (len(word) == 1 and not word.isdigit())
+
+
+def _edits(word: str) -> int:
+    """How many letters may be wrong; none in numbers, because 1502 is not a misspelt 1602."""
+    if word.isdigit() or len(word) < _MIN_FUZZY_LETTERS:
+        return 0
+    return 1 if len(word) <= 7 else 2
+
+
+def _singulars(word: str) -> Iterator[str]:
+    """A word, and what it is without a plural's ending: the words of a query with edits are compared as they are."""
+    yield word
+    for ending in ("s", "es"):
+        if word.endswith(ending) and len(word) > _MIN_FUZZY_LETTERS:
+            yield word.removesuffix(ending)
+
+
+def _split(word: str) -> Iterator[str]:
+    """`sun flowers` for `sunflowers`, and every other way to cut it."""
+    if word.isalpha():
+        for cut in range(_MIN_PART_LETTERS, len(word) - _MIN_PART_LETTERS + 1):
+            yield f"{word[:cut]} {word[cut:]}"
+
+
+def _all_words(words: str, column: str) -> "FullTextQuery":
+    from lance.query import FullTextOperator, MatchQuery
+
+    return MatchQuery(words, column, boost=COLUMNS[column], operator=FullTextOperator.AND)
+
+
+def _any_of(queries: "Sequence[FullTextQuery] | Iterator[FullTextQuery]") -> "FullTextQuery":
+    from lance.query import BooleanQuery, Occur
+
+    return BooleanQuery([(Occur.SHOULD, query) for query in queries])
