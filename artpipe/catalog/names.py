@@ -94,13 +94,15 @@ class _Called:
         before, _, after = (normalized_name(part) for part in name.partition(","))
         natural = [*after.split(), *before.split()]
         words = _significant(natural)
-        self.words.update(words, natural, (first + last for first, last in itertools.pairwise(natural)))
+        joined = {first + last: last for first, last in itertools.pairwise(natural)}
+        self.words.update(words, natural, joined)
         self.forms.add(frozenset(word for word in words if len(word) > 1) or frozenset(words))
         self.spellings |= {f"{before} {after}".strip(), " ".join(natural)}
         self.spellings.add(" ".join(word for word in natural if word not in PARTICLES))
         capitals = " ".join(word for word in name.split() if word.isupper() and len(word) > 1)
         key = before.split() if after else normalized_name(capitals).split()
-        self.keys.update(_significant(key) if key else words if len(words) == 1 else ())
+        keys = set(_significant(key) if key else words if len(words) == 1 else ())
+        self.keys |= keys | {one for one, last in joined.items() if last in keys}
 
     def is_named_by(self, words: Iterable[str]) -> bool:
         """Whether words that it is called by name it, and not only give one of its first names."""

@@ -35,7 +35,9 @@ def search(
     style: Annotated[str | None, typer.Option(help="Only this style, such as `Baroque`.")] = None,
     type_: Annotated[str | None, typer.Option("--type", help="Only this type, such as `portrait`.")] = None,
     period: Annotated[str | None, typer.Option(help="Only this period, such as `1550-1650`.")] = None,
-    artist: Annotated[str | None, typer.Option(help="Only artists who are called so, such as `van gogh` or `Titian`.")] = None,
+    artist: Annotated[
+        str | None, typer.Option(help="Only artists who are called so, such as `van gogh` or `Titian`.")
+    ] = None,
     technique: Annotated[str | None, typer.Option(help="Only techniques with this in them, such as `copper`.")] = None,
     years: Annotated[
         str | None, typer.Option(metavar="FROM-TO", help="Only these years: `1600-1650`, `1600-`, `500-450 BC`.")

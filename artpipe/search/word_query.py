@@ -6,6 +6,7 @@ Typed query objects, so that no word is ever read as an operator.
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
 from artpipe.catalog.names import PARTICLES, normalized_name
@@ -28,7 +29,9 @@ COLUMNS = {
 
 MAX_WORDS = 16
 _MIN_FUZZY_LETTERS = 4
+_MIN_LETTERS_OF_TWO_EDITS = 7
 _COMPOUND_COLUMNS = ("title", "technique", "type")
+_MISSPELT_COLUMNS = ("title", "artist", "location")
 _MIN_PART_LETTERS = 3
 _OPTIONAL = PARTICLES | {"a", "an", "at", "by", "for", "from", "in", "on", "to", "with"}
 """Words that a work need not hold; those that it holds make it more relevant."""
@@ -107,10 +110,10 @@ class WordQuery:
     def _written(self, place: int, level: WordMatch) -> "FullTextQuery":
         """A word in any column: as it is, as another is written for it, as a part of a compound, or as one."""
         word = self.words[place]
-        if level is WordMatch.ALL:
-            ways = list(self._in_each_column(word, 0))
-        else:
-            ways = [way for form in _singulars(word) for way in self._in_each_column(form, _edits(form))]
+        edits = 0 if level is WordMatch.ALL else _edits(word)
+        ways = list(self._in_each_column(word, edits))
+        if level is WordMatch.FUZZY and word.isalpha() and len(word) > _MIN_FUZZY_LETTERS:
+            ways += self._in_each_column(_one_edit(word), 0, _MISSPELT_COLUMNS)
         for other in self.expansion.equal_words(word):
             ways += self._in_each_column(other, 0)
         columns = [column for column in _COMPOUND_COLUMNS if column in self.columns]
@@ -120,12 +123,12 @@ class WordQuery:
             ways += [_all_words(parts, column) for column in columns]
         return _any_of(ways)
 
-    def _in_each_column(self, word: str, edits: int) -> "Iterator[FullTextQuery]":
+    def _in_each_column(self, words: str, edits: int, columns: Collection[str] = COLUMNS) -> "Iterator[FullTextQuery]":
         from lance.query import MatchQuery
 
-        for column, boost in COLUMNS.items():
+        for column in columns:
             if column in self.columns:
-                yield MatchQuery(word, column, boost=boost, fuzziness=edits)
+                yield MatchQuery(words, column, boost=COLUMNS[column], fuzziness=edits)
 
     def _joined(self, place: int) -> Iterator[str]:
         """`sunflowers` for either of `sun flowers`."""
@@ -143,15 +146,21 @@ def _edits(word: str) -> int:
     """How many letters may be wrong; none in numbers, because 1502 is not a misspelt 1602."""
     if word.isdigit() or len(word) < _MIN_FUZZY_LETTERS:
         return 0
-    return 1 if len(word) <= 7 else 2
+    return 1 if len(word) < _MIN_LETTERS_OF_TWO_EDITS else 2
 
 
-def _singulars(word: str) -> Iterator[str]:
-    """A word, and what it is without a plural's ending: the words of a query with edits are compared as they are."""
-    yield word
-    for ending in ("s", "es"):
-        if word.endswith(ending) and len(word) > _MIN_FUZZY_LETTERS:
-            yield word.removesuffix(ending)
+def _one_edit(word: str) -> str:
+    """All texts that differ from a word by one letter, or by two swapped ones: they are reduced to stems, as words are.
+
+    Source: Peter Norvig, "How to Write a Spelling Corrector" (2007).
+    """
+    cuts = [(word[:place], word[place:]) for place in range(len(word) + 1)]
+    edited = {first + rest[1:] for first, rest in cuts if rest}
+    edited |= {first + rest[1] + rest[0] + rest[2:] for first, rest in cuts if len(rest) > 1}
+    for letter in ascii_lowercase:
+        edited |= {first + letter + rest for first, rest in cuts}
+        edited |= {first + letter + rest[1:] for first, rest in cuts if rest}
+    return " ".join(sorted(edited - {word}))
 
 
 def _split(word: str) -> Iterator[str]:

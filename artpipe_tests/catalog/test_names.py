@@ -123,6 +123,7 @@ def test_names_are_found_among_other_words_the_longest_first(artists: Names):
         ("antoon van dijck", ["DYCK, Sir Anthony van"])
     ]
     assert named(artists, "raphael titian") == [("raphael", ["RAFFAELLO Sanzio"]), ("titian", ["TIZIANO Vecellio"])]
+    assert named(artists, "almatadema spring") == [("almatadema", ["ALMA-TADEMA, Lawrence"])]
     assert named(artists, "rapheal madonna") == []
     assert named(artists, "rapheal madonna", is_fuzzy=True) == [("rapheal", ["RAFFAELLO Sanzio"])]
 

@@ -33,6 +33,7 @@ MORE = {
     "s/sisley/snow": {"artist": "SISLEY, Alfred", "title": "Snow", "style": "Impressionism", "type": "landscape"},
     "g/goya/witches": {"artist": "GOYA, Francisco", "title": "Witches in the Air", "period": "1750-1850"},
     "r/reni/seb": {"artist": "RENI, Guido", "title": "St Sebastian", "technique": "Oil on oak panel"},
+    "w/waterhou/shalott": {"artist": "WATERHOUSE, John", "title": "The Lady of Shalott, after an Annunciation"},
     "s/stubbs/bull": {"artist": "STUBBS, George", "title": "Bull Fight at Night", "location": "Royal Collection"},
 }
 """Works with what the catalogue says beside title, artist and technique."""
@@ -120,6 +121,9 @@ def test_works_are_found_whatever_accents_case_word_form_and_small_slips(lake: D
         ("saint sebastian", "r/reni/seb"),
         ("the bull of the night", "s/stubbs/bull"),
         ("whitches", "g/goya/witches"),
+        ("anunciation", "w/waterhou/shalott"),
+        ("lady of shallot", "w/waterhou/shalott"),
+        ("shaltot layd", "w/waterhou/shalott"),
         ("uffizi", "r/raphael/self"),
         ("Wien", "g/gogh_van/sun"),
         ("dutch", "h/heda/pie"),

@@ -91,7 +91,9 @@ def test_other_names_of_a_style_lead_to_its_works(client: TestClient):
 
 def test_misspelt_words_and_filters_offer_what_may_have_been_meant(client: TestClient):
     of_words = client.get("/search", params={"words": "albrekt durrer", "type": "portrait"}).text
-    assert 'Did you mean <a href="/search?words=D%C3%9CRER%2C+Albrecht&amp;type=portrait">DÜRER, Albrecht</a>?' in of_words
+    assert (
+        'Did you mean <a href="/search?words=D%C3%9CRER%2C+Albrecht&amp;type=portrait">DÜRER, Albrecht</a>?' in of_words
+    )
     of_filters = client.get("/search", params={"artist": "albrekt durrer", "words": "moon"}).text
     assert 'Did you mean <a href="/search?words=moon&amp;artist=D%C3%9CRER%2C+Albrecht">' in of_filters
     assert "Did you mean" not in client.get("/search", params={"words": "dürer"}).text
