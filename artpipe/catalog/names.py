@@ -2,7 +2,7 @@
 
 `names.tsv` beside this file has the variants: one line is a kind (`artist`, or the column that has the name) and the
 names of one artist, style, school, type or place, separated by `|`; the first is the one that most catalogues use.
-Capitals, or a comma, mark the part of a name that is enough alone: `Antonio ALLEGRI`, `Allegri, Antonio`.
+Capitals, or a comma, mark the part of an artist's name that is enough alone: `Antonio ALLEGRI`, `Allegri, Antonio`.
 `artpipe.search` reads the artist filter, the words of a search and suggestions with it.
 """
 
@@ -78,36 +78,50 @@ class _Called:
 
     Attributes:
         words: all words of all of its names, and neighbouring ones written together.
-        keys: words that are enough to name it.
-        forms: the words of each name.
+        keys: words, each set of which is enough to name it.
+        surnames: words that name it beside another word of its names, or in a text that nothing else explains.
         spellings: each name as it is typed: as it is written, first names first, without particles.
     """
 
     words: set[str] = field(default_factory=set)
-    keys: set[str] = field(default_factory=set)
-    forms: set[frozenset[str]] = field(default_factory=set)
+    keys: set[frozenset[str]] = field(default_factory=set)
+    surnames: set[frozenset[str]] = field(default_factory=set)
     spellings: set[str] = field(default_factory=set)
 
-    def add(self, name: str) -> None:
-        """Add one of its names."""
+    def add(self, name: str, *, is_marked: bool = False) -> None:
+        """Add one of its names.
+
+        Args:
+            name: in any form.
+            is_marked: whether capitals, or a comma, mark the part that is enough alone.
+        """
         name = _without_remarks(name)
         before, _, after = (normalized_name(part) for part in name.partition(","))
         natural = [*after.split(), *before.split()]
+        if not natural:
+            return
         words = _significant(natural)
-        joined = {first + last: last for first, last in itertools.pairwise(natural)}
-        self.words.update(words, natural, joined)
-        self.forms.add(frozenset(word for word in words if len(word) > 1) or frozenset(words))
+        self.words.update(words, natural, map("".join, itertools.pairwise(natural)))
         self.spellings |= {f"{before} {after}".strip(), " ".join(natural)}
         self.spellings.add(" ".join(word for word in natural if word not in PARTICLES))
-        capitals = " ".join(word for word in name.split() if word.isupper() and len(word) > 1)
-        key = before.split() if after else normalized_name(capitals).split()
-        keys = set(_significant(key) if key else words if len(words) == 1 else ())
-        self.keys |= keys | {one for one, last in joined.items() if last in keys}
+        self.keys |= {_long(words), frozenset(["".join(natural)])}
+        if after:
+            self.surnames |= {_long(_significant(before.split())), frozenset([before.replace(" ", "")])}
+        capitals = normalized_name(" ".join(word for word in name.split() if word.isupper())).split()
+        if is_marked and (after or capitals):
+            marked = before.split() if after else capitals
+            self.keys |= {_long(_significant(marked)), frozenset(["".join(marked)])}
 
-    def is_named_by(self, words: Iterable[str]) -> bool:
+    def is_named_by(self, words: Iterable[str], *, is_fuzzy: bool) -> bool:
         """Whether words that it is called by name it, and not only give one of its first names."""
-        held = set(words)
-        return not held.isdisjoint(self.keys) or any(form <= held for form in self.forms)
+        held = frozenset(words)
+        is_enough = is_fuzzy or len(held) > 1
+        return any(key <= held for key in self.keys) or (is_enough and any(key <= held for key in self.surnames))
+
+
+def _long(words: Sequence[str]) -> frozenset[str]:
+    """The words of more than one letter, where there are any."""
+    return frozenset(word for word in words if len(word) > 1) or frozenset(words)
 
 
 @dataclass(frozen=True)
@@ -130,24 +144,32 @@ class Names:
 
     Args:
         names: the name of each, as the collection writes it.
-        others: further names of each, such as the aliases of the catalogue and `names.tsv` have them.
+        others: further names of each, such as the aliases of the catalogue.
+        marked: names of each as `names.tsv` has those of artists.
     """
 
-    def __init__(self, names: Sequence[str], others: Iterable[Iterable[str]]) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        others: Sequence[Iterable[str]],
+        marked: Sequence[Iterable[str]] | None = None,
+    ) -> None:
         self.names = list(names)
         self._called: list[_Called] = []
         self._numbers: dict[str, set[int]] = {}
-        for number, (name, further) in enumerate(zip(names, others, strict=True)):
+        for number, name in enumerate(names):
             called = _Called()
-            for one in (name, *further):
+            for one in (name, *others[number]):
                 called.add(one)
+            for one in marked[number] if marked else ():
+                called.add(one, is_marked=True)
             self._called.append(called)
             for word in called.words:
                 self._numbers.setdefault(word, set()).add(number)
 
     def spellings(self, number: int) -> set[str]:
         """The names of one, normalized, as people type them."""
-        return self._called[number].spellings - {""}
+        return self._called[number].spellings
 
     def matching(self, text: str) -> list[int]:
         """Those whose names hold every word of a text: as a word or an initial, else as a beginning, else as a part."""
@@ -204,7 +226,7 @@ class Names:
             close = [self._words_like(word) for word in named]
             found = self._all_of({n for word in like for n in self._numbers[word]} for like in close)
             spelt = {word for like in close for word in like}
-        numbers = tuple(number for number in found if self._called[number].is_named_by(spelt))
+        numbers = tuple(number for number in found if self._called[number].is_named_by(spelt, is_fuzzy=is_fuzzy))
         return Span(first, last, numbers) if numbers else None
 
     def _holding(self, words: Sequence[str]) -> list[int]:
@@ -254,12 +276,11 @@ def artist_names(works: pl.DataFrame, aliases: Mapping[str, Sequence[str]] | Non
     """
     named = works.select("artist", "artist_id").filter(pl.col("artist").is_not_null()).unique()
     by_name = dict(named.group_by("artist").agg("artist_id").sort("artist").iter_rows())
-    others: list[list[str]] = []
-    for name, ids in by_name.items():
-        known = [one for one in ids if one]
-        from_catalogue = [other for one in known for other in (_folder_name(one), *(aliases or {}).get(one, ()))]
-        others.append([*from_catalogue, *_artist_variants().get(_all_words(name), ())])
-    return Names(list(by_name), others)
+    others = [
+        [other for one in ids if one for other in (_folder_name(one, name), *(aliases or {}).get(one, ()))]
+        for name, ids in by_name.items()
+    ]
+    return Names(list(by_name), others, [_artist_variants().get(_all_words(name), ()) for name in by_name])
 
 
 def label_names(column: str, labels: Sequence[str]) -> Names:
@@ -268,9 +289,14 @@ def label_names(column: str, labels: Sequence[str]) -> Names:
     return Names(labels, [others.get(normalized_name(label), ()) for label in labels])
 
 
-def _folder_name(artist_id: str) -> str:
-    """The name in an `artist_id`: `raphael` of `r/raphael`."""
-    return " ".join(re.findall(r"[^\W\d_]{2,}", artist_id))
+def _folder_name(artist_id: str, name: str) -> str:
+    """The words of a folder that the name lacks: `raphael` of `r/raphael`, but not `caravagg` of `c/caravagg`.
+
+    A folder in it tells members of a family apart: `father`, `son`.
+    """
+    own = normalized_name(name).split()
+    words = re.findall(r"[^\W\d_]{2,}", "/".join(artist_id.split("/")[:2]))
+    return " ".join(word for word in words if not any(other.startswith(normalized_name(word)) for other in own))
 
 
 @cache

@@ -33,6 +33,8 @@ _MIN_LETTERS_OF_TWO_EDITS = 7
 _COMPOUND_COLUMNS = ("title", "technique", "type")
 _MISSPELT_COLUMNS = ("title", "artist", "location")
 _MIN_PART_LETTERS = 3
+_MAX_LETTERS = 24
+"""A longer word is looked for as it is: it would be cut, and misspelt, in too many ways."""
 _OPTIONAL = PARTICLES | {"a", "an", "at", "by", "for", "from", "in", "on", "to", "with"}
 """Words that a work need not hold; those that it holds make it more relevant."""
 
@@ -112,7 +114,7 @@ class WordQuery:
         word = self.words[place]
         edits = 0 if level is WordMatch.ALL else _edits(word)
         ways = list(self._in_each_column(word, edits))
-        if level is WordMatch.FUZZY and word.isalpha() and len(word) > _MIN_FUZZY_LETTERS:
+        if level is WordMatch.FUZZY and word.isalpha() and _MIN_FUZZY_LETTERS < len(word) <= _MAX_LETTERS:
             ways += self._in_each_column(_one_edit(word), 0, _MISSPELT_COLUMNS)
         for other in self.expansion.equal_words(word):
             ways += self._in_each_column(other, 0)
@@ -165,7 +167,7 @@ def _one_edit(word: str) -> str:
 
 def _split(word: str) -> Iterator[str]:
     """`sun flowers` for `sunflowers`, and every other way to cut it."""
-    if word.isalpha():
+    if word.isalpha() and len(word) <= _MAX_LETTERS:
         for cut in range(_MIN_PART_LETTERS, len(word) - _MIN_PART_LETTERS + 1):
             yield f"{word[:cut]} {word[cut:]}"
 

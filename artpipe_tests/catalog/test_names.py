@@ -128,9 +128,25 @@ def test_names_are_found_among_other_words_the_longest_first(artists: Names):
     assert named(artists, "rapheal madonna", is_fuzzy=True) == [("rapheal", ["RAFFAELLO Sanzio"])]
 
 
-@pytest.mark.parametrize("text", ["antonio", "roger", "pasture", "christen", "the of van", "p"])
+@pytest.mark.parametrize("text", ["antonio", "roger", "pasture", "christen", "the of van", "p", "albrecht", "niemand"])
 def test_a_first_name_or_a_part_of_a_variant_alone_names_nobody_among_other_words(artists: Names, text: str):
     assert named(artists, text) == []
+
+
+def test_a_surname_that_only_an_alias_has_is_meant_beside_another_name_or_where_nothing_else_is(artists: Names):
+    meant = ["NEWMAN, Unheard-Of"]
+    for text in ("ludwig niemand", "l niemand"):
+        assert named(artists, text) == [(text, meant)]
+    assert named(artists, "niemand") == []
+    assert named(artists, "niemand", is_fuzzy=True) == [("niemand", meant)]
+
+
+def test_words_of_a_folder_that_tell_a_family_apart_are_no_names():
+    works = pl.DataFrame(
+        {"artist_id": ["o/oudry/father", "c/caravagg"], "artist": ["OUDRY, Jean-Baptiste", "CARAVAGGIO"]}
+    )
+    names = artist_names(works)
+    assert names.matching("father") == names.spans(["father"]) == names.spans(["saint", "sebastian"]) == []
 
 
 def test_an_artist_of_another_catalogue_has_the_variants_too():

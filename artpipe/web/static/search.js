@@ -133,7 +133,9 @@ for (const box of document.querySelectorAll('[data-suggest]')) {
       box.list.replaceChildren(...suggestions.map((one) => {
         const option = document.createElement('option');
         option.value = one.text;
-        option.label = `${one.text} (${one.kind}, ${one.works})`;
+        const label = `${one.text} (${one.kind}, ${one.works})`;
+        // Browsers hide an option that lacks what was typed: "Titian" suggests TIZIANO Vecellio.
+        option.label = label.toLowerCase().includes(box.value.toLowerCase()) ? label : `${box.value}: ${label}`;
         return option;
       }));
     }, 150);
