@@ -62,10 +62,17 @@ def _labels(column: str) -> Names:
 
 
 def _others(names: Names, span: Span, words: Sequence[str]) -> list[str]:
-    """The names in the table that lack a word of the query; those that have all are found by their words."""
-    typed = set(words[span.first : span.last])
-    named = (normalized_name(names.names[number]) for number in span.numbers)
-    return [name for name in named if not typed <= set(name.split())]
+    """What is named by a whole name, as `leonardo` is, or by words that its name in the table lacks.
+
+    Works by `BELLINI, Giovanni` are found by the word `bellini` without this.
+    """
+    typed = words[span.first : span.last]
+    named = ((number, normalized_name(names.names[number])) for number in span.numbers)
+    return [
+        name
+        for number, name in named
+        if " ".join(typed) in names.spellings(number) or not set(typed) <= set(name.split())
+    ]
 
 
 def _apart(expansions: Iterable[Expansion]) -> list[Expansion]:

@@ -23,8 +23,9 @@ def test_of_names_that_share_a_word_the_longest_is_meant(expansion: QueryExpansi
     assert ("location", "london") in expansion.of(["londres"])[0].alternatives
 
 
-def test_words_that_are_in_the_table_need_no_other(expansion: QueryExpansion):
-    assert expansion.of(["karl", "bauer", "vienna"]) == []
+def test_words_of_a_name_in_the_table_need_no_other_but_a_whole_name_means_the_artist(expansion: QueryExpansion):
+    assert expansion.of(["bauer", "landscapist"]) == []
+    assert expansion.of(["karl", "bauer"]) == [Expansion(0, 2, (("artist", "bauer karl"),))]
 
 
 def test_words_have_other_spellings(expansion: QueryExpansion):

@@ -29,6 +29,8 @@ MORE = {
     "t/tiziano/violante": {"artist": "TIZIANO Vecellio", "title": "Violante", "school": "Italian"},
     "r/raphael/self": {"artist": "RAFFAELLO Sanzio", "title": "Self-Portrait", "location": "Galleria degli Uffizi"},
     "b/blake/archangel": {"artist": "BLAKE, William", "title": "The Archangel Raphael", "school": "English"},
+    "r/rembrand/night": {"artist": "REMBRANDT Harmenszoon van Rijn", "title": "Night"},
+    "b/bol/rembrandt": {"artist": "BOL, Ferdinand", "title": "Rembrandt"},
     "h/heda/pie": {"artist": "HEDA, Willem", "title": "Blackberry Pie", "school": "Dutch", "type": "still-life"},
     "s/sisley/snow": {"artist": "SISLEY, Alfred", "title": "Snow", "style": "Impressionism", "type": "landscape"},
     "g/goya/witches": {"artist": "GOYA, Francisco", "title": "Witches in the Air", "period": "1750-1850"},
@@ -147,6 +149,7 @@ def test_articles_prepositions_and_single_letters_need_not_be_there(described: D
 
 def test_an_artist_who_is_named_comes_before_a_title_with_the_name(described: DataLake):
     assert found(described, "raphael", k=2) == ["r/raphael/self", "b/blake/archangel"]
+    assert found(described, "rembrandt", k=2) == ["r/rembrand/night", "b/bol/rembrandt"]
     assert found(described, "archangel raphael", k=1) == ["b/blake/archangel"]
 
 
