@@ -64,8 +64,11 @@ def search(
             _write_file(write, path)
     if as_json:
         print_json(hits.to_dicts())
-    else:
+    elif not hits.is_empty():
         _show_hits(query, hits.to_polars())
+    else:
+        meant = " or ".join(one.text for one in collection.did_you_mean(text)) if text else ""
+        message_console().print("No work matches every filter." + (f" Did you mean {meant}?" if meant else ""))
 
 
 def predict(
@@ -181,9 +184,6 @@ def _show_hits(query: str, hits: "pl.DataFrame") -> None:
     from rich.markup import escape
     from rich.table import Column, Table
 
-    if hits.is_empty():
-        message_console().print("No work matches every filter.")
-        return
     artwork_id = Column("artwork_id", no_wrap=True, overflow="fold")  # it is copied into the next command
     columns = ("", "similarity", "work", "date", "style", "type", artwork_id)
     table = Table(*columns, title=f"Most similar to {escape(query)}")

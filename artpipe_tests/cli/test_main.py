@@ -15,6 +15,7 @@ from artpipe.cli.main import app
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import DataLake, write_whole
+from artpipe.search.text import build_text_index
 
 COLOURS = [f"p/painter/{name}" for name in ("red", "orange", "blue")]
 VECTORS = pl.Series([[1, 0, 0], [0.8, 0.6, 0], [0, 0, 1]], dtype=pl.Array(pl.Float32, 3))
@@ -121,6 +122,14 @@ def test_hits_are_written_to_the_files_that_are_named(tmp_path: Path):
 def test_a_search_without_a_match_prints_a_message_or_empty_json():
     assert "No work matches every filter" in run("search", "p/painter/red", "--years", "1900-").stderr
     assert found(run("search", "p/painter/red", "--years", "1900-", "--json")) == []
+
+
+def test_words_that_no_work_has_bring_up_the_names_that_may_have_been_meant(lake: DataLake):
+    build_text_index(lake)
+    asked = run("search", "p/painter/red", "--text", "peter panter", "--style", "Rococo").stderr
+    assert "No work matches every filter. Did you mean PAINTER, Péter?" in asked
+    assert "Did you mean" not in run("search", "p/painter/red", "--text", "xylophone").stderr
+    assert found(run("search", "p/painter/blue", "--artist", "peter painter", "--json")) == COLOURS[1::-1]
 
 
 @pytest.mark.usefixtures("lake")
