@@ -95,6 +95,7 @@ class _Called:
             name: in any form.
             is_marked: whether capitals, or a comma, mark the part that is enough alone.
         """
+        self.words.update(name_words(name))
         name = _without_remarks(name)
         before, _, after = (normalized_name(part) for part in name.partition(","))
         natural = [*after.split(), *before.split()]
@@ -329,5 +330,5 @@ def _all_words(name: str) -> frozenset[str]:
 
 
 def _without_remarks(name: str) -> str:
-    """A name without what stands in brackets, and without years."""
-    return re.sub(r"\([^)]*\)|\d{3,}", " ", name)
+    """A name without what stands in brackets, such as years."""
+    return re.sub(r"\([^)]*\)", " ", name)

@@ -155,6 +155,7 @@ def test_an_artist_of_another_catalogue_has_the_variants_too():
     assert [names.names[number] for number in names.matching("Vincent Willem van Gogh")] == [
         "Vincent van Gogh (Dutch, 1853-1890)"
     ]
+    assert names.matching("dutch van gogh") == names.matching("van gogh")
     assert [names.names[number] for number in names.matching("Le Titien")] == ["Titian"]
 
 
