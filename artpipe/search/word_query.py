@@ -114,7 +114,7 @@ class WordQuery:
         word = self.words[place]
         edits = 0 if level is WordMatch.ALL else _edits(word)
         ways = list(self._in_each_column(word, edits))
-        if level is WordMatch.FUZZY and word.isalpha() and _MIN_FUZZY_LETTERS < len(word) <= _MAX_LETTERS:
+        if edits and level is WordMatch.FUZZY and word.isalpha() and len(word) > _MIN_FUZZY_LETTERS:
             ways += self._in_each_column(_one_edit(word), 0, _MISSPELT_COLUMNS)
         for other in self.expansion.equal_words(word):
             ways += self._in_each_column(other, 0)
@@ -146,7 +146,7 @@ def _is_optional(word: str) -> bool:
 
 def _edits(word: str) -> int:
     """How many letters may be wrong; none in numbers, because 1502 is not a misspelt 1602."""
-    if word.isdigit() or len(word) < _MIN_FUZZY_LETTERS:
+    if word.isdigit() or not _MIN_FUZZY_LETTERS <= len(word) <= _MAX_LETTERS:
         return 0
     return 1 if len(word) < _MIN_LETTERS_OF_TWO_EDITS else 2
 

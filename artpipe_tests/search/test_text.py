@@ -213,7 +213,7 @@ def test_a_word_that_is_there_is_not_read_as_another(lake: DataLake):
     assert found(lake, "night", k=1) == ["r/rembrandt/night"]
 
 
-@pytest.mark.parametrize("words", ["", "  ", "?!*", "xylophone"])
+@pytest.mark.parametrize("words", ["", "  ", "?!*", "xylophone", "x" * 3000])
 def test_words_that_nothing_holds_find_nothing(lake: DataLake, words: str):
     hits = Collection.open(lake).find(words)
     assert hits.is_empty()
