@@ -1,5 +1,9 @@
-"""The real graph on a small gallery, a few drawn steps: what is called fresh comes out the same when made anew."""
+"""The real graph on a small gallery, a few drawn steps: what is called fresh comes out the same when made anew.
 
+`REAL_LINEAGE_EXAMPLES=3 REAL_LINEAGE_STEPS=20` makes a long run, `--hypothesis-seed=7` another one.
+"""
+
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +28,10 @@ from artpipe_tests.orchestration.test_change_matrix import (
     one_painting_withdrawn,
     two_works_joined,
 )
+
+EXAMPLES = int(os.environ.get("REAL_LINEAGE_EXAMPLES", "2"))
+STEPS = int(os.environ.get("REAL_LINEAGE_STEPS", "4"))
+IS_LONG = "REAL_LINEAGE_EXAMPLES" in os.environ
 
 MADE_ANEW = "artworks, wanted_images, splits, embeddings, text_index, search_index, novelty_scale"
 """What takes seconds, and holds nothing but what it is made from; training is measured elsewhere."""
@@ -145,10 +153,10 @@ def test_what_is_called_fresh_comes_out_the_same_when_it_is_made_anew(built: Pat
     run_state_machine_as_test(
         Machine,
         settings=hypothesis.settings(
-            max_examples=2,
-            stateful_step_count=4,
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
             deadline=None,
-            derandomize=True,
+            derandomize=not IS_LONG,
             database=None,
             phases=[hypothesis.Phase.generate],
             suppress_health_check=list(hypothesis.HealthCheck),
