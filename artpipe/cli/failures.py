@@ -13,7 +13,10 @@ def expected_failure(error: Exception) -> ArtpipeError | None:
     from artpipe.lake.paths import DamagedLakeError, DataLake
     from artpipe.settings import read_settings
 
-    settings = read_settings()
+    try:
+        settings = read_settings()
+    except ArtpipeError:
+        return None
     lake = DataLake(settings.lake_root)
     if is_of_full_disk(error, lake.local_root):
         files = [one.filename for one in causes(error) if isinstance(one, OSError) and one.filename]

@@ -24,7 +24,7 @@ def read_format(root: "UPath") -> int:
     """The format of the lake in this folder; 0 where it names none."""
     try:
         return int(json.loads((root / FORMAT_FILE).read_bytes())["format"])
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):  # whoever reads the lake next says why it cannot be read
         return 0
 
 

@@ -273,7 +273,7 @@ def test_a_bad_setting_is_named_as_the_person_wrote_it(monkeypatch: pytest.Monke
     assert message.startswith("error: ")
     assert message.count("\n") == 1
     assert "ARTPIPE_EPOCHS='many'" in message
-    assert "ARTPIPE_GALLERY='ftp://x': 'ftp://x' is neither `sample` nor an http(s) URL" in message
+    assert "ARTPIPE_GALLERY='ftp://x': ftp://x is neither `sample` nor an http(s) URL" in message
 
 
 def test_an_unexpected_exception_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch):

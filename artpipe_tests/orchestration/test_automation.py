@@ -280,11 +280,13 @@ def test_two_daemons_with_two_homes_and_settings_do_not_undo_each_other_s_work(g
 
 
 def test_a_lake_that_was_restored_is_settled_by_what_it_holds(graph: Graph):
-    record = graph.lake.lineage("groups").read_bytes()
+    files = (graph.lake.lineage("groups"), graph.lake.raw("groups"))
+    then = [file.read_bytes() for file in files]
     graph.edited.write_text("edited")
     graph.settle()
     graph.edited.unlink()
-    graph.lake.lineage("groups").write_bytes(record)
+    for file, content in zip(files, then, strict=True):
+        file.write_bytes(content)
     (reason,) = graph.statuses()["groups"].reasons
     assert "the lake was restored, or another Dagster home wrote to it" in reason
     assert graph.settle() == [{"groups"}, {"index"}]
