@@ -144,9 +144,10 @@ def fake_webhook() -> Generator[FakeWebhook]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Where NO_SKIPS=1 is set, as `.ci/run` does, a test that skips has failed."""
+    """Where NO_SKIPS=1 is set, as `.ci/run` does, a test that skips has failed, unless it is marked `may_skip`."""
     report = yield
-    if NO_SKIPS and report.skipped and not hasattr(report, "wasxfail"):
+    may_skip = hasattr(report, "wasxfail") or "may_skip" in item.keywords
+    if NO_SKIPS and report.skipped and not may_skip:
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and NO_SKIPS=1 forbids that: {report.longrepr}"
     return report
