@@ -5,6 +5,7 @@ import sqlite3
 from artpipe.errors import ArtpipeError
 
 _DAMAGED_DATABASE = ("database disk image is malformed", "file is not a database")
+_DAMAGED_TABLE = ("corrupt", "invalid", "not found", "eof", "end of file", "out of range", "truncated", "magic")
 
 
 def expected_failure(error: Exception) -> ArtpipeError | None:
@@ -26,6 +27,6 @@ def expected_failure(error: Exception) -> ArtpipeError | None:
             from artpipe.orchestration.home import dagster_home
 
             return DamagedLakeError(f"a database in {dagster_home(settings)}", cause)
-        if "LanceError(" in str(cause):
+        if "LanceError(" in str(cause) and any(words in str(cause).lower() for words in _DAMAGED_TABLE):
             return DamagedLakeError(f"a table in {lake.lance_uri}", str(cause).partition(", /")[0])
     return None

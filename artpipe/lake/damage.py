@@ -1,8 +1,9 @@
 """Damage: files of a lake that are torn, emptied, gone, or other than they were written.
 
 The lineage record of an asset names what it wrote, each file with its fingerprint. `staleness.py` compares the two, and
-a step removes what is damaged before it makes the asset again, so that a torn file counts as absent. A Lance table
-names its own files with their sizes; of a torn one, every fragment that is whole stays.
+a step sets aside what is damaged before it makes the asset again, so that a torn file counts as absent. A Lance table
+names its own files with their sizes; of a torn one, every fragment that is whole stays. What cannot be asked at the
+moment is no damage, and nothing that could be read is deleted.
 """
 
 import hashlib
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 HASHED_BYTES = 1_000_000
 """Files up to this size are hashed: asking what is stale must not read gigabytes."""
+SET_ASIDE = ".broken-"
+"""What follows the name of something that was set aside, before the time."""
 _VERSION = "version "
 _INDICES = "_indices"
 
@@ -52,8 +55,8 @@ def find_damage(lake: DataLake, recorded: Mapping[str, str]) -> dict[str, str]:
     return {name: what for name, what in found.items() if what}
 
 
-def remove_damaged(lake: DataLake, names: Iterable[str]) -> None:
-    """Remove damaged files, so that they count as absent; of a Lance table only what is damaged.
+def set_aside_damaged(lake: DataLake, names: Iterable[str]) -> None:
+    """Set damaged files aside, so that they count as absent; of a Lance table only what is damaged.
 
     Args:
         lake: whose files.
@@ -61,10 +64,12 @@ def remove_damaged(lake: DataLake, names: Iterable[str]) -> None:
     """
     for name in names:
         table, part = _in_table(name)
-        if not table:
-            (lake.root / name).unlink(missing_ok=True)
-        elif lake.is_local:
+        if table and lake.is_local:
             _mend_table(Path(str(lake.root / table)), of_indices=part == _INDICES)
+        elif not table and lake.is_local:
+            _set_aside(Path(str(lake.root / name)))
+        elif not table:
+            (lake.root / name).unlink(missing_ok=True)
 
 
 def damaged_fragments(dataset: "lance.LanceDataset", folder: Path) -> dict[int, str]:
@@ -115,10 +120,12 @@ def _damage(lake: DataLake, name: str, recorded: str) -> str:
         return _table_damage(lake, table, version, of_indices=part == _INDICES)
     try:
         if not recorded:
-            return "" if _is_readable(lake.root / name) else "cannot be read"
+            return "" if _is_readable(lake.root / name, is_local=lake.is_local) else "cannot be read"
         now = _fingerprint(lake, lake.root / name)
     except FileNotFoundError:
         return "is gone"
+    except OSError:
+        return ""  # it cannot be asked now; whoever reads it says why
     size, _, digest = now.partition(" ")
     recorded_size, _, recorded_digest = recorded.partition(" ")
     if size != recorded_size:
@@ -126,10 +133,14 @@ def _damage(lake: DataLake, name: str, recorded: str) -> str:
     return "is not what was written" if digest and recorded_digest and digest != recorded_digest else ""
 
 
-def _is_readable(file: "UPath") -> bool:
-    """Whether a file has the form of its kind, as far as its size, its beginning and its end show."""
-    try:
-        with file.open("rb") as opened:
+def _is_readable(file: "UPath", *, is_local: bool) -> bool:
+    """Whether a file has the form of its kind, as far as its size, its beginning and its end show.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    with file.open("rb") as opened:
+        try:
             if file.suffix == ".parquet":
                 from pyarrow.parquet import ParquetFile
 
@@ -139,22 +150,25 @@ def _is_readable(file: "UPath") -> bool:
             elif file.suffix == ".npz":
                 ZipFile(opened)
             elif file.suffix == ".safetensors":
-                return file.stat().st_size == _safetensors_bytes(opened)
+                size = file.stat().st_size
+                return size == _safetensors_bytes(opened, size)
             else:
                 return bool(opened.read(1))
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, KeyError, BadZipFile):
-        return False
+        except OSError:
+            return not is_local  # so Arrow calls some torn files; another machine may not have answered
+        except (ValueError, KeyError, BadZipFile):
+            return False
     return True
 
 
-def _safetensors_bytes(file: IO[bytes]) -> int:
-    """The size that a safetensors file has by its own header.
+def _safetensors_bytes(file: IO[bytes], size: int) -> int:
+    """The size that a safetensors file has by its own header; 0 where that is none.
 
     Source: github.com/huggingface/safetensors, "Format".
     """
     header_bytes = int.from_bytes(file.read(8), "little")
+    if header_bytes > size:
+        return 0
     tensors: dict[str, Any] = json.loads(file.read(header_bytes))
     ends = [tensor["data_offsets"][1] for name, tensor in tensors.items() if name != "__metadata__"]
     return 8 + header_bytes + max(ends, default=0)
@@ -204,8 +218,7 @@ def _mend_table(folder: Path, *, of_indices: bool) -> None:
         (folder / "_versions" / "latest_version_hint.json").unlink(missing_ok=True)
     dataset = _opened(folder)
     if dataset is None:
-        with suppress(FileNotFoundError):
-            folder.rename(f"{folder}.broken-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+        _set_aside(folder)
         return
     if of_indices:
         for name in _damaged_indices(dataset, folder):
@@ -215,6 +228,15 @@ def _mend_table(folder: Path, *, of_indices: bool) -> None:
     if fragments:
         gone = lance.LanceOperation.Delete([], fragments, "true")
         lance.LanceDataset.commit(str(folder), gone, read_version=dataset.version)
+
+
+def _set_aside(place: Path) -> None:
+    """Rename a file or a folder; an empty file goes."""
+    with suppress(FileNotFoundError):
+        if place.is_file() and not place.stat().st_size:
+            place.unlink()
+        else:
+            place.rename(f"{place}{SET_ASIDE}{datetime.now(UTC):%Y%m%dT%H%M%S}")
 
 
 def _opened(folder: Path) -> "lance.LanceDataset | None":

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _INVERTED_DIGITS = 20
 _MAGIC = b"LANC"
+_NOT_DAMAGED = ("upgrade", "not supported", "permission denied")
+"""In errors about a table that is whole, and that this process may not or cannot read."""
 
 
 class NoSuchVersionError(ArtpipeError):
@@ -45,7 +47,10 @@ def open_lance(uri: str, version: int | None = None) -> "lance.LanceDataset | No
     try:
         return lance.dataset(uri, version=version)
     except (ValueError, OSError) as error:
-        if "not found" not in str(error).lower():
+        message = str(error).lower()
+        if "not found" not in message:
+            if "://" in uri or any(words in message for words in _NOT_DAMAGED):
+                raise  # a store that does not answer is no damage either
             raise DamagedLakeError(f"the table {uri}", str(error).partition(", /")[0]) from error
         if version is None:
             return None
@@ -69,11 +74,14 @@ def manifests(folder: Path) -> list[Path]:
 
 
 def is_torn(manifest: Path) -> bool:
-    """Whether a manifest lacks what Lance ends its files with."""
-    with manifest.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - len(_MAGIC)))
-        return file.read() != _MAGIC
+    """Whether a manifest lacks what Lance ends its files with; not where it was dropped since it was listed."""
+    try:
+        with manifest.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - len(_MAGIC)))
+            return file.read() != _MAGIC
+    except FileNotFoundError:
+        return False
 
 
 class RowOffsets:

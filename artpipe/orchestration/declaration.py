@@ -109,7 +109,7 @@ class Declaration:
         """What it keeps in the lake, each file with its fingerprint, "" for one that another asset may write again."""
         if self.stored is None:
             return {}
-        needed = fingerprints(lake, self.stored.of_others(lake)) if self.stored.of_others else {}
+        needed = fingerprints(lake, self.stored.needed_files(lake)) if self.stored.needed_files else {}
         return fingerprints(lake, self.stored.files(lake, self.asset)) | dict.fromkeys(needed, "")
 
     def damage(self, lake: DataLake, record: Record | None) -> dict[str, str]:
@@ -195,7 +195,9 @@ def bring_up_to_date(lake: DataLake, instance: dg.DagsterInstance | None = None)
     for asset, declared in DECLARED.items():
         record = lineage.read(asset) if declared.stored else None
         if record is not None and not record.files and not declared.damage(lake, record):
-            lineage.write(asset, replace(record, files=declared.files(lake)))
+            files = declared.files(lake)
+            if lineage.read(asset) == record:  # no run of another process began or ended it meanwhile
+                lineage.write(asset, replace(record, files=files))
     lake.mark_format()
 
 

@@ -15,7 +15,7 @@ from typing import Any, Concatenate, cast
 
 import dagster as dg
 
-from artpipe.lake.damage import remove_damaged
+from artpipe.lake.damage import set_aside_damaged
 from artpipe.lake.mass_loss import LossGuard, MassLossError, settle_refusal, write_refusal
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.blocking_checks import BlockingChecks
@@ -164,7 +164,7 @@ def step_function(
             for asset in (each for each in assets if each in selected):
                 yield _reused(context, lineage, declared[asset], origins[asset], checks)
             return
-        _remove_damaged(lineage.lake, damaged, context)
+        _set_aside(lineage.lake, damaged, context)
         arguments = {**resources, **{asset: read_input(lineage.lake, asset) for asset in inputs}}
         if "config" in parameters:
             arguments["config"] = config
@@ -239,11 +239,11 @@ def _damage(lineage: Lineage, declared: Iterable[Declaration]) -> dict[str, str]
     return found
 
 
-def _remove_damaged(lake: DataLake, damaged: Mapping[str, str], context: dg.AssetExecutionContext) -> None:
-    """Remove what is damaged, so that the body finds it absent, and say so."""
+def _set_aside(lake: DataLake, damaged: Mapping[str, str], context: dg.AssetExecutionContext) -> None:
+    """Set aside what is damaged, so that the body finds it absent, and say so."""
     for file, what in damaged.items():
         context.log.info(f"{file} {what}; it is made anew")
-    remove_damaged(lake, damaged)
+    set_aside_damaged(lake, damaged)
 
 
 def _keep(declared: Declaration, lineage: Lineage, result: Result) -> dg.MaterializeResult[Any]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from artpipe.lake.damage import SET_ASIDE
 from artpipe.lake.parquet import content_hash, read_table, write_table
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.metadata import table_metadata
@@ -26,8 +27,9 @@ class Storage:
         write: writes a value whole or not at all; None where the body of the asset has written it.
         version: the data version of a value, a hash of its content; None where the body gives it.
         metadata: what Dagster shows of a value; takes the value and the asset's name.
-        beside: further files that the body writes, or folders of them, and Lance tables.
-        of_others: files that it needs and that another asset writes, and may write again.
+        further_files: that the body writes, or folders of them, and Lance tables.
+        needed_files: those that another asset writes, and may write again.
+        owns_location: whether the asset writes what is there; an index lies in the table of another.
     """
 
     location: "Callable[[DataLake, str], UPath]"
@@ -35,18 +37,26 @@ class Storage:
     write: Callable[[DataLake, str, Any], None] | None = None
     version: Callable[[Any], str] | None = None
     metadata: Callable[[Any, str], dict[str, Any]] | None = None
-    beside: "Callable[[DataLake], Iterable[UPath]] | None" = None
-    of_others: "Callable[[DataLake], Iterable[UPath]] | None" = None
+    further_files: "Callable[[DataLake], Iterable[UPath]] | None" = None
+    needed_files: "Callable[[DataLake], Iterable[UPath]] | None" = None
+    owns_location: bool = True
 
     def files(self, lake: DataLake, asset: str) -> "Iterator[UPath]":
-        """Everything that the asset keeps in the lake: files, and Lance tables."""
-        for place in (self.location(lake, asset), *(self.beside(lake) if self.beside else ())):
-            is_folder = place.is_dir() and ".lance" not in place.as_posix()
-            yield from (file for file in sorted(place.iterdir()) if file.is_file()) if is_folder else (place,)
+        """Everything that the asset keeps in the lake: files, and Lance tables; no hidden files of other programs."""
+        own = [self.location(lake, asset)] if self.owns_location else []
+        for place in (*own, *(self.further_files(lake) if self.further_files else ())):
+            if ".lance" not in place.relative_to(lake.root).as_posix() and place.is_dir():
+                yield from (file for file in sorted(place.iterdir()) if file.is_file() and _is_ours(file.name))
+            else:
+                yield place
 
-    def with_files(self, beside: "Callable[[DataLake], Iterable[UPath]]") -> "Storage":
+    def with_files(self, further_files: "Callable[[DataLake], Iterable[UPath]]") -> "Storage":
         """The same, for an asset whose body writes further files: pictures, reports, tables for its checks."""
-        return replace(self, beside=beside)
+        return replace(self, further_files=further_files)
+
+
+def _is_ours(name: str) -> bool:
+    return not name.startswith(".") and SET_ASIDE not in name
 
 
 PARQUET = Storage(

@@ -1,7 +1,7 @@
 """The indexes that a search uses."""
 
 import hashlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -97,7 +97,7 @@ def novelty_scale(step: AssetStep, splits: DataFrame) -> Result:
 @pipeline_asset(
     kinds={"lancedb"},
     code_version="2",
-    stored=lance_table(EMBEDDINGS_TABLE).with_files(lambda lake: [_indices(lake)]),
+    stored=replace(lance_table(EMBEDDINGS_TABLE).with_files(lambda lake: [_indices(lake)]), owns_location=False),
     deps=["embeddings"],
 )
 def text_index(step: AssetStep) -> Result:

@@ -60,7 +60,7 @@ def _served_files(lake: DataLake) -> "list[UPath]":
     kinds={"pytorch"},
     code_version="1",
     shaped_by=("model_tolerance", "seed"),
-    stored=replace(written_by_body(lambda lake: lake.served_model), of_others=_served_files),
+    stored=replace(written_by_body(lambda lake: lake.served_model), needed_files=_served_files),
     deps=["classifier"],
     checks_of_reused=last_decision,
     check_specs=[

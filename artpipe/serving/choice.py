@@ -155,10 +155,10 @@ def _chosen_by_comparison(
     if candidate.is_trained and _is_untrained(lake, current):
         reason = f"the model served until now, {current}, predicts nothing"
         return Choice(name, current, name, "check", is_no_worse=True, reason=reason)
-    declined = pointer.declined.get(name)
-    if declined is not None and not force and not _passes_under_new_tolerance(declined, tolerance):
+    is_damaged, declined = _is_damaged(lake, current), pointer.declined.get(name)
+    if declined and not (is_damaged or force or _passes_under_new_tolerance(declined, tolerance)):
         return Choice(name, current, current, None, is_no_worse=False, reason=declined.reason)
-    comparison = _compared(lake, candidate, current, compare)
+    comparison = None if is_damaged else _compared(lake, candidate, current, compare)
     if comparison is None:
         reason = f"the model served until now, {current}, is missing or damaged"
         return Choice(name, current, name, "check", is_no_worse=True, reason=reason)
@@ -174,6 +174,14 @@ def _is_untrained(lake: DataLake, model_id: str) -> bool:
         return not load_card(lake.model(model_id)).is_trained
     except CorruptModelError:
         return False
+
+
+def _is_damaged(lake: DataLake, model_id: str) -> bool:
+    try:
+        load_model(lake.model(model_id))
+    except CorruptModelError:
+        return True
+    return False
 
 
 def _passes_under_new_tolerance(declined: Declined, tolerance: float) -> bool:

@@ -124,7 +124,7 @@ def _candidate_files(lake: DataLake) -> "list[UPath]":
 
 CANDIDATE = Storage(
     location=lambda lake, _: lake.candidate_model,
-    beside=_candidate_files,
+    further_files=_candidate_files,
     read=lambda lake, _: _read_candidate(lake),
     write=lambda lake, _, card: _name_candidate(lake, card),
     version=lambda card: card.model_id,

@@ -8,8 +8,8 @@ import lance
 import pyarrow as pa
 import pytest
 
-from artpipe.lake.damage import find_damage, fingerprints, refuse_damaged_table, remove_damaged
-from artpipe.lake.lance_tables import open_lance
+from artpipe.lake.damage import find_damage, fingerprints, refuse_damaged_table, set_aside_damaged
+from artpipe.lake.lance_tables import is_torn, open_lance
 from artpipe.lake.paths import DamagedLakeError, DataLake, write_whole
 
 TABLE = "lance/works.lance"
@@ -50,8 +50,11 @@ def test_a_file_is_compared_with_its_record(lake: DataLake, change: Callable[[Pa
     assert find_damage(lake, recorded) == {}
     change(Path(str(lake.raw("catalog"))))
     assert find_damage(lake, recorded) == {"raw/catalog": what}
-    remove_damaged(lake, recorded)
+    held = [file.read_bytes() for file in Path(str(lake.raw("catalog"))).parent.glob("catalog*")]
+    set_aside_damaged(lake, recorded)
     assert not lake.raw("catalog").exists()
+    aside = Path(str(lake.raw("catalog"))).parent.glob("catalog.broken-*")
+    assert [file.read_bytes() for file in aside] == [content for content in held if content]
 
 
 @pytest.mark.parametrize(
@@ -63,6 +66,7 @@ def test_a_file_is_compared_with_its_record(lake: DataLake, change: Callable[[Pa
         ("a.parquet", b"PAR1 and no end", False),
         ("a.npz", b"PK\x03\x04 and no end", False),
         ("a.safetensors", (2).to_bytes(8, "little") + b"{}", True),
+        ("a.safetensors", b"\xff" * 8 + b"{}", False),
         ("a.safetensors", (60).to_bytes(8, "little") + b'{"w": {"data_offsets": [0, 400]}}'.ljust(60), False),
     ],
 )
@@ -86,7 +90,7 @@ def test_of_a_torn_table_what_is_whole_stays_and_takes_new_rows(lake: DataLake, 
     assert find_damage(lake, recorded) == {}
     halve(min(works.glob(pattern)))
     assert list(find_damage(lake, recorded)) == [TABLE]
-    remove_damaged(lake, [TABLE])
+    set_aside_damaged(lake, [TABLE])
     assert len(rows(lake)) == kept
     lance.write_dataset(pa.table({"artwork_id": ["new"], "title": ["new"]}), str(works), mode="append")
     assert rows(lake)[-1] == "new"
@@ -98,7 +102,7 @@ def test_a_torn_index_is_dropped_and_the_rows_stay(lake: DataLake, works: Path):
     halve(min(works.glob("_indices/*/*")))
     (what,) = find_damage(lake, recorded).values()
     assert what.startswith("is torn: the index words has ")
-    remove_damaged(lake, recorded)
+    set_aside_damaged(lake, recorded)
     assert len(rows(lake)) == 4
     assert lance.dataset(works).describe_indices() == []
 
@@ -108,7 +112,7 @@ def test_a_table_that_opens_in_no_version_is_set_aside(lake: DataLake, works: Pa
         halve(manifest)
     with pytest.raises(DamagedLakeError, match=r"works\.lance is damaged .*; run `artpipe refresh`"):
         open_lance(str(works))
-    remove_damaged(lake, [TABLE])
+    set_aside_damaged(lake, [TABLE])
     assert rows(lake) == []
     assert [len(list(aside.glob("data/*"))) for aside in works.parent.glob("works.lance.broken-*")] == [2]
 
@@ -118,3 +122,36 @@ def test_a_reader_of_a_torn_table_is_told_what_to_do(lake: DataLake, works: Path
     halve(min(works.glob("data/*")))
     with pytest.raises(DamagedLakeError, match=r"is damaged \(.* bytes\); run `artpipe refresh`"):
         refuse_damaged_table(lake, "works")
+
+
+def test_what_cannot_be_asked_at_the_moment_is_no_damage(lake: DataLake, monkeypatch: pytest.MonkeyPatch):
+    write_whole(lake.raw("catalog"), b"artwork")
+    recorded = fingerprints(lake, [lake.raw("catalog")])
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise TimeoutError
+
+    for method in ("open", "stat"):
+        with monkeypatch.context() as no_answer:
+            no_answer.setattr(type(lake.raw("catalog")), method, unreachable)
+            assert find_damage(lake, recorded | {"raw/catalog": ""}) == {}
+            if method == "stat":
+                assert find_damage(lake, recorded) == {}
+
+
+def test_a_table_of_a_newer_lance_is_whole_and_stays_where_it_is(
+    lake: DataLake, works: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refused(*_: object, **__: object) -> None:
+        raise OSError("LanceError(NotSupported): this table cannot be read by this version of Lance. Please upgrade")
+
+    with monkeypatch.context() as older:
+        older.setattr(lance, "dataset", refused)
+        with pytest.raises(OSError, match="upgrade"):
+            set_aside_damaged(lake, [TABLE])
+    assert len(rows(lake)) == 4
+    assert [*works.parent.glob("*.broken-*")] == []
+
+
+def test_a_manifest_that_was_dropped_since_it_was_listed_is_not_torn(works: Path):
+    assert not is_torn(works / "_versions" / "1.manifest")

@@ -201,6 +201,16 @@ def test_a_damaged_served_model_is_replaced_and_a_damaged_one_is_not_promoted(mo
     assert read_pointer(models.lake).model_id == second
 
 
+def test_a_declined_candidate_takes_over_from_a_served_model_that_was_damaged_since(models: Models):
+    first = models.train(0.5)
+    models.choose()
+    second = models.train(0.4)
+    assert models.choose().served == first
+    (models.lake.model(first) / "model.safetensors").unlink()
+    assert models.choose().served == second
+    assert read_pointer(models.lake).model_id == second
+
+
 def test_without_a_trained_model_nothing_is_served(lake):
     with pytest.raises(NoModelError, match='materialize "classifier"'):
         choose_served(lake, Models(lake).compare, tolerance=0.01)
