@@ -38,7 +38,7 @@ class SecretUrl(Secret[str]):
     """An address that may hold a login; wherever it is printed or written, it is without."""
 
     def _display(self) -> str:
-        return re.sub(r"^([a-z][a-z0-9+.-]*://)?[^/?#]*@", r"\1", self.get_secret_value(), flags=re.IGNORECASE)
+        return without_login(self.get_secret_value())
 
 
 class Settings(BaseSettings):
@@ -236,16 +236,20 @@ class Settings(BaseSettings):
     @field_validator("gallery")
     @classmethod
     def _gallery_is_known(cls, value: SecretUrl) -> SecretUrl:
-        address = value.get_secret_value().strip().rstrip("/")
-        parts = urlsplit(address)
-        if address != SAMPLE and (parts.scheme not in ("http", "https") or not parts.hostname):
-            raise ValueError(f"{value!s} is neither `sample` nor an http(s) URL")
-        return SecretUrl(address)
+        address = SecretUrl(value.get_secret_value().strip().rstrip("/"))
+        if "@" in str(address):  # a login would end at an earlier "/", "?" or "#", and the rest of it be shown
+            raise ValueError(
+                'it has an "@" after a "/", "?" or "#": percent-encode the password ("/" is %2F, "?" %3F, "#" %23), '
+                'and an "@" in the path as %40'
+            )
+        if address.get_secret_value() != SAMPLE and not _is_http(address.get_secret_value()):
+            raise ValueError(f"{address!s} is neither `sample` nor an http(s) URL")
+        return address
 
     @field_validator("lake", "label_overrides", "backbone_weights")
     @classmethod
     def _has_no_login(cls, value: str | None) -> str | None:
-        if value is not None and without_login(value) != value:
+        if value is not None and _may_hold_login(value):
             raise ValueError(
                 "an address with a login in it would be shown and stored; give the keys of an object store as "
                 "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -299,8 +303,7 @@ class Settings(BaseSettings):
     def _webhook_is_an_address(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None or not value.get_secret_value().strip():
             return None
-        parts = urlsplit(value.get_secret_value())
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_http(value.get_secret_value()):
             raise ValueError("it is no http(s) address")  # the address itself is a secret
         return value
 
@@ -362,8 +365,22 @@ class Settings(BaseSettings):
 
 
 def without_login(address: str) -> str:
-    """An address without the user and the password in it."""
-    return re.sub(r"(?<=://)[^/?#\s]*@", "", address)
+    """An address without the user and the password in it, which end at its first "/", "?" or "#"."""
+    return re.sub(r"^([a-z][a-z0-9+.-]*://)?[^/?#]*@", r"\1", address, flags=re.IGNORECASE)
+
+
+def _is_http(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # which may repeat the login
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _may_hold_login(address: str) -> bool:
+    """Whether an address, which may be a path, has a login; one with a colon may hold "/", as keys of S3 do."""
+    _, is_address, place = address.partition("://")
+    return bool(is_address) and re.match(r"[^/?#]*(@|:.*@)", place, flags=re.DOTALL) is not None
 
 
 def read_settings() -> Settings:

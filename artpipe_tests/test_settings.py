@@ -1,6 +1,7 @@
 """Settings: what they accept, what they refuse, and that each is described."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from pydantic import ValidationError
@@ -55,6 +56,20 @@ def test_a_lake_named_by_its_host_alone_stays_with_the_gallery_that_has_it():
 def test_an_invalid_gallery_address_is_refused():
     with pytest.raises(ValidationError, match="neither `sample` nor an http"):
         Settings(gallery="www.wga.hu")
+
+
+@pytest.mark.parametrize("mark", ["/", "?", "#"])
+def test_a_password_that_would_end_the_login_is_refused_until_it_is_percent_encoded(mark: str):
+    with pytest.raises(ValidationError, match="percent-encode the password") as refused:
+        Settings(gallery=f"https://anna:pa{mark}ss@a.hu")
+    assert "ss@" not in str(refused.value)
+    gallery = Settings(gallery=f"https://anna:pa{quote(mark, safe='')}ss@a.hu").gallery
+    assert str(gallery) == "https://a.hu"
+
+
+@pytest.mark.parametrize("lake", ["s3://bucket/anna@a.hu", "lakes/anna@a.hu", "anna@a.hu"])
+def test_a_lake_may_have_an_at_sign_in_its_path(lake: str):
+    assert Settings(lake=lake).lake == lake
 
 
 @pytest.mark.parametrize("line", ["0 3 * * 1", "*/15 0-6,22 1 jan-mar mon,FRI", "  5 4  * * 7 ", "59 23 31 12 0/2"])

@@ -1,7 +1,7 @@
 """Which folder below `data_lake/` is the lake of a gallery, where no lake is set.
 
-Two galleries of one host (another port, path or user) have two lakes. Lakes of version 0.1 were named by the host
-alone: such a lake stays where it is, and belongs to the gallery that is asked for it first.
+Two galleries of one host (another port, path or user) have two lakes. Lakes of version 0.1 were named by host and
+port, as the address had them: such a lake stays where it is, and belongs to the gallery that is asked for it first.
 """
 
 import hashlib

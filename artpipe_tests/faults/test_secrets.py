@@ -75,7 +75,12 @@ def test_a_lake_and_the_commands_shown_are_named_without_the_login(monkeypatch: 
         ("label_overrides", "s3://{key}:{aws}@bucket/labels.csv"),
         ("backbone_weights", "https://{user}:{password}@weights.example/a.pt"),
         ("gallery", "ftp://{user}:{password}@gallery.example"),
+        ("lake", "s3://{key}:a/{aws}@bucket/art"),
         ("gallery", "{user}:{password}@gallery.example"),
+        ("gallery", " ftp://{user}:{password}@gallery.example"),
+        ("gallery", "http://{user}:a\N{FULLWIDTH SOLIDUS}{password}@gallery.example"),
+        ("gallery", "{user}:a/{password}@gallery.example"),
+        *(("gallery", f"https://{{user}}:a{mark}{{password}}@gallery.example") for mark in "/?#"),
         ("webhook_url", "hooks.example/{webhook}"),
     ],
 )
