@@ -164,7 +164,7 @@ def _opened(data: bytes, max_pixels: int) -> "tuple[Image, bytes]":
     if not data:
         raise NotAnImageError(f"the file is empty; give a {NAMED_FORMATS}.")
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = _with_header_read(data)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooManyPixelsError(f"the picture is far too large ({error}); give a smaller one.") from error
     except Exception as error:
@@ -184,8 +184,17 @@ def _opened(data: bytes, max_pixels: int) -> "tuple[Image, bytes]":
                 f"the JPEG is stored in {scans:,} scans, more than {most}; save it as a plain JPEG."
             )
         if image.width * image.height <= MAX_PIXELS_MENDED and (whole := _with_end(data)) is not None:
-            return Image.open(io.BytesIO(whole), formats=FORMATS), whole
+            return _with_header_read(whole), whole
     return image, data
+
+
+def _with_header_read(data: bytes) -> "Image":
+    """An image of one of `FORMATS`; of a JPEG that others follow, which Pillow calls an MPO, the first as a JPEG."""
+    from PIL import Image
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    return JpegImageFile(io.BytesIO(data)) if image.format == "MPO" else image
 
 
 def _scans(jpeg: bytes, most: int) -> int:

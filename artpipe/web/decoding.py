@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_PIXELS = 64_000_000
-"""Of a JPEG, which is decoded at a reduced size."""
+"""Of a JPEG, and of the first of a file of several, which are decoded at a reduced size."""
 MAX_PIXELS_WHOLE = 25_000_000
 """Of other formats, which are decoded whole: some three seconds, for which others wait."""
 _MEMORY_BYTES = 3 * 1024**3

@@ -173,6 +173,30 @@ def test_a_progressive_jpeg_of_too_many_scans_is_refused_before_decoding(monkeyp
         decode_artwork(in_scans(picture, 20), 100)
 
 
+def as_mpo(jpeg: bytes) -> bytes:
+    """A JPEG with the header of a file of several pictures, as of a stereo camera or a phone."""
+    pair = saved(noisy((90, 80)), "MPO", save_all=True, append_images=[noisy((90, 80))])
+    start = pair.index(b"\xff\xe2")
+    mpo = jpeg[:20] + pair[start : start + 2 + int.from_bytes(pair[start + 2 : start + 4])] + jpeg[20:]
+    assert Image.open(io.BytesIO(mpo)).format == "MPO"
+    return mpo
+
+
+@pytest.mark.parametrize("size", [(90, 80), (900, 700)], ids=["one that keeps its bytes", "one drafted"])
+def test_a_file_of_several_jpegs_is_stored_as_its_first(size: tuple[int, int]):
+    first = saved(noisy(size))
+    for pair in (as_mpo(first), saved(noisy(size), "MPO", save_all=True, append_images=[noisy(size)])):
+        assert decode_artwork(pair, 100).jpeg == decode_artwork(first, 100).jpeg
+
+
+def test_the_limits_on_a_jpeg_hold_for_a_file_of_several():
+    with pytest.raises(TooManyScansError):
+        decode_artwork(as_mpo(in_scans(noisy((300, 200)), 400)), 100)
+    first = saved(noisy((300, 200)))
+    found = decode_artwork(as_mpo(first)[:-2], 100)
+    assert (found.jpeg, found.note) == (decode_artwork(first, 100).jpeg, LACKS_END)
+
+
 def test_the_scans_of_a_thumbnail_in_the_metadata_are_not_counted():
     exif = b"\xff\xe1" + (2 + 2 * 200).to_bytes(2) + b"\xff\xda" * 200
     data = saved(noisy((90, 80)))
