@@ -27,6 +27,8 @@ _COLUMNS = 6
 _QUALITY = 88
 _KEPT = 16
 """Exports that are kept for who asks for them again."""
+_KEPT_BYTES = 64 * 1024 * 1024
+"""Of all of them together; a larger one is not kept."""
 _INTERNAL = ("jpeg_sha256", "work_id", "artist_id")
 
 
@@ -39,10 +41,12 @@ class Exports:
 
     Args:
         max_pending: how many may wait for their turn, beside the one that is being made.
+        kept_bytes: how large those may be together that are kept for who asks for them again.
     """
 
-    def __init__(self, max_pending: int) -> None:
+    def __init__(self, max_pending: int, kept_bytes: int = _KEPT_BYTES) -> None:
         self._max_pending = max_pending
+        self._kept_bytes = kept_bytes
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="artpipe-exports")
         self._made: OrderedDict[Hashable, Future[bytes]] = OrderedDict()
 
@@ -62,10 +66,21 @@ class Exports:
                 raise TooManyExportsError("too many exports are being made; try again in a few seconds.")
             known = self._made[key] = self._thread.submit(make)
         self._made.move_to_end(key)
-        done = [name for name, one in self._made.items() if one.done()]
-        for name in done[: max(0, len(self._made) - _KEPT)]:
-            del self._made[name]
-        return await asyncio.shield(asyncio.wrap_future(known))  # who leaves does not end it for the others
+        made = asyncio.wrap_future(known)
+        made.add_done_callback(lambda _: self._forget())
+        return await asyncio.shield(made)  # who leaves does not end it for the others
+
+    def _forget(self) -> None:
+        """Drop what failed, and of the others those that were not asked for the longest and exceed a limit."""
+        count = total = 0
+        for key, one in reversed(list(self._made.items())):
+            if not one.done():
+                continue
+            size = None if one.cancelled() or one.exception() else len(one.result())
+            if size is None or count == _KEPT or total + size > self._kept_bytes:
+                del self._made[key]
+            else:
+                count, total = count + 1, total + size
 
     def close(self) -> None:
         """Make no more of them."""

@@ -158,6 +158,53 @@ def test_exports_are_made_one_at_a_time_once_each_and_not_without_end():
     exports.close()
 
 
+def test_exports_are_kept_up_to_a_limit_on_their_bytes_and_a_larger_one_is_not():
+    exports, made = Exports(max_pending=1, kept_bytes=100), list[str]()
+
+    def make(name: str, size: int) -> bytes:
+        made.append(name)
+        return bytes(size)
+
+    def ask(name: str, size: int) -> None:
+        assert len(asyncio.run(exports.get(name, lambda: make(name, size)))) == size
+
+    ask("a", 60)
+    ask("large", 101)
+    ask("a", 60)
+    ask("large", 101)
+    assert made == ["a", "large", "large"], "a larger one is made each time, and drives out no other"
+    ask("b", 40)
+    ask("a", 60)
+    ask("c", 30)
+    assert made[3:] == ["b", "c"], "both had room"
+    ask("a", 60)
+    ask("b", 40)
+    assert made[5:] == ["b"], "that which was asked for the longest ago went"
+    exports.close()
+
+
+def test_what_is_made_for_somebody_who_left_is_held_to_the_limit_too():
+    exports, made, go_on = Exports(max_pending=1, kept_bytes=100), list[str](), threading.Event()
+
+    def make() -> bytes:
+        go_on.wait(60)
+        made.append("large")
+        return bytes(101)
+
+    async def leave() -> None:
+        asked = asyncio.create_task(exports.get("large", make))
+        await asyncio.sleep(0)
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+        go_on.set()
+        await exports.get("next", lambda: b"made after it")
+
+    asyncio.run(leave())
+    asyncio.run(exports.get("large", make))
+    assert made == ["large", "large"]
+    exports.close()
+
+
 def test_an_export_that_failed_is_tried_again():
     exports = Exports(max_pending=1)
 
