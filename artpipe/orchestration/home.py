@@ -18,6 +18,7 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -32,6 +33,8 @@ DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db
 _STORED_ELSEWHERE = re.compile(r"^(storage|run_storage|event_log_storage|schedule_storage)\s*:", re.MULTILINE)
 _PATIENCE_S = 30.0
 """How long another process, such as `dagster dev`, may take to create a database."""
+_LOCKED_S = 1.0
+"""How long a database may be locked; what it holds is then not known."""
 
 
 class BrokenHomeError(ArtpipeError):
@@ -58,15 +61,16 @@ def prepare_home(settings: Settings) -> Path:
     home = dagster_home(settings)
     if settings.dagster_home is None:
         DataLake(settings.lake_root).ensure_writable()
-    yaml = home / "dagster.yaml"
-    if _yaml_problem(yaml):
-        _set_aside(settings, yaml, lambda: _yaml_problem(yaml))
+    config = home / "dagster.yaml"
+    may_be_empty = settings.dagster_home is not None  # as Dagster itself advises
+    if _config_problem(config, may_be_empty=may_be_empty):
+        _set_aside(settings, config, lambda: _config_problem(config, may_be_empty=may_be_empty))
     is_ours = settings.dagster_home is None or not home.exists()
-    if not yaml.exists() and is_ours and home.exists():
+    if not config.exists() and is_ours and home.exists():
         from upath import UPath
 
-        write_whole(UPath(yaml), DAGSTER_YAML.read_bytes())
-    if yaml.exists() and _STORED_ELSEWHERE.search(yaml.read_text(encoding="utf-8")):
+        write_whole(UPath(config), DAGSTER_YAML.read_bytes())
+    if config.exists() and _STORED_ELSEWHERE.search(config.read_text(encoding="utf-8")):
         return home
     if not all((home / name).exists() for name in DATABASES):
         _create(home, with_yaml=is_ours)
@@ -95,17 +99,17 @@ def _create(home: Path, *, with_yaml: bool) -> None:
                 os.link(made / name, home / name)
 
 
-def _yaml_problem(yaml: Path) -> str:
+def _config_problem(config: Path, *, may_be_empty: bool) -> str:
     """Why a configuration is none, in words; "" where all is well, or there is none."""
-    import yaml as parser
+    import yaml
 
     try:
-        content = parser.safe_load(yaml.read_text(encoding="utf-8"))
+        content = yaml.safe_load(config.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return ""
-    except (parser.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         return f"it cannot be read: {' '.join(str(error).split())}"
-    return "" if isinstance(content, dict) else "it holds no settings"
+    return "" if isinstance(content, dict) or (content is None and may_be_empty) else "it holds no settings"
 
 
 def _databases_problem(home: Path) -> str:
@@ -145,7 +149,7 @@ def _problem(database: Path) -> str:
     while database.exists():
         try:
             versions = _schema_versions(database)
-            is_torn = _is_shorter_than_it_says(database) and not _is_whole(database)
+            is_torn = _is_shorter_than_it_says(database) and _has_fault(database)
         except sqlite3.DatabaseError as error:
             return f"{database.name} cannot be read: {error}"
         if is_torn:
@@ -174,10 +178,14 @@ def _is_shorter_than_it_says(database: Path) -> bool:
     return database.stat().st_size < page_bytes * int.from_bytes(header[28:32], "big")
 
 
-def _is_whole(database: Path) -> bool:
-    """Whether SQLite finds no fault in any page of a database; reads all of it."""
-    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
-        return connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+def _has_fault(database: Path) -> bool:
+    """Whether SQLite finds a fault in any page of a database; reads all of it.
+
+    Raises:
+        sqlite3.DatabaseError: it is damaged.
+    """
+    found = _asked(database, "PRAGMA quick_check(1)")
+    return found is not None and found != "ok"
 
 
 def _schema_versions(database: Path) -> int:
@@ -186,11 +194,21 @@ def _schema_versions(database: Path) -> int:
     Raises:
         sqlite3.DatabaseError: it is damaged.
     """
-    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
-        try:
-            return int(connection.execute("SELECT count(*) FROM alembic_version").fetchone()[0])
-        except sqlite3.OperationalError:  # no such table yet, or locked
-            return 0
+    return _asked(database, "SELECT count(*) FROM alembic_version") or 0
+
+
+def _asked(database: Path, question: str) -> Any:
+    """The answer of a database; None where it is not known: no such table yet, locked, or not readable at the moment.
+
+    Raises:
+        sqlite3.DatabaseError: it is damaged.
+    """
+    try:
+        address = f"{database.as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, _LOCKED_S, uri=True)) as connection:
+            return connection.execute(question).fetchone()[0]
+    except sqlite3.OperationalError:
+        return None
 
 
 def _remedy(damaged: Path, problem: str) -> str:

@@ -152,6 +152,29 @@ def test_a_home_that_is_being_written_to_is_not_taken_for_a_torn_one(tmp_path: P
     assert list(home.parent.glob("dagster.broken-*")) == []
 
 
+def test_a_home_that_its_dagster_has_locked_is_not_taken_for_a_torn_one(tmp_path: Path):
+    settings = Settings(lake=str(tmp_path / "lake"))
+    home = prepare_home(settings)
+    database = home / DATABASES[1]
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("CREATE TABLE locked (row TEXT)")
+        os.truncate(database, database.stat().st_size - 4096)  # as it may be for a moment
+        os.utime(database, (1e9, 1e9))
+        prepare_home(settings)
+    assert list(home.parent.glob("dagster.broken-*")) == []
+
+
+@pytest.mark.parametrize("content", ["", "# nothing yet\n"])
+def test_an_empty_configuration_of_somebody_is_one(tmp_path: Path, content: str):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "dagster.yaml").write_text(content)
+    with open_instance(Settings(lake=str(tmp_path / "lake"), dagster_home=str(home))) as instance:
+        assert instance.get_runs() == []
+    assert (home / "dagster.yaml").read_text() == content
+
+
 def test_a_broken_home_is_brought_up_from_the_lake_s_records_without_work(tmp_path: Path):
     with dg.DagsterInstance.ephemeral() as unused:
         graph = Graph(unused, tmp_path)
