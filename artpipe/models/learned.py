@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 from upath import UPath
 
-from artpipe.lake.paths import write_whole
-from artpipe.models.card import LEARNED_FILE
+from artpipe.lake.paths import DataLake, write_whole
+from artpipe.models.card import LEARNED_FILE, ModelCard
 
 LEARNED = pl.Schema(dict.fromkeys(("artwork_id", "work_id", "artist_id", "split", "jpeg_sha256"), pl.String()))
 """One row is a picture that a model, or one that it started from, was trained or validated on."""
@@ -36,10 +36,24 @@ def as_parquet(learned: pl.DataFrame) -> bytes:
     return table.getvalue()
 
 
-def restore_learned(folder: UPath, rows: pl.DataFrame, of_start: pl.DataFrame | None) -> None:
-    """Write a model's record anew where it was lost; arguments as for `learned_rows`."""
-    if not (folder / LEARNED_FILE).exists():
-        write_whole(folder / LEARNED_FILE, as_parquet(learned_rows(rows, of_start)))
+def restore_learned(lake: DataLake, card: ModelCard, rows: pl.DataFrame) -> None:
+    """Write a model's record anew where it was lost and can be known; `rows` as for `learned_rows`."""
+    file = lake.model(card.model_id) / LEARNED_FILE
+    learned = None if file.exists() else known_learned(lake, card.weights_source.model_id, rows)
+    if learned is not None:
+        write_whole(file, as_parquet(learned))
+
+
+def known_learned(lake: DataLake, started_from: str | None, rows: pl.DataFrame) -> pl.DataFrame | None:
+    """The record of a model; None where it started from one whose record is missing: a part would pass for the whole.
+
+    Args:
+        lake: where the models are.
+        started_from: the id of the model that it started from, if it started from one.
+        rows: as for `learned_rows`.
+    """
+    of_start = load_learned(lake.model(started_from)) if started_from else None
+    return None if started_from and of_start is None else learned_rows(rows, of_start)
 
 
 def load_learned(folder: UPath | Path) -> pl.DataFrame | None:

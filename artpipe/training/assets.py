@@ -160,7 +160,7 @@ def classifier(step: AssetStep, training_set: DataFrame, backbone_features: Data
 
     from artpipe.figures.plots import training_curves_picture
     from artpipe.images.store import ImageStore
-    from artpipe.models.learned import load_learned, restore_learned
+    from artpipe.models.learned import restore_learned
     from artpipe.training.config import TrainingConfig
     from artpipe.training.loop import train_classifier, training_set_version
     from artpipe.training.reuse import find_trained_model
@@ -170,10 +170,8 @@ def classifier(step: AssetStep, training_set: DataFrame, backbone_features: Data
     card = None if step.config.force else find_trained_model(lake, version, config)
     is_new = card is None
     if card is not None:
-        started_from = card.weights_source.model_id
-        of_start = load_learned(lake.model(started_from)) if started_from else None
         rows = training_set.filter(pl.col("split").is_in(["train", "validation"])).sort("artwork_id")
-        restore_learned(lake.model(card.model_id), rows, of_start)
+        restore_learned(lake, card, rows)
     if card is None:
         store = ImageStore(lake)
         start = model_to_start_from(lake) if step.settings.warm_start else None

@@ -25,7 +25,7 @@ from artpipe.lake.paths import DataLake
 from artpipe.models.card import ModelCard
 from artpipe.models.checkpoint import LoadedModel, RunCheckpoint, save_model
 from artpipe.models.labels import UNKNOWN, Labels
-from artpipe.models.learned import learned_rows, load_learned
+from artpipe.models.learned import known_learned
 from artpipe.models.network import MultiTaskClassifier
 from artpipe.models.transforms import Augmentation
 from artpipe.progress import Progress, SilentProgress, Step
@@ -171,9 +171,8 @@ def train_classifier(
         model = task.final_model(history.best_weights)
         temperatures = _fit_temperatures(task, model, validation_loader, validation_set.labels)
         card = _card(task, history, ended, version, temperatures, rows)
-        started_from = task.weights_source.model_id
-        of_start = load_learned(lake.model(started_from)) if started_from else None
-        card, folder = save_model(lake, model.state_dict(), card, learned_rows(rows, of_start))
+        learned = known_learned(lake, card.weights_source.model_id, rows)
+        card, folder = save_model(lake, model.state_dict(), card, learned)
         if not config.keep_checkpoint:
             checkpoint.remove()
         return TrainedModel(card, folder, resumed_after_epoch)

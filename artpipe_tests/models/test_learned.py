@@ -1,11 +1,22 @@
 """A model's record of what it saw, and what that leaves to measure it on."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
 from artpipe.evaluation.report import rows_to_measure
-from artpipe.lake.paths import DataLake
-from artpipe.models.learned import LEARNED, LEARNED_FILE, learned_rows, load_learned, without_learned
+from artpipe.lake.paths import DataLake, write_whole
+from artpipe.models.card import NO_WEIGHTS, ModelCard, TransformSpec, WeightsSource
+from artpipe.models.learned import (
+    LEARNED,
+    LEARNED_FILE,
+    as_parquet,
+    learned_rows,
+    load_learned,
+    restore_learned,
+    without_learned,
+)
 from artpipe.schema import SPLITS
 
 
@@ -80,3 +91,21 @@ def test_an_older_record_has_no_artists_and_a_missing_one_is_none(lake: DataLake
     found = load_learned(folder)
     assert found is not None
     assert (found.schema, found["artist_id"].to_list()) == (LEARNED, [None])
+
+
+def test_a_lost_record_is_restored_only_with_that_of_the_model_it_started_from(lake: DataLake):
+    rows = splits(("c", "c", "anna", "train"))
+    start = WeightsSource("model", None, "start")
+    warm = ModelCard({}, TransformSpec(32, (0.5,) * 3, (0.5,) * 3), "b", 8, start, "v", 0, {}, model_id="warm")
+    restore_learned(lake, warm, rows)
+    assert load_learned(lake.model("warm")) is None, "a part of it would pass for the whole"
+    write_whole(lake.model("start") / LEARNED_FILE, as_parquet(learned_rows(splits(("a", "a", "anna", "train")))))
+    restore_learned(lake, warm, rows)
+    restored = load_learned(lake.model("warm"))
+    assert restored is not None
+    assert ids(restored) == ["a", "c"]
+    cold = replace(warm, weights_source=WeightsSource(NO_WEIGHTS, None), model_id="cold")
+    restore_learned(lake, cold, rows)
+    restored = load_learned(lake.model("cold"))
+    assert restored is not None
+    assert ids(restored) == ["c"]

@@ -7,7 +7,7 @@ import torch
 from artpipe.models.card import ModelCard, TransformSpec, WeightsSource
 from artpipe.models.checkpoint import load_model, save_model
 from artpipe.models.labels import Labels
-from artpipe.models.learned import LEARNED, load_learned
+from artpipe.models.learned import LEARNED, LEARNED_FILE, load_learned
 from artpipe.models.network import build_backbone, build_model
 from artpipe.models.served import Pointer, Serving, write_pointer
 from artpipe.training.config import FINETUNE, TrainingConfig
@@ -88,6 +88,16 @@ def test_a_model_is_saved_with_its_training_and_validation_rows(draw, lake):
     assert set(learned["artwork_id"]) == set(tested.filter(pl.col("split") != "test")["artwork_id"])
     assert learned.schema == LEARNED
     assert trained.card.rows == {"train": 18, "validation": 6}
+
+
+def test_a_model_that_started_from_one_without_a_record_has_none_either(draw, lake):
+    training_set, store = draw(24)
+    first = train_classifier(training_set, store, lake, QUICK)
+    start = load_model(first.folder)
+    (first.folder / LEARNED_FILE).unlink()
+    second = train_classifier(training_set, store, lake, QUICK, start=start)
+    assert second.card.weights_source.model_id == first.card.model_id
+    assert load_learned(second.folder) is None, "its own rows alone would pass for all that it saw"
 
 
 def test_a_damaged_served_model_is_not_started_from(lake):
