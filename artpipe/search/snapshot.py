@@ -1,5 +1,6 @@
 """One version of a lake's tables, and what is opened beside them to search it; each part is read when first needed."""
 
+import logging
 import threading
 from datetime import date, datetime
 from functools import cached_property
@@ -13,7 +14,7 @@ from artpipe.errors import ArtpipeError
 from artpipe.images.pictures import StoredPictures
 from artpipe.lake.damage import refuse_damaged_table
 from artpipe.lake.parquet import read_table_if_exists
-from artpipe.lake.paths import EMBEDDINGS_TABLE, IMAGES_TABLE, DataLake
+from artpipe.lake.paths import EMBEDDINGS_TABLE, IMAGES_TABLE, DamagedLakeError, DataLake
 from artpipe.lake.versions import NoSuchVersionError, table_versions, version_as_of
 from artpipe.models.served import served_model_id
 from artpipe.recognition.feature_index import FeatureIndex, open_feature_index
@@ -44,6 +45,8 @@ else:
             with instance._lock:  # noqa: SLF001 - a property of that very object
                 return super().__get__(instance, owner)
 
+
+logger = logging.getLogger(__name__)
 
 SEARCHED = ["artwork_id", "artist_id", "artist", "title", "technique", "year_from", "year_to", *LABELS, "work_id"]
 """The columns that are compared with a request."""
@@ -169,8 +172,12 @@ class Snapshot:
 
     @opened_once
     def artist_names(self) -> Names:
-        """What the artists are called, by the catalogue's list as it is now."""
-        listed = read_table_if_exists(self.lake, "artists")
+        """What the artists are called, by the catalogue's list as it is now; without aliases where that is damaged."""
+        try:
+            listed = read_table_if_exists(self.lake, "artists")
+        except DamagedLakeError as error:
+            logger.warning("artists are found by the names of their works alone: %s", error)
+            listed = None
         if listed is None:
             return artist_names(self.rows)
         aliases = listed.filter(pl.col("alias_of").is_not_null()).group_by("alias_of").agg("name")

@@ -1,3 +1,5 @@
+import os
+
 import lance
 import numpy as np
 import polars as pl
@@ -84,7 +86,11 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> DataLake:
 
 
 def found(lake: DataLake, words: str, k: int = 10, **options: object) -> list[str]:
-    return Collection.open(lake).find(words, k, **options)["artwork_id"].to_list()  # pyright: ignore[reportArgumentType]
+    return found_in(Collection.open(lake), words, k, **options)
+
+
+def found_in(collection: Collection, words: str, k: int = 10, **options: object) -> list[str]:
+    return collection.find(words, k, **options)["artwork_id"].to_list()  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(
@@ -288,3 +294,15 @@ def test_words_longer_than_any_in_the_index_find_nothing(lake: DataLake, words: 
 def test_a_query_is_cut_into_plain_words():
     assert query_words("St. Éloi's  DREAM_dream 1502!") == ["st", "eloi", "s", "dream", "1502"]
     assert len(query_words(" ".join(f"w{n}" for n in range(99)))) == 16
+
+
+def test_a_torn_list_of_artists_takes_their_aliases_and_nothing_else(lake: DataLake, caplog: pytest.LogCaptureFixture):
+    write_table(lake.table("artists"), pl.DataFrame({"artist_id": ["x"], "name": ["X"], "alias_of": [None]}))
+    os.truncate(str(lake.table("artists")), 20)
+    collection = Collection.open(lake)
+    assert found_in(collection, "durer") == found_in(collection, "hare") == ["d/durer/hare"]
+    assert found_in(collection, "self", where=SearchFilter(artist="rembrandt")) == ["r/rembrandt/self"]
+    assert [one.text for one in collection.suggest("dür")] == ["DÜRER, Albrecht"]
+    (said,) = caplog.messages
+    assert "by the names of their works alone" in said
+    assert "run `artpipe refresh`" in said
