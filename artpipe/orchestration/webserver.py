@@ -48,11 +48,17 @@ def run_through(
     import requests
     from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
 
-    address, parts = without_login(address), urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise WebserverError(f"{address!r} is not the address of a webserver; give one like http://127.0.0.1:3000.")
+    address = without_login(address)
     try:
-        client = DagsterGraphQLClient(parts.hostname, parts.port, use_https=parts.scheme == "https")
+        parts = urlsplit(address)
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
+    except ValueError:  # no such port, or no address
+        scheme = host = port = None
+    if not host or scheme not in ("http", "https") or "@" in address:
+        shown = "this" if "@" in address else repr(address)  # the rest of a login, or it may be one
+        raise WebserverError(f"{shown} is not the address of a webserver; give one like http://127.0.0.1:3000.")
+    try:
+        client = DagsterGraphQLClient(host, port, use_https=scheme == "https")
         run_id = client.submit_job_execution(_JOB, run_config=run_config, tags=tags, asset_selection=assets)
     except (DagsterGraphQLClientError, requests.RequestException) as error:
         raise WebserverError(

@@ -90,3 +90,13 @@ def test_a_setting_that_is_refused_is_named_without_its_secret(owner: Owner, tmp
     assert refused.exit_code == 2
     assert f"ARTPIPE_{name.upper()}" in refused.stderr
     assert leaks(tmp_path, refused) == {}
+
+
+@pytest.mark.parametrize("mark", ["/", "?", "#", ":", "\N{FULLWIDTH SOLIDUS}"])
+def test_the_address_of_a_webserver_that_is_refused_is_not_repeated_with_its_login(
+    owner: Owner, tmp_path: Path, mark: str
+):
+    refused = owner.run("refresh", "--webserver", f"http://{PLANTED['user']}:a{mark}{PLANTED['password']}@[host")
+    assert refused.exit_code == 2
+    assert "is not the address of a webserver; give one like" in refused.stderr
+    assert leaks(tmp_path, refused) == {}
