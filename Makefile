@@ -14,7 +14,7 @@ setup: $(VENV)/.ready ## the virtual environment, with uv where it is installed
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "artpipe needs Python 3.11 or newer, $(PYTHON) is older; run: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 2; }
-	@echo "Installing artpipe into $(VENV) (PyTorch is large: a minute or two, about 5 GB) ..."
+	@echo "Installing artpipe into $(VENV) (PyTorch is large: some minutes, about 5 GB) ..."
 	@if command -v uv > /dev/null 2>&1 && uv --version > /dev/null 2>&1; then \
 	  uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" $(VENV) && \
 	  uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'; \

@@ -30,7 +30,10 @@ class UnwritableFileError(ArtpipeError):
 
 
 def search(
-    query: Annotated[str, typer.Argument(metavar="ID_OR_IMAGE", help="An artwork id, or the path of an image.")],
+    query: Annotated[
+        str | None,
+        typer.Argument(metavar="[ID_OR_IMAGE]", help="An artwork id, or the path of an image; not needed with --text."),
+    ] = None,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many works to show.")] = 10,
     style: Annotated[str | None, typer.Option(help="Only this style, such as `Baroque`.")] = None,
     type_: Annotated[str | None, typer.Option("--type", help="Only this type, such as `portrait`.")] = None,
@@ -52,20 +55,25 @@ def search(
     sheet: Annotated[Path | None, typer.Option(help="Write their pictures to this PNG file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the works most similar to an artwork or an image; --csv, --parquet and --sheet write them to files."""
+    """Show the works most similar to an artwork or an image, or those that match the words of --text.
+
+    --csv, --parquet and --sheet write them to files.
+    """
     from artpipe.search import Collection
 
+    if query is None and not text:
+        raise typer.BadParameter("name an artwork, an image, or words with --text")
     where = _filter(style=style, type=type_, period=period, artist=artist, technique=technique, years=years)
     settings = settings_in_force()
     collection = Collection.open(settings.lake_root, device=settings.device, as_of=as_of)
-    hits = collection.similar(query, k, where, text=text)
+    hits = collection.find(text or "", k, where) if query is None else collection.similar(query, k, where, text=text)
     for write, path in ((hits.to_csv, csv), (hits.to_parquet, parquet), (hits.contact_sheet, sheet)):
         if path is not None:
             _write_file(write, path)
     if as_json:
         print_json(hits.to_dicts())
     elif not hits.is_empty():
-        _show_hits(query, hits.to_polars())
+        _show_hits(f"Works that match {text}" if query is None else f"Most similar to {query}", hits.to_polars())
     else:
         meant = " or ".join(one.text for one in collection.did_you_mean(text)) if text else ""
         message_console().print("No work matches every filter." + (f" Did you mean {meant}?" if meant else ""))
@@ -180,18 +188,19 @@ def _write_file(write: "Callable[[Path], Path]", path: Path) -> None:
         ) from error
 
 
-def _show_hits(query: str, hits: "pl.DataFrame") -> None:
+def _show_hits(title: str, hits: "pl.DataFrame") -> None:
     from rich.markup import escape
     from rich.table import Column, Table
 
     artwork_id = Column("artwork_id", no_wrap=True, overflow="fold")  # it is copied into the next command
-    columns = ("", "similarity", "work", "date", "style", "type", artwork_id)
-    table = Table(*columns, title=f"Most similar to {escape(query)}")
+    score = "similarity" if "similarity" in hits.columns else "relevance"
+    columns = ("", score, "work", "date", "style", "type", artwork_id)
+    table = Table(*columns, title=escape(title))
     for hit in hits.iter_rows(named=True):
         page = f"[link={hit['page_url']}]{escape(hit['artwork_id'])}[/link]"
         table.add_row(
             str(hit["rank"]),
-            f"{hit['similarity']:.3f}",
+            f"{hit[score]:.3f}",
             escape(f"{hit['title']}\n{hit['artist']}"),
             *(escape(hit[name] or "") for name in ("date_text", "style", "type")),
             page,

@@ -124,6 +124,15 @@ def test_a_search_without_a_match_prints_a_message_or_empty_json():
     assert found(run("search", "p/painter/red", "--years", "1900-", "--json")) == []
 
 
+def test_works_are_found_by_words_alone(lake: DataLake):
+    build_text_index(lake)
+    assert found(run("search", "--text", "orange", "--json")) == ["p/painter/orange"]
+    shown = run("search", "--text", "orange")
+    assert "Works that match orange" in shown.stdout
+    assert "relevance" in shown.stdout
+    assert "name an artwork, an image, or words with --text" in run("search").stderr
+
+
 def test_words_that_no_work_has_bring_up_the_names_that_may_have_been_meant(lake: DataLake):
     build_text_index(lake)
     asked = run("search", "p/painter/red", "--text", "peter panter", "--style", "Rococo").stderr
