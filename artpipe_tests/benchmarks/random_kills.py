@@ -79,6 +79,7 @@ def contents(lake: DataLake) -> dict[str, object]:
     )
     return {
         **Lineage(lake).versions(names),
+        "catalog_changes": read_table(lake, "catalog_changes").drop("changed_at").to_dicts(),
         "rows of images": (len(images), images.n_unique()),
         "rows of embeddings": (len(embedded), embedded.n_unique()),
     }
