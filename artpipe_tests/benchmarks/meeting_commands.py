@@ -104,7 +104,7 @@ def main() -> int:
     folder, chance = Path(tempfile.mkdtemp(prefix="artpipe-meeting-")), random.Random(options.seed)
     pairs = list(itertools.combinations_with_replacement(COMMANDS, 2))
     chance.shuffle(pairs)
-    write_sample_site(folder / "site", artworks=12)
+    write_sample_site(folder / "site", artworks=60)
     problems: list[str] = []
     with serving(folder / "site") as site:
         for number, pair in enumerate(itertools.islice(itertools.cycle(pairs), options.times)):
