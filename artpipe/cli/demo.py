@@ -89,8 +89,9 @@ def _print_neighbours(lake: DataLake, console: "Console") -> None:
     hits = collection.similar(str(query["artwork_id"]), k=NEIGHBOURS)
     table = Table(title=f"The ten nearest neighbours of {query['artist']}: {query['title']} ({query['style']})")
     for name in ("", "similarity", "artist", "title", "date", "style", "type"):
-        figures = {"": 2, "similarity": 10}  # a narrow terminal shortens the words, not these
-        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=figures.get(name))
+        table.add_column(
+            name, no_wrap=name in ("", "similarity")
+        )  # a narrow terminal breaks the words, not the figures
     for hit in hits.iter_rows(named=True):
         shown = (hit["artist"], hit["title"], hit["date_text"], hit["style"], hit["type"])
         table.add_row(str(hit["rank"]), f"{hit['similarity']:.3f}", *(value or "" for value in shown))
