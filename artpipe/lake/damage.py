@@ -230,13 +230,18 @@ def _mend_table(folder: Path, *, of_indices: bool) -> None:
         lance.LanceDataset.commit(str(folder), gone, read_version=dataset.version)
 
 
+def name_aside(place: Path) -> Path:
+    """What a file or a folder is called once it is set aside."""
+    return place.with_name(f"{place.name}{SET_ASIDE}{datetime.now(UTC):%Y%m%dT%H%M%S}")
+
+
 def _set_aside(place: Path) -> None:
     """Rename a file or a folder; an empty file goes."""
     with suppress(FileNotFoundError):
         if place.is_file() and not place.stat().st_size:
             place.unlink()
         else:
-            place.rename(f"{place}{SET_ASIDE}{datetime.now(UTC):%Y%m%dT%H%M%S}")
+            place.rename(name_aside(place))
 
 
 def _opened(folder: Path) -> "lance.LanceDataset | None":

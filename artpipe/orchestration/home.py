@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
-from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from typing import Any
 import dagster as dg
 
 from artpipe.errors import ArtpipeError
+from artpipe.lake.damage import name_aside
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.settings import Settings
 
@@ -129,8 +129,7 @@ def _set_aside(settings: Settings, damaged: Path, problem_now: Callable[[], str]
     with FileLock(DataLake(settings.lake_root).lock_file("dagster_home")):
         if not (problem := problem_now()):
             return
-        aside = damaged.with_name(f"{damaged.name}.broken-{datetime.now(UTC):%Y%m%dT%H%M%S}")
-        damaged.rename(aside)
+        aside = damaged.rename(name_aside(damaged))
     logger.warning(
         "%s is damaged (%s), so it is set aside as %s, which you may delete. The lake's records bring a new one up: "
         "`artpipe refresh` does no work again.",

@@ -16,7 +16,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # artpipe_tests is
 from artpipe.orchestration.home import DAGSTER_YAML
 from artpipe.sample_gallery.server import serving
 from artpipe.sample_gallery.site import write_sample_site
+from artpipe_tests.fixtures.dagster_dev import free_port
 
 ARTPIPE = (sys.executable, "-m", "artpipe.cli")
 COMMANDS = {
@@ -57,7 +57,7 @@ class Command:
     """One command, started."""
 
     def __init__(self, name: str, folder: Path, environment: dict[str, str]) -> None:
-        self.name, self.port, self.log = name, _free_port(), folder / f"{name.replace(' ', '_')}_{time.time_ns()}.log"
+        self.name, self.port, self.log = name, free_port(), folder / f"{name.replace(' ', '_')}_{time.time_ns()}.log"
         words = [word.replace("PORT", str(self.port)) for word in COMMANDS[name]]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -89,12 +89,6 @@ class Command:
         with suppress(requests.RequestException):
             return requests.get(f"http://127.0.0.1:{self.port}/", timeout=5).status_code < 500
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def main() -> int:
