@@ -70,6 +70,11 @@ class LanceSearch:
         """The length D of the vectors."""
         return self._dataset.schema.field(self._column).type.list_size
 
+    @property
+    def _refine_after_filter(self) -> int:
+        """What a filter leaves lies farther apart than all rows do, so that the order of the codes errs less."""
+        return min(self._refine_factor, max(2, self._refine_factor // 2))
+
     @cached_property
     def exact(self) -> "LanceSearch":
         """The search over the same table that compares every vector."""
@@ -99,7 +104,7 @@ class LanceSearch:
             return _pages(found, k, rows, "every vector of the table compared")
         if allowed is None:
             return self._by_index(queries, k, None, rows)
-        candidates = math.ceil(_SPARE * self._refine_factor * deepest * len(self._addresses) / rows)
+        candidates = math.ceil(_SPARE * self._refine_after_filter * deepest * len(self._addresses) / rows)
         if candidates > _MOST_CANDIDATES:
             return self._by_index(queries, k, allowed, rows)
         return self._filtered_after(queries, k, allowed, candidates)
@@ -110,14 +115,15 @@ class LanceSearch:
         Whatever is allowed among the nearest of all rows is nearer than any other allowed row. Where that is too
         little, because the filter leaves rows far from the query, Lance searches with the filter.
         """
-        rows, wider = int(np.count_nonzero(allowed)), math.cbrt(candidates / (self._refine_factor * max(k)))
+        refine = self._refine_after_filter
+        rows, wider = int(np.count_nonzero(allowed)), math.cbrt(candidates / (refine * max(k)))
         nprobes = math.ceil((self._nprobes or 1) * max(1.0, wider))
         how = f"LanceDB index IVF_RQ, {nprobes} probes, {candidates:,} candidates filtered, best rows rescored"
         found: list[Neighbours] = []
         nearest = self._candidates(queries, candidates, None, nprobes)
         for query, count, (positions, _) in zip(queries, k, nearest, strict=True):
-            near = positions[allowed[positions]][: self._refine_factor * count]
-            if len(near) < min(self._refine_factor * count, rows):
+            near = positions[allowed[positions]][: refine * count]
+            if len(near) < min(refine * count, rows):
                 found += self._by_index(query[None], [count], allowed, rows)
                 continue
             similarities = np.vecdot(self.vectors_at(near), query)
