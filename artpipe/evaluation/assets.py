@@ -116,7 +116,7 @@ def suspect_labels(
     rows = correct_labels(store.stored_rows(training_set), overrides)
     vectors, images_embedded = _fixed_vectors(step, rows, backbone_features, store)
     reviewed = overrides.select("artwork_id", "task")
-    suspects, noise = find_suspects(rows, vectors, artworks, reviewed, HeadConfig(seed=settings.seed))
+    suspects, noise = find_suspects(rows, vectors, artworks, reviewed, HeadConfig(seed=settings.seed), step.progress)
     write_whole(lake.report("labels/suspects.csv"), spreadsheet_csv(suspects))
     sheets: dict[str, Any] = {}
     for task in TASKS:

@@ -7,7 +7,7 @@ work. Where they are confident of another class, relative to the mean confidence
 Source: Northcutt et al., "Confident Learning: Estimating Uncertainty in Dataset Labels", arXiv:1911.00068.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from artpipe.models.labels import UNKNOWN
 from artpipe.models.network import MultiTaskClassifier
+from artpipe.progress import Progress, SilentProgress
 from artpipe.training.head import train_head
 from artpipe.training.loss import MultiTaskLoss
 
@@ -92,6 +93,7 @@ def out_of_sample_probabilities(
     work_ids: Sequence[str],
     classes: Sequence[int],
     config: HeadConfig | None = None,
+    progress: Progress | None = None,
 ) -> list[NDArray[np.float32]]:
     """Cross-validated probabilities, each from a head trained on other works; one head learns all tasks.
 
@@ -101,6 +103,7 @@ def out_of_sample_probabilities(
         work_ids: of each row; the rows of a work share a fold.
         classes: the number of classes C of each task.
         config: of the heads.
+        progress: shows the folds; silent by default.
 
     Returns:
         For each task float32 (N, C). A class without rows in the other folds has probability 0; a row of such a class
@@ -109,7 +112,7 @@ def out_of_sample_probabilities(
     config = config or HeadConfig()
     fold_of = work_folds(work_ids, config.folds, config.seed)
     found = [np.full((len(vectors), count), np.nan, np.float32) for count in classes]
-    for fold in range(config.folds):
+    for fold in _shown(config.folds, progress or SilentProgress()):
         train, test = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
         known = [np.isin(np.arange(count), labels[train, task]) for task, count in enumerate(classes)]
         if not len(test) or not any(k.sum() > 1 for k in known):
@@ -162,6 +165,13 @@ def _calibrated(joint: NDArray[np.float64], rows_of: NDArray[np.int64]) -> NDArr
     joint = joint + np.diag(np.where(row_sums == 0, rows_of, 0))  # without a confident row, the labels count as right
     scaled = joint / np.maximum(joint.sum(axis=1, keepdims=True), 1e-12) * rows_of[:, None]
     return scaled / max(scaled.sum(), 1e-12)
+
+
+def _shown(folds: int, progress: Progress) -> Iterator[int]:
+    with progress.track("cross-validate", folds, "folds") as step:
+        for fold in range(folds):
+            yield fold
+            step.advance()
 
 
 def _fit_and_predict(

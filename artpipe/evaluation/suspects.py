@@ -18,6 +18,7 @@ from artpipe.evaluation.label_noise import (
 )
 from artpipe.figures.sheets import contact_sheet
 from artpipe.models.labels import Labels
+from artpipe.progress import Progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,6 +51,7 @@ def find_suspects(
     artworks: pl.DataFrame,
     reviewed: pl.DataFrame,
     config: HeadConfig | None = None,
+    progress: Progress | None = None,
 ) -> tuple[pl.DataFrame, dict[str, LabelNoise]]:
     """Compare every label with the predictions of heads trained on other works.
 
@@ -59,6 +61,7 @@ def find_suspects(
         artworks: table `artworks`, for `artist`, `title` and `page_url`.
         reviewed: `artwork_id` and `task` of the labels that a person reviewed; they are left out.
         config: of the heads.
+        progress: shows the folds of the cross-validation; silent by default.
 
     Returns:
         Table `SUSPECTS`, and the noise of each task that has labels.
@@ -71,7 +74,7 @@ def find_suspects(
     for column in range(labels.shape[1]):
         labels[:, column] = drop_rare_classes(labels[:, column], work_ids, config.min_works)
     counts = [len(names) for names in vocabulary.classes.values()]
-    probabilities = out_of_sample_probabilities(vectors, labels, work_ids, counts, config)
+    probabilities = out_of_sample_probabilities(vectors, labels, work_ids, counts, config, progress)
     noise = {task: find_label_noise(probabilities[i], labels[:, i]) for i, task in enumerate(vocabulary.tasks)}
     tables = [
         _suspects_of(task, noise[task], rows, probabilities[i], labels[:, i], vocabulary.classes[task])
