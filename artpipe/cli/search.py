@@ -88,8 +88,8 @@ def predict(
     """
     from dataclasses import replace
 
-    from artpipe.lake.paths import DataLake
-    from artpipe.search.collection import Collection, LakeMissingError, NothingEmbeddedError
+    from artpipe.lake.paths import DataLake, LakeMissingError
+    from artpipe.search.collection import Collection, NothingEmbeddedError
     from artpipe.search.predictions import predict_pictures, stored_short_side_px
     from artpipe.search.queries import ModelMismatchError, UnusableQueryError, query_picture
 
