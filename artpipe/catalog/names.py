@@ -310,8 +310,13 @@ def variants(kind: str) -> tuple[tuple[str, ...], ...]:
 
 def labels_known_as(column: str, text: str) -> list[str]:
     """The labels of a column of which a text is another name."""
+    return [names[0] for names in names_with(column, text)]
+
+
+def names_with(column: str, text: str) -> list[tuple[str, ...]]:
+    """The names, in all languages, of what a text names in a column."""
     plain = normalized_name(text)
-    return [names[0] for names in variants(column) if plain in map(normalized_name, names)]
+    return [names for names in variants(column) if plain in map(normalized_name, names)]
 
 
 @cache

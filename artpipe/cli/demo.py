@@ -1,19 +1,22 @@
 """The demonstration: the whole graph on the configured gallery, then a painting and its nearest neighbours."""
 
 import json
-import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
+import dagster as dg
+
+from artpipe.cli.refresh import refresh_summary
 from artpipe.definitions import build_definitions
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.orchestration.instance import artpipe_command, ui_command
-from artpipe.orchestration.runner import RefreshOptions, refresh
-from artpipe.progress import clock_text
+from artpipe.orchestration.runner import RefreshOptions, RefreshReport, refresh
 from artpipe.settings import Settings
 
 if TYPE_CHECKING:
     import polars as pl
     from rich.console import Console
+    from rich.table import Table
 
 NEIGHBOURS = 10
 
@@ -28,20 +31,23 @@ def run_demo(settings: Settings, console: "Console") -> None:
     Raises:
         ArtpipeError: an expected failure of a step.
     """
-    started = time.monotonic()
     gallery = "the sample gallery, drawn here" if settings.is_sample else settings.gallery
     console.print(f"[bold]artpipe[/] runs its whole graph on {gallery}; the lake is [cyan]{settings.lake_root}[/].")
-    run = refresh(build_definitions(settings), settings, RefreshOptions(), console)
-    console.print(
-        f"  {len(run.ran)} assets in {clock_text(time.monotonic() - started)}, "
-        f"{run.passed_checks} checks passed"
-        + (f", {len(run.failed_checks)} did not" if run.failed_checks else "")
-        + ".\n"
-    )
+    definitions = build_definitions(settings)
+    print_summary(refresh(definitions, settings, RefreshOptions(), console), definitions, console)
     lake = DataLake(settings.lake_root)
     _print_accuracy(lake, console)
     _print_neighbours(lake, console)
     print_next_steps(settings, console)
+
+
+def print_summary(run: RefreshReport, definitions: dg.Definitions, console: "Console") -> None:
+    """What the run did; where it only asked the gallery, that everything was fresh."""
+    graph = definitions.resolve_asset_graph()
+    console.print(refresh_summary(run), highlight=False)
+    if run.skipped and not any(graph.get(dg.AssetKey(name)).parent_keys for name in run.ran):
+        console.print("  Everything is fresh: these are the results of an earlier run.", highlight=False)
+    console.print()
 
 
 def print_next_steps(settings: Settings, console: "Console") -> None:
@@ -79,23 +85,13 @@ def _accuracy_text(scores: dict[str, float | None]) -> str:
 
 def _print_neighbours(lake: DataLake, console: "Console") -> None:
     """A painting of the test split and its nearest neighbours: a table here, a contact sheet in the lake."""
-    from rich.table import Table
-
     from artpipe.figures.sheets import neighbour_sheet
     from artpipe.search import Collection
 
     collection = Collection.open(lake)
     query = collection.get(_query_of(lake))
     hits = collection.similar(str(query["artwork_id"]), k=NEIGHBOURS)
-    table = Table(title=f"The ten nearest neighbours of {query['artist']}: {query['title']} ({query['style']})")
-    for name in ("", "similarity", "artist", "title", "date", "style", "type"):
-        table.add_column(
-            name, no_wrap=name in ("", "similarity")
-        )  # a narrow terminal breaks the words, not the figures
-    for hit in hits.iter_rows(named=True):
-        shown = (hit["artist"], hit["title"], hit["date_text"], hit["style"], hit["type"])
-        table.add_row(str(hit["rank"]), f"{hit['similarity']:.3f}", *(value or "" for value in shown))
-    console.print(table)
+    console.print(neighbour_table(query, hits))
     rows = [query, *hits.iter_rows(named=True)]
     sheet = neighbour_sheet(
         rows,
@@ -105,6 +101,19 @@ def _print_neighbours(lake: DataLake, console: "Console") -> None:
     path = lake.report("demo/neighbours.png")
     write_whole(path, sheet)
     console.print(f"The same as a picture: [cyan]{path}[/]")
+
+
+def neighbour_table(query: "Mapping[str, Any]", hits: "Iterable[Mapping[str, Any]]") -> "Table":
+    """A work's nearest neighbours for a terminal."""
+    from rich.table import Table
+
+    table = Table(title=f"The ten nearest neighbours of {query['artist']}: {query['title']} ({query['style']})")
+    for name in ("", "similarity", "artist", "title", "date", "style", "type"):
+        table.add_column(name, no_wrap=name in ("", "similarity"))  # a narrow one breaks the words, not the figures
+    for hit in hits:
+        shown = (hit["artist"], hit["title"], hit["date_text"], hit["style"], hit["type"])
+        table.add_row(str(hit["rank"]), f"{hit['similarity']:.3f}", *(value or "" for value in shown))
+    return table
 
 
 def _query_of(lake: DataLake) -> str:

@@ -104,6 +104,8 @@ for command in (
     refresh.refresh,
     refresh.status,
     search.search,
+    search.find,
+    search.same,
     search.predict,
     serve.serve,
     serve.export_site,

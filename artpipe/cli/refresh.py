@@ -87,10 +87,10 @@ def refresh_summary(report: "RefreshReport") -> str:
         f"{work['rows_updated']:,} rows updated" if work["rows_updated"] else "",
     ]
     done = ", ".join(part for part in counts if part) or "no work was needed"
-    checks = f"{report.passed_checks} checks passed"
+    checks = f"; {report.passed_checks} checks passed" if report.passed_checks or report.failed_checks else ""
     if report.failed_checks:
         checks += f", [yellow]{len(report.failed_checks)} failed[/]"
     return (
         f"  {len(report.ran)} assets ran and {len(report.skipped)} were fresh, in {clock_text(report.seconds)}: "
-        f"{done}; {checks}."
+        f"{done}{checks}."
     )

@@ -1,4 +1,4 @@
-"""The commands that query the collection and the model: `artpipe search` and `artpipe predict`."""
+"""The commands that query the collection and the model: `artpipe search`, `find`, `same` and `predict`."""
 
 import re
 from pathlib import Path
@@ -25,8 +25,32 @@ _YEARS = re.compile(
 )
 
 
+SOME_FAILED = 1
+"""The exit code where some of several files were answered, and others not."""
+
+
 class UnwritableFileError(ArtpipeError):
     """A file named in an option cannot be written."""
+
+
+K = Annotated[int, typer.Option("--k", "-k", min=1, help="How many works to show.")]
+Style = Annotated[str | None, typer.Option(help="Only this style, such as `Baroque`.")]
+Type = Annotated[str | None, typer.Option("--type", help="Only this type, such as `portrait`.")]
+Period = Annotated[str | None, typer.Option(help="Only this period, such as `1550-1650`.")]
+School = Annotated[str | None, typer.Option(help="Only artists of this school, such as `Dutch`.")]
+Artist = Annotated[str | None, typer.Option(help="Only artists who are called so, such as `van gogh` or `Titian`.")]
+Technique = Annotated[str | None, typer.Option(help="Only techniques with this in them, such as `copper`.")]
+Location = Annotated[str | None, typer.Option(help="Only places with this in their name, such as `Louvre`.")]
+Years = Annotated[
+    str | None, typer.Option(metavar="FROM-TO", help="Only these years: `1600-1650`, `1600-`, `500-450 BC`.")
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option(metavar="DATE_OR_VERSION", help="Search the collection as it was then: `2026-11-01`."),
+]
+Csv = Annotated[Path | None, typer.Option(help="Write the hits to this CSV file.")]
+Parquet = Annotated[Path | None, typer.Option(help="Write the hits to this Parquet file.")]
+Sheet = Annotated[Path | None, typer.Option(help="Write their pictures to this file: .png, .jpg, .webp or .pdf.")]
 
 
 def search(
@@ -34,25 +58,20 @@ def search(
         str | None,
         typer.Argument(metavar="[ID_OR_IMAGE]", help="An artwork id, or the path of an image; not needed with --text."),
     ] = None,
-    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many works to show.")] = 10,
-    style: Annotated[str | None, typer.Option(help="Only this style, such as `Baroque`.")] = None,
-    type_: Annotated[str | None, typer.Option("--type", help="Only this type, such as `portrait`.")] = None,
-    period: Annotated[str | None, typer.Option(help="Only this period, such as `1550-1650`.")] = None,
-    artist: Annotated[
-        str | None, typer.Option(help="Only artists who are called so, such as `van gogh` or `Titian`.")
-    ] = None,
-    technique: Annotated[str | None, typer.Option(help="Only techniques with this in them, such as `copper`.")] = None,
-    years: Annotated[
-        str | None, typer.Option(metavar="FROM-TO", help="Only these years: `1600-1650`, `1600-`, `500-450 BC`.")
-    ] = None,
-    as_of: Annotated[
-        str | None,
-        typer.Option(metavar="DATE_OR_VERSION", help="Search the collection as it was then: `2026-11-01`."),
-    ] = None,
+    k: K = 10,
+    style: Style = None,
+    type_: Type = None,
+    period: Period = None,
+    school: School = None,
+    artist: Artist = None,
+    technique: Technique = None,
+    location: Location = None,
+    years: Years = None,
+    as_of: AsOf = None,
     text: Annotated[str | None, typer.Option(help="Only works whose text has these words.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write the hits to this CSV file.")] = None,
-    parquet: Annotated[Path | None, typer.Option(help="Write the hits to this Parquet file.")] = None,
-    sheet: Annotated[Path | None, typer.Option(help="Write their pictures to this PNG file.")] = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    sheet: Sheet = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the works most similar to an artwork or an image, or those that match the words of --text.
@@ -63,7 +82,8 @@ def search(
 
     if query is None and not text:
         raise typer.BadParameter("name an artwork, an image, or words with --text")
-    where = _filter(style=style, type=type_, period=period, artist=artist, technique=technique, years=years)
+    labels = {"style": style, "type": type_, "period": period, "school": school}
+    where = _filter(**labels, artist=artist, technique=technique, location=location, years=years)
     settings = settings_in_force()
     collection = Collection.open(settings.lake_root, device=settings.device, as_of=as_of)
     hits = collection.find(text or "", k, where) if query is None else collection.similar(query, k, where, text=text)
@@ -79,17 +99,66 @@ def search(
         message_console().print("No work matches every filter." + (f" Did you mean {meant}?" if meant else ""))
 
 
+def find(
+    words: Annotated[list[str], typer.Argument(metavar="WORD...", help="Words of titles, names, places or labels.")],
+    k: K = 10,
+    style: Style = None,
+    type_: Type = None,
+    period: Period = None,
+    school: School = None,
+    artist: Artist = None,
+    technique: Technique = None,
+    location: Location = None,
+    years: Years = None,
+    as_of: AsOf = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    sheet: Sheet = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the works that match some words, the most relevant first."""
+    filters = {"style": style, "type_": type_, "period": period, "school": school, "artist": artist}
+    filters |= {"technique": technique, "location": location, "years": years}
+    files = {"csv": csv, "parquet": parquet, "sheet": sheet}
+    search(None, k, **filters, as_of=as_of, text=" ".join(words), **files, as_json=as_json)
+
+
+def same(picture: Annotated[Path, typer.Argument(help="The path of a photograph.")], as_json: AsJson = False) -> None:
+    """Show whether the collection holds the very painting that a photograph shows."""
+    from artpipe.search import Collection
+
+    settings = settings_in_force()
+    collection = Collection.open(settings.lake_root, device=settings.device)
+    match = collection.same_painting(picture)
+    work = {} if match.artwork_id is None else collection.get(match.artwork_id)
+    if as_json:
+        facts = {name: getattr(match, name) for name in ("is_same", "artwork_id", "inliers", "false_positive_rate")}
+        shown = ("artist", "title", "date_text", "page_url")
+        print_json({"file": str(picture), **facts, **{name: work.get(name) for name in shown}})
+        return
+    told = ", ".join(work[name] for name in ("artist", "title", "date_text") if work.get(name) not in (None, "", "-"))
+    found = f"{match.artwork_id} ({told}); {match.inliers} keypoints agree"
+    console = message_console(stderr=False)
+    if match:
+        by_chance = f"{match.false_positive_rate:.1%} of photographs of other paintings agree as well"
+        console.print(f"This painting is {found}; {by_chance}.", markup=False, highlight=False)
+    else:
+        closest = f" The closest is {found}." if work else ""
+        text = f"We did not find this painting in the collection.{closest}"
+        console.print(text, markup=False, highlight=False)
+
+
 def predict(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Paths of images.")], as_json: AsJson = False
 ) -> None:
     """Show the predicted style, period and type of each image, and whether it is out of distribution.
 
-    An image that cannot be read is reported, and the others are shown all the same; the exit code is 2 then.
+    An image that cannot be read is reported in its place, and the exit code is 1; it is 2 where none can be read.
     """
     from dataclasses import replace
 
-    from artpipe.lake.paths import DataLake
-    from artpipe.search.collection import Collection, LakeMissingError, NothingEmbeddedError
+    from artpipe.lake.paths import DataLake, LakeMissingError
+    from artpipe.search.collection import Collection, NothingEmbeddedError
     from artpipe.search.predictions import predict_pictures, stored_short_side_px
     from artpipe.search.queries import ModelMismatchError, UnusableQueryError, query_picture
 
@@ -116,29 +185,40 @@ def predict(
         answers = predict_pictures(load_encoder, pictures, short_side_px, settings.abstain_below)
     readable = [path for path in images if path not in errors]
     answers = [replace(answer, file=str(path)) for path, answer in zip(readable, answers, strict=True)]
+    found = {str(answer.file): answer for answer in answers}
     if as_json:
-        found = {answer.file: answer.as_json() for answer in answers}
-        print_json([found.get(str(path)) or {"file": str(path), "error": errors[path]} for path in images])
+        print_json(
+            [
+                found[str(path)].as_json() if str(path) in found else {"file": str(path), "error": errors[path]}
+                for path in images
+            ]
+        )
     elif answers:
-        _show_predictions(answers)
-    for error in errors.values():
-        typer.echo(f"error: {error}", err=True)
+        _show_predictions([found.get(str(path)) or errors[path] for path in images])
+    if as_json or not answers:
+        for error in errors.values():
+            typer.echo(f"error: {error}", err=True)
     if errors:
-        raise typer.Exit(EXPECTED_FAILURE)
+        raise typer.Exit(SOME_FAILED if answers else EXPECTED_FAILURE)
 
 
-def _show_predictions(answers: "list[Prediction]") -> None:
+def _show_predictions(answers: "list[Prediction | str]") -> None:
+    """A table of predictions, and of the reasons why there is none."""
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("file", *(task for task in answers[0].best))
+    tasks = next(list(answer.best) for answer in answers if not isinstance(answer, str))
+    table = Table("file", *tasks)
     for answer in answers:
+        if isinstance(answer, str):
+            table.add_row(f"[red]{escape(answer)}[/]", end_section=True)
+            continue
         is_unlike = answer.novelty is not None and answer.novelty.is_out_of_distribution
         file = escape(str(answer.file)) + ("\n[yellow]unlike anything in the collection[/]" if is_unlike else "")
         cells = (_labels(pairs, is_sure=answer.is_sure[task]) for task, pairs in answer.best.items())
         table.add_row(file, *cells, end_section=True)
     message_console(stderr=False).print(table)
-    if not answers[0].best:
+    if not tasks:
         message_console().print("The model predicts nothing: there was no label to learn from; see `artpipe status`.")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artpipe.errors import ArtpipeError
-from artpipe.images.decode import MAX_PIXELS, NotAnImageError, decode_rgb
+from artpipe.images.decode import MAX_PIXELS, MIN_SIDE_PX, NotAnImageError, decode_rgb
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -31,7 +31,10 @@ def is_url(text: str) -> bool:
 
 
 def as_array(query: object) -> NDArray[Any] | None:
-    """A query of numbers (an array, a tensor of any device, a Polars Series, a list) as a NumPy array; else None."""
+    """A query of numbers (an array, a tensor of any device, a Series, a list, an Arrow list) as an array; else None."""
+    as_py = getattr(query, "as_py", None)
+    if as_py is not None:
+        query = as_py()
     if not isinstance(query, (list, tuple)) and not hasattr(query, "__array__"):
         return None
     detach = getattr(query, "detach", None)
@@ -39,22 +42,30 @@ def as_array(query: object) -> NDArray[Any] | None:
         array = np.asarray(detach().cpu() if detach else query)
     except ValueError:  # a list of lists of different lengths
         return None
+    if array.ndim == 4 and len(array) == 1:  # a batch of one picture
+        array = array[0]
     is_mask = array.dtype == np.bool_ and array.ndim > 1
     return array if np.issubdtype(array.dtype, np.number) or is_mask else None
 
 
-def is_pixels(query: object) -> bool:
-    """Whether an array holds a picture, (height, width, channels) or levels of grey, rather than a vector."""
-    is_grey = isinstance(query, np.ndarray) and query.ndim == 2 and query.dtype in _GREY
-    return is_grey or (isinstance(query, np.ndarray) and query.ndim == 3)
+def is_pixels(numbers: NDArray[Any], dimension: int | None = None) -> bool:
+    """Whether an array holds a picture, (height, width, channels) or levels of grey, rather than vectors.
+
+    Args:
+        numbers: as given by `as_array`.
+        dimension: the length of a vector, where it is known: rows of another length are levels of grey.
+    """
+    if numbers.ndim != 2 or numbers.dtype.type in _GREY:
+        return numbers.ndim in (2, 3)
+    return dimension is not None and numbers.shape[1] != dimension and min(numbers.shape) >= MIN_SIDE_PX
 
 
 def read_picture(picture: Picture, short_side_px: int | None = None, max_pixels: int = MAX_PIXELS) -> "Image":
     """Decode a picture once: upright, RGB, sRGB, on white where it is transparent.
 
     Args:
-        picture: see `Picture`. An array holds one (grey), two (grey and alpha), three (RGB) or four (RGBA) channels, as
-            uint8, as uint16 over its whole range, as floats from 0 to 1, or as booleans.
+        picture: see `Picture`. An array holds one (grey), two (grey and alpha), three (RGB) or four (RGBA) channels,
+            last or first, as integers to 255, as uint16 over its whole range, as floats from 0 to 1, or as booleans.
         short_side_px: shrink to this short side; never enlarged.
         max_pixels: files with more pixels are refused before they are decoded.
 
@@ -72,15 +83,27 @@ def read_picture(picture: Picture, short_side_px: int | None = None, max_pixels:
             return decode_rgb(data, short_side_px, max_pixels)
         except ArtpipeError as error:
             raise type(error)(f"{picture} cannot be used: {error}") from error
-    # A Pillow image has no `read`.
-    read = getattr(picture, "read", None)
-    source = read() if read else picture
+    source = _content(picture) if hasattr(picture, "read") else picture  # a Pillow image has no `read`
+    if isinstance(source, (bytearray, memoryview)):
+        source = bytes(source)
     if not isinstance(source, (bytes, Image.Image)):
+        several = "; several queries go to `like` or `similar_many`" if isinstance(picture, (list, tuple)) else ""
         raise NotAnImageError(
             f"a query of type {type(picture).__name__} is no picture; give a path, bytes, an open binary file, a "
-            "Pillow image or an array."
+            f"Pillow image or an array{several}."
         )
     return decode_rgb(source, short_side_px, max_pixels)
+
+
+def _content(file: Any) -> object:
+    try:
+        content = file.read()
+    except (OSError, ValueError) as error:  # ValueError: it is closed, or its bytes are no text
+        why = "it is open as text" if isinstance(error, UnicodeDecodeError) else error
+        raise NotAnImageError(f"the open file cannot be read ({why}); open it anew with open(path, 'rb').") from error
+    if isinstance(content, str):
+        raise NotAnImageError("the open file is one of text; open a picture with open(path, 'rb').")
+    return content
 
 
 def _file_bytes(path: str | Path) -> bytes:
@@ -90,7 +113,7 @@ def _file_bytes(path: str | Path) -> bytes:
         )
     try:
         return Path(path).expanduser().read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a null character
+    except (OSError, ValueError, RuntimeError) as error:  # a null character; nobody of the name after `~`
         raise NotAnImageError(
             f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); give the path of an image file."
         ) from error
@@ -101,6 +124,8 @@ def _from_array(pixels: NDArray[Any]) -> "Image":
 
     if pixels.ndim == 2:
         pixels = pixels[..., None]
+    if pixels.ndim == 3 and pixels.shape[2] not in _CHANNELS and pixels.shape[0] in _CHANNELS:  # as PyTorch has them
+        pixels = np.moveaxis(pixels, 0, 2)
     if pixels.ndim != 3 or pixels.shape[2] not in _CHANNELS or not pixels.size:
         raise _refused(pixels)
     if pixels.dtype == np.bool_:
@@ -114,7 +139,7 @@ def _from_array(pixels: NDArray[Any]) -> "Image":
                 "scale it to 0 to 1, or give uint8."
             )
         pixels = np.round(pixels * 255)
-    elif pixels.dtype != np.uint8:
+    elif not (np.issubdtype(pixels.dtype, np.integer) and pixels.min() >= 0 and pixels.max() <= 255):
         raise _refused(pixels)
     eight_bit = np.ascontiguousarray(pixels, dtype=np.uint8)
     return Image.fromarray(eight_bit[..., 0] if eight_bit.shape[2] == 1 else eight_bit)
@@ -122,6 +147,6 @@ def _from_array(pixels: NDArray[Any]) -> "Image":
 
 def _refused(pixels: NDArray[Any]) -> NotAnImageError:
     return NotAnImageError(
-        f"an array of type {pixels.dtype} and shape {pixels.shape} is no picture; give uint8, uint16 or floats from 0 "
-        "to 1 of shape (height, width, 3)."
+        f"an array of type {pixels.dtype} and shape {pixels.shape} is no picture; give integers from 0 to 255, or "
+        "floats from 0 to 1, of shape (height, width, 3)."
     )

@@ -54,6 +54,21 @@ def refresh_lock(lake: DataLake, console: "Console", *, wait: bool = True) -> Ge
         lock.release()
 
 
+def refresh_under_way(lake: DataLake) -> str:
+    """Which process refreshes a lake, and since when, in words; "" where none does. Creates nothing."""
+    from filelock import FileLock, Timeout
+
+    path = lake.local_root / "locks" / "refresh.lock"
+    holder_file = path.with_suffix(".json")
+    if not holder_file.exists():
+        return ""
+    try:
+        with FileLock(path, timeout=0):  # a killed process leaves its name and no lock
+            return ""
+    except (Timeout, OSError):
+        return _holder(holder_file)
+
+
 def _holder(holder_file: Path) -> str:
     try:
         holder = json.loads(holder_file.read_text(encoding="utf-8"))

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
+from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,10 @@ EMBEDDINGS_TABLE = "embeddings"
 
 class UnwritableLakeError(ArtpipeError):
     """The lake's folder cannot be written to."""
+
+
+class LakeMissingError(ArtpipeError):
+    """There is no lake at the address."""
 
 
 class DamagedLakeError(ArtpipeError):
@@ -51,7 +56,9 @@ class DataLake:
     """
 
     def __init__(self, root: str | Path) -> None:
-        self._address = expand_home(str(root))
+        address = expand_home(str(root))
+        # Absolute, so that messages name a place, and a notebook may change its folder.
+        self._address = address if "://" in address else str(Path(address).absolute())
 
     @cached_property
     def root(self) -> "UPath":
@@ -208,6 +215,25 @@ class DataLake:
                 f"the lake {folder} cannot be a folder: a file or a link is there; point ARTPIPE_LAKE elsewhere."
             )
 
+    @property
+    def missing(self) -> str:
+        """That there is no lake here, in words, with the folder that may be meant; "" where there is one."""
+        if not self.is_local or self.root.exists():
+            return ""
+        folder = Path(str(self.root))
+        return f"there is no data lake at {folder} (the closest folder is {closest_folder(folder)})"
+
+    def refuse_missing(self) -> None:
+        """Check that there is a lake to read.
+
+        Raises:
+            LakeMissingError: there is none.
+            UnwritableLakeError: there can be none.
+        """
+        self.refuse_other_than_folder()
+        if missing := self.missing:
+            raise LakeMissingError(f"{missing}; run `artpipe demo`, or set ARTPIPE_LAKE.")
+
     def ensure_writable(self) -> None:
         """Create the lake's folder if needed.
 
@@ -234,8 +260,34 @@ def _may_be_created(folder: Path) -> bool:
 
 
 def expand_home(address: str) -> str:
-    """A path with `~` as the home folder; an `s3://` address stays as it is."""
-    return str(Path(address).expanduser()) if address.startswith("~") else address
+    """A path with `~` as the home folder; an `s3://` address, or `~` before nobody's name, stays as it is."""
+    try:
+        return str(Path(address).expanduser()) if address.startswith("~") else address
+    except (RuntimeError, ValueError):
+        return address
+
+
+def found_upwards(address: str) -> str:
+    """A relative path that is not in the current folder, in the nearest one above that has it; others as they are."""
+    path = Path(expand_home(address))
+    if "://" in address or path.is_absolute() or path.exists():
+        return address
+    return next((str(folder / path) for folder in Path.cwd().parents if (folder / path).is_dir()), address)
+
+
+def closest_folder(path: Path) -> Path:
+    """The folder that a path which leads nowhere may mean: with misspelt names corrected, up to one that is unknown."""
+    found = Path(path.absolute().anchor)
+    for name in path.absolute().parts[1:]:
+        try:
+            names = [name] if (found / name).is_dir() else [each.name for each in found.iterdir() if each.is_dir()]
+        except OSError:
+            return found
+        meant = get_close_matches(name, names, n=1)
+        if not meant:
+            return found
+        found /= meant[0]
+    return found
 
 
 def file_at(address: str) -> "Path | UPath":
@@ -250,8 +302,8 @@ def file_at(address: str) -> "Path | UPath":
 def is_file(path: str | Path) -> bool:
     """Whether there is such a file; False, too, for what cannot be a path, such as a text longer than any."""
     try:
-        return Path(path).is_file()
-    except OSError:
+        return Path(path).expanduser().is_file()
+    except (OSError, RuntimeError):  # RuntimeError: there is nobody of the name after `~`
         return False
 
 

@@ -1,7 +1,9 @@
 """Executes a run in this process, as one that the Dagster UI can show and execute again."""
 
+import signal
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Generator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -64,6 +66,29 @@ def execute_in_this_process(
     )
     if lines is not None:
         instance.add_event_listener(run.run_id, lines.handle)
-    with databases_kept_open(instance, f"runs/{run.run_id}.db"):
+    with databases_kept_open(instance, f"runs/{run.run_id}.db"), _helpers_spared(instance, run.run_id):
         execute_run(InMemoryJob(job), run, instance, raise_on_error=True)
     return run.run_id
+
+
+@contextmanager
+def _helpers_spared(instance: dg.DagsterInstance, run_id: str) -> Generator[None]:
+    """Spare the processes that mirror a run's output from Ctrl-C, which a terminal sends to each process of a command.
+
+    They would print tracebacks. The run ends them itself; it starts them before it says `LOGS_CAPTURED`, and until then
+    a Ctrl-C waits, which is what they inherit.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+    def started(event: dg.EventLogEntry) -> None:
+        if event.dagster_event_type in (dg.DagsterEventType.LOGS_CAPTURED, dg.DagsterEventType.STEP_START):
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    instance.add_event_listener(run_id, started)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import dagster as dg
 
 from artpipe.lake.full_disk import is_of_full_disk
+from artpipe.lake.lock import refresh_under_way
+from artpipe.lake.paths import DataLake
 from artpipe.orchestration.dagster_private import AssetGraph
 from artpipe.orchestration.home import dagster_home
 from artpipe.orchestration.instance import open_copy, open_instance
@@ -16,6 +18,8 @@ from artpipe.progress import clock_text
 from artpipe.settings import Settings
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from rich.table import Table
 
 WouldRun = Literal["yes", "if inputs change", "if checks pass", "no"]
@@ -49,6 +53,10 @@ class Outlook:
     forecasts: list[Forecast]
     failed_checks: list[dg.AssetCheckEvaluation]
     """The selected assets' checks that did not pass when they last ran."""
+    under_way: str = ""
+    """Which process refreshes the lake now, and since when; "" where none does."""
+    missing: str = ""
+    """That there is no lake, and which folder may be meant; "" where there is one."""
 
     @property
     def estimated_s(self) -> float:
@@ -73,6 +81,12 @@ class Outlook:
     def summary(self) -> str:
         """The outlook in one line."""
         certain = [one for one in self.forecasts if one.would_run == "yes"]
+        if self.under_way:
+            return f"A refresh is under way ({self.under_way}); the table shows what it has made so far."
+        if self.missing:
+            return (
+                f"{self.missing[0].upper()}{self.missing[1:]}: `artpipe refresh` would make one, or set ARTPIPE_LAKE."
+            )
         if all(one.state.is_root and one.state.status == "fresh" for one in certain):
             lead = "Everything is fresh. `artpipe refresh` would ask the gallery whether that still holds"
         else:
@@ -85,6 +99,8 @@ class Outlook:
         """For JSON."""
         return {
             "lake": self.lake,
+            "exists": not self.missing,
+            "refresh_under_way": self.under_way or None,
             "assets": [
                 {name: value for name, value in asdict(one.state).items() if name not in _INTERNAL}
                 | {
@@ -107,7 +123,7 @@ class Outlook:
 def outlook(
     definitions: dg.Definitions, settings: Settings, select: str | None = None, *, force: bool = False
 ) -> Outlook:
-    """What a refresh of these settings would run now; nothing is run.
+    """What a refresh of these settings would run now; nothing is run, and no lake is created.
 
     Args:
         definitions: the assets of these settings.
@@ -125,8 +141,9 @@ def outlook(
         statuses = for_refresh(asset_statuses(graph, instance, settings))
         return statuses, _failed_checks(graph, instance, selected)
 
+    lake = DataLake(settings.lake_root)
     try:
-        with open_instance(settings) as instance:
+        with _reading(settings, lake) as instance:
             statuses, failed_checks = read(instance)
     except Exception as error:
         if not is_of_full_disk(error, dagster_home(settings)):
@@ -144,7 +161,12 @@ def outlook(
         return "if inputs change" if name in selected and above & certain else "no"
 
     forecasts = [Forecast(status, would_run(name)) for name, status in statuses.items()]
-    return Outlook(settings.lake_root, forecasts, failed_checks)
+    return Outlook(str(lake.root), forecasts, failed_checks, refresh_under_way(lake), lake.missing)
+
+
+def _reading(settings: Settings, lake: DataLake) -> "AbstractContextManager[dg.DagsterInstance]":
+    """The instance of a lake; an empty one in memory where there is no lake yet."""
+    return dg.DagsterInstance.ephemeral() if lake.missing else open_instance(settings)
 
 
 def _failed_checks(

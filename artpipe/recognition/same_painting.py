@@ -4,6 +4,7 @@ The decision compares the inlier ratio with a threshold calibrated on the collec
 most one photograph in a hundred of paintings outside the collection may reach it.
 """
 
+import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,18 @@ class Match:
 
     def __bool__(self) -> bool:
         return self.is_same
+
+    def _repr_html_(self) -> str:
+        """The answer in a sentence, and what it rests on."""
+        if self.artwork_id is None:
+            return f"<p>We did not find this painting in the collection ({self.candidates:,} works compared).</p>"
+        work = f"<code>{html.escape(self.artwork_id)}</code>"
+        found = f"This painting is {work}." if self.is_same else "We did not find this painting in the collection."
+        closest = "" if self.is_same else f" Closest: {work}."
+        return (
+            f"<p><b>{found}</b>{closest} {self.inliers:,} keypoints agree; of photographs of paintings outside the "
+            f"collection, {self.false_positive_rate:.2%} agree as well.</p>"
+        )
 
 
 def same_painting(picture: "Image", index: FeatureIndex) -> Match:

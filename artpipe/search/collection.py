@@ -16,23 +16,30 @@ import polars as pl
 
 from artpipe.embedding.table import COLUMNS, EmbeddingTable
 from artpipe.images.reading import Picture
-from artpipe.lake.paths import DataLake
+from artpipe.lake.paths import DataLake, LakeMissingError, found_upwards
 from artpipe.recognition.feature_index import NoFeatureIndexError
 from artpipe.recognition.local_features import SENT_SHORT_SIDE_PX
 from artpipe.recognition.same_painting import Match, same_painting
+from artpipe.search.arguments import checked
 from artpipe.search.filters import SearchFilter
 from artpipe.search.groups import Distinct
 from artpipe.search.hits import Explanation, Hits
 from artpipe.search.index import ServedIndex
 from artpipe.search.novelty import CANDIDATES, Novelty
-from artpipe.search.predictions import Prediction, predict_pictures
+from artpipe.search.predictions import PredictionList, predict_pictures
 from artpipe.search.queries import PictureEncoder, Resolver, UnknownArtworkError, refuse_mismatch
-from artpipe.search.request import QueryVector, SearchOptions, SearchRequest
+from artpipe.search.request import QueryVector, SearchOptions, SearchRequest, UnusableArgumentError
 from artpipe.search.searcher import Searcher
-from artpipe.search.snapshot import AsOf, LakeMissingError, NothingEmbeddedError, Snapshot, opened_once
+from artpipe.search.snapshot import AsOf, NothingEmbeddedError, Snapshot, opened_once
 from artpipe.search.suggestions import Suggestion
 
-__all__ = ["Collection", "LakeMissingError", "NothingEmbeddedError", "UnknownArtworkError"]
+__all__ = [
+    "Collection",
+    "LakeMissingError",
+    "NothingEmbeddedError",
+    "UnknownArtworkError",
+    "UnusableArgumentError",
+]
 
 
 class Collection:
@@ -49,6 +56,7 @@ class Collection:
         snapshot: the opened version of the tables.
     """
 
+    @checked
     def __init__(
         self,
         lake: DataLake,
@@ -74,6 +82,7 @@ class Collection:
         self._searcher = Searcher(opened, self._resolve)
 
     @classmethod
+    @checked
     def open(
         cls,
         lake: str | Path | DataLake | None = None,
@@ -85,7 +94,8 @@ class Collection:
         """Open a lake for searching, as it is or as it was.
 
         Args:
-            lake: a folder, an address such as `s3://bucket/prefix`, or a `DataLake`; that of the settings by default.
+            lake: a folder, an address such as `s3://bucket/prefix`, or a `DataLake`; that of the settings by default. A
+                relative path is looked for in the current folder, and in those above it.
             encoder: another model for pictures than the lake's served one.
             device: where the model runs; `ARTPIPE_DEVICE` by default.
             as_of: a version number, or a date: the last state that is not later. A day counts to its end, and a time
@@ -102,7 +112,7 @@ class Collection:
         settings = read_settings()
         lake = settings.lake_root if lake is None else lake
         return cls(
-            lake if isinstance(lake, DataLake) else DataLake(lake),
+            _lake_at(lake),
             encoder,
             settings.device if device is None else device,
             as_of,
@@ -110,9 +120,16 @@ class Collection:
         )
 
     @staticmethod
+    @checked
     def versions(lake: str | Path | DataLake) -> pl.DataFrame:
-        """The states that can be opened, oldest first: `version`, `date` (UTC) and `rows`."""
-        kept = EmbeddingTable(lake if isinstance(lake, DataLake) else DataLake(lake)).versions()
+        """The states that can be opened, oldest first: `version`, `date` (UTC) and `rows`.
+
+        Raises:
+            LakeMissingError: there is no lake at the address.
+        """
+        found = _lake_at(lake)
+        found.refuse_missing()
+        kept = EmbeddingTable(found).versions()
         schema = {"version": pl.Int64, "date": pl.Datetime("us", "UTC"), "rows": pl.Int64}
         return pl.DataFrame([(found.number, found.date, found.rows) for found in kept], schema=schema, orient="row")
 
@@ -164,6 +181,7 @@ class Collection:
     def __repr__(self) -> str:
         return f"Collection({len(self):,} works in {self.lake.root}, model {', '.join(self.model_ids)})"
 
+    @checked
     def similar(
         self,
         query: Picture,
@@ -180,9 +198,10 @@ class Collection:
 
         Args:
             query: an `artwork_id`, the path of an image, its bytes, an open file, a PIL image, pixels of shape
-                (height, width, channels), or a vector of the table's length.
+                (height, width, channels) or (height, width), or a vector of the table's length, as an array, a tensor
+                or a list.
             k: how many; fewer come back when fewer pass the filter.
-            where: which works may be returned.
+            where: which works may be returned, as a `SearchFilter` or a dictionary of its fields.
             text: words that a work must hold, as for `find`; where none holds them as they are, nearly the same words
                 count. The order stays that of similarity.
             distinct: `"work"` or `"artist"`: at most one hit of each.
@@ -198,12 +217,14 @@ class Collection:
             UnknownArtworkError: no artwork has this id; similar ones are named.
             UnusableQueryError: the query is no readable picture or no fitting vector.
             ModelMismatchError: the table was built by another model than the served one.
+            UnusableArgumentError: an argument is of a type, or has a value, that is not taken.
             UnknownFilterValueError: no work has a label that the filter names.
             NoTextIndexError: `text` is given and the words were not indexed yet.
         """
         request = SearchRequest(k, where, text, distinct, exact, offset, include_same_work)
         return self._searcher.nearest([query], (), request)
 
+    @checked
     def like(
         self,
         liked: Sequence[Picture],
@@ -223,9 +244,10 @@ class Collection:
             options: as for `similar`.
         """
         if not liked:
-            raise ValueError("liked must hold at least one query")
+            raise UnusableArgumentError("liked must hold at least one query.")
         return self._searcher.nearest(liked, unlike, SearchRequest(k, where, **options))
 
+    @checked
     def similar_many(
         self,
         queries: Sequence[Picture],
@@ -239,6 +261,7 @@ class Collection:
         """
         return self._searcher.nearest_to_each(queries, SearchRequest(k, where, **options))
 
+    @checked
     def find(
         self,
         words: str,
@@ -274,6 +297,7 @@ class Collection:
         request = SearchRequest(k, where, distinct=distinct, offset=offset)
         return self._searcher.find(words, request, loosen=loosen)
 
+    @checked
     def browse(self, k: int | None = 10, where: SearchFilter | None = None, *, offset: int = 0) -> Hits:
         """The works that pass a filter, in the order of `artwork_id`.
 
@@ -284,6 +308,7 @@ class Collection:
         """
         return self._searcher.browse(k, where, offset)
 
+    @checked
     def suggest(self, typed: str, count: int = 8) -> list[Suggestion]:
         """Artists, styles, types and titles that hold a word beginning with what was typed so far.
 
@@ -292,10 +317,12 @@ class Collection:
         """
         return self.snapshot.suggestions.of(typed, count)
 
+    @checked
     def did_you_mean(self, words: str, count: int = 3) -> list[Suggestion]:
         """The artists, else the styles and types, whose name is spelt most like some words."""
         return self.snapshot.suggestions.closest(words, count)
 
+    @checked
     def same_painting(self, image: Picture) -> Match:
         """Whether the picture shows a painting of the collection: whole or a detail, from aside, framed or badly lit.
 
@@ -322,12 +349,14 @@ class Collection:
         nearest.search(nearest.vectors_at([0])[0], 1)
         self.suggest("a")
 
+    @checked
     def explain(
         self, query: Picture, k: int = 10, where: SearchFilter | None = None, **options: Unpack[SearchOptions]
     ) -> Explanation:
         """How a query is answered; takes the arguments of `similar`."""
         return self.similar(query, k, where, **options).explanation
 
+    @checked
     def get(self, artwork_id: str) -> dict[str, Any]:
         """Everything known of one work.
 
@@ -336,6 +365,7 @@ class Collection:
         """
         return self.snapshot.works_at([self._position(artwork_id)], list(COLUMNS)).row(0, named=True)
 
+    @checked
     def image(self, artwork_id: str) -> bytes:
         """The stored JPEG of one work.
 
@@ -348,23 +378,27 @@ class Collection:
             raise UnknownArtworkError(f'the picture of {artwork_id} is no longer stored; materialize "images".')
         return jpeg
 
+    @checked
     def images(self, artwork_ids: Sequence[str]) -> dict[str, bytes]:
         """The stored JPEGs of many works; those without a stored picture are left out."""
         return self.snapshot.pictures.read(artwork_ids)
 
-    def predict(self, images: Sequence[Picture]) -> list[Prediction]:
+    @checked
+    def predict(self, images: Sequence[Picture]) -> PredictionList:
         """The labels that the model predicts for each picture, and how far the picture is from the collection.
 
         Args:
-            images: paths, bytes, open files, PIL images or pixels.
+            images: paths, bytes, open files, PIL images or pixels; the `artwork_id` of a work stands for its picture.
 
         Raises:
             UnusableQueryError: one of them is no readable picture.
             ModelMismatchError: the table was built by another model than the served one.
         """
         short_side_px = self.snapshot.short_side_px
+        images = [self.image(image) if isinstance(image, str) and image in self else image for image in images]
         return predict_pictures(self._encoder_for_table, images, short_side_px, self._abstain_below, self.novelty)
 
+    @checked
     def novelty(self, query: Picture) -> Novelty:
         """How far a picture is from every work, and whether it is out of distribution.
 
@@ -414,3 +448,7 @@ class Collection:
         from artpipe.search.served_model import load_served_model
 
         return load_served_model(self.lake, self._device, self.snapshot.model_id if self.snapshot.past else None)
+
+
+def _lake_at(lake: str | Path | DataLake) -> DataLake:
+    return lake if isinstance(lake, DataLake) else DataLake(found_upwards(str(lake)))

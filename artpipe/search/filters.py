@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from artpipe.catalog.names import Names, artist_names, label_names, labels_known_as, normalized_name
+from artpipe.catalog.names import Names, artist_names, label_names, labels_known_as, names_with, normalized_name
 from artpipe.errors import ArtpipeError
 from artpipe.schema import year_text
 from artpipe.vectors.nearest import Mask
@@ -73,6 +73,9 @@ class SearchFilter(BaseModel):
     technique: OneOrMore = Field(
         default=None, description="part of the technique, accents and case aside, such as `oil on copper`"
     )
+    location: OneOrMore = Field(
+        default=None, description="part of where the work is, such as `Louvre`, or another name of the place"
+    )
     year_from: _Year = Field(
         default=None, description="works that may be of this year or later; -500 and `500 BC` are before Christ"
     )
@@ -107,8 +110,10 @@ class SearchFilter(BaseModel):
         if self.artist is not None:
             passing &= np.logical_or.reduce([_is_artist(works, value) for value in self.artist])
         if self.technique is not None:
-            parts = [part for value in self.technique if (part := normalized_name(value))]
-            passing &= works.techniques.is_any_of(lambda text: any(part in normalized_name(text) for part in parts))
+            passing &= _holds_part(works.techniques, self.technique)
+        if self.location is not None:
+            others = [name for value in self.location for names in names_with("location", value) for name in names]
+            passing &= _holds_part(works.locations, [*self.location, *others])
         if self.year_from is not None:
             passing &= works.year_to >= self.year_from
         if self.year_to is not None:
@@ -154,10 +159,17 @@ class FilterColumns:
         works: the columns `style`, `period`, `type`, `school`, `artist`, `artist_id`, `technique`, `year_from` and
             `year_to`.
         artists: what the artists are called; made of `works` alone by default.
+        read_column: returns another column of the works, `location`; that of `works` by default.
     """
 
-    def __init__(self, works: pl.DataFrame, artists: Names | None = None) -> None:
+    def __init__(
+        self,
+        works: pl.DataFrame,
+        artists: Names | None = None,
+        read_column: Callable[[str], pl.Series] | None = None,
+    ) -> None:
         self.rows = works.height
+        self._read_column = read_column or works.get_column
         self.names = artists or artist_names(works)
         self._techniques = works["technique"]
         self.labels = {column: Coded.of(works[column]) for column in LABELS}
@@ -173,12 +185,23 @@ class FilterColumns:
         """The techniques, numbered when they are first needed: nearly every work has its own size in it."""
         return Coded.of(self._techniques)
 
+    @cached_property
+    def locations(self) -> Coded:
+        """The locations, read and numbered when they are first needed."""
+        return Coded.of(self._read_column("location"))
+
 
 def _has_label(known: Coded, column: str, labels: tuple[str, ...]) -> Mask:
     codes = [_known_label(known, column, label) for label in labels]
     if len(codes) == 1:
         return known.codes == codes[0]
     return np.isin(known.codes, codes)
+
+
+def _holds_part(texts: Coded, values: Sequence[str]) -> Mask:
+    """Which rows have a text with one of these parts in it, accents and case aside."""
+    parts = [part for value in values if (part := normalized_name(value))]
+    return texts.is_any_of(lambda text: any(part in normalized_name(text) for part in parts))
 
 
 def _known_label(known: Coded, column: str, label: str) -> int:

@@ -2,6 +2,7 @@
 
 import base64
 import html
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from artpipe.errors import ArtpipeError
 from artpipe.lake.spreadsheet import spreadsheet_csv
 from artpipe.search.matching import Facets
 from artpipe.search.word_query import WordMatch
@@ -18,9 +20,15 @@ from artpipe.vectors.nearest import Positions
 StoredJpegs = Callable[[Sequence[str]], dict[str, bytes]]
 
 SHOWN_IN_A_NOTEBOOK = 24
+SHEET_FORMATS = {"": "PNG", ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".pdf": "PDF"}
+"""The formats of contact sheets, by how the file's name ends."""
 _ROW = "display:flex;flex-wrap:wrap;gap:12px;align-items:flex-start;font:12px/1.35 sans-serif"
 _FIGURE = "margin:0;width:160px"
 _FRAME = "height:160px;display:flex;align-items:flex-end"
+
+
+class UnknownFormatError(ArtpipeError):
+    """A file's name ends like no format that can be written."""
 
 
 @dataclass(frozen=True)
@@ -140,19 +148,34 @@ class Hits:
         return path
 
     def contact_sheet(self, path: str | Path, columns: int = 5, title: str = "") -> Path:
-        """Write a PNG of the pictures with their captions.
+        """Write the pictures with their captions, in the format that the file's name says.
 
         Args:
-            path: of the file to write.
+            path: of the file to write: `.png`, `.jpg`, `.webp` or `.pdf`.
             columns: pictures in a line.
             title: written above.
+
+        Raises:
+            UnknownFormatError: the name says another format.
         """
+        from PIL import Image
+
         from artpipe.figures.sheets import contact_sheet
 
         path = Path(path)
+        if path.suffix.lower() not in SHEET_FORMATS:
+            raise UnknownFormatError(
+                f"a contact sheet cannot be written as {path.name}; end its name with .png, .jpg, .webp or .pdf."
+            )
         jpegs = self._stored_jpegs(self.frame["artwork_id"].to_list())
         rows = self.frame.to_dicts()
-        path.write_bytes(contact_sheet(rows, [jpegs.get(row["artwork_id"]) for row in rows], columns, title))
+        sheet = contact_sheet(rows, [jpegs.get(row["artwork_id"]) for row in rows], columns, title)
+        if (image_format := SHEET_FORMATS[path.suffix.lower()]) != "PNG":
+            packed = io.BytesIO()
+            with Image.open(io.BytesIO(sheet)) as picture:
+                picture.convert("RGB").save(packed, image_format, quality=90)
+            sheet = packed.getvalue()
+        path.write_bytes(sheet)
         return path
 
     def _repr_html_(self) -> str:

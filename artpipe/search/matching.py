@@ -28,15 +28,24 @@ class Matcher:
         text: finds words.
         groups: the work and the artist of each row.
         artists: returns what the artists are called.
+        read_column: returns a column that `works` lacks.
     """
 
-    def __init__(self, works: pl.DataFrame, text: TextSearch, groups: Groups, artists: Callable[[], Names]) -> None:
+    def __init__(
+        self,
+        works: pl.DataFrame,
+        text: TextSearch,
+        groups: Groups,
+        artists: Callable[[], Names],
+        read_column: Callable[[str], pl.Series],
+    ) -> None:
         self._works, self._text, self._groups, self._artists = works, text, groups, artists
+        self._read_column = read_column
 
     @cached_property
     def columns(self) -> FilterColumns:
         """The columns that filters compare."""
-        return FilterColumns(self._works, self._artists())
+        return FilterColumns(self._works, self._artists(), self._read_column)
 
     def allowed(self, where: SearchFilter | None, words: str | None) -> tuple[Mask | None, TextMatches | None]:
         """The works that pass a filter and hold every word; where none does, those that hold every word nearly so.

@@ -1,5 +1,6 @@
 """The labels that the model predicts for a picture: the three most likely of each task."""
 
+import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,25 @@ class Prediction:
             **(self.novelty.as_json() if self.novelty else {}),
         }
 
+    def _repr_html_(self) -> str:
+        """A table with a row for each task."""
+        name = f"<caption>{html.escape(self.file)}</caption>" if self.file else ""
+        rows = "".join(
+            f"<tr><th>{html.escape(task)}{'' if self.is_sure[task] else ' (unsure)'}</th>"
+            + "".join(f"<td>{html.escape(label)} {share:.0%}</td>" for label, share in labels)
+            + "</tr>"
+            for task, labels in self.best.items()
+        )
+        is_unlike = self.novelty is not None and self.novelty.is_out_of_distribution
+        return f"<table>{name}{rows}</table>" + ("<p>Unlike anything in the collection.</p>" if is_unlike else "")
+
+
+class PredictionList(list[Prediction]):
+    """The predictions of several pictures; a notebook shows them below each other."""
+
+    def _repr_html_(self) -> str:
+        return "".join(each._repr_html_() for each in self)  # pyright: ignore[reportPrivateUsage]
+
 
 def sure_tasks(best: Mapping[str, Sequence[tuple[str, float]]], abstain_below: float) -> dict[str, bool]:
     """For each task whether the probability of its most likely label, the first, reaches `abstain_below`."""
@@ -88,7 +108,7 @@ def predict_pictures(
     short_side_px: int,
     abstain_below: float,
     novelty: "Callable[[Vector], Novelty] | None" = None,
-) -> list[Prediction]:
+) -> PredictionList:
     """The three most likely labels of each task for each picture.
 
     Args:
@@ -101,12 +121,12 @@ def predict_pictures(
     Raises:
         UnusableQueryError: one of them is no readable picture.
     """
+    answers = PredictionList()
     if not images:
-        return []
+        return answers
     pictures = [query_picture(image, short_side_px) for image in images]
     encoder = load_encoder()
     predictions = encoder.encode(pictures)
-    answers: list[Prediction] = []
     for row, image in enumerate(images):
         found = best_labels(predictions, row, encoder.labels)
         best = {task: [(label, round(share, 4)) for label, share in pairs] for task, pairs in found.items()}

@@ -151,7 +151,7 @@ class Resolver:
             position = self.position_of(query)
             if position is not None:
                 resolved[number] = QueryVector(self.nearest().vectors_at([position])[0], (position,))
-            elif (numbers := as_array(query)) is not None and not is_pixels(numbers):
+            elif (numbers := as_array(query)) is not None and not is_pixels(numbers, self.nearest().dimension):
                 resolved[number] = QueryVector(unit_vector(numbers, self.nearest().dimension))
             else:
                 pictures[number] = self.picture(query)

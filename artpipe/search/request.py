@@ -6,11 +6,16 @@ from typing import Self, TypedDict
 
 import numpy as np
 
+from artpipe.errors import ArtpipeError
 from artpipe.search.filters import SearchFilter
 from artpipe.search.groups import COLUMN_OF, Distinct
 from artpipe.vectors.nearest import Neighbours, Vector
 
 _UNLIKE_WEIGHT = 0.5
+
+
+class UnusableArgumentError(ArtpipeError, ValueError):
+    """An argument is of a type, or has a value, that the method does not take."""
 
 
 class SearchOptions(TypedDict, total=False):
@@ -47,11 +52,11 @@ class SearchRequest:
 
     def __post_init__(self) -> None:
         if self.k < 1:
-            raise ValueError(f"k must be at least 1, not {self.k}")
+            raise UnusableArgumentError(f"k must be at least 1, not {self.k}.")
         if self.offset < 0:
-            raise ValueError(f"offset must not be negative, as {self.offset} is")
+            raise UnusableArgumentError(f"offset must not be negative, as {self.offset} is.")
         if self.distinct is not None and self.distinct not in COLUMN_OF:
-            raise ValueError(f"distinct must be 'work' or 'artist', not {self.distinct!r}")
+            raise UnusableArgumentError(f"distinct must be 'work' or 'artist', not {self.distinct!r}.")
 
     def within(self, rows: int) -> Self:
         """The same of a collection of so many works: numbers beyond it would be beyond what NumPy and Lance take."""

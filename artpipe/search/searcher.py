@@ -37,7 +37,13 @@ class Searcher:
         self._rows = snapshot.rows.height
         groups = Groups(snapshot.rows)
         self.text = TextSearch(lambda: snapshot.dataset, lambda: snapshot.addresses, lambda: snapshot.artist_names)
-        self._matcher = Matcher(snapshot.rows, self.text, groups, lambda: snapshot.artist_names)
+        self._matcher = Matcher(
+            snapshot.rows,
+            self.text,
+            groups,
+            lambda: snapshot.artist_names,
+            lambda name: snapshot.columns([name])[name],
+        )
         self._ranking = Ranking(groups, lambda: snapshot.index)
         self._builder = HitBuilder(snapshot.works_at)
 
@@ -98,10 +104,10 @@ class Searcher:
     def browse(self, k: int | None, where: SearchFilter | None, offset: int) -> Hits:
         """The works that pass a filter, in the order of the table."""
         began = time.perf_counter()
+        request = SearchRequest(max(self._rows, 1) if k is None else k, where, offset=offset).within(self._rows)
         passing = self._matcher.passing(where)
-        first = min(offset, self._rows)
-        positions = passing[first : None if k is None else first + min(k, self._rows)]
-        frame = self._builder.frame(positions, first)
+        positions = passing[request.offset : request.depth]
+        frame = self._builder.frame(positions, request.offset)
         return self._hits(
             frame, positions, lambda: len(passing), where, None, self._explained("filter", "filter", began)
         )

@@ -54,10 +54,6 @@ AsOf = int | str | date | datetime
 """A version of the table, or a date."""
 
 
-class LakeMissingError(ArtpipeError):
-    """There is no lake at the address."""
-
-
 class NothingEmbeddedError(ArtpipeError):
     """The collection has no vectors yet."""
 
@@ -84,8 +80,7 @@ class Snapshot:
     """
 
     def __init__(self, lake: DataLake, as_of: AsOf | None = None) -> None:
-        if lake.is_local and not lake.root.exists():
-            raise LakeMissingError(f"there is no data lake at {lake.root}; run `artpipe demo`, or set ARTPIPE_LAKE.")
+        lake.refuse_missing()
         self.lake = lake
         self._lock = threading.RLock()
         refuse_damaged_table(lake, EMBEDDINGS_TABLE)

@@ -88,7 +88,7 @@ class Suggestions:
 
     def closest(self, typed: str, count: int = 3) -> list[Suggestion]:
         """The artists, else the styles and types, that a misspelt name may mean, best first."""
-        if len(normalized_name(typed)) < _MIN_MISSPELT_LETTERS:
+        if len(normalized_name(typed)) < _MIN_MISSPELT_LETTERS or count < 1:
             return []
         for kinds in (("artist",), _LABELS):
             meant = [(kind, name) for kind in kinds for name in self._names[kind].closest(typed, count)]

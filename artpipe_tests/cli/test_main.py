@@ -34,6 +34,8 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataLake:
             "artist": ["PAINTER, Péter", "PAINTER, Péter", "OTHER, One"],
             "title": ["[Red]", "Orange", "Blue"],
             "style": ["Baroque", "Baroque", "Rococo"],
+            "school": ["French", "French", "Dutch"],
+            "location": ["Prado, Madrid", "Musée du Louvre, Paris", None],
             "year_from": [1600, 1640, 1750],
             "year_to": [1610, 1650, 1760],
             "vector": VECTORS,
@@ -82,6 +84,8 @@ def test_search_prints_json_alone():
     [
         (["--k", "1"], ["p/painter/orange"]),
         (["--style", "rococo"], ["p/painter/blue"]),
+        (["--school", "Dutch"], ["p/painter/blue"]),
+        (["--location", "louvre"], ["p/painter/orange"]),
         (["--artist", "peter"], ["p/painter/orange"]),
         (["--years", "1645-1755"], ["p/painter/orange", "p/painter/blue"]),
         (["--years", "1700-"], ["p/painter/blue"]),
@@ -131,6 +135,9 @@ def test_works_are_found_by_words_alone(lake: DataLake):
     assert "Works that match orange" in shown.stdout
     assert "relevance" in shown.stdout
     assert "name an artwork, an image, or words with --text" in run("search").stderr
+    assert found(run("find", "PAINTER", "orange", "-k", "1", "--json")) == ["p/painter/orange"]
+    assert found(run("find", "painter", "--years", "1640", "--json")) == ["p/painter/orange"]
+    assert "Works that match painter peter" in run("find", "painter", "peter").stdout
 
 
 def test_words_that_no_work_has_bring_up_the_names_that_may_have_been_meant(lake: DataLake):
@@ -184,7 +191,7 @@ def test_a_picture_that_cannot_be_read_does_not_keep_the_others_from_their_predi
 
     monkeypatch.setattr(Collection, "predict", predicted)
     result = run("predict", "far.jpg", "torn.jpg", "gone.jpg", "near.jpg", "--json")
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert [(one["file"], "error" in one) for one in json.loads(result.stdout)] == [
         ("far.jpg", False),
         ("torn.jpg", True),
@@ -193,9 +200,11 @@ def test_a_picture_that_cannot_be_read_does_not_keep_the_others_from_their_predi
     ]
     assert "error: torn.jpg cannot be used" in result.stderr
     assert "error: gone.jpg cannot be read (No such file or directory); give the path of" in result.stderr
-    shown = run("predict", "far.jpg", "torn.jpg")
-    assert shown.exit_code == 2
-    assert "portrait 93%" in shown.stdout
+    shown = run("predict", "far.jpg", "torn.jpg", "near.jpg")
+    assert shown.exit_code == 1
+    told = re.sub(r"[\s│]+", " ", shown.stdout)
+    assert re.search("far.jpg portrait 93% .*torn.jpg cannot be used.* near.jpg portrait 93%", told)
+    assert run("predict", "torn.jpg", "gone.jpg").exit_code == 2
 
 
 @pytest.mark.parametrize(

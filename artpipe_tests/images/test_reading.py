@@ -37,6 +37,12 @@ FORMS = {
     "opaque RGBA": lambda _: np.dstack([PIXELS, np.full(PIXELS.shape[:2], 255, np.uint8)]),
     "uint16": lambda _: PIXELS.astype(np.uint16) * 257,
     "float32": lambda _: (PIXELS / 255).astype(np.float32),
+    "wide integers": lambda _: PIXELS.astype(np.int64),
+    "lists": lambda _: PIXELS.tolist(),
+    "channels first": lambda _: np.moveaxis(PIXELS, 2, 0),
+    "a batch of one": lambda _: PIXELS[None],
+    "bytearray": lambda file: bytearray(file.read_bytes()),
+    "memoryview": lambda file: memoryview(file.read_bytes()),
 }
 
 
@@ -79,7 +85,8 @@ def test_a_pillow_image_is_left_as_it_is():
 @pytest.mark.parametrize(
     ("pixels", "message"),
     [
-        (PIXELS.astype(np.int64), "type int64 and shape"),
+        (PIXELS.astype(np.int64) * 2, "type int64 and shape"),
+        (PIXELS.astype(np.int64) - 1, "type int64 and shape"),
         (PIXELS[..., [0] * 5], r"shape \(30, 40, 5\) is no picture"),
         (PIXELS[:0], r"shape \(0, 40, 3\)"),
         (PIXELS[:, 0, 0], r"shape \(30,\)"),
@@ -109,6 +116,17 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):
         read_picture(tmp_path / "half.png")
     with pytest.raises(TooManyPixelsError):
         read_picture(png(), max_pixels=100)
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_an_open_file_that_cannot_be_read_is_refused(file: Path, is_closed: bool):
+    with file.open("rb" if is_closed else "r") as opened:
+        if is_closed:
+            opened.close()
+        with pytest.raises(NotAnImageError, match=r"the open file .*open .*with open\(path, 'rb'\)"):
+            read_picture(opened)
+    with pytest.raises(NotAnImageError, match="one of text"):
+        read_picture(io.StringIO("text"))
 
 
 def test_a_web_address_is_refused_with_the_next_step():

@@ -94,3 +94,43 @@ def test_a_second_refresh_names_the_process_that_it_waits_for(tmp_path):
     thread.join(10)
     assert waited.is_set()
     assert "waiting for it to end" in output.getvalue()
+
+
+def test_the_status_of_a_lake_that_is_not_there_creates_nothing_and_names_the_closest(tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from artpipe.cli.main import app
+
+    (tmp_path / "lakes" / "prado").mkdir(parents=True)
+    monkeypatch.setenv("ARTPIPE_LAKE", str(tmp_path / "lakes" / "pardo"))
+    shown = CliRunner().invoke(app, ["status"])
+    assert shown.exit_code == 0, shown.output
+    assert (
+        f"There is no data lake at {tmp_path}/lakes/pardo (the closest folder is {tmp_path}/lakes/prado)"
+        in shown.stdout
+    )
+    found = json.loads(CliRunner().invoke(app, ["status", "--json"]).stdout)
+    assert not found["exists"]
+    assert {one["status"] for one in found["assets"]} == {"missing"}
+    assert [path.name for path in tmp_path.rglob("*")] == ["lakes", "prado"]
+
+
+def test_status_says_who_refreshes_the_lake_and_since_when(tmp_path, monkeypatch):
+    import os
+
+    from rich.console import Console
+    from typer.testing import CliRunner
+
+    from artpipe.cli.main import app
+    from artpipe.lake.lock import refresh_lock
+    from artpipe.lake.paths import DataLake
+
+    monkeypatch.setenv("ARTPIPE_LAKE", str(tmp_path))
+    with refresh_lock(DataLake(tmp_path), Console(quiet=True)):
+        running = CliRunner().invoke(app, ["status"]).stdout
+        holder = tmp_path / "locks" / "refresh.json"
+        left_behind = holder.read_bytes()
+    assert f"A refresh is under way (process {os.getpid()} on " in running
+    assert ", since 20" in running
+    holder.write_bytes(left_behind)  # as a killed process leaves it
+    assert json.loads(CliRunner().invoke(app, ["status", "--json"]).stdout)["refresh_under_way"] is None

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from artpipe.recognition.match_threshold import (
     query_count,
 )
 from artpipe.recognition.rephotograph import KINDS, rephotograph
-from artpipe.recognition.same_painting import NoFeatureIndexError
+from artpipe.recognition.same_painting import Match, NoFeatureIndexError
 from artpipe.recognition.vocabulary import open_vocabulary
 from artpipe.search import Collection
 from artpipe_tests.fixtures.paintings import jpeg_of, painting
@@ -292,3 +293,12 @@ def test_a_threshold_of_an_old_lake_is_read(tmp_path: Path):
     old = {"shares": [0.0, 0.2], "vocabulary_id": "words", "pictures": 9, "changed": 1, "rule": "by-votes-1"}
     write_whole(lake.index("same_painting.json"), json.dumps(old).encode())
     assert open_threshold(lake) == MatchThreshold([0.0, 0.2], "words", 9, 1, "by-votes-1")
+
+
+def test_a_match_is_shown_in_a_notebook():
+    found = Match("a/<b>/c", True, 41, 0.0083, None, 12)
+    assert "This painting is <code>a/&lt;b&gt;/c</code>" in found._repr_html_()
+    assert "41 keypoints agree" in found._repr_html_()
+    other = replace(found, is_same=False)
+    assert "We did not find this painting in the collection.</b> Closest: <code>a/&lt;b" in other._repr_html_()
+    assert "12 works compared" in replace(other, artwork_id=None)._repr_html_()

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from artpipe.embedding.table import EmbeddingTable
-from artpipe.lake.paths import DataLake
+from artpipe.lake.paths import DataLake, LakeMissingError
 from artpipe.lake.versions import NoSuchVersionError
 from artpipe.search import Collection
 from artpipe.search.index import update_index
@@ -58,7 +58,11 @@ def test_the_versions_are_listed_with_date_and_rows(lake: DataLake, past: int):
     assert versions.filter(version=past)["rows"].to_list() == [5]
     assert versions["rows"].to_list()[-1] == 4
     assert versions["version"].is_sorted()
-    assert Collection.versions(DataLake(Path("nowhere"))).is_empty()
+    with pytest.raises(
+        LakeMissingError, match=f"there is no data lake at {lake.root}s .the closest folder is {lake.root}"
+    ):
+        Collection.versions(f"{lake.root}s")
+    assert not Path(f"{lake.root}s").exists()
 
 
 def test_what_is_not_kept_names_the_oldest_state(lake: DataLake, past: int):

@@ -2,6 +2,7 @@ import io
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,9 @@ def test_the_same_work_can_be_left_out(collection: Collection):
     assert ids(hits) == ["h/hals/smile", "m/moon/lake"]
 
 
-@pytest.mark.parametrize("form", ["path", "path as text", "bytes", "open file", "pil", "pixels", "floats", "vector"])
+@pytest.mark.parametrize(
+    "form", ["path", "path as text", "bytes", "open file", "pil", "pixels", "floats", "tensor", "vector"]
+)
 def test_a_picture_is_found_in_every_form_it_may_come_in(
     collection: Collection, picture_of: PictureOf, tmp_path: Path, form: str
 ):
@@ -108,6 +111,7 @@ def test_a_picture_is_found_in_every_form_it_may_come_in(
         "pil": image,
         "pixels": np.asarray(image),
         "floats": np.asarray(image) / 255,
+        "tensor": torch.tensor(np.asarray(image)).permute(2, 0, 1)[None] / 255,
         "vector": np.array(RED),
     }[form]
     hits = collection.similar(query, k=1)
@@ -115,9 +119,50 @@ def test_a_picture_is_found_in_every_form_it_may_come_in(
     assert hits["similarity"][0] == pytest.approx(1, abs=1e-3)
 
 
+def test_the_vector_that_lancedb_returns_finds_its_own_work(collection: Collection):
+    table = collection.lake.connect().open_table("embeddings")
+    row = table.search().where("artwork_id = 'h/hals/night'").limit(1)
+    scalar = row.to_arrow()["vector"][0]
+    for vector in (row.to_list()[0]["vector"], row.to_polars()["vector"][0], scalar, scalar.as_py()):
+        assert ids(collection.similar(vector, k=1)) == ["h/hals/night"]
+
+
+def test_levels_of_grey_are_a_picture_unless_they_have_the_length_of_a_vector(collection: Collection):
+    grey = np.linspace(0.2, 0.9, 30 * 40).reshape(30, 40)
+    for form in (grey, torch.tensor(grey), (grey * 255).astype(int).tolist()):
+        assert collection.similar(form, k=1).height == 1
+    with pytest.raises(UnusableQueryError, match="is neither a vector nor a picture"):
+        collection.similar(grey[:, :3])
+
+
+def test_an_artwork_s_id_stands_for_its_picture_in_a_prediction(collection: Collection):
+    stored = collection.image("h/hals/night")
+    assert collection.predict(["h/hals/night"])[0].best == collection.predict([stored])[0].best
+
+
+def test_a_lake_is_looked_for_in_the_folders_above(lake: DataLake, colour_model: PictureEncoder, monkeypatch):
+    folder = Path(lake.root) / "reports" / "deep"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    opened = Collection.open("lake", encoder=colour_model)
+    assert str(opened.lake.root) == str(lake.root)
+    assert Collection.versions("lake").height
+    monkeypatch.setenv("ARTPIPE_LAKE", "lake")
+    assert len(Collection.open(encoder=colour_model)) == 5
+
+
+def test_predictions_are_shown_in_a_notebook(collection: Collection, picture_of: PictureOf):
+    answers = collection.predict([picture_of((0, 0, 255)), picture_of(RED)])
+    answers[0] = replace(answers[0], file="<b>.jpg", is_sure={"style": True, "period": True, "type": False})
+    page = answers._repr_html_()
+    assert page.count("<table>") == 2
+    assert "<caption>&lt;b&gt;.jpg</caption>" in page
+    assert "<th>type (unsure)</th><td>genre 75%</td><td>study 25%</td>" in page
+
+
 def test_an_array_that_is_neither_vector_nor_picture_and_a_web_address_are_refused(collection: Collection):
-    with pytest.raises(UnusableQueryError, match=r"type int64 and shape \(4, 4, 3\) is no picture; give uint8"):
-        collection.similar(np.ones((4, 4, 3), dtype=np.int64))
+    with pytest.raises(UnusableQueryError, match=r"type int64 and shape \(6, 6, 6\) is no picture; give integers"):
+        collection.similar(np.ones((6, 6, 6), dtype=np.int64))
     with pytest.raises(UnusableQueryError, match="download it and give the file"):
         collection.similar("https://gallery.example/red.jpg")
 
@@ -343,7 +388,9 @@ def test_no_hits_at_all_cannot_be_asked_for(collection: Collection):
 
 
 def test_a_missing_lake_and_an_empty_one_say_what_to_do(empty_lake: DataLake, tmp_path: Path):
-    with pytest.raises(LakeMissingError, match=r"no data lake at .*nowhere; run `artpipe demo`"):
+    with pytest.raises(
+        LakeMissingError, match=r"no data lake at /.*/nowhere \(the closest folder is /.*\); run `artpipe demo`"
+    ):
         Collection.open(tmp_path / "nowhere")
     assert not (tmp_path / "nowhere").exists()
     with pytest.raises(NothingEmbeddedError, match='run `artpipe demo` or materialize "embeddings"'):

@@ -13,6 +13,7 @@ WORKS = pl.DataFrame(
         "type": ["study", "portrait", "genre", "genre"],
         "school": ["German", "Dutch", "Flemish", "Dutch"],
         "technique": ["Watercolour on paper", "Oil on canvas, 90 x 80 cm", "Huile sur toile dorée", None],
+        "location": ["Albertina, Vienna", "Musée du Louvre, Paris", "Galleria degli Uffizi, Firenze", None],
         "year_from": [1502, 1600, None, 1640],
         "year_to": [1502, 1650, None, 1700],
     }
@@ -37,6 +38,10 @@ def test_without_a_condition_everything_passes():
         ({"style": "Barock", "school": "Holland"}, [1]),
         ({"period": "1550-1650"}, [1]),
         ({"school": "Dutch"}, [1, 3]),
+        ({"location": "louvre"}, [1]),
+        ({"location": ["Wien", "FLORENCE"]}, [0, 2]),
+        ({"location": "Florenz", "style": "Baroque"}, [2]),
+        ({"location": "Nowhere"}, []),
         ({"artist": "durer"}, [0]),
         ({"artist": "Dürer"}, [0]),
         ({"artist": "hals"}, [1, 2]),

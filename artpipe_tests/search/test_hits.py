@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from artpipe.search import Collection
-from artpipe.search.hits import Explanation, Hits
+from artpipe.search.hits import Explanation, Hits, UnknownFormatError
 from artpipe.search.queries import PictureEncoder
 
 FRAME = pl.DataFrame(
@@ -78,6 +78,20 @@ def test_a_contact_sheet_shows_every_hit_even_one_without_a_picture(hits: Hits, 
         colours = {colour for _, colour in sheet.convert("RGB").getcolors(1 << 20) or []}
         assert sheet.width > 2 * 150
         assert any(red > 240 and green < 20 for red, green, _ in colours)
+
+
+@pytest.mark.parametrize(
+    ("name", "signature"),
+    [("s.png", b"\x89PNG"), ("s", b"\x89PNG"), ("s.JPG", b"\xff\xd8"), ("s.webp", b"RIFF"), ("s.pdf", b"%PDF")],
+)
+def test_a_contact_sheet_has_the_format_that_its_name_says(hits: Hits, tmp_path: Path, name: str, signature: bytes):
+    assert hits.contact_sheet(tmp_path / name).read_bytes().startswith(signature)
+
+
+def test_a_contact_sheet_of_an_unknown_format_is_refused(hits: Hits, tmp_path: Path):
+    with pytest.raises(UnknownFormatError, match=r"cannot be written as s\.docx; end its name with \.png, \.jpg"):
+        hits.contact_sheet(tmp_path / "s.docx")
+    assert not (tmp_path / "s.docx").exists()
 
 
 def test_a_notebook_shows_small_pictures_inside_the_page(page: str):
