@@ -203,6 +203,30 @@ def test_a_painting_leads_to_its_neighbours_its_artist_and_its_place_on_the_map(
     expect(page.get_by_role("heading", level=1)).to_have_text("DÜRER, Albrecht")
 
 
+def test_a_picture_is_zoomed_into_by_keyboard_and_says_what_is_shown(page: Page):
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto("/works/d/durer/work001")
+    page.get_by_role("link", name="Zoom").focus()
+    page.keyboard.press("Enter")
+    shown = page.get_by_role("dialog", name="Colour no. 1, enlarged")
+    expect(shown.get_by_role("status")).to_have_text("The stored copy, 64 \u00d7 48 pixels.")
+    assert Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"] == []
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    expect(shown).to_be_hidden()
+    expect(page.get_by_role("link", name="Zoom")).to_be_focused()
+    assert complaints == []
+
+
+def test_where_the_zoom_cannot_be_loaded_the_picture_itself_is_shown(page: Page):
+    page.route("**/openseadragon*", lambda route: route.abort())
+    page.goto("/works/d/durer/work001")
+    page.get_by_role("link", name="Zoom").click()
+    page.wait_for_url(re.compile("/images/d/durer/work001.jpg"))
+
+
 def test_without_scripts_a_picture_and_words_are_still_searched(
     context_with: Callable[..., BrowserContext], red_picture: Path
 ):

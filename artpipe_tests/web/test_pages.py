@@ -1,9 +1,13 @@
+import json
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
+import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 
+from artpipe.embedding.table import EmbeddingTable
+from artpipe.lake.of_gallery import claim_lake
 from artpipe.lake.paths import DataLake
 from artpipe.search.novelty import NoveltyScale, save_scale
 from artpipe.web.app import create_app
@@ -235,6 +239,29 @@ def test_other_pictures_of_a_work_are_listed_apart_from_similar_works(client: Te
 
 def test_a_source_whose_address_is_a_script_is_not_linked(client: TestClient):
     assert "javascript" not in client.get("/works/d/durer/work000").text
+
+
+def test_a_work_is_described_for_search_engines_whatever_its_title(own_lake, colour_model):
+    table = EmbeddingTable(own_lake)
+    rows = table.read().with_columns(vector=table.vectors()[1]).filter(artwork_id="d/durer/work001")
+    table.upsert(rows.with_columns(title=pl.lit("</script><script>alert(1)</script> & “more”")))
+    page = TestClient(create_app(own_lake, encoder=colour_model)).get("/works/d/durer/work001").text
+    block = page.split('<script type="application/ld+json">')[1].split("</script>")[0]
+    described = json.loads(block)
+    assert described["@type"] == "VisualArtwork"
+    assert described["name"] == "</script><script>alert(1)</script> & “more”"
+    assert described["creator"] == {"@type": "Person", "name": "DÜRER, Albrecht", "url": "/artists/d/durer"}
+    assert described["sameAs"] == "https://gallery.example/d/durer/work001.html"
+    assert "<script>" not in page
+
+
+def test_a_drawn_work_does_not_link_to_a_site_that_does_not_have_it(own_lake, colour_model):
+    client = TestClient(create_app(own_lake, encoder=colour_model))
+    assert "gallery.example" in client.get("/works/d/durer/work001").text
+    claim_lake(own_lake.local_root, "sample")
+    page = client.get("/works/d/durer/work001").text
+    assert "gallery.example" not in page
+    assert "Drawn for the sample gallery." in page
 
 
 def test_an_artist_s_page_shows_all_their_works(client: TestClient):
