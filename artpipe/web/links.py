@@ -99,7 +99,7 @@ class ExportedLinks:
 
     def artists(self, initial: str = "", page: int = 1) -> str:  # noqa: ARG002
         """The list of artists, one file, scrolled to an initial."""
-        return self._to("artists.html") + (f"#{initial}" if initial else "")
+        return self._to("artists.html") + (f"#initial-{initial}" if initial else "")
 
     def search(self, question: Question | None = None, **query: Any) -> str:  # noqa: ARG002
         """The map: works are found there where no server can search."""
