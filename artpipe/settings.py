@@ -212,6 +212,14 @@ class Settings(BaseSettings):
         "refused. Where it is not set: the names of loopback if it is bound there, else every name",
     )
     web_metrics: bool = Field(default=True, description="answer `/api/metrics`, which anybody can read")
+    web_originals: Literal["link", "proxy"] = Field(
+        default="link",
+        description="the picture that visitors zoom into: `link` shows the stored one and links to the source's page; "
+        "`proxy` requests the source's own picture, politely, and passes it on",
+    )
+    web_originals_mb: float = Field(
+        default=500.0, ge=0, description="how much of the source's pictures `proxy` keeps in the lake's `cache/`"
+    )
 
     @field_validator("forms", "allowed_hosts", "web_hosts", mode="before")
     @classmethod

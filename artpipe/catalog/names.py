@@ -21,15 +21,17 @@ import polars as pl
 _STROKES = str.maketrans(
     {"ł": "l", "đ": "d", "ð": "d", "ø": "o", "\u0131": "i", "ħ": "h", "æ": "ae", "œ": "oe", "ß": "ss", "þ": "th"}
 )
-PARTICLES = frozenset(
+_PREPOSITIONS = frozenset(
     word
     for words in (
         "van vande vander von vom zu zum zur ten ter te den der die das",
-        "de du des di da do dos das del della delle dello degli dei dal dalla",
-        "la le les lo los las el il al et und and en of the af av sir fra",
+        "de du des di da do dos das del della delle dello degli dei dal dalla of",
     )
     for word in words.split()
 )
+_ARTICLES = ("la", "le", "les", "lo", "los", "las", "el", "il", "al", "the")
+_OTHER_PARTICLES = ("et", "und", "and", "en", "af", "av", "sir", "fra")
+PARTICLES = _PREPOSITIONS.union(_ARTICLES, _OTHER_PARTICLES)
 """Words of a name that people leave out, or write in another language."""
 _LETTERS = frozenset("deilyt")
 """Particles of one letter, as in `d'Agnolo` and `Goya y Lucientes`; they may be initials too."""
@@ -63,6 +65,29 @@ def name_words(name: str) -> list[str]:
 def _significant(words: Sequence[str]) -> list[str]:
     known = [_QUALIFIERS.get(word, word) for word in words]
     return [word for word in known if word not in PARTICLES] or known
+
+
+def sort_key(name: str) -> tuple[bool, list[str]]:
+    """By what people sort names: without accents, and without prepositions that begin them (`van der Weyden`).
+
+    Articles (`La Tour`) and what is written in capitals (`VAN DYCK, Anthony`) belong to the surname. Names that begin
+    with no letter come last.
+    """
+    words = name.split()
+    rest = next((place for place, word in enumerate(words) if not _is_preposition(word)), 0)
+    key = normalized_name(" ".join(words[rest:])).split()
+    return not (key and key[0][0].isalpha()), key
+
+
+def _is_preposition(word: str) -> bool:
+    plain = normalized_name(word)
+    return plain in _PREPOSITIONS and (not word.isupper() or len(plain) == 1)
+
+
+def initial_of(name: str) -> str:
+    """The letter under which a name is listed; `#` for one that begins with none."""
+    is_other, key = sort_key(name)
+    return "#" if is_other else key[0][0].upper()
 
 
 def similar_names(name: str, known: Iterable[str], count: int = 3) -> list[str]:

@@ -21,6 +21,7 @@ def serve(
     from artpipe.lake.paths import DataLake
     from artpipe.web.config import WebConfig
     from artpipe.web.lake_status import LakeStatus
+    from artpipe.web.originals import client_of_visitors
     from artpipe.web.serve import serve as serve_web
 
     settings = settings_in_force()
@@ -31,6 +32,7 @@ def serve(
         port=port,
         device=settings.device,
         status=LakeStatus(),
+        gallery=client_of_visitors(settings),
         opens_browser=opens_browser,
         write_line=lambda line: typer.echo(line, err=True),
     )

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from artpipe.crawler.limits import HostPace, backoff_s, http_date_s, is_loopback, retry_after_s
@@ -21,6 +21,9 @@ from artpipe.crawler.parallel import AbandonedError, in_parallel
 from artpipe.crawler.robots import MAX_ROBOTS_BYTES, ROBOTS_PATH, RobotsRules, robots_rules
 from artpipe.crawler.wire import BodyTooLargeError, RawResponse, TooSlowError, TransferError, Wire
 from artpipe.errors import ArtpipeError
+
+if TYPE_CHECKING:
+    from artpipe.settings import SecretUrl, Settings
 
 __all__ = [
     "ClientConfig",
@@ -82,6 +85,17 @@ class ClientConfig:
     max_body_bytes: int = 50_000_000
     allowed_hosts: tuple[str, ...] = ()
 
+    @classmethod
+    def from_settings(cls, settings: "Settings") -> Self:
+        """How the settings want requests sent."""
+        return cls(
+            base_url=str(settings.gallery),
+            user_agent=settings.user_agent,
+            requests_per_s=settings.requests_per_s,
+            concurrency=settings.concurrency,
+            allowed_hosts=settings.allowed_hosts,
+        )
+
     def __post_init__(self) -> None:
         base = urlsplit(self.base_url)
         if base.scheme not in DEFAULT_PORTS or not base.hostname:
@@ -93,6 +107,13 @@ class ClientConfig:
                 raise ValueError(f"{name} must be above 0")
         if self.max_tries < 1:
             raise ValueError("max_tries must be at least 1")
+
+
+def login_of(gallery: "SecretUrl") -> tuple[str, str]:
+    """The name and the password in a gallery's address; empty where it has none."""
+    from requests.utils import get_auth_from_url
+
+    return get_auth_from_url(gallery.get_secret_value())
 
 
 class _Host:

@@ -40,6 +40,11 @@ def claim_lake(lake: Path, gallery: str) -> None:
         file.write_text(_identity(gallery), encoding="ascii")
 
 
+def is_claimed_by(lake: Path, gallery: str) -> bool:
+    """Whether a lake is noted as that of a gallery."""
+    return _claim(lake) == _identity(gallery)
+
+
 def _claim(lake: Path) -> str | None:
     try:
         return (lake / CLAIM).read_text(encoding="ascii").strip() or None

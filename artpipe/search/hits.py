@@ -13,7 +13,7 @@ import polars as pl
 
 from artpipe.errors import ArtpipeError
 from artpipe.lake.spreadsheet import spreadsheet_csv
-from artpipe.search.matching import Facets
+from artpipe.search.matching import Facets, YearCounts
 from artpipe.search.word_query import WordMatch
 from artpipe.vectors.nearest import Positions
 
@@ -68,6 +68,7 @@ class Hits:
         total: counts the works on all pages; those of the frame by default.
         word_match: how well the words match; None without words, or where no work matches them.
         facets: counts the works of each label.
+        years: counts the works of each time.
     """
 
     def __init__(
@@ -80,13 +81,14 @@ class Hits:
         total: Callable[[], int] | None = None,
         word_match: WordMatch | None = None,
         facets: Callable[[], Facets] = dict,
+        years: Callable[[], YearCounts] = lambda: YearCounts(0, 1, []),
     ) -> None:
         self.frame = frame
         self.explanation = explanation
         self.positions = positions
         self.word_match = word_match
         self._stored_jpegs = stored_jpegs
-        self._count_total, self._count_facets = total, facets
+        self._count_total, self._count_facets, self._count_years = total, facets, years
 
     @cached_property
     def total(self) -> int:
@@ -100,6 +102,11 @@ class Hits:
         Counted on first access. A filter on a label does not narrow the counts of its own kind.
         """
         return self._count_facets()
+
+    @cached_property
+    def years(self) -> YearCounts:
+        """How many works there are of each time, counted on first access; a filter on years does not narrow it."""
+        return self._count_years()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name == "frame":  # looked up while it is copied or unpickled

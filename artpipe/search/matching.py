@@ -1,6 +1,7 @@
 """Which works a request lets through, by filter and by words, and how many works each label would leave."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +18,29 @@ from artpipe.vectors.nearest import Mask, Positions
 
 Facets = dict[str, list[tuple[str, int]]]
 """For each label filter its labels, in the order of time, and how many works would be found with each."""
+_YEAR_STEPS = (1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 1000)
+_MAX_YEAR_BINS = 60
 _EVERY_WORD = (WordMatch.ALL, WordMatch.FUZZY)
+
+
+@dataclass(frozen=True)
+class YearCounts:
+    """How many works there are in each span of years, by the middle of the years that a work may be of.
+
+    Attributes:
+        first: the first year of the first span.
+        step: the years of a span.
+        counts: the works of each span, from the earliest.
+    """
+
+    first: int
+    step: int
+    counts: list[int]
+
+    @property
+    def last(self) -> int:
+        """The last year of the last span."""
+        return self.first + self.step * len(self.counts) - 1
 
 
 class Matcher:
@@ -106,6 +129,27 @@ class Matcher:
             order = sorted(range(len(coded.words)), key=lambda code: (place.get(coded.words[code], len(place)), code))
             facets[name] = [(coded.words[code], int(counts[code])) for code in order if counts[code]]
         return facets
+
+    def years(self, where: SearchFilter | None, matches: TextMatches | None) -> YearCounts:
+        """How many works there are of each time, whatever the filter says of years; arguments as for `facets`."""
+        matched = matches.mask(self._works.height) if matches else None
+        allowed = _both(self._passing(where and where.without("year_from").without("year_to")), matched)
+        first, step, spans, span_of = self._spans
+        chosen = span_of if allowed is None else span_of[allowed]
+        return YearCounts(first, step, np.bincount(chosen + 1, minlength=spans + 1)[1:].tolist())
+
+    @cached_property
+    def _spans(self) -> tuple[int, int, int, Positions]:
+        """The first year and the length of the spans of years, their number, and that of each work; -1: unknown."""
+        known = self._works["year_from"].is_not_null().to_numpy() & self._works["year_to"].is_not_null().to_numpy()
+        middle = (self.columns.year_from.astype(np.int64) + self.columns.year_to) // 2
+        if not known.any():
+            return 0, 1, 0, np.full(len(known), -1, dtype=np.int64)
+        earliest, latest = int(middle[known].min()), int(middle[known].max())
+        step = next((one for one in _YEAR_STEPS if (latest - earliest) // one < _MAX_YEAR_BINS - 1), _YEAR_STEPS[-1])
+        first = earliest // step * step
+        span_of = np.where(known, (middle - first) // step, -1)
+        return first, step, (latest - first) // step + 1, span_of
 
     def _passing(self, where: SearchFilter | None) -> Mask | None:
         return None if where is None or where.is_empty else where.mask(self.columns)

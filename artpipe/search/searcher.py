@@ -135,4 +135,5 @@ class Searcher:
             total=total,
             word_match=matches.level if matches else None,
             facets=lambda: self._matcher.facets(where, matches),
+            years=lambda: self._matcher.years(where, matches),
         )

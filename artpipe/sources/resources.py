@@ -77,9 +77,7 @@ class GalleryResource(dg.ConfigurableResource[object]):
             yield client
 
     def _client(self, base_url: str, with_login: "SecretUrl | None" = None) -> "GalleryClient":
-        from requests.utils import get_auth_from_url
-
-        from artpipe.crawler.client import ClientConfig, GalleryClient
+        from artpipe.crawler.client import ClientConfig, GalleryClient, login_of
 
         return GalleryClient(
             ClientConfig(
@@ -89,5 +87,5 @@ class GalleryResource(dg.ConfigurableResource[object]):
                 concurrency=self.concurrency,
                 allowed_hosts=tuple(self.allowed_hosts),
             ),
-            login=get_auth_from_url(with_login.get_secret_value()) if with_login else None,
+            login=login_of(with_login) if with_login else None,
         )

@@ -27,15 +27,17 @@ from artpipe.web import api, files, pages
 from artpipe.web.app_state import HERE, AppState, state_of
 from artpipe.web.config import WebConfig
 from artpipe.web.decoding import DecodingWorkers, UploadRefusedError
-from artpipe.web.downloads import TooManyExportsError
 from artpipe.web.headers import SecurityHeaders, wants_json
 from artpipe.web.lake_status import LakeStatus
 from artpipe.web.live_collection import LiveCollection
 from artpipe.web.map_data import NoMapError
 from artpipe.web.metrics import Metrics, RequestMetrics
+from artpipe.web.originals import Originals, OriginalUnavailableError
 from artpipe.web.page_context import UnknownArtistError
+from artpipe.web.shared_jobs import TooManyJobsError
 
 if TYPE_CHECKING:
+    from artpipe.crawler.client import GalleryClient
     from artpipe.search.queries import PictureEncoder
 
 _NOT_FOUND = (UnknownArtworkError, UnknownArtistError, UnknownFilterValueError, NoMapError, NoTextIndexError)
@@ -50,6 +52,7 @@ def create_app(
     device: str = "auto",
     encoder: "PictureEncoder | None" = None,
     status: LakeStatus | None = None,
+    gallery: "GalleryClient | None" = None,
 ) -> FastAPI:
     """The app over a lake.
 
@@ -59,13 +62,15 @@ def create_app(
         device: where the model runs.
         encoder: replaces the lake's own model; for tests.
         status: reports stale assets on the collection page; without it the page has no such section.
+        gallery: requests the originals of works into which visitors zoom; without it they zoom into stored pictures.
 
     Raises:
         LakeMissingError, NothingEmbeddedError: there is nothing to serve yet.
     """
     config = config or WebConfig()
     decoding = DecodingWorkers(stored_short_side_px(lake), config.decode_seconds)
-    state = AppState(lake, LiveCollection(lake, device, encoder), decoding, config, Metrics(), status)
+    originals = Originals(gallery, lake, config.originals_bytes) if gallery else None
+    state = AppState(lake, LiveCollection(lake, device, encoder), decoding, config, Metrics(), status, originals)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -80,6 +85,8 @@ def create_app(
         state.decoding.close()
         state.comparisons.close()
         state.exports.close()
+        if originals:
+            originals.close()
 
     # FastAPI's own documentation pages load scripts from other sites, which the CSP forbids; /api replaces them.
     app = FastAPI(
@@ -132,9 +139,9 @@ def _error_response(request: Request, error: Exception) -> Response:
 def _status_of(error: Exception) -> int:
     if isinstance(error, HTTPException):
         return error.status_code
-    if isinstance(error, UploadRefusedError):
+    if isinstance(error, UploadRefusedError | OriginalUnavailableError):
         return error.status
-    if isinstance(error, TooManyExportsError):
+    if isinstance(error, TooManyJobsError):
         return 503
     return 404 if isinstance(error, _NOT_FOUND) else 422
 

@@ -18,9 +18,9 @@ from artpipe.schema import year_text
 from artpipe.web.comparisons import ComparisonFailedError, Comparisons
 from artpipe.web.config import WebConfig
 from artpipe.web.decoding import DecodingWorkers, UploadRefusedError
-from artpipe.web.downloads import Exports
 from artpipe.web.links import Links, ServedLinks, host_of, safe_url
 from artpipe.web.map_data import MapData, read_map
+from artpipe.web.shared_jobs import SharedJobs
 from artpipe.web.thumbnails import Thumbnails
 from artpipe.web.tokens import EncodedPicture, encoded_picture, read_token, token_of, with_verdict
 from artpipe.web.uploads import BytesInFlight, read_picture
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from artpipe.web.lake_status import LakeStatus
     from artpipe.web.live_collection import LiveCollection
     from artpipe.web.metrics import Metrics
+    from artpipe.web.originals import Originals
     from artpipe.web.questions import Question
 
 HERE = Path(__file__).parent
@@ -50,6 +51,7 @@ class AppState:
     config: WebConfig
     metrics: "Metrics"
     status: "LakeStatus | None" = None
+    originals: "Originals | None" = None
     comparisons: Comparisons = field(default_factory=Comparisons)
     links: Links = field(default_factory=lambda: ServedLinks(__version__))
     _map: "tuple[object, MapData] | None" = None
@@ -58,7 +60,7 @@ class AppState:
 
     def __post_init__(self) -> None:
         self._in_flight = BytesInFlight(self.config.receiving_bytes)
-        self.exports = Exports(self.config.max_pending_exports)
+        self.exports = SharedJobs("exports", self.config.max_pending_exports)
 
     @property
     def catalogue(self) -> "Catalogue":

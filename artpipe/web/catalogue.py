@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from artpipe.catalog.names import labels_known_as, normalized_name
+from artpipe.catalog.names import initial_of, labels_known_as, normalized_name, sort_key
 from artpipe.search.collection import Collection, UnknownArtworkError
 from artpipe.search.filters import LABELS
 from artpipe.search.hit_builder import HIT_METADATA
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from artpipe.search.hits import Hits
-    from artpipe.search.matching import Facets
+    from artpipe.search.matching import Facets, YearCounts
     from artpipe.search.novelty import Novelty
     from artpipe.search.suggestions import Suggestion
     from artpipe.vectors.nearest import Positions
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _SHOWN = ("artwork_id", "artist_id", "jpeg_sha256", "work_id", *HIT_METADATA)
 MAX_RANKED = 480
-"""How many works a search by similarity lists on all pages: similarity means little beyond."""
+"""How many works a search by similarity lists on all pages: similarity means little beyond, and the page says so."""
 SAMPLE = 24
 """How many works there are to start from."""
 
@@ -42,16 +42,21 @@ class ResultPage:
     Attributes:
         works: the metadata of each work, best first; `similarity` where they are ranked by it.
         total: how many there are on all pages.
+        passing: how many works the filters and the words let through; more than `total` where only the most similar
+            are listed.
         page: which page this is, from 1.
         facets: for each filter its labels, in the order of time, and how many works would be found with each.
+        years: how many works would be found of each time.
         milliseconds: how long the search took.
         word_match: how well the works match the words; None without words, or where none does.
     """
 
     works: list[dict[str, Any]]
     total: int
+    passing: int
     page: int
     facets: "Facets"
+    years: "YearCounts"
     milliseconds: float
     word_match: WordMatch | None = None
 
@@ -119,11 +124,11 @@ class Catalogue:
         began = time.perf_counter()
         first = (question.page - 1) * size
         hits = self._hits(question, picture, first, size)
-        facets = hits.facets
+        facets, years = hits.facets, hits.years
         total = min(hits.total, MAX_RANKED) if question.is_by_picture else hits.total
         works = self._rows(hits).to_dicts() if first < total else []
         spent_ms = (time.perf_counter() - began) * 1e3
-        return ResultPage(works, total, question.page, facets, spent_ms, hits.word_match)
+        return ResultPage(works, total, hits.total, question.page, facets, years, spent_ms, hits.word_match)
 
     def all_works(self, question: Question, picture: "EncodedPicture | None" = None) -> pl.DataFrame:
         """All works that answer a question, in their order; raises as `search` does."""
@@ -169,11 +174,17 @@ class Catalogue:
 
     @cached_property
     def artists(self) -> list[dict[str, Any]]:
-        """Every artist with the number of works: `artist_id`, `artist`, `works`, `initial`, by name."""
-        named = self.snapshot.columns(["artist_id", "artist"]).drop_nulls()
-        counted = named.group_by("artist_id").agg(pl.col("artist").first(), works=pl.len())
-        initial = pl.col("artist").map_elements(lambda name: normalized_name(name)[:1].upper(), return_dtype=pl.String)
-        return counted.with_columns(initial=initial).sort("artist", "artist_id").to_dicts()
+        """Every artist in the order of `sort_key`, with the number of works, the initial and a work to show.
+
+        Each has `artist_id`, `artist`, `works`, `initial`, and the `artwork_id` and `jpeg_sha256` of that work.
+        """
+        named = self.snapshot.columns(["artist_id", "artist", "artwork_id", "jpeg_sha256"])
+        shown = pl.col("artwork_id", "jpeg_sha256").sort_by("jpeg_sha256", "artwork_id").first()
+        known = named.filter(pl.col("artist_id").is_not_null() & pl.col("artist").is_not_null())
+        counted = known.group_by("artist_id").agg(pl.col("artist").first(), shown, works=pl.len()).to_dicts()
+        for artist in counted:
+            artist["initial"] = initial_of(artist["artist"])
+        return sorted(counted, key=lambda artist: (*sort_key(artist["artist"]), artist["artist_id"]))
 
     def novelty(self, picture: "EncodedPicture") -> "Novelty":
         """How far an uploaded picture is from every work."""

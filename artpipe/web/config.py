@@ -27,6 +27,7 @@ class WebConfig:
         hosts: the names under which the app is reached, such as `collection.museum.example` or `*.museum.example`;
             requests for others are refused. "*" allows every name.
         has_metrics: whether `/api/metrics` answers.
+        originals_bytes: how much of the gallery's own pictures is kept, where they are passed on to visitors.
     """
 
     upload_bytes: int = 20_000_000
@@ -39,6 +40,7 @@ class WebConfig:
     abstain_below: float = 0.5
     hosts: tuple[str, ...] = ("*",)
     has_metrics: bool = True
+    originals_bytes: int = 500_000_000
 
     @classmethod
     def from_settings(cls, settings: "Settings", host: str) -> Self:
@@ -54,4 +56,5 @@ class WebConfig:
             abstain_below=settings.abstain_below,
             hosts=settings.web_hosts or (LOOPBACK_NAMES if is_loopback(host) else ("*",)),
             has_metrics=settings.web_metrics,
+            originals_bytes=round(settings.web_originals_mb * 1e6),
         )

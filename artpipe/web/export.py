@@ -78,8 +78,9 @@ class _SiteWriter:
         left_out = [one for one in ids if not _SAFE_ID.fullmatch(one)]
         with progress.track("export", len(exported), "works") as step:
             for artwork_id in exported:
-                context = work_context(self.lake, self.catalogue, artwork_id, abstain_below)
-                self.write_page(f"works/{artwork_id}.html", "work.html", **context)
+                page = f"works/{artwork_id}.html"
+                context = work_context(self.lake, self.catalogue, artwork_id, ExportedLinks(page), abstain_below)
+                self.write_page(page, "work.html", **context, passes_originals=False)
                 self.write_pictures(artwork_id)
                 step.advance(1)
         artist_ids = [str(artist["artist_id"]) for artist in self.catalogue.artists]

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from artpipe.search.collection import UnknownArtworkError
@@ -31,6 +31,15 @@ def image(
     is_versioned = bool(v) and picture.sha256.startswith(v)
     cache_control = CACHE_FOR_GOOD if is_versioned else CACHE_A_DAY
     return _cacheable(request, picture.jpeg, "image/jpeg", picture.etag, cache_control)
+
+
+@router.api_route("/originals/{artwork_id:path}", methods=["GET", "HEAD"])
+async def original(state: State, request: Request, artwork_id: str) -> Response:
+    """The gallery's own picture of a work, where this server passes it on."""
+    if state.originals is None:
+        raise HTTPException(404)
+    picture = await state.originals.of(state.catalogue.get(artwork_id))
+    return _cacheable(request, picture.data, picture.media_type, picture.etag, CACHE_A_DAY)
 
 
 @router.get("/map/points.bin")

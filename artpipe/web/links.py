@@ -35,6 +35,10 @@ class ServedLinks:
         """A work's picture; the hash of its content lets browsers cache it for good."""
         return f"/images/{quote(str(work['artwork_id']))}.jpg?w={width_px}&v={str(work['jpeg_sha256'])[:8]}"
 
+    def original(self, artwork_id: str) -> str:
+        """The gallery's own picture of a work, passed on by this server."""
+        return f"/originals/{quote(artwork_id)}"
+
     def artist(self, artist_id: str) -> str:
         """The page of an artist."""
         return f"/artists/{quote(artist_id)}"
@@ -95,7 +99,7 @@ class ExportedLinks:
 
     def artists(self, initial: str = "", page: int = 1) -> str:  # noqa: ARG002
         """The list of artists, one file, scrolled to an initial."""
-        return self._to("artists.html") + (f"#{initial}" if initial else "")
+        return self._to("artists.html") + (f"#initial-{initial}" if initial else "")
 
     def search(self, question: Question | None = None, **query: Any) -> str:  # noqa: ARG002
         """The map: works are found there where no server can search."""

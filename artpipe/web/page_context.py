@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from artpipe.errors import ArtpipeError
+from artpipe.lake.of_gallery import is_claimed_by
 from artpipe.lake.parquet import read_table_if_exists
 from artpipe.lake.paths import DataLake
 from artpipe.schema import TASKS
+from artpipe.settings import SAMPLE
 from artpipe.web.collection_summary import (
     completeness,
     evaluation_scores,
@@ -17,13 +19,17 @@ from artpipe.web.collection_summary import (
     model_card,
     update_times,
 )
+from artpipe.web.links import host_of, safe_url
 from artpipe.web.questions import Question
 
 if TYPE_CHECKING:
     from artpipe.web.catalogue import Catalogue
+    from artpipe.web.links import Links
 
 NEIGHBOURS = 12
-ARTISTS_PER_PAGE = 300
+STORED_WIDTH_PX = 1600
+"""Wider than any thumbnail: the stored picture itself."""
+ARTISTS_PER_PAGE = 150
 """A longer list of artists is shown one initial at a time."""
 
 
@@ -31,13 +37,16 @@ class UnknownArtistError(ArtpipeError):
     """The collection has no work of this artist."""
 
 
-def work_context(lake: DataLake, catalogue: "Catalogue", artwork_id: str, abstain_below: float) -> dict[str, Any]:
+def work_context(
+    lake: DataLake, catalogue: "Catalogue", artwork_id: str, links: "Links", abstain_below: float
+) -> dict[str, Any]:
     """A work: its metadata, the predicted labels, similar works, and changes in the catalogue.
 
     Args:
         lake: the lake of the collection.
         catalogue: its works.
         artwork_id: of the work.
+        links: where the page's links lead.
         abstain_below: a label with a lower probability is displayed as unsure.
 
     Raises:
@@ -63,6 +72,8 @@ def work_context(lake: DataLake, catalogue: "Catalogue", artwork_id: str, abstai
         "accuracy": held_out_accuracy(lake),
         "same_work": catalogue.pictures_of_the_same_work(work),
         "neighbours": catalogue.neighbours(artwork_id, NEIGHBOURS),
+        "source": source_of(lake, work),
+        "structured": structured_data(work, links, source_of(lake, work)),
         "changes": _catalogue_changes(lake, artwork_id),
         "has_map": lake.table("art_map").exists(),
     }
@@ -141,6 +152,41 @@ def collection_context(lake: DataLake, catalogue: "Catalogue") -> dict[str, Any]
         "image_outcomes": image_outcomes(lake),
         "compares": catalogue.can_compare,
     }
+
+
+def source_of(lake: DataLake, work: dict[str, Any]) -> dict[str, str] | None:
+    """The `page_url` and the `host` of a work's source; None for a drawn work, whose address nobody serves."""
+    page_url = safe_url(work["page_url"])
+    if page_url is None or (lake.is_local and is_claimed_by(lake.local_root, SAMPLE)):
+        return None
+    return {"page_url": page_url, "host": host_of(page_url)}
+
+
+def structured_data(work: dict[str, Any], links: "Links", source: dict[str, str] | None) -> dict[str, Any]:
+    """A work in the terms of search engines.
+
+    Source: https://schema.org/VisualArtwork.
+    """
+    artist = {"@type": "Person", "name": work["artist"]}
+    if work["artist_id"]:
+        artist["url"] = links.artist(work["artist_id"])
+    values = {
+        "name": work["title"],
+        "creator": artist if work["artist"] else None,
+        "dateCreated": _known(work["date_text"]),
+        "artMedium": _known(work["technique"]),
+        "genre": [work[task] for task in ("style", "type") if work[task]],
+        "image": links.image(work, STORED_WIDTH_PX),
+        "url": links.work(work["artwork_id"]),
+        "sameAs": source and source["page_url"],
+    }
+    about = {"@context": "https://schema.org", "@type": "VisualArtwork"}
+    return about | {name: value for name, value in values.items() if value}
+
+
+def _known(text: str | None) -> str | None:
+    """A text of the catalogue, in which "-" stands for nothing."""
+    return text if text != "-" else None
 
 
 def _catalogue_changes(lake: DataLake, artwork_id: str) -> list[dict[str, Any]]:

@@ -70,8 +70,8 @@ async def upload(state: State, request: Request) -> Response:
 @router.get("/works/{artwork_id:path}")
 def work(state: State, artwork_id: str) -> HTMLResponse:
     """A work's page."""
-    context = work_context(state.lake, state.catalogue, artwork_id, state.config.abstain_below)
-    return HTMLResponse(state.render("work.html", **context))
+    context = work_context(state.lake, state.catalogue, artwork_id, state.links, state.config.abstain_below)
+    return HTMLResponse(state.render("work.html", **context, passes_originals=state.originals is not None))
 
 
 @router.get("/artists")

@@ -18,11 +18,17 @@ _YEAR = r"^\s*(-?[0-9]{1,4}|[0-9]{1,4}\s*[Bb]\.?\s?[Cc]\.?(\s?[Ee]\.?)?)?\s*$"
 
 _WORDS = "to be found in titles, artists, techniques, locations and labels"
 _Ids = tuple[Annotated[str, Field(max_length=300)], ...]
+_Values = Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(max_length=40)]
 
 
-def _filter_field(name: str, pattern: str | None = None) -> Any:
-    """A query parameter with the description of the filter's field; longer texts than any label are refused."""
-    return Query(max_length=200, pattern=pattern, description=SearchFilter.model_fields[name].description)
+def _values_of(name: str) -> Any:
+    """A query parameter that may come several times, with the description of the filter's field."""
+    return Query(description=f"{SearchFilter.model_fields[name].description}; of several, any")
+
+
+def _year_of(name: str) -> Any:
+    """A query parameter that is a year."""
+    return Query(max_length=200, pattern=_YEAR, description=SearchFilter.model_fields[name].description)
 
 
 class UnusableQuestionError(ArtpipeError):
@@ -62,14 +68,14 @@ class Question:
         image: Annotated[str | None, Query(max_length=6000, description="the token of an uploaded picture")] = None,
         like: Annotated[_Ids, Query(description="ids of works that the hits should be similar to")] = (),
         unlike: Annotated[_Ids, Query(description="ids of works that the hits should not be similar to")] = (),
-        style: Annotated[str | None, _filter_field("style")] = None,
-        period: Annotated[str | None, _filter_field("period")] = None,
-        type: Annotated[str | None, _filter_field("type")] = None,  # noqa: A002 - the catalogue's own word
-        school: Annotated[str | None, _filter_field("school")] = None,
-        artist: Annotated[str | None, _filter_field("artist")] = None,
-        technique: Annotated[str | None, _filter_field("technique")] = None,
-        year_from: Annotated[str | None, _filter_field("year_from", _YEAR)] = None,
-        year_to: Annotated[str | None, _filter_field("year_to", _YEAR)] = None,
+        style: Annotated[_Values, _values_of("style")] = (),
+        period: Annotated[_Values, _values_of("period")] = (),
+        type: Annotated[_Values, _values_of("type")] = (),  # noqa: A002 - the catalogue's own word
+        school: Annotated[_Values, _values_of("school")] = (),
+        artist: Annotated[_Values, _values_of("artist")] = (),
+        technique: Annotated[_Values, _values_of("technique")] = (),
+        year_from: Annotated[str | None, _year_of("year_from")] = None,
+        year_to: Annotated[str | None, _year_of("year_to")] = None,
         page: Annotated[int, Query(ge=1, le=MAX_PAGE, description="from 1")] = 1,
     ) -> Self:
         """Parse the query parameters; an empty field of a form is not set.
@@ -77,21 +83,25 @@ class Question:
         Raises:
             UnusableQuestionError: the years are the wrong way round, or the examples contradict each other.
         """
-        texts = {"style": style, "period": period, "type": type, "school": school}
-        texts |= {"artist": artist, "technique": technique, "year_from": year_from, "year_to": year_to}
-        values = {name: text.strip() for name, text in texts.items() if text and text.strip()}
+        lists = {"style": style, "period": period, "type": type, "school": school}
+        lists |= {"artist": artist, "technique": technique}
+        years = {"year_from": _stripped(year_from), "year_to": _stripped(year_to)}
         try:
-            where = SearchFilter.model_validate(values)
+            where = SearchFilter.model_validate({name: _each(texts) or None for name, texts in lists.items()} | years)
         except ValidationError as error:
             problems = "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
             raise UnusableQuestionError(f"the filter is not valid: {problems}; change it.") from error
-        return cls(_stripped(words), _stripped(image), _examples(like), _examples(unlike), where, page)
+        return cls(_stripped(words), _stripped(image), _each(like), _each(unlike), where, page)
 
     @property
-    def filters(self) -> dict[str, Any]:
-        """The filters that are set, by name; the pages set one value for each."""
-        fields = self.where.model_dump(exclude_none=True)
-        return {name: value[0] if isinstance(value, tuple) else value for name, value in fields.items()}
+    def filters(self) -> list[tuple[str, Any]]:
+        """The filters that are set: each name with each of its values."""
+        fields = self.where.model_dump(exclude_none=True).items()
+        return [(name, one) for name, value in fields for one in (value if isinstance(value, tuple) else (value,))]
+
+    def values(self, name: str) -> list[Any]:
+        """The values of one filter."""
+        return [value for one, value in self.filters if one == name]
 
     @property
     def is_by_picture(self) -> bool:
@@ -101,7 +111,7 @@ class Question:
     def address(self) -> str:
         """The query string of this search."""
         page = self.page if self.page > 1 else None
-        fields = [*self.hidden(), *self.filters.items(), ("page", page)]
+        fields = [*self.hidden(), *self.filters, ("page", page)]
         return urlencode([(name, value) for name, value in fields if value is not None])
 
     def with_page(self, page: int) -> "Question":
@@ -110,12 +120,20 @@ class Question:
 
     def without(self, *names: str) -> "Question":
         """The same without some filters, from the first page."""
-        kept = {name: value for name, value in self.filters.items() if name not in names}
-        return replace(self, where=SearchFilter(**kept), page=1)
+        return self._with_filter(**dict.fromkeys(names))
+
+    def without_value(self, name: str, value: object) -> "Question":
+        """The same without one value of a filter, from the first page."""
+        kept = tuple(one for one in self.values(name) if one != value)
+        return self._with_filter(**{name: kept or None})
+
+    def without_filters(self) -> "Question":
+        """The same without any filter, from the first page."""
+        return replace(self, where=SearchFilter(), page=1)
 
     def with_filter(self, name: str, value: str) -> "Question":
         """The same with another value of a filter, from the first page."""
-        return replace(self, where=self.where.model_copy(update={name: (value,)}), page=1)
+        return self._with_filter(**{name: (value,)})
 
     def without_words(self) -> "Question":
         """The same without the words, from the first page."""
@@ -140,6 +158,9 @@ class Question:
         fields += [("like", one) for one in self.like] + [("unlike", one) for one in self.unlike]
         return [(name, value) for name, value in fields if value is not None]
 
+    def _with_filter(self, **values: tuple[Any, ...] | None) -> "Question":
+        return replace(self, where=self.where.model_copy(update=values), page=1)
+
     def _with_examples(self, like: tuple[str, ...], unlike: tuple[str, ...]) -> "Question":
         # `unlike` needs something to move away from: the last example of `like` takes `unlike` with it.
         return replace(self, like=like, unlike=unlike if like or self.image else (), page=1)
@@ -153,8 +174,9 @@ def _stripped(text: str | None) -> str | None:
     return text.strip() or None if text else None
 
 
-def _examples(ids: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.strip() for one in ids if one.strip()))
+def _each(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Each text once, without those of blanks alone."""
+    return tuple(dict.fromkeys(one.strip() for one in texts if one.strip()))
 
 
 def _without(ids: tuple[str, ...], one: str) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
 """The context of the results page: the question, its answer, and the links that lead on."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from artpipe.catalog.names import labels_known_as, normalized_name
 from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import DataLake
 from artpipe.search.filters import UnknownFilterValueError
@@ -58,7 +59,8 @@ def results_context(
         "liked": [catalogue.get(one) for one in question.like],
         "unlike": [catalogue.get(one) for one in question.unlike],
         "found": found,
-        "facets": found.facets,
+        "facets": {name: _choices(name, found, question) for name in found.facets},
+        "years": found.years,
         "reason": reason,
         "meant": meant,
         "labels": catalogue.labels_called(question.words) if question.words else [],
@@ -105,6 +107,26 @@ def heading(question: Question, catalogue: Catalogue) -> str:
     return start + (f", with “{question.words}”" if question.words else "")
 
 
+@dataclass(frozen=True)
+class Choice:
+    """A label that a visitor may filter by."""
+
+    label: str
+    works: int
+    is_chosen: bool
+
+
+def _choices(name: str, found: ResultPage, question: Question) -> list[Choice]:
+    """The labels of a filter, also chosen ones that no work would be found with."""
+    chosen: dict[str, set[str]] = {
+        value: set(map(normalized_name, (value, *labels_known_as(name, value)))) for value in question.values(name)
+    }
+    meant = set[str]().union(*chosen.values())
+    listed = {label: Choice(label, works, normalized_name(label) in meant) for label, works in found.facets[name]}
+    known = set(map(normalized_name, listed))
+    return [*listed.values(), *(Choice(value, 0, is_chosen=True) for value, of in chosen.items() if not of & known)]
+
+
 def _painting(catalogue: Catalogue, artwork_id: str) -> dict[str, Any]:
     """The painting that a picture shows: the work as a whole, where the picture is a detail of it."""
     work = catalogue.get(artwork_id)
@@ -119,15 +141,16 @@ def _found(
     try:
         return catalogue.search(question, picture), "", meant
     except UnknownFilterValueError as error:
-        reason, wider = _sentence(error), question.without(*question.filters)
+        reason, wider = _sentence(error), question.without_filters()
         meant = {name: question.with_filter(error.column, name) for name in error.similar}
     except NoTextIndexError:
         reason, wider = _NO_TEXT_INDEX, question.without_words()
     try:
-        facets = catalogue.search(wider, picture).facets
+        others = catalogue.search(wider, picture)
     except NoTextIndexError:
-        facets = catalogue.search(wider.without_words(), picture).facets
-    return ResultPage([], 0, 1, facets, 0.0), reason, meant
+        others = catalogue.search(wider.without_words(), picture)
+    nothing = replace(others, works=[], total=0, passing=0, page=1, word_match=None)
+    return nothing, reason, meant
 
 
 def _sentence(error: ArtpipeError) -> str:

@@ -4,12 +4,16 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from artpipe.crawler.limits import is_loopback
 from artpipe.errors import PortTakenError
 from artpipe.lake.paths import DataLake
 from artpipe.web.config import WebConfig
 from artpipe.web.lake_status import LakeStatus
+
+if TYPE_CHECKING:
+    from artpipe.crawler.client import GalleryClient
 
 
 def serve(
@@ -20,6 +24,7 @@ def serve(
     port: int,
     device: str = "auto",
     status: LakeStatus | None = None,
+    gallery: "GalleryClient | None" = None,
     opens_browser: bool = False,
     write_line: Callable[[str], None] = print,
 ) -> None:
@@ -32,6 +37,7 @@ def serve(
         port: 0 takes a free one.
         device: where the model runs.
         status: reports stale assets.
+        gallery: requests the originals of works into which visitors zoom.
         opens_browser: whether to open the first page.
         write_line: prints a line for the person who starts the server.
 
@@ -45,7 +51,7 @@ def serve(
 
     from artpipe.web.app import create_app
 
-    app = create_app(lake, config, device=device, status=status)
+    app = create_app(lake, config, device=device, status=status, gallery=gallery)
     listening = _bind(host, port)
     address = f"http://{host if ':' not in host else f'[{host}]'}:{listening.getsockname()[1]}"
     write_line(f"The collection is at {address} (Ctrl-C stops the server).")

@@ -53,6 +53,29 @@ def test_the_verdict_comes_after_the_results_and_becomes_part_of_their_address(
     expect(other_visitor.locator("img.preview")).to_be_hidden()
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_the_arrival_of_the_verdict_moves_nothing(
+    context_with: Callable[..., BrowserContext],
+    described_address: str,
+    collection_picture: Path,
+    grey_picture: Path,
+    paused_comparisons: threading.Event,
+    width: int,
+    is_known: bool,
+):
+    page = context_with(base_url=described_address, viewport={"width": width, "height": 800}).new_page()
+    page.goto("/")
+    page.set_input_files("input[type=file]", collection_picture if is_known else grey_picture)
+    first = page.locator(".grid .card").first
+    expect(page.locator("img.preview")).to_be_visible()
+    before = first.bounding_box()
+    paused_comparisons.set()
+    expect(page.locator(".comparing")).to_have_count(0)
+    page.wait_for_load_state("networkidle")
+    assert first.bounding_box() == before
+
+
 def test_a_verdict_that_is_known_already_is_shown_at_once(visitor: Page, collection_picture: Path):
     for _ in range(2):
         visitor.goto("/")

@@ -8,10 +8,12 @@ import pytest
 from artpipe.catalog.names import (
     Names,
     artist_names,
+    initial_of,
     labels_known_as,
     name_words,
     normalized_name,
     similar_names,
+    sort_key,
     variants,
 )
 
@@ -195,3 +197,13 @@ def test_the_table_has_the_names_of_300_artists_and_no_name_twice():
         assert all(len(names) > 1 and all(names) for names in variants(kind))
         owners = Counter(name for names in variants(kind) for name in {normalized_name(name) for name in names})
         assert [name for name, count in owners.items() if count > 1] == []
+
+
+def test_names_are_listed_as_people_sort_them():
+    listed = ["ÁBEL, Ottó", "Abel, Zoe", "DÜRER, Albrecht", "DUREY, René", "VAN DYCK, Anthony", "van Eyck, Jan"]
+    listed += ["von der Heydt, Karl", "KØBKE, Christen", "La Tour, Georges de", "LE BRUN, Charles", "3 Masters"]
+    expected = ["ÁBEL, Ottó", "Abel, Zoe", "DÜRER, Albrecht", "DUREY, René", "van Eyck, Jan", "von der Heydt, Karl"]
+    expected += ["KØBKE, Christen", "La Tour, Georges de", "LE BRUN, Charles", "VAN DYCK, Anthony", "3 Masters"]
+    assert sorted(listed, key=sort_key) == expected
+    assert [initial_of(name) for name in expected] == ["A", "A", "D", "D", "E", "H", "K", "L", "L", "V", "#"]
+    assert sort_key("de") == (False, ["de"])

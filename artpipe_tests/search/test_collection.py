@@ -268,6 +268,18 @@ def test_an_answer_tells_how_many_works_there_are_on_all_pages_and_with_each_lab
     assert [hits.total for hits in collection.similar_many(["d/durer/hare", np.array(RED)], k=1)] == [4, 5]
 
 
+def test_an_answer_tells_how_many_works_there_are_of_each_time(collection: Collection):
+    years = collection.browse(1, SearchFilter(year_from=1600)).years
+    known = collection.works.drop_nulls(["year_from", "year_to"])
+    assert sum(years.counts) == known.height
+    for year_from, year_to in known.select("year_from", "year_to").iter_rows():
+        assert years.counts[((year_from + year_to) // 2 - years.first) // years.step] > 0
+    assert years.counts[0] * years.counts[-1] > 0, "the chart has no empty ends"
+    hals = collection.browse(1, SearchFilter(artist="hals", year_to=1500)).years
+    assert (hals.first, hals.step, len(hals.counts)) == (years.first, years.step, len(years.counts))
+    assert 0 < sum(hals.counts) < sum(years.counts)
+
+
 def test_works_that_pass_a_filter_are_browsed_in_order(collection: Collection):
     where = SearchFilter(artist="hals")
     hits = collection.browse(1, where, offset=1)

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from artpipe.settings import Settings
 from artpipe.web.app import create_app
 from artpipe.web.config import WebConfig
-from artpipe.web.downloads import Exports, TooManyExportsError
+from artpipe.web.shared_jobs import SharedJobs, TooManyJobsError
 
 Part = tuple[bytes, bool]
 
@@ -136,7 +136,7 @@ def test_a_visitor_who_leaves_makes_no_traceback(web_lake, colour_model):
 
 
 def test_exports_are_made_one_at_a_time_once_each_and_not_without_end():
-    exports, made, go_on = Exports(max_pending=1), list[str](), threading.Event()
+    exports, made, go_on = SharedJobs("exports", max_pending=1), list[str](), threading.Event()
 
     def make(name: str) -> bytes:
         go_on.wait(60)
@@ -146,7 +146,7 @@ def test_exports_are_made_one_at_a_time_once_each_and_not_without_end():
     async def ask() -> list[Any]:
         asked = [asyncio.create_task(exports.get(name, lambda n=name: make(n))) for name in ("a", "a", "b")]
         await asyncio.sleep(0)
-        with pytest.raises(TooManyExportsError):
+        with pytest.raises(TooManyJobsError):
             await exports.get("c", lambda: make("c"))
         go_on.set()
         return await asyncio.gather(*asked)
@@ -159,7 +159,7 @@ def test_exports_are_made_one_at_a_time_once_each_and_not_without_end():
 
 
 def test_exports_are_kept_up_to_a_limit_on_their_bytes_and_a_larger_one_is_not():
-    exports, made = Exports(max_pending=1, kept_bytes=100), list[str]()
+    exports, made = SharedJobs("exports", max_pending=1, kept_bytes=100), list[str]()
 
     def make(name: str, size: int) -> bytes:
         made.append(name)
@@ -184,7 +184,7 @@ def test_exports_are_kept_up_to_a_limit_on_their_bytes_and_a_larger_one_is_not()
 
 
 def test_what_is_made_for_somebody_who_left_is_held_to_the_limit_too():
-    exports, made, go_on = Exports(max_pending=1, kept_bytes=100), list[str](), threading.Event()
+    exports, made, go_on = SharedJobs("exports", max_pending=1, kept_bytes=100), list[str](), threading.Event()
 
     def make() -> bytes:
         go_on.wait(60)
@@ -206,7 +206,7 @@ def test_what_is_made_for_somebody_who_left_is_held_to_the_limit_too():
 
 
 def test_an_export_that_failed_is_tried_again():
-    exports = Exports(max_pending=1)
+    exports = SharedJobs("exports", max_pending=1)
 
     def fail() -> bytes:
         raise OSError("no room")

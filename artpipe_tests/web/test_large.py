@@ -45,9 +45,19 @@ def test_no_page_of_a_large_collection_is_large(large: TestClient, page: str):
     assert len(answer.content) < LIMIT
 
 
+def test_a_search_by_similarity_says_why_it_ends(large: TestClient):
+    query = {"like": "b/artist00001/a-rather-long-name-00001"}
+    page = large.get("/search", params=query).text
+    assert "480 results, most similar first" in page
+    assert "The other 49,519 works have little in common with what you chose" in page
+    last = large.get("/search", params={**query, "page": 20}).text
+    assert last.count('<li class="card">') == 24
+    assert "The other" not in large.get("/search", params={"style": "Baroque"}).text
+
+
 def test_the_pages_of_an_initial_show_each_artist_once(large: TestClient):
     seen: list[str] = []
-    for page in range(1, 41):
+    for page in range(1, 81):
         text = large.get("/artists", params={"initial": "B", "page": page}).text
         seen += [part.split('"')[0] for part in text.split('<li><a href="/artists/')[1:]]
     assert len(seen) == len(set(seen)) == ARTISTS

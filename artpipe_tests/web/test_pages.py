@@ -1,9 +1,15 @@
+import json
+import re
+from collections.abc import ItemsView
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
+import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 
+from artpipe.embedding.table import EmbeddingTable
+from artpipe.lake.of_gallery import claim_lake
 from artpipe.lake.paths import DataLake
 from artpipe.search.novelty import NoveltyScale, save_scale
 from artpipe.web.app import create_app
@@ -16,6 +22,12 @@ PAGES = ["/", "/search", "/works/d/durer/work001", "/artists", "/artists/d/durer
 
 def upload(client: TestClient, data: bytes, accept: str = "text/html"):
     return client.post("/search", files={"picture": ("p.jpg", data)}, headers={"accept": accept})
+
+
+def choices(page: str) -> ItemsView[str, tuple[int, bool]]:
+    """Each label to filter by, with its count and whether it is chosen."""
+    found = re.findall(r'value="([^"]*)"( checked)?> <span>[^<]*</span> <span class="figure small">([\d,]+)', page)
+    return {label: (int(count.replace(",", "")), bool(checked)) for label, checked, count in found}.items()
 
 
 def measured(lake: DataLake, model_id: str, threshold: float) -> None:
@@ -67,15 +79,39 @@ def test_words_are_found_whatever_their_accents(client: TestClient):
 def test_filters_show_how_many_works_each_choice_would_leave(client: TestClient):
     page = client.get("/search", params={"type": "portrait"}).text
     assert "30 works." in page
-    assert "Rococo (10)" in page
-    assert "landscape (30)" in page
+    assert choices(page) >= {"Rococo": (10, False), "landscape": (30, False), "portrait": (30, True)}.items()
     assert "type: portrait" in page
+
+
+def test_several_values_of_a_filter_find_what_has_any_of_them(client: TestClient):
+    page = client.get("/search?style=Baroque&style=rococo&type=portrait").text
+    assert "20 works." in page
+    assert choices(page) >= {"Baroque": (10, True), "Rococo": (10, True), "Northern Renaissance": (10, False)}.items()
+    assert 'href="/search?style=Baroque&amp;type=portrait">style: rococo' in page
+    assert client.get("/api/search?style=Baroque&style=rococo&type=portrait").json()["total"] == 20
+    assert client.get("/api/search?artist=moon&artist=hals").json()["total"] == 40
+
+
+def test_a_chosen_label_that_no_work_would_have_can_still_be_taken_away(client: TestClient):
+    page = client.get("/search?style=Baroque&technique=copper&year_to=1501").text
+    assert ("Baroque", (1, True)) in choices(page)
+    page = client.get("/search?style=Baroque&type=portrait&year_to=1500").text
+    assert "No work matches every filter." in page
+    assert ("Baroque", (0, True)) in choices(page)
+
+
+def test_years_are_shown_as_a_chart_of_what_the_other_filters_leave(client: TestClient):
+    page = client.get("/search?type=portrait&year_from=1520&year_to=1539").text
+    works = [int(count) for count in re.findall(r"<title>[^<]*: (\d+) works?</title>", page)]
+    assert sum(works) == 30
+    inside = re.findall(r'data-from="(\d+)" class="inside"', page)
+    assert (inside[0], inside[-1]) == ("1520", "1538")
 
 
 def test_technique_is_a_filter(client: TestClient):
     page = client.get("/search", params={"technique": "copper", "type": "landscape"}).text
     assert "15 works." in page
-    assert "Rococo (5)" in page
+    assert ("Rococo", (5, False)) in choices(page)
     assert "technique: copper" in page
 
 
@@ -160,7 +196,7 @@ def test_years_before_christ_are_asked_for_and_shown_in_words(client: TestClient
     answer = client.get("/search", params={"year_from": "500 BC", "year_to": "-450"})
     assert answer.status_code == 200
     assert "year from: 500 BC" in answer.text
-    assert 'placeholder="to" value="450 BC"' in answer.text
+    assert 'value="450 BC"' in answer.text
     assert client.get("/search", params={"year_from": "500 BCX"}).status_code == 422
 
 
@@ -235,6 +271,29 @@ def test_other_pictures_of_a_work_are_listed_apart_from_similar_works(client: Te
 
 def test_a_source_whose_address_is_a_script_is_not_linked(client: TestClient):
     assert "javascript" not in client.get("/works/d/durer/work000").text
+
+
+def test_a_work_is_described_for_search_engines_whatever_its_title(own_lake, colour_model):
+    table = EmbeddingTable(own_lake)
+    rows = table.read().with_columns(vector=table.vectors()[1]).filter(artwork_id="d/durer/work001")
+    table.upsert(rows.with_columns(title=pl.lit("</script><script>alert(1)</script> & “more”")))
+    page = TestClient(create_app(own_lake, encoder=colour_model)).get("/works/d/durer/work001").text
+    block = page.split('<script type="application/ld+json">')[1].split("</script>")[0]
+    described = json.loads(block)
+    assert described["@type"] == "VisualArtwork"
+    assert described["name"] == "</script><script>alert(1)</script> & “more”"
+    assert described["creator"] == {"@type": "Person", "name": "DÜRER, Albrecht", "url": "/artists/d/durer"}
+    assert described["sameAs"] == "https://gallery.example/d/durer/work001.html"
+    assert "<script>" not in page
+
+
+def test_a_drawn_work_does_not_link_to_a_site_that_does_not_have_it(own_lake, colour_model):
+    client = TestClient(create_app(own_lake, encoder=colour_model))
+    assert "gallery.example" in client.get("/works/d/durer/work001").text
+    claim_lake(own_lake.local_root, "sample")
+    page = client.get("/works/d/durer/work001").text
+    assert "gallery.example" not in page
+    assert "Drawn for the sample gallery." in page
 
 
 def test_an_artist_s_page_shows_all_their_works(client: TestClient):

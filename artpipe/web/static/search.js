@@ -3,6 +3,8 @@
 document.documentElement.classList.add('has-script');
 
 const PREVIEW = 'artpipe-preview:';
+const here = () => location.pathname + location.search;
+let shown = here(); // the address whose results the page has
 
 // A small copy for the results page, kept in this tab only: the server does not store the picture.
 async function thumbnail(file) {
@@ -45,7 +47,7 @@ async function upload(form, file) {
   }
 }
 
-for (const form of document.querySelectorAll('[data-upload]')) {
+function enhanceUpload(form) {
   const input = form.querySelector('input[type=file]');
   input.addEventListener('change', () => { if (input.files.length) upload(form, input.files[0]); });
   for (const kind of ['dragenter', 'dragover']) {
@@ -67,7 +69,6 @@ document.addEventListener('paste', (event) => {
 window.addEventListener('pageshow', () => {
   // A browser that comes back shows the page as it was left.
   for (const working of document.querySelectorAll('.working')) working.hidden = true;
-  for (const field of document.querySelectorAll('[data-filters] :disabled')) field.disabled = false;
 });
 
 // Storage may be full or forbidden; then there is no preview.
@@ -79,7 +80,7 @@ function savedPreview(token) {
   try { return sessionStorage.getItem(PREVIEW + token); } catch { return null; }
 }
 
-for (const image of document.querySelectorAll('[data-preview]')) {
+function showPreview(image) {
   // The page has another token than its address where the verdict was there first.
   replaceToken(new URLSearchParams(location.search).get('image'), image.dataset.preview);
   const preview = savedPreview(image.dataset.preview);
@@ -87,14 +88,13 @@ for (const image of document.querySelectorAll('[data-preview]')) {
 }
 
 // The verdict on an uploaded picture comes after its results, with a token that contains it.
-for (const area of document.querySelectorAll('[data-comparing]')) showVerdict(area);
 
 async function showVerdict(area) {
   const token = area.dataset.comparing;
   try {
     const address = '/search/verdict?' + new URLSearchParams({ image: token });
     const verdict = await fetchJson(address, {}, 'The comparison failed', 'reload the page.');
-    if (verdict.html) area.innerHTML = verdict.html; else area.remove();
+    area.innerHTML = verdict.html;
     replaceToken(token, verdict.token);
   } catch (error) {
     const place = area.querySelector('.comparing');
@@ -111,16 +111,93 @@ function replaceToken(previous, token) {
   for (const field of document.querySelectorAll('input[name=image]')) if (field.value === previous) field.value = token;
   for (const image of document.querySelectorAll('[data-preview]')) image.dataset.preview = token;
   history.replaceState(history.state, '', location.href.replaceAll(previous, token));
+  shown = here();
 }
 
-for (const form of document.querySelectorAll('[data-filters]')) {
-  form.addEventListener('submit', () => {
-    for (const field of form.querySelectorAll('input, select')) field.disabled = !field.value; // keeps the address short
+// Filters apply at once: the parts of the page that depend on them are replaced, and the address with them.
+function enhanceFilters(form) {
+  form.addEventListener('submit', (event) => { event.preventDefault(); applyFilters(form); });
+  form.addEventListener('change', (event) => {
+    if (event.target.name && form.reportValidity()) applyFilters(form);
   });
 }
 
+function applyFilters(form) {
+  const set = [...new FormData(form)].filter(([, value]) => value.trim());
+  const query = new URLSearchParams(set).toString();
+  show(form.action + (query ? '?' + query : ''), true);
+}
+
+const REPLACED = ['.hits', '.query', '.sidebar'];
+let showing = 0;
+
+async function show(address, isNew) {
+  const turn = ++showing;
+  document.querySelector('.results').setAttribute('aria-busy', 'true');
+  const answer = await fetch(address).catch(() => null);
+  if (turn !== showing) return; // another filter was set meanwhile
+  if (!answer?.ok) { location.assign(address); return; }
+  const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+  if (turn !== showing) return;
+  if (isNew) history.pushState(null, '', address);
+  shown = here();
+  document.title = page.title;
+  const focused = document.activeElement?.id;
+  const opened = new Map([...document.querySelectorAll('.facet')].map((one) => [one.id, one.open]));
+  for (const part of REPLACED) {
+    const before = document.querySelector(part);
+    const after = page.querySelector(part);
+    if (!before || !after) continue;
+    before.replaceWith(after);
+    enhance(after);
+  }
+  for (const [id, isOpen] of opened) {
+    const facet = document.getElementById(id);
+    if (facet) facet.open ||= isOpen;
+  }
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  document.querySelector('[data-announce]').textContent = document.querySelector('.count').textContent;
+  document.querySelector('.results').removeAttribute('aria-busy');
+}
+
+addEventListener('popstate', () => { if (here() !== shown) show(location.href, false); });
+
+// The two ends of the years, as sliders over the chart; the fields stay for those who know the year.
+function enhanceYears(chart) {
+  const step = Number(chart.dataset.years);
+  let timer = 0;
+  const sliders = [...chart.querySelectorAll('input')];
+  const [from, to] = sliders;
+  const field = (slider) => document.getElementById(slider.dataset.end);
+  const text = (year) => (year < 0 ? `${-year} BC` : String(year));
+  const update = (moved) => {
+    if (Number(from.value) > Number(to.value) - step) {
+      moved.value = moved === from ? Number(to.value) - step : Number(from.value) + step;
+    }
+    for (const slider of sliders) {
+      const year = Number(slider.value) - (slider === to ? 1 : 0);
+      const isOpen = slider === from ? slider.value === slider.min : slider.value === slider.max;
+      slider.setAttribute('aria-valuetext', text(year));
+      if (slider === moved) field(slider).value = isOpen ? '' : text(year);
+    }
+    for (const bar of chart.querySelectorAll('rect')) {
+      const first = Number(bar.dataset.from);
+      bar.classList.toggle('inside', first >= Number(from.value) && first < Number(to.value));
+    }
+  };
+  for (const slider of sliders) {
+    slider.setAttribute('aria-valuetext', text(Number(slider.value) - (slider === to ? 1 : 0)));
+    slider.addEventListener('input', () => update(slider));
+    slider.addEventListener('change', () => {
+      update(slider);
+      clearTimeout(timer);
+      timer = setTimeout(applyFilters, 200, slider.form); // a held key changes it many times
+    });
+  }
+}
+
 // Suggestions while typing: of the kind that the field names, else of every kind.
-for (const box of document.querySelectorAll('[data-suggest]')) {
+function enhanceSuggestions(box) {
   let timer = 0;
   box.addEventListener('input', () => {
     clearTimeout(timer);
@@ -141,3 +218,15 @@ for (const box of document.querySelectorAll('[data-suggest]')) {
     }, 150);
   });
 }
+
+// Also parts that came later.
+function enhance(root) {
+  const each = (selector, act) => { for (const one of root.querySelectorAll(selector)) act(one); };
+  each('[data-upload]', enhanceUpload);
+  each('[data-preview]', showPreview);
+  each('[data-filters]', enhanceFilters);
+  each('[data-years]', enhanceYears);
+  each('[data-suggest]', enhanceSuggestions);
+}
+enhance(document);
+for (const area of document.querySelectorAll('[data-comparing]')) showVerdict(area);

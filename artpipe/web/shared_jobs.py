@@ -1,0 +1,68 @@
+"""Jobs that cost seconds: done one at a time in a thread of their own, the last results kept."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from artpipe.errors import ArtpipeError
+
+_KEPT = 16
+"""Results that are kept for who asks for them again."""
+_KEPT_BYTES = 64 * 1024 * 1024
+"""Of all of them together; a larger one is not kept."""
+
+
+class TooManyJobsError(ArtpipeError):
+    """Too many jobs wait for their turn."""
+
+
+class SharedJobs:
+    """Does jobs, one after another; those who ask for the same one at the same time get one.
+
+    Args:
+        what: what is made, in the plural, for messages.
+        max_pending: how many may wait for their turn, beside the one that is being done.
+        kept_bytes: how large the results may be together that are kept for who asks for them again.
+    """
+
+    def __init__(self, what: str, max_pending: int, kept_bytes: int = _KEPT_BYTES) -> None:
+        self._what, self._max_pending, self._kept_bytes = what, max_pending, kept_bytes
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"artpipe-{what}")
+        self._made: OrderedDict[Hashable, Future[bytes]] = OrderedDict()
+
+    async def get(self, key: Hashable, make: Callable[[], bytes]) -> bytes:
+        """The result: what was made for this key before, or is being made, or is made now.
+
+        Args:
+            key: tells jobs apart that differ in anything.
+            make: makes it.
+
+        Raises:
+            TooManyJobsError: too many others wait.
+        """
+        known = self._made.get(key)
+        if known is None or (known.done() and known.exception()):
+            if sum(not one.done() for one in self._made.values()) > self._max_pending:
+                raise TooManyJobsError(f"too many {self._what} are being made; try again in a few seconds.")
+            known = self._made[key] = self._thread.submit(make)
+        self._made.move_to_end(key)
+        made = asyncio.wrap_future(known)
+        made.add_done_callback(lambda _: self._forget())
+        return await asyncio.shield(made)  # who leaves does not end it for the others
+
+    def _forget(self) -> None:
+        """Drop what failed, and of the others those that were not asked for the longest and exceed a limit."""
+        count = total = 0
+        for key, one in reversed(list(self._made.items())):
+            if not one.done():
+                continue
+            size = None if one.cancelled() or one.exception() else len(one.result())
+            if size is None or count == _KEPT or total + size > self._kept_bytes:
+                del self._made[key]
+            else:
+                count, total = count + 1, total + size
+
+    def close(self) -> None:
+        """Make no more of them."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
