@@ -8,19 +8,23 @@ from artpipe.schema import PERIODS, STYLES, TYPES
 
 INK, PAPER, UNKNOWN = "#22252b", "#ffffff", "#a9adb4"
 
-# Styles and periods follow one another in time, so their colours run through one spectrum; types have no order. All
-# of them contrast with white paper and with a dark screen.
-_SPECTRUM = (
-    "#7d4fb3", "#5560c4", "#3a83cc", "#2c9fb8", "#2aa587", "#5aa94a", "#a0a932", "#d3a11f", "#e57f28", "#d9502f",
-    "#c2385a", "#a34a86",
+# Styles and periods follow one another in time, so their hues run from violet to red and back; types have no order.
+# Neighbours in the legend also differ in lightness, so that they differ for those who see no red or no green
+# (CIE76 of at least 25 under the simulation of Machado et al. 2009), and all contrast with white and black paper.
+_STYLES = (
+    "#9a5eeb", "#651ef3", "#8e98e7", "#126379", "#44b0ac", "#18663b", "#6faf6b", "#9ca828", "#864907", "#a9685e",
+    "#9e2970", "#f178a3",
 )  # fmt: skip
-_UNORDERED = (
-    "#c9892b", "#3f7fbf", "#4d9c56", "#a45cb0", "#cf5442", "#2fa3a0", "#8a7f33", "#c45f93", "#7b6bd0", "#9c755f",
+_PERIODS = (
+    "#7735cf", "#476085", "#159df3", "#30ac84", "#20b93c", "#535f33", "#f0760d", "#844761", "#c16bc9",
+)  # fmt: skip
+_TYPES = (
+    "#f36514", "#396391", "#2ea95f", "#9950e2", "#a63809", "#3ea4a9", "#a1a146", "#cf5e7b", "#a37ad7", "#88532e",
 )  # fmt: skip
 CLASS_COLOURS: dict[str, dict[str, str]] = {
-    "style": dict(zip(STYLES, _SPECTRUM, strict=True)),
-    "period": dict(zip(PERIODS, (_SPECTRUM[round(i * 11 / 8)] for i in range(9)), strict=True)),
-    "type": dict(zip(TYPES, _UNORDERED, strict=True)),
+    "style": dict(zip(STYLES, _STYLES, strict=True)),
+    "period": dict(zip(PERIODS, _PERIODS, strict=True)),
+    "type": dict(zip(TYPES, _TYPES, strict=True)),
 }
 """For each task the colour of every class, in the order of the legend."""
 

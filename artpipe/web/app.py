@@ -23,7 +23,7 @@ from artpipe.search.collection import UnknownArtworkError
 from artpipe.search.filters import UnknownFilterValueError
 from artpipe.search.predictions import stored_short_side_px
 from artpipe.search.text import NoTextIndexError
-from artpipe.web import api, files, pages
+from artpipe.web import api, files, map_pages, pages
 from artpipe.web.app_state import HERE, AppState, state_of
 from artpipe.web.config import WebConfig
 from artpipe.web.decoding import DecodingWorkers, UploadRefusedError
@@ -31,6 +31,7 @@ from artpipe.web.headers import SecurityHeaders, wants_json
 from artpipe.web.lake_status import LakeStatus
 from artpipe.web.live_collection import LiveCollection
 from artpipe.web.map_data import NoMapError
+from artpipe.web.map_sheets import UnknownSheetError
 from artpipe.web.metrics import Metrics, RequestMetrics
 from artpipe.web.originals import Originals, OriginalUnavailableError
 from artpipe.web.page_context import UnknownArtistError
@@ -40,7 +41,14 @@ if TYPE_CHECKING:
     from artpipe.crawler.client import GalleryClient
     from artpipe.search.queries import PictureEncoder
 
-_NOT_FOUND = (UnknownArtworkError, UnknownArtistError, UnknownFilterValueError, NoMapError, NoTextIndexError)
+_NOT_FOUND = (
+    UnknownArtworkError,
+    UnknownArtistError,
+    UnknownFilterValueError,
+    NoMapError,
+    NoTextIndexError,
+    UnknownSheetError,
+)
 _STATUS_DELAY_S = 10.0
 """`artpipe status` starts after the model has loaded: both take a processor for seconds."""
 
@@ -100,6 +108,7 @@ def create_app(
     app.state.web = state
     app.include_router(api.router)
     app.include_router(files.router)
+    app.include_router(map_pages.router)
     app.include_router(pages.router)
     app.add_api_route("/api", _api_page, include_in_schema=False, response_class=HTMLResponse)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")

@@ -19,7 +19,8 @@ from artpipe.web.comparisons import ComparisonFailedError, Comparisons
 from artpipe.web.config import WebConfig
 from artpipe.web.decoding import DecodingWorkers, UploadRefusedError
 from artpipe.web.links import Links, ServedLinks, host_of, safe_url
-from artpipe.web.map_data import MapData, read_map
+from artpipe.web.map_data import MapData, read_map, sheets_of
+from artpipe.web.map_sheets import Sheets
 from artpipe.web.shared_jobs import SharedJobs
 from artpipe.web.thumbnails import Thumbnails
 from artpipe.web.tokens import EncodedPicture, encoded_picture, read_token, token_of, with_verdict
@@ -54,7 +55,7 @@ class AppState:
     originals: "Originals | None" = None
     comparisons: Comparisons = field(default_factory=Comparisons)
     links: Links = field(default_factory=lambda: ServedLinks(__version__))
-    _map: "tuple[object, MapData] | None" = None
+    _map: "tuple[object, MapData, Sheets] | None" = None
     _map_lock: threading.Lock = field(default_factory=threading.Lock)
     _pending_uploads: int = 0
 
@@ -162,8 +163,8 @@ class AppState:
             self.comparisons.begin(token, catalogue, partial(catalogue.same_painting, decoded))
         return picture, token
 
-    def map(self) -> MapData:
-        """The map of the served version, packed once.
+    def map(self) -> tuple[MapData, Sheets]:
+        """The map of the served version, packed once, and its sheets of small pictures.
 
         Raises:
             NoMapError: there is no map yet.
@@ -173,8 +174,9 @@ class AppState:
         version = (id(catalogue), path.stat().st_mtime if path.exists() else None)
         with self._map_lock:
             if self._map is None or self._map[0] != version:
-                self._map = (version, read_map(self.lake, catalogue))
-            return self._map[1]
+                data = read_map(self.lake, catalogue)
+                self._map = version, data, sheets_of(self.lake, catalogue, data)
+            return self._map[1:]
 
     def render(self, template: str, **values: object) -> str:
         """A page, as HTML."""

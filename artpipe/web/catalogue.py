@@ -4,6 +4,7 @@ A `Catalogue` is a view of one version of the tables and never changes; `artpipe
 """
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import polars as pl
 
 from artpipe.catalog.names import initial_of, labels_known_as, normalized_name, sort_key
 from artpipe.search.collection import Collection, UnknownArtworkError
-from artpipe.search.filters import LABELS
+from artpipe.search.filters import LABELS, SearchFilter
 from artpipe.search.hit_builder import HIT_METADATA
 from artpipe.search.word_query import WordMatch
 from artpipe.web.questions import PAGE_SIZE, Question, UnusableQuestionError
@@ -160,6 +161,20 @@ class Catalogue:
         """An artist's works in the order of their years."""
         found = self.snapshot.columns(["artist_id"])["artist_id"] == artist_id
         return self._shown(found.arg_true()).sort("year_from", "title", "artwork_id", nulls_last=True).to_dicts()
+
+    def works_named(self, artwork_ids: Iterable[str], where: SearchFilter | None = None) -> pl.DataFrame:
+        """Some works with the columns that pages need, in the order of the ids; those that do not pass are left out.
+
+        Args:
+            artwork_ids: of the works; one that the collection does not have is left out.
+            where: which works may be returned.
+
+        Raises:
+            UnknownFilterValueError: no work has a label that the filter names.
+        """
+        passing = set(self.collection.browse(None, where).positions)
+        positions = (self.snapshot.position_of(one) for one in artwork_ids)
+        return self._shown(pl.Series([one for one in positions if one in passing], dtype=pl.Int64))
 
     def sample(self, count: int) -> list[dict[str, Any]]:
         """At most `SAMPLE` works to start from: spread over the collection by a hash, the same on every visit."""

@@ -14,7 +14,8 @@ from artpipe.search.collection import Collection, UnknownArtworkError
 from artpipe.web.app_state import HERE, page_templates
 from artpipe.web.catalogue import Catalogue
 from artpipe.web.links import ExportedLinks
-from artpipe.web.map_data import MapData, read_map
+from artpipe.web.map_data import MapData, read_map, sheets_of
+from artpipe.web.map_pages import map_context
 from artpipe.web.page_context import artist_context, artists_context, collection_context, work_context
 from artpipe.web.thumbnails import Thumbnails, smaller
 
@@ -103,9 +104,13 @@ class _SiteWriter:
         picture = self.lake.report("map/art_map.png")
         if picture.exists():
             self.write_file("map/picture.png", picture.read_bytes())
+        sheets = sheets_of(self.lake, self.catalogue, self.map)
+        for name in sheets.names:
+            self.write_file(f"map/sheets/{name}.webp", sheets.get(name))
         # A page opened from a folder may not fetch data, so points and works are in a script.
         files = {"points": "", "works": "", "picture": "map/picture.png", "script": "map/data.js"}
-        self.write_page("map.html", "map.html", map=self.map, **files)
+        links = {"sheet_link": "map/sheets/ID.webp", "selection": ""}
+        self.write_page("map.html", "map.html", **map_context(self.map, sheets.names), **files, **links)
 
     def write_pictures(self, artwork_id: str) -> None:
         try:

@@ -1,14 +1,12 @@
-"""The routes of pictures and map data, with ETags and cache lifetimes."""
+"""The route of pictures, and responses with ETags and cache lifetimes."""
 
-import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from artpipe.search.collection import UnknownArtworkError
-from artpipe.web.app_state import AppState, State
-from artpipe.web.map_data import NoMapError
+from artpipe.web.app_state import State
 
 router = APIRouter(include_in_schema=False)
 CACHE_FOR_GOOD = "public, max-age=31536000, immutable"
@@ -30,7 +28,7 @@ def image(
     picture = state.thumbnails.get(artwork_id, w)
     is_versioned = bool(v) and picture.sha256.startswith(v)
     cache_control = CACHE_FOR_GOOD if is_versioned else CACHE_A_DAY
-    return _cacheable(request, picture.jpeg, "image/jpeg", picture.etag, cache_control)
+    return cacheable(request, picture.jpeg, "image/jpeg", picture.etag, cache_control)
 
 
 @router.api_route("/originals/{artwork_id:path}", methods=["GET", "HEAD"])
@@ -39,37 +37,11 @@ async def original(state: State, request: Request, artwork_id: str) -> Response:
     if state.originals is None:
         raise HTTPException(404)
     picture = await state.originals.of(state.catalogue.get(artwork_id))
-    return _cacheable(request, picture.data, picture.media_type, picture.etag, CACHE_A_DAY)
+    return cacheable(request, picture.data, picture.media_type, picture.etag, CACHE_A_DAY)
 
 
-@router.get("/map/points.bin")
-def map_points(state: State, request: Request) -> Response:
-    """The coordinates and classes of all works."""
-    return _map_response(state, request, state.map().points, "application/octet-stream", "p")
-
-
-@router.get("/map/works.json")
-def map_works(state: State, request: Request) -> Response:
-    """The names of all works on the map."""
-    return _map_response(state, request, state.map().works, "application/json", "w")
-
-
-@router.get("/map/picture.png")
-def map_picture(state: State, request: Request) -> Response:
-    """The map as a still picture."""
-    path = state.lake.report("map/art_map.png")
-    if not path.exists():
-        raise NoMapError
-    return _map_response(state, request, path.read_bytes(), "image/png", "s")
-
-
-def _map_response(state: AppState, request: Request, data: bytes, media_type: str, part: str) -> Response:
-    of_map = state.map()
-    digest = hashlib.blake2b(of_map.points + of_map.works, digest_size=9).hexdigest()
-    return _cacheable(request, data, media_type, f'"{digest}-{part}"', REVALIDATE)
-
-
-def _cacheable(request: Request, data: bytes, media_type: str, etag: str, cache_control: str) -> Response:
+def cacheable(request: Request, data: bytes, media_type: str, etag: str, cache_control: str) -> Response:
+    """Data with its ETag, or 304 for a client that has them."""
     headers = {"ETag": etag, "Cache-Control": cache_control}
     cached = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
     if etag in cached:

@@ -1,4 +1,4 @@
-"""The routes of the pages: search, a work, an artist, the map, the collection."""
+"""The routes of the pages: search, a work, an artist, the collection."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -94,10 +94,3 @@ def collection(state: State) -> HTMLResponse:
     context = collection_context(state.lake, state.catalogue)
     page = state.render("collection.html", **context, shows_status=state.status is not None, status=status)
     return HTMLResponse(page)
-
-
-@router.get("/map")
-def map_of_the_collection(state: State) -> HTMLResponse:
-    """The map."""
-    files = {"points": "/map/points.bin", "works": "/map/works.json", "picture": "/map/picture.png", "script": ""}
-    return HTMLResponse(state.render("map.html", map=state.map(), **files))

@@ -31,7 +31,7 @@ def place(page: Page, title: str) -> tuple[float, float]:
 
 
 def listed(page: Page) -> list[str]:
-    return page.locator(".listed a").all_inner_texts()
+    return page.locator(".listed ol a").all_inner_texts()
 
 
 def wait_for_rest(page: Page) -> None:
@@ -55,17 +55,75 @@ def test_a_click_on_a_point_opens_the_work(map_page: Page):
     expect(map_page.get_by_role("heading", level=1)).to_have_text(pointed)
 
 
-def test_the_lasso_lists_what_is_inside(map_page: Page):
-    x, y = place(map_page, "Colour no. 20")
-    map_page.get_by_role("button", name="Lasso").click()
-    map_page.mouse.move(x - 12, y - 12)
-    map_page.mouse.down()
+def draw_lasso(page: Page, title: str) -> None:
+    x, y = place(page, title)
+    page.get_by_role("button", name="Lasso").click()
+    page.mouse.move(x - 12, y - 12)
+    page.mouse.down()
     for dx, dy in ((12, -12), (12, 12), (-12, 12), (-12, -12)):
-        map_page.mouse.move(x + dx, y + dy, steps=4)
-    map_page.mouse.up()
-    expect(map_page.locator(".listed h2")).to_contain_text("inside the lasso")
-    assert "Colour no. 20" in listed(map_page)
-    assert len(listed(map_page)) < 60
+        page.mouse.move(x + dx, y + dy, steps=4)
+    page.mouse.up()
+    expect(page.locator(".listed h2")).to_contain_text("selected")
+
+
+def test_what_is_inside_the_lasso_has_an_address_that_others_open(
+    map_page: Page, context_with: Callable[..., BrowserContext]
+):
+    draw_lasso(map_page, "Colour no. 20")
+    inside = listed(map_page)
+    assert "Colour no. 20" in inside
+    assert len(inside) < 60
+    map_page.wait_for_url(re.compile("#.*corners="))
+    other_visitor = context_with(viewport={"width": 1000, "height": 700}).new_page()
+    other_visitor.goto(map_page.url)
+    other_visitor.locator("[data-ready=yes]").wait_for()
+    assert sorted(listed(other_visitor)) == sorted(inside)
+    map_page.get_by_role("link", name="Open as a page").click()
+    assert sorted(map_page.locator(".grid .title").all_inner_texts()) == sorted(inside)
+    map_page.get_by_role("link", name="More like these").click()
+    expect(map_page.get_by_role("heading", level=1)).to_contain_text("Looks like")
+
+
+def test_the_timeline_narrows_the_map_and_is_part_of_the_address(map_page: Page):
+    map_page.get_by_label("From year").fill("1540")
+    expect(map_page.locator(".shown")).to_have_text("22 of 60 works pass the filters.")
+    expect(map_page.get_by_role("button", name="Baroque 7")).to_be_visible()
+    map_page.wait_for_url(re.compile("#.*year_from=1540"))
+    map_page.reload()
+    expect(map_page.locator(".shown")).to_have_text("22 of 60 works pass the filters.")
+    map_page.get_by_role("button", name="Show all").click()
+    expect(map_page.locator(".shown")).to_have_text("60 works.")
+
+
+# How many pixels of a canvas are not transparent, right after it was drawn.
+DRAWN = """(layer) => {
+  const copy = new OffscreenCanvas(layer.width, layer.height).getContext('2d');
+  draw();
+  copy.drawImage(layer, 0, 0);
+  return copy.getImageData(0, 0, layer.width, layer.height).data.filter((value, n) => n % 4 === 3 && value).length;
+}"""
+
+
+@pytest.mark.parametrize("has_webgl", [True, False])
+def test_points_are_drawn_with_webgl_and_without(context_with: Callable[..., BrowserContext], has_webgl: bool):
+    page = context_with(viewport={"width": 1000, "height": 700}).new_page()
+    # The page itself takes no WebGL that runs on the processor, which is all that a machine without a GPU has.
+    page.add_init_script(f"""
+      const getContext = HTMLCanvasElement.prototype.getContext;
+      HTMLCanvasElement.prototype.getContext = function (kind, options) {{
+        if (kind === 'webgl') return {str(has_webgl).lower()} ? getContext.call(this, kind, {{}}) : null;
+        return getContext.call(this, kind, options);
+      }};""")
+    page.goto("/map")
+    page.locator("[data-ready=yes]").wait_for()
+    page.get_by_role("button", name="Pictures").click()
+    assert page.evaluate("Boolean(points)") == has_webgl
+    layer = page.locator("canvas.points" if has_webgl else "canvas[tabindex]")
+    everything = layer.evaluate(DRAWN)
+    assert everything > 500
+    page.get_by_role("button", name="Baroque").click()
+    page.evaluate("pen.clearRect(0, 0, 9999, 9999)")
+    assert layer.evaluate(DRAWN) > 150
 
 
 def test_on_a_phone_the_page_scrolls_to_the_works_inside_the_lasso(context_with: Callable[..., BrowserContext]):
@@ -101,11 +159,13 @@ def test_search_hits_are_marked_on_the_map(page: Page):
 
 def test_the_legend_picks_a_class_and_another_task_recolours(map_page: Page):
     map_page.get_by_role("button", name="Baroque").click()
-    map_page.get_by_role("button", name="List works in view").click()
-    expect(map_page.locator(".listed h2")).to_have_text("20 in view")
+    map_page.get_by_role("button", name="Select works in view").click()
+    expect(map_page.locator(".listed h2")).to_have_text("20 works selected")
     map_page.get_by_role("radio", name="type").check()
-    expect(map_page.get_by_role("button", name="portrait 30")).to_be_visible()
-    expect(map_page.get_by_role("button", name="Baroque")).to_be_hidden()
+    expect(map_page.get_by_role("button", name="portrait 10")).to_be_visible()
+    map_page.get_by_role("button", name="portrait").click()
+    expect(map_page.locator(".listed h2")).to_have_text("10 works selected")
+    expect(map_page.get_by_role("button", name="Rococo 10")).to_be_visible()
 
 
 def test_the_view_is_part_of_the_address(map_page: Page):
@@ -125,7 +185,7 @@ def test_the_view_is_part_of_the_address(map_page: Page):
 
 
 def test_the_keyboard_moves_zooms_and_lists(map_page: Page):
-    map_page.locator("canvas").focus()
+    map_page.locator("canvas[tabindex]").focus()
     previous = map_page.evaluate("[scale, left]")
     map_page.keyboard.press("+")
     map_page.keyboard.press("ArrowLeft")
@@ -135,21 +195,25 @@ def test_the_keyboard_moves_zooms_and_lists(map_page: Page):
     map_page.keyboard.press("Enter")
     expect(map_page.locator(".listed h2")).to_be_focused()
     map_page.keyboard.press("Tab")
-    assert "/works/" in map_page.evaluate("document.activeElement.href")
+    expect(map_page.get_by_role("link", name="Open as a page")).to_be_focused()
+    map_page.keyboard.press("Enter")
+    expect(map_page.get_by_role("heading", level=1)).to_have_text("A selection on the map")
 
 
-def test_zooming_in_replaces_points_by_pictures(map_page: Page):
+def test_works_are_pictures_from_afar_and_larger_ones_from_near(map_page: Page):
+    def wait_for(count_of: str, least: int) -> None:
+        # The pages' own policy forbids what Playwright's wait_for_function does, so this polls.
+        for _ in range(200):
+            if map_page.evaluate(count_of) >= least:
+                return
+            map_page.wait_for_timeout(50)
+        assert map_page.evaluate(count_of) >= least
+
+    wait_for("pictured.length", 10)
+    assert map_page.evaluate("[sheets.size, thumbnails.size]") == [1, 0]
     map_page.mouse.move(*place(map_page, "Colour no. 20"))
-    with map_page.expect_response(re.compile(r"/images/.*\.jpg\?w=160")) as answer:
-        map_page.mouse.wheel(0, -900)
-    assert answer.value.ok
-    # The pages' own policy forbids what Playwright's wait_for_function does, so this polls.
-    drawn = "[...thumbnails.values()].filter((image) => image.naturalWidth).length"
-    for _ in range(200):
-        if map_page.evaluate(drawn) > 1:
-            return
-        map_page.wait_for_timeout(50)
-    assert map_page.evaluate(drawn) > 1
+    map_page.mouse.wheel(0, -1100)
+    wait_for("[...thumbnails.values()].filter((image) => image.naturalWidth).length", 1)
 
 
 def test_on_a_phone_a_tap_shows_the_work_and_a_second_opens_it(context_with: Callable[..., BrowserContext]):

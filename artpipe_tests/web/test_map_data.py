@@ -15,8 +15,9 @@ def test_the_map_s_data_have_the_place_class_and_name_of_every_work(client: Test
     works = client.get("/map/works.json").json()
     (count,) = struct.unpack_from("<I", points)
     assert count == len(works["ids"]) == 60
-    assert len(points) == 4 + 7 * count
-    styles = np.frombuffer(points, np.uint8, count, 4 + 4 * count)
+    assert len(points) == 4 + 16 * count
+    assert sorted(np.frombuffer(points, "<u4", count, 4)) == list(range(count))
+    styles = np.frombuffer(points, np.uint8, count, 4 + 12 * count)
     at = works["ids"].index("d/durer/work001")
     assert STYLES[styles[at]] == "Baroque"
     assert works["artists"][works["artist"][at]] == "DÜRER, Albrecht"
@@ -26,7 +27,7 @@ def test_the_map_keeps_its_proportions():
     labels = dict.fromkeys(("style", "period", "type"), pl.lit(None, pl.String))
     places = pl.DataFrame({"artwork_id": ["a", "b", "c"], "x": [0.0, 10.0, 5.0], "y": [0.0, 1.0, 0.5]})
     data = map_data(places.with_columns(title=pl.lit("t"), artist=pl.lit("a"), **labels))
-    x, y = (np.frombuffer(data.points, "<u2", 3, offset).astype(int) for offset in (4, 10))
+    x, y = (np.frombuffer(data.points, "<u2", 3, offset).astype(int) for offset in (16, 22))
     assert x.tolist()[:2] == [0, 65535]
     assert abs((y[1] - y[0]) - 6553.5) < 1
     assert abs(y[0] + y[1] - 65535) <= 1
@@ -51,8 +52,12 @@ def test_fifty_thousand_works_take_less_than_two_megabytes_when_compressed():
             "type": generator.choice(TYPES, count),
             "x": generator.normal(size=count),
             "y": generator.normal(size=count),
+            "year_from": (years := generator.integers(1200, 1900, count)),
+            "year_to": years + generator.integers(0, 20, count),
+            "width_px": generator.integers(400, 1200, count),
+            "height_px": generator.integers(400, 1200, count),
         }
     )
     data = map_data(works)
-    assert len(gzip.compress(data.points, 6)) + len(gzip.compress(data.works, 6)) < 2_000_000
+    assert len(gzip.compress(data.points, 6)) + len(gzip.compress(data.works, 6)) < 1_900_000  # and 100 kB of pictures
     assert json.loads(data.works)["titles"] == titles
