@@ -30,6 +30,7 @@ OBJECT_STORES = ("s3", "gs", "az", "abfs", "file", "memory")
 """Schemes of an address in place of a path; s3 is what is tested, the others are as fsspec has them."""
 LONGEST_DAYS = 36_500
 """A hundred years, which stands for "never"; dates end not long after."""
+_MIN_TOKEN_LENGTH = 16
 _TRAIN_IMAGE_PX: Mapping[str, int] = {"probe": 288, "finetune": 224, "best": 288}
 """Side of the network's square input, by recipe; a larger one is more accurate and costs more."""
 
@@ -221,6 +222,12 @@ class Settings(BaseSettings):
         default=500.0, ge=0, description="how much of the source's pictures `proxy` keeps in the lake's `cache/`"
     )
 
+    web_editing: SecretStr = Field(
+        default=SecretStr("off"),
+        description="who may correct labels in the pages of `artpipe serve`: `off`, nobody; `loopback`, who opens them "
+        "on this machine; any other text of at least 16 characters is the token that an editor types",
+    )
+
     @field_validator("forms", "allowed_hosts", "web_hosts", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
@@ -314,6 +321,16 @@ class Settings(BaseSettings):
         if not _is_http(value.get_secret_value()):
             raise ValueError("it is no http(s) address")  # the address itself is a secret
         return value
+
+    @field_validator("web_editing")
+    @classmethod
+    def _editing_token_is_long(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value().strip()
+        if text.lower() in ("off", "loopback"):
+            return SecretStr(text.lower())
+        if len(text) < _MIN_TOKEN_LENGTH:
+            raise ValueError(f"write `off`, `loopback`, or a token of at least {_MIN_TOKEN_LENGTH} characters")
+        return SecretStr(text)
 
     @property
     def is_sample(self) -> bool:
@@ -417,7 +434,9 @@ def problems(error: ValidationError, prefix: str) -> str:
         name = prefix + (field.upper() if prefix.isupper() else field.replace("_", "-"))
         message = problem["msg"].removeprefix("Value error, ")
         given = str(problem["input"])
-        is_secret = field == "webhook_url" or (field != "contact" and "@" in given)  # a login, or it may be one
+        is_secret = field in ("webhook_url", "web_editing") or (
+            field != "contact" and "@" in given
+        )  # a login, or it may be one
         shown = "" if is_secret else f"={problem['input']!r}"
         lines.append(f"{name}{shown}: {message}" if field else message)
     return "; ".join(lines) + "."

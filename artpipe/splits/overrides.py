@@ -5,16 +5,20 @@ before anything is made from them. `corrections.py` applies the labels to the sp
 """
 
 import csv
+import hashlib
 import io
-from collections.abc import Callable, Collection, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import polars as pl
 
 from artpipe.catalog.names import similar_names
 from artpipe.errors import ArtpipeError
-from artpipe.lake.paths import DataLake, file_at, write_whole
+from artpipe.lake.paths import DataLake, expand_home, file_at, write_whole
 from artpipe.schema import CLASSES, TASKS
 from artpipe.settings import Settings
 
@@ -26,7 +30,10 @@ SAME_WORK = pl.Schema(dict.fromkeys(("left", "right", "by", "reason", "at"), pl.
 
 _OPTIONAL = ("by", "reason", "at")
 _MAX_PROBLEMS_SHOWN = 5
+_LOCK_S = 20.0
 _Line = tuple[int, dict[str, str]]
+Override = Mapping[str, str | None]
+"""A line of a file of overrides, by column."""
 
 
 class OverridesError(ArtpipeError):
@@ -40,11 +47,13 @@ class OverrideFiles:
     Attributes:
         labels: path or address of the corrected labels.
         same_work: path or address of the pairs that show one work.
+        different_works: path or address of the pairs that do not, though they were suggested.
         is_labels_named: a setting names the first one, so it must exist.
     """
 
     labels: str
     same_work: str
+    different_works: str = ""
     is_labels_named: bool = False
 
     @classmethod
@@ -52,7 +61,9 @@ class OverrideFiles:
         """The files that the settings name, or those of the lake."""
         lake = DataLake(settings.lake_root)
         named = settings.label_overrides
-        return cls(named or lake.overrides("labels"), lake.overrides("same_work"), is_labels_named=named is not None)
+        labels = named or lake.overrides("labels")
+        pairs = lake.overrides("same_work"), lake.overrides("different_works")
+        return cls(labels, *pairs, is_labels_named=named is not None)
 
 
 @dataclass(frozen=True)
@@ -95,7 +106,7 @@ def read_overrides(files: OverrideFiles, artwork_ids: Collection[str]) -> Overri
     return Overrides(_table(kept, LABELS), _table([line for _, line in same_work], SAME_WORK), tuple(remarks))
 
 
-def write_label(files: OverrideFiles, line: Mapping[str, str]) -> Mapping[str, str | None] | None:
+def write_label(files: OverrideFiles, line: Mapping[str, str]) -> Override | None:
     """Write a label to the file, in place of an earlier one of the same artwork and task.
 
     Args:
@@ -109,29 +120,113 @@ def write_label(files: OverrideFiles, line: Mapping[str, str]) -> Mapping[str, s
         OverridesError: this line, or one in the file, is not valid.
     """
     _refuse(_label_problem(line))
-    kept, _ = _last_lines(files.labels, _checked(files.labels, LABELS, _label_problem))
-    keys = ("artwork_id", "task")
-    others = [other for other in kept if any(other[key] != line[key] for key in keys)]
-    replaced = [other for other in kept if other not in others]
-    _write(files.labels, _table([*others, line], LABELS))
-    return _table(replaced, LABELS).row(0, named=True) if replaced else None
+    return _replace(files.labels, LABELS, line, line)
 
 
-def write_same_work(files: OverrideFiles, line: Mapping[str, str]) -> None:
-    """Write a pair of artworks that show one work to the file.
+def write_same_work(files: OverrideFiles, line: Mapping[str, str]) -> Override | None:
+    """Write a pair of artworks that show one work to the file, in place of an earlier line about them.
 
     Args:
         files: where it is; it is created where it does not exist.
         line: the values of `SAME_WORK`.
 
+    Returns:
+        The replaced line; None where there was none.
+
     Raises:
         OverridesError: this line, or one in the file, is not valid.
     """
     _refuse(_pair_problem(line))
-    pair = {line["left"], line["right"]}
-    lines = [other for _, other in _checked(files.same_work, SAME_WORK, _pair_problem)]
-    others = [other for other in lines if {other["left"], other["right"]} != pair]
-    _write(files.same_work, _table([*others, line], SAME_WORK))
+    return _replace(files.same_work, SAME_WORK, line, line)
+
+
+def write_different_works(files: OverrideFiles, line: Mapping[str, str]) -> Override | None:
+    """Write a pair of artworks that do not show one work, so that nobody is asked about them again.
+
+    It has no effect on the splits. Arguments, result and errors are those of `write_same_work`.
+    """
+    _refuse(_pair_problem(line))
+    return _replace(files.different_works, SAME_WORK, line, line)
+
+
+def undo(file: str, written: Override, before: Override | None = None) -> None:
+    """Take a line back that was written to a file of overrides, and put back what it replaced.
+
+    Args:
+        file: one of `OverrideFiles`.
+        written: the line.
+        before: what it replaced, if anything.
+
+    Raises:
+        OverridesError: the line is not there any more, or the file is not valid.
+    """
+    schema = LABELS if "task" in written else SAME_WORK
+    _replace(file, schema, written, before, expected=written)
+
+
+def read_pairs(file: str) -> pl.DataFrame:
+    """The pairs of artworks in a file, table `SAME_WORK`; none where there is no file.
+
+    Raises:
+        OverridesError: a line is not valid.
+    """
+    return _table([line for _, line in _checked(file, SAME_WORK, _pair_problem)], SAME_WORK)
+
+
+def _replace(
+    file: str, schema: pl.Schema, about: Override, line: Override | None, expected: Override | None = None
+) -> Override | None:
+    """Replace the line about a label or a pair by another or by none; returns the replaced one.
+
+    Args:
+        file: the file of overrides.
+        schema: its columns.
+        about: a line about the same label or pair.
+        line: what to write instead.
+        expected: what the replaced line must be.
+    """
+    with _locked(file):
+        if schema is LABELS:
+            known, _ = _last_lines(file, _checked(file, LABELS, _label_problem))
+        else:
+            known = [other for _, other in _checked(file, SAME_WORK, _pair_problem)]
+        others = [other for other in known if _subject(other) != _subject(about)]
+        replaced = _table([other for other in known if other not in others][-1:], schema).rows(named=True)
+        if expected is not None and replaced != _table([expected], schema).rows(named=True):
+            raise OverridesError(f"{file} has changed since, and nothing was undone; look at what it says now.")
+        _write(file, _table([*others, line] if line else others, schema))
+    return replaced[0] if replaced else None
+
+
+def _subject(line: Override) -> object:
+    """What a line is about."""
+    if "task" in line:
+        return line["artwork_id"], line["task"]
+    return frozenset((line["left"], line["right"]))
+
+
+@contextmanager
+def _locked(file: str) -> Generator[None]:
+    """Hold the lock of a file of overrides, so that of two writers on this machine none loses the other's line."""
+    from filelock import FileLock, Timeout
+
+    if "://" in file:
+        digest = hashlib.sha256(file.encode()).hexdigest()[:16]
+        path = Path(tempfile.gettempdir()) / f"artpipe-overrides-{digest}.lock"
+    else:
+        path = Path(expand_home(file)).with_name(f".{Path(file).name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        lock.acquire(timeout=_LOCK_S)
+    except Timeout as error:
+        raise OverridesError(f"{file} is being written by another process; try again.") from error
+    except OSError as error:
+        raise _unwritable(file, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def spelling_advice(name: str, known: Collection[str], otherwise: str) -> str:
@@ -234,8 +329,8 @@ def _lines(file: str, columns: list[str]) -> list[_Line]:
     return lines
 
 
-def _table(lines: Sequence[Mapping[str, str]], schema: pl.Schema) -> pl.DataFrame:
-    return pl.DataFrame([{name: line[name] or None for name in schema} for line in lines], schema=schema)
+def _table(lines: Sequence[Override], schema: pl.Schema) -> pl.DataFrame:
+    return pl.DataFrame([{name: line.get(name) or None for name in schema} for line in lines], schema=schema)
 
 
 def _write(file: str, table: pl.DataFrame) -> None:
@@ -244,6 +339,8 @@ def _write(file: str, table: pl.DataFrame) -> None:
     try:
         write_whole(UPath(file_at(file)), table.write_csv().encode())
     except OSError as error:
-        raise OverridesError(
-            f"{file} cannot be written ({error.strerror or error}); make its folder writable."
-        ) from error
+        raise _unwritable(file, error) from error
+
+
+def _unwritable(file: str, error: OSError) -> OverridesError:
+    return OverridesError(f"{file} cannot be written ({error.strerror or error}); make its folder writable.")

@@ -23,7 +23,7 @@ from artpipe.search.collection import UnknownArtworkError
 from artpipe.search.filters import UnknownFilterValueError
 from artpipe.search.predictions import stored_short_side_px
 from artpipe.search.text import NoTextIndexError
-from artpipe.web import api, files, map_pages, pages
+from artpipe.web import api, correction_pages, files, map_pages, pages
 from artpipe.web.app_state import HERE, AppState, state_of
 from artpipe.web.config import WebConfig
 from artpipe.web.decoding import DecodingWorkers, UploadRefusedError
@@ -109,6 +109,7 @@ def create_app(
     app.include_router(api.router)
     app.include_router(files.router)
     app.include_router(map_pages.router)
+    app.include_router(correction_pages.router)
     app.include_router(pages.router)
     app.add_api_route("/api", _api_page, include_in_schema=False, response_class=HTMLResponse)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")

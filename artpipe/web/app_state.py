@@ -18,6 +18,7 @@ from artpipe.schema import year_text
 from artpipe.web.comparisons import ComparisonFailedError, Comparisons
 from artpipe.web.config import WebConfig
 from artpipe.web.decoding import DecodingWorkers, UploadRefusedError
+from artpipe.web.editing import Editing
 from artpipe.web.links import Links, ServedLinks, host_of, safe_url
 from artpipe.web.map_data import MapData, read_map, sheets_of
 from artpipe.web.map_sheets import Sheets
@@ -62,6 +63,7 @@ class AppState:
     def __post_init__(self) -> None:
         self._in_flight = BytesInFlight(self.config.receiving_bytes)
         self.exports = SharedJobs("exports", self.config.max_pending_exports)
+        self.editing = Editing(self.config.editing)
 
     @property
     def catalogue(self) -> "Catalogue":
@@ -180,7 +182,7 @@ class AppState:
 
     def render(self, template: str, **values: object) -> str:
         """A page, as HTML."""
-        context = {"links": self.links, "total_works": len(self.catalogue), **values}
+        context = {"links": self.links, "total_works": len(self.catalogue), "can_edit": self.editing.is_on, **values}
         return self.templates.get_template(template).render(**context)
 
 

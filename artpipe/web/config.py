@@ -1,9 +1,10 @@
 """Limits and thresholds of the web app."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from artpipe.crawler.limits import is_loopback
+from artpipe.splits.overrides import OverrideFiles
 
 if TYPE_CHECKING:
     from artpipe.settings import Settings
@@ -28,6 +29,9 @@ class WebConfig:
             requests for others are refused. "*" allows every name.
         has_metrics: whether `/api/metrics` answers.
         originals_bytes: how much of the gallery's own pictures is kept, where they are passed on to visitors.
+        editing: who may correct labels: `off`, `loopback`, or the token that an editor types.
+        overrides: where corrections are written; None where none can be.
+        retrain_drift: share of changed rows above which the training set thaws.
     """
 
     upload_bytes: int = 20_000_000
@@ -41,6 +45,9 @@ class WebConfig:
     hosts: tuple[str, ...] = ("*",)
     has_metrics: bool = True
     originals_bytes: int = 500_000_000
+    editing: str = field(default="off", repr=False)
+    overrides: OverrideFiles | None = None
+    retrain_drift: float = 0.02
 
     @classmethod
     def from_settings(cls, settings: "Settings", host: str) -> Self:
@@ -57,4 +64,7 @@ class WebConfig:
             hosts=settings.web_hosts or (LOOPBACK_NAMES if is_loopback(host) else ("*",)),
             has_metrics=settings.web_metrics,
             originals_bytes=round(settings.web_originals_mb * 1e6),
+            editing=settings.web_editing.get_secret_value(),
+            overrides=OverrideFiles.from_settings(settings),
+            retrain_drift=settings.retrain_drift,
         )

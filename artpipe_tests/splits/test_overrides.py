@@ -1,10 +1,11 @@
 """The files of overrides are validated line by line, and each problem is reported with the next step."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from artpipe.splits.overrides import OverrideFiles, OverridesError, read_overrides, write_label, write_same_work
+from artpipe.splits.overrides import OverrideFiles, OverridesError, read_overrides, undo, write_label, write_same_work
 
 HEADER = "artwork_id,task,label,by,reason,at\n"
 KNOWN = ("b/one", "b/two")
@@ -135,3 +136,22 @@ def test_an_invalid_line_is_not_written_and_an_invalid_file_is_not_changed(files
     with pytest.raises(OverridesError, match="line 2"):
         write_label(files, LINE)
     assert Path(files.labels).read_text() == HEADER + "b/one,style,Roccoco,,,\n"
+
+
+def test_a_line_is_taken_back_only_as_it_was_written(files: OverrideFiles):
+    first, second = ({**LINE, "label": label} for label in ("Baroque", "Rococo"))
+    assert write_label(files, first) is None
+    before = write_label(files, second)
+    with pytest.raises(OverridesError, match="has changed since, and nothing was undone"):
+        undo(files.labels, first)
+    undo(files.labels, second, before)
+    assert read_overrides(files, KNOWN).labels["label"].to_list() == ["Baroque"]
+    undo(files.labels, first)
+    assert read_overrides(files, KNOWN).labels.is_empty()
+
+
+def test_of_two_writers_at_once_neither_loses_a_line(files: OverrideFiles):
+    names = [f"a/{number}" for number in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: write_label(files, {**LINE, "artwork_id": name}), names))
+    assert sorted(read_overrides(files, names).labels["artwork_id"]) == sorted(names)
