@@ -213,6 +213,10 @@ class Settings(BaseSettings):
         "refused. Where it is not set: the names of loopback if it is bound there, else every name",
     )
     web_metrics: bool = Field(default=True, description="answer `/api/metrics`, which anybody can read")
+    web_root_path: str = Field(
+        default="",
+        description="path below which a reverse proxy makes `artpipe serve` reachable, such as `/art`",
+    )
     web_originals: Literal["link", "proxy"] = Field(
         default="link",
         description="the picture that visitors zoom into: `link` shows the stored one and links to the source's page; "
@@ -247,6 +251,14 @@ class Settings(BaseSettings):
             if "/" in name or ("*" in name.removeprefix("*.") and name != "*"):
                 raise ValueError(f"{name!r} is no host name; write one like `art.museum.example` or `*.museum.example`")
         return value
+
+    @field_validator("web_root_path")
+    @classmethod
+    def _root_path_is_a_path(cls, value: str) -> str:
+        path = value.strip().rstrip("/")
+        if path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
+            raise ValueError(f"{value!r} is no path of plain letters; write one like `/art`")
+        return path
 
     @field_validator("gallery")
     @classmethod

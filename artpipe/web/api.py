@@ -1,12 +1,15 @@
 """The JSON API: the answers of the pages for programs."""
 
 from dataclasses import asdict, replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
+from artpipe.errors import ArtpipeError
 from artpipe.search.predictions import sure_tasks
 from artpipe.search.word_query import WordMatch
 from artpipe.web.app_state import AppState, State
@@ -16,9 +19,34 @@ from artpipe.web.results import heading
 from artpipe.web.uploads import FIELD
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from artpipe.search.suggestions import Suggestion
     from artpipe.web.tokens import EncodedPicture
 
-router = APIRouter(prefix="/api")
+
+class UnknownParameterError(ArtpipeError):
+    """A request has a query parameter that its address does not know."""
+
+
+def refuse_unknown_parameters(request: Request) -> None:
+    """Refuse a misspelt parameter, which would otherwise be ignored in silence.
+
+    Raises:
+        UnknownParameterError: there is one; the closest known one is named.
+    """
+    route: APIRoute = request.scope["route"]
+    operation = request.app.openapi()["paths"][route.path_format][request.method.lower()]
+    known = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
+    for name in request.query_params:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            names = ", ".join(f"`{one}`" for one in known)
+            hint = f"did you mean `{close[0]}`?" if close else f"it takes {names or 'none'}."
+            raise UnknownParameterError(f"there is no parameter `{name}` here; {hint}")
+
+
+router = APIRouter(prefix="/api", dependencies=[Depends(refuse_unknown_parameters)])
 
 
 class Problem(BaseModel):
@@ -88,7 +116,7 @@ class Suggested(BaseModel):
 class SearchAnswer(BaseModel):
     """A page of results."""
 
-    total: int
+    total: int = Field(description="works on all pages; at most 480 where they are ranked by similarity")
     page: int
     pages: int
     milliseconds: float
@@ -110,6 +138,9 @@ class SearchAnswer(BaseModel):
     )
     word_match: WordMatch | None = Field(description="how well the works match the words; null without words")
     note: str = Field(description="`word_match` as text, where it is not `all`")
+    did_you_mean: list[Suggested] = Field(
+        description="what the words may have meant, where no work matches all of them"
+    )
 
 
 class Predicted(BaseModel):
@@ -224,10 +255,10 @@ async def predict(state: State, request: Request) -> Predicted:
 @router.get("/suggest", responses={422: REFUSALS[422]})
 def suggest(state: State, beginning: Annotated[str, Query(max_length=100)] = "") -> list[Suggested]:
     """Artists, titles, styles and types with a word that begins so, the most common first."""
-    return [Suggested(text=one.text, kind=one.kind, works=one.works) for one in state.catalogue.suggest(beginning)]
+    return _suggested(state.catalogue.suggest(beginning))
 
 
-@router.get("/healthz")
+@router.get("/healthz", responses={422: REFUSALS[422]})
 def healthz(state: State) -> Health:
     """Whether pages are served, and of which version of the collection."""
     catalogue, model = state.live.now
@@ -240,7 +271,7 @@ def healthz(state: State) -> Health:
     )
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}, 422: REFUSALS[422]})
 def metrics(state: State) -> Response:
     """Metrics for Prometheus."""
     from prometheus_client import CONTENT_TYPE_LATEST
@@ -269,7 +300,12 @@ def _answer(state: State, question: Question, picture: "EncodedPicture | None", 
         same_painting=SamePainting(**asdict(picture.verdict)) if picture and picture.verdict else None,
         word_match=found.word_match,
         note=found.note,
+        did_you_mean=_suggested(state.catalogue.meant_by(question.words, found)),
     )
+
+
+def _suggested(suggestions: "Iterable[Suggestion]") -> list[Suggested]:
+    return [Suggested(text=one.text, kind=one.kind, works=one.works) for one in suggestions]
 
 
 def _novelty(state: AppState, picture: "EncodedPicture") -> NoveltyAnswer:

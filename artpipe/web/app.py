@@ -6,11 +6,11 @@
 import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -19,36 +19,23 @@ from starlette.staticfiles import StaticFiles
 from artpipe import __version__
 from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import DataLake
-from artpipe.search.collection import UnknownArtworkError
-from artpipe.search.filters import UnknownFilterValueError
 from artpipe.search.predictions import stored_short_side_px
-from artpipe.search.text import NoTextIndexError
-from artpipe.web import api, correction_pages, files, map_pages, pages
+from artpipe.web import api, correction_pages, crawlers, files, map_pages, pages
 from artpipe.web.app_state import HERE, AppState, state_of
 from artpipe.web.config import WebConfig
-from artpipe.web.decoding import DecodingWorkers, UploadRefusedError
-from artpipe.web.headers import SecurityHeaders, wants_json
+from artpipe.web.decoding import DecodingWorkers
+from artpipe.web.failures import expected_failure, unexpected_failure
+from artpipe.web.headers import SecurityHeaders
 from artpipe.web.lake_status import LakeStatus
 from artpipe.web.live_collection import LiveCollection
-from artpipe.web.map_data import NoMapError
-from artpipe.web.map_sheets import UnknownSheetError
 from artpipe.web.metrics import Metrics, RequestMetrics
-from artpipe.web.originals import Originals, OriginalUnavailableError
-from artpipe.web.page_context import UnknownArtistError
-from artpipe.web.shared_jobs import TooManyJobsError
+from artpipe.web.mounting import BelowPath, HeadAsGet
+from artpipe.web.originals import Originals
 
 if TYPE_CHECKING:
     from artpipe.crawler.client import GalleryClient
     from artpipe.search.queries import PictureEncoder
 
-_NOT_FOUND = (
-    UnknownArtworkError,
-    UnknownArtistError,
-    UnknownFilterValueError,
-    NoMapError,
-    NoTextIndexError,
-    UnknownSheetError,
-)
 _STATUS_DELAY_S = 10.0
 """`artpipe status` starts after the model has loaded: both take a processor for seconds."""
 
@@ -110,50 +97,20 @@ def create_app(
     app.include_router(files.router)
     app.include_router(map_pages.router)
     app.include_router(correction_pages.router)
+    app.include_router(crawlers.router)
     app.include_router(pages.router)
     app.add_api_route("/api", _api_page, include_in_schema=False, response_class=HTMLResponse)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     for expected in (ArtpipeError, HTTPException, RequestValidationError):
-        app.add_exception_handler(expected, _error_response)
+        app.add_exception_handler(expected, expected_failure)
+    app.add_exception_handler(Exception, unexpected_failure)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(config.hosts), www_redirect=False)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=6)
     app.add_middleware(RequestMetrics, metrics=state.metrics)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(BelowPath, root=config.root_path)
     return app
-
-
-def _error_response(request: Request, error: Exception) -> Response:
-    """The response to an expected failure: JSON for programs, a page for people."""
-    status = _status_of(error)
-    if isinstance(error, RequestValidationError):
-        problems = error.errors()
-        message = "; ".join(f"{problem['loc'][-1]}: {problem['msg']}" for problem in problems)
-        detail: Any = [{key: problem[key] for key in ("loc", "msg", "type")} for problem in problems]
-    elif isinstance(error, HTTPException):
-        detail = message = "there is no page at this address." if status == 404 else str(error.detail)
-    else:
-        detail = message = str(error)
-    headers = {"Retry-After": "5"} if status == 503 else dict(getattr(error, "headers", None) or {})
-    if wants_json(request.scope):
-        return JSONResponse({"detail": detail}, status, headers)
-    page = state_of(request).render(
-        "message.html",
-        heading="Not found" if status == 404 else "That did not work",
-        message=message[:1].upper() + message[1:],
-        is_problem=status != 404,
-        offers_upload=status in (413, 415, 422, 503),
-    )
-    return HTMLResponse(page, status, headers)
-
-
-def _status_of(error: Exception) -> int:
-    if isinstance(error, HTTPException):
-        return error.status_code
-    if isinstance(error, UploadRefusedError | OriginalUnavailableError):
-        return error.status
-    if isinstance(error, TooManyJobsError):
-        return 503
-    return 404 if isinstance(error, _NOT_FOUND) else 422
 
 
 def _api_page(request: Request) -> HTMLResponse:

@@ -19,7 +19,7 @@ from artpipe.web.comparisons import ComparisonFailedError, Comparisons
 from artpipe.web.config import WebConfig
 from artpipe.web.decoding import DecodingWorkers, UploadRefusedError
 from artpipe.web.editing import Editing
-from artpipe.web.links import Links, ServedLinks, host_of, safe_url
+from artpipe.web.links import ServedLinks, host_of, safe_url
 from artpipe.web.map_data import MapData, read_map, sheets_of
 from artpipe.web.map_sheets import Sheets
 from artpipe.web.shared_jobs import SharedJobs
@@ -55,13 +55,13 @@ class AppState:
     status: "LakeStatus | None" = None
     originals: "Originals | None" = None
     comparisons: Comparisons = field(default_factory=Comparisons)
-    links: Links = field(default_factory=lambda: ServedLinks(__version__))
     _map: "tuple[object, MapData, Sheets] | None" = None
     _map_lock: threading.Lock = field(default_factory=threading.Lock)
     _pending_uploads: int = 0
 
     def __post_init__(self) -> None:
         self._in_flight = BytesInFlight(self.config.receiving_bytes)
+        self.links = ServedLinks(__version__, self.config.root_path)
         self.exports = SharedJobs("exports", self.config.max_pending_exports)
         self.editing = Editing(self.config.editing)
 

@@ -230,9 +230,9 @@ class Catalogue:
             and (normalized_name(one.text) == name or one.text in labels_known_as(one.kind, words))
         ]
 
-    def did_you_mean(self, words: str) -> "list[Suggestion]":
-        """The artists, styles and types whose name is spelt most like some words."""
-        return self.collection.did_you_mean(words)
+    def meant_by(self, words: str | None, found: ResultPage) -> "list[Suggestion]":
+        """The artists, styles and types that words may mean, where no work that was found holds all of them."""
+        return self.collection.did_you_mean(words) if words and found.word_match is not WordMatch.ALL else []
 
     def _hits(self, question: Question, picture: "EncodedPicture | None", first: int, size: int | None) -> "Hits":
         """The works from the `first` best on, at most `size` of them, or all."""

@@ -28,6 +28,7 @@ class WebConfig:
         hosts: the names under which the app is reached, such as `collection.museum.example` or `*.museum.example`;
             requests for others are refused. "*" allows every name.
         has_metrics: whether `/api/metrics` answers.
+        root_path: the path below which the app is reached, such as `/art`; empty for none.
         originals_bytes: how much of the gallery's own pictures is kept, where they are passed on to visitors.
         editing: who may correct labels: `off`, `loopback`, or the token that an editor types.
         overrides: where corrections are written; None where none can be.
@@ -44,6 +45,7 @@ class WebConfig:
     abstain_below: float = 0.5
     hosts: tuple[str, ...] = ("*",)
     has_metrics: bool = True
+    root_path: str = ""
     originals_bytes: int = 500_000_000
     editing: str = field(default="off", repr=False)
     overrides: OverrideFiles | None = None
@@ -63,6 +65,7 @@ class WebConfig:
             abstain_below=settings.abstain_below,
             hosts=settings.web_hosts or (LOOPBACK_NAMES if is_loopback(host) else ("*",)),
             has_metrics=settings.web_metrics,
+            root_path=settings.web_root_path,
             originals_bytes=round(settings.web_originals_mb * 1e6),
             editing=settings.web_editing.get_secret_value(),
             overrides=OverrideFiles.from_settings(settings),

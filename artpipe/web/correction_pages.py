@@ -65,7 +65,7 @@ async def become_editor(state: State, request: Request) -> Response:
         page = _page(state, "editor.html", problem="This is not the token.")
         page.status_code = 403
         return page
-    response = RedirectResponse(PATH, status_code=303)
+    response = RedirectResponse(state.links.root + PATH, status_code=303)
     state.editing.set_cookie(response, request, state.editing.admit(form.get("name", "")))
     return response
 
@@ -75,7 +75,7 @@ async def decide(state: State, request: Request) -> Response:
     """Write a decision to the files that `artpipe labels` writes, and show the next thing to decide."""
     editor, form = await _editor_and_form(state, request)
     await run_in_threadpool(_decide, state, editor, form)
-    return _back(form)
+    return _back(state, form)
 
 
 @router.post("/undo")
@@ -87,7 +87,7 @@ async def undo_last(state: State, request: Request) -> Response:
         raise HTTPException(409, "There is nothing to undo.")
     state.editing.forget_last(editor)
     await run_in_threadpool(undo, decision.file, decision.written, decision.before)
-    return _back(form)
+    return _back(state, form)
 
 
 @router.post("/remove")
@@ -95,7 +95,7 @@ async def remove(state: State, request: Request) -> Response:
     """Take any decision of the list back, whoever made it."""
     _, form = await _editor_and_form(state, request)
     await run_in_threadpool(_remove, state, form.get("line", ""))
-    return _back(form)
+    return _back(state, form)
 
 
 def _remove(state: AppState, key: str) -> None:
@@ -198,12 +198,12 @@ async def _editor_and_form(state: AppState, request: Request) -> tuple[Editor, d
     return editor, form
 
 
-def _back(form: Mapping[str, str]) -> RedirectResponse:
+def _back(state: AppState, form: Mapping[str, str]) -> RedirectResponse:
     """To the next question of the same queue."""
     known = {name: form[name] for name in ("kind", "task_of_queue", "skip") if form.get(name)}
     if "task_of_queue" in known:
         known["task"] = known.pop("task_of_queue")
-    return RedirectResponse(f"{PATH}?{urlencode(known)}" if known else PATH, status_code=303)
+    return RedirectResponse(state.links.root + PATH + (f"?{urlencode(known)}" if known else ""), status_code=303)
 
 
 def _line_key(line: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ CACHE_A_DAY = "public, max-age=86400, stale-while-revalidate=604800"
 REVALIDATE = "no-cache"
 
 
-@router.api_route("/images/{artwork_id:path}.jpg", methods=["GET", "HEAD"])
+@router.get("/images/{artwork_id:path}.jpg")
 def image(
     state: State,
     request: Request,
@@ -31,7 +31,7 @@ def image(
     return cacheable(request, picture.jpeg, "image/jpeg", picture.etag, cache_control)
 
 
-@router.api_route("/originals/{artwork_id:path}", methods=["GET", "HEAD"])
+@router.get("/originals/{artwork_id:path}")
 async def original(state: State, request: Request, artwork_id: str) -> Response:
     """The gallery's own picture of a work, where this server passes it on."""
     if state.originals is None:

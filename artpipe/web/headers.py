@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 
+from artpipe.web.mounting import own_path
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,7 +35,7 @@ SECURITY_HEADERS = {
 
 def wants_json(scope: "Scope") -> bool:
     """Whether the client is a program or a script of a page, not a person who follows a link."""
-    return scope["path"].startswith("/api/") or "application/json" in Headers(scope=scope).get("accept", "")
+    return own_path(scope).startswith("/api/") or "application/json" in Headers(scope=scope).get("accept", "")
 
 
 class SecurityHeaders:

@@ -12,54 +12,63 @@ class ServedLinks:
 
     Args:
         version: part of the address of static files, so that browsers fetch those of a new version.
+        root: the path below which the app is reached; empty for none.
     """
 
     is_served = True  # it can search
 
-    def __init__(self, version: str = "") -> None:
-        self._version = version
+    def __init__(self, version: str = "", root: str = "") -> None:
+        self._version, self.root = version, root
 
     def home(self) -> str:
         """The first page."""
-        return "/"
+        return f"{self.root}/"
 
     def static(self, name: str) -> str:
         """A style sheet, a script or an icon."""
-        return f"/static/{name}?v={self._version}"
+        return f"{self.root}/static/{name}?v={self._version}"
 
     def work(self, artwork_id: str) -> str:
         """The page of a work."""
-        return f"/works/{quote(artwork_id)}"
+        return f"{self.root}/works/{quote(artwork_id)}"
 
     def image(self, work: dict[str, Any], width_px: int) -> str:
         """A work's picture; the hash of its content lets browsers cache it for good."""
-        return f"/images/{quote(str(work['artwork_id']))}.jpg?w={width_px}&v={str(work['jpeg_sha256'])[:8]}"
+        return f"{self.root}/images/{quote(str(work['artwork_id']))}.jpg?w={width_px}&v={str(work['jpeg_sha256'])[:8]}"
 
     def original(self, artwork_id: str) -> str:
         """The gallery's own picture of a work, passed on by this server."""
-        return f"/originals/{quote(artwork_id)}"
+        return f"{self.root}/originals/{quote(artwork_id)}"
 
     def artist(self, artist_id: str) -> str:
         """The page of an artist."""
-        return f"/artists/{quote(artist_id)}"
+        return f"{self.root}/artists/{quote(artist_id)}"
 
     def artists(self, initial: str = "", page: int = 1) -> str:
         """The list of artists, or a page of those with an initial."""
         query = ({"initial": initial} if initial else {}) | ({"page": page} if page > 1 else {})
-        return "/artists" + (f"?{urlencode(query)}" if query else "")
+        return f"{self.root}/artists" + (f"?{urlencode(query)}" if query else "")
 
     def search(self, question: Question | None = None, **query: Any) -> str:
         """The results of a search."""
         text = question.address() if question is not None else urlencode(query)
-        return f"/search?{text}" if text else "/search"
+        return f"{self.root}/search" + (f"?{text}" if text else "")
 
     def map(self, artwork_id: str = "") -> str:
         """The map, with one work marked."""
-        return "/map" + _marked(artwork_id)
+        return f"{self.root}/map" + _marked(artwork_id)
 
     def collection(self) -> str:
         """The page of collection statistics."""
-        return "/collection"
+        return f"{self.root}/collection"
+
+    def download(self, question: Question, file: str) -> str:
+        """An export of a search."""
+        return f"{self.root}/api/search/{file}?{question.address()}"
+
+    def sitemap(self, number: int | None = None) -> str:
+        """The sitemap, or one file of it."""
+        return f"{self.root}/sitemap{'' if number is None else f'-{number}'}.xml"
 
 
 class ExportedLinks:
@@ -70,6 +79,7 @@ class ExportedLinks:
     """
 
     is_served = False
+    root = ""
 
     def __init__(self, page: str) -> None:
         self._up = "../" * (len(PurePosixPath(page).parts) - 1)

@@ -87,10 +87,12 @@ SelectionOfAddress = Annotated[Selection, Depends(Selection.of)]
 def map_of_the_collection(state: State) -> HTMLResponse:
     """The map."""
     data, sheets = state.map()
-    files = {"points": "/map/points.bin", "works": "/map/works.json", "picture": "/map/picture.png", "script": ""}
-    served = {"sheet_link": "/map/sheets/ID.webp", "selection": "/map/selection"}
+    below = state.links.map()
+    files = {"points": "points.bin", "works": "works.json", "picture": "picture.png"}
+    files |= {"sheet_link": "sheets/ID.webp", "selection": "selection"}
+    served = {name: f"{below}/{file}" for name, file in files.items()} | {"script": ""}
     context = map_context(data, sheets.names)
-    return HTMLResponse(state.render("map.html", **context, **files, **served))
+    return HTMLResponse(state.render("map.html", **context, **served))
 
 
 def map_context(data: MapData, sheets: list[str]) -> dict[str, Any]:

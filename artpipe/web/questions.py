@@ -89,8 +89,10 @@ class Question:
         try:
             where = SearchFilter.model_validate({name: _each(texts) or None for name, texts in lists.items()} | years)
         except ValidationError as error:
-            problems = "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
-            raise UnusableQuestionError(f"the filter is not valid: {problems}; change it.") from error
+            # Each value alone was checked by its pattern.
+            raise UnusableQuestionError(
+                f"the years end before they begin: from {year_from} to {year_to}; exchange them."
+            ) from error
         return cls(_stripped(words), _stripped(image), _each(like), _each(unlike), where, page)
 
     @property

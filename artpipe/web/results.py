@@ -10,7 +10,6 @@ from artpipe.lake.paths import DataLake
 from artpipe.search.filters import UnknownFilterValueError
 from artpipe.search.predictions import sure_tasks
 from artpipe.search.text import NoTextIndexError
-from artpipe.search.word_query import WordMatch
 from artpipe.web.catalogue import Catalogue, ResultPage
 from artpipe.web.collection_summary import held_out_accuracy
 from artpipe.web.questions import Question
@@ -48,8 +47,10 @@ def results_context(
         UnusableQuestionError: the question contradicts itself.
     """
     found, reason, meant = _found(catalogue, question, picture)
-    if question.words and found.word_match is not WordMatch.ALL and not reason:
-        meant = {one.text: replace(question, words=one.text, page=1) for one in catalogue.did_you_mean(question.words)}
+    if not reason:
+        meant = {
+            one.text: replace(question, words=one.text, page=1) for one in catalogue.meant_by(question.words, found)
+        }
     on_map = urlencode({"works": "|".join(str(work["artwork_id"]) for work in found.works)})
     return verdict_context(catalogue, picture, is_comparing=is_comparing) | {
         "question": question,

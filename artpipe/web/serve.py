@@ -54,6 +54,7 @@ def serve(
     app = create_app(lake, config, device=device, status=status, gallery=gallery)
     listening = _bind(host, port)
     address = f"http://{host if ':' not in host else f'[{host}]'}:{listening.getsockname()[1]}"
+    address += config.root_path
     write_line(f"The collection is at {address} (Ctrl-C stops the server).")
     if not is_loopback(host):
         write_line(

@@ -149,6 +149,36 @@ def test_misspelt_words_are_matched_loosely_with_a_note(client: TestClient):
     assert sum(nearly["facets"]["style"].values()) == 20
 
 
+def test_misspelt_words_are_answered_with_what_they_may_mean(client: TestClient):
+    meant = client.get("/api/search", params={"words": "albrekt durrer"}).json()["did_you_mean"]
+    assert meant[0] == {"text": "DÜRER, Albrecht", "kind": "artist", "works": 20}
+    assert client.get("/api/search", params={"words": "dürer"}).json()["did_you_mean"] == []
+    assert client.get("/api/search").json()["did_you_mean"] == []
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("/api/search?stile=Baroque", "there is no parameter `stile` here; did you mean `style`?"),
+        ("/api/search/hits.csv?lyke=x", "there is no parameter `lyke` here; did you mean `like`?"),
+        ("/api/suggest?q=du", "there is no parameter `q` here; it takes `beginning`."),
+        ("/api/artworks/d/durer/work001?full=1", "there is no parameter `full` here; it takes none."),
+    ],
+)
+def test_a_parameter_that_is_not_known_is_refused_with_the_closest_one(client: TestClient, address: str, message: str):
+    answer = client.get(address)
+    assert (answer.status_code, answer.json()["detail"]) == (422, message)
+
+
+def test_an_upload_with_a_parameter_that_is_not_known_is_refused(client: TestClient, picture_of):
+    sent = client.post("/api/search?stlye=Rococo", files={"picture": ("p", picture_of((9, 9, 9)))})
+    assert (sent.status_code, sent.json()["detail"]) == (
+        422,
+        "there is no parameter `stlye` here; did you mean `style`?",
+    )
+    assert client.get("/search?utm_source=letter").status_code == 200, "pages keep working for links of others"
+
+
 @pytest.mark.parametrize(
     ("address", "query"),
     [

@@ -189,7 +189,7 @@ def test_a_page_without_results_has_the_next_step(client: TestClient, query: dic
 def test_reversed_years_are_refused(client: TestClient):
     answer = client.get("/search", params={"year_from": "1700", "year_to": "1600"})
     assert answer.status_code == 422
-    assert "year_from 1700 is after year_to 1600" in answer.text
+    assert "The years end before they begin: from 1700 to 1600; exchange them." in answer.text
 
 
 def test_years_before_christ_are_asked_for_and_shown_in_words(client: TestClient):

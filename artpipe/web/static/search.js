@@ -2,6 +2,7 @@
 'use strict';
 document.documentElement.classList.add('has-script');
 
+const ROOT = document.documentElement.dataset.root; // the path below which the site is reached
 const PREVIEW = 'artpipe-preview:';
 const here = () => location.pathname + location.search;
 let shown = here(); // the address whose results the page has
@@ -24,6 +25,7 @@ async function fetchJson(address, options, failure, retry) {
   });
   const body = await response.json().catch(() => ({}));
   if (response.ok) return body;
+  if (response.status === 429) throw new Error('Too many requests came from your connection; ' + retry);
   const message = body.detail || `${failure}; ${retry}`;
   throw new Error(message.charAt(0).toUpperCase() + message.slice(1));
 }
@@ -37,7 +39,7 @@ async function upload(form, file) {
     const preview = await thumbnail(file).catch(() => null);
     const body = new FormData();
     body.append('picture', file);
-    const found = await fetchJson('/search', { method: 'POST', body }, 'The search failed', 'try again.');
+    const found = await fetchJson(ROOT + '/search', { method: 'POST', body }, 'The search failed', 'try again.');
     if (preview) savePreview(found.token, preview);
     location.assign(found.address);
   } catch (error) {
@@ -92,7 +94,7 @@ function showPreview(image) {
 async function showVerdict(area) {
   const token = area.dataset.comparing;
   try {
-    const address = '/search/verdict?' + new URLSearchParams({ image: token });
+    const address = ROOT + '/search/verdict?' + new URLSearchParams({ image: token });
     const verdict = await fetchJson(address, {}, 'The comparison failed', 'reload the page.');
     area.innerHTML = verdict.html;
     replaceToken(token, verdict.token);
@@ -203,7 +205,7 @@ function enhanceSuggestions(box) {
     clearTimeout(timer);
     timer = setTimeout(async () => {
       if (box.value.trim().length < 2) return;
-      const response = await fetch('/api/suggest?' + new URLSearchParams({ beginning: box.value })).catch(() => null);
+      const response = await fetch(ROOT + '/api/suggest?' + new URLSearchParams({ beginning: box.value })).catch(() => null);
       if (!response?.ok) return;
       const kind = box.dataset.suggest;
       const suggestions = (await response.json()).filter((one) => !kind || one.kind === kind);
