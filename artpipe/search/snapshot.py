@@ -13,6 +13,7 @@ from artpipe.embedding.table import COLUMNS, EmbeddingTable, vectors_version
 from artpipe.errors import ArtpipeError
 from artpipe.images.pictures import StoredPictures
 from artpipe.lake.damage import refuse_damaged_table
+from artpipe.lake.of_gallery import is_claimed_by
 from artpipe.lake.parquet import read_table_if_exists
 from artpipe.lake.paths import EMBEDDINGS_TABLE, IMAGES_TABLE, DamagedLakeError, DataLake
 from artpipe.lake.versions import NoSuchVersionError, table_versions, version_as_of
@@ -23,6 +24,7 @@ from artpipe.search.index import IN_MEMORY_ROWS, ServedIndex, open_index
 from artpipe.search.novelty import NoveltyScale, open_scale
 from artpipe.search.predictions import stored_short_side_px
 from artpipe.search.suggestions import Suggestions
+from artpipe.settings import SAMPLE
 from artpipe.vectors.lance_search import read_rows
 
 if TYPE_CHECKING:
@@ -116,7 +118,18 @@ class Snapshot:
     @opened_once
     def works(self) -> pl.DataFrame:
         """The whole table but its vectors, in the order of `artwork_id`; not needed to search."""
-        return self._table.read(version=self.version)
+        return self._without_dead_links(self._table.read(version=self.version))
+
+    @opened_once
+    def is_drawn(self) -> bool:
+        """Whether the works are those of the sample gallery, of which no site has a page."""
+        return self.lake.is_local and is_claimed_by(self.lake.local_root, SAMPLE)
+
+    def _without_dead_links(self, works: pl.DataFrame) -> pl.DataFrame:
+        links = [name for name in ("page_url", "image_url") if name in works.columns]
+        if not links or not self.is_drawn:
+            return works
+        return works.with_columns(pl.lit(None, pl.String).alias(name) for name in links)
 
     def columns(self, names: "Sequence[str]") -> pl.DataFrame:
         """Some columns of `works`; of a collection beyond memory they are read from the table and not kept."""
@@ -124,7 +137,7 @@ class Snapshot:
             return self.works.select(names)
         if all(name in SEARCHED for name in names):
             return self.rows.select(names)
-        return self._table.read(list(names), self.version)
+        return self._without_dead_links(self._table.read(list(names), self.version))
 
     def works_at(self, positions: "Sequence[int] | Positions", columns: "Sequence[str]") -> pl.DataFrame:
         """Some rows of `works`; of a collection beyond memory they are read from the table."""
@@ -136,7 +149,7 @@ class Snapshot:
         if not read or not len(positions):
             return held.with_columns(pl.lit(None, COLUMNS[name]).alias(name) for name in read)[columns]
         taken = read_rows(self.dataset, self.addresses, positions, read)
-        return held.hstack(cast("pl.DataFrame", pl.from_arrow(taken)))[columns]
+        return self._without_dead_links(held.hstack(cast("pl.DataFrame", pl.from_arrow(taken)))[columns])
 
     @opened_once
     def index(self) -> ServedIndex:

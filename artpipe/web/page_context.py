@@ -5,11 +5,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from artpipe.errors import ArtpipeError
-from artpipe.lake.of_gallery import is_claimed_by
 from artpipe.lake.parquet import read_table_if_exists
 from artpipe.lake.paths import DataLake
 from artpipe.schema import TASKS
-from artpipe.settings import SAMPLE
 from artpipe.web.collection_summary import (
     completeness,
     evaluation_scores,
@@ -72,8 +70,9 @@ def work_context(
         "accuracy": held_out_accuracy(lake),
         "same_work": catalogue.pictures_of_the_same_work(work),
         "neighbours": catalogue.neighbours(artwork_id, NEIGHBOURS),
-        "source": source_of(lake, work),
-        "structured": structured_data(work, links, source_of(lake, work)),
+        "source": source_of(work),
+        "is_drawn": catalogue.snapshot.is_drawn,
+        "structured": structured_data(work, links),
         "changes": _catalogue_changes(lake, artwork_id),
         "has_map": lake.table("art_map").exists(),
     }
@@ -154,15 +153,13 @@ def collection_context(lake: DataLake, catalogue: "Catalogue") -> dict[str, Any]
     }
 
 
-def source_of(lake: DataLake, work: dict[str, Any]) -> dict[str, str] | None:
-    """The `page_url` and the `host` of a work's source; None for a drawn work, whose address nobody serves."""
+def source_of(work: dict[str, Any]) -> dict[str, str] | None:
+    """The `page_url` and the `host` of a work's source, where it has one."""
     page_url = safe_url(work["page_url"])
-    if page_url is None or (lake.is_local and is_claimed_by(lake.local_root, SAMPLE)):
-        return None
-    return {"page_url": page_url, "host": host_of(page_url)}
+    return {"page_url": page_url, "host": host_of(page_url)} if page_url else None
 
 
-def structured_data(work: dict[str, Any], links: "Links", source: dict[str, str] | None) -> dict[str, Any]:
+def structured_data(work: dict[str, Any], links: "Links") -> dict[str, Any]:
     """A work in the terms of search engines.
 
     Source: https://schema.org/VisualArtwork.
@@ -178,7 +175,7 @@ def structured_data(work: dict[str, Any], links: "Links", source: dict[str, str]
         "genre": [work[task] for task in ("style", "type") if work[task]],
         "image": links.image(work, STORED_WIDTH_PX),
         "url": links.work(work["artwork_id"]),
-        "sameAs": source and source["page_url"],
+        "sameAs": safe_url(work["page_url"]),
     }
     about = {"@context": "https://schema.org", "@type": "VisualArtwork"}
     return about | {name: value for name, value in values.items() if value}

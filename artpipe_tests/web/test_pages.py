@@ -222,7 +222,8 @@ def test_a_label_below_the_threshold_is_marked_unsure(web_lake: DataLake, colour
 
 def test_labels_above_the_threshold_are_not_marked_unsure(client: TestClient, picture_of):
     results = client.get(upload(client, picture_of((228, 60, 97))).headers["location"]).text
-    assert "Predicted" in results
+    assert "<h3>The model\u2019s guess</h3>" in results
+    assert "correct on 80 % of unseen works" in results
     assert "unsure" not in results + client.get("/works/d/durer/work001").text
 
 
@@ -291,8 +292,9 @@ def test_a_drawn_work_does_not_link_to_a_site_that_does_not_have_it(own_lake, co
     client = TestClient(create_app(own_lake, encoder=colour_model))
     assert "gallery.example" in client.get("/works/d/durer/work001").text
     claim_lake(own_lake.local_root, "sample")
+    client = TestClient(create_app(own_lake, encoder=colour_model))
     page = client.get("/works/d/durer/work001").text
-    assert "gallery.example" not in page
+    assert "gallery.example" not in page + client.get("/api/search").text + client.get("/api/search/hits.csv").text
     assert "Drawn for the sample gallery." in page
 
 
