@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from artpipe.errors import BadSettingError
 from artpipe.settings import Settings, read_settings
 from artpipe.web.app import create_app
+from artpipe.web.app_state import HERE
 from artpipe.web.config import WebConfig
 
 PAGES = [
@@ -50,6 +51,15 @@ def test_every_address_of_a_page_stays_below_the_path(below: TestClient, page: s
     for one in sorted(own, key=len)[:12]:
         assert below.get(urljoin(f"/art{page}", one)).status_code in (200, 404, 405), one
     assert 'data-root="/art"' in answer.text
+
+
+def test_no_template_has_an_address_of_its_own():
+    found = {
+        (template.name, address)
+        for template in (HERE / "templates").glob("*.html")
+        for address in re.findall(r'(?:href|src|action)="(/[^"]*)"', template.read_text(encoding="utf-8"))
+    }
+    assert found == set(), "addresses come from `links`, which know the path"
 
 
 def test_uploads_and_errors_stay_below_the_path(below: TestClient, picture_of):
