@@ -3,10 +3,10 @@
     python artpipe_tests/benchmarks/bench_attacks.py data_lake/sample --seconds 60
 
 Each visitor opens pages, searches by words and by a photograph, saves a contact sheet, and thinks for a moment in
-between. First nobody attacks, then one attack after another, each from an address of its own (Linux has all of
-127.0.0.0/8): 64 uploads that send two bytes and stall, 60 requests at a time for contact sheets of 100 works, and 4
-clients that send a PNG of 62 megapixels. Prints a table of the visitors' waiting times, and of their requests that were
-refused or failed; ends with exit code 1 where one was.
+between. First nobody attacks, then one attack after another: 64 uploads that send two bytes and stall, 60 requests at
+a time for contact sheets of 100 works, and 4 clients that send a PNG of 62 megapixels. Visitors and attackers have
+addresses of their own (Linux has all of 127.0.0.0/8). Prints a table of the visitors' waiting times, and of their
+requests that were refused or failed; ends with exit code 1 where one was.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -52,21 +53,25 @@ class Seen:
 
 
 class From(HTTPAdapter):
-    """Sends from another address of loopback."""
+    """Sends from an address of loopback."""
 
-    def init_poolmanager(self, *args: object, **kwargs: object) -> None:
-        super().init_poolmanager(*args, **kwargs, source_address=(ATTACKER, 0))  # pyright: ignore[reportArgumentType]
+    def __init__(self, source: str) -> None:
+        self.source = source
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs, source_address=(self.source, 0))
 
 
-def attacker() -> requests.Session:
+def session_from(source: str) -> requests.Session:
     session = requests.Session()
-    session.mount("http://", From())
+    session.mount("http://", From(source))
     return session
 
 
 def visitor(address: str, ids: list[str], photos: Iterator[bytes], until: float, seen: Seen, number: int) -> None:
     """One honest visitor."""
-    session, chance = requests.Session(), random.Random(number)
+    session, chance = session_from(f"127.0.1.{number + 1}"), random.Random(number)
     while time.monotonic() < until:
         work = chance.choice(ids)
         paths = [
@@ -116,7 +121,7 @@ def stall(address: str, until: float, seen: Seen, _: int) -> None:
 
 def sheets(address: str, until: float, seen: Seen, number: int) -> None:
     """Contact sheets of 100 works, each another one."""
-    session = attacker()
+    session = session_from(ATTACKER)
     for count in itertools.count(1 + number * 100):
         if time.monotonic() > until:
             return
@@ -170,7 +175,7 @@ def main() -> None:
     png = large_png(folder)
 
     def send_png(address: str, until: float, seen: Seen, _: int) -> None:
-        session = attacker()
+        session = session_from(ATTACKER)
         while time.monotonic() < until:
             answer = session.post(f"{address}/api/search", data=png, headers={"content-type": "image/png"}, timeout=60)
             seen.attacks[str(answer.status_code)] += 1
