@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help setup demo test lint types layers dead-code docs sbom audit ci clean
+.PHONY: help setup demo notebook test lint types layers dead-code docs sbom audit ci clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -26,6 +26,14 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 demo: setup ## the whole pipeline on the sample gallery, down to a search hit
 	@$(BIN)/artpipe demo $(ARGS)
+
+notebook: setup ## the notebook on what the demo made, in Jupyter
+	@if command -v uv > /dev/null 2>&1 && uv --version > /dev/null 2>&1; then \
+	  uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[notebook]'; \
+	else \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[notebook]'; \
+	fi
+	@$(BIN)/jupyter lab artpipe/notebooks/collection.ipynb $(ARGS)
 
 test: setup ## the test suite
 	@$(BIN)/python -m pytest -n auto $(ARGS)

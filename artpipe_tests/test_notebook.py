@@ -1,5 +1,6 @@
 """The shipped notebook, run from top to bottom on a small lake with a real, untrained network."""
 
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from artpipe.cli.demo import photographed
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.images.reading import read_picture
 from artpipe.lake.paths import DataLake
@@ -16,6 +18,7 @@ from artpipe.search.served_model import load_served_model
 from artpipe.search.text import build_text_index
 from artpipe_tests.fixtures.paintings import jpeg_of, painting
 
+README = Path(__file__).parents[1] / "README.md"
 NOTEBOOK = files("artpipe") / "notebooks" / "collection.ipynb"
 WORKS = 9
 
@@ -75,18 +78,40 @@ def test_the_notebook_runs_from_top_to_bottom(lake: DataLake, tmp_path: Path, mo
     import nbformat
     from nbclient import NotebookClient
 
-    monkeypatch.setenv("ARTPIPE_LAKE", str(lake.root))
+    folder = Path(lake.root) / "artpipe" / "notebooks"  # the lake is above, as above the shipped one
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("ARTPIPE_LAKE", Path(lake.root).name)
     monkeypatch.setenv("ARTPIPE_DEVICE", "cpu")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     notebook = nbformat.reads(NOTEBOOK.read_text(encoding="utf-8"), as_version=4)
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
     shown = outputs(notebook)
     pictures = [cell for cell in shown if "data:image/jpeg" in cell.get("text/html", "")]
     assert len(pictures) == 4
+    predicted = [cell["text/html"] for cell in shown if "<table><tr><th>style" in cell.get("text/html", "")]
+    assert len(predicted) == 1
     matches = [cell["text/plain"] for cell in shown if cell.get("text/plain", "").startswith("Match(")]
     assert len(matches) == 2
     assert all("artwork_id='p/painter0/work0', is_same=True" in match for match in matches)
     assert "_distance" in shown[-1]["text/plain"]
+
+
+def test_the_examples_of_the_readme_run_as_they_stand(lake: DataLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "data_lake").mkdir()
+    Path(lake.root).rename(tmp_path / "data_lake" / "sample")
+    photo = tmp_path / "data_lake" / "sample" / "reports" / "demo" / "photograph.jpg"
+    photo.parent.mkdir(parents=True)
+    photo.write_bytes(photographed(jpeg_of(painting(0))))
+    monkeypatch.setenv("ARTPIPE_DEVICE", "cpu")
+    ran: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL):
+        exec(compile(block, "README.md", "exec"), ran)  # noqa: S102 - our own page
+    assert ran["hits"].height == WORKS
+    assert ran["collection"].same_painting(ran["photo"]).artwork_id == "p/painter0/work0"
+
+
+def test_the_readme_stays_a_page():
+    assert len(README.read_bytes()) < 8_000
 
 
 def test_the_notebook_is_shipped_without_outputs():

@@ -64,6 +64,7 @@ def cleaned_catalog(step: AssetStep, config: SourceConfig, artists: DataFrame) -
         summarize_changes,
     )
     from artpipe.catalog.clean import clean_artworks
+    from artpipe.catalog.known import known_artworks
     from artpipe.catalog.parse import parse_catalog
 
     file = step.lake.raw("catalog")
@@ -72,7 +73,8 @@ def cleaned_catalog(step: AssetStep, config: SourceConfig, artists: DataFrame) -
     works = cleaned.artworks
     step.log(f"catalogue: {parsed.format}; {works.height:,} rows read, {cleaned.quarantine.height:,} set aside")
     previous = read_table_if_exists(step.lake, "artworks")
-    step.loss_guard("artworks", config).check(losses(previous, works, "artwork_id", "artworks"), str(file))
+    held = known_artworks(step.lake) if previous is None else previous
+    step.loss_guard("artworks", config).check(losses(held, works, "artwork_id", "artworks"), str(file))
     history = read_table_if_exists(step.lake, "catalog_changes")
     changes = diff_artworks(previous, works, datetime.now(UTC), history)
     summary = first_summary(works) if previous is None else summarize_changes(changes)

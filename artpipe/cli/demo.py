@@ -100,7 +100,22 @@ def _print_neighbours(lake: DataLake, console: "Console") -> None:
     )
     path = lake.report("demo/neighbours.png")
     write_whole(path, sheet)
+    photo = lake.report("demo/photograph.jpg")
+    write_whole(photo, photographed(collection.image(str(query["artwork_id"]))))
     console.print(f"The same as a picture: [cyan]{path}[/]")
+    console.print(f"A photograph of that painting to search with: [cyan]{photo}[/]")
+
+
+def photographed(jpeg: bytes) -> bytes:
+    """A painting as somebody may photograph it, a little from aside, as JPEG."""
+    import io
+
+    from artpipe.images.reading import read_picture
+    from artpipe.recognition.rephotograph import rephotograph
+
+    taken = io.BytesIO()
+    rephotograph(read_picture(jpeg), "perspective", seed=1).save(taken, "JPEG", quality=90)
+    return taken.getvalue()
 
 
 def neighbour_table(query: "Mapping[str, Any]", hits: "Iterable[Mapping[str, Any]]") -> "Table":

@@ -1,15 +1,25 @@
 """What a person can act on, among the errors of libraries: a full disk, and damaged files."""
 
 import sqlite3
+from typing import TYPE_CHECKING
 
 from artpipe.errors import ArtpipeError
 
+if TYPE_CHECKING:
+    from artpipe.lake.paths import DataLake
+
 _DAMAGED_DATABASE = ("database disk image is malformed", "file is not a database")
-_DAMAGED_TABLE = ("corrupt", "invalid", "not found", "eof", "end of file", "out of range", "truncated", "magic")
+_OF_LANCE = "LanceError("
+"""Lance raises Python's own exceptions, of these types, and names itself in their text."""
+_TYPES_OF_LANCE = (ValueError, OSError, RuntimeError)
 
 
 def expected_failure(error: Exception) -> ArtpipeError | None:
-    """The failure behind an error, if it is one that a person can act on; None where it is a defect."""
+    """The failure behind an error, if it is one that a person can act on; None where it is a defect.
+
+    An error of Lance counts as damage only where a file of the lake is found damaged, so that a defect keeps its
+    traceback, and the advice to refresh is given where a refresh mends something.
+    """
     from artpipe.lake.full_disk import FullDiskError, causes, is_of_full_disk
     from artpipe.lake.paths import DamagedLakeError, DataLake
     from artpipe.settings import read_settings
@@ -27,6 +37,19 @@ def expected_failure(error: Exception) -> ArtpipeError | None:
             from artpipe.orchestration.home import dagster_home
 
             return DamagedLakeError(f"a database in {dagster_home(settings)}", cause)
-        if "LanceError(" in str(cause) and any(words in str(cause).lower() for words in _DAMAGED_TABLE):
-            return DamagedLakeError(f"a table in {lake.lance_uri}", str(cause).partition(", /")[0])
+        if isinstance(cause, _TYPES_OF_LANCE) and _OF_LANCE in str(cause):
+            return _damage(lake)
     return None
+
+
+def _damage(lake: "DataLake") -> ArtpipeError | None:
+    """The first table of a lake that is not what was written."""
+    from artpipe.lake.damage import find_damage
+    from artpipe.lake.paths import DamagedLakeError
+    from artpipe.orchestration.lineage import Lineage
+
+    # The record of a step that was running is gone: its tables are looked at all the same.
+    files = {f"lance/{table.name}{part}": "" for table in lake.lance_tables for part in ("", "/_indices")}
+    for record in map(Lineage(lake).read, lake.recorded_assets):
+        files |= {name: file for name, file in (record.files if record else {}).items() if name in files}
+    return next((DamagedLakeError(lake.root / name, what) for name, what in find_damage(lake, files).items()), None)

@@ -117,10 +117,8 @@ def find(
     as_json: AsJson = False,
 ) -> None:
     """Show the works that match some words, the most relevant first."""
-    filters = {"style": style, "type_": type_, "period": period, "school": school, "artist": artist}
-    filters |= {"technique": technique, "location": location, "years": years}
-    files = {"csv": csv, "parquet": parquet, "sheet": sheet}
-    search(None, k, **filters, as_of=as_of, text=" ".join(words), **files, as_json=as_json)
+    filters = (style, type_, period, school, artist, technique, location, years)
+    search(None, k, *filters, as_of, " ".join(words), csv, parquet, sheet, as_json)
 
 
 def same(picture: Annotated[Path, typer.Argument(help="The path of a photograph.")], as_json: AsJson = False) -> None:

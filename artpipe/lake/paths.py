@@ -102,6 +102,11 @@ class DataLake:
         """The folder of one Lance table."""
         return self.root / "lance" / f"{name}.lance"
 
+    @property
+    def lance_tables(self) -> "list[UPath]":
+        """The folder of each Lance table that there is."""
+        return sorted((self.root / "lance").glob("*.lance"))
+
     def model(self, model_id: str) -> "UPath":
         """The folder of one trained model, with `model.safetensors` and `model.json`."""
         return self.root / "models" / model_id
@@ -142,6 +147,11 @@ class DataLake:
     def lineage(self, asset: str) -> "UPath":
         """The lineage record of an asset: what it was made from."""
         return self.root / "lineage" / f"{asset}.json"
+
+    @property
+    def recorded_assets(self) -> list[str]:
+        """The assets that have a lineage record."""
+        return sorted(file.stem for file in (self.root / "lineage").glob("*.json"))
 
     @property
     def refusals(self) -> "UPath":

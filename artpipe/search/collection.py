@@ -130,6 +130,7 @@ class Collection:
         found = _lake_at(lake)
         found.refuse_missing()
         kept = EmbeddingTable(found).versions()
+        kept = [found for found in kept if found.rows]
         schema = {"version": pl.Int64, "date": pl.Datetime("us", "UTC"), "rows": pl.Int64}
         return pl.DataFrame([(found.number, found.date, found.rows) for found in kept], schema=schema, orient="row")
 

@@ -218,7 +218,9 @@ async def search_by_picture(
     response_class=Response,
     responses={200: _FILE, **{k: REFUSALS[k] for k in (404, 422, 503)}},
 )
-async def download(state: State, question: QuestionOfAddress, file: Download, size: Size = PAGE_SIZE) -> Response:
+async def download(
+    state: State, request: Request, question: QuestionOfAddress, file: Download, size: Size = PAGE_SIZE
+) -> Response:
     """Export what `/api/search` finds: all hits as CSV or Parquet, or a contact sheet of the page as JPEG."""
     catalogue, picture = state.catalogue, state.picture_of(question)
 
@@ -227,7 +229,9 @@ async def download(state: State, question: QuestionOfAddress, file: Download, si
             return as_sheet(catalogue, catalogue.search(question, picture, size), heading(question, catalogue))
         return (as_csv if file == "hits.csv" else as_parquet)(catalogue.all_works(question, picture))
 
-    data = await state.exports.get((file, catalogue.version, question, size), make)
+    data = await state.exports.get(
+        (file, catalogue.version, question, size), make, request.client.host if request.client else ""
+    )
     return Response(data, headers={"Content-Disposition": f'attachment; filename="{file}"'}, media_type=KINDS[file])
 
 

@@ -23,7 +23,7 @@ class WebConfig:
         receiving_bytes: of all pictures that are arriving; beyond that the answer is 503.
         decode_seconds: time limit for decoding a picture.
         max_pending_uploads: pictures that may wait for the model or for a comparison; beyond that the answer is 503.
-        max_pending_exports: exports that may wait for their turn; beyond that the answer is 503.
+        max_pending_exports: exports of one client that may wait for their turn; beyond that the answer is 503.
         abstain_below: a label with a lower probability is displayed as unsure.
         hosts: the names under which the app is reached, such as `collection.museum.example` or `*.museum.example`;
             requests for others are refused. "*" allows every name.

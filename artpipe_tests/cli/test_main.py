@@ -302,6 +302,19 @@ def test_an_unexpected_exception_keeps_its_traceback(monkeypatch: pytest.MonkeyP
     assert isinstance(run("demo").exception, RuntimeError)
 
 
+def test_an_error_of_lance_is_damage_only_where_a_table_is_damaged(lake: DataLake, monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: object) -> None:
+        raise OSError("LanceError(IO): Invalid user input: column not found, /rust/lance/src/x.rs:1:2")
+
+    monkeypatch.setitem(sys.modules, "artpipe.cli.demo", types.SimpleNamespace(run_demo=broken))  # pyright: ignore[reportArgumentType]
+    assert isinstance(run("demo").exception, OSError), "a defect keeps its traceback"
+    data = min(Path(str(lake.lance("embeddings"))).glob("data/*"))
+    data.write_bytes(data.read_bytes()[:50])
+    message = failure(run("demo"))
+    assert message.startswith(f"error: {lake.root}/lance/embeddings.lance is damaged (is torn: {data.name} has 50 of ")
+    assert message.endswith("run `artpipe refresh`, which makes anew what is damaged and keeps the rest.\n")
+
+
 def test_demo_passes_the_settings_on(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ARTPIPE_SEED", "7")
     given: list[object] = []

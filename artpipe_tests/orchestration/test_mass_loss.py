@@ -7,15 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from artpipe.catalog.changes import losses
+from artpipe.catalog.known import known_artworks
 from artpipe.cli.main import app
 from artpipe.definitions import build_definitions
+from artpipe.embedding.table import EmbeddingTable
 from artpipe.images.store import ImageStore
 from artpipe.lake.mass_loss import MassLossError, read_refusals
+from artpipe.lake.paths import DataLake
 from artpipe.orchestration.instance import open_instance
 from artpipe.orchestration.lineage import Lineage
 from artpipe.orchestration.runner import RefreshOptions
@@ -208,3 +213,37 @@ def test_a_loss_below_the_share_goes_down_as_ever(harvest):
     harvest.gallery.publish(harvest.gallery.lines()[:-4])
     assert "splits" in harvest.refresh(DOWN_TO_SPLITS).ran
     assert read_refusals(harvest.lake) == {}
+
+
+@pytest.mark.parametrize("fault", ["torn", "gone"])
+def test_half_a_catalogue_is_refused_where_the_table_of_artworks_cannot_be_compared_with_it(harvest, fault: str):
+    stored = held(harvest)["images"]
+    table = Path(str(harvest.lake.table("artworks")))
+    table.write_bytes(table.read_bytes()[:100]) if fault == "torn" else table.unlink()
+    half_of_the_catalogue(harvest.gallery)
+    with pytest.raises(MassLossError, match=r"`artworks` would lose [23]\d of 5\d artworks"):
+        harvest.refresh(DOWN_TO_SPLITS)
+    store = ImageStore(harvest.lake)
+    assert store.outcomes().filter(pl.col("status").is_in(STORED))["artwork_id"].to_list() == sorted(stored)
+    harvest.refresh(RefreshOptions("+splits", accept_loss=True))
+    assert harvest.table("artworks").height < 40
+
+
+def test_a_table_of_artworks_that_was_torn_is_made_anew_from_a_whole_catalogue(harvest):
+    before = harvest.table("artworks")
+    Path(str(harvest.lake.table("artworks"))).write_bytes(b"PAR1")
+    harvest.refresh(DOWN_TO_SPLITS)
+    assert harvest.table("artworks").equals(before)
+    assert harvest.table("catalog_changes").is_empty()
+
+
+def test_what_can_be_searched_tells_which_values_a_new_catalogue_lacks(tmp_path: Path):
+    lake = DataLake(tmp_path)
+    assert known_artworks(lake) is None
+    rows = {"artwork_id": ["a", "b", "c"], "model_id": "m", "jpeg_sha256": ["1", "2", "3"], "style": "Baroque"}
+    EmbeddingTable(lake).upsert(pl.DataFrame(rows).with_columns(vector=np.eye(3, dtype=np.float32)))
+    works = pl.DataFrame({"artwork_id": ["a", "b", "d"], "style": ["Baroque", None, None]})
+    found = {
+        loss.what: (loss.held, loss.lost) for loss in losses(known_artworks(lake), works, "artwork_id", "artworks")
+    }
+    assert found == {"artworks": (3, 1), "values of `style`": (2, 1)}

@@ -158,6 +158,30 @@ def test_exports_are_made_one_at_a_time_once_each_and_not_without_end():
     exports.close()
 
 
+def test_who_asks_for_many_exports_waits_behind_those_who_ask_for_one():
+    exports, made, go_on = SharedJobs("exports", max_pending=3), list[str](), threading.Event()
+
+    def make(name: str) -> bytes:
+        go_on.wait(60)
+        made.append(name)
+        return b""
+
+    async def ask() -> None:
+        names = [("greedy", f"g{n}") for n in range(4)] + [("honest", "h"), ("other", "o")]
+        asked = [asyncio.create_task(exports.get(name, lambda n=name: make(n), who)) for who, name in names]
+        await asyncio.sleep(0)
+        with pytest.raises(TooManyJobsError):
+            await exports.get("g4", lambda: make("g4"), "greedy")
+        go_on.set()
+        await asyncio.gather(*asked)
+
+    asyncio.run(ask())
+    assert made.index("h") <= 2
+    assert made.index("o") <= 3
+    assert made[-1] == "g3"
+    exports.close()
+
+
 def test_exports_are_kept_up_to_a_limit_on_their_bytes_and_a_larger_one_is_not():
     exports, made = SharedJobs("exports", max_pending=1, kept_bytes=100), list[str]()
 
