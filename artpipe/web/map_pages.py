@@ -105,6 +105,7 @@ def _region_context(data: MapData, region: Region) -> dict[str, Any]:
     width = float(np.ptp(region.corners, axis=0).max()) / data.side * 65535
     first, *others = region.distinctions
     return {
+        "title": region.title,
         "name": first.name,
         "kind": first.kind,
         "share": first.share,

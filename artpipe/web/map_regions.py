@@ -5,7 +5,6 @@ style, type, artist or word of a title that distinguishes it: the one with the l
 map, in standard errors. The most frequent one would be `religious` everywhere.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,7 +13,8 @@ import cv2
 import numpy as np
 import polars as pl
 
-from artpipe.catalog.titles import base_title
+from artpipe.catalog.titles import base_title, normalised
+from artpipe.schema import TYPES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,13 +28,19 @@ SIGMAS = (11.0, 5.0)
 MIN_WORKS = 12
 MIN_SHARE, MIN_LIFT = 0.2, 1.5
 """A name holds for at least this share of a region's works, and for this many times the share elsewhere."""
+NAME_SHARE = 0.4
+"""A region is named after what holds for this share of its works, where there is such a thing."""
+TITLE_SHARE = 0.5
 MIN_Z = 3.0
 MAX_CORNERS = 40
 _EDGE = 0.15
 """A region ends where the density is below this share of its peak."""
 _PRIOR_WORKS = 20.0
 _MIN_LETTERS = 4
-_STOP_WORDS = frozenset({"with", "from", "detail", "after", "before", "study", "version", "other", "scene"})
+_STOP_WORDS = frozenset(
+    {"with", "from", "detail", "after", "before", "version", "scene"}
+    | {word for name in TYPES for word in normalised(name).split()}  # the type says it already
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,13 @@ class Region:
     def name(self) -> str:
         """What the map calls it."""
         return self.distinctions[0].name
+
+    @property
+    def title(self) -> str:
+        """Its name; a style or a type together with what else holds for most of its works."""
+        first, *others = self.distinctions
+        second = next((one.name for one in others if one.kind != "artist" and one.share >= TITLE_SHARE), "")
+        return f"{first.name} · {second}" if second and first.kind != "artist" else first.name
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -216,12 +229,14 @@ def _distinctions(
 
 
 def _told_apart(regions: list[Region]) -> list[Region]:
-    """Of regions with one name, each but the largest is named after its next distinction, where it has one."""
-    taken: Counter[str] = Counter()
+    """The regions with what names them first: of those with one name, each but the largest takes another if it can."""
+    taken: set[str] = set()
     told: list[Region] = []
     for region in regions:
-        ways = [region.distinctions[i:] + region.distinctions[:i] for i in range(len(region.distinctions))]
-        free = next((way for way in ways if not taken[way[0].name]), ways[0])
-        taken[free[0].name] += 1
-        told.append(replace(region, distinctions=free))
+        fitting = [one for one in region.distinctions if one.share >= NAME_SHARE]
+        fitting = fitting or [max(region.distinctions, key=lambda one: one.share)]
+        name = next((one for one in fitting if one.name not in taken), fitting[0])
+        taken.add(name.name)
+        others = (one for one in region.distinctions if one is not name)
+        told.append(replace(region, distinctions=(name, *others)))
     return told

@@ -63,7 +63,22 @@ def test_within_follows_a_concave_outline():
 
 @pytest.mark.parametrize(
     ("title", "words"),
-    [("The Madonna with a Lute (detail)", {"madonna", "lute"}), (None, set()), ("Café after Rain", {"cafe", "rain"})],
+    [
+        ("The Madonna with a Lute (detail)", {"madonna", "lute"}),
+        (None, set()),
+        ("Café after Rain", {"cafe", "rain"}),
+        ("Still-Life with Lemons", {"lemons"}),
+    ],
 )
 def test_subject_words_say_what_a_title_names(title: str | None, words: set[str]):
     assert subject_words(title) == words
+
+
+def test_the_title_of_a_region_says_what_else_holds_for_most_of_it():
+    works = islands(
+        {"type": "portrait", "style": "Baroque"}, {"type": "landscape"}, {"artist": "HALS", "type": "genre"}
+    )
+    titles = {one.title for one in find_regions(works) if one.level == 0}
+    assert "landscape" in titles
+    assert titles & {"portrait · Baroque", "Baroque · portrait"}
+    assert titles & {"HALS", "genre"}

@@ -87,13 +87,14 @@ function size() {
   requestDraw();
 }
 
-const fitScale = () => 0.9 * Math.min(canvas.clientWidth, canvas.clientHeight) / STEPS;
+const TOOLS_PX = 60;
+const fitScale = () => 0.92 * Math.min(canvas.clientWidth, canvas.clientHeight - TOOLS_PX) / STEPS;
 const cellPx = () => Math.min(CELL_PX, Math.min(canvas.clientWidth, canvas.clientHeight) / 9);
 
 function fit() {
   scale = fitScale();
   left = (canvas.clientWidth - STEPS * scale) / 2;
-  top_ = (canvas.clientHeight - STEPS * scale) / 2;
+  top_ = (canvas.clientHeight - TOOLS_PX - STEPS * scale) / 2;
 }
 
 const screenX = (i) => xs[i] * scale + left;
@@ -119,8 +120,9 @@ function draw() {
   if (points && !points.isLost) points.draw({ width, height, ratio, scale, left, top: top_, radius, ...look });
   else drawPoints(radius, look);
   pictured = [];
+  if (marked && selection) drawMarks(radius); // the pictures of a selection stay visible, ...
   if (hasPictures) drawPictures(width, height);
-  if (marked) drawMarks(radius);
+  if (marked && !selection) drawMarks(radius); // ... and works that were looked for lie above the others
   if (selection) drawPolygon(selection.map(([x, y]) => [x * scale + left, (STEPS - y) * scale + top_]));
   if (lasso?.length > 1) drawPolygon(lasso);
   drawRegions(width, height, zoom);
@@ -219,9 +221,9 @@ function drawMarks(radius) {
     if (!isShown(i)) continue;
     pen.fillStyle = colourOf(i);
     pen.beginPath();
-    pen.arc(screenX(i), screenY(i), marked.length > 400 ? radius : radius + 3, 0, 7);
+    pen.arc(screenX(i), screenY(i), selection || marked.length > 400 ? radius : radius + 3, 0, 7);
     pen.fill();
-    if (marked.length <= 2000) pen.stroke();
+    if (!selection && marked.length <= 2000) pen.stroke();
   }
   pen.globalAlpha = 1;
 }
@@ -244,13 +246,14 @@ function drawRegions(width, height, zoom) {
   const boxes = [];
   pen.textAlign = 'center';
   pen.textBaseline = 'middle';
-  const font = level ? 14 : 15;
+  const font = width < 600 ? 12 : level ? 14 : 15;
   pen.font = `600 ${font}px ${getComputedStyle(document.body).fontFamily}`;
   for (const region of regions) {
     if (region.level !== level || region.width * scale < 60) continue;
-    const x = region.x * scale + left, y = region.y * scale + top_;
-    if (x < 0 || y < 0 || x > width || y > height) continue;
+    const middle = region.x * scale + left, y = region.y * scale + top_;
+    if (middle < 0 || y < 0 || middle > width || y > height) continue;
     const half = pen.measureText(region.name).width / 2 + 7;
+    const x = Math.max(half + 2, Math.min(width - half - 2, middle));
     if (boxes.some(([bx, by_, bh]) => Math.abs(bx - x) < bh + half && Math.abs(by_ - y) < font + 12)) continue;
     boxes.push([x, y, half]);
     pen.fillStyle = dark.matches ? 'rgb(21 20 18 / .82)' : 'rgb(255 255 255 / .86)';
