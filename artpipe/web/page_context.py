@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NEIGHBOURS = 12
 STORED_WIDTH_PX = 1600
 """Wider than any thumbnail: the stored picture itself."""
-ARTISTS_PER_PAGE = 150
+ARTISTS_PER_PAGE = 240
 """A longer list of artists is shown one initial at a time."""
 
 

@@ -57,7 +57,7 @@ def test_a_search_by_similarity_says_why_it_ends(large: TestClient):
 
 def test_the_pages_of_an_initial_show_each_artist_once(large: TestClient):
     seen: list[str] = []
-    for page in range(1, 81):
+    for page in range(1, 51):
         text = large.get("/artists", params={"initial": "B", "page": page}).text
         seen += [part.split('"')[0] for part in text.split('<li><a href="/artists/')[1:]]
     assert len(seen) == len(set(seen)) == ARTISTS

@@ -49,10 +49,10 @@ def test_an_original_is_requested_once_and_passed_on(visitor: TestClient, galler
 def test_a_page_says_where_the_original_comes_from(visitor: TestClient, client: TestClient):
     page = visitor.get(f"/works/{WORK}").text
     assert f'href="/originals/{WORK}"' in page
-    assert "Zoom to load the full-size picture from gallery.example." in page
+    assert "Zoom to load the original from gallery.example." in page
     without = client.get(f"/works/{WORK}").text
     assert "/originals/" not in without
-    assert "The full-size picture is on" in without
+    assert "This copy may be smaller than the original on gallery.example." in without
     assert client.get(f"/originals/{WORK}").status_code == 404
 
 

@@ -39,7 +39,7 @@ async function open() {
     drawer: 'canvas',
     showNavigationControl: false,
     animationTime: isStill ? 0 : 0.5,
-    maxZoomPixelRatio: 4,
+    maxZoomPixelRatio: 8,
     visibilityRatio: 0.5,
     tileSources: { type: 'image', url: dialog.dataset.stored },
   });
@@ -54,16 +54,16 @@ async function open() {
 
 function showOriginal(stored) {
   const { original, host } = dialog.dataset;
-  say(`Loading the full-size picture from ${host} …`);
+  say(`Loading the original from ${host} …`);
   viewer.addSimpleImage({
     url: original,
     success: ({ item }) => {
       item.fitBounds(stored.getBounds(true), undefined, true);
-      say(`The full-size picture from ${host}, ${sizeOf(item)}.`);
+      say(`The original from ${host}, ${sizeOf(item)}.`);
       dialog.dataset.ready = 'original';
     },
     error: () => {
-      say(`${host} does not send the full-size picture at present. This is the stored copy, ${sizeOf(stored)}.`);
+      say(`${host} does not send the original at present. This is the stored copy, ${sizeOf(stored)}.`);
       dialog.dataset.ready = 'failed';
     },
   });
