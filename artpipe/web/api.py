@@ -13,7 +13,7 @@ from artpipe.errors import ArtpipeError
 from artpipe.search.predictions import sure_tasks
 from artpipe.search.word_query import WordMatch
 from artpipe.web.app_state import AppState, State
-from artpipe.web.downloads import KINDS, Download, as_csv, as_parquet, as_sheet
+from artpipe.web.downloads import KINDS, Download, as_csv, as_parquet
 from artpipe.web.questions import PAGE_SIZE, Question, QuestionOfAddress
 from artpipe.web.results import heading
 from artpipe.web.uploads import FIELD
@@ -226,7 +226,8 @@ async def download(
 
     def make() -> bytes:
         if file == "sheet.jpg":
-            return as_sheet(catalogue, catalogue.search(question, picture, size), heading(question, catalogue))
+            found = catalogue.search(question, picture, size)
+            return state.sheets.draw(catalogue, found, heading(question, catalogue))
         return (as_csv if file == "hits.csv" else as_parquet)(catalogue.all_works(question, picture))
 
     data = await state.exports.get(

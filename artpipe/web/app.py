@@ -80,6 +80,7 @@ def create_app(
         state.decoding.close()
         state.comparisons.close()
         state.exports.close()
+        state.sheets.close()
         if originals:
             originals.close()
 

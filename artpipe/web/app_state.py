@@ -18,6 +18,7 @@ from artpipe.schema import year_text
 from artpipe.web.comparisons import ComparisonFailedError, Comparisons
 from artpipe.web.config import WebConfig
 from artpipe.web.decoding import DecodingWorkers, UploadRefusedError
+from artpipe.web.downloads import SheetDrawer
 from artpipe.web.editing import Editing
 from artpipe.web.links import ServedLinks, host_of, safe_url
 from artpipe.web.map_data import MapData, read_map, sheets_of
@@ -63,6 +64,7 @@ class AppState:
         self._in_flight = BytesInFlight(self.config.receiving_bytes)
         self.links = ServedLinks(__version__, self.config.root_path)
         self.exports = SharedJobs("exports", self.config.max_pending_exports)
+        self.sheets = SheetDrawer()
         self.editing = Editing(self.config.editing)
 
     @property

@@ -1,10 +1,17 @@
 """Exports of a search: a table of all its hits, or a contact sheet of a page of them.
 
-They take a processor for up to seconds, so they are made as `artpipe.web.shared_jobs`.
+They take a processor for up to seconds, so they are made as `artpipe.web.shared_jobs`, and sheets are drawn in another
+process.
 """
 
 import io
-from typing import TYPE_CHECKING, Literal
+import multiprocessing
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,6 +26,7 @@ KINDS: dict[Download, str] = {
 }
 _COLUMNS = 6
 _QUALITY = 88
+_NICE = 10
 _INTERNAL = ("jpeg_sha256", "work_id", "artist_id")
 
 
@@ -36,15 +44,43 @@ def as_parquet(works: "pl.DataFrame") -> bytes:
     return out.getvalue()
 
 
-def as_sheet(catalogue: "Catalogue", found: "ResultPage", title: str) -> bytes:
-    """A JPEG contact sheet of a page of results."""
+class SheetDrawer:
+    """Draws contact sheets in a process of its own that leaves the processor to visitors; started when first needed."""
+
+    def __init__(self) -> None:
+        self._pool = _new_pool()
+
+    def draw(self, catalogue: "Catalogue", found: "ResultPage", title: str) -> bytes:
+        """A JPEG contact sheet of a page of results."""
+        stored = catalogue.collection.images([work["artwork_id"] for work in found.works])
+        jpegs = [stored.get(work["artwork_id"]) for work in found.works]
+        try:
+            return self._pool.submit(_drawn, found.works, jpegs, title).result()
+        except BrokenProcessPool:  # the process was killed, for want of memory perhaps
+            self._pool = _new_pool()
+            return self._pool.submit(_drawn, found.works, jpegs, title).result()
+
+    def close(self) -> None:
+        """End the process."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _new_pool() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _stand_back)
+
+
+def _stand_back() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "nice"):  # Windows has none
+        os.nice(_NICE)
+
+
+def _drawn(works: Sequence[Mapping[str, Any]], jpegs: Sequence[bytes | None], title: str) -> bytes:
     from PIL import Image
 
     from artpipe.figures.sheets import contact_sheet
 
-    stored = catalogue.collection.images([work["artwork_id"] for work in found.works])
-    jpegs = [stored.get(work["artwork_id"]) for work in found.works]
     out = io.BytesIO()
-    with Image.open(io.BytesIO(contact_sheet(found.works, jpegs, _COLUMNS, title))) as sheet:
+    with Image.open(io.BytesIO(contact_sheet(works, jpegs, _COLUMNS, title))) as sheet:
         sheet.save(out, "JPEG", quality=_QUALITY)
     return out.getvalue()

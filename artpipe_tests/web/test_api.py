@@ -1,4 +1,6 @@
 import io
+import multiprocessing
+import os
 
 import lance
 import polars as pl
@@ -9,8 +11,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.paths import DataLake
+from artpipe.search import Collection
 from artpipe.web.app import create_app
+from artpipe.web.catalogue import Catalogue
 from artpipe.web.config import WebConfig
+from artpipe.web.downloads import SheetDrawer
+from artpipe.web.questions import Question
 
 
 def test_works_are_found_by_words_filters_and_similarity(client: TestClient):
@@ -132,6 +138,25 @@ def test_the_pictures_of_a_page_can_be_exported_as_a_contact_sheet(client: TestC
     sizes = [Image.open(io.BytesIO(sheet.content)).size for sheet in (few, many)]
     assert sizes[0][0] < sizes[1][0]
     assert sizes[0][1] < sizes[1][1]
+
+
+def test_sheets_are_drawn_in_a_process_that_stands_back_and_is_replaced_when_it_dies(web_lake, colour_model):
+    catalogue, drawer = Catalogue(Collection.open(web_lake, encoder=colour_model)), SheetDrawer()
+
+    def started_by_drawing() -> set[multiprocessing.process.BaseProcess]:
+        before = set(multiprocessing.active_children())
+        assert drawer.draw(catalogue, catalogue.search(Question(), size=2), "Two works").startswith(b"\xff\xd8")
+        return set(multiprocessing.active_children()) - before
+
+    (drawing,) = started_by_drawing()
+    priorities = [os.getpriority(os.PRIO_PROCESS, process or 0) for process in (0, drawing.pid)]
+    assert priorities[1] == min(19, priorities[0] + 10)
+    assert started_by_drawing() == set()
+    drawing.kill()
+    drawing.join()
+    (another,) = started_by_drawing()
+    drawer.close()
+    another.join()
 
 
 def test_misspelt_words_are_matched_loosely_with_a_note(client: TestClient):
