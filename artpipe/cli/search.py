@@ -1,6 +1,7 @@
 """The commands that query the collection and the model: `artpipe search`, `find`, `same` and `predict`."""
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     import polars as pl
     from PIL.Image import Image
 
+    from artpipe.embedding.predictions import PictureEncoder
     from artpipe.search import SearchFilter
     from artpipe.search.predictions import Prediction
-    from artpipe.search.queries import PictureEncoder
 
 _YEARS = re.compile(
     r"(?i)\s*(?P<first>\d{1,4})?\s*(?P<first_bc>bce?)?\s*(?P<dash>-)?\s*(?P<ad>ad|ce)?\s*(?P<last>\d{1,4})?"
@@ -151,18 +152,24 @@ def predict(
 ) -> None:
     """Show the predicted style, period and type of each image, and whether it is out of distribution.
 
+    Of a photograph, the painting in it counts, not its frame and the wall. Where the collection holds the painting, its
+    labels in the catalogue come first.
+
     An image that cannot be read is reported in its place, and the exit code is 1; it is 2 where none can be read.
     """
     from dataclasses import replace
 
     from artpipe.lake.paths import DataLake, LakeMissingError
+    from artpipe.recognition.view import PHOTOGRAPH_SHORT_SIDE_PX
     from artpipe.search.collection import Collection, NothingEmbeddedError
+    from artpipe.search.photographs import look_at
     from artpipe.search.predictions import predict_pictures, stored_short_side_px
     from artpipe.search.queries import ModelMismatchError, UnusableQueryError, query_picture
 
     settings = settings_in_force()
     lake = DataLake(settings.lake_root)
 
+    @cache
     def load_encoder() -> "PictureEncoder":
         from artpipe.search.served_model import load_served_model
 
@@ -170,17 +177,22 @@ def predict(
 
     pictures: list[Image] = []
     errors: dict[Path, str] = {}
-    short_side_px = stored_short_side_px(lake)
     for path in images:
         try:
-            pictures.append(query_picture(path, short_side_px))
+            pictures.append(query_picture(path, PHOTOGRAPH_SHORT_SIDE_PX))
         except UnusableQueryError as error:
             errors[path] = str(error)
     try:
         answers = Collection.open(lake, device=settings.device).predict(pictures)
     except (LakeMissingError, NothingEmbeddedError, ModelMismatchError):
         # The model predicts without a collection that is embedded with it; only novelty needs one.
-        answers = predict_pictures(load_encoder, pictures, short_side_px, settings.abstain_below)
+        short_side_px = stored_short_side_px(lake)
+        answers = predict_pictures(
+            pictures,
+            lambda some: look_at(some, load_encoder, short_side_px),
+            lambda: load_encoder().labels,
+            settings.abstain_below,
+        )
     readable = [path for path in images if path not in errors]
     answers = [replace(answer, file=str(path)) for path, answer in zip(readable, answers, strict=True)]
     found = {str(answer.file): answer for answer in answers}
@@ -213,8 +225,12 @@ def _show_predictions(answers: "list[Prediction | str]") -> None:
             continue
         is_unlike = answer.novelty is not None and answer.novelty.is_out_of_distribution
         file = escape(str(answer.file)) + ("\n[yellow]unlike anything in the collection[/]" if is_unlike else "")
-        cells = (_labels(pairs, is_sure=answer.is_sure[task]) for task, pairs in answer.best.items())
-        table.add_row(file, *cells, end_section=True)
+        if answer.work is not None:
+            file += f"\n[green]in the collection: {escape(answer.work)}[/]"
+        cells = {task: _labels(pairs, is_sure=answer.is_sure[task]) for task, pairs in answer.best.items()}
+        for task in cells.keys() & answer.labels.keys():
+            cells[task] = f"[green]{escape(answer.labels[task])} (catalogue)[/]\n{cells[task]}"
+        table.add_row(file, *cells.values(), end_section=True)
     message_console(stderr=False).print(table)
     if not tasks:
         message_console().print("The model predicts nothing: there was no label to learn from; see `artpipe status`.")

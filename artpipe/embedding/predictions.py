@@ -1,10 +1,14 @@
 """What a model predicts for a batch of pictures; light to import, so that search and web can name it without torch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 @dataclass(frozen=True)
@@ -40,3 +44,21 @@ class Predictions:
         tasks = batches[0].probabilities
         probabilities = {task: np.concatenate([each.probabilities[task] for each in batches]) for task in tasks}
         return cls(np.concatenate([each.vectors for each in batches]), probabilities)
+
+
+class PictureEncoder(Protocol):
+    """A model that embeds and classifies pictures."""
+
+    @property
+    def model_id(self) -> str:
+        """The hash of its weights and model card."""
+        ...
+
+    @property
+    def labels(self) -> dict[str, list[str]]:
+        """The class names of each task, in the order of its probabilities."""
+        ...
+
+    def encode(self, pictures: "Sequence[Image]") -> Predictions:
+        """Embed and classify RGB pictures, read with the short side of the stored ones."""
+        ...

@@ -44,6 +44,7 @@ def search_candidates(
     *,
     is_sufficient: Callable[[Alignment], bool] = never,
     is_hidden: Callable[[str], bool] | None = None,
+    most: int = CANDIDATES,
 ) -> SearchResult:
     """Verify a photograph's candidates.
 
@@ -53,11 +54,12 @@ def search_candidates(
         features: of the works.
         is_sufficient: ends the search; by default all candidates are verified, and the best one is returned.
         is_hidden: works that are skipped, as if they were not in the collection.
+        most: how many works are verified.
     """
     query = describe(photograph, QUERY_POINTS)
-    voted = words.vote(query, CANDIDATES if is_hidden is None else _OVERSAMPLING_FOR_HIDDEN * CANDIDATES)
+    voted = words.vote(query, most if is_hidden is None else _OVERSAMPLING_FOR_HIDDEN * most)
     if is_hidden is not None:
-        voted = [name for name in voted if not is_hidden(name)][:CANDIDATES]
+        voted = [name for name in voted if not is_hidden(name)][:most]
     compared = 0
 
     def groups() -> "Generator[dict[str, LocalFeatures]]":

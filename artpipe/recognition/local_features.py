@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 
 STORED_POINTS = 250
 STORED_SHORT_SIDE_PX = 224
-SENT_SHORT_SIDE_PX = 400
-"""The short side that a query picture is read with."""
 QUERY_SHORT_SIDE_PX = 256
-"""The short side that its keypoints are detected at."""
+"""The short side that the keypoints of a query are detected at."""
 DESCRIPTOR_LENGTH = 128
 POINT_LENGTH = 5
 X, Y, DIAMETER, ANGLE, OCTAVE = range(POINT_LENGTH)

@@ -27,7 +27,6 @@ from artpipe.recognition.feature_table import FeatureTable
 from artpipe.recognition.geometry import MIN_INLIERS, Alignment, best_alignment
 from artpipe.recognition.local_features import (
     QUERY_SHORT_SIDE_PX,
-    SENT_SHORT_SIDE_PX,
     STORED_POINTS,
     STORED_SHORT_SIDE_PX,
     LocalFeatures,
@@ -35,6 +34,7 @@ from artpipe.recognition.local_features import (
     grey_picture,
 )
 from artpipe.recognition.rephotograph import KINDS, rephotograph
+from artpipe.recognition.view import PHOTOGRAPH_SHORT_SIDE_PX
 from artpipe.recognition.visual_words import VisualWords
 
 if TYPE_CHECKING:
@@ -77,6 +77,10 @@ class MatchThreshold:
     def is_match(self, alignment: Alignment) -> bool:
         """Whether at most one negative query in a hundred aligns as well."""
         return alignment.inliers >= MIN_INLIERS and alignment.inlier_ratio >= self.min_inlier_ratio
+
+    def is_certain(self, alignment: Alignment) -> bool:
+        """Whether it is a match, and no negative query aligns as well."""
+        return self.is_match(alignment) and alignment.inlier_ratio > max(self.inlier_ratios, default=0.0)
 
     @property
     def min_inlier_ratio(self) -> float:
@@ -137,7 +141,7 @@ def measure_threshold(
     def inlier_ratio(number: int, name: str, jpeg: bytes) -> float | None:
         try:
             photograph = rephotograph(read_picture(jpeg), kinds[number % len(kinds)], seed + number)
-            grey = grey_picture(read_picture(photograph, SENT_SHORT_SIDE_PX), QUERY_SHORT_SIDE_PX)
+            grey = grey_picture(read_picture(photograph, PHOTOGRAPH_SHORT_SIDE_PX), QUERY_SHORT_SIDE_PX)
         except TooNarrowError:
             return None  # a detail of a long picture may be one that no search takes
         found = search_candidates(grey, words, features, is_hidden=lambda other: work_of.get(other) == work_of[name])

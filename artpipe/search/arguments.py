@@ -12,14 +12,15 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from artpipe.embedding.predictions import PictureEncoder
 from artpipe.images.reading import Picture, as_array, is_pixels
+from artpipe.recognition.view import Crop
 from artpipe.search.filters import SearchFilter
-from artpipe.search.queries import PictureEncoder
-from artpipe.search.request import SearchOptions, UnusableArgumentError
+from artpipe.search.request import Query, SearchOptions, UnusableArgumentError
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-_AS_THEY_ARE = (inspect.Parameter.empty, Picture, PictureEncoder | None)
+_AS_THEY_ARE = (inspect.Parameter.empty, Picture, PictureEncoder | None, Crop | None)
 _MOST_LETTERS = 60
 
 
@@ -70,9 +71,9 @@ def one_or_many(queries: Any) -> list[Any]:
 def _taken(name: str, value: Any, annotation: Any) -> Any:
     if annotation in _AS_THEY_ARE:
         return value
-    if annotation in (Sequence[Picture], Sequence[str]):
+    if annotation in (Sequence[Picture], Sequence[Query], Sequence[str]):
         value = one_or_many(value)
-        if annotation == Sequence[Picture]:
+        if annotation != Sequence[str]:
             return value
     if isinstance(value, np.generic):
         value = value.item()

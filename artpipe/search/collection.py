@@ -7,31 +7,40 @@ seen by the next `open`, never half-way. torch is loaded only when a picture mus
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
+import numpy as np
 import polars as pl
 
+from artpipe.embedding.predictions import PictureEncoder
 from artpipe.embedding.table import COLUMNS, EmbeddingTable
 from artpipe.images.reading import Picture
 from artpipe.lake.paths import DataLake, LakeMissingError, found_upwards
-from artpipe.recognition.feature_index import NoFeatureIndexError
-from artpipe.recognition.local_features import SENT_SHORT_SIDE_PX
+from artpipe.recognition.feature_index import FeatureIndex, NoFeatureIndexError
 from artpipe.recognition.same_painting import Match, same_painting
+from artpipe.recognition.view import PHOTOGRAPH_SHORT_SIDE_PX, Crop, View
+from artpipe.schema import TASKS
 from artpipe.search.arguments import checked
 from artpipe.search.filters import SearchFilter
 from artpipe.search.groups import Distinct
 from artpipe.search.hits import Explanation, Hits
 from artpipe.search.index import ServedIndex
 from artpipe.search.novelty import CANDIDATES, Novelty
+from artpipe.search.photographs import Look, look_at
 from artpipe.search.predictions import PredictionList, predict_pictures
-from artpipe.search.queries import PictureEncoder, Resolver, UnknownArtworkError, refuse_mismatch
-from artpipe.search.request import QueryVector, SearchOptions, SearchRequest, UnusableArgumentError
+from artpipe.search.queries import Resolver, UnknownArtworkError, refuse_mismatch
+from artpipe.search.request import Query, QueryVector, SearchOptions, SearchRequest, UnusableArgumentError
 from artpipe.search.searcher import Searcher
 from artpipe.search.snapshot import AsOf, NothingEmbeddedError, Snapshot, opened_once
 from artpipe.search.suggestions import Suggestion
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from artpipe.vectors.nearest import Vector
 
 __all__ = [
     "Collection",
@@ -40,6 +49,8 @@ __all__ = [
     "UnknownArtworkError",
     "UnusableArgumentError",
 ]
+
+_LIKENESS_OF = 3
 
 
 class Collection:
@@ -76,8 +87,7 @@ class Collection:
             opened.rows,
             opened.position_of,
             nearest=lambda: opened.index.nearest,
-            encoder=self._encoder_for_table,
-            short_side_px=lambda: opened.short_side_px,
+            look=self._look,
         )
         self._searcher = Searcher(opened, self._resolve)
 
@@ -194,8 +204,12 @@ class Collection:
         exact: bool = False,
         offset: int = 0,
         include_same_work: bool = True,
+        crop: Crop | None = None,
     ) -> Hits:
         """The k works most similar to the query, best first.
+
+        Of a photograph, the painting in it counts, not what is around. Where it shows a painting of the collection,
+        that work is the first hit.
 
         Args:
             query: an `artwork_id`, the path of an image, its bytes, an open file, a PIL image, pixels of shape
@@ -210,6 +224,8 @@ class Collection:
             offset: how many of the best to pass over: page n of k hits begins at (n - 1) * k.
             include_same_work: whether details and other photographs of the queried artwork may be returned; the
                 queried artwork itself never is.
+            crop: the part of a picture that shows the painting, as fractions of its width and height: x, y, width and
+                height, or four corners; it is looked for by default. `(0, 0, 1, 1)` takes the picture as it is.
 
         Returns:
             rank, artwork_id, similarity (cosine), and what is known and predicted of each work.
@@ -222,13 +238,13 @@ class Collection:
             UnknownFilterValueError: no work has a label that the filter names.
             NoTextIndexError: `text` is given and the words were not indexed yet.
         """
-        request = SearchRequest(k, where, text, distinct, exact, offset, include_same_work)
+        request = SearchRequest(k, where, text, distinct, exact, offset, include_same_work, crop)
         return self._searcher.nearest([query], (), request)
 
     @checked
     def like(
         self,
-        liked: Sequence[Picture],
+        liked: Sequence[Query],
         k: int = 10,
         where: SearchFilter | None = None,
         *,
@@ -324,13 +340,14 @@ class Collection:
         return self.snapshot.suggestions.closest(words, count)
 
     @checked
-    def same_painting(self, image: Picture) -> Match:
+    def same_painting(self, image: Picture, *, crop: Crop | None = None) -> Match:
         """Whether the picture shows a painting of the collection: whole or a detail, from aside, framed or badly lit.
 
         No model is needed: local features of the picture vote for works, and decide by how they lie in them.
 
         Args:
             image: a picture in any form that `similar` takes; an `artwork_id` stands for that work's stored picture.
+            crop: the part of it to compare, as for `similar`.
 
         Returns:
             a `Match`, true where the painting is found, with the false-positive rate at such an agreement.
@@ -342,7 +359,15 @@ class Collection:
         features = self.snapshot.features
         if isinstance(image, str) and image in self:
             image = self.image(image)
-        return same_painting(self._resolver.picture(image, SENT_SHORT_SIDE_PX), features)
+        picture = self._resolver.picture(image)
+        if crop is not None:
+            picture = View.of_crop(crop).of(picture, PHOTOGRAPH_SHORT_SIDE_PX)
+        return same_painting(picture, features)
+
+    def recognise(self, photograph: "Image") -> Match | None:
+        """`same_painting` of an RGB image; None where the local features were not extracted yet."""
+        features = self._features
+        return None if features is None else same_painting(photograph, features)
 
     def warm_up(self) -> None:
         """Load what the first query would wait for: the vectors, the index and the suggestions; for services."""
@@ -385,19 +410,44 @@ class Collection:
         return self.snapshot.pictures.read(artwork_ids)
 
     @checked
-    def predict(self, images: Sequence[Picture]) -> PredictionList:
+    def predict(self, images: Sequence[Picture], *, crop: Crop | None = None) -> PredictionList:
         """The labels that the model predicts for each picture, and how far the picture is from the collection.
+
+        Of a photograph, the painting in it counts, not what is around. Where it shows a painting of the collection, the
+        work and its labels in the catalogue are given beside the prediction.
 
         Args:
             images: paths, bytes, open files, PIL images or pixels; the `artwork_id` of a work stands for its picture.
+            crop: the part of every picture that shows the painting, as for `similar`.
 
         Raises:
             UnusableQueryError: one of them is no readable picture.
             ModelMismatchError: the table was built by another model than the served one.
         """
-        short_side_px = self.snapshot.short_side_px
         images = [self.image(image) if isinstance(image, str) and image in self else image for image in images]
-        return predict_pictures(self._encoder_for_table, images, short_side_px, self._abstain_below, self.novelty)
+        return predict_pictures(
+            images,
+            lambda pictures: self._look(pictures, crop),
+            lambda: self._encoder.labels,
+            self._abstain_below,
+            self.novelty,
+            self.catalogued_labels,
+        )
+
+    def catalogued_labels(self, artwork_id: str) -> dict[str, str]:
+        """What the catalogue says of a work, for each task that it has a label of."""
+        work = self.get(artwork_id)
+        return {task: work[task] for task in TASKS if work[task] is not None}
+
+    def look(self, photograph: "Image", crop: Crop | None = None, match: Match | None = None) -> Look:
+        """Which part of an RGB photograph is the painting, and what the model makes of it.
+
+        Args:
+            photograph: with a short side of up to `PHOTOGRAPH_SHORT_SIDE_PX`.
+            crop: that part, where it is known.
+            match: that of the photograph with the collection, where it was compared already; it is not compared here.
+        """
+        return self._look([photograph], crop, lambda _: match)[0]
 
     @checked
     def novelty(self, query: Picture) -> Novelty:
@@ -426,9 +476,31 @@ class Collection:
         distance = scale.distance(resolved.vector, self.index.nearest.vectors_at(nearest.positions))
         return Novelty(similarity, distance, scale.threshold)
 
-    def _resolve(self, queries: Sequence[Picture]) -> list[QueryVector]:
+    def _resolve(self, queries: Sequence[Query], crop: Crop | None = None) -> list[QueryVector]:
         refuse_mismatch(self.model_ids, None if self._given_encoder else self.snapshot.model_id)
-        return self._resolver.resolve(queries)
+        return self._resolver.resolve(queries, crop)
+
+    def _look(
+        self,
+        photographs: "Sequence[Image]",
+        crop: Crop | None,
+        recognise: "Callable[[Image], Match | None] | None" = None,
+    ) -> list[Look]:
+        px = self.snapshot.short_side_px
+        return look_at(photographs, self._encoder_for_table, px, recognise or self.recognise, self.likeness, crop)
+
+    def likeness(self, vectors: "Vector") -> "Vector":
+        """The mean cosine of each of some unit vectors, float32 (N, D), with the three most similar works, (N,)."""
+        found = self.index.nearest.search_many(vectors, [_LIKENESS_OF] * len(vectors))
+        return np.array([one.similarities.mean() if len(one.similarities) else 0 for one in found], np.float32)
+
+    @opened_once
+    def _features(self) -> FeatureIndex | None:
+        """The local features; None where they were not extracted when a picture was first compared."""
+        try:
+            return self.snapshot.features
+        except NoFeatureIndexError:
+            return None
 
     def _position(self, artwork_id: str) -> int:
         position = self.snapshot.position_of(artwork_id)

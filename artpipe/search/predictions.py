@@ -2,7 +2,7 @@
 
 import html
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,15 @@ from artpipe.embedding.predictions import Predictions
 from artpipe.images.reading import Picture
 from artpipe.lake.lance_tables import open_lance
 from artpipe.lake.paths import IMAGES_TABLE, DataLake
+from artpipe.recognition.view import PHOTOGRAPH_SHORT_SIDE_PX, WHOLE, View
 from artpipe.schema import STORED, TASKS
 from artpipe.search.novelty import Novelty
-from artpipe.search.queries import PictureEncoder, query_picture
+from artpipe.search.queries import query_picture
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from artpipe.search.photographs import Look
     from artpipe.vectors.nearest import Vector
 
 BEST_LABELS = 3
@@ -32,12 +36,18 @@ class Prediction:
         best: for each task, (label, probability), most likely first.
         is_sure: for each task, whether its first label reaches `abstain_below`.
         novelty: how far the picture is from the collection; None where it was not compared with one.
+        work: the `artwork_id` of the work that was recognised in the picture; None where none was.
+        labels: what the catalogue says of that work, for each task that it has a label of.
+        view: the part of the picture that was looked at.
     """
 
     file: str | None
     best: dict[str, list[tuple[str, float]]]
     is_sure: dict[str, bool]
     novelty: Novelty | None = None
+    work: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    view: View = WHOLE
 
     def as_json(self) -> dict[str, Any]:
         """`file`, for each task a list of `[label, probability]`, `is_sure`, and the fields of `novelty`."""
@@ -46,6 +56,8 @@ class Prediction:
             **{task: [list(pair) for pair in pairs] for task, pairs in self.best.items()},
             "is_sure": self.is_sure,
             **(self.novelty.as_json() if self.novelty else {}),
+            "recognised": {"artwork_id": self.work, **self.labels} if self.work else None,
+            "corners": self.view.as_json(),
         }
 
     def _repr_html_(self) -> str:
@@ -103,20 +115,22 @@ def best_labels(
 
 
 def predict_pictures(
-    load_encoder: Callable[[], PictureEncoder],
     images: Sequence[Picture],
-    short_side_px: int,
+    look: "Callable[[Sequence[Image]], list[Look]]",
+    labels: Callable[[], Mapping[str, list[str]]],
     abstain_below: float,
     novelty: "Callable[[Vector], Novelty] | None" = None,
+    catalogued: Callable[[str], dict[str, str]] | None = None,
 ) -> PredictionList:
     """The three most likely labels of each task for each picture.
 
     Args:
-        load_encoder: returns the model; called only when every picture is readable.
         images: pictures in any form, see `Picture`.
-        short_side_px: that of the stored pictures.
+        look: looks at photographs; called only when every picture is readable.
+        labels: returns the class names of each task.
         abstain_below: a label with a lower probability is unsure.
         novelty: measures how far a vector is from the collection.
+        catalogued: returns the catalogue's label for each task of a work.
 
     Raises:
         UnusableQueryError: one of them is no readable picture.
@@ -124,13 +138,13 @@ def predict_pictures(
     answers = PredictionList()
     if not images:
         return answers
-    pictures = [query_picture(image, short_side_px) for image in images]
-    encoder = load_encoder()
-    predictions = encoder.encode(pictures)
-    for row, image in enumerate(images):
-        found = best_labels(predictions, row, encoder.labels)
+    looks = look([query_picture(image, PHOTOGRAPH_SHORT_SIDE_PX) for image in images])
+    for image, seen in zip(images, looks, strict=True):
+        found = best_labels(seen.predictions, 0, labels())
         best = {task: [(label, round(share, 4)) for label, share in pairs] for task, pairs in found.items()}
         file = str(image) if isinstance(image, (str, Path)) else None
-        distance = novelty(predictions.vectors[row]) if novelty else None
-        answers.append(Prediction(file, best, sure_tasks(best, abstain_below), distance))
+        distance = novelty(seen.vector) if novelty else None
+        known = catalogued(seen.artwork_id) if catalogued and seen.artwork_id else {}
+        sure = sure_tasks(best, abstain_below)
+        answers.append(Prediction(file, best, sure, distance, seen.artwork_id, known, seen.view))
     return answers

@@ -1,28 +1,29 @@
 """From a query, an artwork id, a picture or a vector, to a unit vector that can be compared with the collection.
 
-A picture is read as the stored ones are, to the same short side, and embedded by the model that made the table.
+A picture is looked at as `photographs.py` does, and embedded by the model that made the table.
 `ranking.py` takes the vectors on.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from artpipe.catalog.names import similar_names
-from artpipe.embedding.predictions import Predictions
 from artpipe.errors import ArtpipeError
 from artpipe.images.decode import stored_copy
 from artpipe.images.reading import Picture, as_array, is_pixels, is_url, read_picture
 from artpipe.lake.paths import is_file
+from artpipe.recognition.view import PHOTOGRAPH_SHORT_SIDE_PX, Crop
 from artpipe.search.request import QueryVector
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from artpipe.search.photographs import Look
     from artpipe.vectors.nearest import NeighbourSearch, Vector
 
 _PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".avif", ".heic")
@@ -38,24 +39,6 @@ class UnusableQueryError(ArtpipeError):
 
 class UnknownArtworkError(ArtpipeError):
     """No artwork of the collection has this id."""
-
-
-class PictureEncoder(Protocol):
-    """A model that embeds and classifies pictures."""
-
-    @property
-    def model_id(self) -> str:
-        """The hash of its weights and model card."""
-        ...
-
-    @property
-    def labels(self) -> dict[str, list[str]]:
-        """The class names of each task, in the order of its probabilities."""
-        ...
-
-    def encode(self, pictures: "Sequence[Image]") -> Predictions:
-        """Embed and classify RGB pictures, read with the short side of the stored ones."""
-        ...
 
 
 def refuse_mismatch(table_models: Sequence[str], loaded: str | None) -> None:
@@ -125,21 +108,20 @@ class Resolver:
         works: `artwork_id`, `title` and `artist`, in the order of the vectors.
         position_of: returns the row of an `artwork_id`, None where there is none.
         nearest: returns the search over the table's vectors; called only when needed.
-        encoder: returns the model; called only when a picture must be embedded.
-        short_side_px: returns that of the stored pictures.
+        look: looks at photographs; called only when there is one.
     """
 
     works: pl.DataFrame
     position_of: Callable[[object], int | None]
     nearest: "Callable[[], NeighbourSearch]"
-    encoder: Callable[[], PictureEncoder]
-    short_side_px: Callable[[], int]
+    look: "Callable[[Sequence[Image], Crop | None], list[Look]]"
 
-    def resolve(self, queries: Sequence[Picture]) -> list[QueryVector]:
+    def resolve(self, queries: Sequence[Picture | QueryVector], crop: Crop | None = None) -> list[QueryVector]:
         """Make every query a unit vector; all pictures go through the model together.
 
         Args:
             queries: artwork ids, pictures, or vectors of the table's length.
+            crop: the part of every picture that is looked at.
 
         Raises:
             UnknownArtworkError: no artwork has this id; similar ones are named.
@@ -148,6 +130,9 @@ class Resolver:
         resolved: dict[int, QueryVector] = {}
         pictures: dict[int, Image] = {}
         for number, query in enumerate(queries):
+            if isinstance(query, QueryVector):
+                resolved[number] = query
+                continue
             position = self.position_of(query)
             if position is not None:
                 resolved[number] = QueryVector(self.nearest().vectors_at([position])[0], (position,))
@@ -156,17 +141,16 @@ class Resolver:
             else:
                 pictures[number] = self.picture(query)
         if pictures:
-            made = self.encoder().encode(list(pictures.values())).vectors
-            for number, vector in zip(pictures, made, strict=True):
-                resolved[number] = QueryVector(unit_vector(vector, self.nearest().dimension))
+            for number, look in zip(pictures, self.look(list(pictures.values()), crop), strict=True):
+                vector = unit_vector(look.vector, self.nearest().dimension)
+                resolved[number] = QueryVector(vector, (), self.position_of(look.artwork_id))
         return [resolved[number] for number in range(len(queries))]
 
-    def picture(self, query: Picture, short_side_px: int | None = None) -> "Image":
-        """A picture in any form, RGB.
+    def picture(self, query: Picture) -> "Image":
+        """A picture in any form, RGB, to look at.
 
         Args:
             query: see `Picture`.
-            short_side_px: that of the stored pictures by default.
 
         Raises:
             UnknownArtworkError: the text names no file, and no artwork has this id.
@@ -176,7 +160,7 @@ class Resolver:
             if query.lower().endswith(_PICTURE_SUFFIXES) or query.startswith(("/", "~", ".")):
                 raise UnusableQueryError(f"{query} is neither a file nor the id of an artwork; check the path.")
             raise self.unknown(query)
-        return query_picture(query, short_side_px or self.short_side_px())
+        return query_picture(query, PHOTOGRAPH_SHORT_SIDE_PX)
 
     def unknown(self, artwork_id: str) -> UnknownArtworkError:
         """The error for an id that no artwork has, with similar ids, or works of a similar title."""

@@ -35,15 +35,19 @@ class Ranking:
             allowed: bool (N,), the rows that pass its filter and hold its words; all by default.
         """
         nearest = self._search(request)
-        excluded = self._excluded(query, request)
+        first = self._recognised(query, allowed)
+        excluded = np.union1d(self._excluded(query, request), first)
         if allowed is not None and len(excluded):
             allowed = allowed.copy()
             allowed[excluded] = False
 
         def search(count: int) -> Neighbours:
+            rest = count - len(first)
             if allowed is not None:
-                return nearest.search(query.vector, count, allowed)
-            return _without(nearest.search(query.vector, count + len(excluded)), excluded, count)
+                found = nearest.search(query.vector, max(rest, 1), allowed)
+            else:
+                found = nearest.search(query.vector, rest + len(excluded))
+            return _after(first, _without(found, excluded, rest), query, nearest)
 
         if request.distinct is None:
             return request.page(search(request.depth))
@@ -57,10 +61,17 @@ class Ranking:
         """The same for many queries at once."""
         if request.distinct is not None or len(queries) < 2:
             return [self.nearest(query, request, allowed) for query in queries]
-        excluded = [self._excluded(query, request) for query in queries]
+        first = [self._recognised(query, allowed) for query in queries]
+        excluded = [
+            np.union1d(self._excluded(query, request), rows) for query, rows in zip(queries, first, strict=True)
+        ]
         depths = [request.depth + len(rows) for rows in excluded]
-        found = self._search(request).search_many(np.stack([query.vector for query in queries]), depths, allowed)
-        return [request.page(_without(near, rows, request.depth)) for near, rows in zip(found, excluded, strict=True)]
+        nearest = self._search(request)
+        found = nearest.search_many(np.stack([query.vector for query in queries]), depths, allowed)
+        return [
+            request.page(_after(one, _without(near, rows, request.depth - len(one)), query, nearest))
+            for near, rows, one, query in zip(found, excluded, first, queries, strict=True)
+        ]
 
     def is_exact(self, request: SearchRequest) -> bool:
         """Whether the answer to a request is sure to hold the true neighbours."""
@@ -84,12 +95,30 @@ class Ranking:
         served = self._index()
         return served.exact if request.exact else served.nearest
 
+    def _recognised(self, query: QueryVector, allowed: Mask | None) -> NDArray[np.int64]:
+        """The row that must come first, if it may be returned."""
+        row = query.recognised_row
+        is_first = row is not None and (allowed is None or allowed[row])
+        return np.array([row] if is_first else [], dtype=np.int64)
+
     def _excluded(self, query: QueryVector, request: SearchRequest) -> NDArray[np.int64]:
         rows = np.array(query.source_rows, dtype=np.int64)
         if request.include_same_work or not len(rows):
             return rows
         codes = self._groups.codes("work")
         return np.flatnonzero(np.isin(codes, codes[rows]))
+
+
+def _after(first: NDArray[np.int64], found: Neighbours, query: QueryVector, nearest: NeighbourSearch) -> Neighbours:
+    """What was found, behind a row that comes first whatever its similarity is."""
+    if not len(first):
+        return found
+    similarities = nearest.vectors_at(first) @ query.vector
+    return replace(
+        found,
+        positions=np.concatenate([first, found.positions]),
+        similarities=np.concatenate([similarities, found.similarities]),
+    )
 
 
 def _without(found: Neighbours, excluded: NDArray[np.int64], count: int) -> Neighbours:

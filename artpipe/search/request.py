@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self, TypedDict
+from typing import TYPE_CHECKING, Self, TypedDict
 
 import numpy as np
 
 from artpipe.errors import ArtpipeError
+from artpipe.images.reading import Picture
+from artpipe.recognition.view import Crop
 from artpipe.search.filters import SearchFilter
 from artpipe.search.groups import COLUMN_OF, Distinct
 from artpipe.vectors.nearest import Neighbours, Vector
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 _UNLIKE_WEIGHT = 0.5
 
@@ -26,6 +31,7 @@ class SearchOptions(TypedDict, total=False):
     exact: bool
     offset: int
     include_same_work: bool
+    crop: Crop | None
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,7 @@ class SearchRequest:
         exact: compare every vector in full instead of asking an approximate index.
         offset: how many of the best are passed over, for the pages after the first.
         include_same_work: whether details and other photographs of a queried artwork may be returned.
+        crop: the part of every queried picture that is looked at; looked for by default.
     """
 
     k: int = 10
@@ -49,6 +56,7 @@ class SearchRequest:
     exact: bool = False
     offset: int = 0
     include_same_work: bool = True
+    crop: Crop | None = None
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -77,10 +85,17 @@ class SearchRequest:
 
 @dataclass(frozen=True)
 class QueryVector:
-    """A vector to be near to, and the rows of the table that it was made of, which are never returned."""
+    """A vector to be near to.
+
+    Attributes:
+        vector: float32 (D,), of length 1.
+        source_rows: the rows of the table that it was made of, which are never returned.
+        recognised_row: the work that a photograph shows, which is returned first.
+    """
 
     vector: Vector
     source_rows: tuple[int, ...] = ()
+    recognised_row: int | None = None
 
     @classmethod
     def between(cls, liked: Sequence["QueryVector"], unlike: Sequence["QueryVector"]) -> Self:
@@ -93,3 +108,7 @@ class QueryVector:
             vector = vector - _UNLIKE_WEIGHT * np.mean([query.vector for query in unlike], axis=0)
         rows = [row for query in (*liked, *unlike) for row in query.source_rows]
         return cls(vector.astype(np.float32), tuple(dict.fromkeys(rows)))
+
+
+Query: "TypeAlias" = Picture | QueryVector
+"""What is searched with: an artwork id, a picture or a vector."""

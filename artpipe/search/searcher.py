@@ -11,6 +11,7 @@ from functools import partial
 import polars as pl
 
 from artpipe.images.reading import Picture
+from artpipe.recognition.view import Crop
 from artpipe.search.filters import SearchFilter
 from artpipe.search.groups import Groups
 from artpipe.search.hit_builder import HitBuilder
@@ -18,10 +19,12 @@ from artpipe.search.hits import Explanation, Hits
 from artpipe.search.matching import Matcher
 from artpipe.search.queries import unit_vector
 from artpipe.search.ranking import Ranking
-from artpipe.search.request import QueryVector, SearchRequest
+from artpipe.search.request import Query, QueryVector, SearchRequest
 from artpipe.search.snapshot import Snapshot
 from artpipe.search.text import TextMatches, TextSearch
 from artpipe.vectors.nearest import Positions
+
+Resolve = Callable[[Sequence[Query], Crop | None], list[QueryVector]]
 
 
 class Searcher:
@@ -32,7 +35,7 @@ class Searcher:
         resolve: makes vectors of queries.
     """
 
-    def __init__(self, snapshot: Snapshot, resolve: Callable[[Sequence[Picture]], list[QueryVector]]) -> None:
+    def __init__(self, snapshot: Snapshot, resolve: Resolve) -> None:
         self._snapshot, self._resolve = snapshot, resolve
         self._rows = snapshot.rows.height
         groups = Groups(snapshot.rows)
@@ -47,12 +50,12 @@ class Searcher:
         self._ranking = Ranking(groups, lambda: snapshot.index)
         self._builder = HitBuilder(snapshot.works_at)
 
-    def nearest(self, liked: Sequence[Picture], unlike: Sequence[Picture], request: SearchRequest) -> Hits:
+    def nearest(self, liked: Sequence[Query], unlike: Sequence[Query], request: SearchRequest) -> Hits:
         """The works nearest to the mean of some queries, and away from that of others."""
         request = request.within(self._rows)
         served = self._snapshot.index  # read before the clock starts
         began = time.perf_counter()
-        resolved = self._resolve([*liked, *unlike])
+        resolved = self._resolve([*liked, *unlike], request.crop)
         query = resolved[0]
         if len(resolved) > 1:
             mixed = QueryVector.between(resolved[: len(liked)], resolved[len(liked) :])
@@ -71,7 +74,7 @@ class Searcher:
             return []
         request = request.within(self._rows)
         began = time.perf_counter()
-        vectors = self._resolve(queries)
+        vectors = self._resolve(queries, request.crop)
         allowed, matches = self._matcher.allowed(request.where, request.text)
         pages = self._ranking.nearest_to_each(vectors, request, allowed)
         frames = self._builder.frames(pages, request.offset)

@@ -16,13 +16,18 @@ from artpipe.web.app_state import AppState, State
 from artpipe.web.downloads import KINDS, Download, as_csv, as_parquet
 from artpipe.web.questions import PAGE_SIZE, Question, QuestionOfAddress
 from artpipe.web.results import heading
-from artpipe.web.uploads import FIELD
+from artpipe.web.uploads import FIELD, CropOfAddress, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from artpipe.search.suggestions import Suggestion
     from artpipe.web.tokens import EncodedPicture
+
+_CORNERS = (
+    "the part of the picture that the labels and the similar works are of: its corners, clockwise from the upper left "
+    "one of the painting, as fractions of the picture's width and height"
+)
 
 
 class UnknownParameterError(ArtpipeError):
@@ -103,6 +108,10 @@ class SamePainting(BaseModel):
 
     artwork_id: str | None = Field(description="the painting; null where the collection does not have it")
     certainty: float = Field(description="1 - false-positive rate at this match strength")
+    is_mirrored: bool = Field(default=False, description="whether the picture shows it the wrong way round")
+    labels: dict[str, str] = Field(
+        default_factory=dict, description="what the catalogue says of it: its style, period and type"
+    )
 
 
 class Suggested(BaseModel):
@@ -126,6 +135,7 @@ class SearchAnswer(BaseModel):
     )
     image: str | None = Field(default=None, description="the token of the picture, to request further pages with")
     predictions: dict[str, list[Guess]] | None = None
+    corners: list[list[float]] | None = Field(default=None, description=_CORNERS)
     is_sure: dict[str, bool] | None = Field(
         default=None,
         description="for each task, whether the probability of its first label reaches the configured minimum",
@@ -148,6 +158,7 @@ class Predicted(BaseModel):
 
     model_id: str
     predictions: dict[str, list[Guess]]
+    corners: list[list[float]] = Field(description=_CORNERS)
     is_sure: dict[str, bool] = Field(
         description="for each task, whether the probability of its first label reaches the configured minimum"
     )
@@ -204,12 +215,16 @@ def search(state: State, question: QuestionOfAddress, size: Size = PAGE_SIZE) ->
 
 @router.post("/search", openapi_extra=_PICTURE, responses=REFUSALS)
 async def search_by_picture(
-    state: State, request: Request, question: QuestionOfAddress, size: Size = PAGE_SIZE
+    state: State,
+    request: Request,
+    question: QuestionOfAddress,
+    size: Size = PAGE_SIZE,
+    crop: CropOfAddress = None,
 ) -> SearchAnswer:
-    """Works similar to the uploaded picture, which is not stored."""
+    """Works similar to the painting in the uploaded picture, which is not stored."""
     from starlette.concurrency import run_in_threadpool
 
-    picture, token = await state.encode_upload(request, "now")
+    picture, token = await state.encode_upload(request, "now", view_of(crop))
     return await run_in_threadpool(_answer, state, replace(question, image=token), picture, size)
 
 
@@ -243,14 +258,15 @@ def artwork(state: State, artwork_id: str) -> Hit:
 
 
 @router.post("/predict", openapi_extra=_PICTURE, responses=REFUSALS)
-async def predict(state: State, request: Request) -> Predicted:
-    """The labels that the model predicts for the uploaded picture, which is not stored."""
+async def predict(state: State, request: Request, crop: CropOfAddress = None) -> Predicted:
+    """The labels that the model predicts for the painting in the uploaded picture, which is not stored."""
     from starlette.concurrency import run_in_threadpool
 
-    picture, token = await state.encode_upload(request, "never")
+    picture, token = await state.encode_upload(request, "never", view_of(crop))
     return Predicted(
         model_id=state.live.now[1].model_id,
         predictions=_guesses(picture),
+        corners=picture.view.as_json(),
         is_sure=sure_tasks(picture.predictions, state.config.abstain_below),
         novelty=await run_in_threadpool(_novelty, state, picture),
         image=token,
@@ -300,9 +316,10 @@ def _answer(state: State, question: Question, picture: "EncodedPicture | None", 
         facets={name: dict(labels) for name, labels in found.facets.items()},
         image=question.image,
         predictions=_guesses(picture) if picture else None,
+        corners=picture.view.as_json() if picture else None,
         is_sure=sure_tasks(picture.predictions, state.config.abstain_below) if picture else None,
         novelty=_novelty(state, picture) if picture else None,
-        same_painting=SamePainting(**asdict(picture.verdict)) if picture and picture.verdict else None,
+        same_painting=_same_painting(state, picture) if picture else None,
         word_match=found.word_match,
         note=found.note,
         did_you_mean=_suggested(state.catalogue.meant_by(question.words, found)),
@@ -311,6 +328,15 @@ def _answer(state: State, question: Question, picture: "EncodedPicture | None", 
 
 def _suggested(suggestions: "Iterable[Suggestion]") -> list[Suggested]:
     return [Suggested(text=one.text, kind=one.kind, works=one.works) for one in suggestions]
+
+
+def _same_painting(state: AppState, picture: "EncodedPicture") -> SamePainting | None:
+    verdict = picture.verdict
+    if verdict is None:
+        return None
+    work, catalogue = verdict.artwork_id, state.catalogue
+    labels = catalogue.collection.catalogued_labels(work) if work is not None and work in catalogue else {}
+    return SamePainting(**asdict(verdict), is_mirrored=picture.view.is_mirrored, labels=labels)
 
 
 def _novelty(state: AppState, picture: "EncodedPicture") -> NoveltyAnswer:

@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from artpipe import __version__
 from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import DataLake
-from artpipe.search.predictions import stored_short_side_px
+from artpipe.recognition.view import PHOTOGRAPH_SHORT_SIDE_PX
 from artpipe.web import api, correction_pages, crawlers, files, map_pages, pages
 from artpipe.web.app_state import HERE, AppState, state_of
 from artpipe.web.config import WebConfig
@@ -34,7 +34,7 @@ from artpipe.web.originals import Originals
 
 if TYPE_CHECKING:
     from artpipe.crawler.client import GalleryClient
-    from artpipe.search.queries import PictureEncoder
+    from artpipe.embedding.predictions import PictureEncoder
 
 _STATUS_DELAY_S = 10.0
 """`artpipe status` starts after the model has loaded: both take a processor for seconds."""
@@ -63,7 +63,7 @@ def create_app(
         LakeMissingError, NothingEmbeddedError: there is nothing to serve yet.
     """
     config = config or WebConfig()
-    decoding = DecodingWorkers(stored_short_side_px(lake), config.decode_seconds)
+    decoding = DecodingWorkers(PHOTOGRAPH_SHORT_SIDE_PX, config.decode_seconds)
     originals = Originals(gallery, lake, config.originals_bytes) if gallery else None
     state = AppState(lake, LiveCollection(lake, device, encoder), decoding, config, Metrics(), status, originals)
 

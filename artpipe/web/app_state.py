@@ -2,9 +2,11 @@
 
 import asyncio
 import threading
+import zlib
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from artpipe import __version__
 from artpipe.images.reading import read_picture as open_picture
 from artpipe.lake.paths import DataLake
+from artpipe.recognition.view import View
 from artpipe.schema import year_text
 from artpipe.web.comparisons import ComparisonFailedError, Comparisons
 from artpipe.web.config import WebConfig
@@ -25,7 +28,7 @@ from artpipe.web.map_data import MapData, read_map, sheets_of
 from artpipe.web.map_sheets import Sheets
 from artpipe.web.shared_jobs import SharedJobs
 from artpipe.web.thumbnails import Thumbnails
-from artpipe.web.tokens import EncodedPicture, encoded_picture, read_token, token_of, with_verdict
+from artpipe.web.tokens import EncodedPicture, Verdict, encoded_picture, read_token, token_of
 from artpipe.web.uploads import BytesInFlight, read_picture
 
 if TYPE_CHECKING:
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 
+COMPARISON_PATIENCE_S = 0.4
+"""How long a script that uploads waits for the comparison before its results are shown without."""
 Compare = Literal["now", "later", "never"]
 """When a picture is compared with the collection: before the response, after it, or not at all."""
 
@@ -55,7 +60,7 @@ class AppState:
     metrics: "Metrics"
     status: "LakeStatus | None" = None
     originals: "Originals | None" = None
-    comparisons: Comparisons = field(default_factory=Comparisons)
+    comparisons: "Comparisons[tuple[EncodedPicture, str]]" = field(default_factory=Comparisons)
     _map: "tuple[object, MapData, Sheets] | None" = None
     _map_lock: threading.Lock = field(default_factory=threading.Lock)
     _pending_uploads: int = 0
@@ -82,12 +87,15 @@ class AppState:
         """The pages' templates."""
         return page_templates()
 
-    async def encode_upload(self, request: Request, compare: Compare) -> tuple[EncodedPicture, str]:
+    async def encode_upload(
+        self, request: Request, compare: Compare, crop: View | None = None
+    ) -> tuple[EncodedPicture, str]:
         """Decode and encode the picture of a request; the result and its token.
 
         Args:
             request: has the picture.
             compare: with "later", the token can be passed to `await_verdict`.
+            crop: the part of the picture that shows the painting, where the visitor chose it.
 
         Raises:
             UploadRefusedError: the picture cannot be used, or too many are waiting.
@@ -95,7 +103,7 @@ class AppState:
         try:
             self._refuse_if_busy()
             data = await read_picture(request, self.config, self._in_flight)
-            picture, token = await self._encode_picture(data, compare)
+            picture, token = await self._encode_picture(data, compare, crop)
         except UploadRefusedError as error:
             self.metrics.uploads.labels("busy" if error.status == 503 else "refused").inc()
             raise
@@ -103,19 +111,27 @@ class AppState:
             self.metrics.uploads.labels("cancelled").inc()
             raise
         self.metrics.uploads.labels("encoded").inc()
-        return await self.await_verdict(picture, token) if compare == "now" else (picture, token)
+        if compare == "now":
+            return await self.await_verdict(picture, token)
+        if self.comparisons.waiting > 1:
+            return picture, token
+        # Nobody else waits, so it is a moment, and then the results are of the recognised painting at once.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(COMPARISON_PATIENCE_S):
+                return await self.await_verdict(picture, token)
+        return picture, token
 
     def _refuse_if_busy(self) -> None:
         if self._pending_uploads + self.comparisons.waiting >= self.config.max_pending_uploads:
             raise UploadRefusedError("too many pictures are being processed; try again in a few seconds.", 503)
 
-    async def _encode_picture(self, data: bytes, compare: Compare) -> tuple[EncodedPicture, str]:
+    async def _encode_picture(self, data: bytes, compare: Compare, crop: View | None) -> tuple[EncodedPicture, str]:
         """Decode and encode a picture; only one that has arrived takes one of the places."""
         self._refuse_if_busy()
         self._pending_uploads += 1
         try:
             jpeg = await run_in_threadpool(self.decoding.decode, data)
-            return await run_in_threadpool(self._encode, jpeg, compare)
+            return await run_in_threadpool(self._encode, jpeg, compare, crop)
         finally:
             self._pending_uploads -= 1
 
@@ -135,10 +151,9 @@ class AppState:
         if not picture.is_verdict_pending:
             return picture, token
         try:
-            verdict = await self.comparisons.verdict(token)
+            return await self.comparisons.verdict(token)
         except ComparisonFailedError:
             return picture, token
-        return replace(picture, verdict=verdict, is_verdict_pending=False), with_verdict(token, verdict)
 
     def resolve(self, question: "Question") -> "tuple[Question, EncodedPicture | None]":
         """A question and its picture, with the verdict where the comparison is done by now.
@@ -150,21 +165,31 @@ class AppState:
         if question.image is None or picture is None or not picture.is_verdict_pending:
             return question, picture
         try:
-            verdict = self.comparisons.result(question.image)
+            picture, token = self.comparisons.result(question.image)
         except ComparisonFailedError:
             return question, picture
-        picture = replace(picture, verdict=verdict, is_verdict_pending=False)
-        return replace(question, image=with_verdict(question.image, verdict)), picture
+        return replace(question, image=token), picture
 
-    def _encode(self, jpeg: bytes, compare: Compare) -> tuple[EncodedPicture, str]:
+    def _encode(self, jpeg: bytes, compare: Compare, crop: View | None) -> tuple[EncodedPicture, str]:
         """The encoded picture and its token; starts the comparison."""
         catalogue, encoder = self.live.now
-        labels, decoded = encoder.labels, open_picture(jpeg)
+        labels, photograph = encoder.labels, open_picture(jpeg)
         is_pending = compare != "never" and catalogue.can_compare
-        picture = replace(encoded_picture(encoder.encode([decoded]), labels), is_verdict_pending=is_pending)
+        checksum = zlib.crc32(jpeg)
+        first = replace(encoded_picture(catalogue.look(photograph, crop), labels), checksum=checksum)
+        picture = replace(first, is_verdict_pending=is_pending)
         token = token_of(picture, encoder.model_id, labels)
+
+        def compared() -> tuple[EncodedPicture, str]:
+            match = catalogue.same_painting(photograph if crop is None else crop.of(photograph, min(photograph.size)))
+            seen = first
+            if match and crop is None:
+                seen = encoded_picture(catalogue.look(photograph, None, match), labels)
+            seen = replace(seen, verdict=None if match is None else Verdict.of(match), checksum=checksum)
+            return seen, token_of(seen, encoder.model_id, labels)
+
         if is_pending:
-            self.comparisons.begin(token, catalogue, partial(catalogue.same_painting, decoded))
+            self.comparisons.begin(token, catalogue, compared)
         return picture, token
 
     def map(self) -> tuple[MapData, Sheets]:

@@ -15,16 +15,19 @@ from artpipe.catalog.names import initial_of, labels_known_as, normalized_name, 
 from artpipe.search.collection import Collection, UnknownArtworkError
 from artpipe.search.filters import LABELS, SearchFilter
 from artpipe.search.hit_builder import HIT_METADATA
+from artpipe.search.request import QueryVector
 from artpipe.search.word_query import WordMatch
 from artpipe.web.questions import PAGE_SIZE, Question, UnusableQuestionError
-from artpipe.web.tokens import Verdict
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from artpipe.recognition.same_painting import Match
+    from artpipe.recognition.view import View
     from artpipe.search.hits import Hits
     from artpipe.search.matching import Facets, YearCounts
     from artpipe.search.novelty import Novelty
+    from artpipe.search.photographs import Look
     from artpipe.search.suggestions import Suggestion
     from artpipe.vectors.nearest import Positions
     from artpipe.web.tokens import EncodedPicture
@@ -209,12 +212,13 @@ class Catalogue:
         """How far a work is from every other one."""
         return self.collection.novelty(artwork_id)
 
-    def same_painting(self, picture: "Image") -> Verdict | None:
+    def same_painting(self, picture: "Image") -> "Match | None":
         """Whether a picture shows a painting of the collection; None where that cannot be decided here."""
-        if not self.can_compare:
-            return None
-        match = self.collection.same_painting(picture)
-        return Verdict(match.artwork_id, 1 - match.false_positive_rate) if match.is_same else Verdict(None)
+        return self.collection.recognise(picture) if self.can_compare else None
+
+    def look(self, photograph: "Image", crop: "View | None", match: "Match | None" = None) -> "Look":
+        """What the model makes of the painting in a photograph; of the part `crop`, where a visitor chose it."""
+        return self.collection.look(photograph, None if crop is None else crop.corners.tolist(), match)
 
     def suggest(self, typed: str) -> "list[Suggestion]":
         """Artists, titles, styles and types that a visitor who typed this may mean."""
@@ -240,7 +244,7 @@ class Catalogue:
         if question.is_by_picture:
             # `like` would also take the path of a file, which no visitor may name: `get` takes ids alone.
             liked, unlike = ([self.get(one)["artwork_id"] for one in ids] for ids in (question.like, question.unlike))
-            queries = liked if picture is None else [picture.vector, *liked]
+            queries = liked if picture is None else [self._query(picture), *liked]
             first = min(first, MAX_RANKED - 1)
             k = min(size or MAX_RANKED, MAX_RANKED - first)
             return self.collection.like(queries, k, where, unlike=unlike, text=words, offset=first)
@@ -249,6 +253,11 @@ class Catalogue:
         if words is None:
             return self.collection.browse(size, where, offset=first)
         return self.collection.find(words, size or len(self), where, offset=first, loosen=False)
+
+    def _query(self, picture: "EncodedPicture") -> QueryVector:
+        """An uploaded picture; the work that was recognised in it comes first."""
+        recognised = picture.verdict.artwork_id if picture.verdict else None
+        return QueryVector(picture.vector, (), self.snapshot.position_of(recognised))
 
     def _rows(self, hits: "Hits") -> pl.DataFrame:
         """The hits with the columns that pages need."""

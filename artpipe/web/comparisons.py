@@ -11,13 +11,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from os import cpu_count
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from artpipe.web.tokens import Verdict
+from typing import Generic, TypeVar
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+"""What a comparison gives."""
 MAX_REMEMBERED = 2000
 
 
@@ -25,7 +24,7 @@ class ComparisonFailedError(Exception):
     """There is no verdict: the comparison failed, was never begun here, is forgotten, or not done yet."""
 
 
-class Comparisons:
+class Comparisons(Generic[T]):
     """Compares pictures in the background, and remembers the verdicts for a while; never the pictures.
 
     Half of the processors compare, so that the others answer requests.
@@ -39,7 +38,7 @@ class Comparisons:
         self._max_remembered = max_remembered
         self._lock = threading.Lock()
         # Weak references, so that a collection that is no longer served does not stay in memory.
-        self._comparisons: OrderedDict[str, tuple[weakref.ref[object], Future[Verdict | None]]] = OrderedDict()
+        self._comparisons: OrderedDict[str, tuple[weakref.ref[object], Future[T]]] = OrderedDict()
 
     @property
     def waiting(self) -> int:
@@ -47,7 +46,7 @@ class Comparisons:
         with self._lock:
             return sum(not one.done() for _, one in self._comparisons.values())
 
-    def begin(self, token: str, collection: object, compare: "Callable[[], Verdict | None]") -> None:
+    def begin(self, token: str, collection: object, compare: Callable[[], T]) -> None:
         """Queue the comparison of a picture, once for each version of the collection however often it is uploaded.
 
         Args:
@@ -68,8 +67,8 @@ class Comparisons:
         future = self._future(token)
         return future is not None and not _has_failed(future)
 
-    def result(self, token: str) -> "Verdict | None":
-        """The verdict on a picture; None where it cannot be decided here.
+    def result(self, token: str) -> T:
+        """What the comparison of a picture gave.
 
         Raises:
             ComparisonFailedError: there is none, or not yet.
@@ -79,8 +78,8 @@ class Comparisons:
             raise ComparisonFailedError
         return future.result()
 
-    async def verdict(self, token: str) -> "Verdict | None":
-        """Wait for the verdict on a picture.
+    async def verdict(self, token: str) -> T:
+        """Wait for what the comparison of a picture gives.
 
         Raises:
             ComparisonFailedError: there will be none.
@@ -95,13 +94,13 @@ class Comparisons:
         """Stop; queued comparisons are dropped."""
         self._workers.shutdown(wait=False, cancel_futures=True)
 
-    def _future(self, token: str) -> "Future[Verdict | None] | None":
+    def _future(self, token: str) -> Future[T] | None:
         with self._lock:
             queued = self._comparisons.get(token)
         return queued[1] if queued else None
 
 
-def _logged(compare: "Callable[[], Verdict | None]") -> "Verdict | None":
+def _logged(compare: Callable[[], T]) -> T:
     try:
         return compare()
     except Exception as error:
@@ -110,5 +109,5 @@ def _logged(compare: "Callable[[], Verdict | None]") -> "Verdict | None":
         raise ComparisonFailedError from error
 
 
-def _has_failed(future: "Future[Verdict | None]") -> bool:
+def _has_failed(future: Future[T]) -> bool:
     return future.done() and (future.cancelled() or future.exception() is not None)

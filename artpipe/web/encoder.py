@@ -11,8 +11,7 @@ from artpipe.errors import ArtpipeError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from artpipe.embedding.predictions import Predictions
-    from artpipe.search.queries import PictureEncoder
+    from artpipe.embedding.predictions import PictureEncoder, Predictions
 
 logger = logging.getLogger(__name__)
 

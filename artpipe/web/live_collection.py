@@ -15,7 +15,7 @@ from artpipe.web.catalogue import Catalogue
 from artpipe.web.encoder import BatchingEncoder
 
 if TYPE_CHECKING:
-    from artpipe.search.queries import PictureEncoder
+    from artpipe.embedding.predictions import PictureEncoder
 
 logger = logging.getLogger(__name__)
 

@@ -12,6 +12,7 @@ from artpipe.web.headers import wants_json
 from artpipe.web.page_context import artist_context, artists_context, collection_context, work_context
 from artpipe.web.questions import MAX_PAGE, PAGE_SIZE, Question, QuestionOfAddress
 from artpipe.web.results import results_context, verdict_context
+from artpipe.web.uploads import CropOfAddress, view_of
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 WORKS_ON_HOME_PAGE = 12
@@ -47,20 +48,24 @@ async def verdict(state: State, question: QuestionOfAddress) -> JSONResponse:
     picture = await run_in_threadpool(state.picture_of, question)
     if picture is None or question.image is None:
         raise HTTPException(422, "`image`, the token of the picture, is missing.")
+    first = picture
     picture, token = await state.await_verdict(picture, question.image)
     context = await run_in_threadpool(verdict_context, state.catalogue, picture)
     html = state.render("verdict.html", question=replace(question, image=token), **context)
-    return JSONResponse({"token": token, "html": html.strip()}, headers={"Cache-Control": "no-store"})
+    # The results shown so far are of another part of the photograph than the recognised painting.
+    is_other_view = picture.view != first.view
+    answer = {"token": token, "html": html.strip(), "is_other_view": is_other_view}
+    return JSONResponse(answer, headers={"Cache-Control": "no-store"})
 
 
 @router.post("/search")
-async def upload(state: State, request: Request) -> Response:
+async def upload(state: State, request: Request, crop: CropOfAddress = None) -> Response:
     """Encode an uploaded picture, and redirect to its results; a script receives their address as JSON instead.
 
-    A script requests the verdict separately and does not wait for it here.
+    A script waits here for a moment only, and requests a later verdict separately.
     """
     is_script = wants_json(request.scope)
-    _, token = await state.encode_upload(request, "later" if is_script else "now")
+    _, token = await state.encode_upload(request, "later" if is_script else "now", view_of(crop))
     address = state.links.search(Question(image=token))
     if is_script:
         return JSONResponse({"address": address, "token": token})

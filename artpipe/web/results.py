@@ -85,6 +85,7 @@ def verdict_context(
     return {
         "verdict": verdict,
         "match": _painting(catalogue, match) if match is not None and match in catalogue else None,
+        "is_mirrored": picture is not None and picture.view.is_mirrored,
         "is_verdict_pending": is_verdict_pending,
         "is_comparing": is_verdict_pending and is_comparing,
         "is_out_of_distribution": is_out_of_distribution,

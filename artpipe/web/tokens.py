@@ -1,12 +1,15 @@
 """An uploaded picture as a piece of an address.
 
 Uploads are never stored, and yet their results have an address that can be shared and outlives a restart: the token
-holds the embedding as int8, the most probable labels and the verdict, and nothing that shows the picture. Embeddings of
-two models cannot be compared, so a token names the model that made it.
+holds the embedding as int8, the most probable labels, which part of the photograph they are of and the verdict, and
+nothing that shows the picture. Embeddings of two models cannot be compared, so a token names the model that made it.
 
 Layout, before base64url: format (uint8), model id (8 bytes), embedding length (uint16), state of the comparison
 (uint8), length of the match (uint8), embedding (int8), for each task `LABELS_PER_TASK` pairs of class index and
-probability (uint8 each), id of the match (UTF-8), certainty (uint8), CRC-32 (uint32).
+probability (uint8 each), id of the match (UTF-8), certainty (uint8), view (whether it is mirrored, uint8, and the x and
+y of four corners, int16, in ten thousandths), CRC-32 of the picture (uint32), so that two pictures of one embedding,
+such as a picture and its mirror image, are compared each, CRC-32 (uint32). Format 2, of earlier releases, lacks the
+view and the picture's CRC-32.
 """
 
 import base64
@@ -20,21 +23,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from artpipe.errors import ArtpipeError
+from artpipe.recognition.view import WHOLE, View
 from artpipe.schema import TASKS
 from artpipe.search.predictions import best_labels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from artpipe.embedding.predictions import Predictions
+    from artpipe.recognition.same_painting import Match
+    from artpipe.search.photographs import Look
 
 LABELS_PER_TASK = 3
-_FORMAT = 2
+_FORMAT, _FORMAT_WITHOUT_VIEW = 3, 2
 _HEADER = struct.Struct("<B8sHBB")
+_VIEW = struct.Struct("<B8hI")
 _NOT_COMPARED, _COMPARED, _PENDING = range(3)
 _NO_LABEL = 255
 _DAMAGED = "the address of these results is incomplete; copy the whole address again."
 _MAX_MATCH_BYTES = 255
+_TEN_THOUSANDTHS = 10_000
 
 
 class UnusableTokenError(ArtpipeError):
@@ -53,6 +60,11 @@ class Verdict:
     artwork_id: str | None
     certainty: float = 0.0
 
+    @classmethod
+    def of(cls, match: "Match") -> "Verdict":
+        """What a comparison says."""
+        return cls(match.artwork_id, 1 - match.false_positive_rate) if match else cls(None)
+
     @property
     def one_in(self) -> int:
         """N where the false-positive rate at this match strength is at most 1 in N."""
@@ -68,17 +80,21 @@ class EncodedPicture:
         predictions: for each task (label, probability), most probable first.
         verdict: whether it shows a painting of the collection; None where that is unknown.
         is_verdict_pending: whether the verdict comes later.
+        view: the part of the photograph that the embedding is of.
+        checksum: CRC-32 of the picture's bytes.
     """
 
     vector: "NDArray[np.float32]"
     predictions: dict[str, list[tuple[str, float]]]
     verdict: Verdict | None = None
     is_verdict_pending: bool = False
+    view: View = WHOLE
+    checksum: int = 0
 
 
-def encoded_picture(predictions: "Predictions", labels: Mapping[str, list[str]]) -> EncodedPicture:
-    """The first picture of a batch, with its most probable labels."""
-    return EncodedPicture(predictions.vectors[0], best_labels(predictions, 0, labels))
+def encoded_picture(look: "Look", labels: Mapping[str, list[str]]) -> EncodedPicture:
+    """What was seen in a photograph, with its most probable labels."""
+    return EncodedPicture(look.vector, best_labels(look.predictions, 0, labels), view=look.view)
 
 
 def token_of(picture: EncodedPicture, model_id: str, labels: Mapping[str, list[str]]) -> str:
@@ -90,17 +106,8 @@ def token_of(picture: EncodedPicture, model_id: str, labels: Mapping[str, list[s
         for label, probability in pairs:
             predictions += bytes([labels[task].index(label), round(probability * 255)])
         predictions += bytes([_NO_LABEL, 0]) * (LABELS_PER_TASK - len(pairs))
-    fields = _Fields(_model_mark(model_id), vector.tobytes(), bytes(predictions))
+    fields = _Fields(_model_mark(model_id), vector.tobytes(), bytes(predictions), view=_packed(picture))
     return fields.with_verdict(picture.verdict, is_pending=picture.is_verdict_pending).pack()
-
-
-def with_verdict(token: str, verdict: Verdict | None) -> str:
-    """The token of the same picture after its comparison; None where that gave no answer.
-
-    Raises:
-        UnusableTokenError: it is damaged.
-    """
-    return _unpack(token).with_verdict(verdict).pack()
 
 
 def read_token(token: str, model_id: str, labels: Mapping[str, list[str]]) -> EncodedPicture:
@@ -130,7 +137,8 @@ def read_token(token: str, model_id: str, labels: Mapping[str, list[str]]) -> En
         if known := [(names[label], probability / 255) for label, probability in pairs if label < len(names)]:
             predictions[task] = known
     verdict = Verdict(match, fields.certainty / 255) if fields.comparison == _COMPARED else None
-    return EncodedPicture(vector / np.float32(norm), predictions, verdict, fields.comparison == _PENDING)
+    is_pending, (view, checksum) = fields.comparison == _PENDING, _unpacked(fields.view)
+    return EncodedPicture(vector / np.float32(norm), predictions, verdict, is_pending, view, checksum)
 
 
 @dataclass(frozen=True)
@@ -141,6 +149,7 @@ class _Fields:
     comparison: int = _NOT_COMPARED
     match: bytes = b""
     certainty: int = 0
+    view: bytes = b""
 
     def with_verdict(self, verdict: Verdict | None, *, is_pending: bool = False) -> "_Fields":
         comparison = _PENDING if is_pending else _NOT_COMPARED if verdict is None else _COMPARED
@@ -150,8 +159,14 @@ class _Fields:
         return replace(self, comparison=comparison, match=match, certainty=certainty)
 
     def pack(self) -> str:
-        header = _HEADER.pack(_FORMAT, self.model, len(self.vector), self.comparison, len(self.match))
-        body = header + self.vector + self.predictions + self.match + bytes([self.certainty])
+        header = _HEADER.pack(
+            _FORMAT if self.view else _FORMAT_WITHOUT_VIEW,
+            self.model,
+            len(self.vector),
+            self.comparison,
+            len(self.match),
+        )
+        body = header + self.vector + self.predictions + self.match + bytes([self.certainty]) + self.view
         return base64.urlsafe_b64encode(body + struct.pack("<I", zlib.crc32(body))).rstrip(b"=").decode()
 
 
@@ -164,10 +179,27 @@ def _unpack(token: str) -> _Fields:
         raise UnusableTokenError(_DAMAGED) from error
     predictions_at = _HEADER.size + vector_length
     match_at = predictions_at + len(TASKS) * LABELS_PER_TASK * 2
-    if zlib.crc32(body) != checksum or version != _FORMAT or len(body) != match_at + match_length + 1:
+    view_at = match_at + match_length + 1
+    length_of_view = {_FORMAT: _VIEW.size, _FORMAT_WITHOUT_VIEW: 0}.get(version)
+    if zlib.crc32(body) != checksum or length_of_view is None or len(body) != view_at + length_of_view:
         raise UnusableTokenError(_DAMAGED)
     vector, predictions = body[_HEADER.size : predictions_at], body[predictions_at:match_at]
-    return _Fields(model, vector, predictions, comparison, body[match_at:-1], body[-1])
+    match, certainty = body[match_at : view_at - 1], body[view_at - 1]
+    return _Fields(model, vector, predictions, comparison, match, certainty, body[view_at:])
+
+
+def _packed(picture: EncodedPicture) -> bytes:
+    view = picture.view
+    corners = np.clip(np.rint(view.corners * _TEN_THOUSANDTHS), -(2**15), 2**15 - 1).astype(int)
+    return _VIEW.pack(view.is_mirrored, *corners.reshape(-1).tolist(), picture.checksum)
+
+
+def _unpacked(packed: bytes) -> tuple[View, int]:
+    if not packed:
+        return WHOLE, 0
+    is_mirrored, *numbers, checksum = _VIEW.unpack(packed)
+    corners = np.array(numbers, np.float32).reshape(4, 2) / np.float32(_TEN_THOUSANDTHS)
+    return View(corners.astype(np.float32), bool(is_mirrored)), checksum
 
 
 def _model_mark(model_id: str) -> bytes:

@@ -3,20 +3,47 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Query, Request
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
+from artpipe.recognition.view import UnusableCropError, View
 from artpipe.web.config import WebConfig
 from artpipe.web.decoding import UploadRefusedError
 
 FIELD = "picture"
+CropOfAddress = Annotated[
+    str | None,
+    Query(
+        max_length=200,
+        description="the part of the picture that shows the painting, which is looked for by default: x, y, width and "
+        "height as fractions of the picture's sides, with commas between, or the x and y of four corners",
+    ),
+]
 _FORM_BYTES = 16 * 1024
 """Room for the form around the picture."""
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _OTHER_FILES = {b"%PDF": "a PDF", b"PK\x03\x04": "an archive or an office document", b"\x1a\x45\xdf\xa3": "a film"}
 _USE_INSTEAD = "send a JPEG, PNG or WebP."
+
+
+def view_of(crop: str | None) -> View | None:
+    """The part of a picture that a request names; None where it names none.
+
+    Raises:
+        UnusableCropError: it is no part of a picture.
+    """
+    if not crop:
+        return None
+    try:
+        numbers = [float(number) for number in crop.split(",")]
+    except ValueError as error:
+        raise UnusableCropError(
+            f"the crop {crop!r} cannot be read; give x, y, width and height as fractions, with commas between."
+        ) from error
+    return View.of_crop(numbers)
 
 
 @dataclass

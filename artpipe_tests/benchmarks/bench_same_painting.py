@@ -24,8 +24,9 @@ from artpipe.images.reading import read_picture
 from artpipe.recognition.candidates import CANDIDATES, FIRST, QUERY_POINTS, SearchResult, search_candidates
 from artpipe.recognition.feature_index import open_feature_index
 from artpipe.recognition.geometry import MIN_INLIERS, Alignment, never
-from artpipe.recognition.local_features import QUERY_SHORT_SIDE_PX, SENT_SHORT_SIDE_PX, describe, grey_picture
+from artpipe.recognition.local_features import QUERY_SHORT_SIDE_PX, describe, grey_picture
 from artpipe.recognition.rephotograph import KINDS, rephotograph
+from artpipe.recognition.view import PHOTOGRAPH_SHORT_SIDE_PX
 from artpipe.search import Collection
 from artpipe.search.predictions import stored_short_side_px
 from artpipe.search.queries import unit_vector
@@ -91,7 +92,7 @@ class Bench:
     def search(self, name: str, data: bytes, vector: Vector) -> Outcome:
         similarities = np.where(self.is_indexed, self.vectors @ vector, -1)
         nearest = int(np.argmax(similarities))
-        sent = read_picture(data, SENT_SHORT_SIDE_PX)
+        sent = read_picture(data, PHOTOGRAPH_SHORT_SIDE_PX)
         index = self.index
         began = time.process_time()
         grey = grey_picture(sent, QUERY_SHORT_SIDE_PX)

@@ -8,12 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from artpipe.embedding.predictions import PictureEncoder
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.paths import DataLake, LakeMissingError
 from artpipe.lake.versions import NoSuchVersionError
 from artpipe.search import Collection
 from artpipe.search.index import update_index
-from artpipe.search.queries import ModelMismatchError, PictureEncoder
+from artpipe.search.queries import ModelMismatchError
 
 PictureOf = Callable[[tuple[int, int, int]], bytes]
 RED = (200, 30, 30)

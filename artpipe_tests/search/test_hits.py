@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from artpipe.embedding.predictions import PictureEncoder
 from artpipe.search import Collection
 from artpipe.search.hits import Explanation, Hits, UnknownFormatError
-from artpipe.search.queries import PictureEncoder
 
 FRAME = pl.DataFrame(
     {

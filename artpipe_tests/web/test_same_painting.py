@@ -5,7 +5,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
@@ -14,7 +13,9 @@ from artpipe.web.app import create_app
 from artpipe.web.catalogue import Catalogue
 from artpipe.web.comparisons import ComparisonFailedError, Comparisons
 from artpipe.web.config import WebConfig
-from artpipe.web.tokens import EncodedPicture, UnusableTokenError, Verdict, read_token, token_of, with_verdict
+from artpipe.web.tokens import Verdict
+from artpipe_tests.fixtures.paintings import jpeg_of, painting
+from artpipe_tests.fixtures.photographs import photograph
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,8 @@ def test_a_matched_painting_is_named_on_the_page_and_in_the_api(comparing: TestC
 
 def test_a_painting_outside_the_collection_is_reported_as_not_found(comparing: TestClient, blots):
     sent = comparing.post("/api/search", files={"picture": ("p", blots(99))}).json()
-    assert sent["same_painting"] == {"artwork_id": None, "certainty": 0.0}
+    verdict = sent["same_painting"]
+    assert (verdict["artwork_id"], verdict["certainty"], verdict["labels"]) == (None, 0.0, {})
     page = comparing.get("/search", params={"image": sent["image"]}).text
     assert "was not found in the collection" in page
 
@@ -197,14 +199,51 @@ def test_waiting_for_a_verdict_takes_no_second_upload_slot(
         assert waits.result(60).json()["same_painting"]["artwork_id"] is not None
 
 
-def test_a_verdict_that_comes_after_the_model_was_changed_keeps_the_picture_s_own_model():
-    model = {"style": ["Baroque"]}
-    picture = EncodedPicture(np.float32([0.6, 0.8]), {"style": [("Baroque", 1.0)]}, is_verdict_pending=True)
-    decided = with_verdict(token_of(picture, "old", model), Verdict("a/b/c", 0.9))
-    seen = read_token(decided, "old", model)
-    assert seen.verdict is not None
-    assert (seen.verdict.artwork_id, seen.is_verdict_pending) == ("a/b/c", False)
-    np.testing.assert_allclose(seen.vector, picture.vector, atol=0.01)
-    assert seen.predictions == picture.predictions
-    with pytest.raises(UnusableTokenError, match="retrained"):
-        read_token(decided, "new", model)
+def framed(seed: int, treatment: str = "framed, wall 20 % wider") -> bytes:
+    return jpeg_of(photograph(painting(seed), treatment, seed))
+
+
+def test_a_recognised_work_is_the_first_hit_with_its_labels_and_its_place(comparing: TestClient):
+    sent = comparing.post("/api/search", files={"picture": ("p", framed(4))}).json()
+    verdict, first = sent["same_painting"], sent["hits"][0]
+    assert verdict["artwork_id"] == first["artwork_id"]
+    assert verdict["labels"] == {task: first[task] for task in ("style", "period", "type")}
+    (left, top), _, (right, bottom), _ = sent["corners"]
+    assert 0.05 < left < 0.3 < 0.7 < right < 0.95
+    assert 0.05 < top < 0.3 < 0.7 < bottom < 0.95
+    page = comparing.get("/search", params={"image": sent["image"]}).text
+    assert "In the catalogue: " + ", ".join(first[task] for task in ("style", "period", "type")) in page
+    assert "Only the painting in your picture was compared" in page
+    assert "mirrored" not in page
+
+
+def test_a_mirrored_picture_is_said_to_be_mirrored(comparing: TestClient):
+    sent = comparing.post("/api/search", files={"picture": ("p", framed(4, "mirrored"))}).json()
+    assert sent["same_painting"]["is_mirrored"]
+    assert "Your picture shows it mirrored" in comparing.get("/search", params={"image": sent["image"]}).text
+
+
+@pytest.mark.parametrize("path", ["/api/predict", "/api/search"])
+def test_a_visitor_s_crop_is_taken_as_it_is(comparing: TestClient, path: str):
+    picture = {"picture": ("p", framed(99))}
+    answers = [
+        comparing.post(path, params={"crop": crop}, files=picture).json()["corners"]
+        for crop in ("0.25,0.5,0.5,0.25", "0.25,0.5,0.75,0.5,0.75,0.75,0.25,0.75")
+    ]
+    assert answers == [[[0.25, 0.5], [0.75, 0.5], [0.75, 0.75], [0.25, 0.75]]] * 2
+
+
+@pytest.mark.parametrize("crop", ["left", "0,0,2,2", "0.1,0.1"])
+def test_a_crop_that_is_none_is_refused_in_words(comparing: TestClient, crop: str):
+    answer = comparing.post("/api/predict", params={"crop": crop}, files={"picture": ("p", framed(1))})
+    assert answer.status_code == 422
+    assert "crop" in answer.json()["detail"]
+
+
+def test_a_verdict_that_comes_later_says_whether_the_results_were_of_something_else(
+    comparing: TestClient, paused_comparisons: threading.Event
+):
+    other, same = (sent_by_a_script(comparing, jpeg) for jpeg in (framed(3, "mirrored"), jpeg_of(painting(98))))
+    paused_comparisons.set()
+    verdicts = [comparing.get("/search/verdict", params={"image": token}).json() for token in (other, same)]
+    assert [verdict["is_other_view"] for verdict in verdicts] == [True, False]

@@ -1,3 +1,6 @@
+import base64
+import struct
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -5,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from artpipe.recognition.view import WHOLE, View
 from artpipe.web.tokens import EncodedPicture, UnusableTokenError, Verdict, read_token, token_of
 
 LABELS = {"style": ["Baroque", "Rococo"], "period": ["1450-1550"], "type": ["portrait", "genre", "study", "other"]}
@@ -30,6 +34,19 @@ def test_a_token_gives_back_embedding_predictions_and_verdict(dimension: int):
     assert back.verdict is not None
     assert back.verdict.artwork_id == "d/dürer/hare"
     assert 0.99 < back.verdict.certainty <= 0.9967
+
+
+def test_a_token_tells_which_part_of_the_photograph_it_is_of():
+    view = View(np.float32([[0.1, 0.2], [1.05, 0.25], [0.9, 0.8], [-0.02, 0.7]]), is_mirrored=True)
+    assert read_token(token_of(replace(picture(), view=view), "model", LABELS), "model", LABELS).view == view
+
+
+def test_a_token_of_an_earlier_release_is_of_the_whole_photograph():
+    data = base64.urlsafe_b64decode(token_of(picture(3), "model", LABELS) + "==")
+    body = bytes([2]) + data[1:-25]  # format 2 lacks 21 bytes before the checksum
+    token = base64.urlsafe_b64encode(body + struct.pack("<I", zlib.crc32(body))).rstrip(b"=").decode()
+    back = read_token(token, "model", LABELS)
+    assert (back.view, back.verdict.artwork_id) == (WHOLE, "d/dürer/hare")
 
 
 def test_a_token_may_have_a_pending_verdict():

@@ -98,6 +98,7 @@ async function showVerdict(area) {
     const verdict = await fetchJson(address, {}, 'The comparison failed', 'reload the page.');
     area.innerHTML = verdict.html;
     replaceToken(token, verdict.token);
+    if (verdict.is_other_view) location.reload(); // the results are of what is around the painting
   } catch (error) {
     const place = area.querySelector('.comparing');
     if (place) place.textContent = error.message;

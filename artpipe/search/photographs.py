@@ -1,0 +1,110 @@
+"""Looks at a photograph: which part of it is the painting, and what the model makes of that part.
+
+Where the collection holds the very painting, the match says where it lies. Elsewhere `picture_finder.py` looks for it.
+It is also tried on its side and upside down: a painting that stands upright is more like the works of the collection.
+Search, predictions, command line and web app all look by this.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from artpipe.embedding.predictions import PictureEncoder, Predictions
+from artpipe.recognition.picture_finder import find_picture
+from artpipe.recognition.view import PHOTOGRAPH_SHORT_SIDE_PX, WHOLE, Crop, View
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from artpipe.recognition.same_painting import Match
+    from artpipe.vectors.nearest import Vector
+
+_TURNS = (1, 2, 3)
+_WORTH_TURNING = 0.05
+"""How much more alike a photograph must be to works of the collection on its side or upside down, to be turned. The
+confidence of the model tells less: by it, three photographs in ten that lay on their side were turned."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen in a photograph.
+
+    Attributes:
+        predictions: of the part that shows the painting, one row.
+        view: that part.
+        match: the comparison with the collection's paintings; None where there was none.
+    """
+
+    predictions: Predictions
+    view: View
+    match: "Match | None" = None
+
+    @property
+    def vector(self) -> "Vector":
+        """The embedding, float32 (D,)."""
+        return self.predictions.vectors[0]
+
+    @property
+    def artwork_id(self) -> str | None:
+        """The work of the collection that was recognised; None where none was."""
+        return self.match.artwork_id if self.match else None
+
+
+def look_at(
+    photographs: "Sequence[Image]",
+    encoder: "Callable[[], PictureEncoder]",
+    short_side_px: int,
+    recognise: "Callable[[Image], Match | None] | None" = None,
+    likeness: "Callable[[Vector], Vector] | None" = None,
+    crop: Crop | None = None,
+) -> list[Look]:
+    """Look at some photographs; those that cannot be told by recognition go through the model together.
+
+    Args:
+        photographs: RGB, with a short side of up to `PHOTOGRAPH_SHORT_SIDE_PX`.
+        encoder: returns the model.
+        short_side_px: that of the stored pictures.
+        recognise: compares a photograph with the paintings of the collection.
+        likeness: returns how similar each of some vectors (N, D) is to the works of the collection, (N,); without it
+            nothing is turned.
+        crop: the part of each that shows the painting; looked for by default.
+
+    Raises:
+        UnusableCropError: the crop is no part of a picture.
+    """
+    chosen = None if crop is None else View.of_crop(crop)
+    if chosen is not None:
+        photographs = [chosen.of(photograph, PHOTOGRAPH_SHORT_SIDE_PX) for photograph in photographs]
+    matches = [recognise(photograph) if recognise else None for photograph in photographs]
+    model = encoder()
+    if chosen is not None:
+        encoded = model.encode([WHOLE.of(photograph, short_side_px) for photograph in photographs])
+        return [Look(encoded[slice(row, row + 1)], chosen, match) for row, match in enumerate(matches)]
+    views = [_view(photograph, match) for photograph, match in zip(photographs, matches, strict=True)]
+    seen = [view.of(photograph, short_side_px) for photograph, view in zip(photographs, views, strict=True)]
+    encoded = model.encode(seen)
+    looks = [Look(encoded[slice(row, row + 1)], view, matches[row]) for row, view in enumerate(views)]
+    upright = [row for row, look in enumerate(looks) if not look.match]
+    if likeness is None or not upright:
+        return looks
+    turns = [WHOLE.turned(quarters) for quarters in _TURNS]
+    turned = model.encode([turn.of(seen[row], short_side_px) for row in upright for turn in turns])
+    before = likeness(encoded.vectors[upright])
+    after = likeness(turned.vectors).reshape(len(upright), len(_TURNS))
+    for number, row in enumerate(upright):
+        best = int(after[number].argmax())
+        if after[number, best] >= before[number] + _WORTH_TURNING:
+            first = len(_TURNS) * number + best
+            looks[row] = Look(turned[slice(first, first + 1)], views[row].turned(_TURNS[best]), matches[row])
+    return looks
+
+
+def _view(photograph: "Image", match: "Match | None") -> View:
+    """The part of a photograph that is the painting, or the whole where none is found."""
+    recognised = match.view if match else None
+    if recognised is not None:
+        return recognised
+    found = find_picture(np.asarray(photograph))
+    return WHOLE if found is None else View(found)
