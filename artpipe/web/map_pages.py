@@ -102,7 +102,7 @@ def map_context(data: MapData, sheets: list[str]) -> dict[str, Any]:
 
 def _region_context(data: MapData, region: Region) -> dict[str, Any]:
     x, y = data.on_page(region.centre)
-    width = float(np.ptp(region.corners, axis=0).max()) / data.side * 65535
+    wide, tall = np.ptp(region.corners, axis=0) / data.side * 65535
     first, *others = region.distinctions
     return {
         "title": region.title,
@@ -114,7 +114,8 @@ def _region_context(data: MapData, region: Region) -> dict[str, Any]:
         "level": region.level,
         "x": x,
         "y": y,
-        "width": round(width * 1.6),
+        "width": round(1.6 * max(wide, tall)),
+        "top": round(y - tall / 2),
         "corners": corners_text(region.corners),
     }
 
