@@ -175,10 +175,11 @@ def similar_to_selection(state: State, selection: SelectionOfAddress) -> Redirec
 
 
 @router.get("/map/selection.csv")
-async def selection_csv(state: State, selection: SelectionOfAddress) -> Response:
+async def selection_csv(state: State, request: Request, selection: SelectionOfAddress) -> Response:
     """All works of a selection as CSV."""
     key = ("selection.csv", state.catalogue.version, selection.address)
-    data = await state.exports.get(key, lambda: as_csv(_selected(state, selection)))
+    client = request.client.host if request.client else ""
+    data = await state.exports.get(key, lambda: as_csv(_selected(state, selection)), client)
     headers = {"Content-Disposition": 'attachment; filename="selection.csv"'}
     return Response(data, headers=headers, media_type=KINDS["hits.csv"])
 

@@ -677,7 +677,8 @@ function release(event) {
     if (works && polygon.length > 2) selectOnScreen(polygon);
     requestDraw();
   } else if (dragged <= 4 && event.type === 'pointerup') {
-    const i = nearest(...at(event), event.pointerType === 'mouse' ? 14 : 24);
+    // What the card shows is what opens, even where a picture has arrived below the pointer since.
+    const i = event.pointerType === 'mouse' && pointed >= 0 ? pointed : nearest(...at(event), event.pointerType === 'mouse' ? 14 : 24);
     if (i >= 0 && works && event.pointerType === 'mouse') location.assign(workLink(works.ids[i]));
     else point(i, true);
   }
