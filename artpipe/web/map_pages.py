@@ -102,7 +102,7 @@ def map_context(data: MapData, sheets: list[str]) -> dict[str, Any]:
 
 def _region_context(data: MapData, region: Region) -> dict[str, Any]:
     x, y = data.on_page(region.centre)
-    width = float(np.ptp(region.corners, axis=0).max()) / data.side * 65535
+    wide, tall = np.ptp(region.corners, axis=0) / data.side * 65535
     first, *others = region.distinctions
     return {
         "title": region.title,
@@ -114,7 +114,8 @@ def _region_context(data: MapData, region: Region) -> dict[str, Any]:
         "level": region.level,
         "x": x,
         "y": y,
-        "width": round(width * 1.6),
+        "width": round(1.6 * max(wide, tall)),
+        "top": round(y - tall / 2),
         "corners": corners_text(region.corners),
     }
 
@@ -174,10 +175,11 @@ def similar_to_selection(state: State, selection: SelectionOfAddress) -> Redirec
 
 
 @router.get("/map/selection.csv")
-async def selection_csv(state: State, selection: SelectionOfAddress) -> Response:
+async def selection_csv(state: State, request: Request, selection: SelectionOfAddress) -> Response:
     """All works of a selection as CSV."""
     key = ("selection.csv", state.catalogue.version, selection.address)
-    data = await state.exports.get(key, lambda: as_csv(_selected(state, selection)))
+    client = request.client.host if request.client else ""
+    data = await state.exports.get(key, lambda: as_csv(_selected(state, selection)), client)
     headers = {"Content-Disposition": 'attachment; filename="selection.csv"'}
     return Response(data, headers=headers, media_type=KINDS["hits.csv"])
 

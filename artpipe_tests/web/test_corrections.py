@@ -250,6 +250,9 @@ def test_a_kept_label_and_an_unknown_one_leave_the_queue(editor: TestClient, fil
 
 
 def test_any_work_s_label_can_be_corrected(editor: TestClient, files: OverrideFiles):
+    assert "/corrections?work=d/durer/work002&amp;task=type" in editor.get("/works/d/durer/work002").text
+    page = editor.get("/corrections?work=d/durer/work002&task=type").text
+    assert "/corrections?work=d/durer/work002&amp;task=style" in page
     assert "Is the style “Rococo”?" in editor.get("/corrections?work=d/durer/work002&task=style").text
     decide(editor, "Baroque", "?work=d/durer/work002&task=style")
     assert [(row["artwork_id"], row["label"]) for row in rows(files.labels)] == [("d/durer/work002", "Baroque")]

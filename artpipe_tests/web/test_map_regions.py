@@ -2,7 +2,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from artpipe.web.map_data import map_data
+from artpipe.web.map_pages import map_context
 from artpipe.web.map_regions import find_regions, subject_words, within
+from artpipe.web.map_selection import read_corners
 
 
 def islands(*groups: dict[str, object], size: int = 60) -> pl.DataFrame:
@@ -82,3 +85,14 @@ def test_the_title_of_a_region_says_what_else_holds_for_most_of_it():
     assert "landscape" in titles
     assert titles & {"portrait · Baroque", "Baroque · portrait"}
     assert titles & {"HALS", "genre"}
+
+
+def test_the_page_has_the_place_and_the_address_of_every_region():
+    works = islands({"type": "portrait"}, {"type": "landscape"}).with_row_index("artwork_id")
+    works = works.with_columns(pl.col("artwork_id").cast(pl.String), period=pl.lit(None, pl.String))
+    regions = map_context(map_data(works), [])["regions"]
+    assert {one["title"] for one in regions} == {"portrait", "landscape"}
+    for one in regions:
+        inside = within(works.select("x", "y").to_numpy(), read_corners(one["corners"]))
+        assert abs(int(inside.sum()) - one["works"]) <= 1
+        assert 0 <= one["top"] + one["width"] // 4 < one["y"] + one["width"] < 2 * 65535

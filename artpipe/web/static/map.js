@@ -34,7 +34,7 @@ const thumbnails = new Map(), sheets = new Map();
 const sheetNames = root.dataset.sheets.split(' ').filter(Boolean);
 const centre = [Number(root.dataset.centreX), Number(root.dataset.centreY)], side = Number(root.dataset.side);
 const regions = [...root.querySelectorAll('[data-region]')].map((item) => ({
-  name: item.dataset.name, level: Number(item.dataset.level), x: Number(item.dataset.x), y: Number(item.dataset.y), width: Number(item.dataset.width), item,
+  name: item.dataset.name, level: Number(item.dataset.level), x: Number(item.dataset.x), y: Number(item.dataset.y), top: Number(item.dataset.top), width: Number(item.dataset.width), item,
 }));
 
 const encoded = (id) => id.split('/').map(encodeURIComponent).join('/');
@@ -250,8 +250,9 @@ function drawRegions(width, height, zoom) {
   pen.font = `600 ${font}px ${getComputedStyle(document.body).fontFamily}`;
   for (const region of regions) {
     if (region.level !== level || region.width * scale < 60) continue;
-    const middle = region.x * scale + left, y = region.y * scale + top_;
-    if (middle < 0 || y < 0 || middle > width || y > height) continue;
+    const middle = region.x * scale + left, centreY = region.y * scale + top_;
+    if (middle < 0 || centreY < 0 || middle > width || centreY > height) continue;
+    const y = Math.max(font, region.top * scale + top_ - font / 2); // above what it names
     const half = pen.measureText(region.name).width / 2 + 7;
     const x = Math.max(half + 2, Math.min(width - half - 2, middle));
     if (boxes.some(([bx, by_, bh]) => Math.abs(bx - x) < bh + half && Math.abs(by_ - y) < font + 12)) continue;
@@ -676,7 +677,8 @@ function release(event) {
     if (works && polygon.length > 2) selectOnScreen(polygon);
     requestDraw();
   } else if (dragged <= 4 && event.type === 'pointerup') {
-    const i = nearest(...at(event), event.pointerType === 'mouse' ? 14 : 24);
+    // What the card shows is what opens, even where a picture has arrived below the pointer since.
+    const i = event.pointerType === 'mouse' && pointed >= 0 ? pointed : nearest(...at(event), event.pointerType === 'mouse' ? 14 : 24);
     if (i >= 0 && works && event.pointerType === 'mouse') location.assign(workLink(works.ids[i]));
     else point(i, true);
   }
