@@ -122,7 +122,9 @@ def test_without_session_storage_the_verdict_is_shown(visitor: Page, collection_
     expect(visitor.locator("img.preview")).to_be_hidden()
 
 
-def test_a_photograph_is_compared_with_the_work_by_a_slider(visitor: Page, collection_picture: Path):
+def test_a_photograph_is_compared_with_the_work_by_a_slider(
+    visitor: Page, collection_picture: Path, paused_comparisons: threading.Event
+):
     corners = "[[0.1, 0.1], [0.9, 0.15], [0.92, 0.9], [0.08, 0.85]]"
 
     def with_corners(route: Route) -> None:
@@ -135,6 +137,9 @@ def test_a_photograph_is_compared_with_the_work_by_a_slider(visitor: Page, colle
     visitor.goto("/")
     visitor.set_input_files("input[type=file]", collection_picture)
     slider = visitor.get_by_label("Left of the slider your picture")
+    expect(visitor.locator("img.preview")).to_be_visible()
+    expect(slider).to_be_hidden()
+    paused_comparisons.set()
     expect(slider).to_be_visible()
     placed = """() => {
       const frame = document.querySelector('.preview').getBoundingClientRect();
