@@ -24,7 +24,7 @@ CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
 TIMEOUT_MS = 30_000
-DESCRIBED_WORKS = 12
+DESCRIBED_WORKS = 13
 
 
 @pytest.fixture(scope="session")

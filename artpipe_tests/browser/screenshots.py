@@ -70,6 +70,7 @@ def main() -> None:
         keep(page, options.folder / "web_search.png")
         page.goto("/map")
         page.locator("[data-ready=yes]").wait_for()
+        page.wait_for_load_state("networkidle")  # the small pictures
         keep(page, options.folder / "web_map.png")
         browser.close()
     server.should_exit = True

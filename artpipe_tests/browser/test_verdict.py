@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 PHONE = {"width": 360, "height": 740}
 
@@ -120,3 +120,55 @@ def test_without_session_storage_the_verdict_is_shown(visitor: Page, collection_
     visitor.set_input_files("input[type=file]", collection_picture)
     expect(visitor.locator(".verdict.found")).to_be_visible()
     expect(visitor.locator("img.preview")).to_be_hidden()
+
+
+def test_a_photograph_is_compared_with_the_work_by_a_slider(
+    visitor: Page, collection_picture: Path, paused_comparisons: threading.Event
+):
+    corners = "[[0.1, 0.1], [0.9, 0.15], [0.92, 0.9], [0.08, 0.85]]"
+
+    def with_corners(route: Route) -> None:
+        page = route.fetch()
+        route.fulfill(
+            response=page, body=page.text().replace("data-preview=", f'data-corners="{corners}" data-preview=')
+        )
+
+    visitor.route("**/search?image=*", with_corners)
+    visitor.goto("/")
+    visitor.set_input_files("input[type=file]", collection_picture)
+    slider = visitor.get_by_label("Left of the slider your picture")
+    expect(visitor.locator("img.preview")).to_be_visible()
+    expect(slider).to_be_hidden()
+    paused_comparisons.set()
+    expect(slider).to_be_visible()
+    placed = """() => {
+      const frame = document.querySelector('.preview').getBoundingClientRect();
+      const work = document.querySelector('.overlay img').getBoundingClientRect();
+      return [work.left - frame.left, work.top - frame.top, work.right - frame.left, work.bottom - frame.top]
+        .map((one, place) => one / (place % 2 ? frame.height : frame.width));
+    }"""
+    assert visitor.evaluate(placed) == pytest.approx([0.08, 0.1, 0.92, 0.9], abs=0.01)
+    slider.focus()
+    visitor.keyboard.press("Home")
+    assert visitor.locator(".overlay").evaluate("one => one.style.clipPath") == "inset(0px 0px 0px 0%)"
+    assert problems(visitor) == []
+
+
+def test_a_part_of_the_photograph_is_searched_for_by_keyboard(visitor: Page, red_picture: Path):
+    visitor.goto("/")
+    visitor.set_input_files("input[type=file]", red_picture)
+    visitor.get_by_role("button", name="Crop").click()
+    expect(visitor.get_by_label("Upper left corner")).to_be_focused()
+    for _ in range(10):
+        visitor.keyboard.press("ArrowRight")
+    assert problems(visitor) == []
+    before = visitor.url
+    with visitor.expect_request(lambda request: request.method == "POST") as sent:
+        visitor.get_by_role("button", name="Search this part").click()
+    assert sent.value.url.endswith("/search?crop=0,0,1,1")
+    visitor.wait_for_url(lambda address: address != before)
+    preview = visitor.locator("img.preview")
+    expect(preview).to_be_visible()
+    assert preview.evaluate("one => one.naturalWidth / one.naturalHeight") == pytest.approx(
+        300 * 0.64 / (200 * 0.84), 0.02
+    )

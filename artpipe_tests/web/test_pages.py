@@ -246,7 +246,7 @@ def test_a_matched_painting_is_not_marked_out_of_distribution(own_lake: DataLake
     assert "In the collection" in matched
     assert UNLIKE not in matched
     assert UNLIKE in unmatched
-    assert "The painting itself was not found" in unmatched
+    assert "We did not find the painting itself" in unmatched
 
 
 def test_a_picture_of_a_detail_matches_the_whole_painting(client: TestClient, colour_model):

@@ -51,7 +51,7 @@ def test_a_painting_outside_the_collection_is_reported_as_not_found(comparing: T
     verdict = sent["same_painting"]
     assert (verdict["artwork_id"], verdict["certainty"], verdict["labels"]) == (None, 0.0, {})
     page = comparing.get("/search", params={"image": sent["image"]}).text
-    assert "was not found in the collection" in page
+    assert "We did not find this painting in the collection" in page
 
 
 def test_without_local_features_only_the_collection_page_mentions_it(client: TestClient, blots):
@@ -87,7 +87,7 @@ def test_a_script_gets_results_before_the_verdict(comparing: TestClient, paused_
 
 def test_a_form_without_a_script_waits_for_the_verdict(comparing: TestClient, blots):
     page = comparing.post("/search", files={"picture": ("p", blots(99))}, headers={"Accept": "text/html"})
-    assert "was not found in the collection" in page.text
+    assert "We did not find this painting in the collection" in page.text
     assert "data-comparing" not in page.text
 
 

@@ -10,7 +10,7 @@ let shown = here(); // the address whose results the page has
 // A small copy for the results page, kept in this tab only: the server does not store the picture.
 async function thumbnail(file) {
   const image = await createImageBitmap(file);
-  const scale = Math.min(1, 480 / Math.max(image.width, image.height));
+  const scale = Math.min(1, 960 / Math.max(image.width, image.height));
   const canvas = document.createElement('canvas');
   canvas.width = Math.max(1, Math.round(image.width * scale));
   canvas.height = Math.max(1, Math.round(image.height * scale));
@@ -30,7 +30,7 @@ async function fetchJson(address, options, failure, retry) {
   throw new Error(message.charAt(0).toUpperCase() + message.slice(1));
 }
 
-async function upload(form, file) {
+async function upload(form, file, query = '') {
   const working = form.querySelector('.working');
   const problem = form.querySelector('.problem');
   problem.hidden = true;
@@ -39,7 +39,7 @@ async function upload(form, file) {
     const preview = await thumbnail(file).catch(() => null);
     const body = new FormData();
     body.append('picture', file);
-    const found = await fetchJson(ROOT + '/search', { method: 'POST', body }, 'The search failed', 'try again.');
+    const found = await fetchJson(ROOT + '/search' + query, { method: 'POST', body }, 'The search failed', 'try again.');
     if (preview) savePreview(found.token, preview);
     location.assign(found.address);
   } catch (error) {
@@ -73,9 +73,16 @@ window.addEventListener('pageshow', () => {
   for (const working of document.querySelectorAll('.working')) working.hidden = true;
 });
 
-// Storage may be full or forbidden; then there is no preview.
+// Storage may be full, then earlier previews go, or forbidden, then there is none.
 function savePreview(token, preview) {
-  try { sessionStorage.setItem(PREVIEW + token, preview); } catch { /* no preview */ }
+  try {
+    sessionStorage.setItem(PREVIEW + token, preview);
+  } catch {
+    try {
+      for (const name of Object.keys(sessionStorage)) if (name.startsWith(PREVIEW)) sessionStorage.removeItem(name);
+      sessionStorage.setItem(PREVIEW + token, preview);
+    } catch { /* no preview */ }
+  }
 }
 
 function savedPreview(token) {
@@ -99,6 +106,7 @@ async function showVerdict(area) {
     area.innerHTML = verdict.html;
     replaceToken(token, verdict.token);
     if (verdict.is_other_view) location.reload(); // the results are of what is around the painting
+    else document.dispatchEvent(new Event('artpipe-verdict'));
   } catch (error) {
     const place = area.querySelector('.comparing');
     if (place) place.textContent = error.message;
@@ -227,6 +235,7 @@ function enhance(root) {
   const each = (selector, act) => { for (const one of root.querySelectorAll(selector)) act(one); };
   each('[data-upload]', enhanceUpload);
   each('[data-preview]', showPreview);
+  each('[data-photograph]', (one) => enhancePhotograph(one)); // of photograph.js
   each('[data-filters]', enhanceFilters);
   each('[data-years]', enhanceYears);
   each('[data-suggest]', enhanceSuggestions);
