@@ -29,20 +29,24 @@ class Prediction:
 
     Attributes:
         file: the path of the picture, where it has one.
-        best: for each task, (label, probability), most likely first.
+        best: for each task, (label, probability), most likely first. Nothing where the picture is no painting.
         is_sure: for each task, whether its first label reaches `abstain_below`.
         novelty: how far the picture is from the collection; None where it was not compared with one.
+        is_painting: whether it looks like a painting; None where that was not measured. Where it does not, its labels
+            are withheld.
     """
 
     file: str | None
     best: dict[str, list[tuple[str, float]]]
     is_sure: dict[str, bool]
     novelty: Novelty | None = None
+    is_painting: bool | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """`file`, for each task a list of `[label, probability]`, `is_sure`, and the fields of `novelty`."""
+        """The fields by name: for each task a list of `[label, probability]`, and those of `novelty` beside them."""
         return {
             "file": self.file,
+            "is_painting": self.is_painting,
             **{task: [list(pair) for pair in pairs] for task, pairs in self.best.items()},
             "is_sure": self.is_sure,
             **(self.novelty.as_json() if self.novelty else {}),
@@ -102,6 +106,11 @@ def best_labels(
     return best
 
 
+def looks_like_painting(predictions: Predictions, row: int) -> bool | None:
+    """Whether one picture looks like a painting; None where that was not measured."""
+    return None if predictions.is_painting is None else bool(predictions.is_painting[row])
+
+
 def predict_pictures(
     load_encoder: Callable[[], PictureEncoder],
     images: Sequence[Picture],
@@ -132,5 +141,8 @@ def predict_pictures(
         best = {task: [(label, round(share, 4)) for label, share in pairs] for task, pairs in found.items()}
         file = str(image) if isinstance(image, (str, Path)) else None
         distance = novelty(predictions.vectors[row]) if novelty else None
-        answers.append(Prediction(file, best, sure_tasks(best, abstain_below), distance))
+        is_painting = looks_like_painting(predictions, row)
+        if is_painting is False:
+            best = {}
+        answers.append(Prediction(file, best, sure_tasks(best, abstain_below), distance, is_painting))
     return answers

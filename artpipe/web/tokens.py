@@ -4,9 +4,9 @@ Uploads are never stored, and yet their results have an address that can be shar
 holds the embedding as int8, the most probable labels and the verdict, and nothing that shows the picture. Embeddings of
 two models cannot be compared, so a token names the model that made it.
 
-Layout, before base64url: format (uint8), model id (8 bytes), embedding length (uint16), state of the comparison
-(uint8), length of the match (uint8), embedding (int8), for each task `LABELS_PER_TASK` pairs of class index and
-probability (uint8 each), id of the match (UTF-8), certainty (uint8), CRC-32 (uint32).
+Layout, before base64url: format (uint8), model id (8 bytes), embedding length (uint16), state of the comparison and
+whether it looks like a painting (uint8), length of the match (uint8), embedding (int8), for each task `LABELS_PER_TASK`
+pairs of class index and probability (uint8 each), id of the match (UTF-8), certainty (uint8), CRC-32 (uint32).
 """
 
 import base64
@@ -21,7 +21,7 @@ import numpy as np
 
 from artpipe.errors import ArtpipeError
 from artpipe.schema import TASKS
-from artpipe.search.predictions import best_labels
+from artpipe.search.predictions import best_labels, looks_like_painting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,6 +32,8 @@ LABELS_PER_TASK = 3
 _FORMAT = 2
 _HEADER = struct.Struct("<B8sHBB")
 _NOT_COMPARED, _COMPARED, _PENDING = range(3)
+_PAINTING: dict[bool | None, int] = {None: 0, True: 4, False: 8}
+"""Added to the state of the comparison; tokens of earlier releases have 0."""
 _NO_LABEL = 255
 _DAMAGED = "the address of these results is incomplete; copy the whole address again."
 _MAX_MATCH_BYTES = 255
@@ -68,17 +70,30 @@ class EncodedPicture:
         predictions: for each task (label, probability), most probable first.
         verdict: whether it shows a painting of the collection; None where that is unknown.
         is_verdict_pending: whether the verdict comes later.
+        is_painting: whether it looks like a painting; None where that was not measured.
     """
 
     vector: "NDArray[np.float32]"
     predictions: dict[str, list[tuple[str, float]]]
     verdict: Verdict | None = None
     is_verdict_pending: bool = False
+    is_painting: bool | None = None
+
+    @property
+    def is_not_painting(self) -> bool:
+        """Whether its labels are withheld: it does not look like a painting, and shows none of the collection."""
+        return self.is_painting is False and (self.verdict is None or self.verdict.artwork_id is None)
+
+    @property
+    def labels(self) -> dict[str, list[tuple[str, float]]]:
+        """Its predictions; none where they are withheld."""
+        return {} if self.is_not_painting else self.predictions
 
 
 def encoded_picture(predictions: "Predictions", labels: Mapping[str, list[str]]) -> EncodedPicture:
     """The first picture of a batch, with its most probable labels."""
-    return EncodedPicture(predictions.vectors[0], best_labels(predictions, 0, labels))
+    best, is_painting = best_labels(predictions, 0, labels), looks_like_painting(predictions, 0)
+    return EncodedPicture(predictions.vectors[0], best, is_painting=is_painting)
 
 
 def token_of(picture: EncodedPicture, model_id: str, labels: Mapping[str, list[str]]) -> str:
@@ -90,7 +105,7 @@ def token_of(picture: EncodedPicture, model_id: str, labels: Mapping[str, list[s
         for label, probability in pairs:
             predictions += bytes([labels[task].index(label), round(probability * 255)])
         predictions += bytes([_NO_LABEL, 0]) * (LABELS_PER_TASK - len(pairs))
-    fields = _Fields(_model_mark(model_id), vector.tobytes(), bytes(predictions))
+    fields = _Fields(_model_mark(model_id), vector.tobytes(), bytes(predictions), is_painting=picture.is_painting)
     return fields.with_verdict(picture.verdict, is_pending=picture.is_verdict_pending).pack()
 
 
@@ -130,7 +145,8 @@ def read_token(token: str, model_id: str, labels: Mapping[str, list[str]]) -> En
         if known := [(names[label], probability / 255) for label, probability in pairs if label < len(names)]:
             predictions[task] = known
     verdict = Verdict(match, fields.certainty / 255) if fields.comparison == _COMPARED else None
-    return EncodedPicture(vector / np.float32(norm), predictions, verdict, fields.comparison == _PENDING)
+    is_pending = fields.comparison == _PENDING
+    return EncodedPicture(vector / np.float32(norm), predictions, verdict, is_pending, fields.is_painting)
 
 
 @dataclass(frozen=True)
@@ -141,6 +157,7 @@ class _Fields:
     comparison: int = _NOT_COMPARED
     match: bytes = b""
     certainty: int = 0
+    is_painting: bool | None = None
 
     def with_verdict(self, verdict: Verdict | None, *, is_pending: bool = False) -> "_Fields":
         comparison = _PENDING if is_pending else _NOT_COMPARED if verdict is None else _COMPARED
@@ -150,7 +167,8 @@ class _Fields:
         return replace(self, comparison=comparison, match=match, certainty=certainty)
 
     def pack(self) -> str:
-        header = _HEADER.pack(_FORMAT, self.model, len(self.vector), self.comparison, len(self.match))
+        state = self.comparison + _PAINTING[self.is_painting]
+        header = _HEADER.pack(_FORMAT, self.model, len(self.vector), state, len(self.match))
         body = header + self.vector + self.predictions + self.match + bytes([self.certainty])
         return base64.urlsafe_b64encode(body + struct.pack("<I", zlib.crc32(body))).rstrip(b"=").decode()
 
@@ -159,7 +177,7 @@ def _unpack(token: str) -> _Fields:
     try:
         data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         body, (checksum,) = data[:-4], struct.unpack("<I", data[-4:])
-        version, model, vector_length, comparison, match_length = _HEADER.unpack(body[: _HEADER.size])
+        version, model, vector_length, state, match_length = _HEADER.unpack(body[: _HEADER.size])
     except (binascii.Error, ValueError, struct.error) as error:
         raise UnusableTokenError(_DAMAGED) from error
     predictions_at = _HEADER.size + vector_length
@@ -167,7 +185,8 @@ def _unpack(token: str) -> _Fields:
     if zlib.crc32(body) != checksum or version != _FORMAT or len(body) != match_at + match_length + 1:
         raise UnusableTokenError(_DAMAGED)
     vector, predictions = body[_HEADER.size : predictions_at], body[predictions_at:match_at]
-    return _Fields(model, vector, predictions, comparison, body[match_at:-1], body[-1])
+    is_painting = next((value for value, bits in _PAINTING.items() if bits == state & ~3), None)
+    return _Fields(model, vector, predictions, state & 3, body[match_at:-1], body[-1], is_painting)
 
 
 def _model_mark(model_id: str) -> bytes:

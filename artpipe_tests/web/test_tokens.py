@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artpipe.web.tokens import EncodedPicture, UnusableTokenError, Verdict, read_token, token_of
+from artpipe.web.tokens import EncodedPicture, UnusableTokenError, Verdict, read_token, token_of, with_verdict
 
 LABELS = {"style": ["Baroque", "Rococo"], "period": ["1450-1550"], "type": ["portrait", "genre", "study", "other"]}
 
@@ -44,6 +44,17 @@ def test_a_token_may_have_a_pending_verdict():
 def test_a_token_distinguishes_not_found_from_not_compared(verdict: Verdict | None):
     compared = replace(picture(), verdict=verdict)
     assert read_token(token_of(compared, "model", LABELS), "model", LABELS).verdict == verdict
+
+
+@pytest.mark.parametrize("is_painting", [None, True, False])
+@pytest.mark.parametrize("verdict", [None, Verdict(None), Verdict("d/dürer/hare", 0.9)])
+def test_a_token_keeps_whether_the_picture_looks_like_a_painting(is_painting: bool | None, verdict: Verdict | None):
+    sent = replace(picture(), is_painting=is_painting, verdict=None, is_verdict_pending=True)
+    token = with_verdict(token_of(sent, "model", LABELS), verdict)
+    back = read_token(token, "model", LABELS)
+    assert back.is_painting is is_painting
+    is_recognised = verdict is not None and verdict.artwork_id is not None
+    assert bool(back.labels) == (is_painting is not False or is_recognised), "a recognised painting keeps its labels"
 
 
 def test_a_token_fits_into_an_address():
