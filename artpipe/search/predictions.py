@@ -61,6 +61,8 @@ class Prediction:
             + "</tr>"
             for task, labels in self.best.items()
         )
+        if self.is_painting is False:
+            return f"<table>{name}</table><p>This does not look like a painting. Its labels are withheld.</p>"
         is_unlike = self.novelty is not None and self.novelty.is_out_of_distribution
         return f"<table>{name}{rows}</table>" + ("<p>Unlike anything in the collection.</p>" if is_unlike else "")
 

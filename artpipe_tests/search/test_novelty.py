@@ -168,6 +168,8 @@ def test_no_label_is_predicted_for_what_is_no_painting(collection: Collection):
     foreign, held = Collection(collection.lake, encoder=Detecting()).predict([painting(3), painting(3)])
     assert (foreign.is_painting, foreign.best, foreign.is_sure) == (False, {}, {})
     assert foreign.novelty == held.novelty
+    assert "not look like a painting" in foreign._repr_html_()
+    assert "Baroque" in held._repr_html_()
     assert held.is_painting
     assert list(held.best) == ["style", "period", "type"]
     assert [answer.is_painting for answer in collection.predict([painting(3)])] == [None]
