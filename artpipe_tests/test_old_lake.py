@@ -62,7 +62,7 @@ def test_an_old_lake_refreshes_without_doing_anything_again(old_lake: Path):
     assert Collection.open(old_lake).find("impressionism", loosen=False)["style"].unique().to_list() == [
         "Impressionism"
     ]
-    anew = {"search_index", "wanted_images", "splits", "novelty_scale", "text_index"}
+    anew = {"search_index", "wanted_images", "splits", "novelty_scale", "text_index", "painting_detector"}
     of_dates = {"artists", "artworks", "catalog_changes", "quarantine"}
     assert redone <= {"raw_catalog", "raw_artists", "images", *anew, *of_dates}
     assert run("refresh")["ran"] == ["raw_artists", "raw_catalog"]

@@ -150,7 +150,7 @@ def same(picture: Annotated[Path, typer.Argument(help="The path of a photograph.
 def predict(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Paths of images.")], as_json: AsJson = False
 ) -> None:
-    """Show the predicted style, period and type of each image, and whether it is out of distribution.
+    """Show the predicted style, period and type of each image, and whether it is a painting, and like the others.
 
     Of a photograph, the painting in it counts, not its frame and the wall. Where the collection holds the painting, its
     labels in the catalogue come first.
@@ -217,22 +217,25 @@ def _show_predictions(answers: "list[Prediction | str]") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    tasks = next(list(answer.best) for answer in answers if not isinstance(answer, str))
+    told = [answer for answer in answers if not isinstance(answer, str)]
+    tasks = next((list(answer.best) for answer in told if answer.best), [])
     table = Table("file", *tasks)
     for answer in answers:
         if isinstance(answer, str):
             table.add_row(f"[red]{escape(answer)}[/]", end_section=True)
             continue
         is_unlike = answer.novelty is not None and answer.novelty.is_out_of_distribution
-        file = escape(str(answer.file)) + ("\n[yellow]unlike anything in the collection[/]" if is_unlike else "")
+        note = "" if not is_unlike else "\n[yellow]unlike anything in the collection[/]"
+        if answer.is_painting is False:
+            note = "\n[yellow]This does not look like a painting. Its labels are withheld.[/]"
         if answer.work is not None:
-            file += f"\n[green]in the collection: {escape(answer.work)}[/]"
+            note += f"\n[green]in the collection: {escape(answer.work)}[/]"
         cells = {task: _labels(pairs, is_sure=answer.is_sure[task]) for task, pairs in answer.best.items()}
         for task in cells.keys() & answer.labels.keys():
             cells[task] = f"[green]{escape(answer.labels[task])} (catalogue)[/]\n{cells[task]}"
-        table.add_row(file, *cells.values(), end_section=True)
+        table.add_row(escape(str(answer.file)) + note, *cells.values(), end_section=True)
     message_console(stderr=False).print(table)
-    if not tasks:
+    if not tasks and any(answer.is_painting is not False for answer in told):
         message_console().print("The model predicts nothing: there was no label to learn from; see `artpipe status`.")
 
 

@@ -4,6 +4,7 @@ The backbone runs in its inference form; embeddings and probabilities are always
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 from artpipe.embedding.predictions import Predictions
 from artpipe.models.card import ModelCard
 from artpipe.models.checkpoint import LoadedModel
+from artpipe.models.ensemble import own_features
 from artpipe.models.inference_form import Precision, inference_form
 from artpipe.models.network import MultiTaskClassifier, choose_device
 from artpipe.models.transforms import Normalise, mirrored
@@ -42,6 +44,7 @@ class Embedder:
         self.backbone, self.dtype = inference_form(model.backbone, card.transform.size, self.device, precision)
         self.head = model.without_backbone().to(self.device, torch.float32).eval()
         self._normalise = Normalise(card.transform, self.device, self.dtype)
+        self._own_features = own_features(model.backbone, card.transform.size)
 
     @classmethod
     def of(cls, loaded: LoadedModel, device: str = "auto", precision: Precision = "auto") -> "Embedder":
@@ -58,12 +61,15 @@ class Embedder:
         """Side of its square input."""
         return self.card.transform.size
 
-    def embed_pixels(self, squares: "Pixels | Tensor | Sequence[Tensor]") -> Predictions:
+    def embed_pixels(
+        self, squares: "Pixels | Tensor | Sequence[Tensor]", *, with_features: bool = False
+    ) -> Predictions:
         """Embed one batch.
 
         Args:
             squares: uint8 (N, image_px, image_px, 3), as made by `decode_square` or read from a `PixelCache`, or N
                 tensors of one square.
+            with_features: whether the features of the backbone's own output are returned too, see `own_features`.
 
         Raises:
             ValueError: an embedding is zero and has no direction, or is not finite.
@@ -72,7 +78,11 @@ class Embedder:
         with torch.inference_mode():
             views = [batch, mirrored(batch)][: self.card.views]
             # Each view's features are computed before the next is normalised: on a CPU they share the input buffer.
-            return self.predict_from_features(self.backbone(self._normalise(view)) for view in views)
+            features = [self.backbone(self._normalise(view)) for view in views]
+            found = self.predict_from_features(features)
+            if not with_features:
+                return found
+            return replace(found, features=features[0][:, : self._own_features].float().cpu().numpy())
 
     def predict_from_features(self, views: Iterable[Tensor]) -> Predictions:
         """Embeddings and probabilities from the backbone's features, computed now or cached.

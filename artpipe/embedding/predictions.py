@@ -19,18 +19,27 @@ class Predictions:
         vectors: float32 (N, D); each row has length 1, so that a dot product is a cosine similarity.
         probabilities: float32 (N, classes) by task, in the order of the model card's classes; each row sums to 1.
         computed: how many of the pictures an inference cache did not know and ran through the network.
+        features: the backbone's own pooled output, float32 (N, F); None where it was not asked for.
+        is_painting: whether each picture looks like a painting, (N,); None where that is not known.
     """
 
     vectors: NDArray[np.float32]
     probabilities: dict[str, NDArray[np.float32]]
     computed: int = 0
+    features: NDArray[np.float32] | None = None
+    is_painting: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.vectors)
 
     def __getitem__(self, rows: slice) -> "Predictions":
         """The predictions of some of the pictures."""
-        return Predictions(self.vectors[rows], {task: one[rows] for task, one in self.probabilities.items()})
+        return Predictions(
+            self.vectors[rows],
+            {task: one[rows] for task, one in self.probabilities.items()},
+            features=None if self.features is None else self.features[rows],
+            is_painting=None if self.is_painting is None else self.is_painting[rows],
+        )
 
     def of_tasks(self, tasks: Iterable[str]) -> "Predictions":
         """The predictions of these tasks; of one that the model was not trained on, (N, 0)."""
@@ -43,7 +52,14 @@ class Predictions:
         batches = list(parts)
         tasks = batches[0].probabilities
         probabilities = {task: np.concatenate([each.probabilities[task] for each in batches]) for task in tasks}
-        return cls(np.concatenate([each.vectors for each in batches]), probabilities)
+        features = [each.features for each in batches if each.features is not None]
+        verdicts = [each.is_painting for each in batches if each.is_painting is not None]
+        return cls(
+            np.concatenate([each.vectors for each in batches]),
+            probabilities,
+            features=np.concatenate(features) if len(features) == len(batches) else None,
+            is_painting=np.concatenate(verdicts) if len(verdicts) == len(batches) else None,
+        )
 
 
 class PictureEncoder(Protocol):

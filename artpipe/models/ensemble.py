@@ -17,6 +17,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from artpipe.models.backbones import MultiLevelBackbone
 from artpipe.models.card import TransformSpec
 from artpipe.models.network import MultiTaskClassifier, build_backbone, pooled_features
 
@@ -47,6 +48,15 @@ class EnsembleBackbone(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """The features of both, (N, 2 * pooled), the pretrained backbone's first."""
         return torch.cat([self.pretrained(pixels), self.finetuned(pixels)], dim=1)
+
+
+def own_features(backbone: nn.Module, image_px: int) -> int:
+    """How many features a backbone's last pooled output has: the first of its features, before those of its levels.
+
+    Of an ensemble it is the pretrained backbone's output, which no training on paintings has changed.
+    """
+    single = backbone.pretrained if isinstance(backbone, EnsembleBackbone) else backbone
+    return pooled_features(single.body if isinstance(single, MultiLevelBackbone) else single, image_px)
 
 
 def build_ensemble(

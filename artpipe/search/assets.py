@@ -95,6 +95,53 @@ def novelty_scale(step: AssetStep, splits: DataFrame) -> Result:
 
 
 @pipeline_asset(
+    kinds={"pytorch"},
+    code_version="1",
+    stored=written_by_body(lambda lake: lake.index("paintings.npz")),
+    deps=["served_model"],
+)
+def painting_detector(step: AssetStep, training_set: DataFrame) -> Result:
+    """What tells whether a picture looks like a painting: 98 of 100 works by other artists pass.
+
+    It is made again when the model or the training set changes, not for each new work.
+    """
+    from artpipe.images.store import ImageStore
+    from artpipe.models.learned import load_learned
+    from artpipe.search.painting_fit import measure_detector
+    from artpipe.search.paintings import features_of, save_detector
+    from artpipe.search.predictions import stored_short_side_px
+    from artpipe.search.served_model import load_served_model
+
+    lake = step.lake
+    model = load_served_model(lake, step.settings.device)
+    store = ImageStore(lake)
+    rows = store.stored_rows(training_set)
+    detector = measure_detector(
+        model.model_id,
+        rows,
+        load_learned(lake.model(model.model_id)),
+        store,
+        lambda pictures: features_of(model.encode_with_features(pictures)),
+        stored_short_side_px(lake),
+        step.progress,
+    )
+    save_detector(lake, detector)
+    thresholds = {
+        name: value for name in ("least_similarity", "most_contrast") if (value := getattr(detector, name)) is not None
+    }
+    content = f"{detector.model_id} {content_hash(rows.select('artwork_id', 'split', 'jpeg_sha256'))}"
+    return Result(
+        version=hashlib.sha256(content.encode()).hexdigest()[:16],
+        metadata={
+            **thresholds,
+            "pictures_compared_with": len(detector.works),
+            "held_out_pictures": detector.pictures,
+            "model_id": detector.model_id,
+        },
+    )
+
+
+@pipeline_asset(
     kinds={"lancedb"},
     code_version="2",
     stored=replace(lance_table(EMBEDDINGS_TABLE).with_files(lambda lake: [_indices(lake)]), owns_location=False),

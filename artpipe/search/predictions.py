@@ -33,12 +33,14 @@ class Prediction:
 
     Attributes:
         file: the path of the picture, where it has one.
-        best: for each task, (label, probability), most likely first.
+        best: for each task, (label, probability), most likely first. Nothing where the picture is no painting.
         is_sure: for each task, whether its first label reaches `abstain_below`.
         novelty: how far the picture is from the collection; None where it was not compared with one.
         work: the `artwork_id` of the work that was recognised in the picture; None where none was.
         labels: what the catalogue says of that work, for each task that it has a label of.
         view: the part of the picture that was looked at.
+        is_painting: whether it looks like a painting; None where that was not measured. Where it does not, its labels
+            are withheld.
     """
 
     file: str | None
@@ -48,11 +50,13 @@ class Prediction:
     work: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
     view: View = WHOLE
+    is_painting: bool | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """`file`, for each task a list of `[label, probability]`, `is_sure`, and the fields of `novelty`."""
+        """The fields by name: for each task a list of `[label, probability]`, and those of `novelty` beside them."""
         return {
             "file": self.file,
+            "is_painting": self.is_painting,
             **{task: [list(pair) for pair in pairs] for task, pairs in self.best.items()},
             "is_sure": self.is_sure,
             **(self.novelty.as_json() if self.novelty else {}),
@@ -69,6 +73,8 @@ class Prediction:
             + "</tr>"
             for task, labels in self.best.items()
         )
+        if self.is_painting is False:
+            return f"<table>{name}</table><p>This does not look like a painting. Its labels are withheld.</p>"
         is_unlike = self.novelty is not None and self.novelty.is_out_of_distribution
         return f"<table>{name}{rows}</table>" + ("<p>Unlike anything in the collection.</p>" if is_unlike else "")
 
@@ -114,6 +120,11 @@ def best_labels(
     return best
 
 
+def looks_like_painting(predictions: Predictions, row: int) -> bool | None:
+    """Whether one picture looks like a painting; None where that was not measured."""
+    return None if predictions.is_painting is None else bool(predictions.is_painting[row])
+
+
 def predict_pictures(
     images: Sequence[Picture],
     look: "Callable[[Sequence[Image]], list[Look]]",
@@ -144,7 +155,14 @@ def predict_pictures(
         best = {task: [(label, round(share, 4)) for label, share in pairs] for task, pairs in found.items()}
         file = str(image) if isinstance(image, (str, Path)) else None
         distance = novelty(seen.vector) if novelty else None
+        is_painting = looks_like_painting(seen.predictions, 0)
+        if seen.artwork_id is not None and is_painting is False:
+            is_painting = True  # one of the collection's, however little it looks like one
+        if is_painting is False:
+            best = {}
         known = catalogued(seen.artwork_id) if catalogued and seen.artwork_id else {}
         sure = sure_tasks(best, abstain_below)
-        answers.append(Prediction(file, best, sure, distance, seen.artwork_id, known, seen.view))
+        answers.append(
+            Prediction(file, best, sure, distance, seen.artwork_id, known, seen.view, is_painting=is_painting)
+        )
     return answers

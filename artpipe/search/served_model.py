@@ -1,7 +1,8 @@
 """The lake's served model as a `PictureEncoder`; the only module of `artpipe.search` that loads torch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from PIL.Image import Image
@@ -12,13 +13,20 @@ from artpipe.images.pixels import Pixels, image_square
 from artpipe.lake.paths import DataLake
 from artpipe.models.checkpoint import load_model
 from artpipe.models.served import NoModelError, served_card
+from artpipe.search.paintings import PaintingDetector, features_of, open_detector
 
 
-@dataclass(frozen=True)
 class ServedModel:
-    """A `PictureEncoder` made of a trained classifier."""
+    """A `PictureEncoder` made of a trained classifier.
 
-    embedder: Embedder
+    Args:
+        embedder: the network.
+        lake: has the detector that tells whether a picture looks like a painting.
+    """
+
+    def __init__(self, embedder: Embedder, lake: DataLake) -> None:
+        self.embedder, self._lake = embedder, lake
+        self._detector: PaintingDetector | None = None
 
     @property
     def model_id(self) -> str:
@@ -31,9 +39,19 @@ class ServedModel:
         return {task: list(names) for task, names in self.embedder.card.classes.items()}
 
     def encode(self, pictures: Sequence[Image]) -> Predictions:
-        """Embed and classify RGB pictures, at least one."""
+        """Embed and classify RGB pictures, at least one, and tell whether they look like paintings."""
+        found = self.encode_with_features(pictures)
+        # It is made after the model, and by lakes of earlier releases at their next refresh.
+        self._detector = self._detector or open_detector(self._lake, self.model_id)
+        if self._detector is None:
+            return found
+        return replace(found, is_painting=self._detector.is_painting(features_of(found)))
+
+    def encode_with_features(self, pictures: Sequence[Image]) -> Predictions:
+        """Embeddings, probabilities and backbone features of RGB pictures, at least one."""
         batches = (pictures[first : first + BATCH_SIZE] for first in range(0, len(pictures), BATCH_SIZE))
-        return Predictions.joined(self.embedder.embed_pixels(self._squares(batch)) for batch in batches)
+        embed = partial(self.embedder.embed_pixels, with_features=True)
+        return Predictions.joined(embed(self._squares(batch)) for batch in batches)
 
     def _squares(self, pictures: Sequence[Image]) -> Pixels:
         return np.stack([image_square(picture, self.embedder.image_px) for picture in pictures])
@@ -57,4 +75,4 @@ def load_served_model(lake: DataLake, device: str = "auto", model_id: str | None
             "of an artwork instead of a picture."
         )
     loaded = load_model(lake.model(model_id or served_card(lake).model_id))
-    return ServedModel(Embedder.of(loaded, device))
+    return ServedModel(Embedder.of(loaded, device), lake)

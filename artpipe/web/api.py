@@ -134,7 +134,12 @@ class SearchAnswer(BaseModel):
         description="for each filter, how many works would be found with each label"
     )
     image: str | None = Field(default=None, description="the token of the picture, to request further pages with")
-    predictions: dict[str, list[Guess]] | None = None
+    is_painting: bool | None = Field(
+        default=None, description="whether the picture looks like a painting; null where not measured"
+    )
+    predictions: dict[str, list[Guess]] | None = Field(
+        default=None, description="empty where the picture is no painting: its labels are withheld"
+    )
     corners: list[list[float]] | None = Field(default=None, description=_CORNERS)
     is_sure: dict[str, bool] | None = Field(
         default=None,
@@ -157,7 +162,10 @@ class Predicted(BaseModel):
     """The three most likely labels of each task for a picture."""
 
     model_id: str
-    predictions: dict[str, list[Guess]]
+    is_painting: bool | None = Field(description="whether the picture looks like a painting; null where not measured")
+    predictions: dict[str, list[Guess]] = Field(
+        description="empty where the picture is no painting: its labels are withheld"
+    )
     corners: list[list[float]] = Field(description=_CORNERS)
     is_sure: dict[str, bool] = Field(
         description="for each task, whether the probability of its first label reaches the configured minimum"
@@ -265,9 +273,10 @@ async def predict(state: State, request: Request, crop: CropOfAddress = None) ->
     picture, token = await state.encode_upload(request, "never", view_of(crop))
     return Predicted(
         model_id=state.live.now[1].model_id,
+        is_painting=picture.is_painting,
         predictions=_guesses(picture),
         corners=picture.view.as_json(),
-        is_sure=sure_tasks(picture.predictions, state.config.abstain_below),
+        is_sure=sure_tasks(picture.labels, state.config.abstain_below),
         novelty=await run_in_threadpool(_novelty, state, picture),
         image=token,
     )
@@ -315,9 +324,10 @@ def _answer(state: State, question: Question, picture: "EncodedPicture | None", 
         hits=[Hit.model_validate(work) for work in found.works],
         facets={name: dict(labels) for name, labels in found.facets.items()},
         image=question.image,
+        is_painting=picture.is_painting if picture else None,
         predictions=_guesses(picture) if picture else None,
         corners=picture.view.as_json() if picture else None,
-        is_sure=sure_tasks(picture.predictions, state.config.abstain_below) if picture else None,
+        is_sure=sure_tasks(picture.labels, state.config.abstain_below) if picture else None,
         novelty=_novelty(state, picture) if picture else None,
         same_painting=_same_painting(state, picture) if picture else None,
         word_match=found.word_match,
@@ -346,5 +356,5 @@ def _novelty(state: AppState, picture: "EncodedPicture") -> NoveltyAnswer:
 def _guesses(picture: "EncodedPicture") -> dict[str, list[Guess]]:
     return {
         task: [Guess(label=label, probability=round(share, 4)) for label, share in pairs]
-        for task, pairs in picture.predictions.items()
+        for task, pairs in picture.labels.items()
     }

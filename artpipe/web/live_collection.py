@@ -117,6 +117,6 @@ class LiveCollection:
             # Small batches do not parallelise: on two busy cores one picture takes 112 ms of processor time with two
             # threads, most of it spent waiting for each other, and 9 ms with one.
             torch.set_num_threads(1)
-            return ServedModel(Embedder.of(load_model(self.lake.model(model_id)), self._device))
+            return ServedModel(Embedder.of(load_model(self.lake.model(model_id)), self._device), self.lake)
 
         return load

@@ -55,7 +55,7 @@ def results_context(
     return verdict_context(catalogue, picture, is_comparing=is_comparing) | {
         "question": question,
         "picture": picture,
-        "is_sure": sure_tasks(picture.predictions, abstain_below) if picture else {},
+        "is_sure": sure_tasks(picture.labels, abstain_below) if picture else {},
         "abstain_below": abstain_below,
         "liked": [catalogue.get(one) for one in question.like],
         "unlike": [catalogue.get(one) for one in question.unlike],
@@ -74,7 +74,7 @@ def results_context(
 def verdict_context(
     catalogue: Catalogue, picture: "EncodedPicture | None", *, is_comparing: bool = False
 ) -> dict[str, Any]:
-    """Whether a picture shows a painting of the collection, or is out of distribution."""
+    """Whether a picture shows a painting of the collection, is none at all, or is out of distribution."""
     verdict = picture.verdict if picture else None
     match = verdict.artwork_id if verdict else None
     is_verdict_pending = picture is not None and picture.is_verdict_pending
@@ -89,6 +89,7 @@ def verdict_context(
         "is_verdict_pending": is_verdict_pending,
         "is_comparing": is_verdict_pending and is_comparing,
         "is_out_of_distribution": is_out_of_distribution,
+        "is_not_painting": picture is not None and picture.is_not_painting,
     }
 
 

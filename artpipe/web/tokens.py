@@ -4,12 +4,12 @@ Uploads are never stored, and yet their results have an address that can be shar
 holds the embedding as int8, the most probable labels, which part of the photograph they are of and the verdict, and
 nothing that shows the picture. Embeddings of two models cannot be compared, so a token names the model that made it.
 
-Layout, before base64url: format (uint8), model id (8 bytes), embedding length (uint16), state of the comparison
-(uint8), length of the match (uint8), embedding (int8), for each task `LABELS_PER_TASK` pairs of class index and
-probability (uint8 each), id of the match (UTF-8), certainty (uint8), view (whether it is mirrored, uint8, and the x and
-y of four corners, int16, in ten thousandths), CRC-32 of the picture (uint32), so that two pictures of one embedding,
-such as a picture and its mirror image, are compared each, CRC-32 (uint32). Format 2, of earlier releases, lacks the
-view and the picture's CRC-32.
+Layout, before base64url: format (uint8), model id (8 bytes), embedding length (uint16), state of the comparison and
+whether it looks like a painting (uint8), length of the match (uint8), embedding (int8), for each task `LABELS_PER_TASK`
+pairs of class index and probability (uint8 each), id of the match (UTF-8), certainty (uint8), view (whether it is
+mirrored, uint8, and the x and y of four corners, int16, in ten thousandths), CRC-32 of the picture (uint32), so that two
+pictures of one embedding, such as a picture and its mirror image, are compared each, CRC-32 (uint32). Format 2, of
+earlier releases, lacks the view and the picture's CRC-32.
 """
 
 import base64
@@ -25,7 +25,7 @@ import numpy as np
 from artpipe.errors import ArtpipeError
 from artpipe.recognition.view import WHOLE, View
 from artpipe.schema import TASKS
-from artpipe.search.predictions import best_labels
+from artpipe.search.predictions import best_labels, looks_like_painting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +38,8 @@ _FORMAT, _FORMAT_WITHOUT_VIEW = 3, 2
 _HEADER = struct.Struct("<B8sHBB")
 _VIEW = struct.Struct("<B8hI")
 _NOT_COMPARED, _COMPARED, _PENDING = range(3)
+_PAINTING: dict[bool | None, int] = {None: 0, True: 4, False: 8}
+"""Added to the state of the comparison; tokens of earlier releases have 0."""
 _NO_LABEL = 255
 _DAMAGED = "the address of these results is incomplete; copy the whole address again."
 _MAX_MATCH_BYTES = 255
@@ -82,6 +84,7 @@ class EncodedPicture:
         is_verdict_pending: whether the verdict comes later.
         view: the part of the photograph that the embedding is of.
         checksum: CRC-32 of the picture's bytes.
+        is_painting: whether it looks like a painting; None where that was not measured.
     """
 
     vector: "NDArray[np.float32]"
@@ -90,11 +93,23 @@ class EncodedPicture:
     is_verdict_pending: bool = False
     view: View = WHOLE
     checksum: int = 0
+    is_painting: bool | None = None
+
+    @property
+    def is_not_painting(self) -> bool:
+        """Whether its labels are withheld: it does not look like a painting, and shows none of the collection."""
+        return self.is_painting is False and (self.verdict is None or self.verdict.artwork_id is None)
+
+    @property
+    def labels(self) -> dict[str, list[tuple[str, float]]]:
+        """Its predictions; none where they are withheld."""
+        return {} if self.is_not_painting else self.predictions
 
 
 def encoded_picture(look: "Look", labels: Mapping[str, list[str]]) -> EncodedPicture:
     """What was seen in a photograph, with its most probable labels."""
-    return EncodedPicture(look.vector, best_labels(look.predictions, 0, labels), view=look.view)
+    best, is_painting = best_labels(look.predictions, 0, labels), looks_like_painting(look.predictions, 0)
+    return EncodedPicture(look.vector, best, view=look.view, is_painting=is_painting)
 
 
 def token_of(picture: EncodedPicture, model_id: str, labels: Mapping[str, list[str]]) -> str:
@@ -106,7 +121,13 @@ def token_of(picture: EncodedPicture, model_id: str, labels: Mapping[str, list[s
         for label, probability in pairs:
             predictions += bytes([labels[task].index(label), round(probability * 255)])
         predictions += bytes([_NO_LABEL, 0]) * (LABELS_PER_TASK - len(pairs))
-    fields = _Fields(_model_mark(model_id), vector.tobytes(), bytes(predictions), view=_packed(picture))
+    fields = _Fields(
+        _model_mark(model_id),
+        vector.tobytes(),
+        bytes(predictions),
+        view=_packed(picture),
+        is_painting=picture.is_painting,
+    )
     return fields.with_verdict(picture.verdict, is_pending=picture.is_verdict_pending).pack()
 
 
@@ -138,7 +159,9 @@ def read_token(token: str, model_id: str, labels: Mapping[str, list[str]]) -> En
             predictions[task] = known
     verdict = Verdict(match, fields.certainty / 255) if fields.comparison == _COMPARED else None
     is_pending, (view, checksum) = fields.comparison == _PENDING, _unpacked(fields.view)
-    return EncodedPicture(vector / np.float32(norm), predictions, verdict, is_pending, view, checksum)
+    return EncodedPicture(
+        vector / np.float32(norm), predictions, verdict, is_pending, view, checksum, fields.is_painting
+    )
 
 
 @dataclass(frozen=True)
@@ -150,6 +173,7 @@ class _Fields:
     match: bytes = b""
     certainty: int = 0
     view: bytes = b""
+    is_painting: bool | None = None
 
     def with_verdict(self, verdict: Verdict | None, *, is_pending: bool = False) -> "_Fields":
         comparison = _PENDING if is_pending else _NOT_COMPARED if verdict is None else _COMPARED
@@ -163,7 +187,7 @@ class _Fields:
             _FORMAT if self.view else _FORMAT_WITHOUT_VIEW,
             self.model,
             len(self.vector),
-            self.comparison,
+            self.comparison + _PAINTING[self.is_painting],
             len(self.match),
         )
         body = header + self.vector + self.predictions + self.match + bytes([self.certainty]) + self.view
@@ -174,7 +198,7 @@ def _unpack(token: str) -> _Fields:
     try:
         data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         body, (checksum,) = data[:-4], struct.unpack("<I", data[-4:])
-        version, model, vector_length, comparison, match_length = _HEADER.unpack(body[: _HEADER.size])
+        version, model, vector_length, state, match_length = _HEADER.unpack(body[: _HEADER.size])
     except (binascii.Error, ValueError, struct.error) as error:
         raise UnusableTokenError(_DAMAGED) from error
     predictions_at = _HEADER.size + vector_length
@@ -185,7 +209,8 @@ def _unpack(token: str) -> _Fields:
         raise UnusableTokenError(_DAMAGED)
     vector, predictions = body[_HEADER.size : predictions_at], body[predictions_at:match_at]
     match, certainty = body[match_at : view_at - 1], body[view_at - 1]
-    return _Fields(model, vector, predictions, comparison, match, certainty, body[view_at:])
+    is_painting = next((value for value, bits in _PAINTING.items() if bits == state & ~3), None)
+    return _Fields(model, vector, predictions, state & 3, match, certainty, body[view_at:], is_painting)
 
 
 def _packed(picture: EncodedPicture) -> bytes:

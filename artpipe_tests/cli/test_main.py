@@ -268,6 +268,24 @@ def test_an_unsure_label_and_a_picture_out_of_distribution_are_marked(monkeypatc
     assert (first["is_out_of_distribution"], second["is_out_of_distribution"]) == (True, False)
 
 
+@pytest.mark.usefixtures("lake", "pictures")
+def test_the_labels_of_what_is_no_painting_are_withheld(monkeypatch: pytest.MonkeyPatch):
+    from artpipe.search import Collection
+    from artpipe.search.predictions import Prediction
+
+    painting = Prediction("near.jpg", {"type": [("portrait", 0.93)]}, {"type": True}, is_painting=True)
+    answers = [Prediction("far.jpg", {}, {}, is_painting=False), painting]
+    monkeypatch.setattr(Collection, "predict", lambda *_: answers)
+    shown = re.sub(r"[\s│]+", " ", run("predict", "far.jpg", "near.jpg").stdout)
+    assert "portrait 93%" in shown
+    assert shown.count("not look like a painting") == 1
+    first, second = json.loads(run("predict", "far.jpg", "near.jpg", "--json").stdout)
+    assert (first["is_painting"], second["is_painting"]) == (False, True)
+    assert "type" not in first
+    answers.pop()
+    assert "predicts nothing" not in run("predict", "far.jpg").output
+
+
 def test_a_search_before_anything_was_embedded_names_the_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ARTPIPE_LAKE", str(tmp_path / "lake"))
     assert "there is no data lake" in failure(run("search", "a/b/c"))

@@ -1,3 +1,4 @@
+import copy
 import hashlib
 import io
 from dataclasses import replace
@@ -11,6 +12,7 @@ from artpipe.embedding.embedder import Embedder
 from artpipe.embedding.predictions import Predictions
 from artpipe.images.pixels import PixelCache, decode_square
 from artpipe.models.card import ModelCard, WeightsSource
+from artpipe.models.ensemble import join_members
 from artpipe.models.inference_form import multiplies_bfloat16
 from artpipe.models.network import MultiTaskClassifier, build_model
 
@@ -63,6 +65,23 @@ def test_the_inference_form_gives_what_the_network_gives():
     found = embedder.embed_pixels(given)
     assert np.allclose(found.vectors, torch.nn.functional.normalize(embeddings).numpy(), atol=1e-4)
     assert np.allclose(found.probabilities["type"], logits["type"].softmax(1).numpy(), atol=1e-4)
+
+
+def test_features_are_the_output_of_the_backbone_itself_and_of_an_ensemble_that_of_the_pretrained_one():
+    model, card = made()
+    given = torch.from_numpy(squares(3))
+    plain = Embedder(model, card, "cpu", "float32").embed_pixels(given, with_features=True)
+    std, mean = torch.tensor(card.transform.std), torch.tensor(card.transform.mean)
+    with torch.inference_mode():
+        own = model.multi_level_backbone.body(((given / 255 - mean) / std).permute(0, 3, 1, 2))
+    assert np.allclose(plain.features, own.numpy(), rtol=1e-3, atol=1e-3)
+    finetuned = copy.deepcopy(model)
+    with torch.no_grad():
+        for weights in finetuned.backbone.parameters():
+            weights.mul_(0.9)
+    joint = Embedder(join_members(model, finetuned), replace(card, embedding_dim=512), "cpu", "float32")
+    assert np.allclose(joint.embed_pixels(given, with_features=True).features, plain.features, rtol=1e-3, atol=1e-3)
+    assert joint.embed_pixels(given).features is None
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -94,6 +94,7 @@ GROUPS = {
             "lance/embeddings.lance/_indices/*/*",
             "index/card.json",
             "index/novelty.npz",
+            "index/paintings.npz",
             "tables/art_map.parquet",
             "reports/map/art_map.png",
         ],

@@ -17,7 +17,7 @@ PICTURES = {"wanted_images", "images"}
 TABLE = {"embeddings", "vectors", "text_index"}
 NEIGHBOURS = {"search_index", "local_features", "art_map", "novelty_scale"}
 ASSIGNED = {"splits", "training_set", "evaluation_report", "novelty_scale"}
-MODEL = {"classifier", "served_model"}
+MODEL = {"classifier", "served_model", "painting_detector"}
 SUSPECTS = {"suspect_labels"}
 
 

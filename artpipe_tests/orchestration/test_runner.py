@@ -8,14 +8,14 @@ from artpipe.definitions import build_definitions
 from artpipe.orchestration.runner import UnknownAssetError, selected_assets
 from artpipe.settings import Settings
 
-SEARCHED = {"search_index", "text_index", "local_features", "art_map", "novelty_scale"}
+SEARCHED = {"search_index", "text_index", "local_features", "art_map", "novelty_scale", "painting_detector"}
 CATALOG = {"catalog_changes", "artworks", "quarantine"}
 
 
 @pytest.mark.parametrize(
     ("select", "names"),
     [
-        (None, 22),
+        (None, 23),
         ("images", {"images"}),
         ("search_index, artists", {"search_index", "artists"}),
         ("vectors", {"embeddings", "vectors"}),

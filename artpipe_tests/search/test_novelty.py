@@ -1,6 +1,7 @@
 """What is out of distribution: vectors first, then pictures embedded by hand-made features."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,23 @@ def test_a_prediction_tells_it_too(collection: Collection):
     assert foreign.as_json()["is_out_of_distribution"] is True
     assert held.as_json()["is_out_of_distribution"] is False
     assert held.as_json()["nearest_similarity"] > 0.99
+
+
+def test_no_label_is_predicted_for_what_is_no_painting(collection: Collection):
+    class Detecting(PatchModel):
+        """Takes every other picture for a painting."""
+
+        def encode(self, pictures):
+            return replace(super().encode(pictures), is_painting=np.arange(len(pictures)) % 2 == 1)
+
+    foreign, held = Collection(collection.lake, encoder=Detecting()).predict([painting(3), painting(3)])
+    assert (foreign.is_painting, foreign.best, foreign.is_sure) == (False, {}, {})
+    assert foreign.novelty == held.novelty
+    assert "not look like a painting" in foreign._repr_html_()
+    assert "Baroque" in held._repr_html_()
+    assert held.is_painting
+    assert list(held.best) == ["style", "period", "type"]
+    assert [answer.is_painting for answer in collection.predict([painting(3)])] == [None]
 
 
 def test_without_a_measured_scale_only_the_similarity_is_told(collection: Collection, tmp_path: Path):

@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import ItemsView
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -40,6 +41,25 @@ def seen_as(artwork_id: str | None, model) -> str:
     vector = np.full(3, 3**-0.5, dtype=np.float32)
     best = {"style": [("Baroque", 0.9)]}
     return token_of(EncodedPicture(vector, best, Verdict(artwork_id, 0.99)), model.model_id, model.labels)
+
+
+def test_labels_of_what_does_not_look_like_a_painting_are_withheld(web_lake: DataLake, colour_model, picture_of):
+    class Detecting(type(colour_model)):
+        """Takes every picture for none."""
+
+        def encode(self, pictures):
+            return replace(super().encode(pictures), is_painting=np.zeros(len(pictures), dtype=bool))
+
+    with TestClient(create_app(web_lake, WebConfig(), encoder=Detecting())) as client:
+        shown = upload(client, picture_of((228, 77, 78))).text
+        assert "This does not look like a painting" in shown
+        assert "Its labels are withheld." in shown
+        assert "s guess" not in shown
+        assert "/works/d/durer/work000" in shown, "its neighbours are shown all the same"
+        answer = client.post("/api/predict", files={"picture": ("p", picture_of((228, 77, 78)))}).json()
+        assert (answer["is_painting"], answer["predictions"], answer["is_sure"]) == (False, {}, {})
+        again = client.get("/api/search", params={"image": answer["image"]}).json()
+        assert (again["is_painting"], again["predictions"]) == (False, {})
 
 
 @pytest.mark.parametrize("page", PAGES)

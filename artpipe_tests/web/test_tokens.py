@@ -63,6 +63,16 @@ def test_a_token_distinguishes_not_found_from_not_compared(verdict: Verdict | No
     assert read_token(token_of(compared, "model", LABELS), "model", LABELS).verdict == verdict
 
 
+@pytest.mark.parametrize("is_painting", [None, True, False])
+@pytest.mark.parametrize("verdict", [None, Verdict(None), Verdict("d/dürer/hare", 0.9)])
+def test_a_token_keeps_whether_the_picture_looks_like_a_painting(is_painting: bool | None, verdict: Verdict | None):
+    sent = replace(picture(), is_painting=is_painting, verdict=verdict)
+    back = read_token(token_of(sent, "model", LABELS), "model", LABELS)
+    assert back.is_painting is is_painting
+    is_recognised = verdict is not None and verdict.artwork_id is not None
+    assert bool(back.labels) == (is_painting is not False or is_recognised), "a recognised painting keeps its labels"
+
+
 def test_a_token_fits_into_an_address():
     token = token_of(picture(), "model", LABELS)
     assert len(token) < 1000
