@@ -7,8 +7,8 @@ nothing that shows the picture. Embeddings of two models cannot be compared, so 
 Layout, before base64url: format (uint8), model id (8 bytes), embedding length (uint16), state of the comparison and
 whether it looks like a painting (uint8), length of the match (uint8), embedding (int8), for each task `LABELS_PER_TASK`
 pairs of class index and probability (uint8 each), id of the match (UTF-8), certainty (uint8), view (whether it is
-mirrored, uint8, and the x and y of four corners, int16, in ten thousandths), CRC-32 of the picture (uint32), so that two
-pictures of one embedding, such as a picture and its mirror image, are compared each, CRC-32 (uint32). Format 2, of
+mirrored, uint8, and the x and y of four corners, int16, in ten thousandths), CRC-32 of the picture (uint32), so that
+two pictures of one embedding, such as a picture and its mirror image, are compared each, CRC-32 (uint32). Format 2, of
 earlier releases, lacks the view and the picture's CRC-32.
 """
 
