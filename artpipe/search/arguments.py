@@ -14,13 +14,14 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from artpipe.embedding.predictions import PictureEncoder
 from artpipe.images.reading import Picture, as_array, is_pixels
+from artpipe.recognition.same_painting import Match
 from artpipe.recognition.view import Crop
 from artpipe.search.filters import SearchFilter
 from artpipe.search.request import Query, SearchOptions, UnusableArgumentError
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-_AS_THEY_ARE = (inspect.Parameter.empty, Picture, PictureEncoder | None, Crop | None)
+_AS_THEY_ARE = (inspect.Parameter.empty, Picture, PictureEncoder | None, Crop | None, Match | None)
 _MOST_LETTERS = 60
 
 

@@ -357,14 +357,12 @@ class Collection:
             UnusableQueryError: it is no readable picture.
         """
         features = self.snapshot.features
-        if isinstance(image, str) and image in self:
-            image = self.image(image)
-        picture = self._resolver.picture(image)
+        picture = self._resolver.picture(self._image_of(image))
         if crop is not None:
             picture = View.of_crop(crop).of(picture, PHOTOGRAPH_SHORT_SIDE_PX)
         return same_painting(picture, features)
 
-    def recognise(self, photograph: "Image") -> Match | None:
+    def _recognise(self, photograph: "Image") -> Match | None:
         """`same_painting` of an RGB image; None where the local features were not extracted yet."""
         features = self._features
         return None if features is None else same_painting(photograph, features)
@@ -424,9 +422,8 @@ class Collection:
             UnusableQueryError: one of them is no readable picture.
             ModelMismatchError: the table was built by another model than the served one.
         """
-        images = [self.image(image) if isinstance(image, str) and image in self else image for image in images]
         return predict_pictures(
-            images,
+            [self._image_of(image) for image in images],
             lambda pictures: self._look(pictures, crop),
             lambda: self._encoder.labels,
             self._abstain_below,
@@ -434,20 +431,26 @@ class Collection:
             self.catalogued_labels,
         )
 
+    @checked
     def catalogued_labels(self, artwork_id: str) -> dict[str, str]:
         """What the catalogue says of a work, for each task that it has a label of."""
         work = self.get(artwork_id)
         return {task: work[task] for task in TASKS if work[task] is not None}
 
-    def look(self, photograph: "Image", crop: Crop | None = None, match: Match | None = None) -> Look:
-        """Which part of an RGB photograph is the painting, and what the model makes of it.
+    @checked
+    def look(self, photograph: Picture, crop: Crop | None = None, match: Match | None = None) -> Look:
+        """Which part of a photograph is the painting, and what the model makes of it.
 
         Args:
-            photograph: with a short side of up to `PHOTOGRAPH_SHORT_SIDE_PX`.
+            photograph: a picture in any form that `predict` takes.
             crop: that part, where it is known.
             match: that of the photograph with the collection, where it was compared already; it is not compared here.
         """
-        return self._look([photograph], crop, lambda _: match)[0]
+        if match is not None and not isinstance(match, Match):
+            raise UnusableArgumentError(
+                f"match cannot be a {type(match).__name__}; give what `same_painting` returned."
+            )
+        return self._look([self._resolver.picture(self._image_of(photograph))], crop, lambda _: match)[0]
 
     @checked
     def novelty(self, query: Picture) -> Novelty:
@@ -487,9 +490,9 @@ class Collection:
         recognise: "Callable[[Image], Match | None] | None" = None,
     ) -> list[Look]:
         px = self.snapshot.short_side_px
-        return look_at(photographs, self._encoder_for_table, px, recognise or self.recognise, self.likeness, crop)
+        return look_at(photographs, self._encoder_for_table, px, recognise or self._recognise, self._likeness, crop)
 
-    def likeness(self, vectors: "Vector") -> "Vector":
+    def _likeness(self, vectors: "Vector") -> "Vector":
         """The mean cosine of each of some unit vectors, float32 (N, D), with the three most similar works, (N,)."""
         found = self.index.nearest.search_many(vectors, [_LIKENESS_OF] * len(vectors))
         return np.array([one.similarities.mean() if len(one.similarities) else 0 for one in found], np.float32)
@@ -501,6 +504,10 @@ class Collection:
             return self.snapshot.features
         except NoFeatureIndexError:
             return None
+
+    def _image_of(self, query: Picture) -> Picture:
+        """The picture of a work, where the query is an `artwork_id`."""
+        return self.image(query) if isinstance(query, str) and query in self else query
 
     def _position(self, artwork_id: str) -> int:
         position = self.snapshot.position_of(artwork_id)

@@ -214,7 +214,7 @@ class Catalogue:
 
     def same_painting(self, picture: "Image") -> "Match | None":
         """Whether a picture shows a painting of the collection; None where that cannot be decided here."""
-        return self.collection.recognise(picture) if self.can_compare else None
+        return self.collection.same_painting(picture) if self.can_compare else None
 
     def look(self, photograph: "Image", crop: "View | None", match: "Match | None" = None) -> "Look":
         """What the model makes of the painting in a photograph; of the part `crop`, where a visitor chose it."""

@@ -130,8 +130,8 @@ class Made:
         assert collection.predict([picture(0)])[0].best.keys() == card.classes.keys()
         collection.same_painting(picture(0))
         with TestClient(create_app(self.lake)) as client:
-            pages = ["", "search?q=scene", f"search?like={first}", f"works/{first}", "artists", "collection", "map"]
-            files = ["api/search?q=scene", f"api/artworks/{first}", "map/works.json", "map/points.bin"]
+            pages = ["", "search?words=scene", f"search?like={first}", f"works/{first}", "artists", "collection", "map"]
+            files = ["api/search?words=scene", f"api/artworks/{first}", "map/works.json", "map/points.bin"]
             for address in (*pages, *files):
                 assert client.get(f"/{address}").status_code == 200, address
             upload = client.post("/search", files={"picture": ("p.jpg", picture(0), "image/jpeg")})

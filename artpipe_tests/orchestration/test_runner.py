@@ -56,8 +56,8 @@ def test_status_gives_reasons_in_words_and_a_dry_run_runs_nothing(upkeep, monkey
     assert found["splits"].why == "`artworks` changed: 1 new, 0 changed, 1 relabelled, 0 gone"
     assert found["classifier"].why == "seed 0 -> 5"
     assert (found["artists"].state.status, found["artists"].would_run) == ("fresh", "if inputs change")
-    for name, value in upkeep.settings().model_dump().items():
-        if value is not None and not isinstance(value, tuple) and name != "dagster_home":
+    for name, value in upkeep.settings().model_dump(exclude_unset=True).items():
+        if not isinstance(value, tuple):
             monkeypatch.setenv(f"ARTPIPE_{name.upper()}", str(value))
     result = CliRunner().invoke(app, ["refresh", "--dry-run", "--json"])
     found = {one["asset"]: one for one in json.loads(result.stdout)["assets"]}
