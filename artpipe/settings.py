@@ -35,6 +35,9 @@ _TRAIN_IMAGE_PX: Mapping[str, int] = {"probe": 288, "finetune": 224, "best": 288
 """Side of the network's square input, by recipe; a larger one is more accurate and costs more."""
 
 
+_PAGES = ("api", "artists", "collection", "corrections", "images", "map", "originals", "search", "static", "works")
+
+
 class SecretUrl(Secret[str]):
     """An address that may hold a login; wherever it is printed or written, it is without."""
 
@@ -258,6 +261,8 @@ class Settings(BaseSettings):
         path = value.strip().rstrip("/")
         if path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
             raise ValueError(f"{value!r} is no path of plain letters; write one like `/art`")
+        if path.split("/")[1:2] and path.split("/")[1] in _PAGES:
+            raise ValueError(f"{value!r} begins as the app's own pages do; write one like `/art`")
         return path
 
     @field_validator("gallery")

@@ -159,7 +159,7 @@ def predict(
     """
     from dataclasses import replace
 
-    from artpipe.lake.paths import DataLake, LakeMissingError
+    from artpipe.lake.paths import DataLake, LakeMissingError, found_upwards
     from artpipe.recognition.view import PHOTOGRAPH_SHORT_SIDE_PX
     from artpipe.search.collection import Collection, NothingEmbeddedError
     from artpipe.search.photographs import look_at
@@ -167,7 +167,7 @@ def predict(
     from artpipe.search.queries import ModelMismatchError, UnusableQueryError, query_picture
 
     settings = settings_in_force()
-    lake = DataLake(settings.lake_root)
+    lake = DataLake(found_upwards(str(settings.lake_root)))
 
     @cache
     def load_encoder() -> "PictureEncoder":
@@ -294,7 +294,9 @@ def _show_hits(title: str, hits: "pl.DataFrame") -> None:
     columns = ("", score, "work", "date", "style", "type", artwork_id)
     table = Table(*columns, title=escape(title))
     for hit in hits.iter_rows(named=True):
-        page = f"[link={hit['page_url']}]{escape(hit['artwork_id'])}[/link]"
+        page = escape(hit["artwork_id"])
+        if hit["page_url"]:
+            page = f"[link={hit['page_url']}]{page}[/link]"
         table.add_row(
             str(hit["rank"]),
             f"{hit[score]:.3f}",

@@ -60,13 +60,15 @@ def refresh_under_way(lake: DataLake) -> str:
 
     path = lake.local_root / "locks" / "refresh.lock"
     holder_file = path.with_suffix(".json")
-    if not holder_file.exists():
+    if not holder_file.exists() or not path.exists():
         return ""
     try:
         with FileLock(path, timeout=0):  # a killed process leaves its name and no lock
             return ""
-    except (Timeout, OSError):
+    except Timeout:
         return _holder(holder_file)
+    except OSError:  # the lock may not be opened by everybody
+        return ""
 
 
 def _holder(holder_file: Path) -> str:

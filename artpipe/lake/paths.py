@@ -231,7 +231,8 @@ class DataLake:
         if not self.is_local or self.root.exists():
             return ""
         folder = Path(str(self.root))
-        return f"there is no data lake at {folder} (the closest folder is {closest_folder(folder)})"
+        shown = str(folder) if str(folder).isprintable() else repr(str(folder))
+        return f"there is no data lake at {shown} (the closest folder is {closest_folder(folder)})"
 
     def refuse_missing(self) -> None:
         """Check that there is a lake to read.

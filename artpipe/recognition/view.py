@@ -27,6 +27,8 @@ Crop: "TypeAlias" = Sequence[float] | Sequence[Sequence[float]]
 PHOTOGRAPH_SHORT_SIDE_PX = 480
 """The short side that photographs are read with: more than that of stored pictures, for a painting may fill a third."""
 UNIT_SQUARE: Corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], dtype=np.float32)
+_FARTHEST = 1.5
+"""How far from the middle of a photograph, in its sides, a corner of the painting in it may lie."""
 _ROUNDING = 1e-3
 _CROP_IS = "a crop is x, y, width and height, or the x, y of four corners clockwise from the upper left one"
 
@@ -60,7 +62,7 @@ class View:
         except (TypeError, ValueError):
             numbers = np.empty(0, np.float32)
         if len(numbers) not in (4, 8) or not np.isfinite(numbers).all():
-            raise UnusableCropError(f"{_CROP_IS}; {crop!r} is not.")
+            raise UnusableCropError(f"{_CROP_IS}; this {type(crop).__name__} is not.")
         is_box = len(numbers) == 4
         given = numbers[:2] + UNIT_SQUARE * numbers[2:] if is_box else numbers.reshape(4, 2)
         corners = given.astype(np.float32)
@@ -149,7 +151,8 @@ def visible_part(corners: Corners) -> Corners | None:
 
     Returns:
         float32 (4, 2), where the smallest upright box of the painting that holds all of the visible part lies in the
-        photograph, as fractions of its sides; None where there is none.
+        photograph, as fractions of its sides; None where there is none, or where the box reaches far out of it, as one
+        around a detail may that was seen from very much aside.
     """
     import cv2
 
@@ -160,7 +163,8 @@ def visible_part(corners: Corners) -> Corners | None:
     (left, top), (right, bottom) = seen.min(axis=0), seen.max(axis=0)
     box = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], dtype=np.float32)
     to_photograph = cv2.getPerspectiveTransform(corners.astype(np.float32), UNIT_SQUARE)
-    return np.asarray(cv2.perspectiveTransform(box[None], to_photograph)[0], dtype=np.float32)
+    part = np.asarray(cv2.perspectiveTransform(box[None], to_photograph)[0], dtype=np.float32)
+    return part if _is_convex(part) and np.abs(part - 0.5).max() <= _FARTHEST else None
 
 
 def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from artpipe.search.request import Query, SearchOptions, UnusableArgumentError
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-_AS_THEY_ARE = (inspect.Parameter.empty, Picture, PictureEncoder | None, Crop | None, Match | None)
+_AS_THEY_ARE = (inspect.Parameter.empty, Picture, PictureEncoder | None, Crop | None)
 _MOST_LETTERS = 60
 
 
@@ -72,6 +72,10 @@ def one_or_many(queries: Any) -> list[Any]:
 def _taken(name: str, value: Any, annotation: Any) -> Any:
     if annotation in _AS_THEY_ARE:
         return value
+    if annotation == Match | None:
+        if isinstance(value, Match | None):
+            return value
+        raise UnusableArgumentError(f"{name} is a {type(value).__name__}; give what `same_painting` returned.")
     if annotation in (Sequence[Picture], Sequence[Query], Sequence[str]):
         value = one_or_many(value)
         if annotation != Sequence[str]:

@@ -101,7 +101,7 @@ def novelty_scale(step: AssetStep, splits: DataFrame) -> Result:
     deps=["served_model"],
 )
 def painting_detector(step: AssetStep, training_set: DataFrame) -> Result:
-    """What tells whether a picture looks like a painting: 98 of 100 works by other artists pass.
+    """What tells whether a picture looks like a painting; of held-out works either rule refuses three in a thousand.
 
     It is made again when the model or the training set changes, not for each new work.
     """

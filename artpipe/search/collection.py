@@ -6,6 +6,7 @@ seen by the next `open`, never half-way. torch is loaded only when a picture mus
 `snapshot.py` opens the tables, `queries.py` makes vectors of queries, and `searcher.py` answers them.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -18,7 +19,7 @@ import polars as pl
 from artpipe.embedding.predictions import PictureEncoder
 from artpipe.embedding.table import COLUMNS, EmbeddingTable
 from artpipe.images.reading import Picture
-from artpipe.lake.paths import DataLake, LakeMissingError, found_upwards
+from artpipe.lake.paths import DamagedLakeError, DataLake, LakeMissingError, found_upwards
 from artpipe.recognition.feature_index import FeatureIndex, NoFeatureIndexError
 from artpipe.recognition.same_painting import Match, same_painting
 from artpipe.recognition.view import PHOTOGRAPH_SHORT_SIDE_PX, Crop, View
@@ -50,6 +51,7 @@ __all__ = [
     "UnusableArgumentError",
 ]
 
+logger = logging.getLogger(__name__)
 _LIKENESS_OF = 3
 
 
@@ -446,10 +448,6 @@ class Collection:
             crop: that part, where it is known.
             match: that of the photograph with the collection, where it was compared already; it is not compared here.
         """
-        if match is not None and not isinstance(match, Match):
-            raise UnusableArgumentError(
-                f"match cannot be a {type(match).__name__}; give what `same_painting` returned."
-            )
         return self._look([self._resolver.picture(self._image_of(photograph))], crop, lambda _: match)[0]
 
     @checked
@@ -497,12 +495,15 @@ class Collection:
         found = self.index.nearest.search_many(vectors, [_LIKENESS_OF] * len(vectors))
         return np.array([one.similarities.mean() if len(one.similarities) else 0 for one in found], np.float32)
 
-    @opened_once
+    @property
     def _features(self) -> FeatureIndex | None:
-        """The local features; None where they were not extracted when a picture was first compared."""
+        """The local features; None where they were not extracted yet, or are damaged."""
         try:
             return self.snapshot.features
         except NoFeatureIndexError:
+            return None
+        except DamagedLakeError as error:
+            logger.warning("paintings are not recognised in photographs: %s", error)
             return None
 
     def _image_of(self, query: Picture) -> Picture:

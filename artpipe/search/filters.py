@@ -112,8 +112,7 @@ class SearchFilter(BaseModel):
         if self.technique is not None:
             passing &= _holds_part(works.techniques, self.technique)
         if self.location is not None:
-            others = [name for value in self.location for names in names_with("location", value) for name in names]
-            passing &= _holds_part(works.locations, [*self.location, *others])
+            passing &= _is_at(works.locations, self.location)
         if self.year_from is not None:
             passing &= works.year_to >= self.year_from
         if self.year_to is not None:
@@ -202,6 +201,18 @@ def _holds_part(texts: Coded, values: Sequence[str]) -> Mask:
     """Which rows have a text with one of these parts in it, accents and case aside."""
     parts = [part for value in values if (part := normalized_name(value))]
     return texts.is_any_of(lambda text: any(part in normalized_name(text) for part in parts))
+
+
+def _is_at(places: Coded, values: Sequence[str]) -> Mask:
+    """Which rows are at a place: a part of its text, but for the names of known places, which are whole words."""
+    known = {normalized_name(one) for value in values for names in names_with("location", value) for one in names}
+    parts = {part for value in values if (part := normalized_name(value))} - known
+
+    def passes(text: str) -> bool:
+        plain = normalized_name(text)
+        return any(part in plain for part in parts) or any(f" {name} " in f" {plain} " for name in known)
+
+    return places.is_any_of(passes)
 
 
 def _known_label(known: Coded, column: str, label: str) -> int:

@@ -163,7 +163,7 @@ class Hits:
             title: written above.
 
         Raises:
-            UnknownFormatError: the name says another format.
+            UnknownFormatError: the name says another format, or one that holds no sheet of so many pictures.
         """
         from PIL import Image
 
@@ -179,8 +179,13 @@ class Hits:
         sheet = contact_sheet(rows, [jpegs.get(row["artwork_id"]) for row in rows], columns, title)
         if (image_format := SHEET_FORMATS[path.suffix.lower()]) != "PNG":
             packed = io.BytesIO()
-            with Image.open(io.BytesIO(sheet)) as picture:
-                picture.convert("RGB").save(packed, image_format, quality=90)
+            try:
+                with Image.open(io.BytesIO(sheet)) as picture:
+                    picture.convert("RGB").save(packed, image_format, quality=90)
+            except (OSError, ValueError, Image.DecompressionBombError) as error:
+                raise UnknownFormatError(
+                    f"{len(rows):,} pictures are too many for a sheet in {image_format}; write .png, or take fewer."
+                ) from error
             sheet = packed.getvalue()
         path.write_bytes(sheet)
         return path

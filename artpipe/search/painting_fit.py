@@ -17,7 +17,7 @@ from artpipe.models.learned import without_learned
 from artpipe.progress import Progress, SilentProgress
 from artpipe.recognition.rephotograph import rephotograph
 from artpipe.search.drawn_pictures import KINDS, drawn_picture
-from artpipe.search.paintings import Features, PaintingDetector, mean_similarity, of_length_1
+from artpipe.search.paintings import NEIGHBOURS, Features, PaintingDetector, mean_similarity, of_length_1
 from artpipe.splits.assign import hash_fraction
 
 if TYPE_CHECKING:
@@ -139,10 +139,12 @@ def fit_detector(model_id: str, works: Shown, held_out: Sequence[Shown], drawn: 
     least, most = 1.0, -1.0
     for group in held_out:
         unit = of_length_1(group.features)
-        to_others = unit @ reference.T
-        to_others[group.artists[:, None] == works.artists[None, :]] = -1
-        similarity = mean_similarity(to_others)
-        contrast = mean_similarity(unit @ outliers.T) - similarity
+        is_other = group.artists[:, None] != works.artists[None, :]
+        comparable = is_other.sum(axis=1) >= NEIGHBOURS
+        if comparable.sum() < MIN_WORKS:  # nearly all works are by one artist
+            return PaintingDetector(model_id, reference, outliers, None, None, pictures)
+        similarity = mean_similarity(np.where(is_other, unit @ reference.T, -1)[comparable])
+        contrast = mean_similarity(unit[comparable] @ outliers.T) - similarity
         least = min(least, float(np.quantile(similarity, REFUSED_SHARE)))
         most = max(most, float(np.quantile(contrast, 1 - REFUSED_SHARE)))
     among_drawn = outliers @ outliers.T

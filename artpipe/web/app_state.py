@@ -70,7 +70,7 @@ class AppState:
         self.links = ServedLinks(__version__, self.config.root_path)
         self.exports = SharedJobs("exports", self.config.max_pending_exports)
         self.sheets = SheetDrawer()
-        self.editing = Editing(self.config.editing)
+        self.editing = Editing(self.config.editing, self.config.editing_key)
 
     @property
     def catalogue(self) -> "Catalogue":

@@ -1,6 +1,7 @@
 """Limits and thresholds of the web app."""
 
 from dataclasses import dataclass, field
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Self
 
 from artpipe.crawler.limits import is_loopback
@@ -31,6 +32,7 @@ class WebConfig:
         root_path: the path below which the app is reached, such as `/art`; empty for none.
         originals_bytes: how much of the gallery's own pictures is kept, where they are passed on to visitors.
         editing: who may correct labels: `off`, `loopback`, or the token that an editor types.
+        editing_key: what the address has that makes a browser an editor's where `editing` is `loopback`.
         overrides: where corrections are written; None where none can be.
         retrain_drift: share of changed rows above which the training set thaws.
     """
@@ -48,6 +50,7 @@ class WebConfig:
     root_path: str = ""
     originals_bytes: int = 500_000_000
     editing: str = field(default="off", repr=False)
+    editing_key: str = field(default_factory=token_urlsafe, repr=False)
     overrides: OverrideFiles | None = None
     retrain_drift: float = 0.02
 

@@ -31,6 +31,7 @@ _Skip = Annotated[int, Query(ge=0, le=1_000_000)]
 _Id = Annotated[str, Query(max_length=300)]
 _Task = Literal["", "style", "period", "type"]
 _MAX_REASON = 300
+_NO_KEY = "Open the address with a key that `artpipe serve` printed when it started."
 
 
 def _refuse_others(state: State, request: Request) -> None:
@@ -42,25 +43,35 @@ router = APIRouter(prefix=PATH, include_in_schema=False, dependencies=[Depends(_
 
 @router.get("")
 def corrections(
-    state: State, request: Request, kind: Kind = "labels", task: _Task = "", skip: _Skip = 0, work: _Id = ""
+    state: State,
+    request: Request,
+    kind: Kind = "labels",
+    task: _Task = "",
+    skip: _Skip = 0,
+    work: _Id = "",
+    key: Annotated[str, Query(max_length=100)] = "",
 ) -> Response:
-    """The next thing to decide; or, for a visitor who is no editor yet, the form to become one."""
+    """The next thing to decide; or, for a visitor who is no editor yet, the form or the way to become one."""
     editor = state.editing.editor_of(request)
-    is_new = editor is None
+    if not state.editing.needs_token and key:
+        if not state.editing.is_key(key):
+            raise HTTPException(403, _NO_KEY)
+        response = RedirectResponse(state.links.root + PATH, status_code=303)  # to an address without the key
+        state.editing.set_cookie(response, request, editor or state.editing.admit(_login_name()))
+        return response
     if editor is None:
         if state.editing.needs_token:
             return _page(state, "editor.html", problem="")
-        editor = state.editing.admit(_login_name())
-    response = _page(state, "corrections.html", **_context(state, editor, kind, task, skip, work))
-    if is_new:
-        state.editing.set_cookie(response, request, editor)
-    return response
+        raise HTTPException(403, _NO_KEY)
+    return _page(state, "corrections.html", **_context(state, editor, kind, task, skip, work))
 
 
 @router.post("/editor")
 async def become_editor(state: State, request: Request) -> Response:
     """Admit who knows the token, or rename an editor of this machine."""
     form = await _form(request)
+    if not state.editing.needs_token and state.editing.editor_of(request) is None:
+        raise HTTPException(403, _NO_KEY)
     if state.editing.needs_token and not state.editing.is_token(form.get("token", "")):
         page = _page(state, "editor.html", problem="This is not the token.")
         page.status_code = 403
@@ -85,8 +96,8 @@ async def undo_last(state: State, request: Request) -> Response:
     decision = state.editing.last_of(editor)
     if decision is None:
         raise HTTPException(409, "There is nothing to undo.")
-    state.editing.forget_last(editor)
     await run_in_threadpool(undo, decision.file, decision.written, decision.before)
+    state.editing.forget_last(editor)
     return _back(state, form)
 
 
@@ -208,7 +219,7 @@ def _back(state: AppState, form: Mapping[str, str]) -> RedirectResponse:
 
 def _line_key(line: Mapping[str, Any]) -> str:
     """What tells a decision of the list apart from the others."""
-    return "\n".join([line["kind"], *line["works"], line.get("task") or "", line["at"] or ""])
+    return "\t".join([line["kind"], *line["works"], line.get("task") or "", line["at"] or ""])
 
 
 def _login_name() -> str:

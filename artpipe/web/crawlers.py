@@ -11,6 +11,7 @@ from artpipe.web.app_state import AppState, State
 router = APIRouter(include_in_schema=False)
 ADDRESSES_PER_FILE = 25_000
 """A sitemap may have 50,000, and 50 MB."""
+_CLOSED = ("search", "api/", "originals/", "map/selection.csv", "map/selection/similar")
 _SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 
 
@@ -18,7 +19,7 @@ _SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 def robots(state: State, request: Request) -> PlainTextResponse:
     """Pages of works and artists may be indexed; searches are without number, and files are made on demand."""
     root = state.links.root
-    closed = "\n".join(f"Disallow: {root}/{path}" for path in ("search", "api/", "originals/"))
+    closed = "\n".join(f"Disallow: {root}/{path}" for path in _CLOSED)
     return PlainTextResponse(f"User-agent: *\n{closed}\nSitemap: {_site(request)}{state.links.sitemap()}\n")
 
 
@@ -42,7 +43,8 @@ def sitemap(state: State, request: Request, number: Annotated[int, Path(ge=1, le
 
 def _site(request: Request) -> str:
     """The scheme and the host under which the site was asked for."""
-    return f"{request.url.scheme}://{request.url.netloc}"
+    forwarded = request.headers.get("x-forwarded-proto", "")
+    return f"{forwarded if forwarded in ('http', 'https') else request.url.scheme}://{request.url.netloc}"
 
 
 def _address_count(state: AppState) -> int:

@@ -27,6 +27,8 @@ KINDS: dict[Download, str] = {
 _COLUMNS = 6
 _QUALITY = 88
 _NICE = 10
+_SECONDS = 120.0
+"""A sheet of a hundred pictures takes one to two."""
 _INTERNAL = ("jpeg_sha256", "work_id", "artist_id")
 
 
@@ -55,10 +57,11 @@ class SheetDrawer:
         stored = catalogue.collection.images([work["artwork_id"] for work in found.works])
         jpegs = [stored.get(work["artwork_id"]) for work in found.works]
         try:
-            return self._pool.submit(_drawn, found.works, jpegs, title).result()
-        except BrokenProcessPool:  # the process was killed, for want of memory perhaps
+            return self._pool.submit(_drawn, found.works, jpegs, title).result(_SECONDS)
+        except (BrokenProcessPool, TimeoutError):  # it was killed, for want of memory perhaps, or hangs
+            self.close()
             self._pool = _new_pool()
-            return self._pool.submit(_drawn, found.works, jpegs, title).result()
+            return self._pool.submit(_drawn, found.works, jpegs, title).result(_SECONDS)
 
     def close(self) -> None:
         """End the process."""

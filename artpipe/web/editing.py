@@ -1,8 +1,9 @@
 """Who may correct labels in the pages, and the protection of the forms against other sites (CSRF).
 
-Nobody, by default: then the pages do not exist. With a token, an editor types it once; on loopback, every visitor of
-this machine is one. An editor has a cookie that names them, signed by the server and never sent from other sites. Every
-form has a token that belongs to the cookie, and a request that another site started is refused.
+Nobody, by default: then the pages do not exist. With a token, an editor types it once. On loopback, an editor is who
+opens the address with the key that the server prints at its start: a proxy or a tunnel on this machine may pass
+requests of others on without a trace. An editor has a cookie that names them, signed by the server and never sent from
+other sites. Every form has a token that belongs to the cookie, and a request that another site started is refused.
 """
 
 import base64
@@ -67,9 +68,11 @@ class Editing:
 
     Args:
         mode: `off`, `loopback`, or the token that an editor types.
+        key: what the address has that makes a browser of this machine an editor's.
     """
 
-    def __init__(self, mode: str) -> None:
+    def __init__(self, mode: str, key: str) -> None:
+        self._key_of_address = key
         self._token = mode if mode not in ("off", "loopback") else None
         self.is_on, self.needs_token = mode != "off", self._token is not None
         # Those who typed the token need not do so again after a restart.
@@ -88,13 +91,17 @@ class Editing:
     def editor_of(self, request: Request) -> Editor | None:
         """The editor who sends a request; None where nobody is known."""
         encoded, _, signature = request.cookies.get(COOKIE, "").rpartition(".")
-        if not encoded or not hmac.compare_digest(signature, self._signed("editor", encoded)):
+        if not encoded or not hmac.compare_digest(signature.encode(), self._signed("editor", encoded).encode()):
             return None
         try:
             name, _, session = base64.urlsafe_b64decode(encoded).decode().rpartition("\n")
         except (ValueError, binascii.Error):
             return None
         return Editor(name, session)
+
+    def is_key(self, text: str) -> bool:
+        """Whether a text is the key that the server printed."""
+        return hmac.compare_digest(text.encode(), self._key_of_address.encode())
 
     def admit(self, name: str) -> Editor:
         """A new editor of this name."""

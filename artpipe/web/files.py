@@ -36,7 +36,7 @@ async def original(state: State, request: Request, artwork_id: str) -> Response:
     """The gallery's own picture of a work, where this server passes it on."""
     if state.originals is None:
         raise HTTPException(404)
-    picture = await state.originals.of(state.catalogue.get(artwork_id))
+    picture = await state.originals.of(state.catalogue.get(artwork_id), request.client.host if request.client else "")
     return cacheable(request, picture.data, picture.media_type, picture.etag, CACHE_A_DAY)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
 
 from artpipe.search.filters import SearchFilter
 from artpipe.web.app_state import AppState, State
@@ -177,7 +178,8 @@ def similar_to_selection(state: State, selection: SelectionOfAddress) -> Redirec
 @router.get("/map/selection.csv")
 async def selection_csv(state: State, request: Request, selection: SelectionOfAddress) -> Response:
     """All works of a selection as CSV."""
-    key = ("selection.csv", state.catalogue.version, selection.address)
+    shown, _ = await run_in_threadpool(state.map)
+    key = ("selection.csv", state.catalogue.version, hash(shown.points), selection.address)
     client = request.client.host if request.client else ""
     data = await state.exports.get(key, lambda: as_csv(_selected(state, selection)), client)
     headers = {"Content-Disposition": 'attachment; filename="selection.csv"'}

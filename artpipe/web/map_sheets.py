@@ -18,7 +18,7 @@ from upath import UPath
 
 from artpipe.errors import ArtpipeError
 from artpipe.lake.full_disk import FullDiskError
-from artpipe.lake.paths import DataLake, write_whole
+from artpipe.lake.paths import DataLake, UnwritableLakeError, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -120,8 +120,10 @@ class Sheets:
         """
         if name not in self._parts:
             raise UnknownSheetError("the map has changed since this page was loaded; reload it.")
+        path = self._folder / f"{name}.webp" if self._folder else None
+        if path and path.exists():
+            return path.read_bytes()
         with self._making:  # one at a time: each takes a processor for a while
-            path = self._folder / f"{name}.webp" if self._folder else None
             if path and path.exists():
                 return path.read_bytes()
             data = self._make(self._parts[name])
@@ -135,7 +137,7 @@ class Sheets:
         """The cache, without the sheets of earlier versions; None where the lake cannot be written to."""
         try:
             folder = self._lake.cache("map")
-        except OSError:
+        except (OSError, UnwritableLakeError):
             return None
         for path in folder.glob("*.webp"):
             if path.stem not in self._parts:

@@ -26,7 +26,8 @@ class BelowPath:
         if self.root and scope["type"] == "http":
             path = scope["path"]
             is_below = path == self.root or path.startswith(f"{self.root}/")
-            scope = {**scope, "root_path": self.root, "path": path if is_below else self.root + path}
+            # In place, so that the handler of unexpected failures, which is outside, sees it too.
+            scope.update(root_path=self.root, path=path if is_below else self.root + path)
         await self.app(scope, receive, send)
 
 

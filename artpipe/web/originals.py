@@ -9,11 +9,13 @@ import io
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from starlette.concurrency import run_in_threadpool
 from upath import UPath
 
 from artpipe.crawler.outcome import Outcome
@@ -82,8 +84,12 @@ class Originals:
         self._jobs = SharedJobs("originals", _MAX_PENDING)
         self._failed: dict[str, tuple[float, OriginalUnavailableError]] = {}
 
-    async def of(self, work: dict[str, Any]) -> Original:
+    async def of(self, work: dict[str, Any], client: str = "") -> Original:
         """The original of a work of the catalogue.
+
+        Args:
+            work: as in the catalogue.
+            client: who asks.
 
         Raises:
             OriginalUnavailableError: it has none, or the gallery does not send it.
@@ -92,19 +98,31 @@ class Originals:
         url = safe_url(work["image_url"])
         if url is None:
             raise OriginalUnavailableError("the catalogue has no address of a picture of this work.", 404)
-        data = await self._jobs.get(url, partial(self._read, url))
+        data = await run_in_threadpool(self._kept, url)  # what is kept waits behind no request
+        if data is None:
+            data = await self._jobs.get(url, partial(self._read, url), client)
         return Original(data, _media_type(data) or "")
 
     def close(self) -> None:
         """Request no more of them."""
         self._jobs.close()
 
+    def _file(self, url: str) -> Path | None:
+        return self._folder / hashlib.sha256(url.encode()).hexdigest()[:32] if self._folder else None
+
+    def _kept(self, url: str) -> bytes | None:
+        file = self._file(url)
+        try:
+            data = file.read_bytes() if file else None
+        except OSError:  # it was never there, or has just been removed
+            return None
+        with suppress(OSError):
+            if file:
+                os.utime(file)
+        return data
+
     def _read(self, url: str) -> bytes:
-        file = self._folder / hashlib.sha256(url.encode()).hexdigest()[:32] if self._folder else None
-        if file is not None and file.exists():
-            os.utime(file)
-            return file.read_bytes()
-        data = self._fetch(url)
+        data, file = self._fetch(url), self._file(url)
         if file is not None:
             self._keep(file, data)
         return data

@@ -56,6 +56,8 @@ def serve(
     address = f"http://{host if ':' not in host else f'[{host}]'}:{listening.getsockname()[1]}"
     address += config.root_path
     write_line(f"The collection is at {address} (Ctrl-C stops the server).")
+    if config.editing == "loopback":
+        write_line(f"Labels are corrected at {address}/corrections?key={config.editing_key}")
     if not is_loopback(host):
         write_line(
             f"warning: other machines can reach {host}, without a password or a rate limit; "

@@ -79,7 +79,7 @@ class SharedJobs:
                 self._waiting[client] = waiting
         try:
             made.set_result(make())
-        except Exception as error:  # noqa: BLE001 - raised for those who wait for it
+        except BaseException as error:  # noqa: BLE001 - raised for those who wait for it; Lance and Polars may panic
             made.set_exception(error)
         with self._lock:
             self._unfinished[client] -= 1

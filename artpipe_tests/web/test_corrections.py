@@ -21,6 +21,7 @@ from artpipe.splits.overrides import OverrideFiles, write_label
 from artpipe.web.app import create_app
 from artpipe.web.config import WebConfig
 
+KEY = "key-of-the-address"
 TOKEN = "correct horse battery"  # noqa: S105
 HOST = "http://127.0.0.1:8500"
 SUSPECT, OTHER, THIRD = "d/durer/work000", "d/durer/work001", "h/hals/work004"
@@ -78,7 +79,7 @@ def serve(lake: DataLake, files: OverrideFiles, colour_model) -> Callable[..., o
 
     @contextmanager
     def opened(mode: str, host: str = HOST, client: str = "127.0.0.1") -> Iterator[TestClient]:
-        config = WebConfig(editing=mode, overrides=files)
+        config = WebConfig(editing=mode, editing_key=KEY, overrides=files)
         app = create_app(lake, config, encoder=colour_model)
         # Outside of `with`: corrections need neither the model nor the processes that decode pictures.
         yield TestClient(app, base_url=host, client=(client, 50000), follow_redirects=False)
@@ -89,6 +90,7 @@ def serve(lake: DataLake, files: OverrideFiles, colour_model) -> Callable[..., o
 @pytest.fixture
 def editor(serve) -> Iterator[TestClient]:
     with serve("loopback") as visitor:
+        visitor.get(f"/corrections?key={KEY}")
         yield visitor
 
 
@@ -144,15 +146,22 @@ def test_the_setting_is_off_by_default_and_never_shown():
 )
 def test_on_loopback_only_browsers_of_this_machine_are_editors(serve, host: str, client: str, headers: dict[str, str]):
     with serve("loopback", host, client) as visitor:
-        assert visitor.get("/corrections", headers=headers).status_code == 404
+        assert visitor.get(f"/corrections?key={KEY}", headers=headers).status_code == 404
 
 
-def test_an_editor_of_this_machine_needs_no_token(editor: TestClient):
-    page = editor.get("/corrections")
-    assert page.status_code == 200
-    cookie = page.headers["set-cookie"]
+def test_on_loopback_the_printed_address_makes_an_editor(serve):
+    with serve("loopback") as editor:
+        # A proxy on this machine may pass a stranger's request on as if it came from here.
+        for address in ("/corrections", "/corrections?key=another", "/corrections?key=%C3%A9"):
+            assert editor.get(address).status_code == 403
+        assert post(editor, "editor", {"name": "stranger"}).status_code == 403
+        assert editor.get("/corrections", headers={"cookie": b"artpipe-editor=a.\xe9"}).status_code == 403
+        admitted = editor.get(f"/corrections?key={KEY}")
+        assert (admitted.status_code, admitted.headers["location"]) == (303, "/corrections")
+        cookie = admitted.headers["set-cookie"]
+        assert editor.get("/corrections").status_code == 200
+        assert 'href="/corrections"' in editor.get("/").text
     assert all(part in cookie for part in ("HttpOnly", "SameSite=strict", "Path=/corrections"))
-    assert 'href="/corrections"' in editor.get("/").text
 
 
 def test_without_the_token_nothing_is_shown_or_written(serve, files: OverrideFiles):
@@ -204,9 +213,10 @@ def test_a_form_without_its_token_is_refused(editor: TestClient, files: Override
 
 def test_the_form_token_of_one_editor_is_none_of_another(serve):
     with serve("loopback") as anna:
+        anna.get(f"/corrections?key={KEY}")
         fields = form_of(anna.get("/corrections?task=type")) | {"answer": "genre"}
         anna.cookies.clear()
-        anna.get("/corrections")
+        anna.get(f"/corrections?key={KEY}")
         assert post(anna, "decide", fields).status_code == 403
 
 
