@@ -53,6 +53,8 @@ def test_the_visible_part_of_a_painting_lies_where_the_photograph_shows_it():
     part = visible_part(np.float32([[-0.5, 0], [0.5, 0], [0.5, 1], [-0.5, 1]]))
     np.testing.assert_allclose(part, [[0.5, 0], [1, 0], [1, 1], [0.5, 1]], atol=1e-5)
     assert visible_part(np.float32([[2, 2], [3, 2], [3, 3], [2, 3]])) is None
+    very_much_aside = np.float32([[0.45, 0], [0.55, 0], [1, 1], [0, 1]])
+    assert visible_part(very_much_aside) is None, "the painting's upper corners would lie five photographs away"
 
 
 def test_a_crop_may_be_four_corners():

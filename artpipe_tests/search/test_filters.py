@@ -30,6 +30,14 @@ def test_without_a_condition_everything_passes():
     assert SearchFilter().is_empty
 
 
+@pytest.mark.parametrize(("location", "expected"), [("Rome", [0]), ("krom", [2]), ("Ghent", [3]), ("The Met", [])])
+def test_the_other_names_of_a_place_are_whole_words(location: str, expected: list[int]):
+    places = ["Galleria Borghese, Roma", "Brukenthal, Romania", "Kroměříž", "Museum voor Schone Kunsten, Gent"]
+    works = FilterColumns(WORKS.with_columns(location=pl.Series(places)))
+    found = SearchFilter(location=location).mask(works)  # pyright: ignore[reportArgumentType]
+    assert found.nonzero()[0].tolist() == expected
+
+
 @pytest.mark.parametrize(
     ("conditions", "expected"),
     [

@@ -79,6 +79,12 @@ def test_too_few_held_out_works_refuse_nothing():
     assert not fit_detector("3fa9", works, [enough], drawn).is_painting(drawn).any()
 
 
+def test_works_without_enough_works_by_others_to_compare_them_with_refuse_nothing():
+    features, drawn = features_near(PAINTED, 200, 0.2, 0), features_near(DRAWN, 50, 0.2, 1)
+    by_one = Shown(features, np.array(["the only one"] * 200))
+    assert fit_detector("3fa9", by_one, [by_one], drawn).is_painting(drawn) is None
+
+
 def test_a_detector_is_read_back_for_its_own_model_alone(tmp_path: Path, detector: PaintingDetector):
     lake = DataLake(tmp_path)
     assert open_detector(lake, "3fa9") is None
