@@ -154,6 +154,7 @@ async function show(address, isNew) {
   shown = here();
   document.title = page.title;
   const focused = document.activeElement?.id;
+  const typed = document.activeElement?.matches('input:not([type=checkbox], [type=range])') ? document.activeElement.value : null;
   const opened = new Map([...document.querySelectorAll('.facet')].map((one) => [one.id, one.open]));
   for (const part of REPLACED) {
     const before = document.querySelector(part);
@@ -166,7 +167,11 @@ async function show(address, isNew) {
     const facet = document.getElementById(id);
     if (facet) facet.open ||= isOpen;
   }
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  const again = focused && document.getElementById(focused);
+  if (again) {
+    if (typed !== null) again.value = typed; // what is being typed is not in the answer yet
+    again.focus({ preventScroll: true });
+  }
   document.querySelector('[data-announce]').textContent = document.querySelector('.count').textContent;
   document.querySelector('.results').removeAttribute('aria-busy');
 }
