@@ -180,13 +180,11 @@ def test_years_are_set_by_sliders(page: Page):
     latest.focus()
     for _ in range(100):
         page.keyboard.press("ArrowLeft")
-    expect(page.locator(".count")).to_contain_text("2 works")
+    expect(page.locator(".count")).to_have_text("2 works.")  # not 12, on the way
     expect(page.get_by_label("To year")).to_have_value("1505")
     assert int(latest.input_value()) == int(earliest.input_value()) + 2
     page.get_by_label("From year").fill("")
     page.get_by_label("To year").fill("")
-    expect(page.locator(".chips")).not_to_contain_text("year from")
-    expect(page.get_by_label("To year")).to_have_value("")  # what is being typed outlives the answer before it
     page.keyboard.press("Enter")
     expect(page.locator(".count")).to_contain_text("30 works")
 

@@ -207,7 +207,8 @@ function enhanceYears(chart) {
     slider.addEventListener('change', () => {
       update(slider);
       clearTimeout(timer);
-      timer = setTimeout(applyFilters, 200, slider.form); // a held key changes it many times
+      // A held key changes it many times; where an answer came meanwhile, there is another form.
+      timer = setTimeout((form) => { if (form.isConnected) applyFilters(form); }, 200, slider.form);
     });
   }
 }
