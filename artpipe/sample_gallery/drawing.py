@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from artpipe.sample_gallery.plan import Work
 
-DRAWING_VERSION = 6
+DRAWING_VERSION = 5
 """Raise it when anything drawn or written changes: a gallery of another version is drawn again."""
 SHORT_SIDE_PX = 300
 QUALITY = 88

@@ -331,67 +331,39 @@ def _other(c: Canvas) -> None:
     m, rng = c.manner, c.rng
     ground, first, second = rng.choice(m.ground), c.cloth(), c.cloth()
     c.gradient(lighter(ground, 0.08), mixed(ground, m.gold, 0.2))
-    rng.choice((_tiles, _tiles, _arms, _rosette))(c, first, second)
+    scene = rng.choice(("tiles", "tiles", "arms", "rosette"))
+    if scene == "tiles":
+        step, petals = rng.uniform(0.18, 0.34), rng.choice((4, 6, 8))
+        for row in range(math.ceil(c.high / step)):
+            for column in range(math.ceil(c.wide / step)):
+                tile, odd = c.at((column + 0.5) * step, (row + 0.5) * step, step), (row + column) % 2
+                if odd:
+                    tile.shape("-50,0 0,-50 50,0 0,50", mixed(second, m.ground[0], 0.45))
+                flower(tile, 0, 0, 0.42, first if odd else second, petals, odd * math.pi / petals)
+    elif scene == "arms":
+        shield = c.at(c.wide / 2, c.high * 0.47, rng.uniform(0.26, 0.34))
+        for number in range(6):
+            curl = shield.at(0, -1 + 0.9 * (number // 2), 1, (-1, 1)[number % 2])
+            curl.curve("80,0 140,-30 160,10 135,25 130,0", c.cloth(), 0.12, taper=True)
+        shield.body("|0,-114 110,-108 107,22 60,103 0,150", m.gold)
+        shield.body("|0,-106 100,-100 97,20 55,95 0,140", first, depth=0.2)
+        for outline in rng.choice(
+            (["|30,-95 30,90"], ["-90,50 0,-40 90,50 78,72 0,5 -78,72"], ["|14,-98 14,110", "|95,-20 95,8"])
+        ):
+            shield.shape(outline, second)
+        for x, y in ((-0.5, -0.6), (0.5, -0.6), (0, 0.75)):
+            flower(shield, x, y, 0.28, lighter(m.gold, 0.4))
+    else:
+        petals = rng.choice((6, 8, 10, 12))
+        for ring in range(4, 0, -1):
+            c.ball(c.wide / 2, c.high / 2, 0.115 * ring + 0.03, colour=c.shadow(first, 0.3), depth=0)
+            flower(c, c.wide / 2, c.high / 2, 0.13 * ring, c.cloth(), petals, ring * math.pi / petals)
+        for corner in range(4):
+            x, y = (0.13 if corner % 2 else c.wide - 0.13), (0.13 if corner // 2 else c.high - 0.13)
+            flower(c, x, y, 0.1, second)
     for inset, colour, width in ((0.025, c.shadow(second, 0.4), 0.05), (0.058, m.gold, 0.016)):
         right, bottom = c.wide - inset, c.high - inset
         c.line([(inset, inset), (right, inset), (right, bottom), (inset, bottom), (inset, inset)], colour, width)
-
-
-def _tiles(c: Canvas, first: Colour, second: Colour) -> None:
-    """Flowers side by side, by hand and no two alike: a regular pattern would lie upon every other one."""
-    m, rng = c.manner, c.rng
-    step = rng.uniform(0.18, 0.34)
-    for row in range(math.ceil(c.high / step)):
-        for column in range(math.ceil(c.wide / step)):
-            x, y = (column + rng.uniform(0.36, 0.64)) * step, (row + rng.uniform(0.36, 0.64)) * step
-            tile, odd = c.at(x, y, step * rng.uniform(0.7, 1.1)), (row + column) % 2
-            if odd:
-                tile.shape("-50,0 0,-50 50,0 0,50", mixed(second, m.ground[0], 0.45))
-            petals, turned = rng.choice((4, 5, 6, 8)), rng.uniform(0, math.tau)
-            flower(tile, 0, 0, 0.42, first if odd else second, petals, turned)
-
-
-def _arms(c: Canvas, first: Colour, second: Colour) -> None:
-    """A coat of arms with an outline, a charge and flowers of its own: those of one form would match each other."""
-    m, rng = c.manner, c.rng
-    shield = c.at(c.wide / 2, c.high * 0.47, rng.uniform(0.26, 0.34))
-    for number in range(6):
-        curl = shield.at(0, rng.uniform(-1.1, 1), rng.uniform(0.8, 1.2), (-1, 1)[number % 2])
-        curl.curve("80,0 140,-30 160,10 135,25 130,0", c.cloth(), 0.12, taper=True)
-    wide, waist, foot = rng.randint(80, 110), rng.randint(-30, 60), rng.randint(110, 150)
-    outline = "|0,{} {},{} {},{} {},{} 0,{}"
-    for grown, colour, depth in ((1.09, m.gold, 1.0), (1.0, first, 0.2)):
-        points = (-106, wide, rng.randint(-110, -90), wide - 3, waist, wide // 2, (waist + 2 * foot) // 3, foot)
-        shield.body(outline.format(*(round(grown * point) for point in points)), colour, depth=depth)
-    bar, drop = rng.randint(10, 34), rng.randint(-40, 20)
-    arm, slope = wide - 12, drop + 40
-    charges = (
-        [f"|{bar},-95 {bar},{foot - 50}"],
-        [f"-{arm},{slope} 0,{drop - 40} {arm},{slope} {arm - 12},{slope + 22} 0,{drop + 5} -{arm - 12},{slope + 22}"],
-        [f"|{bar // 2},-98 {bar // 2},{foot - 35}", f"|{wide - 5},{drop - 20} {wide - 5},{drop + bar}"],
-    )
-    for charge in rng.choice(charges):
-        shield.shape(charge, second)
-    for side in rng.choice(((-1, 1, 0), (-1, 1), (0, 0), (-1, 0, 1, 0))):
-        x, y = side * rng.uniform(0.3, 0.6) + c.jitter(0.1), rng.uniform(-0.8, 0.8 if side == 0 else 0.1)
-        flower(shield, x, y, rng.uniform(0.18, 0.34), lighter(m.gold, 0.4), rng.choice((5, 6, 8)), rng.random())
-
-
-def _rosette(c: Canvas, first: Colour, second: Colour) -> None:
-    """A flower of many rings, and one in each corner."""
-    rng = c.rng
-    size = 0.0
-    rings: list[tuple[float, float]] = []
-    for _ in range(rng.choice((3, 4, 5))):
-        gap = rng.uniform(0.07, 0.15)
-        rings.insert(0, (size + 0.8 * gap, size := size + gap))
-    for ball, ring in rings:
-        c.ball(c.wide / 2, c.high / 2, ball + 0.03, colour=c.shadow(first, 0.3), depth=0)
-        petals, turned = rng.choice((6, 8, 10, 12)), rng.uniform(0, math.tau)
-        flower(c, c.wide / 2, c.high / 2, ring, c.cloth(), petals, turned)
-    for corner in range(4):
-        x, y = (0.13 if corner % 2 else c.wide - 0.13), (0.13 if corner // 2 else c.high - 0.13)
-        flower(c, x, y, 0.1, second)
 
 
 COMPOSITIONS: dict[str, Callable[[Canvas], None]] = {
