@@ -97,11 +97,11 @@ def test_a_body_that_arrives_at_a_fair_rate_has_all_the_time_it_needs(web_lake, 
 
 
 def test_more_bytes_than_may_arrive_at_once_are_refused_and_given_back(web_lake, colour_model, picture_of):
-    app = create_app(web_lake, WebConfig(receiving_bytes=10_000, upload_grace_s=1.0), encoder=colour_model)
+    app = create_app(web_lake, WebConfig(receiving_bytes=10_000, upload_grace_s=3.0), encoder=colour_model)
 
     async def crowd() -> tuple[Any, Any, Any]:
         holding = asyncio.create_task(post(app, stalled(b"\xff\xd8" + bytes(9_000))))
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)
         refused = await post(app, whole(b"\xff\xd8" + bytes(2_000)))
         held = await holding
         return refused, held, await post(app, whole(picture_of((9, 9, 9))))
