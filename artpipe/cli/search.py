@@ -135,8 +135,10 @@ def same(picture: Annotated[Path, typer.Argument(help="The path of a photograph.
         shown = ("artist", "title", "date_text", "page_url")
         print_json({"file": str(picture), **facts, **{name: work.get(name) for name in shown}})
         return
-    told = ", ".join(work[name] for name in ("artist", "title", "date_text") if work.get(name) not in (None, "", "-"))
-    found = f"{match.artwork_id} ({told}); {match.inliers} keypoints agree"
+    described = ", ".join(
+        work[name] for name in ("artist", "title", "date_text") if work.get(name) not in (None, "", "-")
+    )
+    found = f"{match.artwork_id} ({described}); {match.inliers} keypoints agree"
     console = message_console(stderr=False)
     if match:
         by_chance = f"{match.false_positive_rate:.1%} of photographs of other paintings agree as well"
@@ -217,8 +219,8 @@ def _show_predictions(answers: "list[Prediction | str]") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    told = [answer for answer in answers if not isinstance(answer, str)]
-    tasks = next((list(answer.best) for answer in told if answer.best), [])
+    predictions = [answer for answer in answers if not isinstance(answer, str)]
+    tasks = next((list(answer.best) for answer in predictions if answer.best), [])
     table = Table("file", *tasks)
     for answer in answers:
         if isinstance(answer, str):
@@ -235,7 +237,7 @@ def _show_predictions(answers: "list[Prediction | str]") -> None:
             cells[task] = f"[green]{escape(answer.labels[task])} (catalogue)[/]\n{cells[task]}"
         table.add_row(escape(str(answer.file)) + note, *cells.values(), end_section=True)
     message_console(stderr=False).print(table)
-    if not tasks and any(answer.is_painting is not False for answer in told):
+    if not tasks and any(answer.is_painting is not False for answer in predictions):
         message_console().print("The model predicts nothing: there was no label to learn from; see `artpipe status`.")
 
 

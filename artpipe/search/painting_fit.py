@@ -6,6 +6,7 @@ all of them pass. Pictures drawn by code stand for what is no painting. `paintin
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,14 +86,8 @@ def measure_detector(
 
         def encoded(pictures: "Iterable[Image]") -> Features:
             found: list[Features] = []
-            batch: list[Image] = []
-            for picture in pictures:
-                batch.append(read_picture(picture, short_side_px))
-                if len(batch) == _AT_A_TIME:
-                    found.append(encode(batch))
-                    step.advance(len(batch))
-                    batch = []
-            if batch:
+            read = (read_picture(picture, short_side_px) for picture in pictures)
+            while batch := list(islice(read, _AT_A_TIME)):
                 found.append(encode(batch))
                 step.advance(len(batch))
             return np.concatenate(found)

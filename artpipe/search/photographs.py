@@ -60,7 +60,7 @@ def look_at(
     likeness: "Callable[[Vector], Vector] | None" = None,
     crop: Crop | None = None,
 ) -> list[Look]:
-    """Look at some photographs; those that cannot be told by recognition go through the model together.
+    """Look at some photographs; those that are not recognised go through the model together.
 
     Args:
         photographs: RGB, with a short side of up to `PHOTOGRAPH_SHORT_SIDE_PX`.

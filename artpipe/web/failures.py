@@ -1,4 +1,4 @@
-"""What visitors and programs are told when there is no answer: a page for people, JSON for programs."""
+"""The responses where there is no answer: a page for people, JSON for programs."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -231,12 +231,12 @@ def _distinctions(
 def _told_apart(regions: list[Region]) -> list[Region]:
     """The regions with what names them first: of those with one name, each but the largest takes another if it can."""
     taken: set[str] = set()
-    told: list[Region] = []
+    titled: list[Region] = []
     for region in regions:
         fitting = [one for one in region.distinctions if one.share >= NAME_SHARE]
         fitting = fitting or [max(region.distinctions, key=lambda one: one.share)]
         name = next((one for one in fitting if one.name not in taken), fitting[0])
         taken.add(name.name)
         others = (one for one in region.distinctions if one is not name)
-        told.append(replace(region, distinctions=(name, *others)))
-    return told
+        titled.append(replace(region, distinctions=(name, *others)))
+    return titled

@@ -16,6 +16,7 @@ from artpipe.lake.paths import DataLake
 from artpipe.recognition.rephotograph import rephotograph
 from artpipe.search import Collection
 from artpipe.search.novelty import SCALE_FILE, Novelty, measure_scale, open_scale, save_scale
+from artpipe_tests.fixtures.paintings import lit_figure
 
 
 def on_sphere(rows: np.ndarray) -> np.ndarray:
@@ -102,23 +103,13 @@ class PatchModel:
         return Predictions(on_sphere(np.array(seen)), dict.fromkeys(self.labels, ones))
 
 
-def painting(seed: int) -> Image.Image:
-    """Brown ground, a lit figure, some noise of the brush: alike as paintings are, and never the same."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[0:96, 0:80] / 96
-    figure = np.exp(-((x - rng.uniform(0.2, 0.6)) ** 2 + (y - rng.uniform(0.3, 0.7)) ** 2) / rng.uniform(0.02, 0.1))
-    ground = np.array([0.35, 0.25, 0.15]) * rng.uniform(0.6, 1.4)
-    pixels = ground + figure[..., None] * rng.uniform(0.3, 0.6, 3) + rng.normal(0, 0.02, (96, 80, 3))
-    return Image.fromarray((np.clip(pixels, 0, 1) * 255).astype(np.uint8))
-
-
 @pytest.fixture(scope="module")
 def collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
     lake, model = DataLake(tmp_path_factory.mktemp("novelty") / "lake"), PatchModel()
     stored = []
     for number in range(300):
         packed = io.BytesIO()
-        painting(number).save(packed, "JPEG", quality=90)
+        lit_figure(number).save(packed, "JPEG", quality=90)
         stored.append(read_picture(packed.getvalue()))
     ids = [f"p/painter/{number:03}" for number in range(300)]
     rows = pl.DataFrame({"artwork_id": ids, "work_id": ids, "model_id": model.model_id, "jpeg_sha256": ids})
@@ -139,12 +130,12 @@ def test_noise_and_a_plain_colour_are_unlike_a_collection_of_paintings(collectio
 
 @pytest.mark.parametrize("kind", ["jpeg 30", "blur"])
 def test_photographs_of_held_works_are_not(collection: Collection, kind: str):
-    flagged = [collection.novelty(rephotograph(painting(n), kind, n)).is_out_of_distribution for n in range(20)]
+    flagged = [collection.novelty(rephotograph(lit_figure(n), kind, n)).is_out_of_distribution for n in range(20)]
     assert sum(flagged) <= 2
 
 
 def test_a_new_painting_of_the_same_kind_is_not_and_a_held_one_is_compared_with_the_others(collection: Collection):
-    assert sum(bool(collection.novelty(painting(1000 + n)).is_out_of_distribution) for n in range(40)) <= 2
+    assert sum(bool(collection.novelty(lit_figure(1000 + n)).is_out_of_distribution) for n in range(40)) <= 2
     held = collection.novelty("p/painter/007")
     assert held.nearest_similarity < 1 - 1e-6
     assert held.distance > 0
@@ -152,7 +143,7 @@ def test_a_new_painting_of_the_same_kind_is_not_and_a_held_one_is_compared_with_
 
 def test_a_prediction_tells_it_too(collection: Collection):
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (96, 80, 3), dtype=np.uint8))
-    foreign, held = collection.predict([noise, painting(3)])
+    foreign, held = collection.predict([noise, lit_figure(3)])
     assert foreign.as_json()["is_out_of_distribution"] is True
     assert held.as_json()["is_out_of_distribution"] is False
     assert held.as_json()["nearest_similarity"] > 0.99
@@ -165,20 +156,20 @@ def test_no_label_is_predicted_for_what_is_no_painting(collection: Collection):
         def encode(self, pictures):
             return replace(super().encode(pictures), is_painting=np.arange(len(pictures)) % 2 == 1)
 
-    foreign, held = Collection(collection.lake, encoder=Detecting()).predict([painting(3), painting(3)])
+    foreign, held = Collection(collection.lake, encoder=Detecting()).predict([lit_figure(3), lit_figure(3)])
     assert (foreign.is_painting, foreign.best, foreign.is_sure) == (False, {}, {})
     assert foreign.novelty == held.novelty
     assert "not look like a painting" in foreign._repr_html_()
     assert "Baroque" in held._repr_html_()
     assert held.is_painting
     assert list(held.best) == ["style", "period", "type"]
-    assert [answer.is_painting for answer in collection.predict([painting(3)])] == [None]
+    assert [answer.is_painting for answer in collection.predict([lit_figure(3)])] == [None]
 
 
 def test_without_a_measured_scale_only_the_similarity_is_told(collection: Collection, tmp_path: Path):
     lake = DataLake(tmp_path)
     rows = collection.works.select("artwork_id", "work_id", "model_id", "jpeg_sha256")
     EmbeddingTable(lake).upsert(rows.with_columns(vector=EmbeddingTable(collection.lake).vectors()[1]))
-    found = Collection(lake, encoder=PatchModel()).novelty(painting(3))
+    found = Collection(lake, encoder=PatchModel()).novelty(lit_figure(3))
     assert (found.is_out_of_distribution, found.distance, found.threshold) == (None, None, None)
     assert found.nearest_similarity == pytest.approx(1, abs=1e-3)

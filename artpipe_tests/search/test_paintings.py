@@ -15,6 +15,7 @@ from artpipe.recognition.rephotograph import rephotograph
 from artpipe.search.drawn_pictures import KINDS, drawn_picture
 from artpipe.search.painting_fit import MIN_WORKS, Shown, fit_detector, measure_detector
 from artpipe.search.paintings import DETECTOR_FILE, PaintingDetector, open_detector, save_detector
+from artpipe_tests.fixtures.paintings import lit_figure
 
 
 def features_near(axis: int, count: int, spread: float, seed: int) -> np.ndarray:
@@ -107,16 +108,6 @@ def test_a_drawn_picture_is_the_same_for_the_same_seed_alone(kind: str):
     assert all(first != other for other in others)
 
 
-def painting(seed: int) -> Image.Image:
-    """A lit figure on a brown ground with the grain of a brush."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[0:96, 0:80] / 96
-    figure = np.exp(-((x - rng.uniform(0.2, 0.6)) ** 2 + (y - rng.uniform(0.3, 0.7)) ** 2) / rng.uniform(0.02, 0.1))
-    ground = np.array([0.35, 0.25, 0.15]) * rng.uniform(0.6, 1.4)
-    pixels = ground + figure[..., None] * rng.uniform(0.3, 0.6, 3) + rng.normal(0, 0.02, (96, 80, 3))
-    return Image.fromarray((np.clip(pixels, 0, 1) * 255).astype(np.uint8))
-
-
 def described(pictures: Sequence[Image.Image]) -> np.ndarray:
     """How grey levels and steps between neighbours are distributed, and the mean colour."""
     found = []
@@ -136,7 +127,7 @@ class Stored:
         files = []
         for name in artwork_ids:
             packed = io.BytesIO()
-            painting(int(name)).save(packed, "JPEG", quality=90)
+            lit_figure(int(name)).save(packed, "JPEG", quality=90)
             files.append(packed.getvalue())
         return files
 
@@ -160,7 +151,7 @@ def test_pictures_drawn_by_code_are_told_from_the_works_of_a_collection():
     for kind in KINDS:
         refused = ~detector.is_painting(described([drawn_picture(kind, 1000 + number) for number in range(20)]))
         assert refused.mean() > 0.7, kind
-    new = [painting(1000 + number) for number in range(60)]
+    new = [lit_figure(1000 + number) for number in range(60)]
     assert detector.is_painting(described(new)).mean() > 0.95
     framed = [rephotograph(picture, "frame", number) for number, picture in enumerate(new)]
     assert detector.is_painting(described(framed)).mean() > 0.95
