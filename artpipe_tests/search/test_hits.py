@@ -94,6 +94,13 @@ def test_a_contact_sheet_of_an_unknown_format_is_refused(hits: Hits, tmp_path: P
     assert not (tmp_path / "s.docx").exists()
 
 
+def test_more_pictures_than_a_format_holds_are_refused_in_words(hits: Hits, tmp_path: Path):
+    hits.frame = pl.concat([FRAME] * 40)
+    with pytest.raises(UnknownFormatError, match=r"80 pictures are too many for a sheet in WEBP; write \.png"):
+        hits.contact_sheet(tmp_path / "s.webp", columns=1)
+    assert not (tmp_path / "s.webp").exists()
+
+
 def test_a_notebook_shows_small_pictures_inside_the_page(page: str):
     assert page.count("<figure") == 2
     assert page.count('<img src="data:image/jpeg;base64,') == 1

@@ -1,6 +1,7 @@
 """What is looked at in a photograph, and what search makes of it."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from PIL import Image, ImageOps
 
 from artpipe.embedding.predictions import Predictions
 from artpipe.embedding.table import EmbeddingTable
-from artpipe.lake.paths import DataLake, write_whole
+from artpipe.lake.paths import DamagedLakeError, DataLake, write_whole
 from artpipe.recognition.feature_index import build_feature_index
 from artpipe.recognition.view import WHOLE, UnusableCropError
 from artpipe.search import Collection, SearchFilter
@@ -151,3 +152,17 @@ def test_without_local_features_a_photograph_is_looked_at_all_the_same(collectio
     write_whole(lake.served_model, json.dumps({"model_id": "m"}).encode())
     hits = Collection(lake, encoder=ThumbnailModel()).similar(framed(4), k=1)
     assert hits["artwork_id"].to_list() == [WORKS[4]]
+
+
+def test_damaged_local_features_cost_recognition_alone(
+    collection: Collection, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    lake = DataLake(tmp_path / "lake")
+    shutil.copytree(collection.lake.root, tmp_path / "lake")
+    for manifest in (tmp_path / "lake" / "lance" / "visual_words.lance" / "_versions").iterdir():
+        manifest.write_bytes(manifest.read_bytes()[:20])
+    torn = Collection(lake, encoder=ThumbnailModel())
+    assert torn.similar(framed(4), k=1)["artwork_id"].to_list() == [WORKS[4]]
+    assert "not recognised in photographs" in caplog.text
+    with pytest.raises(DamagedLakeError):
+        torn.same_painting(framed(4))

@@ -24,6 +24,9 @@ def test_robots_txt_opens_works_and_closes_what_is_made_on_demand(client: TestCl
         ("/search?words=moon", False),
         ("/api/search/hits.csv", False),
         ("/originals/d/durer/work001", False),
+        ("/map", True),
+        ("/map/selection.csv?corners=x", False),
+        ("/map/selection/similar?corners=x", False),
     ):
         assert rules.can_fetch(f"http://testserver{path}", "anybot") is is_open
     assert list(rules.sitemaps) == ["http://testserver/sitemap.xml"]
@@ -41,6 +44,13 @@ def test_the_sitemap_has_every_page_once(client: TestClient, monkeypatch: pytest
     }
     assert client.get(pages[-1]).status_code == 200
     assert client.get(f"/sitemap-{len(files) + 1}.xml").status_code == 404
+
+
+def test_addresses_behind_a_proxy_with_tls_begin_with_https(client: TestClient):
+    sent = client.get("/sitemap.xml", headers={"x-forwarded-proto": "https"}).text
+    assert "<loc>https://testserver/" in sent
+    odd = client.get("/robots.txt", headers={"x-forwarded-proto": "javascript"}).text
+    assert "Sitemap: http://testserver/sitemap.xml" in odd
 
 
 def test_links_to_what_is_made_on_demand_are_not_to_be_followed(client: TestClient):

@@ -235,8 +235,16 @@ def test_an_export_that_failed_is_tried_again():
     def fail() -> bytes:
         raise OSError("no room")
 
+    class PanicException(BaseException):
+        """What Lance and Polars raise where their Rust code panics."""
+
+    def panic() -> bytes:
+        raise PanicException
+
     with pytest.raises(OSError, match="no room"):
         asyncio.run(exports.get("a", fail))
+    with pytest.raises(PanicException):
+        asyncio.run(exports.get("a", panic))
     assert asyncio.run(exports.get("a", lambda: b"made")) == b"made"
     exports.close()
 

@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from artpipe.lake.paths import DataLake
+from artpipe.lake.paths import DataLake, UnwritableLakeError
 from artpipe.web.map_sheets import (
     COLUMNS,
     PER_SHEET,
@@ -81,6 +81,17 @@ def test_a_picture_that_is_gone_or_torn_leaves_its_tile_grey(lake: DataLake, pic
 
 def test_a_lake_without_a_cache_has_sheets_all_the_same(lake: DataLake, pictures: dict[str, bytes]):
     lake.local_folder("cache").joinpath("map").write_text("in the way")
+    sheets = Sheets(lake, listed(["red"]), lambda _: pictures)
+    assert sheets.get(sheets.names[0]).startswith(b"RIFF")
+
+
+def test_a_lake_that_cannot_be_written_has_sheets_all_the_same(
+    lake: DataLake, pictures: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(_: DataLake) -> None:
+        raise UnwritableLakeError("the lake cannot be written to")
+
+    monkeypatch.setattr(DataLake, "ensure_writable", refuse)  # a superuser, who may run the tests, writes anywhere
     sheets = Sheets(lake, listed(["red"]), lambda _: pictures)
     assert sheets.get(sheets.names[0]).startswith(b"RIFF")
 

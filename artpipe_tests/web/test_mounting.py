@@ -88,7 +88,7 @@ def test_the_path_may_end_in_a_slash(given: str, path: str):
     assert Settings(web_root_path=given).web_root_path == path
 
 
-@pytest.mark.parametrize("given", ["art", "/a b", "https://museum.example/art", '/"><script>'])
+@pytest.mark.parametrize("given", ["art", "/a b", "https://museum.example/art", '/"><script>', "/map", "/works/art"])
 def test_what_is_no_path_is_refused(monkeypatch: pytest.MonkeyPatch, given: str):
     monkeypatch.setenv("ARTPIPE_WEB_ROOT_PATH", given)
     with pytest.raises(BadSettingError, match="write one like `/art`"):
