@@ -28,7 +28,7 @@ _COLUMNS = 6
 _QUALITY = 88
 _NICE = 10
 _SECONDS = 120.0
-"""A sheet of a hundred pictures takes one to two."""
+"""Many times what a sheet of a hundred pictures takes."""
 _INTERNAL = ("jpeg_sha256", "work_id", "artist_id")
 
 
