@@ -15,6 +15,7 @@ from artpipe.lake.paths import DataLake
 from artpipe_tests.fixtures.loopback_server import Quiet, running
 
 pytest_plugins = (
+    "artpipe_tests.fixtures.quick_databases",
     "artpipe_tests.fixtures.drawn_pictures",
     "artpipe_tests.fixtures.loopback_gallery",
     "artpipe_tests.fixtures.made_once",

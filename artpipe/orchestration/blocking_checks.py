@@ -61,7 +61,11 @@ class BlockingChecks:
 
 
 def unmet_checks(
-    instance: dg.DagsterInstance, asset: str, checks: Collection[str], data_version: str | None
+    instance: dg.DagsterInstance,
+    asset: str,
+    checks: Collection[str],
+    data_version: str | None,
+    made: dg.EventLogRecord | None = None,
 ) -> tuple[list[str], list[str]]:
     """The checks that failed on what the lake holds of an asset, and those that did not run on it.
 
@@ -73,6 +77,7 @@ def unmet_checks(
         asset: which the checks are about.
         checks: names of its blocking checks.
         data_version: of what the lake holds, `ABSENT` where that is incomplete; None where it holds nothing.
+        made: the asset's last materialisation, where it was read already.
     """
     failed: list[str] = []
     skipped: list[str] = []
@@ -82,7 +87,7 @@ def unmet_checks(
         evaluation = found.event.asset_check_evaluation if found and found.event else None
         if evaluation is None and data_version is None:
             continue  # the step that reads it has nothing to read
-        if evaluation is None or _evaluated_version(instance, evaluation) != data_version:
+        if evaluation is None or _evaluated_version(instance, evaluation, made) != data_version:
             skipped.append(check)
         elif not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
             failed.append(check)
@@ -95,11 +100,15 @@ def data_version_of(event: dg.EventLogRecord) -> str | None:
     return (materialization.tags or {}).get(DATA_VERSION_TAG) if materialization else None
 
 
-def _evaluated_version(instance: dg.DagsterInstance, evaluation: dg.AssetCheckEvaluation) -> str | None:
+def _evaluated_version(
+    instance: dg.DagsterInstance, evaluation: dg.AssetCheckEvaluation, made: dg.EventLogRecord | None
+) -> str | None:
     """The data version of the materialisation that a check evaluated."""
     target = evaluation.target_materialization_data
     if target is None:
         return None
+    if made is not None and made.storage_id == target.storage_id:
+        return data_version_of(made)
     filter_ = dg.AssetRecordsFilter(evaluation.asset_key, storage_ids=[target.storage_id])
     records = instance.fetch_materializations(filter_, limit=1).records
     return data_version_of(records[0]) if records else None

@@ -79,7 +79,7 @@ def asset_statuses(
         if name in refusals and status != "missing":
             status, reasons = "stale", [str(refusals[name])]
         held = declared.version_held(lineage.lake, record)
-        failed, skipped = unmet_checks(instance, name, blocking.names.get(name, ()), held)
+        failed, skipped = unmet_checks(instance, name, blocking.names.get(name, ()), held, event)
         questions: Mapping[str, int] = {}
         if asks_due and status == "fresh":
             with suppress(DamagedLakeError):  # of an input, which is made anew first

@@ -32,7 +32,7 @@ class Owner:
     """Somebody who has a lake and a terminal."""
 
     def __init__(self, root: Path, gallery_url: str, patch: pytest.MonkeyPatch) -> None:
-        self.root, self.lake, self._patch = root, DataLake(root), patch
+        self.root, self.lake, self._patch, self._has_failed = root, DataLake(root), patch, False
         # Local features take most of the time, and are kept as the other tables are.
         for name, value in {**SMALL_TRAINING, "gallery": gallery_url, "lake": root, "same_painting": False}.items():
             self.set(name, value)
@@ -42,9 +42,11 @@ class Owner:
 
     def run(self, *arguments: str) -> ClickResult:
         """What a command prints; it may fail, and has to say so in words."""
-        gc.collect()  # the locks of a command that failed here end with its process elsewhere
+        if self._has_failed:
+            gc.collect()  # the locks of a command that failed here end with its process elsewhere
         with made_quickly():
             result = CliRunner().invoke(app, list(arguments))
+        self._has_failed = result.exit_code != 0
         assert isinstance(result.exception, SystemExit | None), (arguments, result.exception)
         assert result.exit_code in (0, 2), (arguments, result.output)
         assert "Traceback" not in result.output
