@@ -26,6 +26,7 @@ ADAPTERS: tuple[type[Source], ...] = (Table,)
 """Every kind of source; the word in its field `adapter` chooses it."""
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_HEAD_WORD = re.compile(r"(Page|Terms|Pace|Reads|Tried):")
 _PRESETS = resources.files("artpipe.sources") / "presets"
 Place = tuple[str | int, ...]
 """Keys and places in lists that lead to a value of the file."""
@@ -157,6 +158,20 @@ def preset_text(name: str) -> str:
     return (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
 
 
+def preset_head(name: str) -> dict[str, str]:
+    """What a preset's head comment says: its `title`, `page`, `terms`, `pace`, and what was `tried`."""
+    comment = preset_text(name).partition("\nadapter:")[0]
+    lines = [line.removeprefix("#").strip() for line in comment.splitlines()]
+    head, word = {"title": lines[0]}, "title"
+    for line in lines[1:]:
+        if found := _HEAD_WORD.match(line):
+            word = found[1].lower()
+            head[word] = line[found.end() :].strip()
+        else:
+            head[word] = f"{head[word]} {line}".strip()
+    return head
+
+
 def _with_preset(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
     """A source with its preset below the user's own keys, and the preset's tasks."""
     if "preset" not in given:
@@ -169,13 +184,20 @@ def _with_preset(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Two mappings key by key; `columns`, `labels` and `tables` are merged, everything else is replaced."""
+    """Two mappings key by key; those that hold mappings are merged, a null takes a key out, all else is replaced."""
     merged = {**below, **above}
     for key in ("columns", "labels", "tables", "headers"):
-        if isinstance(below.get(key), Mapping) and isinstance(above.get(key), Mapping):
-            merged[key] = {**below[key], **above[key]}
+        ours, theirs = above.get(key), below.get(key)
+        if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+            merged[key] = {**theirs, **ours}
+            if key == "tables":
+                merged[key] |= {
+                    name: {**theirs[name], **table}
+                    for name, table in cast("Mapping[str, Any]", ours).items()
+                    if name in theirs and isinstance(table, Mapping)
+                }
             merged[key] = {name: value for name, value in merged[key].items() if value is not None}
-    return merged
+    return {key: value for key, value in merged.items() if value is not None}
 
 
 def _source(data: dict[str, Any], folder: Path) -> Source:

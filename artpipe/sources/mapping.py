@@ -25,6 +25,7 @@ from pydantic import (
 
 from artpipe.errors import ArtpipeError
 from artpipe.sources.contract import ARTIST, IMAGE, LABEL_PREFIX, ROWS
+from artpipe.sources.record_paths import NUMBER
 from artpipe.tasks import NAME
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
@@ -400,14 +401,14 @@ class RecordMapper:
         """The rows of a batch: `ROWS` and the labels of each task.
 
         Args:
-            frame: `row_number`, and a column for each of `paths`.
+            frame: `NUMBER`, and a column for each of `paths`.
         """
         if self.where:
             kept = frame.filter(holds(frame, self.where))
             self.left_out += frame.height - kept.height
             frame = kept
         columns = self.columns
-        rows: dict[str, pl.Series] = {"row_number": frame["row_number"]}
+        rows: dict[str, pl.Series] = {"row_number": frame[NUMBER]}
         empty = pl.Series([None], dtype=pl.String()).new_from_index(0, frame.height)
         for name in _PLAIN:
             value: Value | None = getattr(columns, name)

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d*)\]")
+NUMBER = "\0number"
+"""The column of a batch with the line or the place of each record; no table has a column of that name."""
 Step = str | int | None
 """A key, a place in a list, or every place."""
 
@@ -88,4 +90,5 @@ def known_paths(records: Iterable[Any]) -> list[str]:
 
     for record in records:
         walk(record, "")
-    return list(found)
+    # What is a list of objects in one record may be empty in another.
+    return [path for path in found if not any(other.startswith((f"{path}.", f"{path}[]")) for other in found)]

@@ -1,6 +1,6 @@
 """The files of a table as batches of records: CSV, JSON, JSON Lines and Parquet; `mapping` makes rows of them.
 
-A batch is a frame with `row_number` (the line of a text file, else the place from 1) and a column for each wanted path,
+A batch is a frame with `NUMBER` (the line of a text file, else the place from 1) and a column for each wanted path,
 a text or a list of texts. What cannot be read goes to the quarantine with its line.
 """
 
@@ -18,7 +18,7 @@ import polars as pl
 
 from artpipe.catalog.parse import MissingColumnError
 from artpipe.errors import ArtpipeError
-from artpipe.sources.record_paths import as_texts, has_path, known_paths, parse_path, value_at
+from artpipe.sources.record_paths import NUMBER, as_texts, has_path, known_paths, parse_path, value_at
 from artpipe.sources.text import (
     CHUNK_BYTES,
     SAMPLE_CHARS,
@@ -108,10 +108,7 @@ class RecordReader:
             NoRecordsError: there is no list of records in it.
             MissingColumnError: it lacks a wanted column.
         """
-        with file.open("rb") as opened:
-            start = opened.read(CHUNK_BYTES)
-        refuse_other_than_table(start, name)
-        format_ = self.form.format or _format_of(name, start)
+        format_ = self._format(file, name)
         if format_ == "parquet":
             return self._parquet(file, name)
         text = as_utf8(file, name, self.scratch, self.form.encoding)
@@ -119,35 +116,58 @@ class RecordReader:
             return self._csv(text, name)
         return self._jsonl(text, name) if format_ == "jsonl" else self._json(text, name)
 
+    def columns(self, file: "UPath", name: str) -> list[str]:
+        """The columns of a file, or the paths that its first records have; it raises what `batches` does."""
+        format_ = self._format(file, name)
+        if format_ == "parquet":
+            frame = self._scan_parquet(file, name).head(_MAX_SAMPLE_RECORDS).collect()
+            return known_paths(frame.iter_rows(named=True)) or frame.columns
+        text = as_utf8(file, name, self.scratch, self.form.encoding)
+        if format_ == "csv":
+            return self._layout(text, name)[0].header
+        records = self._json_lines(text, name) if format_ == "jsonl" else self._json_records(text, name)
+        return known_paths(record for _, record in islice(records, _MAX_SAMPLE_RECORDS))
+
+    def _format(self, file: "UPath", name: str) -> Format:
+        with file.open("rb") as opened:
+            start = opened.read(CHUNK_BYTES)
+        refuse_other_than_table(start, name)
+        return self.form.format or _format_of(name, start)
+
     # CSV
 
     def _csv(self, text: TextFile, name: str) -> Iterator[pl.DataFrame]:
-        with text.path.open(encoding="utf-8-sig", newline="") as opened:
-            sample = opened.read(SAMPLE_CHARS)
-        delimiter = self.form.delimiter or sniff_delimiter(sample)
-        skipped = int(sample.startswith("sep="))
-        with text.path.open(encoding="utf-8-sig", newline="") as opened:
-            lines = islice(opened, skipped, None)
-            raw_header = next(_records_of(lines, delimiter, skipped))
-        header = _unique(raw_header.fields)
-        self._refuse_missing(name, header)
-        layout = _Layout(text, delimiter, skipped, header)
-        has_inner_newlines = None if text.has_damage else layout.reads_alike_by_polars(raw_header.fields)
+        layout, raw_header = self._layout(text, name)
+        self._refuse_missing(name, layout.header)
+        has_inner_newlines = None if text.has_damage else layout.reads_alike_by_polars(raw_header)
         if has_inner_newlines is None:
             yield from self._csv_by_line(layout, name)
         else:
             yield from self._csv_by_polars(layout, has_inner_newlines=has_inner_newlines)
 
+    def _layout(self, text: TextFile, name: str) -> tuple["_Layout", list[str]]:
+        """How a CSV file is laid out, and its header as it is written."""
+        with text.path.open(encoding="utf-8-sig", newline="") as opened:
+            sample = opened.read(SAMPLE_CHARS)
+        delimiter = self.form.delimiter or sniff_delimiter(sample)
+        skipped = int(sample.startswith("sep="))
+        with text.path.open(encoding="utf-8-sig", newline="") as opened:
+            first = next(_records_of(islice(opened, skipped, None), delimiter, skipped), None)
+        if first is None or first.reason:
+            raise NotATableError(f"{name} has no header that can be read; open it in a text editor.")
+        raw_header = first.fields
+        return _Layout(text, delimiter, skipped, _unique(raw_header)), raw_header
+
     def _csv_by_polars(self, layout: "_Layout", *, has_inner_newlines: bool) -> Iterator[pl.DataFrame]:
         newlines = pl.sum_horizontal(pl.all().str.count_matches("\n", literal=True).fill_null(0)).cast(pl.Int64())
         extra = newlines if has_inner_newlines else pl.lit(0, dtype=pl.Int64())
-        query = layout.scan().select(extra.alias("row_number"), *self.wanted)
+        query = layout.scan().select(extra.alias(NUMBER), *self.wanted)
         line = layout.first_line
         for batch in query.collect_batches(chunk_size=self.batch_rows, maintain_order=True):
-            ends = (batch["row_number"] + 1).cum_sum() + line
-            numbers = ends - 1 - batch["row_number"]
+            ends = (batch[NUMBER] + 1).cum_sum() + line
+            numbers = ends - 1 - batch[NUMBER]
             line = int(ends[-1]) if batch.height else line
-            yield batch.with_columns(numbers.alias("row_number"))
+            yield batch.with_columns(numbers.alias(NUMBER))
 
     def _csv_by_line(self, layout: "_Layout", name: str) -> Iterator[pl.DataFrame]:
         width = len(layout.header)
@@ -164,7 +184,7 @@ class RecordReader:
                     else:
                         yield [record.line, *(record.fields[place] for place in places)]
 
-        schema = {"row_number": pl.Int64(), **dict.fromkeys(self.wanted, pl.String())}
+        schema = {NUMBER: pl.Int64(), **dict.fromkeys(self.wanted, pl.String())}
         numbered = fitting()
         while rows := list(islice(numbered, self.batch_rows)):
             yield pl.DataFrame(rows, schema=schema, orient="row")
@@ -172,31 +192,34 @@ class RecordReader:
     # JSON
 
     def _json(self, text: TextFile, name: str) -> Iterator[pl.DataFrame]:
+        return self._frames(self._json_records(text, name), name, "record")
+
+    def _jsonl(self, text: TextFile, name: str) -> Iterator[pl.DataFrame]:
+        return self._frames(self._json_lines(text, name), name, "line")
+
+    def _json_records(self, text: TextFile, name: str) -> Iterator[tuple[int, object]]:
         content = text.path.read_text(encoding="utf-8-sig")
         try:
             data = json.loads(content)
         except json.JSONDecodeError as error:
             if error.msg == "Extra data":  # one object a line, under the wrong name
-                yield from self._jsonl(text, name)
-                return
+                return self._json_lines(text, name)
             raise NotATableError(
                 f"{name} is no JSON: {error.msg} at line {error.lineno}, column {error.colno}; fetch it again."
             ) from error
-        records = _list_of_records(data, self.form.records, name)
-        yield from self._frames(enumerate(records, 1), name, "record")
+        except RecursionError as error:
+            raise NotATableError(f"{name} is nested too deeply to be a table of works; check its content.") from error
+        return iter(enumerate(list_of_records(data, self.form.records, name), 1))
 
-    def _jsonl(self, text: TextFile, name: str) -> Iterator[pl.DataFrame]:
-        def parsed() -> Iterator[tuple[int, object]]:
-            with text.path.open(encoding="utf-8-sig") as opened:
-                for number, line in enumerate(opened, 1):
-                    if not line.strip():
-                        continue
-                    try:
-                        yield number, json.loads(line)
-                    except json.JSONDecodeError as error:
-                        self._put_aside(number, f"line {number} is no JSON: {error.msg}", line, name)
-
-        yield from self._frames(parsed(), name, "line")
+    def _json_lines(self, text: TextFile, name: str) -> Iterator[tuple[int, object]]:
+        with text.path.open(encoding="utf-8-sig") as opened:
+            for number, line in enumerate(opened, 1):
+                if not line.strip():
+                    continue
+                try:
+                    yield number, json.loads(line)
+                except (json.JSONDecodeError, RecursionError) as error:
+                    self._put_aside(number, f"line {number} is no JSON: {error}", line, name)
 
     def _frames(self, numbered: Iterable[tuple[int, object]], name: str, unit: str) -> Iterator[pl.DataFrame]:
         steps = {path: parse_path(path) for path in self.wanted}
@@ -220,26 +243,31 @@ class RecordReader:
                     if found:
                         break
             columns = [_column(path, [as_texts(value_at(record, steps[path])) for _, record in some]) for path in steps]
-            yield pl.DataFrame([pl.Series("row_number", [number for number, _ in some], dtype=pl.Int64()), *columns])
+            yield pl.DataFrame([pl.Series(NUMBER, [number for number, _ in some], dtype=pl.Int64()), *columns])
         missing = [path for path, found in seen.items() if found is False]
         if missing:
             self._refuse_missing(name, [path for path in known_paths(sample) if path not in missing], missing)
 
     # Parquet
 
-    def _parquet(self, file: "UPath", name: str) -> Iterator[pl.DataFrame]:
+    def _scan_parquet(self, file: "UPath", name: str) -> pl.LazyFrame:
         is_local = file.protocol in ("", "file", "local")
         path = Path(str(file)) if is_local else self.scratch / f"{len(list(self.scratch.iterdir()))}.parquet"
         if not is_local:
             path.write_bytes(file.read_bytes())
         try:
             scan = pl.scan_parquet(path)
-            schema = scan.collect_schema()
+            scan.collect_schema()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise NotATableError(f"{name} is no Parquet file that can be read ({error}); fetch it again.") from error
+        return scan
+
+    def _parquet(self, file: "UPath", name: str) -> Iterator[pl.DataFrame]:
+        scan = self._scan_parquet(file, name)
+        schema = scan.collect_schema()
         if all(path in schema and not schema[path].is_nested() for path in self.wanted):
             query = scan.select(pl.col(path).cast(pl.String()) for path in self.wanted)
-            query = query.with_row_index("row_number", offset=1).cast({"row_number": pl.Int64()})
+            query = query.with_row_index(NUMBER, offset=1).cast({NUMBER: pl.Int64()})
             yield from query.collect_batches(chunk_size=self.batch_rows, maintain_order=True)
             return
         heads = {path if path in schema else str(parse_path(path)[0]) for path in self.wanted}
@@ -291,9 +319,10 @@ class _Layout:
         return pl.scan_csv(
             self.text.path,
             separator=self.delimiter,
-            infer_schema=False,
-            skip_lines=self.skipped,
-            with_column_names=lambda columns: self.header if len(columns) == len(self.header) else columns,
+            has_header=False,
+            schema=dict.fromkeys(self.header, pl.String()),
+            skip_lines=self.skipped + 1,
+            raise_if_empty=False,
             glob=False,
         )
 
@@ -398,7 +427,7 @@ def _unique(names: Sequence[str]) -> list[str]:
     found: dict[str, None] = {}
     for place, raw in enumerate(names, 1):
         name = raw.strip() or f"column_{place}"
-        if name in found or name == "row_number":
+        if name in found:
             name = f"{name}_{place}"
         found[name] = None
     return list(found)
@@ -420,7 +449,17 @@ def _format_of(name: str, start: bytes) -> Format:
     return "json" if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") else "csv"
 
 
-def _list_of_records(data: object, path: str | None, name: str) -> list[object]:
+def list_of_records(data: object, path: str | None, name: str) -> list[object]:
+    """The list of records in JSON.
+
+    Args:
+        data: the content of a file.
+        path: where the list is; found out where None, `.`: the content is one record.
+        name: of the file, in an error.
+
+    Raises:
+        NoRecordsError: there is none.
+    """
     if path == ".":
         return [data]
     if path is not None:
@@ -433,6 +472,7 @@ def _list_of_records(data: object, path: str | None, name: str) -> list[object]:
     if isinstance(data, Mapping):
         inner = cast("Mapping[str, object]", data)
         lists = {key: cast("list[object]", value) for key, value in inner.items() if _is_list_of_objects(value)}
+        lists |= {key: [] for key in _USUAL_LISTS if inner.get(key) == []}
         for key in (*_USUAL_LISTS, *(lists if len(lists) == 1 else ())):
             if key in lists:
                 return lists[key]

@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 
 from artpipe.lake.paths import write_whole
 from artpipe.schema import QUARANTINE
+from artpipe.sources.answer_pages import Pages, refuse_endless
 from artpipe.sources.contract import LABEL_PREFIX, ROWS, Source, SourceRows
 from artpipe.sources.download import download_file
 from artpipe.sources.mapping import Columns, Conditions, Labels, RecordMapper, Strict, holds
@@ -36,12 +37,14 @@ if TYPE_CHECKING:
     from upath import UPath
 
     from artpipe.crawler.client import GalleryClient
-    from artpipe.progress import Progress
+    from artpipe.progress import Progress, Step
 
 MAIN = "records"
 """The folder of the table with the works; each joined table has its own beside it."""
 MAX_FILE_BYTES = 4_000_000_000
 _META = ".json"
+_KEY = "\0key"
+"""The column of a joined table with its key; no table has a column of that name."""
 
 
 class TableFiles(Strict):
@@ -76,6 +79,7 @@ class Table(Source, TableFiles):
     """A table of works: files of records whose columns are mapped to fields."""
 
     adapter: Literal["table"]
+    pages: Pages | None = Field(default=None, description="how the pages of a JSON API follow each other")
     tables: Mapping[str, JoinedTable] = Field(default={}, description="further tables, joined by a key")
     columns: Columns = Field(description="which columns are what")
     labels: Labels = Field(default={}, description="the labels of each task")
@@ -105,29 +109,41 @@ class Table(Source, TableFiles):
 
     def download(self, client: "GalleryClient", folder: "UPath", progress: "Progress") -> None:
         """Copy the files, those on the web by conditional requests; what vanished at the source is removed."""
-        wanted: dict[UPath, UPath | str] = {}
-        for name, place in self._places.items():
-            files = [place] if is_web(place) else files_at(place, FORMATS)
-            for number, file in enumerate(files):
-                wanted[folder / name / f"{number:05}-{file_name(str(file))}"] = file
-        with progress.track(f"{self.name}: files", len(wanted), "files") as step:
-            for target, file in wanted.items():
-                if isinstance(file, str):
-                    download_file(
-                        client,
-                        file,
-                        target,
-                        lambda body, file=file: refuse_other_than_table(body[:CHUNK_BYTES], file),
-                        max_body_bytes=MAX_FILE_BYTES,
-                    )
-                else:
-                    _copy(file, target)
-                step.advance()
-        kept = {str(target) for target in wanted} | {str(_metadata_of(target)) for target in wanted}
+        places = {name: [place] if is_web(place) else files_at(place, FORMATS) for name, place in self._places.items()}
+        targets: list[UPath] = []
+        with progress.track(f"{self.name}: files", sum(map(len, places.values())), "files") as step:
+            for name, files in places.items():
+                for number, file in enumerate(files):
+                    target = folder / name / f"{number:05}-{file_name(str(file))}"
+                    if not isinstance(file, str):
+                        _copy(file, target)
+                    elif self.pages is not None and name == MAIN:
+                        targets += self._download_pages(client, file, folder / name, self.pages, step)
+                    else:
+                        _fetch(client, file, target)
+                    targets.append(target)
+                    step.advance()
+        kept = {str(file) for target in targets for file in (target, _metadata_of(target))}
         for name in self._places:
             for file in [*(folder / name).iterdir()]:
                 if str(file) not in kept:
                     file.unlink()
+
+    def _download_pages(
+        self, client: "GalleryClient", url: str, folder: "UPath", pages: Pages, step: "Step"
+    ) -> "Iterator[UPath]":
+        """Fetch page after page."""
+        seen: list[str] = []
+        following: str | None = url
+        while following is not None:
+            url = following
+            refuse_endless(url, pages, seen)
+            target = folder / f"{len(seen):05}-{file_name(url)}"
+            _fetch(client, url, target)
+            following = pages.following(url, len(seen), target, self.records)
+            seen.append(url)
+            step.advance()
+            yield target
 
     def read(self, folder: "UPath") -> SourceRows:
         """The rows of the downloaded files."""
@@ -137,7 +153,7 @@ class Table(Source, TableFiles):
         with _scratch() as scratch:
             joins = _Joins(self.tables, mapper.paths, folder, scratch, quarantine)
             reader = RecordReader(self.form, joins.wanted_of_records, scratch, quarantine=quarantine)
-            files = list(_downloaded(folder / MAIN))
+            files = list(downloaded_files(folder / MAIN))
             for file in files:
                 name = file.name.partition("-")[2]
                 read = map(mapper.rows, map(joins.joined, reader.batches(file, name)))
@@ -176,11 +192,18 @@ def _scratch() -> Generator[Path]:
         yield Path(folder)
 
 
+def _fetch(client: "GalleryClient", url: str, target: "UPath") -> None:
+    def check(body: bytes) -> None:
+        refuse_other_than_table(body[:CHUNK_BYTES], url)
+
+    download_file(client, url, target, check, max_body_bytes=MAX_FILE_BYTES)
+
+
 def _metadata_of(target: "UPath") -> "UPath":
     return target.with_name(target.name + _META)
 
 
-def _downloaded(folder: "UPath") -> Iterator["UPath"]:
+def downloaded_files(folder: "UPath") -> Iterator["UPath"]:
     """The files of a table, without the metadata beside them."""
     if not folder.is_dir():
         raise NoRecordsError(f"{folder} is not there: the source was not downloaded yet; run `artpipe refresh`.")
@@ -304,8 +327,8 @@ class _Joins:
                 )
         for name in self._keys:
             key = pl.col(tables[name].key)
-            frame = self._frames[name].filter(key.is_not_null()).with_columns(key.alias("_key"))
-            self._frames[name] = frame.group_by("_key", maintain_order=True).agg(pl.all())
+            frame = self._frames[name].filter(key.is_not_null()).with_columns(key.alias(_KEY))
+            self._frames[name] = frame.group_by(_KEY, maintain_order=True).agg(pl.all())
 
     @staticmethod
     def _head(path: str) -> str:
@@ -321,8 +344,8 @@ class _Joins:
             return batch
         for name, key in self._keys.items():
             wanted = [path for path in self._paths if self._head(path) == name]
-            right = self._frames[name].select("_key", *(pl.col(self._column(path)).alias(path) for path in wanted))
-            batch = batch.join(right, left_on=key, right_on="_key", how="left", maintain_order="left")
+            right = self._frames[name].select(_KEY, *(pl.col(self._column(path)).alias(path) for path in wanted))
+            batch = batch.join(right, left_on=key, right_on=_KEY, how="left", maintain_order="left")
             for path in wanted:
                 place = path[len(name) :].partition(".")[0]
                 if place != "[]":
@@ -337,7 +360,7 @@ def _whole(
     """All rows of a joined table that its conditions keep, in the order that it asks for."""
     reader = RecordReader(table.form, wanted, scratch, quarantine=quarantine)
     frames: list[pl.DataFrame] = []
-    for file in _downloaded(folder):
+    for file in downloaded_files(folder):
         batches = reader.batches(file, file.name.partition("-")[2])
         frames += [batch.filter(holds(batch, table.where)) for batch in batches]
     if not frames:

@@ -14,6 +14,7 @@ from artpipe.catalog.parse import MissingColumnError
 from artpipe.crawler.client import GalleryClient
 from artpipe.progress import SilentProgress
 from artpipe.schema import QUARANTINE
+from artpipe.sources.answer_pages import EndlessPagesError
 from artpipe.sources.contract import ROWS
 from artpipe.sources.places import NoFileError
 from artpipe.sources.records import NoRecordsError
@@ -336,3 +337,41 @@ def test_tables_are_joined_by_their_keys(tmp_path):
     assert [(artist["name"], artist["role"]) for artist in first["artists"]] == [("A", "painter"), ("B", "engraver")]
     assert (first["medium"], first["location"]) == ("painter", "engraver")
     assert (second["images"], second["artists"], second["medium"]) == ([], [], "painter")
+
+
+def answers(*pages: list[int]) -> list[bytes]:
+    return [json.dumps({"data": [{"id": number, "title": "x"} for number in page]}).encode() for page in pages]
+
+
+@pytest.mark.parametrize(
+    ("pages", "second"), [({"offset": "skip", "size": 2}, "skip=2"), ({"page": "page", "size": 2}, "page=2")]
+)
+def test_pages_are_counted_until_one_is_not_full(gallery, reply, config, tmp_path, pages, second):
+    first, last = answers([1, 2], [3])
+    gallery.on("/works?q=a", reply(200, first))
+    gallery.on(f"/works?q=a&{second}", reply(200, last))
+    source, raw = table_source(f"{gallery.url}/works?q=a", pages=pages), UPath(tmp_path / "raw")
+    with GalleryClient(config) as client:
+        source.download(client, raw, SilentProgress())
+    assert ids(source.read(raw)) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("following", "message"),
+    [("/works", "in a circle"), ("https://elsewhere.example/works", "another host"), ("/works?page={}", "more than 3")],
+)
+def test_pages_that_do_not_end_are_refused_and_what_was_there_stays(
+    gallery, reply, config, tmp_path, following, message
+):
+    page = {"data": [{"id": 1, "title": "x"}]}
+    gallery.on("/works", reply(200, json.dumps(page | {"next": following.format(1)}).encode()))
+    for number in range(1, 5):
+        answer = json.dumps(page | {"next": following.format(number + 1)}).encode()
+        gallery.on(f"/works?page={number}", reply(200, answer))
+    raw = UPath(tmp_path / "raw")
+    (raw / "records").mkdir(parents=True)
+    (raw / "records" / "00009-works").write_bytes(answers([9])[0])
+    source = table_source(f"{gallery.url}/works", pages={"next": "next", "at_most": 3})
+    with GalleryClient(config) as client, pytest.raises(EndlessPagesError, match=message):
+        source.download(client, raw, SilentProgress())
+    assert (raw / "records" / "00009-works").exists()
