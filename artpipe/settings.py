@@ -459,6 +459,11 @@ def problems(error: ValidationError, prefix: str) -> str:
     return "; ".join(lines) + "."
 
 
+def environment_variable(name: str) -> str | None:
+    """A variable of the environment, or else of the file `.env`; None where it is in neither."""
+    return os.environ.get(name, dotenv_values(".env").get(name))
+
+
 def unknown_variables() -> dict[str, str | None]:
     """The variables that are named like a setting and are none, each with the setting that may be meant.
 

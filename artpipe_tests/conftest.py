@@ -20,6 +20,7 @@ pytest_plugins = (
     "artpipe_tests.fixtures.loopback_gallery",
     "artpipe_tests.fixtures.made_once",
     "artpipe_tests.fixtures.sample_gallery",
+    "artpipe_tests.fixtures.tables",
 )
 
 # A deadline is a wall-clock time: on a busy machine it fails tests that are right.

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from artpipe import __version__
-from artpipe.cli import info, labels, models, refresh, search, serve
+from artpipe.cli import info, labels, models, refresh, search, serve, sources
 from artpipe.cli.failures import expected_failure
 from artpipe.cli.terminal import EXPECTED_FAILURE, message_console, settings_in_force
 from artpipe.errors import ArtpipeError
@@ -118,6 +118,7 @@ gallery.command("serve")(serve.serve_gallery)
 app.add_typer(gallery, name="gallery")
 app.add_typer(models.app, name="models")
 app.add_typer(labels.app, name="labels")
+app.add_typer(sources.app, name="sources")
 
 
 def main() -> None:

@@ -31,7 +31,12 @@ class DownloadedFile:
 
 
 def download_file(
-    client: "GalleryClient", url: str, file: "UPath", check: Callable[[bytes], object]
+    client: "GalleryClient",
+    url: str,
+    file: "UPath",
+    check: Callable[[bytes], object],
+    *,
+    max_body_bytes: int | None = None,
 ) -> tuple[DownloadedFile, bool]:
     """Bring the stored copy of a file up to date.
 
@@ -40,6 +45,7 @@ def download_file(
         url: the original address.
         file: where the copy is stored; its metadata is a JSON file in the same folder.
         check: raises when the bytes are not the expected kind of file.
+        max_body_bytes: the largest accepted file, where it differs from what the client accepts.
 
     Returns:
         The metadata of the stored file, and whether its content changed.
@@ -51,7 +57,10 @@ def download_file(
     metadata_file = file.with_name(f"{file.name}.json")
     stored = _stored(file, metadata_file)
     response = client.require(
-        url, etag=stored.etag if stored else None, last_modified=stored.last_modified if stored else None
+        url,
+        etag=stored.etag if stored else None,
+        last_modified=stored.last_modified if stored else None,
+        max_body_bytes=max_body_bytes,
     )
     if stored and response.outcome is Outcome.NOT_MODIFIED:
         return stored, False

@@ -54,10 +54,13 @@ OPTIONS = {
     "labels suspects": ("--task", "-n"),
     "labels set": ("--reason", "--by"),
     "labels join": ("--reason", "--by"),
+    "sources check": ("-n",),
+    "sources new": ("-o", "--name"),
 }
 COMMANDS = (
     "info", "status", "refresh --dry-run", "models", "models promote", "search", "predict", "summarise", "labels list",
     "labels suspects", "labels set", "labels join", "export-site", "gallery", "--version",
+    "sources list", "sources show", "sources check", "sources new",
 )  # fmt: skip
 
 

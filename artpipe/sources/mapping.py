@@ -1,0 +1,559 @@
+"""How the columns of a table become the rows of a source: what a person writes, and what it does to a batch of records.
+
+A batch has one column for each path that the mapping names: a text, or a list of texts. Everything here works on whole
+columns; a record is never looked at alone.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated, Any, Self, cast
+from urllib.parse import urlsplit
+
+import polars as pl
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
+
+from artpipe.errors import ArtpipeError
+from artpipe.sources.contract import ARTIST, IMAGE, LABEL_PREFIX, ROWS
+from artpipe.sources.record_paths import NUMBER
+from artpipe.tasks import NAME
+
+_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+_INTEGER = r"^([+-]?\d{1,9})(?:\.0*)?$"
+_YEARS = (-9999, 2999)
+"""Beyond these, a number is no year: catalogues write 9999 for "still living"."""
+_TEXTS = pl.List(pl.String())
+
+Text = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value)]
+"""A text that YAML may take for a number."""
+
+
+class BadMappingError(ArtpipeError):
+    """A mapping cannot be applied to the records."""
+
+
+class Strict(BaseModel):
+    """A part of the file of sources: a key that it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True)
+
+
+def _refuse_regex(regex: str | None) -> None:
+    if regex is None:
+        return
+    try:
+        re.compile(regex)
+        pl.select(pl.lit("").str.contains(regex))
+    except (pl.exceptions.PolarsError, re.error) as error:
+        why = str(error) if isinstance(error, re.error) else "look-around and back-references are not known here"
+        raise ValueError(f"regex {regex!r} cannot be used: {why}") from error
+
+
+class Value(Strict):
+    """What a field is made from; a text alone is a column, a list is the first of several that is not empty."""
+
+    column: Text | None = Field(default=None, description="a column, or a path such as `creators[0].description`")
+    first: "tuple[Value, ...]" = Field(default=(), description="several values: the first that is not empty")
+    template: str | None = Field(
+        default=None, description="a text with columns in braces, `{title} ({year})`; empty where one of them is"
+    )
+    constant: Text | None = Field(default=None, description="the same for every record")
+    split: str | None = Field(default=None, min_length=1, description="split at this text into several values")
+    regex: str | None = Field(
+        default=None, description="keep what its first group matches, or all of the match; empty where nothing does"
+    )
+    strip: str | None = Field(default=None, description="characters to remove from both ends, besides spaces")
+    lower: bool = Field(default=False, description="in lower case")
+    lookup: Mapping[Text, Text | None] | None = Field(
+        default=None, description="a table of values and what each becomes"
+    )
+    otherwise: Text | None = Field(default=None, description="what a value outside `lookup` becomes; empty where unset")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:
+        if isinstance(data, str | int | float) and not isinstance(data, bool):
+            return {"column": data}
+        if isinstance(data, list | tuple):
+            return {"first": data}
+        if not isinstance(data, Mapping):
+            raise ValueError("a column's name, a list, or a mapping with `column` is expected here")  # noqa: TRY004
+        return data
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        given = [name for name in ("column", "first", "template", "constant") if getattr(self, name) not in (None, ())]
+        if len(given) != 1:
+            raise ValueError(f"exactly one of column, first, template and constant is needed, not {len(given)}")
+        _refuse_regex(self.regex)
+        if self.otherwise is not None and self.lookup is None:
+            raise ValueError("otherwise is for use with lookup")
+        return self
+
+    @cached_property
+    def _group(self) -> int:
+        return min(re.compile(self.regex or "").groups, 1)
+
+    @property
+    def paths(self) -> Iterator[str]:
+        """The columns that it is made from."""
+        if self.column is not None:
+            yield self.column
+        for value in self.first:
+            yield from value.paths
+        if self.template is not None:
+            yield from _PLACEHOLDER.findall(self.template)
+
+    def of(self, frame: pl.DataFrame) -> pl.Series:
+        """The values for a batch: texts, or lists of texts; an empty one is null."""
+        found = self._origin(frame)
+        if self.split is not None:
+            found = as_text(found).str.split(self.split)
+        return _elementwise(found, self._changed)
+
+    def _origin(self, frame: pl.DataFrame) -> pl.Series:
+        if self.column is not None:
+            return frame[self.column]
+        if self.first:
+            return _first_filled([value.of(frame) for value in self.first])
+        if self.template is not None:
+            return _filled_in(self.template, frame)
+        return pl.Series([self.constant], dtype=pl.String()).new_from_index(0, frame.height)
+
+    def _changed(self, text: pl.Expr) -> pl.Expr:
+        text = text.str.strip_chars()
+        if self.regex is not None:
+            text = text.str.extract(self.regex, self._group).str.strip_chars()
+        if self.strip is not None:
+            text = text.str.strip_chars(self.strip + " ")
+        if self.lower:
+            text = text.str.to_lowercase()
+        if self.lookup is not None:
+            text = text.replace_strict(dict(self.lookup), default=self.otherwise, return_dtype=pl.String())
+        return pl.when(text != "").then(text)
+
+
+def _elementwise(values: pl.Series, change: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
+    """Change each text, or each text of each list."""
+    if values.dtype == _TEXTS:
+        return values.list.eval(change(pl.element()))
+    return pl.DataFrame({"": values}).select(change(pl.col(""))).to_series()
+
+
+def _first_filled(found: list[pl.Series]) -> pl.Series:
+    if any(values.dtype == _TEXTS for values in found):
+        lists = [as_list(values) for values in found]
+        frame = pl.DataFrame({str(number): values for number, values in enumerate(lists)})
+        filled = [pl.when(pl.col(name).list.len() > 0).then(pl.col(name)) for name in frame.columns]
+        return frame.select(pl.coalesce(filled)).to_series()
+    return (
+        pl.DataFrame({str(number): values for number, values in enumerate(found)})
+        .select(pl.coalesce(pl.all()))
+        .to_series()
+    )
+
+
+def _filled_in(template: str, frame: pl.DataFrame) -> pl.Series:
+    paths = list(dict.fromkeys(_PLACEHOLDER.findall(template)))
+    lists = [path for path in paths if frame[path].dtype == _TEXTS]
+    pieces = _PLACEHOLDER.split(template)  # texts and paths in turn
+
+    def joined(of: Callable[[str], pl.Expr]) -> pl.Expr:
+        parts = [of(piece) if number % 2 else pl.lit(piece) for number, piece in enumerate(pieces)]
+        return pl.concat_str(parts)
+
+    def filled(text: pl.Expr) -> pl.Expr:
+        return pl.when(text.str.contains(r"\S")).then(text.str.strip_chars())
+
+    if not lists:
+        return frame.select(joined(lambda path: filled(pl.col(path)))).to_series()
+    if len(paths) > 1:
+        raise BadMappingError(
+            f"template {template!r}: {lists[0]} has several values, and such a template may name nothing else; "
+            f"take one of them by `{lists[0]}[0]`."
+        )
+    return _elementwise(frame[lists[0]], lambda element: joined(lambda _: filled(element)))
+
+
+def as_text(values: pl.Series) -> pl.Series:
+    """One text each: those of a list are joined by `; `; empty ones are null."""
+    if values.dtype != _TEXTS:
+        return values
+    joined = values.list.drop_nulls().list.join("; ")
+    return pl.DataFrame({"": joined}).select(pl.when(pl.col("") != "").then(pl.col(""))).to_series()
+
+
+def as_list(values: pl.Series) -> pl.Series:
+    """A list of texts each, none of them empty, none twice."""
+    if values.dtype != _TEXTS:
+        values = values.cast(pl.String()).reshape((-1, 1)).cast(_TEXTS) if len(values) else pl.Series([], dtype=_TEXTS)
+    return values.list.drop_nulls().list.unique(maintain_order=True).fill_null(pl.Series([[]], dtype=_TEXTS))
+
+
+def _some(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _named(field_name: str) -> BeforeValidator:
+    """One or several mappings; a text alone is the column of this field."""
+
+    def normal(value: Any) -> Any:
+        return tuple({field_name: one} if isinstance(one, str) else one for one in _some(value))
+
+    return BeforeValidator(normal)
+
+
+class ArtistColumns(Strict):
+    """The makers of a work: fields with several values are read in parallel, one maker for each name."""
+
+    name: Value = Field(description="the name; a record without one has no such maker")
+    artist_id: Value | None = Field(default=None, description="what identifies the maker in the source")
+    role: Value | None = Field(default=None, description="such as `painter` or `after`")
+    born: Value | None = Field(default=None, description="year of birth")
+    died: Value | None = Field(default=None, description="year of death")
+    authority_uri: Value | None = Field(default=None, description="address at Wikidata, ULAN or the like")
+
+
+class ImageColumns(Strict):
+    """The pictures of a work: fields with several values are read in parallel, one picture for each address."""
+
+    url: Value | None = Field(default=None, description="address of the picture")
+    service: Value | None = Field(default=None, description="base address of its IIIF image service")
+    service_version: Value | None = Field(default=None, description="1, 2 or 3")
+    width_px: Value | None = Field(default=None, description="width")
+    height_px: Value | None = Field(default=None, description="height")
+    max_width_px: Value | None = Field(default=None, description="largest width that the service sends")
+    max_area_px: Value | None = Field(default=None, description="largest number of pixels that it sends")
+    role: Value | None = Field(default=None, description="such as `recto` or `detail`")
+
+    @model_validator(mode="after")
+    def _has_address(self) -> Self:
+        if self.url is None and self.service is None:
+            raise ValueError("url or service is needed")
+        return self
+
+
+class Condition(Strict):
+    """What a column must be; a text alone, or a list of texts, is `is`. Case and spaces around do not count."""
+
+    is_: tuple[str, ...] | None = Field(default=None, alias="is", description="it is one of these")
+    not_: tuple[str, ...] | None = Field(default=None, alias="not", description="it is none of these")
+    empty: bool | None = Field(default=None, description="`true`: it is empty; `false`: it is not")
+    regex: str | None = Field(default=None, description="this regular expression matches somewhere in it")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:
+        given = cast("Mapping[str, Any]", data) if isinstance(data, Mapping) else {"is": data}
+        return {key: tuple(map(_word, _some(value))) if key in ("is", "not") else value for key, value in given.items()}
+
+    @model_validator(mode="after")
+    def _regex_is_known(self) -> Self:
+        _refuse_regex(self.regex)
+        return self
+
+
+def _word(value: Any) -> Any:
+    """A text that a condition compares with; a `true` of YAML is the text "true"."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+Conditions = Mapping[str, Condition]
+
+
+def holds(frame: pl.DataFrame, conditions: Conditions) -> pl.Series:
+    """Whether each record meets every condition; of a column with several values, one has to."""
+    met = pl.Series([True]).new_from_index(0, frame.height)
+    for path, condition in conditions.items():
+        lists = as_list(frame[path])
+        words = lists.list.eval(pl.element().str.strip_chars().str.to_lowercase())
+        for wanted, is_met in ((condition.is_, True), (condition.not_, False)):
+            if wanted is not None:
+                among = words.list.eval(pl.element().is_in([word.strip().lower() for word in wanted])).list.any()
+                met &= among == is_met
+        if condition.empty is not None:
+            met &= words.list.eval(pl.element() != "").list.any() != condition.empty
+        if condition.regex is not None:
+            met &= lists.list.eval(pl.element().str.contains(condition.regex)).list.any()
+    return met
+
+
+def _is_open_kind(value: object) -> str | None:
+    if isinstance(value, bool):
+        return "all"
+    return "conditions" if isinstance(value, Mapping) else None
+
+
+IsOpen = Annotated[
+    Annotated[bool, Tag("all")] | Annotated[Conditions, Tag("conditions")],
+    Discriminator(
+        _is_open_kind,
+        custom_error_type="is_open",
+        custom_error_message="conditions such as `license: CC0`, or true or false for all, are expected here",
+    ),
+]
+
+
+class Columns(Strict):
+    """Which columns are what; only `source_id` is needed, and a text alone is the name of a column."""
+
+    source_id: Value = Field(description="what identifies a record in the source; no two have the same")
+    work_id: Value | None = Field(default=None, description="records with the same one show one work")
+    title: Value | None = Field(default=None, description="title")
+    artists: Annotated[tuple[ArtistColumns, ...], _named("name")] = Field(
+        default=(), description="the makers; one mapping or several, a text alone is the name"
+    )
+    date_text: Value | None = Field(default=None, description="when it was made, as the source writes it")
+    year_from: Value | None = Field(default=None, description="first year; before Christ negative")
+    year_to: Value | None = Field(default=None, description="last year")
+    medium: Value | None = Field(default=None, description="materials and technique")
+    classification: Value | None = Field(default=None, description="such as `painting`")
+    location: Value | None = Field(default=None, description="where it is")
+    school: Value | None = Field(default=None, description="school, culture or nationality")
+    landing_url: Value | None = Field(default=None, description="its page on the source's site")
+    modified: Value | None = Field(default=None, description="when the record changed last")
+    images: Annotated[tuple[ImageColumns, ...], _named("url")] = Field(
+        default=(), description="the pictures; one mapping or several, a text alone is the address"
+    )
+    rights_uri: Value | None = Field(default=None, description="address at rightsstatements.org or Creative Commons")
+    is_open: IsOpen | None = Field(
+        default=None, description="which works are open: conditions such as `license: CC0`, or `true` for all"
+    )
+    credit_line: Value | None = Field(default=None, description="the credit line")
+
+
+Labels = Mapping[Annotated[str, StringConstraints(pattern=rf"^{NAME.pattern}$")], Value]
+_PLAIN = [name for name, kind in ROWS.items() if kind == pl.String() and name in Columns.model_fields]
+_YEAR_FIELDS = ("year_from", "year_to")
+
+
+@dataclass
+class Remarks:
+    """What a person should know of the values that were read: how many of a kind, and the first of them."""
+
+    counts: dict[str, int] = field(default_factory=dict[str, int])
+    examples: dict[str, str] = field(default_factory=dict[str, str])
+
+    def add(self, what: str, count: int, example: object) -> None:
+        """Count more of a kind; `what` is a sentence with `{count}` and `{example}`."""
+        if count:
+            self.counts[what] = self.counts.get(what, 0) + count
+            self.examples.setdefault(what, str(example))
+
+    @property
+    def sentences(self) -> Iterator[str]:
+        """One for each kind."""
+        for what, count in self.counts.items():
+            yield what.format(count=f"{count:,}", example=repr(self.examples[what][:120]))
+
+
+@dataclass
+class RecordMapper:
+    """Makes rows of batches of records.
+
+    Args:
+        columns: which columns are what.
+        labels: of each task.
+        extra: further columns to keep.
+        where: the records to read; None are left out without conditions.
+        base_url: what relative addresses of pictures are below.
+    """
+
+    columns: Columns
+    labels: Labels
+    extra: tuple[str, ...] = ()
+    where: Conditions = field(default_factory=dict[str, Condition])
+    base_url: str | None = None
+    remarks: Remarks = field(default_factory=Remarks)
+    left_out: int = 0
+
+    @cached_property
+    def paths(self) -> Mapping[str, str]:
+        """The columns that are needed, each with the place in the file of sources that names it first."""
+        found: dict[str, str] = {}
+        for name in Columns.model_fields:
+            value = getattr(self.columns, name)
+            for part in cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,):
+                for path in _paths_of(part):
+                    found.setdefault(path, f"columns.{name}")
+        for task, value in self.labels.items():
+            for path in value.paths:
+                found.setdefault(path, f"labels.{task}")
+        for path in self.extra:
+            found.setdefault(path, "extra")
+        for path in self.where:
+            found.setdefault(path, "where")
+        return found
+
+    def rows(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The rows of a batch: `ROWS` and the labels of each task.
+
+        Args:
+            frame: `NUMBER`, and a column for each of `paths`.
+        """
+        if self.where:
+            kept = frame.filter(holds(frame, self.where))
+            self.left_out += frame.height - kept.height
+            frame = kept
+        columns = self.columns
+        rows: dict[str, pl.Series] = {"row_number": frame[NUMBER]}
+        empty = pl.Series([None], dtype=pl.String()).new_from_index(0, frame.height)
+        for name in _PLAIN:
+            value: Value | None = getattr(columns, name)
+            rows[name] = empty if value is None else as_text(value.of(frame))
+        for name in _YEAR_FIELDS:
+            value = getattr(columns, name)
+            rows[name] = empty if value is None else self._years(as_text(value.of(frame)), name)
+        is_open = columns.is_open
+        rows["is_open"] = (
+            pl.Series([is_open], dtype=pl.Boolean()).new_from_index(0, frame.height)
+            if is_open is None or isinstance(is_open, bool)
+            else holds(frame, is_open)
+        )
+        rows["artists"] = self._structs(frame, columns.artists, ARTIST, self._artist)
+        rows["images"] = self._structs(frame, columns.images, IMAGE, self._image)
+        rows["extra"] = empty
+        if self.extra:
+            texts = pl.DataFrame({path: as_text(frame[path]) for path in self.extra})
+            rows["extra"] = texts.select(pl.struct(pl.all()).struct.json_encode()).to_series()
+        table = pl.DataFrame(rows).cast(dict(ROWS)).select(ROWS.names())  # pyright: ignore[reportArgumentType]
+        labels = [as_list(value.of(frame)).alias(LABEL_PREFIX + task) for task, value in self.labels.items()]
+        return table.with_columns(labels)
+
+    def _years(self, texts: pl.Series, name: str) -> pl.Series:
+        frame = pl.DataFrame({"text": texts}).with_columns(
+            year=pl.col("text").str.strip_chars().str.extract(_INTEGER, 1).cast(pl.Int32())
+        )
+        not_years = frame.filter(pl.col("text").is_not_null() & pl.col("year").is_null())["text"]
+        what = f"{name}: values that are no years count as unknown: {{count}}, such as {{example}}."
+        self.remarks.add(what, len(not_years), not_years[0] if len(not_years) else "")
+        # There is no year 0: catalogues write it for "unknown".
+        is_year = pl.col("year").is_between(*_YEARS) & (pl.col("year") != 0)
+        return frame.select(pl.when(is_year).then(pl.col("year"))).to_series()
+
+    def _structs(
+        self,
+        frame: pl.DataFrame,
+        parts: tuple[Strict, ...],
+        kind: pl.Struct,
+        finished: Callable[[pl.DataFrame], pl.DataFrame],
+    ) -> pl.Series:
+        """The list of makers, or of pictures, of each record."""
+        names = [one.name for one in kind.fields]
+        tables: list[pl.DataFrame] = []
+        for part in parts:
+            found = {name: value.of(frame) for name in names if (value := getattr(part, name)) is not None}
+            table = finished(_side_by_side(found, next(iter(found)) if "name" not in found else "name"))
+            missing = [pl.lit(None).alias(name) for name in names if name not in table.columns]
+            tables.append(table.with_columns(missing).select("_record", *names).cast(dict(kind.to_schema())))  # pyright: ignore[reportArgumentType]
+        every = pl.DataFrame({"_record": pl.int_range(frame.height, dtype=pl.UInt32(), eager=True)})
+        if not tables:
+            return pl.Series([[]], dtype=pl.List(kind)).new_from_index(0, frame.height)
+        grouped = (
+            pl.concat(tables)
+            .select("_record", pl.struct(names).alias("_item"))
+            .group_by("_record", maintain_order=True)
+            .agg("_item")
+        )
+        items = every.join(grouped, on="_record", how="left", maintain_order="left")["_item"]
+        return pl.DataFrame({"": items}).select(pl.col("").fill_null(pl.lit([], dtype=pl.List(kind)))).to_series()
+
+    def _artist(self, table: pl.DataFrame) -> pl.DataFrame:
+        table = table.filter(pl.col("name").is_not_null())
+        years = [self._years(table[name], f"artists.{name}").alias(name) for name in ("born", "died") if name in table]
+        return table.with_columns(years)
+
+    def _image(self, table: pl.DataFrame) -> pl.DataFrame:
+        numbers = ("service_version", "width_px", "height_px", "max_width_px", "max_area_px")
+        table = table.with_columns(
+            pl.col(name).str.extract(_INTEGER, 1).cast(pl.Int64()) for name in numbers if name in table
+        )
+        for name in ("url", "service"):
+            if name in table:
+                table = table.with_columns(self._addresses(table[name]).alias(name))
+        return table.filter(
+            pl.any_horizontal(pl.col(name).is_not_null() for name in ("url", "service") if name in table)
+        )
+
+    def _addresses(self, texts: pl.Series) -> pl.Series:
+        """Addresses of pictures; what is none is left out, and said."""
+        text = pl.col("text")
+        frame = pl.DataFrame({"text": texts}).with_columns(
+            text.str.replace(r"^//", "https://").str.replace_all(" ", "%20")
+        )
+        frame = frame.with_columns(
+            pl.when(text.is_null())
+            .then(None)
+            .when(text.str.contains(r"^(?i)https?://[^/%]+"))
+            .then(pl.lit("fine"))
+            .when(text.str.starts_with("<"))
+            .then(pl.lit("HTML"))
+            .when(text.str.contains(r"^[A-Za-z][A-Za-z0-9+.-]*:"))
+            .then(pl.lit("not http"))
+            .otherwise(pl.lit("relative"))
+            .alias("kind")
+        )
+        if self.base_url:
+            parts = urlsplit(self.base_url)
+            below = pl.lit(self.base_url.rstrip("/") + "/") + text
+            at_root = pl.lit(f"{parts.scheme}://{parts.netloc}") + text
+            joined = pl.when(text.str.starts_with("/")).then(at_root).otherwise(below)
+            is_relative = pl.col("kind") == "relative"
+            frame = frame.with_columns(
+                pl.when(is_relative).then(joined).otherwise(text).alias("text"),
+                pl.when(is_relative).then(pl.lit("fine")).otherwise("kind").alias("kind"),
+            )
+        for kind, advice in _ADDRESS_ADVICE.items():
+            bad = frame.filter(pl.col("kind") == kind)["text"]
+            self.remarks.add(advice, len(bad), bad[0] if len(bad) else "")
+        return frame.select(pl.when(pl.col("kind") == "fine").then(text)).to_series()
+
+
+_ADDRESS_ADVICE = {
+    "HTML": "images: addresses that are HTML: {count}, such as {example}; take the address out of it by `regex`.",
+    "not http": "images: addresses that are not http(s): {count}, such as {example}; those pictures are left out.",
+    "relative": "images: relative addresses: {count}, such as {example}; set `base_url` to what they are below.",
+}
+
+
+def _paths_of(part: object) -> Iterator[str]:
+    """The columns that a part of a mapping names."""
+    if isinstance(part, Value):
+        yield from part.paths
+    elif isinstance(part, Mapping):
+        yield from cast("Mapping[str, object]", part)
+    elif isinstance(part, Strict):
+        for name in type(part).model_fields:
+            yield from _paths_of(getattr(part, name))
+
+
+def _side_by_side(parts: Mapping[str, pl.Series], lead: str) -> pl.DataFrame:
+    """A row for each value of the leading field, with `_record`, the place of its record; single values repeat."""
+    frame = pl.DataFrame(dict(parts)).with_row_index("_record")
+    if all(values.dtype != _TEXTS for values in parts.values()):
+        return frame
+    if frame[lead].dtype != _TEXTS:
+        frame = frame.with_columns(pl.concat_list(pl.col(lead)))
+    frame = frame.filter(pl.col(lead).list.len() > 0)
+    count = pl.col(lead).list.len()
+    others: list[pl.Expr] = []
+    for name in parts:
+        if frame[name].dtype == _TEXTS:
+            padding = pl.lit(None, dtype=pl.String()).repeat_by(count)
+            filled = pl.col(name).fill_null(pl.lit([], dtype=_TEXTS))
+            others.append(pl.concat_list(filled, padding).list.head(count).alias(name))
+        else:
+            others.append(pl.col(name).repeat_by(count).alias(name))
+    return frame.with_columns(others).explode(*parts)

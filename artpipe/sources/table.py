@@ -1,0 +1,369 @@
+"""The adapter `table`: CSV, TSV, JSON, JSON Lines or Parquet, here or on the web, mapped to rows.
+
+`download` keeps the files byte for byte in the source's folder; `read` reads them from there.
+"""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
+from urllib.parse import urlsplit
+
+import polars as pl
+from pydantic import Field, model_validator
+
+from artpipe.lake.paths import write_whole
+from artpipe.schema import QUARANTINE
+from artpipe.sources.answer_pages import Pages, refuse_endless
+from artpipe.sources.contract import LABEL_PREFIX, ROWS, Source, SourceRows
+from artpipe.sources.download import download_file
+from artpipe.sources.mapping import Columns, Conditions, Labels, RecordMapper, Strict, holds
+from artpipe.sources.places import Place, file_name, files_at, is_web
+from artpipe.sources.records import (
+    FORMATS,
+    Format,
+    NoRecordsError,
+    Quarantined,
+    RecordReader,
+    TableForm,
+)
+from artpipe.sources.text import CHUNK_BYTES, refuse_other_than_table
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+    from artpipe.crawler.client import GalleryClient
+    from artpipe.progress import Progress, Step
+
+MAIN = "records"
+"""The folder of the table with the works; each joined table has its own beside it."""
+MAX_FILE_BYTES = 4_000_000_000
+_META = ".json"
+_KEY = "\0key"
+"""The column of a joined table with its key; no table has a column of that name."""
+
+
+class TableFiles(Strict):
+    """A table's files and how they are read."""
+
+    path: Place = Field(description="a file, a folder, a pattern such as `parts/*.csv`, an http(s) or s3:// address")
+    format: Format | None = Field(default=None, description="form of the files; by default the name's ending tells")
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1, description="found out where unset")
+    encoding: str | None = Field(default=None, description="found out where unset")
+    records: str | None = Field(
+        default=None, description="JSON: path of the list of records; `.`: the file is one record"
+    )
+
+    @property
+    def form(self) -> TableForm:
+        """How its files are read."""
+        return TableForm(self.format, self.delimiter, self.encoding, self.records)
+
+
+class JoinedTable(TableFiles):
+    """A further table; its columns are `NAME[].column` (of every matching row) or `NAME.column` (of the first)."""
+
+    key: str = Field(description="the column by which its rows belong to a record")
+    to: str | None = Field(
+        default=None, description="the record's column with that key, `TABLE.column` of a joined table; default: `key`"
+    )
+    where: Conditions = Field(default={}, description="the rows to join")
+    sort: str | None = Field(default=None, description="a column with numbers that orders the rows of a record")
+
+
+class Table(Source, TableFiles):
+    """A table of works: files of records whose columns are mapped to fields."""
+
+    adapter: Literal["table"]
+    pages: Pages | None = Field(default=None, description="how the pages of a JSON API follow each other")
+    tables: Mapping[str, JoinedTable] = Field(default={}, description="further tables, joined by a key")
+    columns: Columns = Field(description="which columns are what")
+    labels: Labels = Field(default={}, description="the labels of each task")
+    extra: tuple[str, ...] = Field(default=(), description="further columns to keep")
+    where: Conditions = Field(default={}, description="conditions that a record must meet to be read")
+    base_url: str | None = Field(
+        default=None, pattern="^https?://", description="what relative image addresses are below"
+    )
+
+    @model_validator(mode="after")
+    def _joins_are_known(self) -> Self:
+        for name, table in self.tables.items():
+            head = (table.to or "").partition(".")[0]
+            if "." in (table.to or "") and (head not in self.tables or head == name):
+                raise ValueError(f"tables.{name}.to names {table.to!r}, but there is no other table {head!r}")
+        return self
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts of the files that are on the web."""
+        places = [place for place in self._places.values() if is_web(place)]
+        return tuple(dict.fromkeys(urlsplit(place).netloc.rpartition("@")[2].lower() for place in places))
+
+    @property
+    def _places(self) -> dict[str, str]:
+        return {MAIN: self.path, **{name: table.path for name, table in self.tables.items()}}
+
+    def download(self, client: "GalleryClient", folder: "UPath", progress: "Progress") -> None:
+        """Copy the files, those on the web by conditional requests; what vanished at the source is removed."""
+        places = {name: [place] if is_web(place) else files_at(place, FORMATS) for name, place in self._places.items()}
+        targets: list[UPath] = []
+        with progress.track(f"{self.name}: files", sum(map(len, places.values())), "files") as step:
+            for name, files in places.items():
+                for number, file in enumerate(files):
+                    target = folder / name / f"{number:05}-{file_name(str(file))}"
+                    if not isinstance(file, str):
+                        _copy(file, target)
+                    elif self.pages is not None and name == MAIN:
+                        targets += self._download_pages(client, file, folder / name, self.pages, step)
+                    else:
+                        _fetch(client, file, target)
+                    targets.append(target)
+                    step.advance()
+        kept = {str(file) for target in targets for file in (target, _metadata_of(target))}
+        for name in self._places:
+            for file in [*(folder / name).iterdir()]:
+                if str(file) not in kept:
+                    file.unlink()
+
+    def _download_pages(
+        self, client: "GalleryClient", url: str, folder: "UPath", pages: Pages, step: "Step"
+    ) -> "Iterator[UPath]":
+        """Fetch page after page."""
+        seen: list[str] = []
+        following: str | None = url
+        while following is not None:
+            url = following
+            refuse_endless(url, pages, seen)
+            target = folder / f"{len(seen):05}-{file_name(url)}"
+            _fetch(client, url, target)
+            following = pages.following(url, len(seen), target, self.records)
+            seen.append(url)
+            step.advance()
+            yield target
+
+    def read(self, folder: "UPath") -> SourceRows:
+        """The rows of the downloaded files."""
+        mapper = RecordMapper(self.columns, self.labels, self.extra, self.where, self.base_url)
+        quarantine: list[Quarantined] = []
+        frames: list[pl.DataFrame] = []
+        with _scratch() as scratch:
+            joins = _Joins(self.tables, mapper.paths, folder, scratch, quarantine)
+            reader = RecordReader(self.form, joins.wanted_of_records, scratch, quarantine=quarantine)
+            files = list(downloaded_files(folder / MAIN))
+            for file in files:
+                name = file.name.partition("-")[2]
+                read = map(mapper.rows, map(joins.joined, reader.batches(file, name)))
+                frames += [rows.with_columns(_file=pl.lit(name)) for rows in read]
+        if not frames or not any(frame.height for frame in frames):
+            raise NoRecordsError(self._why_no_rows(files, quarantine, mapper))
+        rows, unusable = _with_unique_ids(pl.concat(frames), several_files=len(files) > 1)
+        if rows.is_empty():
+            raise NoRecordsError(f"{self.name}: no row has an id of its own; check columns.source_id.")
+        table = pl.DataFrame(quarantine, schema=QUARANTINE, orient="row")
+        return SourceRows(rows, pl.concat([table, unusable]), tuple(self._notes(rows, mapper)))
+
+    def _why_no_rows(self, files: "list[UPath]", quarantine: list[Quarantined], mapper: RecordMapper) -> str:
+        what = files[0].name.partition("-")[2] if len(files) == 1 else f"{self.name} ({len(files)} files)"
+        if mapper.left_out:
+            return f"{what}: `where` leaves out all of its {mapper.left_out:,} records; check its columns and values."
+        if quarantine:
+            return f"{what}: none of its {len(quarantine):,} records can be read; the first: {quarantine[0].reason}."
+        return f"{what} has a header or an empty list, and no record; check that it is the file that you mean."
+
+    def _notes(self, rows: pl.DataFrame, mapper: RecordMapper) -> Iterator[str]:
+        if mapper.left_out:
+            yield f"{mapper.left_out:,} records are left out by `where`."
+        yield from mapper.remarks.sentences
+        for task in self.labels:
+            if not rows[f"{LABEL_PREFIX}{task}"].list.len().sum():
+                column = ", ".join(self.labels[task].paths)
+                yield f"labels.{task}: no row has a label ({column} is empty, or nothing is left of it); check it."
+        if self.columns.images and not rows["images"].list.len().sum():
+            yield "images: no row has a picture; check columns.images."
+
+
+@contextmanager
+def _scratch() -> Generator[Path]:
+    with tempfile.TemporaryDirectory(prefix="artpipe-table-") as folder:
+        yield Path(folder)
+
+
+def _fetch(client: "GalleryClient", url: str, target: "UPath") -> None:
+    def check(body: bytes) -> None:
+        refuse_other_than_table(body[:CHUNK_BYTES], url)
+
+    download_file(client, url, target, check, max_body_bytes=MAX_FILE_BYTES)
+
+
+def _metadata_of(target: "UPath") -> "UPath":
+    return target.with_name(target.name + _META)
+
+
+def downloaded_files(folder: "UPath") -> Iterator["UPath"]:
+    """The files of a table, without the metadata beside them."""
+    if not folder.is_dir():
+        raise NoRecordsError(f"{folder} is not there: the source was not downloaded yet; run `artpipe refresh`.")
+    names = {file.name for file in folder.iterdir()}
+    for name in sorted(names):
+        if not name.startswith(".") and name.removesuffix(_META) not in names - {name}:
+            yield folder / name
+
+
+@dataclass(frozen=True)
+class _CopiedFile:
+    """The metadata of a copied file, kept as JSON beside it."""
+
+    source: str
+    size_bytes: int
+    modified: float | str
+    sha256: str
+
+
+def _copy(file: "UPath", target: "UPath") -> None:
+    """Copy a file unless it is as it was: same size and time, or else same hash."""
+    stat = file.stat()
+    size = int(stat.st_size)
+    modified = float(getattr(stat, "st_mtime", 0) or 0)
+    metadata_file = _metadata_of(target)
+    stored: dict[str, object] = {}
+    if target.exists() and metadata_file.exists():
+        stored = json.loads(metadata_file.read_bytes())
+    if (stored.get("source"), stored.get("size_bytes"), stored.get("modified")) == (str(file), size, modified):
+        return
+    data = file.read_bytes()
+    refuse_other_than_table(data[:CHUNK_BYTES], str(file))
+    sha256 = hashlib.sha256(data).hexdigest()
+    if stored.get("sha256") != sha256:
+        write_whole(target, data)
+    write_whole(metadata_file, json.dumps(asdict(_CopiedFile(str(file), size, modified, sha256)), indent=1).encode())
+
+
+def _with_unique_ids(rows: pl.DataFrame, *, several_files: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows with an id of their own, and the others as quarantine."""
+    where = pl.format("{}: row {}", "_file", "row_number") if several_files else pl.format("row {}", "row_number")
+    has_id = pl.col("source_id").is_not_null()
+    is_first = pl.col("source_id").is_first_distinct()
+    rows = rows.with_columns(_is_good=has_id & is_first)
+    if rows["_is_good"].all():
+        return rows.select(*_row_columns(rows)), pl.DataFrame(schema=QUARANTINE)
+    first = rows.filter("_is_good").select("source_id", where.alias("_first"))
+    others = (
+        rows.filter(~pl.col("_is_good"))
+        .join(first, on="source_id", how="left", maintain_order="left")
+        .select(
+            "row_number",
+            pl.when(has_id)
+            .then(pl.format("{}: the id {} repeats that of {}", where, "source_id", "_first"))
+            .otherwise(pl.format("{}: it has no id (columns.source_id)", where))
+            .alias("reason"),
+            pl.concat_str("source_id", "title", separator=" ", ignore_nulls=True).alias("raw"),
+        )
+    )
+    return rows.filter("_is_good").select(*_row_columns(rows)), others
+
+
+def _row_columns(rows: pl.DataFrame) -> list[str]:
+    return [*ROWS.names(), *(name for name in rows.columns if name.startswith(LABEL_PREFIX))]
+
+
+class _Joins:
+    """The joined tables in memory, ready to be put beside the records of a batch.
+
+    Args:
+        tables: as the source declares them.
+        paths: what the mapping needs, with the place that names each.
+        folder: of the source.
+        scratch: for copies in UTF-8.
+        quarantine: takes the rows that cannot be read.
+    """
+
+    def __init__(
+        self,
+        tables: Mapping[str, JoinedTable],
+        paths: Mapping[str, str],
+        folder: "UPath",
+        scratch: Path,
+        quarantine: list[Quarantined],
+    ) -> None:
+        self._paths = {path: place for path, place in paths.items() if self._head(path) in tables}
+        self.wanted_of_records = {path: place for path, place in paths.items() if path not in self._paths}
+        self._frames: dict[str, pl.DataFrame] = {}
+        self._keys: dict[str, str] = {}
+        if not self._paths:
+            return
+        needed: dict[str, dict[str, str]] = {name: {} for name in tables}
+        for path, place in self._paths.items():
+            name, column = self._head(path), self._column(path)
+            while (inner := column.partition(".")[0]) in tables and inner != name:
+                name, column = inner, column.partition(".")[2]
+            needed[name][column] = place
+        for name, table in tables.items():
+            owner, _, column = (table.to or table.key).rpartition(".")
+            if owner:
+                needed[owner].setdefault(column, f"tables.{name}.to")
+            else:
+                self._keys[name] = column
+                self.wanted_of_records.setdefault(column, f"tables.{name}.to")
+        for name, table in tables.items():
+            wanted = {table.key: f"tables.{name}.key", **dict.fromkeys(table.where, f"tables.{name}.where")}
+            wanted |= needed[name] | ({table.sort: f"tables.{name}.sort"} if table.sort else {})
+            self._frames[name] = _whole(table, wanted, folder / name, scratch, quarantine)
+        for name, table in tables.items():
+            owner, _, column = (table.to or "").rpartition(".")
+            if owner:
+                inner = self._frames[name].unique(table.key, keep="first", maintain_order=True)
+                inner = inner.rename({one: f"{name}.{one}" for one in inner.columns})
+                self._frames[owner] = self._frames[owner].join(
+                    inner,
+                    left_on=column,
+                    right_on=f"{name}.{table.key}",
+                    how="left",
+                    maintain_order="left",
+                    coalesce=False,
+                )
+        for name in self._keys:
+            key = pl.col(tables[name].key)
+            frame = self._frames[name].filter(key.is_not_null()).with_columns(key.alias(_KEY))
+            self._frames[name] = frame.group_by(_KEY, maintain_order=True).agg(pl.all())
+
+    @staticmethod
+    def _head(path: str) -> str:
+        return path.partition(".")[0].partition("[")[0]
+
+    @staticmethod
+    def _column(path: str) -> str:
+        return path.partition(".")[2]
+
+    def joined(self, batch: pl.DataFrame) -> pl.DataFrame:
+        """The batch with the columns of the joined tables."""
+        if not self._paths:
+            return batch
+        for name, key in self._keys.items():
+            wanted = [path for path in self._paths if self._head(path) == name]
+            right = self._frames[name].select(_KEY, *(pl.col(self._column(path)).alias(path) for path in wanted))
+            batch = batch.join(right, left_on=key, right_on=_KEY, how="left", maintain_order="left")
+            for path in wanted:
+                place = path[len(name) :].partition(".")[0]
+                if place != "[]":
+                    number = int(place[1:-1]) if place else 0
+                    batch = batch.with_columns(pl.col(path).list.get(number, null_on_oob=True))
+        return batch
+
+
+def _whole(
+    table: JoinedTable, wanted: Mapping[str, str], folder: "UPath", scratch: Path, quarantine: list[Quarantined]
+) -> pl.DataFrame:
+    """All rows of a joined table that its conditions keep, in the order that it asks for."""
+    reader = RecordReader(table.form, wanted, scratch, quarantine=quarantine)
+    frames: list[pl.DataFrame] = []
+    for file in downloaded_files(folder):
+        batches = reader.batches(file, file.name.partition("-")[2])
+        frames += [batch.filter(holds(batch, table.where)) for batch in batches]
+    if not frames:
+        return pl.DataFrame(schema=dict.fromkeys(wanted, pl.String()))
+    frame = pl.concat(frames).select(*wanted)
+    return frame.sort(pl.col(table.sort).cast(pl.Float64(), strict=False), maintain_order=True) if table.sort else frame

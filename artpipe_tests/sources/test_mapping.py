@@ -1,0 +1,145 @@
+"""How columns become fields."""
+
+import json
+
+import pytest
+
+TABLE = "id,title,artist,dates,year,last,url,license,style,note\n"
+
+
+def row(read_table, line: str, **keys):
+    found = read_table(TABLE + line + "\n", **keys)
+    return found.rows.row(0, named=True), found.notes
+
+
+def value_of(read_table, cell: str, mapping) -> str | None:
+    """What a mapping of the column `note` makes of a cell."""
+    quoted = cell.replace('"', '""')
+    return row(read_table, f'1,,,,,,,,,"{quoted}"', columns={"medium": mapping})[0]["medium"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "mapping", "becomes"),
+    [
+        (" oil ", "note", "oil"),
+        ("  ", "note", None),
+        ("oil", {"constant": "paint"}, "paint"),
+        ("", {"constant": 1600}, "1600"),
+        ("Oil", {"column": "note", "lower": True}, "oil"),
+        ("[oil]", {"column": "note", "strip": "[]"}, "oil"),
+        ("a; b ;;c", {"column": "note", "split": ";"}, "a; b; c"),
+        ("born 1901, Rome", {"column": "note", "regex": r"\d{4}"}, "1901"),
+        ("born 1901, Rome", {"column": "note", "regex": r"born (\d+)"}, "1901"),
+        ("unknown", {"column": "note", "regex": r"born (\d+)"}, None),
+        ("P", {"column": "note", "lookup": {"P": "painting"}}, "painting"),
+        ("Q", {"column": "note", "lookup": {"P": "painting"}}, None),
+        ("Q", {"column": "note", "lookup": {"P": "painting"}, "otherwise": "other"}, "other"),
+        ("P|D", {"column": "note", "split": "|", "lookup": {"P": "painting", "D": "drawing"}}, "painting; drawing"),
+        ("oil", {"template": "{note} ({id})"}, "oil (1)"),
+        ("", {"template": "{note} ({id})"}, None),
+        ("", [{"template": "{note} ({id})"}, "id"], "1"),
+        ("oil", ["title", "note", "id"], "oil"),
+    ],
+)
+def test_a_value_is_made_by_its_transforms(read_table, cell, mapping, becomes):
+    assert value_of(read_table, cell, mapping) == becomes
+
+
+def test_several_makers_are_read_side_by_side(read_table):
+    artists = {
+        "name": {"column": "artist", "split": "|"},
+        "born": {"column": "dates", "split": "|", "regex": r"(\d{4})-"},
+        "died": {"column": "dates", "split": "|", "regex": r"-(\d{4})"},
+        "role": {"constant": "painter"},
+    }
+    found, _ = row(read_table, "1,,A|B|C,1600-1650|1700-,,,,,,", columns={"artists": artists})
+    assert [tuple(artist[key] for key in ("name", "born", "died", "role")) for artist in found["artists"]] == [
+        ("A", 1600, 1650, "painter"),
+        ("B", 1700, None, "painter"),
+        ("C", None, None, "painter"),
+    ]
+
+
+def test_several_mappings_of_pictures_add_up(read_table):
+    images = ["url", {"service": {"template": "https://iiif.example/{id}"}, "role": {"constant": "recto"}}]
+    found, _ = row(read_table, "1,,,,,,http://x/a b.jpg,,,", columns={"images": images})
+    assert [(image["url"], image["service"], image["role"]) for image in found["images"]] == [
+        ("http://x/a%20b.jpg", None, None),
+        (None, "https://iiif.example/1", "recto"),
+    ]
+
+
+def test_a_template_with_a_list_makes_a_list(read_table):
+    records = json.dumps([{"id": 1, "title": "x", "more": ["a", None, "b"]}])
+    images = {"service": {"template": "https://iiif.example/2/{more[]}"}}
+    found = read_table(records, "works.json", columns={"images": images})
+    assert [image["service"] for image in found.rows["images"][0]] == [
+        "https://iiif.example/2/a",
+        "https://iiif.example/2/b",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "kept", "said"),
+    [
+        ("https://x/a.jpg", "https://x/a.jpg", None),
+        ("//x/a.jpg", "https://x/a.jpg", None),
+        ("a.jpg", None, "relative addresses: 1, such as 'a.jpg'; set `base_url`"),
+        ("ftp://x/a.jpg", None, "addresses that are not http(s): 1"),
+        ("<img src='a.jpg'>", None, "addresses that are HTML: 1"),
+        ("", None, None),
+    ],
+)
+def test_an_address_that_is_none_is_left_out_and_said(read_table, address, kept, said):
+    found, notes = row(read_table, f"1,,,,,,{address},,,", columns={"images": "url"})
+    assert [image["url"] for image in found["images"]] == ([kept] if kept else [])
+    assert any(said in note for note in notes) if said else not any("addresses" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("address", "joined"),
+    [("a.jpg", "https://x/art/a.jpg"), ("/b/a.jpg", "https://x/b/a.jpg"), ("http://y/a.jpg", "http://y/a.jpg")],
+)
+def test_a_relative_address_is_joined_to_the_base(read_table, address, joined):
+    found, _ = row(read_table, f"1,,,,,,{address},,,", columns={"images": "url"}, base_url="https://x/art/")
+    assert [image["url"] for image in found["images"]] == [joined]
+
+
+@pytest.mark.parametrize(
+    ("text", "year"),
+    [("1600", 1600), ("1600.0", 1600), ("-500", -500), ("0", None), ("9999", None), ("c. 1600", None), ("", None)],
+)
+def test_years_are_numbers_and_what_is_none_is_said(read_table, text, year):
+    found, notes = row(read_table, f"1,,,,{text},1700,,,,", columns={"year_from": "year", "year_to": "last"})
+    assert (found["year_from"], found["year_to"]) == (year, 1700)
+    assert bool(notes) == (text == "c. 1600")
+
+
+@pytest.mark.parametrize(
+    ("rule", "license_", "is_open"),
+    [
+        ({"license": "CC0"}, "cc0 ", True),
+        ({"license": ["CC0", "PDM"]}, "PDM", True),
+        ({"license": "CC0"}, "", False),
+        ({"license": True}, "True", True),
+        ({"license": {"not": "in copyright"}}, "In copyright", False),
+        (True, "", True),
+        (False, "CC0", False),
+        (None, "CC0", None),
+    ],
+)
+def test_a_work_is_open_by_comparison(read_table, rule, license_, is_open):
+    columns = {} if rule is None else {"is_open": rule}
+    assert row(read_table, f"1,,,,,,,{license_},,", columns=columns)[0]["is_open"] is is_open
+
+
+def test_labels_are_lists_without_blanks_and_repetitions(read_table):
+    labels = {"movement": {"column": "style", "split": ";", "lower": True}, "kind": {"constant": "painting"}}
+    found, _ = row(read_table, "1,,,,,,,,Rococo; rococo ;;Baroque,", labels=labels)
+    assert found["label.movement"] == ["rococo", "baroque"]
+    assert found["label.kind"] == ["painting"]
+
+
+def test_further_columns_are_kept_as_json(read_table):
+    found, _ = row(read_table, '1,Pears,,,,,,,,"a ""note"""', extra=["note", "title"])
+    assert json.loads(found["extra"]) == {"note": 'a "note"', "title": "Pears"}

@@ -1,0 +1,164 @@
+"""The file of sources: what can be written, and what is said where it cannot be taken."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from artpipe.sources.config import (
+    BadSourcesFileError,
+    parse_sources,
+    preset_names,
+    preset_text,
+    read_sources_file,
+    sources_of,
+)
+
+OURS = """
+sources:
+  - name: ours
+    adapter: table
+    path: works.csv
+    columns: {source_id: id, artists: artist, images: [url, {url: url2}], is_open: {license: CC0}}
+    labels: {movement: {column: style, split: ';'}}
+    where: {kind: {not: [print]}}
+"""
+
+
+def faults(text: str) -> list[str]:
+    with pytest.raises(BadSourcesFileError) as caught:
+        parse_sources(text, "ours.yaml", Path("/data"))
+    return [line.strip() for line in str(caught.value).splitlines()[1:]]
+
+
+def with_line(*lines: str) -> str:
+    return OURS + "".join(f"    {line}\n" for line in lines)
+
+
+def test_relative_paths_count_from_the_file(tmp_path):
+    (tmp_path / "ours.yaml").write_text(OURS + "tasks: [{name: movement, min_works: 5}]\n")
+    found = read_sources_file(tmp_path / "ours.yaml")
+    assert [source.model_dump()["path"] for source in found.sources] == [str(tmp_path / "works.csv")]
+    assert [(task.name, task.min_works) for task in found.tasks or ()] == [("movement", 5)]
+
+
+def test_what_is_kept_in_the_lake_makes_the_same_sources_and_holds_no_secret(monkeypatch):
+    monkeypatch.setenv("MUSEUM_KEY", "s3cret")
+    text = with_line("headers: {X-Key: 'key ${MUSEUM_KEY}'}") + "  - {preset: tate, path: t.csv}\n"
+    found = parse_sources(text, "ours.yaml", Path("/data"))
+    assert found.sources[0].headers["X-Key"].get_secret_value() == "key s3cret"
+    kept = json.dumps(found.without_secrets())
+    assert "s3cret" not in kept + repr(found)
+    monkeypatch.delenv("MUSEUM_KEY")
+    again = sources_of(json.loads(kept))
+    assert again.without_secrets() == found.without_secrets()
+    assert again.sources[1] == found.sources[1]
+    assert again.tasks == found.tasks
+
+
+def test_a_variable_that_is_not_set_is_named_and_only_headers_have_variables():
+    [fault] = faults(with_line("headers: {X-Key: '${NO_SUCH_KEY}'}"))
+    assert "'NO_SUCH_KEY', which is not set" in fault
+    found = parse_sources(OURS.replace("works.csv", "${NO_SUCH_KEY}.csv"), "ours.yaml", Path("/data"))
+    assert "${NO_SUCH_KEY}.csv" in str(found.without_secrets())
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (with_line("colums: {}"), "sources[0].colums (line 9): no such key; did you mean 'columns'?"),
+        (
+            OURS.replace("source_id: id", "source_id: id, titel: t"),
+            "sources[0].columns.titel (line 6): no such key; did you mean 'title'?",
+        ),
+        (
+            OURS.replace("split: ';'", "splitt: ';'"),
+            "sources[0].labels.movement.splitt (line 7): no such key; did you mean 'split'?",
+        ),
+        (
+            OURS.replace("{url: url2}", "{url: url2, with_px: w}"),
+            "sources[0].columns.images[1].with_px (line 6): no such key; did you mean 'width_px'?",
+        ),
+        (OURS.replace("not: [", "nott: ["), "sources[0].where.kind.nott (line 8): no such key; did you mean 'not'?"),
+        (OURS.replace("source_id: id, ", ""), "sources[0].columns (line 6): 'source_id' is missing"),
+        (OURS.replace("table", "tabel"), "sources[0] (line 3): adapter: there is no 'tabel'; did you mean 'table'?"),
+        (OURS + "sorces: []\n", "sorces: no such key; did you mean 'sources'?"),
+        (
+            OURS + OURS.replace("\nsources:\n", ""),
+            "sources[1].name (line 9): 'ours' is the name of two sources",
+        ),
+        ("sources: [{preset: tat}]", "sources[0] (line 1): there is no preset 'tat'; did you mean 'tate'?"),
+        ("sources: []", "sources: a list with at least one source is needed; see `artpipe sources list`"),
+        ("sources: [3]", "sources[0] (line 1): a mapping with `adapter` or `preset` is needed"),
+        (
+            OURS + "tasks: [{name: style, min_work: 3}]",
+            "tasks[0].min_work (line 9): no such key; did you mean 'min_works'?",
+        ),
+        (
+            OURS.replace("artists: artist", "artists: {name: a, constant: b}"),
+            (
+                "sources[0].columns.artists[0].constant (line 6): no such key; there are "
+                "name, artist_id, role, born, died, authority_uri"
+            ),
+        ),
+        (
+            OURS.replace("{column: style,", "{column: style, constant: b,"),
+            "sources[0].labels.movement (line 7): exactly one of column, first, template and constant is needed, not 2",
+        ),
+        (
+            OURS.replace("split: ';'", "regex: '(?<=a)b'"),
+            (
+                "sources[0].labels.movement (line 7): regex '(?<=a)b' cannot be used: "
+                "look-around and back-references are not known here"
+            ),
+        ),
+        (
+            with_line("tables: {pictures: {path: p.csv, key: work, to: persons.id}}"),
+            "sources[0] (line 3): tables.pictures.to names 'persons.id', but there is no other table 'persons'",
+        ),
+    ],
+)
+def test_a_fault_is_said_with_its_place_and_the_closest_key(text, fault):
+    assert faults(text) == [fault]
+
+
+def test_every_fault_is_said_at_once():
+    text = OURS.replace("source_id: id", "sourceid: id").replace("where", "wher")
+    assert len(faults(text)) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sources: [", "is no YAML at line 1"),
+        ("sources: []\nsources: []\n", "line 2, column 1: the key 'sources' is there twice"),
+        ("", "should have `sources:`"),
+        ("- a", "should have `sources:`"),
+    ],
+)
+def test_a_file_that_is_no_mapping_says_what_is_wrong(text, message):
+    with pytest.raises(BadSourcesFileError, match=message):
+        parse_sources(text, "ours.yaml", Path("/data"))
+
+
+def test_a_file_that_cannot_be_opened_leads_to_the_command_that_writes_one(tmp_path):
+    with pytest.raises(BadSourcesFileError, match="artpipe sources new"):
+        read_sources_file(tmp_path / "missing.yaml")
+
+
+def test_the_users_keys_go_above_those_of_a_preset():
+    text = "sources: [{preset: tate, path: t.csv, requests_per_s: 0.5, columns: {title: name, medium: null}}]"
+    [source] = parse_sources(text, "ours.yaml", Path("/data")).without_secrets()["sources"]
+    assert (source["name"], source["requests_per_s"], source["path"]) == ("tate", 0.5, "/data/t.csv")
+    assert source["columns"]["title"] == {"column": "name"}
+    assert source["columns"]["landing_url"] == {"column": "url"}
+    assert "medium" not in source["columns"]
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_can_be_taken_and_says_its_terms_pace_and_page(name):
+    found = parse_sources(f"sources: [{{preset: {name}, path: t.csv}}]", "ours.yaml", Path("/data"))
+    assert found.tasks
+    head = preset_text(name).split("adapter:")[0]
+    assert all(f"# {word}:" in head for word in ("Page", "Terms", "Pace"))
+    assert found.sources[0].requests_per_s
