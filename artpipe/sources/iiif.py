@@ -4,35 +4,27 @@
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import polars as pl
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import Field, field_validator
 
 from artpipe.schema import QUARANTINE
 from artpipe.sources.contract import LABEL_PREFIX, ROWS, Source, SourceRows
+from artpipe.sources.fields import TaskName, Texts, checked_address
 from artpipe.sources.iiif_image import ImageService, read_service
-from artpipe.sources.iiif_json import NotIiifError, Remarks, parsed
+from artpipe.sources.iiif_json import NotIiifError, parsed
 from artpipe.sources.iiif_manifest import manifest_row
 from artpipe.sources.iiif_reading import Column, Reading
 from artpipe.sources.iiif_walk import INDEX, Entry, UnreadableIiifError, read_index, walk
-from artpipe.tasks import NAME
+from artpipe.sources.remarks import Remarks
 
 if TYPE_CHECKING:
     from upath import UPath
 
     from artpipe.crawler.client import GalleryClient
     from artpipe.progress import Progress
-
-
-def one_or_several(value: object) -> object:
-    """One text as a list of one, as the file of sources may write it."""
-    return (value,) if isinstance(value, str) else value
-
-
-Texts = Annotated[tuple[str, ...], BeforeValidator(one_or_several)]
-TaskName = Annotated[str, Field(pattern=rf"^{NAME.pattern}$")]
 
 
 class IiifSource(Source):
@@ -60,11 +52,7 @@ class IiifSource(Source):
     @field_validator("url")
     @classmethod
     def _are_addresses(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
-        for url in urls:
-            parts = urlsplit(url)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError(f"{url!r} is not an address of http or https")
-        return urls
+        return tuple(map(checked_address, urls))
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -6,8 +6,10 @@ from dataclasses import replace
 from functools import partial
 
 from artpipe.sources.iiif_image import ImageService, Json, as_list, id_of, image_address, pixels, read_service
-from artpipe.sources.iiif_json import Remarks, absolute, kind_of, texts
+from artpipe.sources.iiif_json import kind_of, texts
 from artpipe.sources.iiif_reading import Reading
+from artpipe.sources.remarks import Remarks
+from artpipe.sources.web_addresses import absolute
 
 MAX_DEPTH = 12
 OPENLY_CUT_PX = 1024

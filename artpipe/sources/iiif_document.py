@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from artpipe.sources.iiif_canvas import canvases_of, paintings_of
 from artpipe.sources.iiif_image import Json, as_list, id_of, read_service
-from artpipe.sources.iiif_json import NotIiifError, absolute, kind_of, parsed, short_id
+from artpipe.sources.iiif_json import NotIiifError, kind_of, parsed, short_id
+from artpipe.sources.web_addresses import absolute
 
 MAX_DEPTH = 10
 """Collections within collections."""

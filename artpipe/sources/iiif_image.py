@@ -13,6 +13,7 @@ Json = Any
 
 MAX_PIXELS = 2**31 - 1
 _VERSION = re.compile(r"ImageService(\d)|/image/(\d)|image-api/(\d)")
+_WHOLE = re.compile(r"(?P<base>https?://.+)/full/(?P<size>full|max)/0/(?P<quality>default|native)\.jpe?g")
 _LEVEL = re.compile(r"level-?([012])", re.IGNORECASE)
 
 
@@ -106,6 +107,15 @@ def read_service(value: Json) -> ImageService | None:
         tuple(sorted(sizes)),
         bool(value.get("tiles") or value.get("scale_factors")),
     )
+
+
+def service_of_address(url: str) -> ImageService | None:
+    """The service that an address such as `.../full/max/0/default.jpg` is a request of; None for any other address."""
+    found = _WHOLE.fullmatch(url)
+    if found is None:
+        return None
+    version = 1 if found["quality"] == "native" else 3 if found["size"] == "max" else 2
+    return ImageService(found["base"], version)
 
 
 def _version(text: str) -> list[str]:

@@ -1,9 +1,7 @@
 """What every resource of IIIF has, in Presentation API 2 and 3: type, identity, texts in several languages."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator
-from urllib.parse import urljoin, urlsplit
 
 from artpipe.errors import ArtpipeError
 from artpipe.sources.iiif_image import Json, as_list
@@ -34,26 +32,6 @@ def parsed(body: bytes, url: str) -> dict[str, Json]:
     if not isinstance(value, dict):
         raise NotIiifError(f"{url} is JSON but no object, so it is neither manifest nor collection.")
     return value
-
-
-class Remarks:
-    """What is to be said of the manifests of a source, counted, with the first address of each."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._first: dict[str, str] = {}
-
-    def add(self, what: str, where: str, count: int = 1) -> None:
-        """Count a remark, such as `images refused: ...`."""
-        if count:
-            self._counts[what] += count
-            self._first.setdefault(what, where)
-
-    def sentences(self) -> tuple[str, ...]:
-        """One sentence each."""
-        return tuple(
-            f"{count:,} {what}, such as in {self._first[what]}" for what, count in sorted(self._counts.items())
-        )
 
 
 def texts(value: Json, languages: tuple[str, ...]) -> list[str]:
@@ -103,14 +81,3 @@ def kind_of(value: Json) -> str:
 def short_id(url: str) -> str:
     """The identity of what is at an address: the address without its scheme, which a museum may change."""
     return storable(url.split("://", 1)[-1])
-
-
-def absolute(base: str, address: str | None) -> str | None:
-    """An address of http or https, joined to `base` where it is relative; None for any other."""
-    if not address:
-        return None
-    try:
-        joined = urljoin(base, storable(address))
-        return joined if urlsplit(joined).scheme in ("http", "https") and urlsplit(joined).hostname else None
-    except ValueError:
-        return None

@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 from artpipe.sources.contract import LABEL_PREFIX
 from artpipe.sources.iiif_canvas import images_of
 from artpipe.sources.iiif_image import ImageService, Json, as_list, id_of
-from artpipe.sources.iiif_json import Remarks, absolute, in_languages, short_id, texts
+from artpipe.sources.iiif_json import in_languages, short_id, texts
 from artpipe.sources.iiif_reading import Column, Reading
 from artpipe.sources.makers import authority_in, read_maker
 from artpipe.sources.plain_text import plain_text, storable
+from artpipe.sources.remarks import Remarks
 from artpipe.sources.rights import is_open, rights_statement
+from artpipe.sources.web_addresses import absolute
 
 MAX_VALUE_CHARS = 2_000
 

@@ -20,7 +20,7 @@ from artpipe.lake.paths import write_whole
 from artpipe.sources.download import OneOfMany, download_files
 from artpipe.sources.iiif_changes import changes_since
 from artpipe.sources.iiif_document import MANIFEST, MAX_DEPTH, STREAM, Change, Document, document, info_document
-from artpipe.sources.iiif_json import Remarks
+from artpipe.sources.remarks import Remarks
 
 if TYPE_CHECKING:
     from upath import UPath

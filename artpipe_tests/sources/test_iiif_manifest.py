@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from artpipe.sources.iiif_document import document
 from artpipe.sources.iiif_image import ImageService
-from artpipe.sources.iiif_json import NotIiifError, Remarks, parsed, texts
+from artpipe.sources.iiif_json import NotIiifError, parsed, texts
 from artpipe.sources.iiif_manifest import manifest_row
 from artpipe.sources.iiif_reading import Reading
+from artpipe.sources.remarks import Remarks
 from artpipe_tests.fixtures.iiif_files import (
     SERVICE,
     SITE,
