@@ -1,7 +1,7 @@
 """A IIIF source from its address to its rows."""
 
 import json
-from contextlib import contextmanager
+import re
 
 import polars as pl
 import pytest
@@ -12,9 +12,11 @@ from artpipe.crawler.client import GalleryClient
 from artpipe.progress import Progress, SilentProgress
 from artpipe.sources.contract import ROWS, SourceRows
 from artpipe.sources.iiif import IiifSource
+from artpipe.sources.iiif_image import image_address
 from artpipe.sources.iiif_walk import MAX_FAILURES, UnreadableIiifError
 from artpipe_tests.conftest import SHARED
 from artpipe_tests.fixtures.iiif_files import SERVICE, SITE, canvas, collection, image, manifest, service
+from artpipe_tests.fixtures.killed import Killed
 from artpipe_tests.fixtures.loopback_gallery import Reply
 
 
@@ -186,22 +188,6 @@ def test_relative_ids_count_from_the_collection_and_a_missing_one_is_in_quaranti
     assert found.quarantine["reason"].to_list() == [f"member 2 of {SITE}/list/top has no address (`id`)"]
 
 
-class Killed(SilentProgress):
-    """Ends the download with the third file that comes."""
-
-    def __init__(self) -> None:
-        self.left = 3
-
-    @contextmanager
-    def track(self, *_, **__):
-        yield self
-
-    def advance(self, count=1):
-        self.left -= count
-        if not self.left:
-            raise KeyboardInterrupt
-
-
 def test_a_killed_download_asks_conditionally_for_what_it_had_got(publish, harvest, folder):
     publish({"top": collection("top", *"abcd"), **{name: manifest(name) for name in "abcd"}})
     with pytest.raises(KeyboardInterrupt):
@@ -364,6 +350,22 @@ def test_the_cookbook_is_read(gallery, harvest):
     )
     assert "/1768,2423,1768,2080/" in region["url"]
     assert detail["role"] == "detail"
+    asked = [
+        image_address(
+            each["service"],
+            each["service_version"],
+            each["width_px"],
+            each["height_px"],
+            short_side_px=320,
+            max_width=each["max_width_px"],
+            max_area=each["max_area_px"],
+        )
+        for row in rows.values()
+        for each in row["images"]
+        if each["service"]
+    ]
+    assert len(asked) == sum(images for images, version, _ in COOKBOOK.values() if version)
+    assert all(re.search(r"[^/]/full/[0-9]+,/0/default.jpg$", url) for url in asked)
     v2, v3 = (rows[f"0057-publishing-v2-and-v3/manifest-v{version}.json"] for version in (2, 3))
     assert v2["work_id"] == v3["work_id"]
 
