@@ -278,10 +278,10 @@ def _without_entities(rows: pl.DataFrame) -> pl.DataFrame:
     columns = [column for column in found.columns if found[column].item()]
     if not columns:
         return rows
-    return rows.with_columns(pl.col(columns).map_elements(_unescaped, return_dtype=pl.String, skip_nulls=True))
+    return rows.with_columns(pl.col(columns).map_elements(unescaped, return_dtype=pl.String, skip_nulls=True))
 
 
-def _unescaped(text: str) -> str:
+def unescaped(text: str) -> str:
     """`&amp;`, `&eacute;` and `&#333;` as the characters they stand for; an address's `&copy=1` has no semicolon."""
     return re.sub(_ENTITY, lambda entity: html.unescape(entity[0]), text)
 

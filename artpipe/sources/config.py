@@ -18,11 +18,14 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from artpipe.errors import ArtpipeError
 from artpipe.settings import environment_variable
 from artpipe.sources.contract import Source
+from artpipe.sources.folder import FolderSource
+from artpipe.sources.iiif import IiifSource
+from artpipe.sources.oai import OaiSource
 from artpipe.sources.places import FOLDER
 from artpipe.sources.table import Table
 from artpipe.tasks import TaskDeclaration
 
-ADAPTERS: tuple[type[Source], ...] = (Table,)
+ADAPTERS: tuple[type[Source], ...] = (Table, FolderSource, IiifSource, OaiSource)
 """Every kind of source; the word in its field `adapter` chooses it."""
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")

@@ -6,17 +6,20 @@ recognised: an error page never takes the place of a good catalogue.
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from artpipe.crawler.outcome import Outcome
+from artpipe.crawler.outcome import Outcome, Request, Response
+from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import write_whole
 
 if TYPE_CHECKING:
     from upath import UPath
 
     from artpipe.crawler.client import GalleryClient
+
+Content = TypeVar("Content")
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,7 @@ def download_file(
         GalleryUnreachableError: the gallery did not answer, or not with a file.
         ArtpipeError: whatever `check` raises; the stored copy is left as it was.
     """
-    metadata_file = file.with_name(f"{file.name}.json")
-    stored = _stored(file, metadata_file)
+    stored = _stored(file)
     response = client.require(
         url,
         etag=stored.etag if stored else None,
@@ -65,17 +67,91 @@ def download_file(
     if stored and response.outcome is Outcome.NOT_MODIFIED:
         return stored, False
     check(response.body)
+    return _keep(file, url, response, stored)
+
+
+@dataclass(frozen=True)
+class OneOfMany(Generic[Content]):
+    """What came of one file of `download_files`.
+
+    Attributes:
+        url: its address.
+        file: the metadata of the stored copy; None where there is none.
+        content: what `read` made of the stored copy.
+        problem: why the source did not send the file; a stored copy is then an older one.
+        outcome: of the request.
+    """
+
+    url: str
+    file: DownloadedFile | None
+    content: Content | None
+    problem: str | None
+    outcome: Outcome
+
+
+def download_files(
+    client: "GalleryClient",
+    urls: Iterable[str],
+    file_of: Callable[[str], "UPath"],
+    read: Callable[[bytes, str], Content],
+) -> Generator[OneOfMany[Content]]:
+    """As `download_file`, for many files at a time; what came of each is said, in the order of completion.
+
+    A file that the source has no more takes its stored copy along. After any other failure the copy stays.
+
+    Args:
+        client: sends the requests.
+        urls: the original addresses.
+        file_of: where the copy of an address is stored.
+        read: takes a body and its address; raises `ArtpipeError` when it is not the expected kind of file.
+    """
+
+    def requests() -> Generator[Request]:
+        for url in urls:
+            stored = _stored(file_of(url))
+            yield Request(url, stored.etag if stored else None, stored.last_modified if stored else None, stored)
+
+    for request, response in client.get_many(requests()):
+        url, file = request.url, file_of(request.url)
+        stored = request.key if isinstance(request.key, DownloadedFile) else None
+        problem = None
+        if response.outcome is Outcome.OK:
+            try:
+                content = read(response.body, url)
+            except ArtpipeError as error:
+                problem = str(error)
+            else:
+                yield OneOfMany(url, _keep(file, url, response, stored)[0], content, None, response.outcome)
+                continue
+        elif response.outcome is not Outcome.NOT_MODIFIED:
+            problem = response.error or str(response.outcome)
+        if stored is None or response.outcome is Outcome.GONE:
+            yield OneOfMany(url, None, None, problem, response.outcome)
+            continue
+        try:
+            yield OneOfMany(url, stored, read(file.read_bytes(), url), problem, response.outcome)
+        except ArtpipeError as error:
+            yield OneOfMany(url, None, None, str(error), response.outcome)
+
+
+def _metadata_file(file: "UPath") -> "UPath":
+    return file.with_name(f"{file.name}.json")
+
+
+def _keep(file: "UPath", url: str, response: Response, stored: DownloadedFile | None) -> tuple[DownloadedFile, bool]:
+    """Store a body with its metadata, and say whether it differs from the stored copy."""
     sha256 = hashlib.sha256(response.body).hexdigest()
     downloaded = DownloadedFile(url, sha256, len(response.body), response.etag, response.last_modified)
     has_changed = stored is None or stored.sha256 != sha256
     if has_changed:
         write_whole(file, response.body)
-    write_whole(metadata_file, json.dumps(asdict(downloaded), indent=1).encode())
+    write_whole(_metadata_file(file), json.dumps(asdict(downloaded), indent=1).encode())
     return downloaded, has_changed
 
 
-def _stored(file: "UPath", metadata_file: "UPath") -> DownloadedFile | None:
+def _stored(file: "UPath") -> DownloadedFile | None:
     """The metadata of the stored copy, or None where there is no copy that matches its metadata."""
+    metadata_file = _metadata_file(file)
     if not (file.exists() and metadata_file.exists()):
         return None
     try:

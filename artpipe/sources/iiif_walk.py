@@ -1,0 +1,256 @@
+"""Downloads what a IIIF address leads to: collections, their pages and members, or a stream of changes.
+
+Each file is kept as it was sent, under a name made from its address, and requested conditionally; `index.json` says
+which manifests the source has now. It is written last, so that a killed download leaves the old state, and the next one
+asks conditionally for what that one had got.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from artpipe.crawler.outcome import Outcome
+from artpipe.errors import ArtpipeError
+from artpipe.lake.paths import write_whole
+from artpipe.sources.download import OneOfMany, download_files
+from artpipe.sources.iiif_changes import changes_since
+from artpipe.sources.iiif_document import MANIFEST, MAX_DEPTH, STREAM, Change, Document, document, info_document
+from artpipe.sources.remarks import Remarks
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+    from artpipe.crawler.client import GalleryClient
+    from artpipe.progress import Progress
+
+MAX_FAILURES = 20
+"""After so many failures in a row, a host is left alone."""
+INDEX = "index.json"
+_OWN = re.compile(r"[0-9a-f]{32}\.json(?:\.json)?")
+
+
+class UnreadableIiifError(ArtpipeError):
+    """The address of a IIIF source could not be read."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A manifest that the source names.
+
+    Attributes:
+        url: its address.
+        file: the name of its file; None where there is none.
+        sha256: of that file.
+        reason: why there is none.
+        work: the work that it is a part of, where its collection says that.
+        modified: when it changed, where the source says that.
+        stream: the stream of changes that names it, if one does.
+    """
+
+    url: str
+    file: str | None = None
+    sha256: str | None = None
+    reason: str | None = None
+    work: str | None = None
+    modified: str | None = None
+    stream: str | None = None
+
+
+@dataclass(frozen=True)
+class Index:
+    """What the source has now.
+
+    Attributes:
+        entries: its manifests, in order.
+        services: the file of each `info.json` that was asked for, by the address of the service.
+        until: the time of the last change of a stream that was followed, by its address.
+        notes: remarks for a person.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    services: Mapping[str, str] = field(default_factory=dict[str, str])
+    until: Mapping[str, str] = field(default_factory=dict[str, str])
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Place:
+    """An address to be asked for: how deep it lies, below which collections, and the work that it is a part of."""
+
+    url: str
+    depth: int = 0
+    above: tuple[str, ...] = ()
+    work: str | None = None
+
+
+def read_index(folder: "UPath") -> Index:
+    """The index of a folder; an empty one where there is none that can be read."""
+    try:
+        return TypeAdapter(Index).validate_json((folder / INDEX).read_bytes())
+    except (OSError, ValueError):
+        return Index()
+
+
+def file_name(url: str) -> str:
+    """The name of the file of an address."""
+    return f"{hashlib.sha256(url.encode('utf-8', 'replace')).hexdigest()[:32]}.json"
+
+
+def walk(
+    client: "GalleryClient", folder: "UPath", roots: Iterable[str], progress: "Progress", *, with_info: bool
+) -> None:
+    """Bring the files below some addresses up to date, and write the index.
+
+    Args:
+        client: sends the requests.
+        folder: where the files are kept.
+        roots: addresses of manifests, collections and streams.
+        progress: advances with each file.
+        with_info: whether image services are asked for their `info.json`.
+
+    Raises:
+        UnreadableIiifError: a root, or a page of a stream, could not be read, or a host failed again and again.
+    """
+    running = _Walk(client, folder, progress, read_index(folder))
+    index = running.run(tuple(roots), with_info=with_info)
+    text = json.dumps(asdict(index), indent=1, ensure_ascii=False)
+    write_whole(folder / INDEX, text.encode("utf-8", "replace"))
+    used = running.used | {entry.file for entry in index.entries} | set(index.services.values())
+    for file in folder.iterdir():
+        if _OWN.fullmatch(file.name) and file.name[: len(file_name(""))] not in used:
+            file.unlink()
+
+
+class _Walk:
+    """One download."""
+
+    def __init__(self, client: "GalleryClient", folder: "UPath", progress: "Progress", old: Index) -> None:
+        self.client, self.folder, self.progress, self.old = client, folder, progress, old
+        self.entries: dict[str, Entry] = {}
+        self.services: dict[str, None] = {}
+        self.until: dict[str, str] = {}
+        self.visited: set[str] = set()
+        self.remarks = Remarks()
+        self.failures = 0
+        self.used: set[str] = set()
+
+    def run(self, roots: tuple[str, ...], *, with_info: bool) -> Index:
+        wave = [_Place(url) for url in dict.fromkeys(roots)]
+        while wave:
+            self.visited.update(place.url for place in wave)
+            answers = {answer.url: answer for answer in self.ask([place.url for place in wave], document)}
+            following = [place for at in wave for place in self.take(at, answers[at.url], is_root=at.url in roots)]
+            wave = list({place.url: place for place in following if place.url not in self.visited}.values())
+        services = self.asked_services() if with_info else {}
+        return Index(tuple(self.entries.values()), services, self.until, self.remarks.sentences())
+
+    def ask(
+        self, urls: list[str], read: Callable[[bytes, str], "Document"], what: str = "manifests"
+    ) -> Iterator[OneOfMany["Document"]]:
+        """What came of each address, in the order of completion.
+
+        Raises:
+            UnreadableIiifError: nothing was answered for a while.
+        """
+        with self.progress.track(what, len(urls), "files") as step:
+            for answer in download_files(self.client, urls, lambda url: self.folder / file_name(url), read):
+                step.advance()
+                self.used.add(file_name(answer.url))
+                if answer.problem is not None and answer.content is not None:
+                    self.remarks.add("files could not be asked for again, and are as they were", answer.url)
+                self.failures = self.failures + 1 if answer.outcome is Outcome.FAILED else 0
+                if self.failures >= MAX_FAILURES:
+                    raise UnreadableIiifError(
+                        f"{MAX_FAILURES} requests in a row failed, the last of {answer.url}: {answer.problem}; what "
+                        "came before is kept, so try again later."
+                    )
+                yield answer
+
+    def take(self, place: _Place, answer: OneOfMany[Document], *, is_root: bool) -> list[_Place]:
+        """Note what came of an address; returns where it leads."""
+        found = answer.content
+        if is_root and answer.problem is not None:
+            raise UnreadableIiifError(
+                f"{place.url} could not be read: {answer.problem}; check its address, or try again."
+            )
+        if found is None or found.kind == MANIFEST:
+            self.keep(Entry(place.url, work=place.work), answer)
+        elif found.kind == STREAM:
+            self.follow(place.url, found)
+        else:
+            return self.members(place, found)
+        return []
+
+    def keep(self, entry: Entry, answer: OneOfMany[Document]) -> None:
+        """Note what came of a manifest."""
+        if answer.content is None or answer.file is None:
+            entry = replace(entry, file=None, sha256=None, reason=answer.problem or "it could not be read")
+        else:
+            entry = replace(entry, file=file_name(entry.url), sha256=answer.file.sha256, reason=None)
+            self.services.update(dict.fromkeys(answer.content.services))
+        self.entries[entry.url] = entry
+
+    def members(self, place: _Place, found: Document) -> list[_Place]:
+        """The members of a collection and its next pages."""
+        above = (*place.above, place.url)
+        places = [replace(place, url=url) for url in found.following]
+        for number, (url, work) in enumerate(found.members, start=1):
+            if url is None:
+                missing = f"{place.url}#{number}"
+                self.entries[missing] = Entry(missing, reason=f"member {number} of {place.url} has no address (`id`)")
+            elif url in above:
+                self.remarks.add("collections contain themselves; each is read once", url)
+            elif place.depth >= MAX_DEPTH:
+                self.entries[url] = Entry(url, reason=f"it lies more than {MAX_DEPTH} collections deep")
+            else:
+                places.append(_Place(url, place.depth + 1, above, work or place.work))
+        return places
+
+    def follow(self, stream: str, found: Document) -> None:
+        """Ask for the manifests that changed since the stream was followed the last time."""
+        known = {entry.url: entry for entry in self.old.entries if entry.stream == stream}
+        changed = changes_since(self.backwards(found), self.old.until.get(stream))
+        if until := changed.until or self.old.until.get(stream):
+            self.until[stream] = until
+        asked: list[str] = []
+        for url in dict.fromkeys([*known, *changed.wanted]):
+            if url in changed.removed:
+                continue
+            entry = known.get(url, Entry(url, stream=stream))
+            self.entries[url] = replace(entry, modified=changed.wanted.get(url, entry.modified))
+            if url in changed.wanted or entry.file is None or not (self.folder / entry.file).exists():
+                asked.append(url)
+        for answer in self.ask(asked, document):
+            if answer.content and answer.content.kind != MANIFEST:
+                del self.entries[answer.url]  # the members of a collection have changes of their own
+            else:
+                self.keep(self.entries[answer.url], answer)
+        self.services.update(dict.fromkeys(self.old.services))
+
+    def backwards(self, found: Document) -> Iterator[Change]:
+        """The changes of a stream, the newest first; a page is asked for when it is needed."""
+        at, seen = next(iter(found.following), None), set[str]()
+        yield from reversed(found.changes)
+        while at is not None and at not in seen:
+            seen.add(at)
+            [answer] = self.ask([at], document, "changes")
+            if answer.content is None or answer.problem is not None:
+                raise UnreadableIiifError(f"{at}, a page of changes, could not be read: {answer.problem}; try again.")
+            yield from reversed(answer.content.changes)
+            at = next(iter(answer.content.following), None)
+
+    def asked_services(self) -> dict[str, str]:
+        """The file of each image service's `info.json`."""
+        of = {f"{base}/info.json": base for base in self.services}
+        found: dict[str, str] = {}
+        for answer in self.ask(list(of), info_document, "image services"):
+            if answer.content is None:
+                self.remarks.add("image services did not say their size", answer.url)
+            else:
+                found[of[answer.url]] = file_name(answer.url)
+        return {base: found[base] for base in self.services if base in found}
