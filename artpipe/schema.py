@@ -5,12 +5,9 @@ name and one place in the order.
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import polars as pl
-
-TASKS = ("style", "period", "type")
-"""What the classifier predicts, in the order of its heads."""
 
 STYLES = (
     "Medieval",
@@ -51,24 +48,6 @@ PERIODS = (
     f"after {PERIOD_BOUNDS[-1]}",
 )
 """When a work was made, in the order of time."""
-
-
-def period_bounds(name: str) -> tuple[int, int]:
-    """The first year of a period and the first year after it; an open period is as long as its neighbour.
-
-    Raises:
-        ValueError: it is none of `PERIODS`.
-    """
-    first, second, *_ = PERIOD_BOUNDS
-    *_, next_to_last, last = PERIOD_BOUNDS
-    bounds = (2 * first - second, *PERIOD_BOUNDS, 2 * last - next_to_last)
-    number = PERIODS.index(name)
-    return bounds[number], bounds[number + 1]
-
-
-def period_middle(name: str) -> float:
-    """The year in the middle of a period, by `period_bounds`."""
-    return sum(period_bounds(name)) / 2
 
 
 def year_text(year: int) -> str:
@@ -174,13 +153,23 @@ SPLITS = pl.Schema(
         "work_id": pl.String(),
         "artist_id": pl.String(),
         "split": pl.String(),
-        "style": pl.String(),
-        "period": pl.String(),
-        "type": pl.String(),
         "jpeg_sha256": pl.String(),
     }
 )
-"""One row is a usable image and its membership: `train`, `validation`, `test` or `unseen_artists`."""
+"""One row is a usable image and its membership: `train`, `validation`, `test` or `unseen_artists`; a column for each
+task of the lake has its label, see `splits_schema`."""
+
+
+def splits_schema(tasks: Iterable[str]) -> pl.Schema:
+    """The columns of `splits` in a lake of these tasks."""
+    *membership, picture = SPLITS
+    return pl.Schema(dict.fromkeys((*membership, *tasks, picture), pl.String()))
+
+
+def label_columns(splits: pl.DataFrame) -> tuple[str, ...]:
+    """The tasks that a table such as `splits` has labels of: every column that is not of `SPLITS`."""
+    return tuple(name for name in splits.columns if name not in SPLITS)
+
 
 _COLUMNS: Mapping[str, str] = {
     "after": "The value since the change.",
@@ -233,7 +222,7 @@ _COLUMNS: Mapping[str, str] = {
     "style": "The artist's period on the site, one of `STYLES`.",
     "suggested": "The most probable other label.",
     "suggested_probability": "How probable the suggested label is.",
-    "task": "`style`, `period` or `type`.",
+    "task": "What the label is of, such as `style`.",
     "technique": "The technique and the size, as the catalogue has them.",
     "timeframe": "The artist's time as the catalogue has it, in half centuries.",
     "title": "The title as the catalogue has it.",
@@ -248,14 +237,21 @@ _COLUMNS: Mapping[str, str] = {
     "year_precision": "exact, range, circa, decade, century, before, after or unknown.",
     "year_source": "`work`, `artist` (the middle of the artist's life) or `none`.",
     "year_to": "The last year in which the work may have been made; negative before Christ.",
-    **{f"predicted_{task}": f"The {task} that the model finds most probable." for task in TASKS},
-    **{f"predicted_{task}_probability": f"How probable the predicted {task} is, calibrated." for task in TASKS},
     "artists.artist_id": "The artist's folder on the site.",
     "artists.period": "The artist's period on the site, which is the style of their works.",
 }
 """What each column holds, by its name, or by table and name where one table uses a name in another sense."""
 
 
+_LABELLED = ("artworks", "splits", "training_set", "embeddings")
+
+
 def column_description(name: str, table: str = "") -> str | None:
     """What a column of a table holds; None where the column is not described."""
-    return _COLUMNS.get(f"{table}.{name}", _COLUMNS.get(name))
+    found = _COLUMNS.get(f"{table}.{name}", _COLUMNS.get(name))
+    if found is None and table in _LABELLED:
+        task = name.removeprefix("predicted_").removesuffix("_probability")
+        if name == f"predicted_{task}_probability":
+            return f"How probable the predicted {task} is, calibrated."
+        return f"The {task} that the model finds most probable." if name != task else f"The label of the task `{task}`."
+    return found

@@ -4,22 +4,44 @@ Tasks are data. The Web Gallery of Art has style, period and type; another sourc
 where the catalogue is cleaned, kept in the lake beside the artworks, and read from there by everything downstream.
 """
 
+import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from artpipe.lake.paths import DataLake, write_whole
-from artpipe.schema import CLASSES, PERIOD_BOUNDS
+from artpipe.schema import ARTWORKS, CLASSES, PERIOD_BOUNDS, SPLITS
 
 if TYPE_CHECKING:
     from upath import UPath
 
+_LENGTH = 100
+"""Years of a class that has neither a beginning nor an end, and no neighbour to take its length from."""
+
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 """A task names columns, query parameters and options, so it is written like a variable of Python."""
+
+
+RESERVED: Mapping[str, frozenset[str]] = {
+    "a column of the lake's tables": frozenset((*ARTWORKS, *SPLITS, "model_id", "vector")) - {"style", "type"},
+    "a column that is added to labels for a while": frozenset(("label", "override", "is_overridden", "row", "x", "y")),
+    "a parameter of an address": frozenset(
+        ("words", "image", "like", "unlike", "page", "size", "crop", "corners", "by", "width", "only", "work", "works")
+    ),
+    "a field of a filter": frozenset(("labels",)),
+    "a field of a hit or of a prediction": frozenset(
+        ("rank", "similarity", "relevance", "file", "is_painting", "is_sure", "recognised", "is_out_of_distribution")
+    )
+    | {"nearest_similarity", "distance", "threshold"},
+    "what a part of the map is called after": frozenset(("word",)),
+}
+"""Names that a task cannot have, because something beside its labels has them, by what that is."""
+_RESERVED_PARTS = re.compile(r"predicted_.*|.*_(probability|held|then)")
+"""Such names are made from the names of tasks."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +66,29 @@ class Task:
         """The name as people read it."""
         return self.name.replace("_", " ")
 
+    def years_of(self, name: str) -> tuple[int, int] | None:
+        """The first year of a class and the first year after it; an open class is as long as its neighbour.
+
+        None where years do not make the label, or it is none of the classes.
+        """
+        if not self.year_bounds or name not in self.classes:
+            return None
+        years = self.year_bounds
+        lengths = [later - earlier for earlier, later in itertools.pairwise(years)] or [_LENGTH]
+        bounds = (years[0] - lengths[0], *years, years[-1] + lengths[-1])
+        number = self.classes.index(name)
+        return bounds[number], bounds[number + 1]
+
+    def middle_years(self, classes: Sequence[str]) -> tuple[float, ...] | None:
+        """The year in the middle of each class, by `years_of`; None where one of them has no years."""
+        spans = [span for name in classes if (span := self.years_of(name)) is not None]
+        return tuple(sum(span) / 2 for span in spans) if len(spans) == len(classes) else None
+
+
+def heading(name: str) -> str:
+    """The name of a task as a heading."""
+    return name.replace("_", " ").capitalize()
+
 
 class TaskDeclaration(BaseModel):
     """A task as a person declares it in the file of sources; its classes may be learned from the catalogue."""
@@ -59,6 +104,18 @@ class TaskDeclaration(BaseModel):
     years: tuple[int, ...] | None = Field(
         default=None, description="the label is made from the work's years: where one class ends and the next begins"
     )
+
+    @field_validator("name")
+    @classmethod
+    def _not_reserved(cls, name: str) -> str:
+        """Refuse a name that something else has."""
+        reason = next((what for what, names in RESERVED.items() if name in names), None)
+        if reason is None and _RESERVED_PARTS.fullmatch(name):
+            reason = "like a name that is made from those of tasks"
+        if reason:
+            raise ValueError(f"no task can be called {name!r}, which is {reason}; call it {name}_class, for example")
+        return name
+
     several: Literal["first", "most_common", "rarest", "none"] = Field(
         default="first", description="which label is kept of a work that has several; `none`: it counts as unknown"
     )
@@ -79,6 +136,9 @@ class Tasks(Mapping[str, Task]):
     def __len__(self) -> int:
         return len(self._tasks)
 
+    def __hash__(self) -> int:
+        return hash(tuple(self._tasks.values()))
+
     def __repr__(self) -> str:
         return f"Tasks({', '.join(self._tasks)})"
 
@@ -86,6 +146,15 @@ class Tasks(Mapping[str, Task]):
     def names(self) -> tuple[str, ...]:
         """The names in order."""
         return tuple(self._tasks)
+
+    def among(self, columns: Collection[str]) -> "Tasks":
+        """The tasks that a table with these columns has labels of: it may have been made before one was declared."""
+        return Tasks(*(task for name, task in self.items() if name in columns))
+
+    @property
+    def caption(self) -> str | None:
+        """What captions say of a work and the map is coloured by: the first task that the catalogue gives labels of."""
+        return next(iter(self.labelled), None)
 
     @property
     def labelled(self) -> tuple[str, ...]:

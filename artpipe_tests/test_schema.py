@@ -5,34 +5,32 @@ import pytest
 
 from artpipe import schema
 from artpipe.embedding.mapping import ART_MAP
-from artpipe.embedding.table import COLUMNS, VECTOR
+from artpipe.embedding.table import VECTOR, table_schema
 from artpipe.evaluation.suspects import SUSPECTS
 from artpipe.images.store import IMAGES_SCHEMA
 from artpipe.orchestration.metadata import table_metadata
-from artpipe.schema import PERIODS, column_description, period_bounds, period_middle, years_text
+from artpipe.schema import PERIODS, column_description, splits_schema, years_text
+from artpipe.tasks import WGA_TASKS
 
+OTHER = ("movement", "century")
 TABLES = {
     **{name: list(table) for name, table in vars(schema).items() if isinstance(table, pl.Schema)},
+    "splits": list(splits_schema(OTHER)),
+    "training_set": list(splits_schema(OTHER)),
     "wanted_images": ["artwork_id", "image_url", "artist_id", "title_group"],
     "images": IMAGES_SCHEMA.names,
     "backbone_features": ["made_by", "jpeg_sha256", "features"],
-    "embeddings": [*COLUMNS, VECTOR],
+    "embeddings": [*table_schema(OTHER), VECTOR],
     "art_map": list(ART_MAP),
     "suspect_labels": list(SUSPECTS),
 }
 
 
 def test_periods_follow_each_other_without_a_gap():
-    bounds = [period_bounds(name) for name in PERIODS]
+    bounds = [WGA_TASKS["period"].years_of(name) or (0, 0) for name in PERIODS]
     assert all(before[1] == after[0] for before, after in itertools.pairwise(bounds))
     assert bounds[0] == (1250, 1350)
     assert bounds[-1] == (2000, 2050)
-
-
-def test_the_middle_of_a_period():
-    assert [period_middle(name) for name in ("1550-1650", "1950-2000")] == [1600, 1975]
-    with pytest.raises(ValueError, match="tuple"):
-        period_middle("yesterday")
 
 
 @pytest.mark.parametrize(("table", "columns"), TABLES.items(), ids=TABLES)

@@ -23,7 +23,6 @@ from functools import lru_cache
 import polars as pl
 
 from artpipe.catalog.date_tokens import TO_ASCII, Token, tokens
-from artpipe.schema import PERIOD_BOUNDS, PERIODS
 
 EARLIEST_YEAR, LATEST_YEAR = -9999, 2100
 USUAL_SPAN_YEARS = 60  # a range that is mistyped, runs backwards or across a century is accepted up to this length
@@ -531,10 +530,15 @@ def _joint_precision(precisions: list[str], first: int, last: int) -> str:
     return "exact" if first == last else "range"
 
 
-def period_expr(year_from: str = "year_from", year_to: str = "year_to") -> pl.Expr:
-    """The period of the middle year, such as `1450-1550`; a period ends before its last year."""
-    middle = (pl.col(year_from) + pl.col(year_to)) // 2
-    label = pl.lit(PERIODS[0])
-    for bound, period in zip(PERIOD_BOUNDS, PERIODS[1:], strict=True):
-        label = pl.when(middle >= bound).then(pl.lit(period)).otherwise(label)
-    return pl.when(middle.is_not_null()).then(label).otherwise(pl.lit(None, dtype=pl.String)).alias("period")
+def class_by_year(classes: Sequence[str], bounds: Sequence[int]) -> pl.Expr:
+    """The class that holds the middle year of a work, such as `1450-1550`; a class ends before its last year.
+
+    Args:
+        classes: in the order of time.
+        bounds: the years at which one ends and the next begins, one fewer than the classes.
+    """
+    middle = (pl.col("year_from") + pl.col("year_to")) // 2
+    label = pl.lit(classes[0] if classes else None, pl.String)
+    for bound, name in zip(bounds, classes[1:], strict=True):
+        label = pl.when(middle >= bound).then(pl.lit(name)).otherwise(label)
+    return pl.when(middle.is_not_null()).then(label)

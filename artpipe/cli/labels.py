@@ -31,8 +31,9 @@ def list_overrides(as_json: AsJson = False) -> None:
 
     settings = settings_in_force()
     artworks = _artworks(DataLake(settings.lake_root))
-    overrides = read_overrides(OverrideFiles.from_settings(settings), artworks["artwork_id"])
-    corrections = compare_corrections(artworks, overrides.labels)
+    files = OverrideFiles.from_settings(settings)
+    overrides = read_overrides(files, artworks["artwork_id"])
+    corrections = compare_corrections(artworks, overrides.labels, files.tasks)
     if as_json:
         joined = overrides.same_work.to_dicts()
         print_json({"labels": corrections.to_dicts(), "same_work": joined, "remarks": list(overrides.remarks)})
@@ -48,7 +49,7 @@ def list_overrides(as_json: AsJson = False) -> None:
 
 @app.command()
 def suspects(
-    task: Annotated[str | None, typer.Option(help="Only this task: style, period or type.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only this task, such as style, period or type.")] = None,
     most: Annotated[int, typer.Option("--most", "-n", min=1, help="Number of labels of each task.")] = 12,
     as_json: AsJson = False,
 ) -> None:
@@ -57,17 +58,17 @@ def suspects(
 
     from artpipe.lake.parquet import read_table_if_exists
     from artpipe.lake.paths import DataLake
-    from artpipe.schema import TASKS
     from artpipe.splits.overrides import OverrideFiles, read_overrides
 
-    if task is not None and task not in TASKS:
-        raise typer.BadParameter(f"{task!r} is not a task; choose {', '.join(TASKS)}", param_hint="--task")
     settings = settings_in_force()
+    files = OverrideFiles.from_settings(settings)
+    if task is not None and task not in files.tasks:
+        raise typer.BadParameter(f"{task!r} is not a task; choose {', '.join(files.tasks)}", param_hint="--task")
     lake = DataLake(settings.lake_root)
     found = read_table_if_exists(lake, "suspect_labels")
     if found is None:
         raise ArtpipeError(f'the table of suspect labels is not in {lake.root} yet; materialize "suspect_labels".')
-    overrides = read_overrides(OverrideFiles.from_settings(settings), found["artwork_id"])
+    overrides = read_overrides(files, found["artwork_id"])
     found = found.join(overrides.labels, on=["artwork_id", "task"], how="anti", maintain_order="left")
     if task is not None:
         found = found.filter(task=task)
@@ -85,7 +86,7 @@ def suspects(
 @app.command("set")
 def set_label(
     artwork_id: Annotated[str, typer.Argument(help="The id of an artwork, such as `a/artist/work`.")],
-    task: Annotated[str, typer.Argument(help="style, period or type.")],
+    task: Annotated[str, typer.Argument(help="style, period, type, or another task of the collection.")],
     label: Annotated[str, typer.Argument(help='The correct label; the catalogue\'s confirms it, "" means unknown.')],
     reason: _Reason = "",
     by: _By = None,

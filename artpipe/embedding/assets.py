@@ -10,6 +10,7 @@ from artpipe.orchestration.asset import AssetStep, Result, RunConfig, pipeline_a
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import CHANGES, save_picture, table_metadata
 from artpipe.orchestration.storage import PARQUET, lance_table
+from artpipe.tasks import read_tasks
 
 
 def read_embeddings(lake: DataLake) -> DataFrame:
@@ -35,25 +36,25 @@ def embedded_images(step: AssetStep, artworks: DataFrame, splits: DataFrame) -> 
     import polars as pl
 
     from artpipe.embedding.inference import InferenceCache, embedding_rows
-    from artpipe.embedding.table import METADATA, VECTOR, EmbeddingTable, vectors_version
+    from artpipe.embedding.table import VECTOR, EmbeddingTable, metadata_schema, vectors_version
     from artpipe.images.store import ImageStore
     from artpipe.models.served import served_card
 
-    lake, settings = step.lake, step.settings
+    lake, settings, tasks = step.lake, step.settings, read_tasks(step.lake).among(splits.columns)
     served_model = served_card(lake)
-    store, table = ImageStore(lake), EmbeddingTable(lake)
+    store, table = ImageStore(lake), EmbeddingTable(lake, tasks)
     cache = InferenceCache(lake, served_model, settings.device)
     # The labels of the splits, not of the catalogue: they include corrections.
-    described = artworks.drop("style", "type").join(splits.drop("artist_id"), on="artwork_id")
-    wanted = described.select("artwork_id", "jpeg_sha256", *METADATA)
+    described = artworks.drop(tasks.labelled, strict=False).join(splits.drop("artist_id"), on="artwork_id")
+    wanted = described.select("artwork_id", "jpeg_sha256", *metadata_schema(tasks))
     table.prepare(served_model.embedding_dim)
-    plan = table.plan(wanted, served_model.model_id)
+    plan = table.plan(wanted, served_model.model_id, [task for task in tasks if task in served_model.classes])
     computed = 0
     to_embed = wanted.filter(pl.col("artwork_id").is_in(plan.to_embed))
     for batch in to_embed.iter_slices(4096):
         found = cache.infer(batch, store, step.progress)
         computed += found.computed
-        table.upsert(embedding_rows(batch, found, served_model))
+        table.upsert(embedding_rows(batch, found, served_model, tasks))
     table.update_metadata(wanted.filter(pl.col("artwork_id").is_in(plan.to_update)).drop("jpeg_sha256"))
     table.remove(plan.to_remove)
     if not plan.is_empty:
@@ -106,12 +107,16 @@ def art_map(step: AssetStep, config: ArtMapConfig) -> Result:
 
     embedded = EmbeddingTable(step.lake)
     version = embedded.version
-    works = embedded.read(["artwork_id", "jpeg_sha256", "model_id", "style"], version=version)
+    tasks = read_tasks(step.lake).among(embedded.columns(version))
+    by = tasks[tasks.caption] if tasks.caption else None
+    columns = ["artwork_id", "jpeg_sha256", "model_id", *([by.name] if by else [])]
+    works = embedded.read(columns, version=version)
     _, vectors = embedded.vectors(version)
     previous = read_table_if_exists(step.lake, "art_map")
     update = update_map(works, vectors, previous, force=config.lay_out_anew, seed=step.settings.seed)
-    labelled = update.table.with_columns(works["style"])
-    picture = map_picture(labelled, f"{works.height:,} works, placed by similarity and coloured by style")
+    labelled = update.table.with_columns(works[by.name]) if by else update.table
+    coloured = f" and coloured by {by.title}" if by else ""
+    picture = map_picture(labelled, f"{works.height:,} works, placed by similarity{coloured}", by)
     return Result(
         update.table,
         metadata={

@@ -4,6 +4,7 @@ It is keyed by model and by the sha256 of the stored JPEG, on local disk, and ca
 """
 
 import io
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import polars as pl
 from upath import UPath
 
 from artpipe.embedding.predictions import Predictions
-from artpipe.embedding.table import PREDICTIONS, VECTOR
+from artpipe.embedding.table import VECTOR
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.progress import Progress, SilentProgress
 
@@ -139,25 +140,30 @@ class InferenceCache:
         return sorted(self.folder.glob("*.parquet"))
 
 
-def embedding_rows(images: pl.DataFrame, predictions: Predictions, card: "ModelCard") -> pl.DataFrame:
+def embedding_rows(
+    images: pl.DataFrame, predictions: Predictions, card: "ModelCard", tasks: Collection[str]
+) -> pl.DataFrame:
     """Rows of the `embeddings` table: the images, their vectors, and the most probable label of each task.
 
     Args:
         images: `artwork_id`, `jpeg_sha256` and metadata of N images.
         predictions: of the same images, in that order.
         card: the model.
+        tasks: that the table has columns of; the model may predict others, which were declared when it was trained.
     """
     rows = images.with_columns(
         pl.lit(card.model_id).alias("model_id"),
         pl.Series(VECTOR, predictions.vectors, dtype=pl.Array(pl.Float32, predictions.vectors.shape[1])),
     )
-    for task, names in card.classes.items():
-        probabilities = predictions.probabilities[task]
+    for task in tasks:
+        if task not in card.classes:
+            continue
+        names, probabilities = card.classes[task], predictions.probabilities[task]
         rows = rows.with_columns(
             pl.Series(
                 f"predicted_{task}",
                 [names[i] for i in probabilities.argmax(axis=1)],
-                dtype=PREDICTIONS[f"predicted_{task}"],
+                dtype=pl.String,
             ),
             pl.Series(f"predicted_{task}_probability", probabilities.max(axis=1), dtype=pl.Float32),
         )

@@ -5,6 +5,7 @@ is new, a killed run goes on where it stopped, and a change of title moves metad
 """
 
 import hashlib
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -15,7 +16,8 @@ import polars as pl
 from artpipe.lake.lance_tables import open_lance
 from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
 from artpipe.lake.versions import MIN_CURRENT, TableVersion, maintain_table, table_versions
-from artpipe.schema import ARTWORKS, TASKS
+from artpipe.schema import ARTWORKS
+from artpipe.tasks import Tasks, read_tasks
 from artpipe.vectors.row_addresses import RowAddresses
 
 if TYPE_CHECKING:
@@ -35,27 +37,13 @@ _OF_ARTWORKS = (
     "page_url",
     "image_url",
     "form",
-    "type",
     "school",
-    "style",
 )
-METADATA = pl.Schema({name: ARTWORKS[name] for name in _OF_ARTWORKS} | {"period": pl.String(), "work_id": pl.String()})
-"""What comes from the catalogue and the splits, and can change without a new vector."""
-
-PREDICTIONS = pl.Schema(
-    {
-        f"predicted_{task}{part}": kind
-        for task in TASKS
-        for part, kind in (("", pl.String()), ("_probability", pl.Float32()))
-    }
-)
-"""The label that the model finds most likely for each task, and how likely it finds it."""
+METADATA = pl.Schema({name: ARTWORKS[name] for name in _OF_ARTWORKS} | {"work_id": pl.String()})
+"""What comes from the catalogue and the splits, and can change without a new vector; the labels of tasks do, too."""
 
 KEYS = pl.Schema({"artwork_id": pl.String(), "model_id": pl.String(), "jpeg_sha256": pl.String()})
 """What a row is, and what its vector was made by and from."""
-
-COLUMNS = pl.Schema({**KEYS, **METADATA, **PREDICTIONS})
-"""Everything but the vector."""
 
 VECTOR = "vector"
 ROWS_PER_FRAGMENT = 262_144
@@ -63,6 +51,29 @@ ROWS_PER_FRAGMENT = 262_144
 in 3 fragments the metadata of ten hits are read in half the time that they take in 31."""
 _IDS_A_DELETE = 500
 _LENGTH_TOLERANCE = 1e-3
+_PREDICTED, _PROBABILITY = "predicted_", "_probability"
+
+
+def predictions_schema(tasks: Iterable[str]) -> pl.Schema:
+    """The label that the model finds most likely for each task, and how likely it finds it."""
+    parts = (("", pl.String()), (_PROBABILITY, pl.Float32()))
+    return pl.Schema({f"{_PREDICTED}{task}{part}": kind for task in tasks for part, kind in parts})
+
+
+def metadata_schema(tasks: Iterable[str]) -> pl.Schema:
+    """`METADATA` and the label of each task."""
+    return pl.Schema({**METADATA, **dict.fromkeys(tasks, pl.String())})
+
+
+def table_schema(tasks: Collection[str]) -> pl.Schema:
+    """Everything but the vector, in a lake of these tasks."""
+    return pl.Schema({**KEYS, **metadata_schema(tasks), **predictions_schema(tasks)})
+
+
+def tasks_of_table(columns: Iterable[str]) -> tuple[str, ...]:
+    """The tasks that a table with these columns has predictions of."""
+    ends = tuple(name.removesuffix(_PROBABILITY) for name in columns if name.endswith(_PROBABILITY))
+    return tuple(name.removeprefix(_PREDICTED) for name in ends if name.startswith(_PREDICTED))
 
 
 @dataclass(frozen=True)
@@ -88,10 +99,16 @@ class EmbeddingPlan:
 
 
 class EmbeddingTable:
-    """The LanceDB table `embeddings` of a lake. Reading never creates or changes anything."""
+    """The LanceDB table `embeddings` of a lake. Reading never creates or changes anything.
 
-    def __init__(self, lake: DataLake) -> None:
+    Args:
+        lake: where it is.
+        tasks: of which `prepare` gives it columns; by default those of the lake.
+    """
+
+    def __init__(self, lake: DataLake, tasks: Tasks | None = None) -> None:
         self.lake = lake
+        self._tasks = tasks
 
     def dataset(self, version: int | None = None) -> "lance.LanceDataset | None":
         """One version of the Lance table, the latest by default; None where nothing was ever embedded."""
@@ -115,6 +132,11 @@ class EmbeddingTable:
         dataset = self.dataset()
         return None if dataset is None else int(dataset.schema.field(VECTOR).type.list_size)
 
+    def columns(self, version: int | None = None) -> list[str]:
+        """The names of its columns without the vector; none where nothing was ever embedded."""
+        dataset = self.dataset(version)
+        return [] if dataset is None else [name for name in dataset.schema.names if name != VECTOR]
+
     def count(self) -> int:
         """The number of rows."""
         dataset = self.dataset()
@@ -127,10 +149,12 @@ class EmbeddingTable:
             columns: names to read; all but the vectors by default.
             version: a commit of the table; the latest by default.
         """
-        columns = list(COLUMNS) if columns is None else columns
         dataset = self.dataset(version)
         if dataset is None:
-            return pl.DataFrame(schema={name: COLUMNS[name] for name in columns})
+            schema = self._schema()
+            return pl.DataFrame(schema={name: schema[name] for name in schema if columns is None or name in columns})
+        if columns is None:
+            columns = [name for name in dataset.schema.names if name != VECTOR]
         scanned = dataset.to_table(columns=list(dict.fromkeys(["artwork_id", *columns])))
         order = cast("pl.Series", pl.from_arrow(scanned["artwork_id"])).arg_sort()
         rows: dict[str, pl.Series] = {}
@@ -166,24 +190,31 @@ class EmbeddingTable:
         scanned = dataset.to_table(columns=["artwork_id"], with_row_id=True)
         return RowAddresses(scanned["_rowid"].to_numpy(), _in_order(scanned)[1])
 
-    def plan(self, wanted: pl.DataFrame, model_id: str) -> EmbeddingPlan:
+    def plan(self, wanted: pl.DataFrame, model_id: str, predicted: Iterable[str] = ()) -> EmbeddingPlan:
         """Compare the table with what it should hold.
 
         Args:
-            wanted: one row for each searchable image: `artwork_id`, `jpeg_sha256` and any columns of `METADATA`.
+            wanted: one row for each searchable image: `artwork_id`, `jpeg_sha256` and any columns of the metadata.
             model_id: the model that must have made every vector.
+            predicted: the tasks that every row must have a prediction of.
 
         Raises:
             ValueError: an `artwork_id` is wanted twice.
         """
         _refuse_repeated(wanted)
-        compared = [name for name in METADATA if name in wanted.columns]
-        held = self.read([*KEYS, *compared])
+        metadata, lacking = self._metadata(), predictions_schema(predicted)
+        compared = [name for name in metadata if name in wanted.columns]
+        predictions = [name for name in lacking if name in self.columns()]
+        held = self.read([*KEYS, *compared, *predictions])
         both = wanted.join(held, on="artwork_id", how="left", suffix="_held", coalesce=True)
-        stale = pl.col("jpeg_sha256_held").ne_missing(pl.col("jpeg_sha256")) | pl.col("model_id").ne_missing(model_id)
+        stale = pl.any_horizontal(
+            pl.col("jpeg_sha256_held").ne_missing(pl.col("jpeg_sha256")),
+            pl.col("model_id").ne_missing(model_id),
+            *(pl.col(name).is_null() for name in predictions),
+        )
         differs = pl.any_horizontal(
             pl.lit(False),
-            *(pl.col(name).cast(METADATA[name]).ne_missing(pl.col(f"{name}_held")) for name in compared),
+            *(pl.col(name).cast(metadata[name]).ne_missing(pl.col(f"{name}_held")) for name in compared),
         )
         if "model_id" in wanted.columns:
             both = both.drop("model_id").rename({"model_id_held": "model_id"})
@@ -194,11 +225,22 @@ class EmbeddingTable:
         return EmbeddingPlan(to_embed, to_update, to_remove, both.height - len(to_embed) - len(to_update))
 
     def prepare(self, dimension: int) -> None:
-        """Create the table where there is none: a collection without any image has an empty one."""
-        if not self.exists:
+        """Create the table where there is none, so that a collection without any image has an empty one.
+
+        One that was made with other tasks loses the columns of those that went and gains empty ones of those that came;
+        no vector is made again.
+        """
+        table, schema = self._open_for_writing(), self._schema()
+        if table is None:
             vector = {VECTOR: pl.Array(pl.Float32, dimension)}
-            schema = _arrow_rows(pl.DataFrame(schema={"artwork_id": pl.String, **vector})).schema
-            self.lake.connect().create_table(EMBEDDINGS_TABLE, schema=schema)
+            empty = _arrow_rows(pl.DataFrame(schema={"artwork_id": pl.String, **vector}), schema)
+            self.lake.connect().create_table(EMBEDDINGS_TABLE, schema=empty.schema)
+            return
+        held = [name for name in table.schema.names if name != VECTOR]
+        if gone := [name for name in held if name not in schema]:
+            table.drop_columns(gone)
+        if new := {name: kind for name, kind in schema.items() if name not in held}:
+            table.add_columns(_plain_strings(pl.DataFrame(schema=new).to_arrow().schema))
 
     def upsert(self, rows: pl.DataFrame) -> None:
         """Add rows, or replace those of the same `artwork_id`, as one commit.
@@ -206,8 +248,8 @@ class EmbeddingTable:
         A table whose vectors have another length belongs to another model and is made anew.
 
         Args:
-            rows: `KEYS`, `METADATA`, `PREDICTIONS` (absent columns become null) and `vector`, Array(Float32, D), each
-                of length 1.
+            rows: the columns of `table_schema` (absent ones become null) and `vector`, Array(Float32, D), each of
+                length 1.
 
         Raises:
             ValueError: an `artwork_id` occurs twice, or a vector is not of length 1.
@@ -215,27 +257,29 @@ class EmbeddingTable:
         if rows.is_empty():
             return
         _refuse_repeated(rows)
-        data = _arrow_rows(rows)
         table = self._open_for_writing()
+        held = [] if table is None else [name for name in table.schema.names if name != VECTOR]
+        data = _arrow_rows(rows, table_schema(tasks_of_table(held)) if held else self._schema())
         length = data.schema.field(VECTOR).type.list_size
         is_other_length = table is not None and table.schema.field(VECTOR).type.list_size != length
         if table is None or is_other_length:
             mode = "overwrite" if is_other_length else "create"
             self.lake.connect().create_table(EMBEDDINGS_TABLE, data=data, schema=data.schema, mode=mode)
         else:
+            data = data.select(table.schema.names)
             table.merge_insert("artwork_id").when_matched_update_all().when_not_matched_insert_all().execute(data)
 
     def update_metadata(self, rows: pl.DataFrame) -> None:
         """Change the metadata of rows already held, as one commit; no vector is rewritten and no row is added.
 
         Args:
-            rows: `artwork_id` and the columns of `METADATA` to write.
+            rows: `artwork_id` and the columns of `metadata_schema` to write.
         """
         table = self._open_for_writing()
         if table is None or rows.is_empty():
             return
         _refuse_repeated(rows)
-        columns = {"artwork_id": KEYS["artwork_id"], **{n: t for n, t in METADATA.items() if n in rows.columns}}
+        columns = {"artwork_id": KEYS["artwork_id"], **{n: t for n, t in self._metadata().items() if n in rows.columns}}
         data = rows.select(pl.col(name).cast(kind) for name, kind in columns.items()).to_arrow()
         data = data.cast(_plain_strings(data.schema))
         table.merge_insert("artwork_id").when_matched_update_all().execute(data)
@@ -261,6 +305,14 @@ class EmbeddingTable:
     def versions(self) -> list[TableVersion]:
         """Every version that can be opened, oldest first."""
         return table_versions(self._uri)
+
+    def _schema(self) -> pl.Schema:
+        """The columns that a new table gets."""
+        return table_schema(read_tasks(self.lake) if self._tasks is None else self._tasks)
+
+    def _metadata(self) -> pl.Schema:
+        """The metadata that the table has columns of."""
+        return metadata_schema(tasks_of_table(self.columns() or self._schema()))
 
     @property
     def _uri(self) -> str:
@@ -300,13 +352,12 @@ def _refuse_repeated(rows: pl.DataFrame) -> None:
         raise ValueError(f"artwork_id {repeated[0]!r} occurs more than once")
 
 
-def _arrow_rows(rows: pl.DataFrame) -> Any:
-    """An Arrow table of the rows with the columns of the table, in its order and types."""
+def _arrow_rows(rows: pl.DataFrame, scalars: pl.Schema) -> Any:
+    """An Arrow table of the rows with these columns and the vector."""
     vectors = rows[VECTOR].to_numpy()
     lengths = np.linalg.norm(vectors.astype(np.float32), axis=1)
     if not np.allclose(lengths, 1.0, atol=_LENGTH_TOLERANCE):
         raise ValueError(f"a vector has length {lengths[np.argmax(np.abs(lengths - 1.0))]:.4f}, not 1")
-    scalars = COLUMNS
     ordered = rows.select(
         pl.col("artwork_id"),
         pl.col(VECTOR).cast(pl.Array(pl.Float32, vectors.shape[1])),

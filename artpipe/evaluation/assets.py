@@ -13,6 +13,7 @@ from artpipe.orchestration.asset import AssetStep, Result, pipeline_asset
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import save_picture
 from artpipe.orchestration.storage import PARQUET, written_by_body
+from artpipe.tasks import read_tasks
 
 
 @pipeline_asset(
@@ -32,10 +33,9 @@ def evaluation_report(step: AssetStep, artworks: DataFrame, splits: DataFrame, t
     from artpipe.evaluation.pictures import evaluation_pictures
     from artpipe.images.store import ImageStore
     from artpipe.models.served import served_card
-    from artpipe.schema import TASKS
     from artpipe.splits.assign import HELD_OUT
 
-    lake, settings = step.lake, step.settings
+    lake, settings, tasks = step.lake, step.settings, read_tasks(step.lake).among(splits.columns)
     served_model, images = served_card(lake), ImageStore(lake)
     measured = measure_model(
         lake,
@@ -44,6 +44,7 @@ def evaluation_report(step: AssetStep, artworks: DataFrame, splits: DataFrame, t
         training_set,
         artworks,
         images,
+        tasks,
         device=settings.device,
         seed=settings.seed,
         abstain_below=settings.abstain_below,
@@ -59,14 +60,14 @@ def evaluation_report(step: AssetStep, artworks: DataFrame, splits: DataFrame, t
     write_whole(lake.report("evaluation/same_work_suggestions.csv"), suggestions)
     pictures = {
         name: save_picture(lake, f"evaluation/{name}.png", picture)
-        for name, picture in evaluation_pictures(measured, artworks, images)
+        for name, picture in evaluation_pictures(measured, artworks, images, tasks)
     }
     # An event has room for ten thumbnails that show something, not for twenty.
     shown = {name: each for name, each in pictures.items() if "validation" not in name and "unseen" not in name}
     figures = {
         f"{split}_{task}_at_1": value
         for split in HELD_OUT
-        for task in TASKS
+        for task in tasks
         if (value := report.scores(task, split).at_1) is not None
     }
     return Result(
@@ -105,21 +106,21 @@ def suspect_labels(
     from artpipe.evaluation.label_noise import HeadConfig
     from artpipe.evaluation.suspects import SHEET_ROWS, find_suspects, suspects_sheet
     from artpipe.images.store import ImageStore
-    from artpipe.schema import TASKS
     from artpipe.splits.corrections import correct_labels
     from artpipe.splits.overrides import OverrideFiles, read_overrides
 
-    lake, settings = step.lake, step.settings
+    lake, settings, tasks = step.lake, step.settings, read_tasks(step.lake)
     overrides = read_overrides(OverrideFiles.from_settings(settings), artworks["artwork_id"]).labels
     store = ImageStore(lake)
     # The frozen training set may predate a person's corrections.
     rows = correct_labels(store.stored_rows(training_set), overrides)
     vectors, images_embedded = _fixed_vectors(step, rows, backbone_features, store)
     reviewed = overrides.select("artwork_id", "task")
-    suspects, noise = find_suspects(rows, vectors, artworks, reviewed, HeadConfig(seed=settings.seed), step.progress)
+    config = HeadConfig(seed=settings.seed)
+    suspects, noise = find_suspects(rows, vectors, artworks, reviewed, tasks, config, step.progress)
     write_whole(lake.report("labels/suspects.csv"), spreadsheet_csv(suspects))
     sheets: dict[str, Any] = {}
-    for task in TASKS:
+    for task in tasks:
         shown = suspects.filter(task=task).head(SHEET_ROWS)
         picture = suspects_sheet(shown, store.jpegs(shown["artwork_id"].to_list()), task)
         sheets[f"suspect_{task}"] = save_picture(lake, f"labels/suspects_{task}.png", picture)

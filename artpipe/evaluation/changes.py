@@ -11,7 +11,7 @@ import polars as pl
 
 from artpipe.evaluation.bootstrap import Interval, interval_of_mean
 from artpipe.evaluation.comparison import TEST_SPLITS, ModelPredictions
-from artpipe.schema import TASKS
+from artpipe.schema import label_columns
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def measure_changes(
     for split in TEST_SPLITS:
         in_split = (rows["split"] == split).to_numpy()
         part = rows.filter(in_split)
-        for task in TASKS:
+        for task in label_columns(rows):
             new, old = (each.correct(task, rows[task].to_list())[in_split] for each in (current, previous))
             known = ~np.isnan(new)
             if known.any():

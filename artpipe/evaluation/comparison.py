@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from artpipe.evaluation.bootstrap import Interval, percentile_interval, resampled_means
-from artpipe.schema import TASKS
+from artpipe.schema import label_columns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -203,7 +203,7 @@ def compare(
     """Compare two models on the same N images.
 
     Args:
-        rows: `work_id` and the labels of each task.
+        rows: columns as in `splits`.
         candidate: predictions of the candidate.
         served: predictions of the served model.
         learned: how many test works were left out of `rows`.
@@ -211,7 +211,7 @@ def compare(
     """
     tasks: list[TaskComparison] = []
     gains: list[NDArray[np.float64]] = []
-    for task in TASKS:
+    for task in label_columns(rows):
         labels: list[str | None] = rows[task].to_list()
         new, old = (predictions.correct(task, labels) for predictions in (candidate, served))
         if n := int((~np.isnan(new)).sum()):
@@ -229,7 +229,7 @@ def compare(
 def _class_notes(candidate: ModelPredictions, served: ModelPredictions) -> tuple[str, ...]:
     notes: list[str] = []
     for one, other in ((candidate, served), (served, candidate)):
-        for task in TASKS:
+        for task in one.classes:
             only = sorted(set(one.classes.get(task, ())) - set(other.classes.get(task, ())))
             if only:
                 notes.append(f"of {task}, only {one.model_id} was trained on {', '.join(only)}")

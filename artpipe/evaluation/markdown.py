@@ -6,6 +6,7 @@ from artpipe.evaluation.bootstrap import Interval
 from artpipe.evaluation.classification import TaskScores, class_scores
 from artpipe.evaluation.rephotographs import WITHIN
 from artpipe.evaluation.report import EvaluationReport
+from artpipe.tasks import heading
 
 _CLASSIFICATION = """\
 @1 is accuracy; @3 is the share of images whose label is among the three most probable classes. The baseline always
@@ -18,7 +19,7 @@ _RETRIEVAL = """\
 Held-out images query all images, their own work left out. Chance is the expectation of a random ranking, ceiling the
 precision of a perfect one."""
 _YEARS = """\
-Mean absolute error. The expected year is the mean of the periods' middles, weighted by their probabilities."""
+Mean absolute error. The expected year is the mean of the classes' middle years, weighted by their probabilities."""
 _REPHOTOGRAPHS = """\
 Recall is the share of simulated photographs of held-out works whose nearest images, by vector alone, show the work."""
 
@@ -31,7 +32,10 @@ def report_markdown(report: EvaluationReport) -> str:
         _section("Classification", _CLASSIFICATION, _classification(report)),
         _section("Selective classification", _SELECTIVE, _selective(report)),
         _section("Retrieval", _RETRIEVAL, _retrieval(report)),
-        _section("Error in years of the predicted period", _YEARS, _years(report)),
+        *(
+            _section(f"Error in years of the predicted {task.replace('_', ' ')}", _YEARS, _years(report, task))
+            for task in dict.fromkeys(s.task for s in report.years)
+        ),
         _section("Simulated photographs", _REPHOTOGRAPHS, _rephotographs(report)),
         _section("Changes since the previous model", "", _changes(report)),
         _section("Leaks", "", _leaks(report)),
@@ -109,18 +113,19 @@ def _retrieval(report: EvaluationReport) -> str:
     )  # fmt: skip
 
 
-def _years(report: EvaluationReport) -> str:
+def _years(report: EvaluationReport, task: str) -> str:
     def years(value: float | None, interval: Interval | None) -> str:
         return number(value, 1) + (f" ({interval[0]:.0f} to {interval[1]:.0f})" if interval else "")
 
     return table(
-        ("split", "n", "expected year (95 %)", "most probable period (95 %)", "baseline"),
+        ("split", "n", "expected year (95 %)", f"most probable {task.replace('_', ' ')} (95 %)", "baseline"),
         [
             (
                 split_title(s.split), f"{s.n:,}", years(s.by_mean, s.by_mean_interval),
                 years(s.by_best, s.by_best_interval), number(s.by_majority, 1),
             )
             for s in report.years
+            if s.task == task
         ],
         texts=1,
     )  # fmt: skip
@@ -140,7 +145,7 @@ def _classes(scores: TaskScores) -> str:
         for s in class_scores(scores)
     ]
     head = (scores.task, "most often mistaken for", "n", "precision", "recall", "F1")
-    title = f"{scores.task.capitalize()} on {split_title(scores.split)}, class by class"
+    title = f"{heading(scores.task)} on {split_title(scores.split)}, class by class"
     return f"<details><summary>{title}</summary>\n\n{table(head, lines)}\n\n</details>"
 
 

@@ -14,8 +14,8 @@ from artpipe.evaluation.leaks import Leaks, confirm, find_candidates, without_le
 from artpipe.evaluation.rephotographs import score_rephotographs
 from artpipe.evaluation.report import EvaluationReport, evaluate, rows_to_measure
 from artpipe.models.learned import learned_rows, load_learned
-from artpipe.schema import TASKS
 from artpipe.splits.assign import HELD_OUT
+from artpipe.tasks import Tasks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,6 +55,7 @@ def measure_model(
     training_set: pl.DataFrame,
     artworks: pl.DataFrame,
     images: "ImageStore",
+    tasks: Tasks,
     *,
     device: str = "auto",
     seed: int = 0,
@@ -70,6 +71,7 @@ def measure_model(
         training_set: table `training_set`, for a model without a record of what it saw.
         artworks: table `artworks`, for the years of the works.
         images: the stored images.
+        tasks: to measure.
         device: `auto`, `cpu`, `cuda` or `mps`.
         seed: of everything random.
         abstain_below: the configured confidence below which a label is reported as unsure.
@@ -79,10 +81,11 @@ def measure_model(
 
     cache = InferenceCache(lake, card, device)
     rows = rows_to_measure(splits, what_it_saw(lake, card, training_set))
-    inferred = cache.infer(rows, images, progress).of_tasks(TASKS)
-    classes = {task: card.classes.get(task, ()) for task in TASKS}
+    inferred = cache.infer(rows, images, progress).of_tasks(tasks)
+    classes = {task: card.classes.get(task, ()) for task in tasks}
     report = evaluate(
         rows,
+        tasks,
         inferred.probabilities,
         classes,
         inferred.vectors,
@@ -152,7 +155,7 @@ def _scores_without(
         for split in HELD_OUT
         for kept in [clean.filter(pl.col("split") == split)]
         if kept.height < report.rows[split]
-        for task in TASKS
+        for task in classes
     )
 
 

@@ -12,8 +12,8 @@ from artpipe.evaluation.mistakes import mistake_captions, worst_mistakes
 from artpipe.evaluation.retrieval import NEIGHBOURS
 from artpipe.figures.plots import confusion_picture, reliability_picture
 from artpipe.figures.sheets import captioned_sheet, neighbour_sheet
-from artpipe.schema import TASKS
 from artpipe.splits.assign import HELD_OUT
+from artpipe.tasks import Tasks, heading
 from artpipe.vectors.grouped import nearest_in_other_groups
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _TILE_PX = 250
 
 
 def evaluation_pictures(
-    measured: "Measurement", artworks: pl.DataFrame, images: "JpegSource"
+    measured: "Measurement", artworks: pl.DataFrame, images: "JpegSource", tasks: Tasks
 ) -> Iterator[tuple[str, bytes]]:
     """Each figure's name, without a suffix, and its PNG bytes.
 
@@ -35,21 +35,24 @@ def evaluation_pictures(
         measured: the evaluation.
         artworks: table `artworks`, for captions.
         images: the stored JPEGs.
+        tasks: that were measured.
     """
     report = measured.report
     for split in HELD_OUT:
-        for task in TASKS:
+        for task in tasks:
             scores = report.scores(task, split)
-            picture = confusion_picture(scores.confusion, scores.classes, task=task, split=split, reason=scores.reason)
+            picture = confusion_picture(
+                scores.confusion, scores.classes, task=tasks[task], split=split, reason=scores.reason
+            )
             yield f"confusion_{split}_{task}", picture
-        curves = {task: report.scores(task, split).calibration for task in TASKS}
+        curves = {task: report.scores(task, split).calibration for task in tasks}
         bins = {task: [asdict(each) for each in curve.bins] for task, curve in curves.items() if curve is not None}
-        yield f"reliability_{split}", reliability_picture(bins, split=split)
+        yield f"reliability_{split}", reliability_picture(bins, tasks.names, split=split)
     shown = artworks.join(measured.rows.select("artwork_id"), on="artwork_id", how="semi")
     works: dict[str, dict[str, Any]] = {str(work["artwork_id"]): work for work in shown.iter_rows(named=True)}
-    for task in TASKS:
+    for task in tasks:
         yield f"mistakes_{task}", _mistakes(measured, task, works, images)
-    yield from _neighbours(measured, works, images)
+    yield from _neighbours(measured, works, images, tasks)
     pairs = report.leaks.confirmed.head(_MAX_PAIRS) if report.leaks else pl.DataFrame()
     if pairs.height:
         yield "leaks", _leaks(pairs, works, images)
@@ -64,14 +67,14 @@ def queries(rows: pl.DataFrame, each: int = QUERIES) -> list[int]:
 def _mistakes(measured: "Measurement", task: str, works: dict[str, dict[str, Any]], images: "JpegSource") -> bytes:
     found = worst_mistakes(measured.rows, measured.inferred.probabilities[task], measured.classes[task], task)
     captions = [mistake_captions(works.get(each["artwork_id"], {}), each) for each in found.iter_rows(named=True)]
-    title = f"{task.capitalize()}: most confident wrong predictions on held-out works"
+    title = f"{heading(task)}: most confident wrong predictions on held-out works"
     return captioned_sheet(
         _jpegs(found["artwork_id"].to_list(), images), captions, columns=6, title=title, tile_px=_TILE_PX
     )
 
 
 def _neighbours(
-    measured: "Measurement", works: dict[str, dict[str, Any]], images: "JpegSource"
+    measured: "Measurement", works: dict[str, dict[str, Any]], images: "JpegSource", tasks: Tasks
 ) -> Iterator[tuple[str, bytes]]:
     rows = measured.rows
     ids: list[str] = rows["artwork_id"].to_list()
@@ -86,7 +89,10 @@ def _neighbours(
         split = str(rows["split"][int(query)])
         number[split] += 1
         title = f"{shown[0].get('artist')}: {shown[0].get('title')} ({split.replace('_', ' ')}) and its neighbours"
-        yield f"neighbours_{split}_{number[split]}", neighbour_sheet(shown, _jpegs(names, images), title=title)
+        yield (
+            f"neighbours_{split}_{number[split]}",
+            neighbour_sheet(shown, _jpegs(names, images), title=title, task=tasks.caption),
+        )
 
 
 def _leaks(pairs: pl.DataFrame, works: dict[str, dict[str, Any]], images: "JpegSource") -> bytes:

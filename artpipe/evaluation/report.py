@@ -18,14 +18,13 @@ from artpipe.evaluation.rephotographs import RephotographScores
 from artpipe.evaluation.retrieval import RetrievalScores, score_retrieval
 from artpipe.evaluation.years import YearScores, score_years
 from artpipe.models.learned import without_learned
-from artpipe.schema import TASKS
 from artpipe.splits.assign import HELD_OUT
+from artpipe.tasks import Tasks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CONFIDENCE = ("error_before", "selective")
-RETRIEVED_BY = {"style": "style", "type": "type", "artist": "artist_id"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class EvaluationReport:
         rows: the number of images of each split.
         classification: each task on each split.
         retrieval: each kind of label on each split.
-        years: the period's error in years on each split.
+        years: the error in years of each task that is made from years, on each split.
         rephotographs: each distortion.
         leaks: held-out works that the model was trained on under another name, if they were searched for.
         without_leaks: the classification without those; empty where none is confirmed.
@@ -72,7 +71,7 @@ class EvaluationReport:
                         if s.split == split
                     },
                     "retrieval": {s.by: _without(s, "by") for s in self.retrieval if s.split == split},
-                    "years": next((asdict(s) for s in self.years if s.split == split), None),
+                    "years": {s.task: _without(s, "task") for s in self.years if s.split == split},
                     "confidence": {
                         s.task: {key: asdict(s)[key] for key in ("split", *_CONFIDENCE)}
                         for s in self.classification
@@ -115,6 +114,7 @@ def rows_to_measure(splits: pl.DataFrame, learned: pl.DataFrame) -> pl.DataFrame
 
 def evaluate(
     rows: pl.DataFrame,
+    tasks: Tasks,
     probabilities: Mapping[str, "NDArray[np.floating]"],
     classes: Mapping[str, Sequence[str]],
     vectors: "NDArray[np.float32]",
@@ -130,6 +130,7 @@ def evaluate(
     Args:
         rows: rows that were run through the model, as chosen by `rows_to_measure`. Training rows supply the majority
             classes and neighbours.
+        tasks: to measure, in this order.
         probabilities: for each task float (N, C), in the order of `rows`; those of training rows are ignored.
         classes: for each task the C classes the model was trained on, in column order.
         vectors: float32 (N, D), rows of length 1.
@@ -143,7 +144,7 @@ def evaluate(
     members = {split: np.flatnonzero(split_of == split) for split in HELD_OUT}
     work_ids = rows["work_id"].to_list()
     train = rows.filter(pl.col("split") == "train")
-    majority = {task: majority_class(train[task].to_list()) for task in TASKS}
+    majority = {task: majority_class(train[task].to_list()) for task in tasks}
     classification: list[TaskScores] = []
     retrieval: list[RetrievalScores] = []
     errors: list[YearScores] = []
@@ -163,16 +164,33 @@ def evaluate(
                 temperature=(temperatures or {}).get(task, 1.0),
                 abstain_below=abstain_below,
             )
-            for task in TASKS
+            for task in tasks
         ]
-        retrieved = {by: rows[column].to_list() for by, column in RETRIEVED_BY.items()}
+        retrieved = {by: rows[column].to_list() for by, column in retrieved_by(tasks).items()}
         retrieval += score_retrieval(vectors, work_ids, retrieved, indices, split=split, seed=seed)
         if years is not None:
-            periods = (probabilities["period"][indices], years[indices], works, classes["period"])
-            errors.append(score_years(*periods, split=split, majority_class=majority["period"], seed=seed))
+            errors += [
+                score_years(
+                    probabilities[name][indices],
+                    years[indices],
+                    works,
+                    classes[name],
+                    task=task,
+                    split=split,
+                    majority_class=majority[name],
+                    seed=seed,
+                )
+                for name, task in tasks.items()
+                if task.year_bounds
+            ]
     counts = {split: len(indices) for split, indices in members.items()}
     return EvaluationReport(model_id, counts, tuple(classification), tuple(retrieval), tuple(errors))
 
 
-def _without(scores: TaskScores | RetrievalScores | RephotographScores, *keys: str) -> dict[str, Any]:
+def retrieved_by(tasks: Tasks) -> dict[str, str]:
+    """What neighbours may have in common, and the column that says so: the catalogue's labels, and the artist."""
+    return {name: name for name in tasks.labelled} | {"artist": "artist_id"}
+
+
+def _without(scores: TaskScores | RetrievalScores | RephotographScores | YearScores, *keys: str) -> dict[str, Any]:
     return {name: value for name, value in asdict(scores).items() if name not in keys}

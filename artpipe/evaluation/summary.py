@@ -72,7 +72,9 @@ def figures(report: Report) -> dict[tuple[str, str, str], float]:
             found[title, f"retrieval by {by}", f"precision@{of_label['k']}"] = of_label["precision"]
             found[title, f"retrieval by {by}", "mAP"] = of_label["map"]
         years = scores["years"] or {}
-        found[title, "period", "error in years"] = years.get("by_mean")
+        by_task = {"period": years} if "by_mean" in years else years  # older reports know of one such task
+        for task, of_task in by_task.items():
+            found[title, task, "error in years"] = of_task.get("by_mean")
     for kind, scores in report["rephotographs"].items():
         found["held out", f"photograph: {kind}", "recall@1"] = scores["recall"]
     return {key: value for key, value in found.items() if value is not None}

@@ -19,6 +19,7 @@ from artpipe.evaluation.label_noise import (
 from artpipe.figures.sheets import contact_sheet
 from artpipe.models.labels import Labels
 from artpipe.progress import Progress
+from artpipe.tasks import Tasks, heading
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,6 +51,7 @@ def find_suspects(
     vectors: "NDArray[np.float32]",
     artworks: pl.DataFrame,
     reviewed: pl.DataFrame,
+    tasks: Tasks,
     config: HeadConfig | None = None,
     progress: Progress | None = None,
 ) -> tuple[pl.DataFrame, dict[str, LabelNoise]]:
@@ -60,6 +62,7 @@ def find_suspects(
         vectors: float32 (N, D), in the order of `rows`.
         artworks: table `artworks`, for `artist`, `title` and `page_url`.
         reviewed: `artwork_id` and `task` of the labels that a person reviewed; they are left out.
+        tasks: of the labels.
         config: of the heads.
         progress: shows the folds of the cross-validation; silent by default.
 
@@ -68,7 +71,7 @@ def find_suspects(
     """
     config = config or HeadConfig()
     # Every row is a training row of all folds but its own, whatever its split.
-    vocabulary = Labels.of(rows.with_columns(split=pl.lit("train")))
+    vocabulary = Labels.of(rows.with_columns(split=pl.lit("train")), tasks)
     work_ids: list[str] = rows["work_id"].to_list()
     labels = vocabulary.encode(rows)
     for column in range(labels.shape[1]):
@@ -99,9 +102,7 @@ def suspects_sheet(suspects: pl.DataFrame, jpegs: Sequence[bytes | None], task: 
         {**row, "note": f"{row['label']}\n→ {row['suggested']} ({row['suggested_probability']:.2f})"}
         for row in suspects.iter_rows(named=True)
     ]
-    return contact_sheet(
-        rows, jpegs, columns=6, title=f"{task.capitalize()}: labels most likely to be wrong", tile_px=210
-    )
+    return contact_sheet(rows, jpegs, columns=6, title=f"{heading(task)}: labels most likely to be wrong", tile_px=210)
 
 
 def _suspects_of(

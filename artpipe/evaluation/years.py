@@ -1,7 +1,8 @@
-"""Mean absolute error in years of the predicted period, so that a near miss in time counts for less than a far one.
+"""Mean absolute error in years of a predicted period, so that a near miss in time counts for less than a far one.
 
-A period stands for its middle year (`period_middle`), an open-ended one as if it were as long as its neighbour. A work
-from beyond the bounds of that, such as one of 500 BC, is measured from them: no period of the model is nearer to it.
+A period is a class of a task whose labels are made from years. It stands for its middle year (`Task.middle_years`), an
+open-ended one as if it were as long as its neighbour. A work from beyond the bounds of that, such as one of 500 BC, is
+measured from them: no period of the model is nearer to it.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from artpipe.evaluation.bootstrap import Interval, intervals_of_means
-from artpipe.schema import PERIODS, period_bounds, period_middle
+from artpipe.tasks import Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +23,7 @@ class YearScores:
     """The mean absolute error in years on one split; None where no work has a year of its own.
 
     Attributes:
+        task: what was predicted.
         split: where the rows are from.
         n: rows whose year is the work's own, not its artist's.
         by_mean: error of the mean of the periods' middles, weighted by their probabilities.
@@ -31,6 +33,7 @@ class YearScores:
         by_majority: error of the baseline that always predicts the most frequent period of the training rows.
     """
 
+    task: str
     split: str
     n: int
     by_mean: float | None = None
@@ -46,6 +49,7 @@ def score_years(
     work_ids: Sequence[str],
     classes: Sequence[str],
     *,
+    task: Task,
     split: str,
     majority_class: str | None,
     seed: int = 0,
@@ -53,23 +57,28 @@ def score_years(
     """Measure the error in years of one split.
 
     Args:
-        probabilities: (N, C) float of the task `period`.
+        probabilities: (N, C) float of the task.
         years: (N,) float, the middle year of each work; NaN where it has none of its own.
         work_ids: N works.
         classes: the C periods the model was trained on, in column order.
+        task: with `year_bounds`.
         split: name of the split.
         majority_class: the most frequent period of the training rows.
         seed: of the bootstrap.
     """
     known = ~np.isnan(years)
     n = int(known.sum())
-    if not n or not classes:
-        return YearScores(split, n)
-    middles = np.array([period_middle(name) for name in classes])
-    earliest, latest = period_bounds(PERIODS[0])[0], period_bounds(PERIODS[-1])[1]
+    middle_years = task.middle_years(classes)
+    if not n or not middle_years:
+        return YearScores(task.name, split, n)
+    middles = np.array(middle_years)
+    spans = [span for name in task.classes if (span := task.years_of(name)) is not None]
+    earliest, latest = spans[0][0], spans[-1][1]
     chances, true = probabilities[known].astype(np.float64), np.clip(years[known], earliest, latest)
     by_mean = np.abs(chances @ middles - true)
     by_best = np.abs(middles[chances.argmax(axis=1)] - true)
     intervals = intervals_of_means(np.stack([by_mean, by_best], axis=1), np.array(work_ids)[known], seed)
-    baseline = None if majority_class is None else float(np.abs(period_middle(majority_class) - true).mean())
-    return YearScores(split, n, float(by_mean.mean()), intervals[0], float(by_best.mean()), intervals[1], baseline)
+    majority = None if majority_class is None else task.middle_years([majority_class])
+    baseline = None if majority is None else float(np.abs(majority[0] - true).mean())
+    best = float(by_best.mean())
+    return YearScores(task.name, split, n, float(by_mean.mean()), intervals[0], best, intervals[1], baseline)

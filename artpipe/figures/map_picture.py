@@ -1,41 +1,22 @@
-"""The map as a still picture, for Dagster and for print, and the class colours that every map uses."""
+"""The map as a still picture, for Dagster and for print."""
 
 import io
 
 import polars as pl
 
-from artpipe.schema import PERIODS, STYLES, TYPES
+from artpipe.figures.class_colours import UNKNOWN, class_colours
+from artpipe.tasks import Task
 
-INK, PAPER, UNKNOWN = "#22252b", "#ffffff", "#a9adb4"
-
-# Styles and periods follow one another in time, so their hues run from violet to red and back; types have no order.
-# Neighbours in the legend also differ in lightness, so that they differ for those who see no red or no green
-# (CIE76 of at least 25 under the simulation of Machado et al. 2009), and all contrast with white and black paper.
-_STYLES = (
-    "#9a5eeb", "#651ef3", "#8e98e7", "#126379", "#44b0ac", "#18663b", "#6faf6b", "#9ca828", "#864907", "#a9685e",
-    "#9e2970", "#f178a3",
-)  # fmt: skip
-_PERIODS = (
-    "#7735cf", "#476085", "#159df3", "#30ac84", "#20b93c", "#535f33", "#f0760d", "#844761", "#c16bc9",
-)  # fmt: skip
-_TYPES = (
-    "#f36514", "#396391", "#2ea95f", "#9950e2", "#a63809", "#3ea4a9", "#a1a146", "#cf5e7b", "#a37ad7", "#88532e",
-)  # fmt: skip
-CLASS_COLOURS: dict[str, dict[str, str]] = {
-    "style": dict(zip(STYLES, _STYLES, strict=True)),
-    "period": dict(zip(PERIODS, _PERIODS, strict=True)),
-    "type": dict(zip(TYPES, _TYPES, strict=True)),
-}
-"""For each task the colour of every class, in the order of the legend."""
+INK, PAPER = "#22252b", "#ffffff"
 
 
-def map_picture(places: pl.DataFrame, title: str, task: str = "style") -> bytes:
+def map_picture(places: pl.DataFrame, title: str, task: Task | None) -> bytes:
     """A scatter plot of the map as a PNG: one dot per work, coloured by class, with a legend.
 
     Args:
-        places: `x`, `y` and the column `task`.
+        places: `x`, `y` and the column of the task.
         title: of the plot.
-        task: `style`, `period` or `type`.
+        task: that colours the dots; none where the collection has no labels.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -46,13 +27,14 @@ def map_picture(places: pl.DataFrame, title: str, task: str = "style") -> bytes:
     axes.set_axis_off()
     axes.set_aspect("equal")
     size = max(1.0, min(22.0, 24_000 / max(1, places.height)))
-    colours = CLASS_COLOURS[task]
-    unknown = places.filter(~pl.col(task).is_in(list(colours)).fill_null(value=False))
-    groups = [("unknown", UNKNOWN, unknown), *((n, c, places.filter(pl.col(task) == n)) for n, c in colours.items())]
+    colours = class_colours(task) if task else {}
+    label = pl.col(task.name) if task else pl.lit(None, pl.String)
+    unknown = places.filter(~label.is_in(list(colours)).fill_null(value=False))
+    groups = [("unknown", UNKNOWN, unknown), *((n, c, places.filter(label == n)) for n, c in colours.items())]
     for name, colour, rows in groups:
         if rows.height:
-            label = f"{name}  {rows.height:,}"
-            axes.scatter(rows["x"], rows["y"], s=size, color=colour, linewidths=0, alpha=0.85, label=label)
+            text = f"{name}  {rows.height:,}"
+            axes.scatter(rows["x"], rows["y"], s=size, color=colour, linewidths=0, alpha=0.85, label=text)
     figure.text(0.025, 0.955, title, fontsize=13, color=INK, fontweight="bold")
     if places.height:
         legend = axes.legend(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from artpipe.schema import CLASSES, TASKS
+from artpipe.tasks import Task, Tasks, heading
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,29 +23,30 @@ SPLIT_COLOURS = {
     "test": "#2f6db5",
     "unseen_artists": "#b5473c",
 }
-TASK_COLOURS = {"style": "#2f6db5", "period": "#b5473c", "type": "#3d8a5f"}
+TASK_COLOURS = ("#2f6db5", "#b5473c", "#3d8a5f", "#8a5fb0", "#c08a1e", "#3d9aa8", "#7a4a2b", "#c05c96")
+"""The colour of each task, by its place among them; after the last the first follows again."""
 _DPI = 150
 
 
-def class_order(task: str, classes: Sequence[str]) -> list[str]:
-    """Classes in the order people read them: styles and periods by time; unknown names last, by name."""
-    known = {name: i for i, name in enumerate(CLASSES.get(task, ()))}
+def class_order(task: Task, classes: Sequence[str]) -> list[str]:
+    """Classes in the order of the task, such as periods by time; others last, by name."""
+    known = {name: i for i, name in enumerate(task.classes)}
     return sorted(classes, key=lambda name: (known.get(name, len(known)), name))
 
 
 def confusion_picture(
-    confusion: Sequence[Sequence[int]], classes: Sequence[str], *, task: str, split: str, reason: str | None = None
+    confusion: Sequence[Sequence[int]], classes: Sequence[str], *, task: Task, split: str, reason: str | None = None
 ) -> bytes:
     """The confusion matrix of one task on one split: rows are true classes and add up to 100 %, counts at the side.
 
     Args:
         confusion: (C, C) counts, true class by row, predicted class by column; empty where nothing was measured.
         classes: the C names.
-        task: name of the task.
+        task: of the classes.
         split: name of the split.
         reason: why the matrix is empty.
     """
-    title = f"{task.capitalize()} on {_title_of(split)}"
+    title = f"{heading(task.name)} on {_title_of(split)}"
     if not len(confusion):
         return _nothing(title, reason or "nothing to show")
     names = class_order(task, classes)
@@ -85,11 +86,14 @@ def confusion_picture(
     return _png(figure)
 
 
-def reliability_picture(curves: Mapping[str, Sequence[Mapping[str, Any]]], *, split: str) -> bytes:
+def reliability_picture(
+    curves: Mapping[str, Sequence[Mapping[str, Any]]], tasks: Sequence[str], *, split: str
+) -> bytes:
     """Reliability diagram: accuracy against confidence of several tasks on one split, and the histogram of confidence.
 
     Args:
         curves: for each task one mapping a bin of confidence with `low`, `rows`, `mean_confidence` and `accuracy`.
+        tasks: every task, so that one has the same colour on each split.
         split: name of the split.
     Source: Guo et al., arXiv:1706.04599.
     """
@@ -100,7 +104,7 @@ def reliability_picture(curves: Mapping[str, Sequence[Mapping[str, Any]]], *, sp
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
     upper.plot((0, 1), (0, 1), color=GREY, linewidth=1, linestyle=(0, (4, 3)))
     for task, bins in curves.items():
-        colour, n = TASK_COLOURS.get(task, INK), sum(each["rows"] for each in bins)
+        colour, n = _task_colour(task, tasks), sum(each["rows"] for each in bins)
         filled = [each for each in bins if each["rows"]]
         x = np.array([each["mean_confidence"] for each in filled])
         y = np.array([each["accuracy"] for each in filled])
@@ -120,12 +124,13 @@ def reliability_picture(curves: Mapping[str, Sequence[Mapping[str, Any]]], *, sp
     return _png(figure)
 
 
-def training_curves_picture(epochs: Sequence[Mapping[str, Any]]) -> bytes:
+def training_curves_picture(epochs: Sequence[Mapping[str, Any]], tasks: Sequence[str]) -> bytes:
     """Loss, validation accuracy and learning rate by epoch.
 
     Args:
         epochs: one mapping an epoch with `epoch`, `train_loss`, `validation_loss`, `accuracy` (task to share)
             and `learning_rate`; missing values are not drawn.
+        tasks: that the model learns.
     """
     if not epochs:
         return _nothing("Training", "no epoch has ended yet")
@@ -133,11 +138,13 @@ def training_curves_picture(epochs: Sequence[Mapping[str, Any]]) -> bytes:
     losses, accuracy, rates = figure.subplots(1, 3)
     _curve(losses, epochs, "train_loss", "train", SPLIT_COLOURS["train"])
     _curve(losses, epochs, "validation_loss", "validation", SPLIT_COLOURS["validation"])
-    for task in TASKS:
+    for task in tasks:
         points = [(e["epoch"], e.get("accuracy", {}).get(task)) for e in epochs]
         points = [(x, y) for x, y in points if y is not None]
         if points:
-            accuracy.plot(*zip(*points, strict=True), color=TASK_COLOURS[task], marker="o", markersize=3.5, label=task)
+            accuracy.plot(
+                *zip(*points, strict=True), color=_task_colour(task, tasks), marker="o", markersize=3.5, label=task
+            )
     _curve(rates, epochs, "learning_rate", "learning rate", INK)
     best = max(epochs, key=_criterion)
     for axes, label in ((losses, "best epoch"), (accuracy, None)):
@@ -162,47 +169,55 @@ def training_curves_picture(epochs: Sequence[Mapping[str, Any]]) -> bytes:
     return _png(figure)
 
 
-def class_balance_picture(balance: pl.DataFrame) -> bytes:
+def class_balance_picture(balance: pl.DataFrame, declared: Tasks) -> bytes:
     """Class distribution of each split, one panel a task.
 
     Args:
         balance: `task`, `class` (null: unknown), `split`, `rows`, as made by `splits.leaks.class_balance`.
+        declared: the tasks of the collection.
     """
     if balance.is_empty():
         return _nothing("Class balance", "the splits are empty")
     present = set(balance["split"].to_list())
     splits = [split for split in SPLIT_COLOURS if split in present]
-    tasks = [task for task in TASKS if task in set(balance["task"].to_list())]
-    names = {task: _class_names(balance, task) for task in tasks}
+    tasks = [task for name, task in declared.items() if name in set(balance["task"].to_list())]
+    names = {task.name: _class_names(balance, task) for task in tasks}
     tallest = max(len(found) for found in names.values())
     figure = _figure(3.9 * len(tasks) + 0.6, 1.7 + 0.105 * tallest * (len(splits) + 1))
     for axes, task in zip(np.atleast_1d(figure.subplots(1, len(tasks))), tasks, strict=True):
         rows = {
-            (c, s): n for c, s, n in balance.filter(pl.col("task") == task).select("class", "split", "rows").iter_rows()
+            (c, s): n
+            for c, s, n in balance.filter(pl.col("task") == task.name).select("class", "split", "rows").iter_rows()
         }
         height = 0.8 / len(splits)
         for i, split in enumerate(splits):
-            total = max(sum(rows.get((name, split), 0) for name in names[task]), 1)
-            shares = [rows.get((name, split), 0) / total for name in names[task]]
+            total = max(sum(rows.get((name, split), 0) for name in names[task.name]), 1)
+            shares = [rows.get((name, split), 0) / total for name in names[task.name]]
             y = np.arange(len(shares)) + (i - (len(splits) - 1) / 2) * height
             axes.barh(y, shares, height=height * 0.92, color=SPLIT_COLOURS[split], label=_title_of(split))
-        axes.set_yticks(range(len(names[task])), [name or "unknown" for name in names[task]])
+        axes.set_yticks(range(len(names[task.name])), [name or "unknown" for name in names[task.name]])
         axes.set_ylim(tallest - 0.4, -0.6)
         axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
         _plain(axes, grid="x")
         axes.tick_params(axis="y", length=0)
-        _title(axes, task.capitalize(), "share of the split's images")
+        _title(axes, heading(task.name), "share of the split's images")
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    totals = dict(balance.filter(pl.col("task") == tasks[0]).group_by("split").agg(pl.col("rows").sum()).iter_rows())
+    totals = dict(
+        balance.filter(pl.col("task") == tasks[0].name).group_by("split").agg(pl.col("rows").sum()).iter_rows()
+    )
     labels = [f"{label} ({totals[split]:,})" for label, split in zip(labels, splits, strict=True)]
     figure.legend(handles, labels, loc="outside lower center", ncols=len(splits), frameon=False, fontsize=9)
     return _png(figure)
 
 
-def _class_names(balance: pl.DataFrame, task: str) -> list[str | None]:
-    found = balance.filter(pl.col("task") == task)["class"].unique().to_list()
+def _class_names(balance: pl.DataFrame, task: Task) -> list[str | None]:
+    found = balance.filter(pl.col("task") == task.name)["class"].unique().to_list()
     known = class_order(task, [name for name in found if name is not None])
     return [*known, None] if None in found else [*known]
+
+
+def _task_colour(task: str, tasks: Sequence[str]) -> str:
+    return TASK_COLOURS[tasks.index(task) % len(TASK_COLOURS)]
 
 
 def _criterion(epoch: Mapping[str, Any]) -> tuple[float, float]:

@@ -30,20 +30,25 @@ class _Tile:
 
 
 def neighbour_sheet(
-    rows: Sequence[Mapping[str, object]], jpegs: Sequence[bytes | None], title: str = "", tile_px: int = 190
+    rows: Sequence[Mapping[str, object]],
+    jpegs: Sequence[bytes | None],
+    title: str = "",
+    tile_px: int = 190,
+    task: str | None = None,
 ) -> bytes:
-    """A query, twice as large, and its neighbours in two rows; a green border marks those of the query's style.
+    """A query, twice as large, and its neighbours in two rows; a green border marks those of the query's label.
 
     Args:
         rows: the query, then its neighbours, the nearest first; columns as in `artworks`; missing ones are left out.
         jpegs: the picture of each row; None or unreadable bytes leave an empty mat.
         title: of the sheet.
         tile_px: side of a neighbour's square.
+        task: of the label that is compared and shown, such as `style`; none by default.
     """
-    style = rows[0].get("style")
-    query = _Tile(jpegs[0], _captions(rows[0]))
+    label = rows[0].get(task) if task else None
+    query = _Tile(jpegs[0], _captions(rows[0], task))
     neighbours = [
-        _Tile(jpeg, _captions(row), None if style is None else row.get("style") == style)
+        _Tile(jpeg, _captions(row, task), None if label is None else row.get(task or "") == label)
         for row, jpeg in zip(rows[1:], jpegs[1:], strict=True)
     ]
     per_row = max(1, -(-len(neighbours) // 2))
@@ -56,8 +61,8 @@ def neighbour_sheet(
         row, column = divmod(i, per_row)
         corner = (left + column * (tile_px + _GAP), top + row * (tile_px + caption + _GAP))
         _place(sheet, draw, tile, corner, tile_px)
-    if style is not None:
-        _legend(sheet, draw, left)
+    if label is not None:
+        _legend(sheet, draw, left, str(task).replace("_", " "))
     return _png(sheet)
 
 
@@ -67,9 +72,10 @@ def contact_sheet(
     columns: int = 8,
     title: str = "",
     tile_px: int = 150,
+    task: str | None = None,
 ) -> bytes:
-    """Pictures in lines of `columns` with their captions; rows and JPEGs as in `neighbour_sheet`."""
-    return captioned_sheet(jpegs, [_captions(row) for row in rows], columns, title, tile_px)
+    """Pictures in lines of `columns` with their captions; rows, JPEGs and task as in `neighbour_sheet`."""
+    return captioned_sheet(jpegs, [_captions(row, task) for row in rows], columns, title, tile_px)
 
 
 def captioned_sheet(
@@ -92,23 +98,23 @@ def captioned_sheet(
     return _png(sheet)
 
 
-def _captions(row: Mapping[str, object]) -> tuple[str, ...]:
-    """Artist, title, date and style as far as known, and the lines of a `note`."""
+def _captions(row: Mapping[str, object], task: str | None) -> tuple[str, ...]:
+    """Artist, title, date and the label of a task as far as known, and the lines of a `note`."""
 
     def text(key: str) -> str:
         return str(row.get(key) or "").strip()
 
     first, last = (int(text(key)) if text(key) else None for key in ("year_from", "year_to"))
     date = text("date_text") if text("date_text") not in ("", "-") else years_text(first, last)
-    lines = (text("artist"), text("title"), " · ".join(part for part in (date, text("style")) if part))
+    lines = (text("artist"), text("title"), " · ".join(part for part in (date, text(task) if task else "") if part))
     lines += tuple(text("note").splitlines())
     return tuple(line for line in lines if line)
 
 
-def _legend(sheet: "Image", draw: "ImageDraw", left: int) -> None:
+def _legend(sheet: "Image", draw: "ImageDraw", left: int, task: str) -> None:
     """The legend of the borders, at the foot of the sheet."""
     y = sheet.height - _GAP - _LINE
-    for colour, label in ((GREEN, "same style as the query"), (PLAIN, "another style")):
+    for colour, label in ((GREEN, f"same {task} as the query"), (PLAIN, f"another {task}")):
         draw.rectangle((left, y + 2, left + 12, y + 14), outline=colour, width=_BORDER - 1)
         draw.text((left + 20, y), label, fill=GREY, font=_font(_TEXT_PX))
         left += 40 + round(draw.textlength(label, font=_font(_TEXT_PX)))

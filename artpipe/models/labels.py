@@ -1,13 +1,13 @@
 """Class names to class numbers; the vocabulary is saved with the model in its card."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from artpipe.schema import CLASSES, TASKS
+from artpipe.tasks import Tasks
 
 UNKNOWN = -1
 """The number of a missing label, or of a class that is not in the vocabulary."""
@@ -15,25 +15,32 @@ UNKNOWN = -1
 
 @dataclass(frozen=True)
 class Labels:
-    """The classes of each task, in the order of the head's outputs. A task without classes has no head."""
+    """The classes of each task, in the order of the head's outputs. A task without classes has no head.
+
+    Attributes:
+        classes: by task.
+        middle_years: the year in the middle of each class, of the tasks whose labels are made from years.
+    """
 
     classes: Mapping[str, tuple[str, ...]]
+    middle_years: Mapping[str, tuple[float, ...]] = field(default_factory=dict[str, tuple[float, ...]])
 
     @classmethod
-    def of(cls, training_set: pl.DataFrame) -> "Labels":
-        """The classes that occur in the `train` rows: those of the schema in its order, then others by name."""
+    def of(cls, training_set: pl.DataFrame, tasks: Tasks) -> "Labels":
+        """The classes that occur in the `train` rows: those of the task in its order, then others by name."""
         train = training_set.filter(pl.col("split") == "train")
         classes: dict[str, tuple[str, ...]] = {}
-        for task in TASKS:
-            present = set(train[task].drop_nulls().to_list())
-            declared = [name for name in CLASSES[task] if name in present]
+        for name, task in tasks.among(train.columns).items():
+            present = set(train[name].drop_nulls().to_list())
+            declared = [label for label in task.classes if label in present]
             if present:
-                classes[task] = (*declared, *sorted(present - set(declared)))
-        return cls(classes)
+                classes[name] = (*declared, *sorted(present - set(declared)))
+        years = {name: found for name, labels in classes.items() if (found := tasks[name].middle_years(labels))}
+        return cls(classes, years)
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """The tasks that have a head, in the order of `TASKS`."""
+        """The tasks that have a head, in the order of the collection's."""
         return tuple(self.classes)
 
     def encode(self, frame: pl.DataFrame) -> NDArray[np.int64]:

@@ -38,6 +38,8 @@ def checked(method: Callable[_P, _R]) -> Callable[_P, _R]:
     @functools.wraps(method)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         given = signature.bind(*args, **kwargs)
+        snapshot = getattr(given.arguments.get("self"), "snapshot", None)
+        tasks: tuple[str, ...] = () if snapshot is None else snapshot.tasks.names
         for name, value in given.arguments.items():
             parameter = signature.parameters[name]
             if parameter.kind is parameter.VAR_KEYWORD:
@@ -45,10 +47,11 @@ def checked(method: Callable[_P, _R]) -> Callable[_P, _R]:
                     known = ", ".join(SearchOptions.__annotations__)
                     raise UnusableArgumentError(f"{method.__name__} takes no {min(unknown)!r}; its options: {known}.")
                 taken = {
-                    option: _taken(option, it, SearchOptions.__annotations__[option]) for option, it in value.items()
+                    option: _taken(option, it, SearchOptions.__annotations__[option], tasks)
+                    for option, it in value.items()
                 }
             else:
-                taken = _taken(name, value, parameter.annotation)
+                taken = _taken(name, value, parameter.annotation, tasks)
             given.arguments[name] = taken
         return method(*given.args, **given.kwargs)
 
@@ -69,7 +72,7 @@ def one_or_many(queries: Any) -> list[Any]:
         return [queries]
 
 
-def _taken(name: str, value: Any, annotation: Any) -> Any:
+def _taken(name: str, value: Any, annotation: Any, tasks: Sequence[str]) -> Any:
     if annotation in _AS_THEY_ARE:
         return value
     if annotation == Match | None:
@@ -80,12 +83,21 @@ def _taken(name: str, value: Any, annotation: Any) -> Any:
         value = one_or_many(value)
         if annotation != Sequence[str]:
             return value
+    if annotation == SearchFilter | None and isinstance(value, Mapping):
+        value = _with_labels(value, tasks)
     if isinstance(value, np.generic):
         value = value.item()
     try:
         return _adapter(annotation).validate_python(value)
     except ValidationError as error:
-        raise UnusableArgumentError(f"{_problem(name, value, error)}.") from error
+        raise UnusableArgumentError(f"{_problem(name, value, error, tasks)}.") from error
+
+
+def _with_labels(fields: Mapping[Any, Any], tasks: Sequence[str]) -> dict[Any, Any]:
+    """The fields of a filter; a key that is a task of the collection, and no field, is one of its `labels`."""
+    labels = {name: fields[name] for name in fields if name in tasks and name not in SearchFilter.model_fields}
+    others = {name: value for name, value in fields.items() if name not in labels}
+    return others | {"labels": {**(others.get("labels") or {}), **labels}} if labels else others
 
 
 @functools.cache
@@ -93,10 +105,11 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
     return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
 
 
-def _problem(name: str, value: object, error: ValidationError) -> str:
+def _problem(name: str, value: object, error: ValidationError, tasks: Sequence[str]) -> str:
     first = error.errors()[0]
     if first["type"] == "extra_forbidden":
-        return f"{name} has no field {first['loc'][-1]!r}; choose of {', '.join(SearchFilter.model_fields)}"
+        known = dict.fromkeys((*SearchFilter.model_fields, *tasks))
+        return f"{name} has no field {first['loc'][-1]!r}; choose of {', '.join(known)}"
     field = first["loc"][0] if first["loc"] and isinstance(value, Mapping) else None
     wrong = value if field is None else first["input"]
     shown = repr(wrong)

@@ -151,10 +151,9 @@ def text_index(step: AssetStep) -> Result:
     """The full-text index of what the catalogue says of a work; only new rows are added."""
     from artpipe.embedding.table import EmbeddingTable
     from artpipe.search.text import build_text_index
-    from artpipe.search.word_query import COLUMNS
 
     covered = build_text_index(step.lake)
-    words = EmbeddingTable(step.lake).read(["artwork_id", *COLUMNS])
+    words = EmbeddingTable(step.lake).read(["artwork_id", *covered])
     return Result(
         version=content_hash(words),
         metadata={"dagster/row_count": words.height, "rows_covered": dg.MetadataValue.json(covered)},

@@ -17,13 +17,12 @@ import numpy as np
 import polars as pl
 
 from artpipe.embedding.predictions import PictureEncoder
-from artpipe.embedding.table import COLUMNS, EmbeddingTable
+from artpipe.embedding.table import EmbeddingTable
 from artpipe.images.reading import Picture
 from artpipe.lake.paths import DamagedLakeError, DataLake, LakeMissingError, found_upwards
 from artpipe.recognition.feature_index import FeatureIndex, NoFeatureIndexError
 from artpipe.recognition.same_painting import Match, same_painting
 from artpipe.recognition.view import PHOTOGRAPH_SHORT_SIDE_PX, Crop, View
-from artpipe.schema import TASKS
 from artpipe.search.arguments import checked
 from artpipe.search.filters import SearchFilter
 from artpipe.search.groups import Distinct
@@ -37,6 +36,7 @@ from artpipe.search.request import Query, QueryVector, SearchOptions, SearchRequ
 from artpipe.search.searcher import Searcher
 from artpipe.search.snapshot import AsOf, NothingEmbeddedError, Snapshot, opened_once
 from artpipe.search.suggestions import Suggestion
+from artpipe.tasks import Tasks
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -150,6 +150,11 @@ class Collection:
     def works(self) -> pl.DataFrame:
         """Everything known of each work but its vector, in the order of `artwork_id`."""
         return self.snapshot.works
+
+    @property
+    def tasks(self) -> Tasks:
+        """What the collection has labels and predictions of, such as style, and the classes of each."""
+        return self.snapshot.tasks
 
     @property
     def version(self) -> int:
@@ -329,7 +334,7 @@ class Collection:
 
     @checked
     def suggest(self, typed: str, count: int = 8) -> list[Suggestion]:
-        """Artists, styles, types and titles that hold a word beginning with what was typed so far.
+        """Artists, labels such as styles, and titles that hold a word beginning with what was typed so far.
 
         Artists and labels are found by their other names too ("titi" suggests TIZIANO Vecellio), and, where nothing
         begins so, by misspelt ones.
@@ -338,7 +343,7 @@ class Collection:
 
     @checked
     def did_you_mean(self, words: str, count: int = 3) -> list[Suggestion]:
-        """The artists, else the styles and types, whose name is spelt most like some words."""
+        """The artists, else the labels such as styles, whose name is spelt most like some words."""
         return self.snapshot.suggestions.closest(words, count)
 
     @checked
@@ -389,7 +394,7 @@ class Collection:
         Raises:
             UnknownArtworkError: no artwork has this id.
         """
-        return self.snapshot.works_at([self._position(artwork_id)], list(COLUMNS)).row(0, named=True)
+        return self.snapshot.works_at([self._position(artwork_id)], list(self.snapshot.schema)).row(0, named=True)
 
     @checked
     def image(self, artwork_id: str) -> bytes:
@@ -437,7 +442,7 @@ class Collection:
     def catalogued_labels(self, artwork_id: str) -> dict[str, str]:
         """What the catalogue says of a work, for each task that it has a label of."""
         work = self.get(artwork_id)
-        return {task: work[task] for task in TASKS if work[task] is not None}
+        return {task: work[task] for task in self.tasks if work[task] is not None}
 
     @checked
     def look(self, photograph: Picture, crop: Crop | None = None, match: Match | None = None) -> Look:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import polars as pl
@@ -15,8 +15,6 @@ from artpipe.catalog.names import Names, artist_names, label_names, labels_known
 from artpipe.errors import ArtpipeError
 from artpipe.schema import year_text
 from artpipe.vectors.nearest import Mask
-
-LABELS = ("style", "period", "type", "school")
 
 
 class UnknownFilterValueError(ArtpipeError):
@@ -40,7 +38,10 @@ def _as_tuple(value: object) -> object:
 
 
 _Values = Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)]
+_Labels = Annotated[_Values, BeforeValidator(_as_tuple)]
 OneOrMore = Annotated[_Values | None, BeforeValidator(_as_tuple)]
+LABEL_FIELDS = ("style", "period", "type", "school")
+"""The fields of a filter that are labels; those of other tasks than these are in its field `labels`."""
 
 
 def _as_year(value: object) -> object:
@@ -51,14 +52,22 @@ def _as_year(value: object) -> object:
     return -int(before_christ[1]) if before_christ else value
 
 
+def _as_pairs(value: object) -> object:
+    """Labels by task as pairs, in the order of the tasks."""
+    return (
+        tuple(sorted((name, _as_tuple(labels)) for name, labels in value.items())) if isinstance(value, dict) else value
+    )
+
+
 _Year = Annotated[int | None, BeforeValidator(_as_year)]
 
 
 class SearchFilter(BaseModel):
     """A condition on works; every field that is set must hold, and of several values of a field one.
 
-    `SearchFilter(style="Baroque")` and `SearchFilter(style=["Baroque", "Rococo"])` are both well formed. A work with an
-    unknown year passes no year filter, because nobody can say that it belongs there.
+    `SearchFilter(style="Baroque")` and `SearchFilter(style=["Baroque", "Rococo"])` are both well formed, and so is
+    `SearchFilter(labels={"movement": "Cubism"})` in a collection that has this task. A work with an unknown year passes
+    no year filter, because nobody can say that it belongs there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, str_min_length=1)
@@ -80,6 +89,21 @@ class SearchFilter(BaseModel):
         default=None, description="works that may be of this year or later; -500 and `500 BC` are before Christ"
     )
     year_to: _Year = Field(default=None, description="works that may be of this year or earlier")
+    labels: Annotated[tuple[tuple[str, _Labels], ...] | None, BeforeValidator(_as_pairs)] = Field(
+        default=None, description="labels of other tasks of the collection, such as `{'movement': 'Cubism'}`"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _each_label_once(cls, fields: Any) -> Any:
+        """A label that has a field of its own is moved there."""
+        labels = fields.get("labels") if isinstance(fields, dict) else None
+        if not isinstance(labels, dict):
+            return fields
+        moved = {name: labels[name] for name in LABEL_FIELDS if name in labels}
+        if both := sorted(name for name in moved if fields.get(name) is not None):
+            raise ValueError(f"{both[0]} is given twice, also in labels")
+        return fields | moved | {"labels": {name: one for name, one in labels.items() if name not in moved} or None}
 
     @model_validator(mode="after")
     def _years_in_order(self) -> Self:
@@ -92,9 +116,27 @@ class SearchFilter(BaseModel):
         """Whether every work passes."""
         return not self.model_dump(exclude_none=True)
 
+    @property
+    def conditions(self) -> list[tuple[str, Any]]:
+        """Every field that is set, and every task of `labels`, with each of its values."""
+        fields = self.model_dump(exclude_none=True, exclude={"labels"}).items()
+        return [
+            (name, one)
+            for name, values in (*fields, *(self.labels or ()))
+            for one in (values if isinstance(values, tuple) else (values,))
+        ]
+
     def without(self, name: str) -> Self:
-        """The same filter with one field not set."""
-        return self.model_copy(update={name: None})
+        """The same filter with one field, or the labels of one task, not set."""
+        return self.replaced(name, None)
+
+    def replaced(self, name: str, values: tuple[Any, ...] | None) -> Self:
+        """The same filter with other values of a field, or other labels of a task."""
+        if name in type(self).model_fields:
+            return self.model_copy(update={name: values})
+        others = {task: labels for task, labels in self.labels or () if task != name}
+        labels = others | ({name: values} if values else {})
+        return self.model_copy(update={"labels": tuple(sorted(labels.items())) or None})
 
     def mask(self, works: "FilterColumns") -> Mask:
         """Which rows pass, bool (N,).
@@ -103,10 +145,10 @@ class SearchFilter(BaseModel):
             UnknownFilterValueError: no row has the label or the artist.
         """
         passing = np.ones(works.rows, dtype=np.bool_)
-        for column in LABELS:
-            values: tuple[str, ...] | None = getattr(self, column)
+        fields: list[tuple[str, tuple[str, ...] | None]] = [(name, getattr(self, name)) for name in LABEL_FIELDS]
+        for column, values in (*fields, *(self.labels or ())):
             if values is not None:
-                passing &= _has_label(works.labels[column], column, values)
+                passing &= _has_label(_known_labels(works, column), column, values)
         if self.artist is not None:
             passing &= np.logical_or.reduce([_is_artist(works, value) for value in self.artist])
         if self.technique is not None:
@@ -155,8 +197,8 @@ class FilterColumns:
     """The columns that filters compare, prepared once so that a filter costs microseconds.
 
     Args:
-        works: the columns `style`, `period`, `type`, `school`, `artist`, `artist_id`, `technique`, `year_from` and
-            `year_to`.
+        works: a column for each task, `school`, `artist`, `artist_id`, `technique`, `year_from` and `year_to`.
+        tasks: of the collection.
         artists: what the artists are called; made of `works` alone by default.
         read_column: returns another column of the works, `location`; that of `works` by default.
     """
@@ -164,6 +206,7 @@ class FilterColumns:
     def __init__(
         self,
         works: pl.DataFrame,
+        tasks: Sequence[str],
         artists: Names | None = None,
         read_column: Callable[[str], pl.Series] | None = None,
     ) -> None:
@@ -171,7 +214,7 @@ class FilterColumns:
         self._read_column = read_column or works.get_column
         self.names = artists or artist_names(works)
         self._techniques = works["technique"]
-        self.labels = {column: Coded.of(works[column]) for column in LABELS}
+        self.labels = {column: Coded.of(works[column]) for column in (*tasks, "school")}
         self.artists = Coded.of(works["artist"])
         self.artist_ids = Coded.of(works["artist_id"])
         limits = np.iinfo(np.int32)
@@ -188,6 +231,13 @@ class FilterColumns:
     def locations(self) -> Coded:
         """The locations, read and numbered when they are first needed."""
         return Coded.of(self._read_column("location"))
+
+
+def _known_labels(works: FilterColumns, column: str) -> Coded:
+    if column not in works.labels:
+        known = ", ".join(works.labels)
+        raise UnknownFilterValueError(f"no work of this collection has a {column}; filter by {known}.", column, ())
+    return works.labels[column]
 
 
 def _has_label(known: Coded, column: str, labels: tuple[str, ...]) -> Mask:

@@ -1,30 +1,18 @@
 """From ranked rows of the table to the frames of `Hits`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import polars as pl
 
-from artpipe.embedding.table import PREDICTIONS
+from artpipe.embedding.table import predictions_schema
 from artpipe.vectors.nearest import Neighbours, Positions
 
-HIT_METADATA = (
-    "artist",
-    "title",
-    "date_text",
-    "year_from",
-    "year_to",
-    "style",
-    "period",
-    "type",
-    "school",
-    "technique",
-    "location",
-    "page_url",
-    "image_url",
-    *PREDICTIONS,
-)
-"""The columns of a hit after `rank`, `artwork_id` and its score."""
+
+def hit_metadata(tasks: Collection[str]) -> tuple[str, ...]:
+    """The columns of a hit after `rank`, `artwork_id` and its score, in a collection of these tasks."""
+    described = ("school", "technique", "location", "page_url", "image_url")
+    return ("artist", "title", "date_text", "year_from", "year_to", *tasks, *described, *predictions_schema(tasks))
 
 
 class HitBuilder:
@@ -32,14 +20,15 @@ class HitBuilder:
 
     Args:
         works_at: returns columns of some rows of the table.
+        tasks: of the collection.
     """
 
-    def __init__(self, works_at: Callable[[Positions, Sequence[str]], pl.DataFrame]) -> None:
-        self._works_at = works_at
+    def __init__(self, works_at: Callable[[Positions, Sequence[str]], pl.DataFrame], tasks: Collection[str]) -> None:
+        self._works_at, self._columns = works_at, ("artwork_id", *hit_metadata(tasks))
 
     def frame(self, positions: Positions, offset: int, score: pl.Series | None = None) -> pl.DataFrame:
         """The rows with their ranks from `offset` + 1 on and, where works are ranked, their score."""
-        frame = self._works_at(positions, ("artwork_id", *HIT_METADATA))
+        frame = self._works_at(positions, self._columns)
         ranks = np.arange(offset + 1, offset + 1 + frame.height, dtype=np.int32)
         frame = frame.insert_column(0, pl.Series("rank", ranks))
         return frame if score is None else frame.insert_column(2, score)

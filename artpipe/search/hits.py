@@ -69,6 +69,7 @@ class Hits:
         word_match: how well the words match; None without words, or where no work matches them.
         facets: counts the works of each label.
         years: counts the works of each time.
+        caption: the task whose label captions show; none by default.
     """
 
     def __init__(
@@ -82,12 +83,13 @@ class Hits:
         word_match: WordMatch | None = None,
         facets: Callable[[], Facets] = dict,
         years: Callable[[], YearCounts] = lambda: YearCounts(0, 1, []),
+        caption: str | None = None,
     ) -> None:
         self.frame = frame
         self.explanation = explanation
         self.positions = positions
         self.word_match = word_match
-        self._stored_jpegs = stored_jpegs
+        self._stored_jpegs, self._caption = stored_jpegs, caption
         self._count_total, self._count_facets, self._count_years = total, facets, years
 
     @cached_property
@@ -176,7 +178,7 @@ class Hits:
             )
         jpegs = self._stored_jpegs(self.frame["artwork_id"].to_list())
         rows = self.frame.to_dicts()
-        sheet = contact_sheet(rows, [jpegs.get(row["artwork_id"]) for row in rows], columns, title)
+        sheet = contact_sheet(rows, [jpegs.get(row["artwork_id"]) for row in rows], columns, title, task=self._caption)
         if (image_format := SHEET_FORMATS[path.suffix.lower()]) != "PNG":
             packed = io.BytesIO()
             try:
@@ -196,13 +198,13 @@ class Hits:
         if not shown:
             return "<p>No work was found.</p>"
         jpegs = self._stored_jpegs([row["artwork_id"] for row in shown])
-        figures = "".join(_figure(row, jpegs.get(row["artwork_id"])) for row in shown)
+        figures = "".join(_figure(row, jpegs.get(row["artwork_id"]), self._caption) for row in shown)
         more = len(self) - len(shown)
         rest = f"<p>and {more:,} more</p>" if more else ""
         return f'<div style="{_ROW}">{figures}</div>{rest}'
 
 
-def _figure(row: dict[str, Any], jpeg: bytes | None) -> str:
+def _figure(row: dict[str, Any], jpeg: bytes | None, caption_task: str | None) -> str:
     """One work: its thumbnail inside the page itself, so that a saved notebook keeps it."""
     title, artist = _text(row, "title") or _text(row, "artwork_id"), _text(row, "artist")
     picture = _data_uri(jpeg)
@@ -212,7 +214,8 @@ def _figure(row: dict[str, Any], jpeg: bytes | None) -> str:
     if page.startswith(("https://", "http://")):
         place = f'<a href="{html.escape(page)}" target="_blank" rel="noopener noreferrer">{place}</a>'
     similarity = row.get("similarity")
-    facts = [_text(row, "date_text"), _text(row, "style"), "" if similarity is None else f"{similarity:.3f}"]
+    label = _text(row, caption_task) if caption_task else ""
+    facts = [_text(row, "date_text"), label, "" if similarity is None else f"{similarity:.3f}"]
     lines = (f"<b>{_text(row, 'rank')}. {title}</b>", artist, " · ".join(fact for fact in facts if fact))
     caption = "<br>".join(line for line in lines if line)
     return f'<figure style="{_FIGURE}">{place}<figcaption>{caption}</figcaption></figure>'

@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 
 from artpipe.catalog.names import Names
-from artpipe.schema import CLASSES
-from artpipe.search.filters import LABELS, FilterColumns, SearchFilter
+from artpipe.search.filters import FilterColumns, SearchFilter
 from artpipe.search.groups import Groups, first_of_each
 from artpipe.search.request import SearchRequest
 from artpipe.search.text import TextMatches, TextSearch
 from artpipe.search.word_query import WordMatch
+from artpipe.tasks import Tasks
 from artpipe.vectors.nearest import Mask, Positions
 
 Facets = dict[str, list[tuple[str, int]]]
@@ -48,6 +48,7 @@ class Matcher:
 
     Args:
         works: the table without its vectors.
+        tasks: whose labels it has.
         text: finds words.
         groups: the work and the artist of each row.
         artists: returns what the artists are called.
@@ -57,18 +58,19 @@ class Matcher:
     def __init__(
         self,
         works: pl.DataFrame,
+        tasks: Tasks,
         text: TextSearch,
         groups: Groups,
         artists: Callable[[], Names],
         read_column: Callable[[str], pl.Series],
     ) -> None:
         self._works, self._text, self._groups, self._artists = works, text, groups, artists
-        self._read_column = read_column
+        self._read_column, self._tasks = read_column, tasks
 
     @cached_property
     def columns(self) -> FilterColumns:
         """The columns that filters compare."""
-        return FilterColumns(self._works, self._artists(), self._read_column)
+        return FilterColumns(self._works, self._tasks.names, self._artists(), self._read_column)
 
     def allowed(self, where: SearchFilter | None, words: str | None) -> tuple[Mask | None, TextMatches | None]:
         """The works that pass a filter and hold every word; where none does, those that hold every word nearly so.
@@ -120,12 +122,12 @@ class Matcher:
         """
         matched = matches.mask(self._works.height) if matches else None
         facets: Facets = {}
-        for name in LABELS:
+        for name, coded in self.columns.labels.items():
             allowed = _both(self._passing(where and where.without(name)), matched)
-            coded = self.columns.labels[name]
             codes = coded.codes if allowed is None else coded.codes[allowed]
             counts = np.bincount(codes + 1, minlength=len(coded.words) + 1)[1:]
-            place = {label: number for number, label in enumerate(CLASSES.get(name, ()))}
+            classes = self._tasks[name].classes if name in self._tasks else ()
+            place = {label: number for number, label in enumerate(classes)}
             order = sorted(range(len(coded.words)), key=lambda code: (place.get(coded.words[code], len(place)), code))
             facets[name] = [(coded.words[code], int(counts[code])) for code in order if counts[code]]
         return facets

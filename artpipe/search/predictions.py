@@ -13,7 +13,7 @@ from artpipe.images.reading import Picture
 from artpipe.lake.lance_tables import open_lance
 from artpipe.lake.paths import IMAGES_TABLE, DataLake
 from artpipe.recognition.view import PHOTOGRAPH_SHORT_SIDE_PX, WHOLE, View
-from artpipe.schema import STORED, TASKS
+from artpipe.schema import STORED
 from artpipe.search.novelty import Novelty
 from artpipe.search.queries import query_picture
 
@@ -112,11 +112,11 @@ def best_labels(
 ) -> dict[str, list[tuple[str, float]]]:
     """For each task the three most likely labels of one picture with their probabilities, most likely first."""
     best: dict[str, list[tuple[str, float]]] = {}
-    for task in TASKS:
+    for task, names in labels.items():
         if task in predictions.probabilities:
             probabilities = predictions.probabilities[task][row]
             order = np.argsort(-probabilities, kind="stable")[:BEST_LABELS]
-            best[task] = [(labels[task][label], float(probabilities[label])) for label in order]
+            best[task] = [(names[label], float(probabilities[label])) for label in order]
     return best
 
 

@@ -42,13 +42,14 @@ class Searcher:
         self.text = TextSearch(lambda: snapshot.dataset, lambda: snapshot.addresses, lambda: snapshot.artist_names)
         self._matcher = Matcher(
             snapshot.rows,
+            snapshot.tasks,
             self.text,
             groups,
             lambda: snapshot.artist_names,
             lambda name: snapshot.columns([name])[name],
         )
         self._ranking = Ranking(groups, lambda: snapshot.index)
-        self._builder = HitBuilder(snapshot.works_at)
+        self._builder = HitBuilder(snapshot.works_at, snapshot.tasks)
 
     def nearest(self, liked: Sequence[Query], unlike: Sequence[Query], request: SearchRequest) -> Hits:
         """The works nearest to the mean of some queries, and away from that of others."""
@@ -139,4 +140,5 @@ class Searcher:
             word_match=matches.level if matches else None,
             facets=lambda: self._matcher.facets(where, matches),
             years=lambda: self._matcher.years(where, matches),
+            caption=self._snapshot.tasks.caption,
         )

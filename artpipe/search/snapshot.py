@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import polars as pl
 
 from artpipe.catalog.names import Names, artist_names
-from artpipe.embedding.table import COLUMNS, EmbeddingTable, vectors_version
+from artpipe.embedding.table import EmbeddingTable, table_schema, tasks_of_table, vectors_version
 from artpipe.errors import ArtpipeError
 from artpipe.images.pictures import StoredPictures
 from artpipe.lake.damage import refuse_damaged_table
@@ -19,12 +19,12 @@ from artpipe.lake.paths import EMBEDDINGS_TABLE, IMAGES_TABLE, DamagedLakeError,
 from artpipe.lake.versions import NoSuchVersionError, table_versions, version_as_of
 from artpipe.models.served import served_model_id
 from artpipe.recognition.feature_index import FeatureIndex, open_feature_index
-from artpipe.search.filters import LABELS
 from artpipe.search.index import IN_MEMORY_ROWS, ServedIndex, open_index
 from artpipe.search.novelty import NoveltyScale, open_scale
 from artpipe.search.predictions import stored_short_side_px
 from artpipe.search.suggestions import Suggestions
 from artpipe.settings import SAMPLE
+from artpipe.tasks import Task, Tasks, read_tasks
 from artpipe.vectors.lance_search import read_rows
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ else:
 
 logger = logging.getLogger(__name__)
 
-SEARCHED = ["artwork_id", "artist_id", "artist", "title", "technique", "year_from", "year_to", *LABELS, "work_id"]
-"""The columns that are compared with a request."""
+SEARCHED = ("artwork_id", "artist_id", "artist", "title", "technique", "year_from", "year_to", "school", "work_id")
+"""The columns that are compared with a request, beside the labels of each task."""
 AsOf = int | str | date | datetime
 """A version of the table, or a date."""
 
@@ -68,6 +68,7 @@ class Snapshot:
         as_of: the state to open, a version of the table or a date; the newest by default.
 
     Attributes:
+        tasks: what the opened table has labels and predictions of.
         rows: what is searched, filtered and grouped by of each work, in the order of `artwork_id`.
         version: that of the table.
         past: the opened state where one was requested; None where the newest is open.
@@ -89,7 +90,9 @@ class Snapshot:
         self._table = EmbeddingTable(lake)
         self.past = None if as_of is None or not self._table.exists else version_as_of(self._table.versions(), as_of)
         version = self.past.number if self.past else self._table.version
-        self.rows = self._table.read(SEARCHED, version)
+        self.tasks = _tasks_of(lake, tasks_of_table(self._table.columns(version)))
+        self._searched = frozenset((*SEARCHED, *self.tasks))
+        self.rows = self._table.read([*SEARCHED, *self.tasks], version)
         if version is None or self.rows.is_empty():
             raise NothingEmbeddedError(
                 f'nothing in the lake {lake.root} was embedded yet; run `artpipe demo` or materialize "embeddings".'
@@ -99,6 +102,11 @@ class Snapshot:
         # The past is searched with the model that made it, whichever is served now.
         self.model_id = self.model_ids[0] if self.past else served_model_id(lake)
         self.pictures = StoredPictures(lake, lambda: self._images_version)
+
+    @property
+    def schema(self) -> pl.Schema:
+        """The columns of the table but its vectors."""
+        return table_schema(self.tasks)
 
     def position_of(self, artwork_id: object) -> int | None:
         """The row of a work; None where there is no such work."""
@@ -135,7 +143,7 @@ class Snapshot:
         """Some columns of `works`; of a collection beyond memory they are read from the table and not kept."""
         if self.rows.height <= IN_MEMORY_ROWS:
             return self.works.select(names)
-        if all(name in SEARCHED for name in names):
+        if all(name in self._searched for name in names):
             return self.rows.select(names)
         return self._without_dead_links(self._table.read(list(names), self.version))
 
@@ -144,10 +152,10 @@ class Snapshot:
         columns = list(columns)  # in brackets: `select` would plan a query, which takes a tenth of a search
         if self.rows.height <= IN_MEMORY_ROWS:
             return self.works[columns][positions]
-        held = self.rows[[name for name in columns if name in SEARCHED]][positions]
-        read = [name for name in columns if name not in SEARCHED]
+        held = self.rows[[name for name in columns if name in self._searched]][positions]
+        read = [name for name in columns if name not in self._searched]
         if not read or not len(positions):
-            return held.with_columns(pl.lit(None, COLUMNS[name]).alias(name) for name in read)[columns]
+            return held.with_columns(pl.lit(None, self.schema[name]).alias(name) for name in read)[columns]
         taken = read_rows(self.dataset, self.addresses, positions, read)
         return self._without_dead_links(held.hstack(cast("pl.DataFrame", pl.from_arrow(taken)))[columns])
 
@@ -194,7 +202,9 @@ class Snapshot:
     @opened_once
     def suggestions(self) -> Suggestions:
         """What a person who types may mean."""
-        return Suggestions(self.rows, self.artist_names, with_titles=self.rows.height <= IN_MEMORY_ROWS)
+        return Suggestions(
+            self.rows, self.tasks.labelled, self.artist_names, with_titles=self.rows.height <= IN_MEMORY_ROWS
+        )
 
     @opened_once
     def features(self) -> FeatureIndex:
@@ -224,3 +234,9 @@ class Snapshot:
             return version_as_of(table_versions(self.lake.lance_table(IMAGES_TABLE)), self.past.date).number
         except NoSuchVersionError:
             return None
+
+
+def _tasks_of(lake: DataLake, names: "Sequence[str]") -> Tasks:
+    """The tasks of a table: as they are declared now, but for one that it still has, or does not have yet."""
+    declared = read_tasks(lake).among(names)
+    return Tasks(*declared.values(), *(Task(name, ()) for name in names if name not in declared))

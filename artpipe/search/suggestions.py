@@ -1,9 +1,10 @@
-"""Typing suggestions: artists, titles, styles and types with a word that begins with what was typed so far.
+"""Typing suggestions: artists, titles and labels, such as styles, with a word that begins with what was typed so far.
 
 Artists and labels are also found by their other names, and by misspelt ones.
 """
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,9 +13,6 @@ import polars as pl
 
 from artpipe.catalog.names import Names, artist_names, label_names, normalized_name
 
-SOURCES = ("artist", "style", "type", "title")
-"""Where suggestions come from; of equally common ones the earlier kind comes first."""
-_LABELS = ("style", "type")
 _MIN_MISSPELT_LETTERS = 4
 
 
@@ -24,7 +22,7 @@ class Suggestion:
 
     Attributes:
         text: as the collection writes it.
-        kind: `artist`, `style`, `type` or `title`.
+        kind: `artist`, `title`, or the task that it is a label of, such as `style`.
         works: how many works have it.
     """
 
@@ -37,20 +35,28 @@ class Suggestions:
     """All suggestions of a collection, sorted so that a prefix is found by bisection.
 
     Args:
-        works: the columns `artist`, `style`, `type` and `title`, and `artist_id` where `artists` is not given.
+        works: the columns `artist` and `title`, one for each task, and `artist_id` where `artists` is not given.
+        tasks: whose labels are suggested.
         artists: what the artists are called; made of `works` alone by default.
         with_titles: whether titles are suggested; those of a million works take gigabytes.
     """
 
-    def __init__(self, works: pl.DataFrame, artists: Names | None = None, *, with_titles: bool = True) -> None:
-        labels = {kind: label_names(kind, works[kind].drop_nulls().unique().to_list()) for kind in _LABELS}
+    def __init__(
+        self, works: pl.DataFrame, tasks: Sequence[str], artists: Names | None = None, *, with_titles: bool = True
+    ) -> None:
+        # Of equally common suggestions the earlier kind comes first.
+        sources = ("artist", *tasks, "title")
+        self._tasks = tuple(tasks)
+        labels = {kind: label_names(kind, works[kind].drop_nulls().unique().to_list()) for kind in tasks}
         self._names = {"artist": artists or artist_names(works), **labels}
         self._entries: list[Suggestion] = []
-        for kind in SOURCES if with_titles else SOURCES[:-1]:
+        for kind in sources if with_titles else sources[:-1]:
             counted = works[kind].drop_nulls().value_counts(sort=False).sort("count", kind, descending=[True, False])
             self._entries += [Suggestion(text, kind, count) for text, count in counted.iter_rows()]
-        # An artist or a style leads to many works, so it comes before any title.
-        weights = np.array([(e.works << 2) | (3 - SOURCES.index(e.kind)) for e in self._entries], dtype=np.int64)
+        # An artist or a label leads to many works, so it comes before any title.
+        weights = np.array(
+            [len(sources) * (e.works + 1) - sources.index(e.kind) for e in self._entries], dtype=np.int64
+        )
         is_title = np.array([e.kind == "title" for e in self._entries], dtype=np.bool_)
         self._order = np.lexsort((-weights, is_title))
         rank = np.empty(len(self._order), dtype=np.int64)
@@ -87,10 +93,10 @@ class Suggestions:
         return [self._entries[number] for number in self._order[ranks]] or self.closest(typed, count)
 
     def closest(self, typed: str, count: int = 3) -> list[Suggestion]:
-        """The artists, else the styles and types, that a misspelt name may mean, best first."""
+        """The artists, else the labels, that a misspelt name may mean, best first."""
         if len(normalized_name(typed)) < _MIN_MISSPELT_LETTERS or count < 1:
             return []
-        for kinds in (("artist",), _LABELS):
+        for kinds in (("artist",), self._tasks):
             meant = [(kind, name) for kind in kinds for name in self._names[kind].closest(typed, count)]
             if meant:
                 return [self._entry_of[one] for one in meant if one in self._entry_of][:count]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artpipe.catalog.names import Names
+from artpipe.embedding.table import tasks_of_table
 from artpipe.errors import ArtpipeError
 from artpipe.lake.lance_tables import open_lance
 from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
@@ -63,6 +64,11 @@ class TextMatches:
         return mask
 
 
+def searched_columns(columns: Sequence[str]) -> list[str]:
+    """The columns of a table that words are searched in: what describes a work, and the labels of each task."""
+    return [*COLUMNS, *(task for task in tasks_of_table(columns) if task in columns)]
+
+
 def build_text_index(lake: DataLake) -> dict[str, int]:
     """Index the words of the `embeddings` table, or add what is new to the index it has.
 
@@ -75,15 +81,15 @@ def build_text_index(lake: DataLake) -> dict[str, int]:
     dataset = open_lance(lake.lance_table(EMBEDDINGS_TABLE))
     if dataset is None:
         raise NoTextIndexError(f'nothing is embedded in {lake.root} yet; materialize "embeddings".')
-    indexed = _indexed_columns(dataset)
-    for column in COLUMNS:
+    columns, indexed = searched_columns(dataset.schema.names), _indexed_columns(dataset)
+    for column in columns:
         if column not in indexed:
             dataset.create_scalar_index(column, "INVERTED", name=_name(column), **_TOKENS)
     stale = [_name(column) for column in indexed if _uncovered(dataset, column)]
     if stale:
         dataset.optimize.optimize_indices(index_names=stale)
     rows = int(dataset.count_rows())
-    return {column: rows - _uncovered(dataset, column) for column in COLUMNS}
+    return {column: rows - _uncovered(dataset, column) for column in columns}
 
 
 class TextSearch:
@@ -109,7 +115,7 @@ class TextSearch:
         return "title" in self._columns
 
     @cached_property
-    def _columns(self) -> set[str]:
+    def _columns(self) -> list[str]:
         return _indexed_columns(self._dataset())
 
     @cached_property
@@ -165,9 +171,9 @@ def _name(column: str) -> str:
     return f"{column}_words"
 
 
-def _indexed_columns(dataset: "lance.LanceDataset") -> set[str]:
+def _indexed_columns(dataset: "lance.LanceDataset") -> list[str]:
     names = {str(index.name) for index in dataset.describe_indices()}
-    return {column for column in COLUMNS if _name(column) in names}
+    return [column for column in searched_columns(dataset.schema.names) if _name(column) in names]
 
 
 def _uncovered(dataset: "lance.LanceDataset", column: str) -> int:

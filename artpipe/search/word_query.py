@@ -15,22 +15,15 @@ from artpipe.search.query_expansion import Expansion, QueryExpansion
 if TYPE_CHECKING:
     from lance.query import FullTextQuery
 
-COLUMNS = {
-    "title": 2.0,
-    "artist": 2.0,
-    "technique": 1.0,
-    "location": 1.0,
-    "school": 1.0,
-    "style": 1.0,
-    "type": 1.0,
-    "period": 1.0,
-}
-"""The searched columns with their boosts; a word in a title or a name counts more than one in a technique."""
+COLUMNS = ("title", "artist", "technique", "location", "school")
+"""The searched columns; the labels of each task are searched too."""
+_BOOSTS = {"title": 2.0, "artist": 2.0}
+"""A word in a title or a name counts more than one in a technique."""
 
 MAX_WORDS = 16
 _MIN_FUZZY_LETTERS = 4
 _MIN_LETTERS_OF_TWO_EDITS = 7
-_COMPOUND_COLUMNS = ("title", "technique", "type")
+_WITHOUT_COMPOUNDS = ("artist", "location", "school", "style", "period")
 _MISSPELT_COLUMNS = ("title", "artist", "location")
 _MIN_PART_LETTERS = 3
 _MAX_LETTERS = 24
@@ -118,19 +111,21 @@ class WordQuery:
             ways += self._in_each_column(_one_edit(word), 0, _MISSPELT_COLUMNS)
         for other in self.expansion.equal_words(word):
             ways += self._in_each_column(other, 0)
-        columns = [column for column in _COMPOUND_COLUMNS if column in self.columns]
+        columns = [column for column in self.columns if column not in _WITHOUT_COMPOUNDS]
         for joined in self._joined(place):
             ways += [_all_words(joined, column) for column in columns]
         for parts in _split(word):
             ways += [_all_words(parts, column) for column in columns]
         return _any_of(ways)
 
-    def _in_each_column(self, words: str, edits: int, columns: Collection[str] = COLUMNS) -> "Iterator[FullTextQuery]":
+    def _in_each_column(
+        self, words: str, edits: int, columns: Collection[str] | None = None
+    ) -> "Iterator[FullTextQuery]":
         from lance.query import MatchQuery
 
-        for column in columns:
-            if column in self.columns:
-                yield MatchQuery(words, column, boost=COLUMNS[column], fuzziness=edits)
+        for column in self.columns:
+            if columns is None or column in columns:
+                yield MatchQuery(words, column, boost=_BOOSTS.get(column, 1.0), fuzziness=edits)
 
     def _joined(self, place: int) -> Iterator[str]:
         """`sunflowers` for either of `sun flowers`."""
@@ -175,7 +170,7 @@ def _split(word: str) -> Iterator[str]:
 def _all_words(words: str, column: str) -> "FullTextQuery":
     from lance.query import FullTextOperator, MatchQuery
 
-    return MatchQuery(words, column, boost=COLUMNS[column], operator=FullTextOperator.AND)
+    return MatchQuery(words, column, boost=_BOOSTS.get(column, 1.0), operator=FullTextOperator.AND)
 
 
 def _any_of(queries: "Sequence[FullTextQuery] | Iterator[FullTextQuery]") -> "FullTextQuery":

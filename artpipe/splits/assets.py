@@ -10,6 +10,7 @@ from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import CHANGES, markdown_table, save_picture
 from artpipe.orchestration.storage import PARQUET
 from artpipe.settings import Settings
+from artpipe.tasks import read_tasks
 
 
 @observed_file
@@ -45,10 +46,11 @@ def splits(step: AssetStep, artworks: DataFrame, images: DataFrame) -> Result:
     from artpipe.splits.overrides import OverrideFiles, read_overrides
     from artpipe.splits.works import group_works, remember_works
 
+    tasks = read_tasks(step.lake)
     overrides = read_overrides(OverrideFiles.from_settings(step.settings), artworks["artwork_id"])
     for remark in overrides.remarks:
         step.context.log.warning(remark)
-    corrections = compare_corrections(artworks, overrides.labels)
+    corrections = compare_corrections(artworks, overrides.labels, tasks)
     write_whole(step.lake.report("splits/corrections.csv"), spreadsheet_csv(corrections))
     config = SplitConfig.from_settings(step.settings)
     near_duplicates = find_near_duplicates(artworks, images)
@@ -59,9 +61,9 @@ def splits(step: AssetStep, artworks: DataFrame, images: DataFrame) -> Result:
     named = previous if named is None else named
     works = group_works(artworks, near_duplicates, named, overrides.same_work, config)
     write_table(step.lake.table("works"), remember_works(works, named))
-    assigned = assign_splits(works, artworks, images, config)
+    assigned = assign_splits(works, artworks, images, tasks, config)
     table = correct_labels(assigned, overrides.labels)
-    balance = class_balance_picture(class_balance(table))
+    balance = class_balance_picture(class_balance(table), tasks)
     return Result(
         table,
         metadata={

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from artpipe.errors import ArtpipeError
-from artpipe.schema import SPLITS, STORED
+from artpipe.schema import STORED, splits_schema
+from artpipe.tasks import Tasks
 
 if TYPE_CHECKING:
     from artpipe.settings import Settings
@@ -62,7 +63,7 @@ def hash_fraction(salt: str, kind: str, name: str) -> float:
 
 
 def assign_splits(
-    works: pl.DataFrame, artworks: pl.DataFrame, images: pl.DataFrame, config: SplitConfig
+    works: pl.DataFrame, artworks: pl.DataFrame, images: pl.DataFrame, tasks: Tasks, config: SplitConfig
 ) -> pl.DataFrame:
     """Assign every usable image to a split by its work.
 
@@ -74,17 +75,19 @@ def assign_splits(
         works: `artwork_id`, `work_id` of all artworks, as made by `group_works`.
         artworks: table `artworks`.
         images: table `images`; a row is usable if its image is stored.
+        tasks: of which the table has the labels.
         config: salt and shares.
 
     Returns:
         Table `splits`, sorted by `artwork_id`.
     """
+    schema = splits_schema(tasks)
     rows = (
         images.filter(pl.col("status").is_in(STORED))
         .select("artwork_id", "jpeg_sha256")
         .join(works, on="artwork_id")
         .join(artworks.select("artwork_id", "artist_id"), on="artwork_id")
-        .join(catalogue_labels(artworks), on="artwork_id")
+        .join(catalogue_labels(artworks, tasks), on="artwork_id")
     )
     # Artists are linked by every row of a work, usable or not: an image that arrives later must not move any row.
     unseen = _held_out_artists(works.join(artworks.select("artwork_id", "artist_id"), on="artwork_id"), config)
@@ -93,17 +96,23 @@ def assign_splits(
     is_unseen = pl.col("artist_id").is_in(sorted(unseen)).fill_null(value=False)
     return (
         rows.with_columns(pl.when(is_unseen).then(pl.lit("unseen_artists")).otherwise(by_work).alias("split"))
-        .select(list(SPLITS))
-        .cast(SPLITS)
+        .select(list(schema))
+        .cast(schema)
         .sort("artwork_id")
     )
 
 
-def catalogue_labels(artworks: pl.DataFrame) -> pl.DataFrame:
-    """The label of each task as the catalogue has it: `artwork_id` and a column for each task."""
-    from artpipe.catalog.dates import period_expr
+def catalogue_labels(artworks: pl.DataFrame, tasks: Tasks) -> pl.DataFrame:
+    """The label of each task as the catalogue or the work's years give it: `artwork_id` and a column for each task."""
+    from artpipe.catalog.dates import class_by_year
 
-    return artworks.select("artwork_id", "style", period_expr().alias("period"), "type")
+    return artworks.select(
+        "artwork_id",
+        *(
+            pl.col(name) if task.year_bounds is None else class_by_year(task.classes, task.year_bounds).alias(name)
+            for name, task in tasks.items()
+        ),
+    )
 
 
 def split_counts(splits: pl.DataFrame) -> dict[str, int]:

@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from artpipe.schema import TASKS
 from artpipe.splits.assign import catalogue_labels
+from artpipe.tasks import Tasks
 
 
 def correct_labels(rows: pl.DataFrame, overrides: pl.DataFrame) -> pl.DataFrame:
@@ -16,7 +16,9 @@ def correct_labels(rows: pl.DataFrame, overrides: pl.DataFrame) -> pl.DataFrame:
     Returns:
         The same rows and columns, in the same order.
     """
-    for task in TASKS:
+    for task in overrides["task"].unique(maintain_order=True):
+        if task not in rows.columns:  # the table was made before the task was declared
+            continue
         override = overrides.filter(task=task).select("artwork_id", override="label", is_overridden=pl.lit(value=True))
         label = pl.when("is_overridden").then("override").otherwise(task).alias(task)
         rows = rows.join(override, on="artwork_id", how="left", maintain_order="left").with_columns(label)
@@ -24,19 +26,20 @@ def correct_labels(rows: pl.DataFrame, overrides: pl.DataFrame) -> pl.DataFrame:
     return rows
 
 
-def compare_corrections(artworks: pl.DataFrame, overrides: pl.DataFrame) -> pl.DataFrame:
+def compare_corrections(artworks: pl.DataFrame, overrides: pl.DataFrame, tasks: Tasks) -> pl.DataFrame:
     """The labels that a person set for artworks of the catalogue, with the catalogue's own.
 
     Args:
         artworks: table `artworks`.
         overrides: table `LABELS` of `overrides.py`.
+        tasks: of the labels.
 
     Returns:
         `artwork_id`, `task`, `catalogue`, `label`, `effect` (`corrected`, `confirmed` or `left out`), `by`, `reason`,
         `at`; in the order of `overrides`.
     """
-    catalogue = catalogue_labels(artworks).unpivot(
-        TASKS, index="artwork_id", variable_name="task", value_name="catalogue"
+    catalogue = catalogue_labels(artworks, tasks).unpivot(
+        tasks.names, index="artwork_id", variable_name="task", value_name="catalogue"
     )
     effect = (
         pl.when(pl.col("label").is_null())

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 import polars as pl
 
-from artpipe.schema import TASKS
+from artpipe.schema import label_columns
 
 
 @dataclass(frozen=True)
@@ -75,18 +75,23 @@ def freeze(splits: pl.DataFrame, frozen: pl.DataFrame | None, retrain_drift: flo
     summary = f"{drift.changed:,} of {drift.frozen_rows:,} rows changed ({drift.share:.2%})"
     if force:
         return Frozen(splits, drift, thawed=True, reason=f"requested; {summary}")
+    if (tasks := label_columns(splits)) != label_columns(frozen):
+        return Frozen(splits, drift, thawed=True, reason=f"the tasks are {', '.join(tasks) or 'none'} now; {summary}")
     if drift.share > retrain_drift:
         return Frozen(splits, drift, thawed=True, reason=f"{summary}, more than {retrain_drift:.2%}")
     return Frozen(frozen, drift, thawed=False, reason=f"{summary}, no more than {retrain_drift:.2%}")
 
 
 def measure_drift(splits: pl.DataFrame, frozen: pl.DataFrame) -> Drift:
-    """Count the rows by what happened to them since the copy."""
-    columns = ["artwork_id", "split", "jpeg_sha256", *TASKS]
-    both = splits.select(columns).join(frozen.select(columns), on="artwork_id", suffix="_then")
+    """Count the rows by what happened to them since the copy; a row gains or loses the label of an added task."""
+    tasks = tuple(dict.fromkeys((*label_columns(splits), *label_columns(frozen))))
+    now, then = (_with_labels(table, tasks) for table in (splits, frozen))
+    both = now.join(then, on="artwork_id", suffix="_then")
     resplit = pl.col("split").ne_missing(pl.col("split_then"))
     replaced = pl.col("jpeg_sha256").ne_missing(pl.col("jpeg_sha256_then"))
-    relabelled = pl.any_horizontal(pl.col(label).ne_missing(pl.col(f"{label}_then")) for label in TASKS)
+    relabelled = pl.any_horizontal(
+        pl.lit(value=False), *(pl.col(label).ne_missing(pl.col(f"{label}_then")) for label in tasks)
+    )
     added, removed = len(splits) - len(both), len(frozen) - len(both)
     counts = both.select(
         resplit.sum().alias("resplit"),
@@ -104,3 +109,9 @@ def measure_drift(splits: pl.DataFrame, frozen: pl.DataFrame) -> Drift:
         replaced=counts["replaced"],
         changed=counts["changed"] + added + removed,
     )
+
+
+def _with_labels(table: pl.DataFrame, tasks: tuple[str, ...]) -> pl.DataFrame:
+    """The membership and the labels of these tasks, null where the table has none of one."""
+    labels = (pl.col(task) if task in table.columns else pl.lit(None, pl.String).alias(task) for task in tasks)
+    return table.select("artwork_id", "split", "jpeg_sha256", *labels)

@@ -2,8 +2,10 @@
 
 import polars as pl
 
-from artpipe.schema import TASKS
+from artpipe.schema import label_columns
 from artpipe.splits.assign import HELD_OUT, SPLIT_NAMES
+
+_BALANCE = pl.Schema({"task": pl.String(), "class": pl.String(), "split": pl.String(), "rows": pl.Int64()})
 
 
 def crossing_works(splits: pl.DataFrame) -> pl.DataFrame:
@@ -55,7 +57,7 @@ def label_gaps(splits: pl.DataFrame) -> list[str]:
     """What cannot be learned or measured of a task, and why, in words."""
     found: list[str] = []
     balance = class_balance(splits).filter(pl.col("rows") > 0)
-    for task in TASKS:
+    for task in label_columns(splits):
         labelled = balance.filter(pl.col("class").is_not_null(), task=task)
         classes: list[str] = labelled.filter(split="train")["class"].to_list()
         if labelled.is_empty():
@@ -81,9 +83,9 @@ def class_balance(splits: pl.DataFrame) -> pl.DataFrame:
         .agg(pl.len().cast(pl.Int64).alias("rows"))
         .select(pl.lit(task).alias("task"), "class", "split", "rows")
         .sort(pl.col("split").cast(order), -pl.col("rows"), "class", nulls_last=True)
-        for task in TASKS
+        for task in label_columns(splits)
     ]
-    return pl.concat(counted)
+    return pl.concat([pl.DataFrame(schema=_BALANCE), *counted])
 
 
 def trained_but_held_out(splits: pl.DataFrame, training_set: pl.DataFrame) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -19,8 +20,8 @@ import polars as pl
 from artpipe.catalog.names import similar_names
 from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import DataLake, expand_home, file_at, write_whole
-from artpipe.schema import CLASSES, TASKS
 from artpipe.settings import Settings
+from artpipe.tasks import WGA_TASKS, Tasks, read_tasks
 
 LABELS = pl.Schema(dict.fromkeys(("artwork_id", "task", "label", "by", "reason", "at"), pl.String()))
 """One row is the label of one task that a person gave an artwork; null where it is unknown."""
@@ -49,12 +50,14 @@ class OverrideFiles:
         same_work: path or address of the pairs that show one work.
         different_works: path or address of the pairs that do not, though they were suggested.
         is_labels_named: a setting names the first one, so it must exist.
+        tasks: of the labels.
     """
 
     labels: str
     same_work: str
     different_works: str = ""
     is_labels_named: bool = False
+    tasks: Tasks = WGA_TASKS
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "OverrideFiles":
@@ -63,7 +66,7 @@ class OverrideFiles:
         named = settings.label_overrides
         labels = named or lake.overrides("labels")
         pairs = lake.overrides("same_work"), lake.overrides("different_works")
-        return cls(labels, *pairs, is_labels_named=named is not None)
+        return cls(labels, *pairs, is_labels_named=named is not None, tasks=read_tasks(lake))
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def read_overrides(files: OverrideFiles, artwork_ids: Collection[str]) -> Overri
             f"ARTPIPE_LABEL_OVERRIDES names {files.labels}, which does not exist; correct it, or leave it out."
         )
     known = set(artwork_ids)
-    labels = _checked(files.labels, LABELS, _label_problem)
+    labels = _checked(files.labels, LABELS, partial(_label_problem, files.tasks))
     same_work = _checked(files.same_work, SAME_WORK, _pair_problem)
     kept, remarks = _last_lines(files.labels, labels)
     for file, lines, columns in ((files.labels, labels, ("artwork_id",)), (files.same_work, same_work, SAME_WORK)):
@@ -119,8 +122,8 @@ def write_label(files: OverrideFiles, line: Mapping[str, str]) -> Override | Non
     Raises:
         OverridesError: this line, or one in the file, is not valid.
     """
-    _refuse(_label_problem(line))
-    return _replace(files.labels, LABELS, line, line)
+    _refuse(_label_problem(files.tasks, line))
+    return _replace(files.labels, LABELS, files.tasks, line, line)
 
 
 def write_same_work(files: OverrideFiles, line: Mapping[str, str]) -> Override | None:
@@ -137,7 +140,7 @@ def write_same_work(files: OverrideFiles, line: Mapping[str, str]) -> Override |
         OverridesError: this line, or one in the file, is not valid.
     """
     _refuse(_pair_problem(line))
-    return _replace(files.same_work, SAME_WORK, line, line)
+    return _replace(files.same_work, SAME_WORK, files.tasks, line, line)
 
 
 def write_different_works(files: OverrideFiles, line: Mapping[str, str]) -> Override | None:
@@ -146,14 +149,15 @@ def write_different_works(files: OverrideFiles, line: Mapping[str, str]) -> Over
     It has no effect on the splits. Arguments, result and errors are those of `write_same_work`.
     """
     _refuse(_pair_problem(line))
-    return _replace(files.different_works, SAME_WORK, line, line)
+    return _replace(files.different_works, SAME_WORK, files.tasks, line, line)
 
 
-def undo(file: str, written: Override, before: Override | None = None) -> None:
+def undo(file: str, tasks: Tasks, written: Override, before: Override | None = None) -> None:
     """Take a line back that was written to a file of overrides, and put back what it replaced.
 
     Args:
         file: one of `OverrideFiles`.
+        tasks: of the labels.
         written: the line.
         before: what it replaced, if anything.
 
@@ -161,7 +165,7 @@ def undo(file: str, written: Override, before: Override | None = None) -> None:
         OverridesError: the line is not there any more, or the file is not valid.
     """
     schema = LABELS if "task" in written else SAME_WORK
-    _replace(file, schema, written, before, expected=written)
+    _replace(file, schema, tasks, written, before, expected=written)
 
 
 def read_pairs(file: str) -> pl.DataFrame:
@@ -174,20 +178,26 @@ def read_pairs(file: str) -> pl.DataFrame:
 
 
 def _replace(
-    file: str, schema: pl.Schema, about: Override, line: Override | None, expected: Override | None = None
+    file: str,
+    schema: pl.Schema,
+    tasks: Tasks,
+    about: Override,
+    line: Override | None,
+    expected: Override | None = None,
 ) -> Override | None:
     """Replace the line about a label or a pair by another or by none; returns the replaced one.
 
     Args:
         file: the file of overrides.
         schema: its columns.
+        tasks: of the labels.
         about: a line about the same label or pair.
         line: what to write instead.
         expected: what the replaced line must be.
     """
     with _locked(file):
         if schema is LABELS:
-            known, _ = _last_lines(file, _checked(file, LABELS, _label_problem))
+            known, _ = _last_lines(file, _checked(file, LABELS, partial(_label_problem, tasks)))
         else:
             known = [other for _, other in _checked(file, SAME_WORK, _pair_problem)]
         others = [other for other in known if _subject(other) != _subject(about)]
@@ -235,15 +245,22 @@ def spelling_advice(name: str, known: Collection[str], otherwise: str) -> str:
     return f"the closest: {', '.join(close)}" if close else otherwise
 
 
-def _label_problem(line: Mapping[str, str]) -> str | None:
-    task, label = line["task"], line["label"]
+def one_of(names: Sequence[str]) -> str:
+    """Names to choose from, in words: `style, period or type`."""
+    *others, last = names or ("nothing",)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _label_problem(tasks: Tasks, line: Mapping[str, str]) -> str | None:
+    name, label = line["task"], line["label"]
     if not line["artwork_id"]:
         return "it names no artwork_id; write one such as `a/artist/work`"
-    if task not in TASKS:
-        return f"{task!r} is no task; write {', '.join(TASKS[:-1])} or {TASKS[-1]}"
-    if label and label not in CLASSES[task]:
-        return f"{label!r} is no {task}; " + spelling_advice(
-            label, CLASSES[task], f"write one of {', '.join(CLASSES[task])}, or nothing where it is unknown"
+    if name not in tasks:
+        return f"{name!r} is no task; write {one_of(tasks.names)}"
+    classes = tasks[name].classes
+    if label and label not in classes:
+        return f"{label!r} is no {name}; " + spelling_advice(
+            label, classes, f"write one of {', '.join(classes)}, or nothing where it is unknown"
         )
     return _date_problem(line)
 

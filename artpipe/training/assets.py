@@ -1,5 +1,6 @@
 """The frozen training set, the backbone's features of it, and the classifier trained on both."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,9 @@ from artpipe.orchestration.asset import AssetStep, Result, observed_file, pipeli
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import CHANGES, save_picture
 from artpipe.orchestration.storage import Storage
-from artpipe.schema import TASKS
+from artpipe.schema import label_columns
 from artpipe.settings import Settings
+from artpipe.tasks import read_tasks
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -107,10 +109,10 @@ def _name_candidate(lake: DataLake, card: "ModelCard") -> None:
     name_candidate(lake, card.model_id)
 
 
-def _done_in_words(card: "ModelCard") -> str:
+def _done_in_words(card: "ModelCard", tasks: Iterable[str]) -> str:
     if not card.is_trained:
         return f"{card.ended}; the model {card.model_id} embeds pictures and predicts nothing"
-    left_out = [task for task in TASKS if task not in card.classes]
+    left_out = [task for task in tasks if task not in card.classes]
     without = f", without {' and '.join(left_out)}, of which no training picture has a label" if left_out else ""
     return f"trained {card.model_id}{without}; it started from {card.weights_source.description}"
 
@@ -151,7 +153,7 @@ CANDIDATE = Storage(
     renamed={"backbone_weights_content": "backbone_weights", "features": "backbone_features"},
 )
 def classifier(step: AssetStep, training_set: DataFrame, backbone_features: DataFrame) -> Result:
-    """One network with three heads, for style, period and type: fitted on `train`, stopped early by `validation`.
+    """One network with a head for each task, such as style: fitted on `train`, stopped early by `validation`.
 
     The result is a candidate; `served_model` decides whether it is served. A killed training run resumes after its last
     epoch, and a model that was already trained on this training set with these settings is reused.
@@ -177,9 +179,17 @@ def classifier(step: AssetStep, training_set: DataFrame, backbone_features: Data
         start = model_to_start_from(lake) if step.settings.warm_start else None
         usable = store.stored_rows(training_set)
         card = train_classifier(
-            usable, store, lake, config, step.progress, version=version, start=start, features=backbone_features
+            usable,
+            store,
+            lake,
+            read_tasks(lake),
+            config,
+            step.progress,
+            version=version,
+            start=start,
+            features=backbone_features,
         ).card
-        step.log(_done_in_words(card))
+        step.log(_done_in_words(card, label_columns(training_set)))
     metadata: dict[str, Any] = {
         "model_id": card.model_id,
         "backbone": card.backbone,
@@ -189,6 +199,8 @@ def classifier(step: AssetStep, training_set: DataFrame, backbone_features: Data
         "training_set_version": card.training_set_version,
         "epochs": len(card.history),
         "validation": dg.MetadataValue.json(card.metrics),
-        "curves": save_picture(lake, f"training/{card.model_id}.png", training_curves_picture(card.history)),
+        "curves": save_picture(
+            lake, f"training/{card.model_id}.png", training_curves_picture(card.history, tuple(card.classes))
+        ),
     }
     return Result(card, metadata=metadata)

@@ -118,8 +118,8 @@ class TrainingConfig:
     dropout: float = 0.3
     label_smoothing: float = 0.1
     period_years: float = 30.0
-    """Scale of the soft targets of periods, in years: another period's share of the target falls by a factor of e over
-    this distance; 0 smooths periods like the other labels."""
+    """Scale of the soft targets of periods, and of other labels made from years, in years: another class's share of the
+    target falls by a factor of e over this distance; 0 smooths them like the other labels."""
     class_balance: float = 0.0
     """Loss weight of a class = its frequency to the power of minus this: 0 favours accuracy, 1 macro-F1."""
     gradient_clip: float = 5.0

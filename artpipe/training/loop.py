@@ -29,7 +29,8 @@ from artpipe.models.learned import known_learned
 from artpipe.models.network import MultiTaskClassifier
 from artpipe.models.transforms import Augmentation
 from artpipe.progress import Progress, SilentProgress, Step
-from artpipe.schema import TASKS
+from artpipe.schema import label_columns
+from artpipe.tasks import WGA_TASKS, Tasks
 from artpipe.training.config import TrainingConfig, fingerprint
 from artpipe.training.dataset import ArtDataset, EpochBatches, PixelBatch, loader_workers, make_loader
 from artpipe.training.ensemble import EnsembleTask
@@ -67,6 +68,7 @@ def train_classifier(
     training_set: pl.DataFrame,
     images: JpegSource,
     lake: DataLake,
+    tasks: Tasks,
     config: TrainingConfig,
     progress: Progress | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
@@ -80,9 +82,10 @@ def train_classifier(
     card says why.
 
     Args:
-        training_set: rows of the schema `SPLITS`.
+        training_set: rows of `splits`, as `splits_schema` says.
         images: the stored JPEGs, by `artwork_id`.
         lake: gets the model, the run's checkpoint and the cache of decoded pixels.
+        tasks: that get a head, where training rows have labels of them.
         config: what to train and how.
         progress: advances with each picture decoded and each one trained on.
         on_epoch: called after an epoch's checkpoint is written.
@@ -98,7 +101,7 @@ def train_classifier(
     """
     progress = progress or SilentProgress()
     version = version or training_set_version(training_set)
-    labels = Labels.of(training_set)
+    labels = Labels.of(training_set, tasks)
     rows = training_set.filter(pl.col("split").is_in(["train", "validation"])).sort("artwork_id")
     train_rows, validation_rows = (rows.filter(pl.col("split") == split) for split in ("train", "validation"))
     why_not = why_untrainable(train_rows, labels)
@@ -180,8 +183,10 @@ def train_classifier(
 
 def training_set_version(training_set: pl.DataFrame) -> str:
     """A hash of what there is to learn from: the pictures, their splits and their labels, in any order of rows."""
-    content = training_set.select("artwork_id", "split", *TASKS, "jpeg_sha256").sort("artwork_id")
-    return fingerprint(content.rows())
+    tasks = label_columns(training_set)
+    content = training_set.select("artwork_id", "split", *tasks, "jpeg_sha256").sort("artwork_id")
+    # The names of these tasks never entered the hash, and models that were trained on them are found by it.
+    return fingerprint(content.rows()) if tasks == WGA_TASKS.names else fingerprint(tasks, content.rows())
 
 
 def train_one_epoch(

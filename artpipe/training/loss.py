@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from artpipe.models.labels import UNKNOWN
-from artpipe.schema import period_middle
 
 MAX_CLASS_WEIGHT = 10.0
 
@@ -35,19 +34,19 @@ def smoothed_targets(count: int, smoothing: float) -> Tensor:
     return (1 - smoothing) * torch.eye(count) + smoothing / max(count, 1)
 
 
-def period_targets(classes: Sequence[str], years: float) -> Tensor:
-    """Soft ordinal targets of each true period: a share for every other period that falls with its distance in time.
+def year_targets(middle_years: Sequence[float], years: float) -> Tensor:
+    """Soft ordinal targets of each true class: a share for every other class that falls with its distance in time.
 
     Args:
-        classes: names among `PERIODS`.
-        years: distance between the middles of two periods over which the share falls by a factor of e.
+        middle_years: the year in the middle of each class.
+        years: distance between the middles of two classes over which the share falls by a factor of e.
 
     Returns:
         float32 (classes, classes); rows sum to 1.
 
     Source: Diaz and Marathe, Soft Labels for Ordinal Regression, CVPR 2019.
     """
-    middles = torch.tensor([period_middle(name) for name in classes])
+    middles = torch.tensor(middle_years)
     return torch.softmax(-(middles[:, None] - middles[None, :]).abs() / years, dim=1)
 
 

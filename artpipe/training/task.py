@@ -21,7 +21,7 @@ from artpipe.models.transforms import Normalise, mirrored
 from artpipe.models.weights import load_backbone_weights
 from artpipe.training.config import TrainingConfig
 from artpipe.training.head import train_head
-from artpipe.training.loss import MultiTaskLoss, class_weights, period_targets
+from artpipe.training.loss import MultiTaskLoss, class_weights, year_targets
 from artpipe.training.optimizer import make_optimizer
 from artpipe.training.warm_start import can_start_from, start_from
 
@@ -155,8 +155,8 @@ def _configure_loss(
 ) -> MultiTaskLoss:
     weights = {task: class_weights(rows, config.class_balance) for task, rows in class_rows.items()}
     targets: dict[str, Tensor] = {}
-    if config.period_years and "period" in labels.classes:
-        targets["period"] = period_targets(labels.classes["period"], config.period_years)
+    if config.period_years:
+        targets = {task: year_targets(middles, config.period_years) for task, middles in labels.middle_years.items()}
     return MultiTaskLoss(weights, config.label_smoothing, targets)
 
 

@@ -18,7 +18,7 @@ from artpipe.models.learned import learned_rows
 from artpipe.models.network import build_model, choose_device
 from artpipe.models.weights import load_backbone_weights
 from artpipe.progress import Progress
-from artpipe.schema import TASKS
+from artpipe.schema import label_columns
 from artpipe.training.config import TrainingConfig
 from artpipe.training.features import compute_features, features_in_order
 from artpipe.training.head import standardise
@@ -32,7 +32,8 @@ def why_untrainable(train_rows: pl.DataFrame, labels: Labels) -> str:
     if train_rows.height < LEAST_ROWS:
         return f"nothing could be trained: there are {train_rows.height} training pictures, and {LEAST_ROWS} are needed"
     if not labels.tasks:
-        return f"nothing could be trained: no training picture has a label ({', '.join(TASKS)})"
+        tasks = ", ".join(label_columns(train_rows)) or "no task is declared"
+        return f"nothing could be trained: no training picture has a label ({tasks})"
     return ""
 
 

@@ -14,7 +14,7 @@ from artpipe.search.predictions import sure_tasks
 from artpipe.search.word_query import WordMatch
 from artpipe.web.app_state import AppState, State
 from artpipe.web.downloads import KINDS, Download, as_csv, as_parquet
-from artpipe.web.questions import PAGE_SIZE, Question, QuestionOfAddress
+from artpipe.web.questions import PAGE_SIZE, Question, QuestionOfAddress, tasks_of_addresses
 from artpipe.web.results import heading
 from artpipe.web.uploads import FIELD, CropOfAddress, view_of
 
@@ -43,6 +43,8 @@ def refuse_unknown_parameters(request: Request) -> None:
     route: APIRoute = request.scope["route"]
     operation = request.app.openapi()["paths"][route.path_format][request.method.lower()]
     known = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
+    if "style" in known:  # a search, which knows the other tasks of the collection, too
+        known += tasks_of_addresses(request)
     for name in request.query_params:
         if name not in known:
             close = get_close_matches(name, known, n=1)

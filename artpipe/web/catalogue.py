@@ -13,8 +13,8 @@ import polars as pl
 
 from artpipe.catalog.names import initial_of, labels_known_as, normalized_name, sort_key
 from artpipe.search.collection import Collection, UnknownArtworkError
-from artpipe.search.filters import LABELS, SearchFilter
-from artpipe.search.hit_builder import HIT_METADATA
+from artpipe.search.filters import SearchFilter
+from artpipe.search.hit_builder import hit_metadata
 from artpipe.search.request import QueryVector
 from artpipe.search.word_query import WordMatch
 from artpipe.web.questions import PAGE_SIZE, Question, UnusableQuestionError
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from artpipe.vectors.nearest import Positions
     from artpipe.web.tokens import EncodedPicture
 
-_SHOWN = ("artwork_id", "artist_id", "jpeg_sha256", "work_id", *HIT_METADATA)
 MAX_RANKED = 480
 """How many works a search by similarity lists on all pages: similarity means little beyond, and the page says so."""
 SAMPLE = 24
@@ -85,6 +84,7 @@ class Catalogue:
     def __init__(self, collection: Collection) -> None:
         self.collection, self.snapshot = collection, collection.snapshot
         self.version = collection.version
+        self._columns = ("artwork_id", "artist_id", "jpeg_sha256", "work_id", *hit_metadata(collection.tasks))
 
     def __len__(self) -> int:
         return len(self.collection)
@@ -221,21 +221,21 @@ class Catalogue:
         return self.collection.look(photograph, None if crop is None else crop.corners.tolist(), match)
 
     def suggest(self, typed: str) -> "list[Suggestion]":
-        """Artists, titles, styles and types that a visitor who typed this may mean."""
+        """Artists, titles and labels that a visitor who typed this may mean."""
         return self.collection.suggest(typed)
 
     def labels_called(self, words: str) -> "list[Suggestion]":
-        """The styles and types that are called so, for visitors who typed one as words."""
+        """The labels, such as styles, that are called so, for visitors who typed one as words."""
         name = normalized_name(words)
         return [
             one
             for one in self.suggest(words)
-            if one.kind in LABELS
+            if one.kind in self.collection.tasks
             and (normalized_name(one.text) == name or one.text in labels_known_as(one.kind, words))
         ]
 
     def meant_by(self, words: str | None, found: ResultPage) -> "list[Suggestion]":
-        """The artists, styles and types that words may mean, where no work that was found holds all of them."""
+        """The artists and labels that words may mean, where no work that was found holds all of them."""
         return self.collection.did_you_mean(words) if words and found.word_match is not WordMatch.ALL else []
 
     def _hits(self, question: Question, picture: "EncodedPicture | None", first: int, size: int | None) -> "Hits":
@@ -266,4 +266,5 @@ class Catalogue:
 
     def _shown(self, positions: "Positions | pl.Series") -> pl.DataFrame:
         """What pages show of some rows."""
-        return self.snapshot.works_at(positions.to_numpy() if isinstance(positions, pl.Series) else positions, _SHOWN)
+        places = positions.to_numpy() if isinstance(positions, pl.Series) else positions
+        return self.snapshot.works_at(places, self._columns)

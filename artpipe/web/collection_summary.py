@@ -11,7 +11,6 @@ from artpipe.lake.paths import IMAGES_TABLE, DataLake
 from artpipe.models.card import CARD_FILE
 from artpipe.models.served import served_model_id
 from artpipe.orchestration.lineage import Lineage
-from artpipe.schema import TASKS
 from artpipe.search.index import read_card
 from artpipe.vectors.lance_search import LanceSearch
 
@@ -46,7 +45,7 @@ def held_out_accuracy(lake: DataLake) -> dict[str, float]:
     if report is None or report["model_id"] != served_model_id(lake) or "test" not in report["splits"]:
         return {}
     scores = report["splits"]["test"]["classification"]
-    return {task: scores[task]["at_1"] for task in TASKS if task in scores and scores[task]["at_1"] is not None}
+    return {task: found["at_1"] for task, found in scores.items() if found["at_1"] is not None}
 
 
 def evaluation_scores(lake: DataLake) -> list[dict[str, Any]]:
@@ -62,7 +61,7 @@ def evaluation_scores(lake: DataLake) -> list[dict[str, Any]]:
 
 def completeness(catalogue: "Catalogue") -> list[tuple[str, float]]:
     """For each column that people filter on, the share of works that have a value."""
-    columns = (*TASKS, "school", "year_from", "technique", "location")
+    columns = (*catalogue.collection.tasks, "school", "year_from", "technique", "location")
     works = catalogue.snapshot.columns(columns)
     shares = [(name, 1 - works[name].null_count() / max(1, works.height)) for name in columns]
     return [(name.removesuffix("_from"), share) for name, share in shares]

@@ -5,31 +5,33 @@ They exist only where `ARTPIPE_WEB_EDITING` is on; see `editing.py` for who may 
 
 import getpass
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from artpipe.schema import TASKS
 from artpipe.splits.overrides import (
     LABELS,
     SAME_WORK,
     OverrideFiles,
+    one_of,
     undo,
     write_different_works,
     write_label,
     write_same_work,
 )
+from artpipe.tasks import read_tasks
 from artpipe.web.app_state import AppState, State
 from artpipe.web.corrections import Corrections, Kind, QueueItem
 from artpipe.web.editing import PATH, Decision, Editor, refuse_other_sites
 
 _Skip = Annotated[int, Query(ge=0, le=1_000_000)]
 _Id = Annotated[str, Query(max_length=300)]
-_Task = Literal["", "style", "period", "type"]
+_Task = Annotated[str, Query(max_length=40)]
 _MAX_REASON = 300
 _NO_KEY = "Open the address with a key that `artpipe serve` printed when it started."
 
@@ -96,7 +98,7 @@ async def undo_last(state: State, request: Request) -> Response:
     decision = state.editing.last_of(editor)
     if decision is None:
         raise HTTPException(409, "There is nothing to undo.")
-    await run_in_threadpool(undo, decision.file, decision.written, decision.before)
+    await run_in_threadpool(undo, decision.file, _files(state).tasks, decision.written, decision.before)
     state.editing.forget_last(editor)
     return _back(state, form)
 
@@ -116,7 +118,7 @@ def _remove(state: AppState, key: str) -> None:
     if line is None:
         raise HTTPException(409, "This decision is not in the list any more; reload the page.")
     file = {"label": files.labels, "same": files.same_work, "different": files.different_works}[line["kind"]]
-    undo(file, {name: line[name] for name in (LABELS if line["kind"] == "label" else SAME_WORK)})
+    undo(file, files.tasks, {name: line[name] for name in (LABELS if line["kind"] == "label" else SAME_WORK)})
 
 
 def _decide(state: AppState, editor: Editor, form: Mapping[str, str]) -> None:
@@ -143,14 +145,17 @@ def _decide(state: AppState, editor: Editor, form: Mapping[str, str]) -> None:
     state.editing.remember(editor, Decision(file, line, before, summary))
 
 
-def _context(state: AppState, editor: Editor, kind: Kind, task: _Task, skip: int, work: str) -> dict[str, Any]:
+def _context(state: AppState, editor: Editor, kind: Kind, task: str, skip: int, work: str) -> dict[str, Any]:
     """What the page of corrections shows."""
-    found = Corrections(state.lake, _files(state), state.catalogue)
+    files = _files(state)
+    if task and task not in files.tasks:
+        raise HTTPException(422, f"Task must be {one_of(files.tasks.names)}.")
+    found = Corrections(state.lake, files, state.catalogue)
     suspects, pairs = found.suspects(task if kind == "labels" else ""), found.pairs()
     queue = suspects if kind == "labels" else pairs
     item: QueueItem | None = None
-    if work:
-        item = found.label_of(work, task or TASKS[-1])
+    if work and files.tasks:
+        item = found.label_of(work, task or files.tasks.names[-1])
     elif skip < queue.height:
         row = queue.row(skip, named=True)
         item = found.suspect(row) if kind == "labels" else found.pair(row)
@@ -160,7 +165,7 @@ def _context(state: AppState, editor: Editor, kind: Kind, task: _Task, skip: int
         "form_token": state.editing.form_token(editor),
         "kind": kind,
         "task": task,
-        "tasks": TASKS,
+        "tasks": files.tasks.names,
         "skip": skip,
         "work": work,
         "open_labels": suspects.height if kind == "labels" else found.suspects().height,
@@ -191,7 +196,7 @@ def _page(state: AppState, template: str, **values: object) -> HTMLResponse:
 def _files(state: AppState) -> OverrideFiles:
     if state.config.overrides is None:
         raise HTTPException(404)
-    return state.config.overrides
+    return replace(state.config.overrides, tasks=read_tasks(state.lake))
 
 
 async def _form(request: Request) -> dict[str, str]:

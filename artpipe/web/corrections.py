@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from artpipe.lake.parquet import read_table_if_exists
-from artpipe.schema import CLASSES, TASKS
 from artpipe.splits.assign import catalogue_labels
 from artpipe.splits.corrections import compare_corrections, correct_labels
 from artpipe.splits.freeze import measure_drift
@@ -31,6 +30,7 @@ class QueueItem:
     Attributes:
         works: the work, or the two, as pages show them.
         task: of the label; empty for a pair.
+        classes: the labels to choose from.
         label: what the catalogue says, or a person said before.
         suggested: what the label may be instead; empty where nothing is suggested.
         probability: of the suggested label.
@@ -39,15 +39,11 @@ class QueueItem:
 
     works: tuple[dict[str, Any], ...]
     task: str = ""
+    classes: tuple[str, ...] = ()
     label: str = ""
     suggested: str = ""
     probability: float = 0.0
     reason: str = ""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The labels to choose from."""
-        return CLASSES[self.task]
 
 
 @dataclass(frozen=True)
@@ -94,8 +90,8 @@ class Corrections:
             return pl.DataFrame(schema={"artwork_id": pl.String, "task": pl.String, "rank": pl.Int64})
         found = found.join(self._overrides.labels, on=["artwork_id", "task"], how="anti")
         found = found.filter(pl.col("artwork_id").is_in(self._catalogue.snapshot.rows["artwork_id"].implode()))
-        found = found.filter(task=task) if task else found
-        return found.sort("rank", pl.col("task").cast(pl.Enum(TASKS)))
+        found = found.filter(task=task) if task else found.filter(pl.col("task").is_in(self._files.tasks.names))
+        return found.sort("rank", pl.col("task").cast(pl.Enum(self._files.tasks.names)))
 
     def pairs(self) -> pl.DataFrame:
         """The suggested pairs that nobody decided on and that are not one work yet."""
@@ -117,6 +113,7 @@ class Corrections:
         return QueueItem(
             (self._catalogue.get(row["artwork_id"]),),
             row["task"],
+            self._files.tasks[row["task"]].classes,
             row["label"] or "",
             row["suggested"] or "",
             row["suggested_probability"] or 0.0,
@@ -135,15 +132,15 @@ class Corrections:
         """
         work = self._catalogue.get(artwork_id)
         before = self._overrides.labels.filter(artwork_id=artwork_id, task=task).rows(named=True)
-        label = before[0]["label"] if before else work[task]
-        return QueueItem((work,), task, label or "")
+        label = before[0]["label"] if before else work.get(task)
+        return QueueItem((work,), task, self._files.tasks[task].classes, label or "")
 
     def decided(self) -> list[dict[str, Any]]:
         """The last decisions: `summary`, `effect`, `by`, `reason`, `at`, `works` and the line with its file."""
         rows: list[dict[str, Any]] = []
         effects: dict[tuple[str, str], tuple[str, str]] = {}
         if self._artworks is not None:
-            compared = compare_corrections(self._artworks, self._overrides.labels)
+            compared = compare_corrections(self._artworks, self._overrides.labels, self._files.tasks)
             for artwork_id, task, catalogue, effect in compared.select(
                 "artwork_id", "task", "catalogue", "effect"
             ).iter_rows():
@@ -174,8 +171,8 @@ class Corrections:
         if splits is None or self._artworks is None:
             return None
         # What the catalogue says counts again where a decision was taken back.
-        labels = catalogue_labels(self._artworks)
-        plain = splits.drop(TASKS).join(labels, on="artwork_id", how="left", maintain_order="left")
+        labels = catalogue_labels(self._artworks, self._files.tasks.among(splits.columns))
+        plain = splits.drop(labels.columns[1:]).join(labels, on="artwork_id", how="left", maintain_order="left")
         corrected = correct_labels(plain.select(splits.columns), self._overrides.labels)
         drift = measure_drift(corrected, frozen if frozen is not None else corrected)
         works = dict(splits.select("artwork_id", "work_id").iter_rows())

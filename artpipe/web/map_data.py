@@ -9,7 +9,7 @@ compressed.
 
 import json
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,11 @@ import numpy as np
 import polars as pl
 
 from artpipe.errors import ArtpipeError
-from artpipe.figures.map_picture import CLASS_COLOURS
+from artpipe.figures.class_colours import class_colours
 from artpipe.lake.lance_tables import open_lance
 from artpipe.lake.parquet import read_table_if_exists
 from artpipe.lake.paths import IMAGES_TABLE, DataLake
-from artpipe.schema import TASKS
+from artpipe.tasks import Task, Tasks
 from artpipe.web.map_regions import Region, find_regions
 from artpipe.web.map_sheets import Sheets, aspect_codes, pyramid_order
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _NONE = 255
 _NO_YEAR = -32768
 _STEPS = 65535
-_SHOWN = ["artwork_id", "title", "artist", "year_from", "year_to", *TASKS]
+_SHOWN = ("artwork_id", "title", "artist", "year_from", "year_to")
 
 
 class NoMapError(ArtpipeError):
@@ -50,6 +50,7 @@ class MapData:
     """The map's data and legend.
 
     Attributes:
+        tasks: whose classes are on it.
         table: the works in the order of the data: their columns, and `x` and `y` as in the asset `art_map`.
         points: content of `points.bin`.
         works: content of `works.json`.
@@ -60,6 +61,7 @@ class MapData:
         side: how wide and high the map is, in these units.
     """
 
+    tasks: Tasks
     table: pl.DataFrame
     points: bytes
     works: bytes
@@ -77,7 +79,7 @@ class MapData:
     @cached_property
     def regions(self) -> list[Region]:
         """The named regions."""
-        return find_regions(self.table)
+        return find_regions(self.table, self.tasks)
 
     def on_page(self, place: "Sequence[float]") -> tuple[int, int]:
         """A place in the units of the page, which has y downwards."""
@@ -96,9 +98,10 @@ def read_map(lake: DataLake, catalogue: "Catalogue") -> MapData:
     places = read_table_if_exists(lake, "art_map")
     if places is None:
         raise NoMapError
-    works = catalogue.snapshot.columns([*_SHOWN, "jpeg_sha256"])
+    works = catalogue.snapshot.columns([*_SHOWN, *catalogue.collection.tasks, "jpeg_sha256"])
     placed = works.join(places.select("artwork_id", "x", "y"), on="artwork_id", maintain_order="left")
-    return map_data(placed.join(_sizes(lake), on="artwork_id", how="left", maintain_order="left"))
+    sized = placed.join(_sizes(lake), on="artwork_id", how="left", maintain_order="left")
+    return map_data(sized, catalogue.collection.tasks)
 
 
 def sheets_of(lake: DataLake, catalogue: "Catalogue", data: MapData) -> Sheets:
@@ -109,12 +112,13 @@ def sheets_of(lake: DataLake, catalogue: "Catalogue", data: MapData) -> Sheets:
     return Sheets(lake, listed, catalogue.collection.images)
 
 
-def map_data(works: pl.DataFrame) -> MapData:
+def map_data(works: pl.DataFrame, tasks: Tasks) -> MapData:
     """Pack works and their coordinates.
 
     Args:
-        works: `artwork_id`, `title`, `artist`, `style`, `period`, `type`, `x`, `y`; and `year_from`, `year_to`,
+        works: `artwork_id`, `title`, `artist`, `x`, `y`, a column for each task; and `year_from`, `year_to`,
             `width_px`, `height_px` where they are known.
+        tasks: whose classes colour the map.
     """
     known = {"year_from": pl.Int32, "year_to": pl.Int32, "width_px": pl.Float64, "height_px": pl.Float64}
     missing = [pl.lit(None, dtype).alias(name) for name, dtype in known.items() if name not in works.columns]
@@ -125,15 +129,15 @@ def map_data(works: pl.DataFrame) -> MapData:
     parts = [struct.pack("<I", works.height), order.astype("<u4").tobytes()]
     parts += [axis.tobytes() for axis in places] + [year.astype("<i2").tobytes() for year in years]
     legend: dict[str, list[dict[str, Any]]] = {}
-    for task in TASKS:
-        colours = CLASS_COLOURS[task]
-        codes = works[task].replace_strict(list(colours), range(len(colours)), default=_NONE, return_dtype=pl.UInt8)
+    for name, task in tasks.items():
+        colours = dict(list(class_colours(_with_classes(task, works[name])).items())[:_NONE])
+        codes = works[name].replace_strict(list(colours), range(len(colours)), default=_NONE, return_dtype=pl.UInt8)
         codes = codes.fill_null(_NONE).to_numpy()
         parts.append(codes.tobytes())
         counts = np.bincount(codes, minlength=_NONE + 1)
-        legend[task] = [
-            {"code": code, "name": name, "colour": colour, "works": int(counts[code])}
-            for code, (name, colour) in enumerate(colours.items())
+        legend[name] = [
+            {"code": code, "name": label, "colour": colour, "works": int(counts[code])}
+            for code, (label, colour) in enumerate(colours.items())
             if counts[code]
         ]
     sizes = works.select(pl.col("width_px", "height_px").cast(pl.Float64).fill_null(float("nan")))
@@ -149,7 +153,12 @@ def map_data(works: pl.DataFrame) -> MapData:
         "artist": [codes_of[name] for name in artist],
     }
     packed = json.dumps(described, ensure_ascii=False, separators=(",", ":")).encode()
-    return MapData(works, b"".join(parts), packed, legend, order, aspects, centre, side)
+    return MapData(tasks, works, b"".join(parts), packed, legend, order, aspects, centre, side)
+
+
+def _with_classes(task: Task, labels: pl.Series) -> Task:
+    """The task with the classes of the works, where it does not say its own any more."""
+    return task if task.classes else replace(task, classes=tuple(labels.drop_nulls().unique().sort().to_list()))
 
 
 def _sizes(lake: DataLake) -> pl.DataFrame:

@@ -25,7 +25,7 @@ from artpipe.web.map_selection import (
     select_works,
     typical_of,
 )
-from artpipe.web.questions import MAX_PAGE, PAGE_SIZE, Question
+from artpipe.web.questions import MAX_PAGE, PAGE_SIZE, LabelsOfAddress, Question
 
 if TYPE_CHECKING:
     import polars as pl
@@ -57,6 +57,7 @@ class Selection:
         type: _Labels = (),  # noqa: A002 - the catalogue's own word
         year_from: _Year = None,
         year_to: _Year = None,
+        others: LabelsOfAddress = None,
     ) -> "Selection":
         """Parse the query parameters.
 
@@ -65,15 +66,17 @@ class Selection:
         """
         labels = {"style": style or None, "period": period or None, "type": type or None}
         try:
-            return cls(corners, SearchFilter(**labels, year_from=year_from, year_to=year_to))
+            return cls(
+                corners,
+                SearchFilter.model_validate(labels | {"year_from": year_from, "year_to": year_to, "labels": others}),
+            )
         except ValidationError as error:
             raise UnusableSelectionError("the filter of this selection cannot be read; change it.") from error
 
-    @cached_property
+    @property
     def filters(self) -> list[tuple[str, Any]]:
         """The filters that are set, one value each."""
-        fields = self.where.model_dump(exclude_none=True).items()
-        return [(name, one) for name, values in fields for one in (values if isinstance(values, tuple) else (values,))]
+        return self.where.conditions
 
     @cached_property
     def address(self) -> str:

@@ -1,11 +1,11 @@
 """Named regions of the map: where works are dense, and by what the works there differ from all others.
 
 The density of the works is smoothed, and each of its peaks makes a region with an outline. A region is named after the
-style, type, artist or word of a title that distinguishes it: the one with the largest log-odds against the rest of the
-map, in standard errors. The most frequent one would be `religious` everywhere.
+label (such as a style), artist or word of a title that distinguishes it: the one with the largest log-odds against the
+rest of the map, in standard errors. The most frequent one would be `religious` everywhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from artpipe.catalog.titles import base_title, normalised
-from artpipe.schema import TYPES
+from artpipe.tasks import Tasks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,10 +37,7 @@ _EDGE = 0.15
 """A region ends where the density is below this share of its peak."""
 _PRIOR_WORKS = 20.0
 _MIN_LETTERS = 4
-_STOP_WORDS = frozenset(
-    {"with", "from", "detail", "after", "before", "version", "scene"}
-    | {word for name in TYPES for word in normalised(name).split()}  # the type says it already
-)
+_STOP_WORDS = frozenset({"with", "from", "detail", "after", "before", "version", "scene"})
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class Distinction:
     """What distinguishes the works of a region.
 
     Attributes:
-        kind: `style`, `type`, `artist` or `word`.
+        kind: the task of a label, such as `style`; `artist` or `word`.
         name: the label, the artist, or the word.
         share: of the region's works that have it.
     """
@@ -81,7 +78,7 @@ class Region:
 
     @property
     def title(self) -> str:
-        """Its name; a style or a type together with what else holds for most of its works."""
+        """Its name; a label together with what else holds for most of its works."""
         first, *others = self.distinctions
         second = next((one.name for one in others if one.kind != "artist" and one.share >= TITLE_SHARE), "")
         return f"{first.name} · {second}" if second and first.kind != "artist" else first.name
@@ -93,16 +90,17 @@ class Region:
         return float(x), float(y)
 
 
-def find_regions(works: pl.DataFrame) -> list[Region]:
+def find_regions(works: pl.DataFrame, tasks: Tasks) -> list[Region]:
     """The regions of a map, wide ones first and then by their number of works; those without a name are left out.
 
     Args:
-        works: `x`, `y`, `style`, `type`, `artist`, `title`.
+        works: `x`, `y`, `artist`, `title`, and a column for each task.
+        tasks: whose labels name regions, where the catalogue gives them.
     """
     if works.height < 2 * MIN_WORKS:
         return []
     places = works.select("x", "y").to_numpy().astype(np.float64)
-    features = _features(works)
+    features = _features(works, tasks)
     found: list[Region] = []
     for level, sigma in enumerate(SIGMAS):
         named: list[Region] = []
@@ -180,25 +178,28 @@ def _basins(density: "NDArray[np.float32]") -> "tuple[NDArray[np.int64], NDArray
     return number_of[leads_to].reshape(density.shape), heights[peaks]
 
 
-def _features(works: pl.DataFrame) -> "list[tuple[str, str, NDArray[np.int64]]]":
+def _features(works: pl.DataFrame, tasks: Tasks) -> "list[tuple[str, str, NDArray[np.int64]]]":
     """What a region can be named after: kind, name, and the rows that have it."""
     found: list[tuple[str, str, NDArray[np.int64]]] = []
     numbered = works.with_row_index("row")
-    for kind in ("style", "type", "artist"):
+    for kind in (*tasks.labelled, "artist"):
         for (name,), rows in numbered.drop_nulls(kind).group_by(kind, maintain_order=True):
             found.append((kind, str(name), rows["row"].to_numpy().astype(np.int64)))
+    labels = {word for task in tasks.labelled for name in tasks[task].classes for word in normalised(name).split()}
     rows_of: dict[str, list[int]] = {}
     for row, title in enumerate(works["title"]):
-        for word in subject_words(title):
+        for word in subject_words(title, labels):
             rows_of.setdefault(word, []).append(row)
     found += [("word", word, np.array(rows, np.int64)) for word, rows in rows_of.items()]
     return [one for one in found if len(one[2]) >= MIN_WORKS * MIN_SHARE]
 
 
-def subject_words(title: str | None) -> frozenset[str]:
-    """The words of a title that may say what it shows, in lower case and without accents."""
+def subject_words(title: str | None, labels: Collection[str] = ()) -> frozenset[str]:
+    """The words of a title that may say what it shows and that no label says, in lower case and without accents."""
     words = base_title(title).split()
-    return frozenset(word for word in words if len(word) >= _MIN_LETTERS and word not in _STOP_WORDS)
+    return frozenset(
+        word for word in words if len(word) >= _MIN_LETTERS and word not in _STOP_WORDS and word not in labels
+    )
 
 
 def _distinctions(

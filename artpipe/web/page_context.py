@@ -1,5 +1,6 @@
 """Template contexts of the pages of a work, an artist, the map and the collection, served or exported."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -7,7 +8,6 @@ import polars as pl
 from artpipe.errors import ArtpipeError
 from artpipe.lake.parquet import read_table_if_exists
 from artpipe.lake.paths import DataLake
-from artpipe.schema import TASKS
 from artpipe.web.collection_summary import (
     completeness,
     evaluation_scores,
@@ -59,7 +59,7 @@ def work_context(
             "probability": (probability := work[f"predicted_{task}_probability"]),
             "is_sure": probability is None or probability >= abstain_below,
         }
-        for task in TASKS
+        for task in catalogue.collection.tasks
         if work[f"predicted_{task}"] is not None
     ]
     return {
@@ -72,7 +72,7 @@ def work_context(
         "neighbours": catalogue.neighbours(artwork_id, NEIGHBOURS),
         "source": source_of(work),
         "is_drawn": catalogue.snapshot.is_drawn,
-        "structured": structured_data(work, links),
+        "structured": structured_data(work, links, catalogue.collection.tasks.labelled),
         "changes": _catalogue_changes(lake, artwork_id),
         "has_map": lake.table("art_map").exists(),
     }
@@ -131,7 +131,7 @@ def collection_context(lake: DataLake, catalogue: "Catalogue") -> dict[str, Any]
     """Statistics of the collection, its model and its updates."""
     facets = catalogue.search(Question(), size=1).facets
     label_counts: dict[str, list[tuple[str, int, float]]] = {}
-    for name in TASKS:
+    for name in catalogue.collection.tasks:
         most = max((count for _, count in facets[name]), default=1)
         label_counts[name] = [(label, count, count / most) for label, count in facets[name]]
     counts = [
@@ -159,8 +159,8 @@ def source_of(work: dict[str, Any]) -> dict[str, str] | None:
     return {"page_url": page_url, "host": host_of(page_url)} if page_url else None
 
 
-def structured_data(work: dict[str, Any], links: "Links") -> dict[str, Any]:
-    """A work in the terms of search engines.
+def structured_data(work: dict[str, Any], links: "Links", labelled: Iterable[str]) -> dict[str, Any]:
+    """A work in the terms of search engines; `labelled` are the tasks that the catalogue gives labels of.
 
     Source: https://schema.org/VisualArtwork.
     """
@@ -172,7 +172,7 @@ def structured_data(work: dict[str, Any], links: "Links") -> dict[str, Any]:
         "creator": artist if work["artist"] else None,
         "dateCreated": _known(work["date_text"]),
         "artMedium": _known(work["technique"]),
-        "genre": [work[task] for task in ("style", "type") if work[task]],
+        "genre": [work[task] for task in labelled if work[task]],
         "image": links.image(work, STORED_WIDTH_PX),
         "url": links.work(work["artwork_id"]),
         "sameAs": safe_url(work["page_url"]),

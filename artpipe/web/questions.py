@@ -4,11 +4,13 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Self
 from urllib.parse import urlencode
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
 
 from artpipe.errors import ArtpipeError
 from artpipe.search.filters import SearchFilter
+from artpipe.tasks import Tasks
 
 PAGE_SIZE = 24
 MAX_PAGE = 10_000
@@ -18,7 +20,8 @@ _YEAR = r"^\s*(-?[0-9]{1,4}|[0-9]{1,4}\s*[Bb]\.?\s?[Cc]\.?(\s?[Ee]\.?)?)?\s*$"
 
 _WORDS = "to be found in titles, artists, techniques, locations and labels"
 _Ids = tuple[Annotated[str, Field(max_length=300)], ...]
-_Values = Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(max_length=40)]
+_MAX_VALUE, _MAX_VALUES = 200, 40
+_Values = Annotated[tuple[Annotated[str, Field(max_length=_MAX_VALUE)], ...], Field(max_length=_MAX_VALUES)]
 
 
 def _values_of(name: str) -> Any:
@@ -29,6 +32,37 @@ def _values_of(name: str) -> Any:
 def _year_of(name: str) -> Any:
     """A query parameter that is a year."""
     return Query(max_length=200, pattern=_YEAR, description=SearchFilter.model_fields[name].description)
+
+
+def labels_of_address(request: Request) -> dict[str, tuple[str, ...]] | None:
+    """The query parameters that are named like a task of the collection and that no address declares.
+
+    Raises:
+        RequestValidationError: there are too many values, or one is too long.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for task in tasks_of_addresses(request):
+        values = _each(tuple(request.query_params.getlist(task)))
+        limits = (
+            ("too_long", len(values), _MAX_VALUES),
+            ("string_too_long", max(map(len, values), default=0), _MAX_VALUE),
+        )
+        for kind, length, most in limits:
+            if length > most:
+                error = {"type": kind, "loc": ("query", task), "msg": "", "input": "", "ctx": {"max_length": most}}
+                raise RequestValidationError([error])
+        if values:
+            found[task] = values
+    return found or None
+
+
+def tasks_of_addresses(request: Request) -> tuple[str, ...]:
+    """The tasks of the collection that a search in an address can name beside style, period and type."""
+    tasks: Tasks = request.app.state.web.catalogue.collection.tasks
+    return tuple(task for task in tasks if task not in SearchFilter.model_fields)
+
+
+LabelsOfAddress = Annotated[dict[str, tuple[str, ...]] | None, Depends(labels_of_address)]
 
 
 class UnusableQuestionError(ArtpipeError):
@@ -77,6 +111,7 @@ class Question:
         year_from: Annotated[str | None, _year_of("year_from")] = None,
         year_to: Annotated[str | None, _year_of("year_to")] = None,
         page: Annotated[int, Query(ge=1, le=MAX_PAGE, description="from 1")] = 1,
+        labels: LabelsOfAddress = None,
     ) -> Self:
         """Parse the query parameters; an empty field of a form is not set.
 
@@ -87,7 +122,8 @@ class Question:
         lists |= {"artist": artist, "technique": technique}
         years = {"year_from": _stripped(year_from), "year_to": _stripped(year_to)}
         try:
-            where = SearchFilter.model_validate({name: _each(texts) or None for name, texts in lists.items()} | years)
+            fields = {name: _each(texts) or None for name, texts in lists.items()} | years
+            where = SearchFilter.model_validate(fields | {"labels": labels})
         except ValidationError as error:
             # Each value alone was checked by its pattern.
             raise UnusableQuestionError(
@@ -98,8 +134,7 @@ class Question:
     @property
     def filters(self) -> list[tuple[str, Any]]:
         """The filters that are set: each name with each of its values."""
-        fields = self.where.model_dump(exclude_none=True).items()
-        return [(name, one) for name, value in fields for one in (value if isinstance(value, tuple) else (value,))]
+        return self.where.conditions
 
     def values(self, name: str) -> list[Any]:
         """The values of one filter."""
@@ -161,7 +196,10 @@ class Question:
         return [(name, value) for name, value in fields if value is not None]
 
     def _with_filter(self, **values: tuple[Any, ...] | None) -> "Question":
-        return replace(self, where=self.where.model_copy(update=values), page=1)
+        where = self.where
+        for name, of in values.items():
+            where = where.replaced(name, of)
+        return replace(self, where=where, page=1)
 
     def _with_examples(self, like: tuple[str, ...], unlike: tuple[str, ...]) -> "Question":
         # `unlike` needs something to move away from: the last example of `like` takes `unlike` with it.

@@ -24,8 +24,8 @@ import numpy as np
 
 from artpipe.errors import ArtpipeError
 from artpipe.recognition.view import WHOLE, View
-from artpipe.schema import TASKS
 from artpipe.search.predictions import best_labels, looks_like_painting
+from artpipe.tasks import WGA_TASKS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,10 +116,11 @@ def token_of(picture: EncodedPicture, model_id: str, labels: Mapping[str, list[s
     """The token of a picture: about 1.4 characters for each number of its vector."""
     vector = np.round(picture.vector / np.abs(picture.vector).max() * 127).astype(np.int8)
     predictions = bytearray()
-    for task in TASKS:
-        pairs = picture.predictions.get(task, [])[:LABELS_PER_TASK]
-        for label, probability in pairs:
-            predictions += bytes([labels[task].index(label), round(probability * 255)])
+    for task in _places(labels):
+        named = [(labels[task].index(label), share) for label, share in picture.predictions.get(task, [])]
+        pairs = [(number, share) for number, share in named if number < _NO_LABEL][:LABELS_PER_TASK]
+        for number, probability in pairs:
+            predictions += bytes([number, round(probability * 255)])
         predictions += bytes([_NO_LABEL, 0]) * (LABELS_PER_TASK - len(pairs))
     fields = _Fields(
         _model_mark(model_id),
@@ -137,7 +138,8 @@ def read_token(token: str, model_id: str, labels: Mapping[str, list[str]]) -> En
     Raises:
         UnusableTokenError: it is damaged, or another model made the embedding.
     """
-    fields = _unpack(token)
+    tasks = _places(labels)
+    fields = _unpack(token, len(tasks))
     if fields.model != _model_mark(model_id):
         raise UnusableTokenError(
             "the model has been retrained since this picture was uploaded; upload the picture again."
@@ -151,7 +153,7 @@ def read_token(token: str, model_id: str, labels: Mapping[str, list[str]]) -> En
     if norm == 0:
         raise UnusableTokenError(_DAMAGED)
     predictions: dict[str, list[tuple[str, float]]] = {}
-    for number, task in enumerate(TASKS):
+    for number, task in enumerate(tasks):
         packed = fields.predictions[2 * LABELS_PER_TASK * number :][: 2 * LABELS_PER_TASK]
         names = labels.get(task, [])
         pairs = zip(packed[::2], packed[1::2], strict=True)
@@ -194,7 +196,12 @@ class _Fields:
         return base64.urlsafe_b64encode(body + struct.pack("<I", zlib.crc32(body))).rstrip(b"=").decode()
 
 
-def _unpack(token: str) -> _Fields:
+def _places(labels: Mapping[str, list[str]]) -> tuple[str, ...]:
+    """The tasks that a token has a place for: those of the model, and all of the Web Gallery of Art for any of them."""
+    return WGA_TASKS.names if set(labels) <= set(WGA_TASKS) else tuple(labels)
+
+
+def _unpack(token: str, tasks: int) -> _Fields:
     try:
         data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         body, (checksum,) = data[:-4], struct.unpack("<I", data[-4:])
@@ -202,7 +209,7 @@ def _unpack(token: str) -> _Fields:
     except (binascii.Error, ValueError, struct.error) as error:
         raise UnusableTokenError(_DAMAGED) from error
     predictions_at = _HEADER.size + vector_length
-    match_at = predictions_at + len(TASKS) * LABELS_PER_TASK * 2
+    match_at = predictions_at + tasks * LABELS_PER_TASK * 2
     view_at = match_at + match_length + 1
     length_of_view = {_FORMAT: _VIEW.size, _FORMAT_WITHOUT_VIEW: 0}.get(version)
     if zlib.crc32(body) != checksum or length_of_view is None or len(body) != view_at + length_of_view:

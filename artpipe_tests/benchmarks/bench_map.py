@@ -25,6 +25,7 @@ from sklearn.manifold import trustworthiness
 from artpipe.embedding.projection import lay_out, place
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.paths import DataLake
+from artpipe.tasks import WGA_TASKS
 from artpipe.web.map_data import map_data
 
 NEIGHBOURS = 10
@@ -82,7 +83,7 @@ def spent(rows: int, dimension: int = 576) -> dict[str, object]:
     place(new, known, points)
     placed, processor_placed = time.perf_counter(), time.process_time()
     works = invented_works(rows, rng).with_columns(x=pl.Series(points[:, 0]), y=pl.Series(points[:, 1]))
-    packed = map_data(works)
+    packed = map_data(works, WGA_TASKS)
     return {
         "works": rows,
         "layout_s": round(laid_out - began, 1),

@@ -31,6 +31,7 @@ from artpipe.models.labels import UNKNOWN, Labels
 from artpipe.models.network import MultiTaskClassifier, build_backbone, choose_device
 from artpipe.models.weights import load_backbone_weights
 from artpipe.schema import period_bounds, period_middle
+from artpipe.tasks import WGA_TASKS
 from artpipe.training.config import TrainingConfig
 from artpipe.training.features import compute_features, features_in_order, update_features
 from artpipe.training.head import train_head
@@ -65,7 +66,7 @@ class Bench:
         years = artworks.select("artwork_id", "year_from", "year_to", "year_source")
         self.table = self.store.stored_rows(table).sort("artwork_id")
         self.rows = self.table.join(years, on="artwork_id", how="left", maintain_order="left")
-        self.labels = Labels.of(self.rows)
+        self.labels = Labels.of(self.rows, WGA_TASKS)
         self.encoded = self.labels.encode(self.rows)
         self.keys: list[str] = self.rows["jpeg_sha256"].to_list()
         split = self.rows["split"].to_numpy()

@@ -25,7 +25,8 @@ from artpipe.images.pixels import decode_square
 from artpipe.lake.paths import DataLake
 from artpipe.models.network import build_model
 from artpipe.models.transforms import Normalise
-from artpipe.schema import PERIODS, SPLITS, STYLES, TYPES
+from artpipe.schema import PERIODS, STYLES, TYPES, splits_schema
+from artpipe.tasks import WGA_TASKS
 from artpipe.training.config import TrainingConfig
 from artpipe.training.history import Epoch
 from artpipe.training.loop import train_classifier
@@ -61,7 +62,7 @@ def training_rows(files: Files) -> pl.DataFrame:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         labels = (STYLES[number % len(STYLES)], PERIODS[number % len(PERIODS)], TYPES[number % len(TYPES)])
         rows.append((name, name, "bench", "train", *labels, digest))
-    return pl.DataFrame(rows, schema=SPLITS, orient="row")
+    return pl.DataFrame(rows, schema=splits_schema(WGA_TASKS), orient="row")
 
 
 def plain_rate(plain: Path, folder: Path, labels: Path) -> float:
@@ -142,7 +143,7 @@ def main() -> None:
             rates["preloaded"].append(rate)
             rates["plain"].append(plain_rate(options.plain, options.images, labels))
 
-        train_classifier(rows, files, DataLake(Path(folder) / "lake"), config, on_epoch=one_round)
+        train_classifier(rows, files, DataLake(Path(folder) / "lake"), WGA_TASKS, config, on_epoch=one_round)
 
     def ratio(yardstick: str) -> float:
         return round(statistics.median(a / b for a, b in zip(rates["epoch"], rates[yardstick], strict=True)), 3)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from artpipe.catalog.dates import EARLIEST_YEAR, LATEST_YEAR, parse_date, period_expr
+from artpipe.catalog.dates import EARLIEST_YEAR, LATEST_YEAR, class_by_year, parse_date
+from artpipe.schema import PERIOD_BOUNDS, PERIODS
 
 PRECISIONS = {"exact", "range", "circa", "decade", "century", "before", "after", "unknown"}
 YEARS = ("year_from", "year_to")
@@ -251,4 +252,4 @@ def test_a_range_means_the_same_in_full_and_abbreviated(first: int, years: int):
 )
 def test_a_period_is_that_of_the_middle_year_and_ends_before_its_last(year_from, year_to, period):
     years = pl.DataFrame({"year_from": [year_from], "year_to": [year_to]}, schema=dict.fromkeys(YEARS, pl.Int32))
-    assert years.select(period_expr())["period"].to_list() == [period]
+    assert years.select(period=class_by_year(PERIODS, PERIOD_BOUNDS))["period"].to_list() == [period]

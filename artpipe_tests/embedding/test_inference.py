@@ -9,6 +9,7 @@ import pytest
 from artpipe.embedding.inference import InferenceCache, embedding_rows
 from artpipe.embedding.predictions import Predictions
 from artpipe.lake.paths import DataLake
+from artpipe.tasks import WGA_TASKS
 
 CLASSES = {"style": ("Baroque", "Rococo"), "type": ("genre", "portrait", "study")}
 
@@ -86,7 +87,7 @@ def test_a_row_has_the_most_probable_label_of_each_task(cache):
         {"style": np.array([[0.2, 0.8], [0.9, 0.1]], np.float32), "type": np.array([[0, 0.3, 0.7]] * 2, np.float32)},
         computed=2,
     )
-    table = embedding_rows(rows(1, 2), found, cache.card)
+    table = embedding_rows(rows(1, 2), found, cache.card, WGA_TASKS)
     assert table["predicted_style"].to_list() == ["Rococo", "Baroque"]
     assert table["predicted_style_probability"].to_list() == pytest.approx([0.8, 0.9])
     assert table["predicted_type"].to_list() == ["study", "study"]

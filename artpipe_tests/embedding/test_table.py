@@ -5,8 +5,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from artpipe.embedding.table import EmbeddingTable, vectors_version
+from artpipe.embedding.table import EmbeddingTable, table_schema, vectors_version
 from artpipe.lake.paths import DataLake
+from artpipe.tasks import Task, Tasks
 
 MODEL = "3fa9"
 
@@ -144,3 +145,26 @@ def test_the_content_version_follows_images_and_models_but_not_titles(table: Emb
     assert vectors_version(table.read(keys).reverse()) == version
     table.upsert(rows("a", jpeg_sha256="s2"))
     assert vectors_version(table.read(keys)) != version
+
+
+def test_a_table_made_with_other_tasks_gets_the_columns_of_the_new_ones_and_keeps_its_vectors(table: EmbeddingTable):
+    labels = {"style": "Baroque", "type": "portrait", "predicted_style": "Rococo", "predicted_style_probability": 0.9}
+    table.upsert(rows("a/one", "b/two").with_columns(pl.lit(value).alias(name) for name, value in labels.items()))
+    _, vectors = table.vectors()
+    other = EmbeddingTable(table.lake, Tasks(Task("type", ("portrait",)), Task("movement", ("Cubism",))))
+    other.prepare(4)
+    assert set(other.columns()) == set(table_schema(("type", "movement")))
+    assert other.read(["type", "movement"]).rows() == [("portrait", None)] * 2
+    np.testing.assert_array_equal(other.vectors()[1], vectors)
+    plan = other.plan(wanted("a/one", "b/two").with_columns(movement=pl.lit("Cubism")), MODEL)
+    assert (plan.to_embed, plan.to_update) == ([], ["a/one", "b/two"])
+    other.update_metadata(wanted("a/one", "b/two").with_columns(movement=pl.lit("Cubism")).drop("jpeg_sha256"))
+    other.upsert(rows("c/three").with_columns(movement=pl.lit("Fauvism")))
+    assert other.read(["movement"])["movement"].to_list() == ["Cubism", "Cubism", "Fauvism"]
+
+
+def test_a_row_without_a_prediction_of_a_task_that_the_model_has_is_embedded(table: EmbeddingTable):
+    predicted = {"predicted_style": pl.lit("Rococo"), "predicted_style_probability": pl.lit(0.9)}
+    table.upsert(rows("a/one").with_columns(**predicted))
+    table.upsert(rows("b/two"))
+    assert table.plan(wanted("a/one", "b/two"), MODEL, ["style"]).to_embed == ["b/two"]

@@ -12,7 +12,8 @@ from artpipe.evaluation.leaks import PAIRS, SAME_PICTURE, Leaks
 from artpipe.evaluation.markdown import report_markdown
 from artpipe.evaluation.rephotographs import RephotographScores
 from artpipe.evaluation.report import evaluate
-from artpipe.schema import SPLITS, TASKS
+from artpipe.schema import splits_schema
+from artpipe.tasks import WGA_TASKS
 
 CLASSES = {"style": ("Baroque", "Rococo"), "period": ("1550-1650",), "type": ()}
 
@@ -24,11 +25,11 @@ def rows_of(**counts: int) -> pl.DataFrame:
         for i in range(count):
             name = f"{split}{i}"
             rows.append(
-                dict.fromkeys(SPLITS)
+                dict.fromkeys(splits_schema(WGA_TASKS))
                 | {"artwork_id": name, "work_id": name, "artist_id": f"artist{i % 3}", "split": split}
                 | {"style": CLASSES["style"][i % 2], "period": "1550-1650"}
             )
-    return pl.DataFrame(rows, schema=SPLITS)
+    return pl.DataFrame(rows, schema=splits_schema(WGA_TASKS))
 
 
 def evaluated(rows: pl.DataFrame, **options):
@@ -41,7 +42,7 @@ def evaluated(rows: pl.DataFrame, **options):
         "type": np.empty((len(rows), 0)),
     }
     probabilities["style"][rows["split"].to_numpy() == "train"] = np.nan
-    return evaluate(rows, probabilities, CLASSES, vectors, model_id="0123", **options)
+    return evaluate(rows, WGA_TASKS, probabilities, CLASSES, vectors, model_id="0123", **options)
 
 
 def test_every_held_out_split_is_measured_apart():
@@ -85,7 +86,7 @@ def test_no_rows_give_an_empty_report():
 def test_the_table_has_a_line_for_every_split_and_task():
     lines = report_markdown(evaluated(rows_of(train=9, validation=4, test=5, unseen_artists=3))).splitlines()
     for split in ("validation", "test", "unseen artists"):
-        for task in TASKS:
+        for task in WGA_TASKS.names:
             assert any(line.startswith(f"| {split} | {task} |") for line in lines)
     assert all("nan" not in line.lower() for line in lines)
     assert "| test | style | 5 | 5 | 60.0 % (" in "\n".join(lines)
@@ -111,7 +112,7 @@ def test_the_report_has_classes_and_years_by_split():
     rows = rows_of(train=9, test=5)
     report = evaluated(rows, years=np.where(rows["split"].to_numpy() == "test", 1620.0, np.nan))
     test = json.loads(json.dumps(report.to_dict(), allow_nan=False))["splits"]["test"]
-    assert (test["years"]["n"], test["years"]["by_best"], test["years"]["by_majority"]) == (5, 20, 20)
+    assert tuple(test["years"]["period"][name] for name in ("n", "by_best", "by_majority")) == (5, 20, 20)
     (baroque, rococo) = test["classification"]["style"]["per_class"]
     assert (baroque["name"], baroque["n"], baroque["recall"], rococo["recall"]) == ("Baroque", 3, 1, 0)
     markdown = report_markdown(report)

@@ -4,21 +4,26 @@ import numpy as np
 import pytest
 
 from artpipe.evaluation.years import score_years
-from artpipe.schema import period_middle
+from artpipe.tasks import WGA_TASKS, Task
 
 CLASSES = ("1350-1450", "1450-1550", "1550-1650")
 
 
 def score(chances, years, **changed):
     names = [str(number) for number in range(len(years))]
-    named = {"split": "test", "majority_class": "1450-1550"} | changed
-    return score_years(np.array(chances, float).reshape(-1, 3), np.array(years, float), names, CLASSES, **named)
+    named = {"task": WGA_TASKS["period"], "split": "test", "majority_class": "1450-1550"} | changed
+    return score_years(
+        np.array(chances, float).reshape(-1, 3),
+        np.array(years, float),
+        names,
+        CLASSES,
+        **named,
+    )
 
 
 def test_a_period_stands_for_its_middle_and_the_open_ended_ones_are_as_long_as_their_neighbours():
-    assert period_middle("1450-1550") == 1500
-    assert period_middle("1950-2000") == 1975
-    assert (period_middle("before 1350"), period_middle("after 2000")) == (1300, 2025)
+    middles = WGA_TASKS["period"].middle_years(("1450-1550", "1950-2000", "before 1350", "after 2000"))
+    assert middles == (1500, 1975, 1300, 2025)
 
 
 def test_the_error_is_from_the_probable_year_and_from_the_most_probable_period():
@@ -42,6 +47,11 @@ def test_a_work_from_before_the_first_period_is_measured_from_the_start_of_that(
 def test_a_near_miss_costs_less_than_a_far_one():
     near, far = score([[0, 1, 0]], [1600]), score([[1, 0, 0]], [1600])
     assert near.by_best < far.by_best
+
+
+def test_a_model_of_periods_that_the_collection_does_not_declare_any_more_is_not_measured_in_years():
+    declared = Task("period", ("before 1500", "after 1500"), is_ordinal=True, year_bounds=(1500,))
+    assert (score([[0, 1, 0]], [1500], task=declared).by_mean, declared.years_of("after 1500")) == (None, (1500, 1600))
 
 
 def test_without_a_majority_there_is_no_baseline():

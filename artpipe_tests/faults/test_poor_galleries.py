@@ -23,9 +23,9 @@ from artpipe.lake.parquet import read_table
 from artpipe.lake.paths import DataLake
 from artpipe.models.served import served_card
 from artpipe.sample_gallery.server import serving
-from artpipe.schema import TASKS
 from artpipe.search import Collection, SearchFilter
 from artpipe.splits.assign import HELD_OUT, SplitConfig, hash_fraction, work_split
+from artpipe.tasks import WGA_TASKS
 from artpipe.web.app import create_app
 from artpipe_tests.fixtures.tiny_gallery import WORKS, artwork_id, picture, rows, write_tiny_site
 from artpipe_tests.orchestration.conftest import ChangingGallery, Upkeep
@@ -111,7 +111,7 @@ class Made:
         """Every way to look at the collection works."""
         assert self.report["splits"].keys() == set(HELD_OUT)
         card = served_card(self.lake)
-        for task in TASKS:
+        for task in WGA_TASKS.names:
             for split in HELD_OUT:
                 scores = self.report["splits"][split]["classification"][task]
                 assert (scores["at_1"] is None) == bool(scores["reason"])
@@ -167,7 +167,7 @@ def test_without_any_image_every_asset_is_made_and_the_first_images_fill_it(fold
         assert upkeep.needing_a_run(**SETTINGS) == set()
     filled = Made(found.lake, "", WORKS)
     filled.check()
-    assert served_card(found.lake).classes.keys() == set(TASKS)
+    assert served_card(found.lake).classes.keys() == set(WGA_TASKS.names)
 
 
 def test_a_task_with_labels_in_held_out_works_alone_is_measured_by_none(folder: Path):

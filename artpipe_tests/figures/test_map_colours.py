@@ -1,11 +1,13 @@
 """The colours of classes can be told apart, also by those who see no red or no green."""
 
+import colorsys
 from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 
-from artpipe.figures.map_picture import CLASS_COLOURS
+from artpipe.figures.class_colours import class_colours
+from artpipe.tasks import WGA_TASKS, Task
 
 # Severity 1.0, for linear RGB: Machado, Oliveira and Fernandes, A Physiologically-based Model for Simulation of Color
 # Vision Deficiency (2009).
@@ -19,6 +21,11 @@ SEEN_BY = {
     ),
 }
 TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+TASKS = [
+    *WGA_TASKS.values(),
+    *(Task(f"of_{count}", tuple(map(str, range(count)))) for count in (1, 2, 5, 12, 20)),
+    *(Task(f"ordinal_of_{count}", tuple(map(str, range(count))), is_ordinal=True) for count in (1, 2, 5, 8, 12)),
+]
 ADJACENT, ANY_TWO = 25, 11
 """Least CIE76 differences; 2.3 is just noticeable."""
 
@@ -35,16 +42,23 @@ def lab(colour: str, seen_by: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seen_by", SEEN_BY)
-@pytest.mark.parametrize("task", CLASS_COLOURS)
-def test_classes_differ_and_neighbours_in_the_legend_most(task: str, seen_by: str):
-    seen = {name: lab(colour, seen_by) for name, colour in CLASS_COLOURS[task].items()}
-    assert min(np.linalg.norm(a - b) for a, b in pairwise(seen.values())) >= ADJACENT
-    assert min(np.linalg.norm(a - b) for a, b in combinations(seen.values(), 2)) >= ANY_TWO
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_classes_differ_and_neighbours_in_the_legend_most(task: Task, seen_by: str):
+    seen = {name: lab(colour, seen_by) for name, colour in class_colours(task).items()}
+    assert all(np.linalg.norm(a - b) >= ADJACENT for a, b in pairwise(seen.values()))
+    assert all(np.linalg.norm(a - b) >= ANY_TWO for a, b in combinations(seen.values(), 2))
 
 
-@pytest.mark.parametrize("task", CLASS_COLOURS)
-def test_classes_contrast_with_white_and_with_black_paper(task: str):
-    for colour in CLASS_COLOURS[task].values():
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_classes_contrast_with_white_and_with_black_paper(task: Task):
+    for colour in class_colours(task).values():
         luminance = float(TO_XYZ[1] @ linear(colour))
         assert 1.05 / (luminance + 0.05) > 2.5
         assert (luminance + 0.05) / (0.007 + 0.05) > 2.5
+
+
+def test_the_colours_of_periods_follow_the_rainbow_and_many_classes_still_differ():
+    hues = [colorsys.rgb_to_hls(*linear(colour))[0] for colour in class_colours(TASKS[-1]).values()]
+    assert sum(later > earlier for earlier, later in pairwise(hues)) <= 2, "from violet down to red"
+    many = class_colours(Task("subject", tuple(map(str, range(100)))))
+    assert len(set(many.values())) == 100

@@ -15,6 +15,7 @@ from artpipe.figures.plots import (
     training_curves_picture,
 )
 from artpipe.figures.sheets import GREEN, PLAIN, contact_sheet, neighbour_sheet
+from artpipe.tasks import WGA_TASKS
 from artpipe_tests.fixtures.paintings import jpeg_of
 
 
@@ -29,7 +30,7 @@ STYLES = ["Rococo", "Medieval", "Baroque"]
 
 
 def confusion(counts: list[list[int]], classes: list[str] = STYLES, reason: str | None = None) -> bytes:
-    return confusion_picture(counts, classes, task="style", split="test", reason=reason)
+    return confusion_picture(counts, classes, task=WGA_TASKS["style"], split="test", reason=reason)
 
 
 def colours(picture: Image.Image) -> set[tuple[int, ...]]:
@@ -37,8 +38,8 @@ def colours(picture: Image.Image) -> set[tuple[int, ...]]:
 
 
 def test_styles_are_in_chronological_order_and_unknown_names_last():
-    assert class_order("style", ["Zebra", "Rococo", "Medieval"]) == ["Medieval", "Rococo", "Zebra"]
-    assert class_order("period", ["after 2000", "1350-1450", "before 1350"]) == [
+    assert class_order(WGA_TASKS["style"], ["Zebra", "Rococo", "Medieval"]) == ["Medieval", "Rococo", "Zebra"]
+    assert class_order(WGA_TASKS["period"], ["after 2000", "1350-1450", "before 1350"]) == [
         "before 1350",
         "1350-1450",
         "after 2000",
@@ -67,12 +68,13 @@ def curve(*bins: tuple[float, int, float, float]) -> list[dict[str, float]]:
 
 
 def test_each_task_of_a_reliability_diagram_has_its_colour():
-    style, period = (tuple(bytes.fromhex(TASK_COLOURS[task][1:])) for task in ("style", "period"))
+    style, period = (tuple(bytes.fromhex(colour[1:])) for colour in TASK_COLOURS[:2])
+    tasks = WGA_TASKS.names
     bins = curve((0.0, 0, 0.0, 0.0), (0.5, 10, 0.7, 0.6))
-    assert style in colours(opened(reliability_picture({"style": bins}, split="test")))
-    assert period not in colours(opened(reliability_picture({"style": bins}, split="test")))
-    assert {style, period} <= colours(opened(reliability_picture({"style": bins, "period": bins}, split="test")))
-    assert opened(reliability_picture({}, split="test")).width > 200
+    assert style in colours(opened(reliability_picture({"style": bins}, tasks, split="test")))
+    assert period not in colours(opened(reliability_picture({"style": bins}, tasks, split="test")))
+    assert {style, period} <= colours(opened(reliability_picture({"style": bins, "period": bins}, tasks, split="test")))
+    assert opened(reliability_picture({}, tasks, split="test")).width > 200
 
 
 def test_training_curves_may_have_missing_values():
@@ -80,9 +82,9 @@ def test_training_curves_may_have_missing_values():
         {"epoch": 1, "train_loss": 2.0, "learning_rate": 1e-3},
         {"epoch": 2, "train_loss": 1.5, "validation_loss": 1.7, "accuracy": {"style": 0.4, "type": None}},
     ]
-    assert opened(training_curves_picture(epochs)).width > 800
-    assert training_curves_picture(epochs) != training_curves_picture(epochs[:1])
-    assert opened(training_curves_picture([])).width > 200
+    assert opened(training_curves_picture(epochs, WGA_TASKS.names)).width > 800
+    assert training_curves_picture(epochs, WGA_TASKS.names) != training_curves_picture(epochs[:1], WGA_TASKS.names)
+    assert opened(training_curves_picture([], ())).width > 200
 
 
 def test_class_balance_is_drawn_also_with_unknown_labels_and_without_rows():
@@ -91,10 +93,10 @@ def test_class_balance_is_drawn_also_with_unknown_labels_and_without_rows():
         schema=["task", "class", "split", "rows"],
         orient="row",
     )
-    drawn = class_balance_picture(balance)
+    drawn = class_balance_picture(balance, WGA_TASKS)
     assert {tuple(bytes.fromhex(SPLIT_COLOURS[split][1:])) for split in ("train", "test")} <= colours(opened(drawn))
-    assert drawn != class_balance_picture(balance.with_columns(rows=pl.lit(2, pl.Int64)))
-    assert opened(class_balance_picture(balance.clear())).width > 200
+    assert drawn != class_balance_picture(balance.with_columns(rows=pl.lit(2, pl.Int64)), WGA_TASKS)
+    assert opened(class_balance_picture(balance.clear(), WGA_TASKS)).width > 200
 
 
 ROW = {"artist": "SZŐKE, Ágnes", "title": "Fűzfák", "year_from": 1890, "year_to": 1891, "style": "Realism"}
@@ -102,12 +104,12 @@ ROW = {"artist": "SZŐKE, Ágnes", "title": "Fűzfák", "year_from": 1890, "year
 
 def test_a_neighbour_of_the_same_style_has_a_green_border_and_another_a_grey_one():
     pictures = [RED] * 2
-    same = colours(opened(neighbour_sheet([ROW, ROW], pictures, title="Nearest")))
-    other = colours(opened(neighbour_sheet([ROW, {**ROW, "style": "Rococo"}], pictures, title="Nearest")))
+    same = colours(opened(neighbour_sheet([ROW, ROW], pictures, title="Nearest", task="style")))
+    other = colours(opened(neighbour_sheet([ROW, {**ROW, "style": "Rococo"}], pictures, title="Nearest", task="style")))
     assert GREEN in same
     # The legend shows both colours; the border of the tile is much larger than its sample.
-    assert count(neighbour_sheet([ROW, ROW], pictures), GREEN) > 10 * count(
-        neighbour_sheet([ROW, {**ROW, "style": "Rococo"}], pictures), GREEN
+    assert count(neighbour_sheet([ROW, ROW], pictures, task="style"), GREEN) > 10 * count(
+        neighbour_sheet([ROW, {**ROW, "style": "Rococo"}], pictures, task="style"), GREEN
     )
     assert PLAIN in other
 
@@ -118,7 +120,7 @@ def count(png: bytes, colour: tuple[int, int, int]) -> int:
 
 def test_a_query_without_a_style_marks_no_neighbour():
     row = {**ROW, "style": None}
-    assert count(neighbour_sheet([row, ROW], [RED] * 2), GREEN) == 0
+    assert count(neighbour_sheet([row, ROW], [RED] * 2, task="style"), GREEN) == 0
 
 
 def test_the_pictures_are_on_the_sheet():

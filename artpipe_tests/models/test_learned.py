@@ -17,7 +17,10 @@ from artpipe.models.learned import (
     restore_learned,
     without_learned,
 )
-from artpipe.schema import SPLITS
+from artpipe.schema import splits_schema
+from artpipe.tasks import WGA_TASKS
+
+SPLITS = splits_schema(WGA_TASKS)
 
 
 def splits(*rows: tuple[str, str, str, str]) -> pl.DataFrame:
@@ -25,7 +28,8 @@ def splits(*rows: tuple[str, str, str, str]) -> pl.DataFrame:
     plain = dict.fromkeys(SPLITS)
     named = [dict(zip(("artwork_id", "work_id", "artist_id", "split"), row, strict=True)) for row in rows]
     return pl.DataFrame(
-        [plain | row | {"jpeg_sha256": f"picture of {row['artwork_id']}"} for row in named], schema=SPLITS
+        [plain | row | {"jpeg_sha256": f"picture of {row['artwork_id']}"} for row in named],
+        schema=SPLITS,
     )
 
 

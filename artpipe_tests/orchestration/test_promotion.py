@@ -23,10 +23,13 @@ from artpipe.models.registry import saved_models
 from artpipe.models.served import read_pointer, served_model_id
 from artpipe.orchestration.home import dagster_home
 from artpipe.orchestration.lineage import Lineage, Origin, Record
-from artpipe.schema import SPLITS
+from artpipe.schema import splits_schema
 from artpipe.serving.promotion import promote
 from artpipe.settings import Settings
+from artpipe.tasks import WGA_TASKS
 from artpipe_tests.orchestration.quiet_home import write_quiet_home
+
+SPLITS = splits_schema(WGA_TASKS)
 
 QUICK = {
     "backbone": "test_efficientnet", "backbone_weights": "none", "train_image_px": 32, "epochs": 1, "batch_size": 16,

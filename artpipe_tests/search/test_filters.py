@@ -3,6 +3,7 @@ import pytest
 from pydantic import ValidationError
 
 from artpipe.search.filters import FilterColumns, SearchFilter, UnknownFilterValueError
+from artpipe.tasks import WGA_TASKS
 
 WORKS = pl.DataFrame(
     {
@@ -21,7 +22,7 @@ WORKS = pl.DataFrame(
 
 
 def passing(**conditions: object) -> list[int]:
-    mask = SearchFilter(**conditions).mask(FilterColumns(WORKS))  # pyright: ignore[reportArgumentType]
+    mask = SearchFilter(**conditions).mask(FilterColumns(WORKS, WGA_TASKS.names))  # pyright: ignore[reportArgumentType]
     return mask.nonzero()[0].tolist()
 
 
@@ -33,7 +34,7 @@ def test_without_a_condition_everything_passes():
 @pytest.mark.parametrize(("location", "expected"), [("Rome", [0]), ("krom", [2]), ("Ghent", [3]), ("The Met", [])])
 def test_the_other_names_of_a_place_are_whole_words(location: str, expected: list[int]):
     places = ["Galleria Borghese, Roma", "Brukenthal, Romania", "Kroměříž", "Museum voor Schone Kunsten, Gent"]
-    works = FilterColumns(WORKS.with_columns(location=pl.Series(places)))
+    works = FilterColumns(WORKS.with_columns(location=pl.Series(places)), WGA_TASKS.names)
     found = SearchFilter(location=location).mask(works)  # pyright: ignore[reportArgumentType]
     assert found.nonzero()[0].tolist() == expected
 
@@ -119,7 +120,7 @@ def test_years_before_christ_are_numbers_below_zero_or_words(conditions: dict[st
         year_from=pl.Series([-500, -100, 1600], dtype=pl.Int32), year_to=pl.Series([-450, 50, 1650], dtype=pl.Int32)
     )
     where = SearchFilter(**conditions)  # pyright: ignore[reportArgumentType]
-    assert where.mask(FilterColumns(works)).nonzero()[0].tolist() == expected
+    assert where.mask(FilterColumns(works, WGA_TASKS.names)).nonzero()[0].tolist() == expected
 
 
 def test_reversed_years_before_christ_are_refused_in_words():
@@ -133,3 +134,39 @@ def test_reversed_years_before_christ_are_refused_in_words():
 def test_a_senseless_filter_is_refused(bad: dict[str, object]):
     with pytest.raises(ValidationError):
         SearchFilter(**bad)  # pyright: ignore[reportArgumentType]
+
+
+OTHER = WORKS.with_columns(movement=pl.Series(["Cubism", *["Fauvism"] * (WORKS.height - 1)]))
+
+
+def test_labels_of_other_tasks_are_named_with_their_task():
+    works = FilterColumns(OTHER, ("movement", "style"))
+    assert SearchFilter(labels={"movement": "cubism"}).mask(works).tolist() == [True] + [False] * (WORKS.height - 1)
+    assert SearchFilter(labels={"movement": ["Cubism", "Fauvism"]}).mask(works).all()
+    with pytest.raises(
+        UnknownFilterValueError, match="has the movement 'Cubsm'; choose one of: Cubism, Fauvism"
+    ) as found:
+        SearchFilter(labels={"movement": "Cubsm"}).mask(works)
+    assert (found.value.column, found.value.similar) == ("movement", ("Cubism",))
+
+
+def test_a_task_that_the_collection_lacks_cannot_be_filtered_by():
+    works = FilterColumns(OTHER, ("movement",))
+    for where in (SearchFilter(style="Baroque"), SearchFilter(labels={"style": "Baroque"})):
+        with pytest.raises(UnknownFilterValueError, match="collection has a style; filter by movement, school"):
+            where.mask(works)
+
+
+def test_a_label_with_a_field_of_its_own_is_the_same_there_and_among_the_labels():
+    assert SearchFilter(labels={"style": "Baroque"}) == SearchFilter(style="Baroque")
+    with pytest.raises(ValueError, match="style is given twice"):
+        SearchFilter(style="Baroque", labels={"style": "Rococo"})
+    assert SearchFilter(labels={}).is_empty
+
+
+def test_a_condition_on_a_task_is_replaced_like_a_field():
+    where = SearchFilter(style="Baroque", labels={"movement": ["Cubism", "Fauvism"]})
+    assert where.conditions == [("style", "Baroque"), ("movement", "Cubism"), ("movement", "Fauvism")]
+    assert where.without("movement") == SearchFilter(style="Baroque")
+    assert where.replaced("movement", ("Cubism",)).conditions[1:] == [("movement", "Cubism")]
+    assert hash(where) != hash(where.without("movement"))

@@ -2,6 +2,7 @@ import polars as pl
 import pytest
 
 from artpipe.search.suggestions import Suggestion, Suggestions
+from artpipe.tasks import WGA_TASKS
 
 WORKS = pl.DataFrame(
     {
@@ -15,7 +16,7 @@ WORKS = pl.DataFrame(
 
 
 def texts(typed: str, count: int = 8) -> list[str]:
-    return [found.text for found in Suggestions(WORKS).of(typed, count)]
+    return [found.text for found in Suggestions(WORKS, WGA_TASKS.labelled).of(typed, count)]
 
 
 @pytest.mark.parametrize(
@@ -55,8 +56,8 @@ def test_other_names_and_misspelt_ones_are_suggested_as_the_collection_writes_th
 
 
 def test_a_suggestion_tells_its_kind_and_how_many_works_it_leads_to():
-    assert Suggestions(WORKS).of("you") == [Suggestion("Young Hare", "title", 2)]
-    assert Suggestions(WORKS).of("baro") == [Suggestion("Baroque", "style", 2)]
+    assert Suggestions(WORKS, WGA_TASKS.labelled).of("you") == [Suggestion("Young Hare", "title", 2)]
+    assert Suggestions(WORKS, WGA_TASKS.labelled).of("baro") == [Suggestion("Baroque", "style", 2)]
 
 
 def test_no_more_come_than_asked_for():

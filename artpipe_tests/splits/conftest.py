@@ -10,6 +10,7 @@ from artpipe.schema import ARTWORKS
 from artpipe.splits.assign import SplitConfig, assign_splits
 from artpipe.splits.near_duplicates import find_near_duplicates
 from artpipe.splits.works import group_works
+from artpipe.tasks import WGA_TASKS
 
 IMAGES = pl.Schema(
     {
@@ -37,7 +38,7 @@ def assigned(
     same_work: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Table `splits` of a catalogue."""
-    return assign_splits(works_of(made, previous, same_work), *made, config or SplitConfig())
+    return assign_splits(works_of(made, previous, same_work), *made, WGA_TASKS, config or SplitConfig())
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from artpipe.schema import SPLITS
+from artpipe.schema import splits_schema
 from artpipe.settings import Settings
 from artpipe.splits.assign import SplitConfig, SplitSharesError, hash_fraction, split_counts
 from artpipe.splits.leaks import (
@@ -14,7 +14,10 @@ from artpipe.splits.leaks import (
     unknown_artists_among_unseen,
     unseen_artists_elsewhere,
 )
+from artpipe.tasks import WGA_TASKS
 from artpipe_tests.splits.conftest import assigned
+
+SPLITS = splits_schema(WGA_TASKS)
 
 
 def many(catalogue, artists=60, each=20):

@@ -7,9 +7,12 @@ import pytest
 
 from artpipe.lake.parquet import write_table
 from artpipe.lake.paths import DataLake
-from artpipe.schema import SPLITS
+from artpipe.schema import splits_schema
 from artpipe.splits.checks import no_near_duplicate_crosses_splits
 from artpipe.splits.near_duplicates import NEAR_DUPLICATES
+from artpipe.tasks import WGA_TASKS
+
+SPLITS = splits_schema(WGA_TASKS)
 
 
 @pytest.mark.parametrize(("split", "passed"), [("train", True), ("test", False)])

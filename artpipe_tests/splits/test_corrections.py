@@ -4,6 +4,7 @@ import polars as pl
 
 from artpipe.splits.corrections import compare_corrections, correct_labels
 from artpipe.splits.overrides import LABELS
+from artpipe.tasks import WGA_TASKS
 from artpipe_tests.splits.conftest import assigned
 
 
@@ -40,6 +41,7 @@ def test_corrections_are_listed_with_the_catalogue_s_label(catalogue):
             ("b/one", "style", None),
             ("b/gone", "style", None),
         ),
+        WGA_TASKS,
     )
     assert compared.select("artwork_id", "task", "catalogue", "label", "effect", "by").rows() == [
         ("b/two", "type", None, "genre", "corrected", "anna"),

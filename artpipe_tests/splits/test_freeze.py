@@ -3,8 +3,11 @@
 import polars as pl
 import pytest
 
-from artpipe.schema import SPLITS
+from artpipe.schema import splits_schema
 from artpipe.splits.freeze import freeze
+from artpipe.tasks import WGA_TASKS
+
+SPLITS = splits_schema(WGA_TASKS)
 
 
 def table(n: int) -> pl.DataFrame:
@@ -86,3 +89,11 @@ def test_it_thaws_on_demand():
 def test_an_empty_training_set_thaws_when_rows_come():
     assert freeze(table(1), table(0), 0.5).thawed
     assert not freeze(table(0), table(0), 0.5).thawed
+
+
+def test_a_task_that_is_added_or_removed_thaws_and_counts_as_relabelled():
+    before = table(4)
+    after = before.drop("type").with_columns(movement=pl.lit("Cubism"))
+    frozen = freeze(after, before, retrain_drift=1.0)
+    assert (frozen.thawed, frozen.training_set.columns) == (True, after.columns)
+    assert (frozen.drift.relabelled, "the tasks are style, period, movement now" in frozen.reason) == (4, True)

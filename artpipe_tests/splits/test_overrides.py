@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from artpipe.splits.overrides import OverrideFiles, OverridesError, read_overrides, undo, write_label, write_same_work
+from artpipe.tasks import WGA_TASKS
 
 HEADER = "artwork_id,task,label,by,reason,at\n"
 KNOWN = ("b/one", "b/two")
@@ -143,10 +144,10 @@ def test_a_line_is_taken_back_only_as_it_was_written(files: OverrideFiles):
     assert write_label(files, first) is None
     before = write_label(files, second)
     with pytest.raises(OverridesError, match="has changed since, and nothing was undone"):
-        undo(files.labels, first)
-    undo(files.labels, second, before)
+        undo(files.labels, WGA_TASKS, first)
+    undo(files.labels, WGA_TASKS, second, before)
     assert read_overrides(files, KNOWN).labels["label"].to_list() == ["Baroque"]
-    undo(files.labels, first)
+    undo(files.labels, WGA_TASKS, first)
     assert read_overrides(files, KNOWN).labels.is_empty()
 
 

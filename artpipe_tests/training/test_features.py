@@ -8,6 +8,7 @@ import torch
 
 from artpipe.embedding.inference import InferenceCache
 from artpipe.models.network import build_backbone
+from artpipe.tasks import WGA_TASKS
 from artpipe.training.config import TrainingConfig
 from artpipe.training.features import VIEWS, features_in_order, update_features
 from artpipe.training.loop import train_classifier
@@ -72,21 +73,23 @@ def test_a_backbone_without_weights_has_no_features(draw, lake, config):
 
 def test_cached_features_give_the_same_model_and_unusable_ones_are_ignored(draw, lake, config):
     training_set, store = draw(36)
-    fresh = train_classifier(training_set, store, lake, config).card.model_id
+    fresh = train_classifier(training_set, store, lake, WGA_TASKS, config).card.model_id
     usable = update_features(training_set, None, store, lake, config).table
     other = update_features(training_set, None, store, lake, replace(config, image_px=48)).table
     fewer = update_features(training_set.tail(20), None, store, lake, config).table
     for cached in (usable, other, fewer):
-        assert train_classifier(training_set, store, lake, config, features=cached).card.model_id == fresh
+        assert train_classifier(training_set, store, lake, WGA_TASKS, config, features=cached).card.model_id == fresh
     zeros = pl.Series("features", np.zeros_like(usable["features"].to_numpy()), usable.schema["features"])
-    other_model = train_classifier(training_set, store, lake, config, features=usable.with_columns(zeros)).card
+    other_model = train_classifier(
+        training_set, store, lake, WGA_TASKS, config, features=usable.with_columns(zeros)
+    ).card
     assert other_model.model_id != fresh, "cached features are what the head is trained on"
 
 
 def test_a_model_with_a_frozen_backbone_predicts_from_cached_features(draw, lake, config):
     training_set, store = draw(24)
     probe = replace(config, recipe_name="probe", epochs=None)
-    card = train_classifier(training_set, store, lake, probe).card
+    card = train_classifier(training_set, store, lake, WGA_TASKS, probe).card
     from_pixels = InferenceCache(lake, card, "cpu").infer(training_set, store)
     cached = update_features(training_set.head(20), None, store, lake, config).table
     lake.table("backbone_features").parent.mkdir(parents=True)

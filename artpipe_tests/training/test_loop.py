@@ -15,6 +15,7 @@ from artpipe.models.checkpoint import LoadedModel, load_model
 from artpipe.models.ensemble import EnsembleBackbone
 from artpipe.models.network import build_backbone
 from artpipe.models.transforms import Normalise
+from artpipe.tasks import WGA_TASKS
 from artpipe.training import loop, temperature
 from artpipe.training.config import TrainingConfig
 from artpipe.training.history import Epoch
@@ -62,7 +63,7 @@ class Run:
 def run(folder, config: TrainingConfig, count: int) -> Run:
     rows, store = draw_gallery(count)
     epochs: list[Epoch] = []
-    trained = train_classifier(rows, store, DataLake(folder / "lake"), config, on_epoch=epochs.append)
+    trained = train_classifier(rows, store, DataLake(folder / "lake"), WGA_TASKS, config, on_epoch=epochs.append)
     return Run(rows, store, epochs, trained, load_model(trained.folder))
 
 
@@ -97,7 +98,9 @@ def test_temperatures_are_fitted_to_the_best_epoch_and_not_to_the_last(draw, lak
     monkeypatch.setattr(
         temperature, "fit_temperature", lambda logits, labels: fitted_on.append(logits) or fit(logits, labels)
     )
-    loaded = load_model(train_classifier(training_set, store, lake, replace(QUICK, learning_rate=0.02)).folder)
+    loaded = load_model(
+        train_classifier(training_set, store, lake, WGA_TASKS, replace(QUICK, learning_rate=0.02)).folder
+    )
     assert loaded.card.best_epoch == 1
     rows = training_set.filter(pl.col("split") == "validation").sort("artwork_id")
     squares = np.stack([decode_square(jpeg, 32) for jpeg in store.jpegs(rows["artwork_id"].to_list())])
@@ -113,10 +116,13 @@ def test_temperatures_are_fitted_to_the_best_epoch_and_not_to_the_last(draw, lak
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(draw, lake):
     training_set, store = draw(36)
-    first = train_classifier(training_set, store, lake, QUICK)
+    first = train_classifier(training_set, store, lake, WGA_TASKS, QUICK)
     shuffled = training_set.sample(fraction=1, shuffle=True, seed=3)
-    assert train_classifier(shuffled, store, lake, QUICK).card.model_id == first.card.model_id
-    assert train_classifier(training_set, store, lake, replace(QUICK, seed=1)).card.model_id != first.card.model_id
+    assert train_classifier(shuffled, store, lake, WGA_TASKS, QUICK).card.model_id == first.card.model_id
+    assert (
+        train_classifier(training_set, store, lake, WGA_TASKS, replace(QUICK, seed=1)).card.model_id
+        != first.card.model_id
+    )
 
 
 def killed(training_set, store, lake, config: TrainingConfig, after: int) -> None:
@@ -125,7 +131,7 @@ def killed(training_set, store, lake, config: TrainingConfig, after: int) -> Non
             raise Killed
 
     with pytest.raises(Killed):
-        train_classifier(training_set, store, lake, config, on_epoch=kill)
+        train_classifier(training_set, store, lake, WGA_TASKS, config, on_epoch=kill)
 
 
 @pytest.mark.parametrize(("is_ensemble", "after"), [(False, 1), (True, 1), (True, 2)])
@@ -133,12 +139,14 @@ def test_a_killed_run_ends_at_the_same_weights(draw, tmp_path, from_file, is_ens
     training_set, store = draw(36)
     config = replace(from_file if is_ensemble else QUICK, epochs=3)
     assert config.is_ensemble is is_ensemble
-    whole = train_classifier(training_set, store, DataLake(tmp_path / "whole"), config)
+    whole = train_classifier(training_set, store, DataLake(tmp_path / "whole"), WGA_TASKS, config)
     lake = DataLake(tmp_path / "killed")
     killed(training_set, store, lake, config, after)
     torch.rand(7)  # random numbers that the next process draws in between change nothing
     epochs: list[int] = []
-    resumed = train_classifier(training_set, store, lake, config, on_epoch=lambda epoch: epochs.append(epoch.epoch))
+    resumed = train_classifier(
+        training_set, store, lake, WGA_TASKS, config, on_epoch=lambda epoch: epochs.append(epoch.epoch)
+    )
     assert resumed.resumed_after_epoch == after
     assert epochs == list(range(after + 1, len(whole.card.history) + 1))
     for name in ("train_loss", "validation_loss"):  # of every epoch, whichever is the best
@@ -149,7 +157,7 @@ def test_a_killed_run_ends_at_the_same_weights(draw, tmp_path, from_file, is_ens
 def test_a_checkpoint_of_another_training_set_is_not_resumed(draw, lake):
     training_set, store = draw(36)
     killed(training_set, store, lake, QUICK, 1)
-    assert train_classifier(training_set.head(30), store, lake, QUICK).resumed_after_epoch == 0
+    assert train_classifier(training_set.head(30), store, lake, WGA_TASKS, QUICK).resumed_after_epoch == 0
 
 
 def test_test_rows_do_not_influence_training(draw, lake):
@@ -160,7 +168,7 @@ def test_test_rows_do_not_influence_training(draw, lake):
     spoiled = tested.with_columns(
         pl.when(pl.col("split") == "test").then(pl.lit("Rococo")).otherwise(pl.col("style")).alias("style")
     )
-    one, other = (train_classifier(each, store, lake, QUICK) for each in (tested, spoiled))
+    one, other = (train_classifier(each, store, lake, WGA_TASKS, QUICK) for each in (tested, spoiled))
     assert one.card.history[-1]["train_loss"] == other.card.history[-1]["train_loss"]
     assert one.card.metrics == other.card.metrics
 
@@ -168,7 +176,7 @@ def test_test_rows_do_not_influence_training(draw, lake):
 @pytest.mark.parametrize(("is_ensemble", "epochs"), [(False, 2), (True, 3)])
 def test_twelve_pictures_without_validation_train_all_epochs(draw, lake, from_file, is_ensemble, epochs):
     training_set, store = draw(12, None)
-    trained = train_classifier(training_set, store, lake, from_file if is_ensemble else QUICK)
+    trained = train_classifier(training_set, store, lake, WGA_TASKS, from_file if is_ensemble else QUICK)
     card = load_model(trained.folder).card
     assert card.is_ensemble is is_ensemble
     assert card.ended == "all epochs, without validation rows to stop by"
@@ -179,7 +187,9 @@ def test_twelve_pictures_without_validation_train_all_epochs(draw, lake, from_fi
 
 def test_early_stopping_ends_training_when_validation_no_longer_gains(draw, lake):
     training_set, store = draw(36)
-    card = train_classifier(training_set, store, lake, replace(QUICK, epochs=50, patience=1, learning_rate=1e-9)).card
+    card = train_classifier(
+        training_set, store, lake, WGA_TASKS, replace(QUICK, epochs=50, patience=1, learning_rate=1e-9)
+    ).card
     assert card.ended == "no better validation accuracy for 1 epochs"
     assert len(card.history) < 50
 
@@ -200,7 +210,7 @@ def test_where_there_is_nothing_to_learn_the_model_embeds_and_predicts_nothing(
         training_set = training_set.with_columns(style=pl.lit(None, pl.String), type=pl.lit(None, pl.String))
     training_set = training_set.head(rows)
     for config in (QUICK, from_file):  # from_file would train an ensemble
-        card = train_classifier(training_set, store, lake, config).card
+        card = train_classifier(training_set, store, lake, WGA_TASKS, config).card
         assert card.ended == f"nothing could be trained: {why}"
         assert find_trained_model(lake, card.training_set_version, config) == card, "it is not made again"
         loaded = load_model(lake.model(card.model_id))
@@ -216,7 +226,7 @@ def test_a_class_of_one_work_is_learned_with_the_rest(draw, lake):
     rare = training_set.with_columns(
         pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("Mannerism")).otherwise(pl.col("style")).alias("style")
     )
-    card = train_classifier(rare, store, lake, QUICK).card
+    card = train_classifier(rare, store, lake, WGA_TASKS, QUICK).card
     assert "Mannerism" in card.classes["style"]
     assert math.isfinite(card.history[-1]["train_loss"])
 
@@ -231,7 +241,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_batch(draw, lake, 
 
     monkeypatch.setattr(MultiTaskLoss, "forward", diverge_in_the_second_epoch)
     with pytest.raises(DivergedError, match=r"nan in epoch 2, batch 2 of 3 \(d/drawn/.*epoch 1 is kept.*LEARNING_RATE"):
-        train_classifier(training_set, store, lake, QUICK)
+        train_classifier(training_set, store, lake, WGA_TASKS, QUICK)
     assert len(list(lake.checkpoints.iterdir())) == 1
 
 
@@ -250,7 +260,7 @@ def test_a_probe_trains_the_head_and_leaves_the_backbone_frozen(probe_run, from_
 def test_fine_tuning_leaves_the_lowest_levels_frozen(draw, lake, from_file):
     training_set, store = draw(36)
     changes = {"frozen_levels": 2, "head_epochs": 0}
-    trained = train_classifier(training_set, store, lake, replace(from_file, recipe_changes=changes))
+    trained = train_classifier(training_set, store, lake, WGA_TASKS, replace(from_file, recipe_changes=changes))
     saved = load_model(trained.folder).model.backbone.body.state_dict()
     given = torch.load(from_file.weights, weights_only=True)
     same = {key.rpartition(".")[0] for key, value in given.items() if torch.equal(value, saved[key])}
@@ -266,7 +276,9 @@ def test_the_ema_of_the_weights_is_saved(draw, lake, from_file):
     def projection(learning_rate: float, decay: float) -> torch.Tensor:
         changes = {"ema_decay": decay, "head_epochs": 0}
         config = replace(from_file, epochs=1, learning_rate=learning_rate, recipe_changes=changes)
-        return load_model(train_classifier(training_set, store, lake, config).folder).model.projection.weight.detach()
+        return load_model(
+            train_classifier(training_set, store, lake, WGA_TASKS, config).folder
+        ).model.projection.weight.detach()
 
     start, last, average = projection(1e-12, 0.0), projection(1e-3, 0.0), projection(1e-3, 0.999)
     assert 0 < float((average - start).norm()) < 0.9 * float((last - start).norm()), "it moves more slowly"

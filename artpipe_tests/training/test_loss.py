@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from artpipe.training.loss import MAX_CLASS_WEIGHT, MultiTaskLoss, class_weights, period_targets, smoothed_targets
+from artpipe.training.loss import MAX_CLASS_WEIGHT, MultiTaskLoss, class_weights, smoothed_targets, year_targets
 
 
 def test_rows_without_a_label_do_not_count():
@@ -50,15 +50,14 @@ def test_no_balance_means_equal_weights():
 
 
 def test_predicting_a_neighbouring_period_costs_less_than_a_distant_one():
-    classes = ("1550-1650", "1650-1750", "1850-1950")
-    loss = MultiTaskLoss({"period": torch.ones(3)}, targets={"period": period_targets(classes, 30.0)})
+    loss = MultiTaskLoss({"period": torch.ones(3)}, targets={"period": year_targets((1600, 1700, 1900), 30.0)})
     sure = 5.0 * torch.eye(3)
     costs = [float(loss({"period": sure[[answer]]}, torch.tensor([[0]]))) for answer in range(3)]
     assert costs[0] < costs[1] < costs[2]
 
 
-def test_period_targets_fall_by_e_with_each_stretch_of_years():
-    targets = period_targets(("1550-1650", "1650-1750", "1850-1950"), 100.0)
+def test_targets_by_years_fall_by_e_with_each_stretch_of_years():
+    targets = year_targets((1600, 1700, 1900), 100.0)
     assert targets.sum(1).numpy() == pytest.approx(1)
     assert float(targets[0, 0] / targets[0, 1]) == pytest.approx(math.e)
     assert float(targets[0, 0] / targets[0, 2]) == pytest.approx(math.exp(3))

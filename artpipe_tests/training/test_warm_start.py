@@ -10,6 +10,7 @@ from artpipe.models.labels import Labels
 from artpipe.models.learned import LEARNED, LEARNED_FILE, load_learned
 from artpipe.models.network import build_backbone, build_model
 from artpipe.models.served import Pointer, Serving, write_pointer
+from artpipe.tasks import WGA_TASKS
 from artpipe.training.config import FINETUNE, TrainingConfig
 from artpipe.training.loop import train_classifier
 from artpipe.training.warm_start import can_start_from, model_to_start_from, start_from
@@ -57,15 +58,15 @@ def test_only_the_same_backbone_and_transform_can_be_started_from(lake, backbone
 
 def test_a_warm_start_is_recorded_on_the_card_and_is_deterministic(draw, lake):
     training_set, store = draw(24)
-    first = train_classifier(training_set, store, lake, QUICK).card
+    first = train_classifier(training_set, store, lake, WGA_TASKS, QUICK).card
     assert first.weights_source == WeightsSource("none", None), "nothing was served yet"
     write_pointer(lake, Pointer(Serving(first.model_id)))
     start = model_to_start_from(lake)
     assert start is not None
-    second = train_classifier(training_set, store, lake, QUICK, start=start).card
+    second = train_classifier(training_set, store, lake, WGA_TASKS, QUICK, start=start).card
     assert second.weights_source == WeightsSource("model", None, first.model_id)
     assert second.config["backbone_rate_share"] == FINETUNE.backbone_rate_share, "it is not trained from scratch"
-    assert train_classifier(training_set, store, lake, QUICK, start=start).card.model_id == second.model_id
+    assert train_classifier(training_set, store, lake, WGA_TASKS, QUICK, start=start).card.model_id == second.model_id
     assert second.model_id != first.model_id
 
 
@@ -73,7 +74,7 @@ def test_a_served_model_of_another_backbone_is_not_started_from(draw, lake):
     training_set, store = draw(24)
     start = saved(lake, {"type": ("portrait",)})
     other = replace(start, card=replace(start.card, backbone="resnet18"))
-    card = train_classifier(training_set, store, lake, QUICK, start=other).card
+    card = train_classifier(training_set, store, lake, WGA_TASKS, QUICK, start=other).card
     assert card.weights_source == WeightsSource("none", None)
 
 
@@ -82,7 +83,7 @@ def test_a_model_is_saved_with_its_training_and_validation_rows(draw, lake):
     tested = training_set.with_columns(
         pl.when(pl.int_range(pl.len()) >= 24).then(pl.lit("test")).otherwise(pl.col("split")).alias("split")
     )
-    trained = train_classifier(tested, store, lake, QUICK)
+    trained = train_classifier(tested, store, lake, WGA_TASKS, QUICK)
     learned = load_learned(trained.folder)
     assert learned is not None
     assert set(learned["artwork_id"]) == set(tested.filter(pl.col("split") != "test")["artwork_id"])
@@ -92,10 +93,10 @@ def test_a_model_is_saved_with_its_training_and_validation_rows(draw, lake):
 
 def test_a_model_that_started_from_one_without_a_record_has_none_either(draw, lake):
     training_set, store = draw(24)
-    first = train_classifier(training_set, store, lake, QUICK)
+    first = train_classifier(training_set, store, lake, WGA_TASKS, QUICK)
     start = load_model(first.folder)
     (first.folder / LEARNED_FILE).unlink()
-    second = train_classifier(training_set, store, lake, QUICK, start=start)
+    second = train_classifier(training_set, store, lake, WGA_TASKS, QUICK, start=start)
     assert second.card.weights_source.model_id == first.card.model_id
     assert load_learned(second.folder) is None, "its own rows alone would pass for all that it saw"
 
@@ -114,9 +115,9 @@ def test_a_warm_start_from_an_ensemble_takes_its_finetuned_member(draw, lake, tm
     backbone, _ = build_backbone(TINY, 32)
     torch.save(backbone.body.state_dict(), tmp_path / "weights.pth")
     config = replace(QUICK, weights=str(tmp_path / "weights.pth"))
-    first = train_classifier(training_set, store, lake, config)
+    first = train_classifier(training_set, store, lake, WGA_TASKS, config)
     start = load_model(first.folder)
-    second = train_classifier(training_set, store, lake, replace(config, learning_rate=1e-12), start=start)
+    second = train_classifier(training_set, store, lake, WGA_TASKS, replace(config, learning_rate=1e-12), start=start)
     assert second.card.weights_source.model_id == first.card.model_id
     backbone = load_model(second.folder).model.backbone
     learned, given = start.model.backbone.finetuned.body.state_dict(), torch.load(config.weights, weights_only=True)

@@ -15,11 +15,14 @@ from fastapi.testclient import TestClient
 from artpipe.evaluation.suspects import SUSPECTS
 from artpipe.lake.parquet import read_table, write_table
 from artpipe.lake.paths import DataLake, write_whole
-from artpipe.schema import ARTWORKS, SPLITS
+from artpipe.schema import ARTWORKS, splits_schema
 from artpipe.settings import Settings
 from artpipe.splits.overrides import OverrideFiles, write_label
+from artpipe.tasks import WGA_TASKS
 from artpipe.web.app import create_app
 from artpipe.web.config import WebConfig
+
+SPLITS = splits_schema(WGA_TASKS)
 
 KEY = "key-of-the-address"
 TOKEN = "correct horse battery"  # noqa: S105

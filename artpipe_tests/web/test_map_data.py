@@ -7,6 +7,7 @@ import polars as pl
 from fastapi.testclient import TestClient
 
 from artpipe.schema import PERIODS, STYLES, TYPES
+from artpipe.tasks import WGA_TASKS
 from artpipe.web.map_data import map_data
 
 
@@ -26,7 +27,7 @@ def test_the_map_s_data_have_the_place_class_and_name_of_every_work(client: Test
 def test_the_map_keeps_its_proportions():
     labels = dict.fromkeys(("style", "period", "type"), pl.lit(None, pl.String))
     places = pl.DataFrame({"artwork_id": ["a", "b", "c"], "x": [0.0, 10.0, 5.0], "y": [0.0, 1.0, 0.5]})
-    data = map_data(places.with_columns(title=pl.lit("t"), artist=pl.lit("a"), **labels))
+    data = map_data(places.with_columns(title=pl.lit("t"), artist=pl.lit("a"), **labels), WGA_TASKS)
     x, y = (np.frombuffer(data.points, "<u2", 3, offset).astype(int) for offset in (16, 22))
     assert x.tolist()[:2] == [0, 65535]
     assert abs((y[1] - y[0]) - 6553.5) < 1
@@ -58,6 +59,6 @@ def test_fifty_thousand_works_take_less_than_two_megabytes_when_compressed():
             "height_px": generator.integers(400, 1200, count),
         }
     )
-    data = map_data(works)
+    data = map_data(works, WGA_TASKS)
     assert len(gzip.compress(data.points, 6)) + len(gzip.compress(data.works, 6)) < 1_900_000  # and 100 kB of pictures
     assert json.loads(data.works)["titles"] == titles

@@ -2,6 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from artpipe.tasks import WGA_TASKS
 from artpipe.web.map_data import map_data
 from artpipe.web.map_pages import map_context
 from artpipe.web.map_regions import find_regions, subject_words, within
@@ -21,7 +22,7 @@ def islands(*groups: dict[str, object], size: int = 60) -> pl.DataFrame:
 
 
 def wide(works: pl.DataFrame) -> dict[str, float]:
-    return {one.name: round(one.distinctions[0].share, 2) for one in find_regions(works) if one.level == 0}
+    return {one.name: round(one.distinctions[0].share, 2) for one in find_regions(works, WGA_TASKS) if one.level == 0}
 
 
 def test_a_region_is_named_after_what_distinguishes_it_not_after_what_is_frequent():
@@ -37,7 +38,7 @@ def test_a_region_is_named_after_what_distinguishes_it_not_after_what_is_frequen
 
 def test_a_map_without_differences_has_no_names():
     assert wide(islands({"type": "portrait"}, {"type": "portrait"}, {"type": "portrait"})) == {}
-    assert find_regions(islands({"type": "portrait"}, size=5)) == []
+    assert find_regions(islands({"type": "portrait"}, size=5), WGA_TASKS) == []
 
 
 def test_two_regions_have_two_names_where_something_else_tells_them_apart():
@@ -52,7 +53,7 @@ def test_two_regions_have_two_names_where_something_else_tells_them_apart():
 
 def test_the_outline_of_a_region_holds_the_works_that_are_counted():
     works = islands({"type": "portrait"}, {"type": "landscape"})
-    for region in find_regions(works):
+    for region in find_regions(works, WGA_TASKS):
         inside = within(works.select("x", "y").to_numpy(), region.corners)
         assert int(inside.sum()) == region.works
         assert works.filter(pl.Series(inside))["type"].unique().to_list() == [region.name]
@@ -74,14 +75,14 @@ def test_within_follows_a_concave_outline():
     ],
 )
 def test_subject_words_say_what_a_title_names(title: str | None, words: set[str]):
-    assert subject_words(title) == words
+    assert subject_words(title, {"still", "life"}) == words
 
 
 def test_the_title_of_a_region_says_what_else_holds_for_most_of_it():
     works = islands(
         {"type": "portrait", "style": "Baroque"}, {"type": "landscape"}, {"artist": "HALS", "type": "genre"}
     )
-    titles = {one.title for one in find_regions(works) if one.level == 0}
+    titles = {one.title for one in find_regions(works, WGA_TASKS) if one.level == 0}
     assert "landscape" in titles
     assert titles & {"portrait · Baroque", "Baroque · portrait"}
     assert titles & {"HALS", "genre"}
@@ -90,7 +91,7 @@ def test_the_title_of_a_region_says_what_else_holds_for_most_of_it():
 def test_the_page_has_the_place_and_the_address_of_every_region():
     works = islands({"type": "portrait"}, {"type": "landscape"}).with_row_index("artwork_id")
     works = works.with_columns(pl.col("artwork_id").cast(pl.String), period=pl.lit(None, pl.String))
-    regions = map_context(map_data(works), [])["regions"]
+    regions = map_context(map_data(works, WGA_TASKS), [])["regions"]
     assert {one["title"] for one in regions} == {"portrait", "landscape"}
     for one in regions:
         inside = within(works.select("x", "y").to_numpy(), read_corners(one["corners"]))
