@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -63,6 +64,21 @@ class Settings(BaseSettings):
         default=SecretUrl(SAMPLE),
         description="`sample` for the drawn sample gallery, or the base URL of a gallery, with a login where it wants "
         "one (`https://name:password@...`), which is never shown or stored",
+    )
+    sources: str | None = Field(
+        default=None,
+        description="YAML file of the sources of the collection, in place of `gallery`; "
+        "`artpipe sources new` writes one",
+    )
+    rights: Literal["open", "all"] | None = Field(
+        default=None,
+        description="which works are downloaded: `open`, those whose source says that anybody may use them; `all`; "
+        "default: what each source says in the file of sources",
+    )
+    obey_reservations: bool = Field(
+        default=True,
+        description="leave out pictures whose answer reserves them (`X-Robots-Tag: noai`, `noimageai`, "
+        "`tdm-reservation: 1`)",
     )
     sample_artworks: int = Field(default=900, ge=60, le=5000, description="works in the drawn sample gallery")
     lake: str | None = Field(
@@ -349,16 +365,39 @@ class Settings(BaseSettings):
             raise ValueError(f"write `off`, `loopback`, or a token of at least {_MIN_TOKEN_LENGTH} characters")
         return SecretStr(text)
 
+    @field_validator("sources")
+    @classmethod
+    def _sources_are_a_file(cls, value: str | None) -> str | None:
+        if value is not None and "://" in value:
+            raise ValueError("it is an address; give the path of a YAML file, which may name addresses")
+        return None if value is None else expand_home(value)
+
+    @model_validator(mode="after")
+    def _one_way_to_say_the_source(self) -> "Settings":
+        if self.sources is not None and self.gallery.get_secret_value() != SAMPLE:
+            raise ValueError(
+                "ARTPIPE_SOURCES and ARTPIPE_GALLERY are both set; unset one, or name the gallery in the file of "
+                "sources (`adapter: wga`)"
+            )
+        return self
+
     @property
     def is_sample(self) -> bool:
         """Whether the sample gallery is used."""
-        return self.gallery.get_secret_value() == SAMPLE
+        return self.sources is None and self.gallery.get_secret_value() == SAMPLE
+
+    @property
+    def wanted_forms(self) -> tuple[str, ...] | None:
+        """`forms`, or None where the file of sources says what is wanted."""
+        return None if self.sources is not None and "forms" not in self.model_fields_set else self.forms
 
     @cached_property
     def lake_root(self) -> str:
         """The lake in use. Each gallery has its own by default, so that drawn works never mix with real ones."""
         if self.lake is not None:
             return self.lake
+        if self.sources is not None:
+            return str(LAKES / Path(self.sources).stem)
         return str(LAKES / SAMPLE if self.is_sample else lake_of_gallery(self.gallery.get_secret_value()))
 
     @property

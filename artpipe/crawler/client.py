@@ -10,12 +10,15 @@ when the consumer leaves.
 import random
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from artpipe.crawler.limits import HostPace, backoff_s, http_date_s, is_loopback, retry_after_s
+from artpipe.crawler.challenge import challenge, reservation
+from artpipe.crawler.limits import HostPace, backoff_s, http_date_s, is_loopback, is_private, retry_after_s
+from artpipe.crawler.local_files import local_response
 from artpipe.crawler.outcome import Outcome, Request, RequestCounts, Response
 from artpipe.crawler.parallel import AbandonedError, in_parallel
 from artpipe.crawler.robots import MAX_ROBOTS_BYTES, ROBOTS_PATH, RobotsRules, robots_rules
@@ -42,6 +45,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 525)})  # 520 to 524 are Cloudflare's
 GONE = frozenset({404, 410})
 REFUSED = frozenset({401, 403, 451})
+FILE_SCHEME = "file"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -50,11 +54,27 @@ class GalleryUnreachableError(ArtpipeError):
 
 
 @dataclass(frozen=True)
+class HostPolicy:
+    """How one host is asked, where it differs from the others.
+
+    Args:
+        requests_per_s: maximum rate; None: as for the others.
+        concurrency: maximum number of requests in flight; None: as for the others.
+        headers: sent to this host alone; they may be secret.
+    """
+
+    requests_per_s: float | None = None
+    concurrency: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+
+
+@dataclass(frozen=True)
 class ClientConfig:
     """How requests are sent; the defaults suit a public site.
 
     Args:
-        base_url: where the gallery is, perhaps with a path; every request goes to a path below it.
+        base_url: where the gallery is, perhaps with a path; every request goes to a path below it. None: every address
+            is requested where it says.
         user_agent: who we are, `product/version (+contact)`; robots.txt addresses us by the product.
         requests_per_s: maximum rate to one host; loopback addresses are not limited.
         concurrency: maximum number of requests in flight to one host.
@@ -67,10 +87,15 @@ class ClientConfig:
         backoff_s: bound of the random pause after the first failure; it doubles with each further one.
         retry_after_ceiling_s: the longest Retry-After that is waited for.
         max_body_bytes: the largest accepted body.
-        allowed_hosts: hosts (`name` or `name:port`) that a redirect may lead to, in addition to that of `base_url`.
+        allowed_hosts: hosts (`name` or `name:port`) that a redirect may lead to, in addition to the one that was asked.
+        policies: how single hosts (`name` or `name:port`) are asked.
+        local_folders: folders whose files may be read by `file:` addresses.
+        reaches_private: whether addresses of this machine and of private networks are requested where `allowed_hosts`
+            does not name them; a public catalogue has no business there.
+        obeys_reservations: whether a response that reserves its content is an outcome of its own, without a body.
     """
 
-    base_url: str
+    base_url: str | None
     user_agent: str = "artpipe"
     requests_per_s: float = 4.0
     concurrency: int = 4
@@ -84,22 +109,28 @@ class ClientConfig:
     retry_after_ceiling_s: float = 120.0
     max_body_bytes: int = 50_000_000
     allowed_hosts: tuple[str, ...] = ()
+    policies: Mapping[str, HostPolicy] = field(default_factory=dict[str, HostPolicy])
+    local_folders: tuple[Path, ...] = ()
+    obeys_reservations: bool = True
+    reaches_private: bool = True
 
     @classmethod
     def from_settings(cls, settings: "Settings") -> Self:
         """How the settings want requests sent."""
         return cls(
-            base_url=str(settings.gallery),
+            base_url=None if settings.sources is not None else str(settings.gallery),
             user_agent=settings.user_agent,
             requests_per_s=settings.requests_per_s,
             concurrency=settings.concurrency,
             allowed_hosts=settings.allowed_hosts,
+            obeys_reservations=settings.obey_reservations,
         )
 
     def __post_init__(self) -> None:
-        base = urlsplit(self.base_url)
-        if base.scheme not in DEFAULT_PORTS or not base.hostname:
-            raise ValueError(f"base_url {self.base_url!r} is not an http(s) address")
+        if self.base_url is not None:
+            base = urlsplit(self.base_url)
+            if base.scheme not in DEFAULT_PORTS or not base.hostname:
+                raise ValueError(f"base_url {self.base_url!r} is not an http(s) address")
         if not self.user_agent.isascii() or not self.user_agent.isprintable() or not self.user_agent.strip():
             raise ValueError(f"user_agent {self.user_agent!r} cannot be sent: it must be printable ASCII")
         for name in ("requests_per_s", "concurrency", "connect_timeout_s", "read_timeout_s", "total_timeout_s"):
@@ -121,9 +152,15 @@ class _Host:
 
     def __init__(self, origin: str, config: ClientConfig, clock: Callable[[], float]) -> None:
         self.origin = origin
-        self.name = urlsplit(origin).hostname or ""
-        self.pace = HostPace(0.0 if is_loopback(self.name) else 1 / config.requests_per_s, clock)
-        self.slots = threading.BoundedSemaphore(config.concurrency)
+        parts = urlsplit(origin)
+        self.name = parts.hostname or ""
+        policy = config.policies.get(parts.netloc.lower()) or config.policies.get(self.name) or HostPolicy()
+        rate = policy.requests_per_s or config.requests_per_s
+        self.headers = policy.headers
+        self.pace = HostPace(0.0 if is_loopback(self.name) else 1 / rate, clock)
+        self.slots = threading.BoundedSemaphore(policy.concurrency or config.concurrency)
+        self.challenge: Response | None = None
+        """The answer that asked for a browser; nothing is requested after it."""
         self.robots_lock = threading.Lock()
         self.rules: RobotsRules | None = None
         self.rules_end = 0.0
@@ -132,7 +169,8 @@ class _Host:
 class GalleryClient:
     """Sends requests to a gallery, politely. Threads may share it; use it in a `with`.
 
-    Addresses given to it are original ones, whatever their host: their path and query are requested below `base_url`.
+    Addresses given to it are original ones. Where there is a `base_url`, their path and query are requested below it,
+    whatever their host.
 
     Args:
         config: how requests are sent.
@@ -153,7 +191,7 @@ class GalleryClient:
         self.config = config
         self._clock, self._sleep, self._rng = clock, sleep, rng or random.Random()
         self._product = config.user_agent.split("/")[0].split()[0]
-        self._base = config.base_url.rstrip("/")
+        self._base = config.base_url.rstrip("/") if config.base_url else None
         self._wire = Wire(
             config.user_agent,
             config.concurrency,
@@ -163,7 +201,7 @@ class GalleryClient:
             config.least_rate,
             config.rate_from_s,
             clock,
-            login={self._base: login} if login and any(login) else {},
+            login={self._base: login} if self._base and login and any(login) else {},
         )
         self._hosts: dict[str, _Host] = {}
         self._lock = threading.Lock()
@@ -218,23 +256,38 @@ class GalleryClient:
         response = self.get(url, etag=etag, last_modified=last_modified, max_body_bytes=max_body_bytes)
         if response.outcome in (Outcome.OK, Outcome.NOT_MODIFIED):
             return response
+        setting = "ARTPIPE_GALLERY" if self._base else "the address in the file of sources"
+        layout = (
+            "check that ARTPIPE_GALLERY is the base URL of a gallery laid out like wga.hu."
+            if self._base
+            else f"check {setting}."
+        )
         advice = {
-            Outcome.GONE: "check that ARTPIPE_GALLERY is the base URL of a gallery laid out like wga.hu.",
-            Outcome.REFUSED: "ask the gallery's owner for permission, or point ARTPIPE_GALLERY at another mirror.",
-            Outcome.TOO_LARGE: "check that ARTPIPE_GALLERY is the base URL of a gallery laid out like wga.hu.",
-        }.get(response.outcome, "check ARTPIPE_GALLERY and your network, then try again.")
+            Outcome.GONE: layout,
+            Outcome.REFUSED: "ask its owner for permission"
+            + (", or point ARTPIPE_GALLERY at another mirror." if self._base else "."),
+            Outcome.CHALLENGED: "ask its owner for another way to the data; such a page is never evaded.",
+            Outcome.RESERVED: "ask its owner for permission, then set ARTPIPE_OBEY_RESERVATIONS=0.",
+            Outcome.TOO_LARGE: layout,
+        }.get(response.outcome, f"check {setting} and your network, then try again.")
         tried = f" after {response.tries} tries" if response.tries > 1 else ""
         raise GalleryUnreachableError(
             f"{self.address_of(url)} could not be read{tried}: {response.error or response.outcome}; {advice}"
         )
 
     def address_of(self, url: str) -> str:
-        """Where an original address is requested: its path and query below the base URL."""
+        """Where an original address is requested: its path and query below the base URL, if there is one."""
         parts = urlsplit(url)
+        if self._base is None:
+            if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+                raise ValueError("it is no http(s) address")
+            return url
         query = f"?{parts.query}" if parts.query else ""
         return f"{self._base}/{parts.path.lstrip('/')}{query}"
 
     def _get(self, request: Request, max_body_bytes: int | None, stop: threading.Event) -> Response:
+        if request.url.startswith(f"{FILE_SCHEME}:"):
+            return local_response(request, self.config.local_folders)
         headers: dict[str, str] = {}
         if request.etag:
             headers["If-None-Match"] = request.etag
@@ -277,6 +330,11 @@ class GalleryClient:
         """One attempt, along redirects; returns the response and whether its failure is transient."""
         for _ in range(MAX_REDIRECTS + 1):
             host = self._host(urlsplit(address))
+            if host.challenge:
+                return host.challenge, False
+            if not self.config.reaches_private and is_private(host.name) and not self._is_allowed(urlsplit(address)):
+                error = f"{host.name} is on a private network; name it in `image_hosts` of the source to request it"
+                return Response(Outcome.REFUSED, error=error), False
             if obey_robots and (refusal := self._rules(host, stop).refusal(address)):
                 return refusal, False
             try:
@@ -314,11 +372,16 @@ class GalleryClient:
                 # Meanwhile another thread may have received a Retry-After.
                 waiting = host.pace.silence_left_s() > 0
             self._count(requests=1)
-            return self._wire.send(address, headers, limit)
+            return self._wire.send(address, {**host.headers, **headers}, limit)
 
     def _interpret(self, host: _Host, answer: RawResponse, *, conditional: bool) -> tuple[Response, bool]:
         """The response for a status, and whether its failure is transient."""
         status, headers = answer.status, answer.headers
+        if reason := challenge(answer):
+            host.challenge = Response(Outcome.CHALLENGED, status, error=f"{host.name} {reason}; nothing more is asked")
+            return host.challenge, False
+        if self.config.obeys_reservations and (reason := reservation(headers, self._product)):
+            return Response(Outcome.RESERVED, status, error=f"{host.name} answered `{reason}`"), False
         if status == 200 or (status == 304 and conditional):
             response = Response(
                 Outcome.OK if status == 200 else Outcome.NOT_MODIFIED,
@@ -351,10 +414,10 @@ class GalleryClient:
         )
 
     def _followed(self, address: str, target: str) -> str | None:
-        """The target of a redirect if it is allowed: the gallery's own host, or a configured one; else None."""
+        """The target of a redirect if it is allowed: the host that was asked, or a configured one; else None."""
         try:
             followed = urljoin(address, _utf8(target))
-            there, base = urlsplit(followed), urlsplit(self._base)
+            there, base = urlsplit(followed), urlsplit(self._base or address)
             port, base_port = there.port, base.port
         except ValueError:
             return None
@@ -364,8 +427,12 @@ class GalleryClient:
         # http and https of one name are one host; any other port is another server.
         base_ports = {base_port} if base_port else set(DEFAULT_PORTS.values())
         is_own = there.hostname == base.hostname and port in base_ports
+        return followed if is_own or self._is_allowed(there) else None
+
+    def _is_allowed(self, address: SplitResult) -> bool:
+        port = address.port or DEFAULT_PORTS[address.scheme]
         allowed = {host.lower() for host in self.config.allowed_hosts}
-        return followed if is_own or not allowed.isdisjoint({there.hostname, f"{there.hostname}:{port}"}) else None
+        return not allowed.isdisjoint({address.hostname, f"{address.hostname}:{port}"})
 
     def _host(self, address: SplitResult) -> _Host:
         origin = f"{address.scheme}://{address.netloc}"

@@ -80,6 +80,16 @@ def http_date_s(value: str) -> float | None:
         return None
 
 
+def is_private(host: str) -> bool:
+    """Whether a host name or address is of this machine or of a private network; names are not looked up."""
+    if is_loopback(host):
+        return True
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." not in host
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is loopback."""
     if host == "localhost" or host.endswith(".localhost"):

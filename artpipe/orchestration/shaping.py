@@ -16,6 +16,12 @@ from artpipe.settings import Settings
 NOT_SHAPING: Mapping[str, str] = {
     "lake_root": "where results are kept",
     "gallery": "where files are asked for; what is answered is the content",
+    "sources": "where the file of sources is; its content is the asset `sources_file`",
+    "obey_reservations": "which answers are taken; each is an outcome, and the images are the content",
+    "user_agent": "who asks",
+    "requests_per_s": "at which pace is asked",
+    "concurrency": "how many requests are sent at a time",
+    "allowed_hosts": "where a redirect may lead; what is answered is the content",
     "device": "which processor computes; results agree but for rounding",
     "loader_workers": "how many processes load pictures",
     "max_loss": "which answers of the gallery are refused; a refused one makes nothing",

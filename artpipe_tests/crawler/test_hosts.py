@@ -1,0 +1,125 @@
+"""Several hosts, each asked where its address says and as its source wants; challenges, reservations, local files."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from artpipe.crawler.challenge import reservation
+from artpipe.crawler.client import GalleryClient, HostPolicy, Outcome, Request
+from artpipe.crawler.limits import is_private
+
+
+def test_without_a_base_url_an_address_is_requested_where_it_says(gallery, config, reply):
+    gallery.on("/a.jpg?w=2", reply(200, b"pixels"))
+    with GalleryClient(replace(config, base_url=None)) as client:
+        assert client.get(f"{gallery.url}/a.jpg?w=2").body == b"pixels"
+        assert client.get("/a.jpg").outcome is Outcome.FAILED
+        assert (
+            client.get("ftp://a.example/a.jpg").error
+            == "'ftp://a.example/a.jpg' is not a valid address: it is no http(s) address"
+        )
+
+
+def test_headers_of_a_source_are_sent_to_its_hosts_alone(gallery, config, reply):
+    gallery.on("/a.jpg", reply(200, b"a"))
+    port = gallery.server_address[1]
+    policies = {f"127.0.0.1:{port}": HostPolicy(headers={"Authorization": "Key secret"})}
+    with GalleryClient(replace(config, base_url=None, policies=policies)) as client:
+        client.get(f"{gallery.url}/a.jpg")
+        client.get(f"http://localhost:{port}/a.jpg")
+    sent = [headers.get("authorization") for headers in gallery.headers]
+    assert sent == ["Key secret", "Key secret", None, None]  # robots.txt and the file of each
+    assert "secret" not in repr(policies)
+
+
+def test_a_challenge_is_an_outcome_and_ends_the_requests_to_its_host(gallery, config, reply):
+    gallery.on("/a.jpg", reply(403, headers={"cf-mitigated": "challenge"}))
+    gallery.on("/b.jpg", reply(200, b"pixels"))
+    with GalleryClient(config) as client:
+        first, second = client.get("/a.jpg"), client.get("/b.jpg")
+    assert first.outcome is second.outcome is Outcome.CHALLENGED
+    assert first.error == "127.0.0.1 answers with a challenge page of Cloudflare; nothing more is asked"
+    assert gallery.seen == ["/robots.txt", "/a.jpg"]
+
+
+def test_a_challenge_of_imperva_comes_with_status_200(gallery, config, reply):
+    gallery.on("/a.jpg", reply(200, b'<html><script src="/_Incapsula_Resource?x=1"></script></html>'))
+    with GalleryClient(config) as client:
+        assert client.get("/a.jpg").outcome is Outcome.CHALLENGED
+
+
+@pytest.mark.parametrize(
+    ("headers", "rule"),
+    [
+        ({"X-Robots-Tag": "noindex, noimageai"}, "X-Robots-Tag: noimageai"),
+        ({"X-Robots-Tag": "artpipe: noai"}, "X-Robots-Tag: artpipe: noai"),
+        ({"X-Robots-Tag": "otherbot: noai"}, None),
+        ({"X-Robots-Tag": "noindex"}, None),
+        ({"tdm-reservation": "1"}, "tdm-reservation: 1"),
+        ({"tdm-reservation": "0"}, None),
+    ],
+)
+def test_a_reservation_is_read_from_the_headers(headers, rule):
+    assert reservation(headers, "artpipe") == rule
+
+
+def test_a_reserved_picture_is_an_outcome_of_its_own_that_a_setting_can_ignore(gallery, config, reply):
+    gallery.on("/a.jpg", reply(200, b"pixels", {"X-Robots-Tag": "noai"}))
+    for obeys, outcome, body in ((True, Outcome.RESERVED, b""), (False, Outcome.OK, b"pixels")):
+        with GalleryClient(replace(config, obeys_reservations=obeys)) as client:
+            answer = client.get("/a.jpg")
+            assert (answer.outcome, answer.body) == (outcome, body)
+
+
+@pytest.mark.parametrize(
+    ("host", "private"),
+    [
+        ("localhost", True),
+        ("10.0.0.7", True),
+        ("169.254.169.254", True),
+        ("::1", True),
+        ("intranet", True),
+        ("media.tate.org.uk", False),
+        ("151.101.1.69", False),
+    ],
+)
+def test_private_hosts_are_told_by_their_name(host, private):
+    assert is_private(host) is private
+
+
+def test_a_public_catalogue_does_not_lead_into_a_private_network(gallery, config, reply):
+    gallery.on("/a.jpg", reply(200, b"pixels"))
+    public = replace(config, base_url=None, reaches_private=False)
+    with GalleryClient(public) as client:
+        refused = client.get(f"{gallery.url}/a.jpg")
+    assert (refused.outcome, gallery.seen) == (Outcome.REFUSED, [])
+    assert "image_hosts" in (refused.error or "")
+    named = replace(public, allowed_hosts=(f"127.0.0.1:{gallery.server_address[1]}",))
+    with GalleryClient(named) as client:
+        assert client.get(f"{gallery.url}/a.jpg").outcome is Outcome.OK
+
+
+def test_a_file_is_read_as_it_would_be_requested(config, tmp_path: Path):
+    picture, outside = tmp_path / "works" / "a b.jpg", tmp_path / "secret.jpg"
+    picture.parent.mkdir()
+    picture.write_bytes(b"pixels")
+    outside.write_bytes(b"other")
+    (tmp_path / "works" / "link.jpg").symlink_to(outside)
+    with GalleryClient(replace(config, base_url=None, local_folders=(picture.parent,))) as client:
+        first = client.get(f"{picture.as_uri()}#1")
+        assert (first.outcome, first.body) == (Outcome.OK, b"pixels")
+        assert client.get(picture.as_uri(), etag=first.etag).outcome is Outcome.NOT_MODIFIED
+        picture.write_bytes(b"other pixels")
+        assert client.get(picture.as_uri(), etag=first.etag).body == b"other pixels"
+        assert client.get(outside.as_uri()).outcome is Outcome.REFUSED
+        assert client.get((tmp_path / "works" / "link.jpg").as_uri()).outcome is Outcome.REFUSED
+        assert client.get((tmp_path / "works" / "none.jpg").as_uri()).outcome is Outcome.GONE
+        (answer,) = client.get_many([Request(picture.as_uri(), key="k")])
+        assert (answer[0].key, answer[1].body) == ("k", b"other pixels")
+
+
+def test_a_gallery_on_the_web_reads_no_file_of_this_machine(config, tmp_path: Path):
+    (tmp_path / "a.jpg").write_bytes(b"pixels")
+    with GalleryClient(config) as client:
+        assert client.get((tmp_path / "a.jpg").as_uri()).outcome is Outcome.REFUSED
