@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 SHEET_PICTURES = 24
 # When and how often an image was requested is not part of its content.
-NOT_CONTENT = ("attempts", "error", "etag", "fetched_at", "last_modified")
+NOT_CONTENT = ("attempts", "error", "etag", "fetched_at", "last_modified", "requested_url")
 
 
-@pipeline_asset(kinds={"polars", "parquet"}, code_version="2", shaped_by=("forms", "max_artworks"))
+@pipeline_asset(kinds={"polars", "parquet"}, code_version="2", shaped_by=("wanted_forms", "max_artworks"))
 def wanted_images(step: AssetStep, artworks: DataFrame) -> Result:
     """The address of every image to store: all that `images` depends on, so that a changed title fetches no image.
 
@@ -32,8 +32,8 @@ def wanted_images(step: AssetStep, artworks: DataFrame) -> Result:
     from artpipe.images.placeholders import title_groups
     from artpipe.images.wanted import wanted_artworks
 
-    wanted = wanted_artworks(artworks, step.settings.forms, step.settings.max_artworks).sort("artwork_id")
-    return Result(wanted.select("artwork_id", "image_url", "artist_id", title_groups(wanted)))
+    wanted = wanted_artworks(artworks, step.settings.wanted_forms, step.settings.max_artworks).sort("artwork_id")
+    return Result(wanted.select("artwork_id", "image_url", "image_service", "artist_id", title_groups(wanted)))
 
 
 def read_outcomes(lake: DataLake) -> DataFrame:
@@ -45,10 +45,13 @@ def read_outcomes(lake: DataLake) -> DataFrame:
 
 def images_due(lake: DataLake, settings: Settings, now: datetime) -> Mapping[str, int]:
     """How many images are due for a request now, by reason."""
-    from artpipe.images.wanted import HarvestConfig, count_due
+    from artpipe.images.wanted import HarvestConfig, count_due, with_addresses
 
     wanted = read_table_if_exists(lake, "wanted_images")
-    return {} if wanted is None else count_due(wanted, read_outcomes(lake), HarvestConfig.from_settings(settings), now)
+    if wanted is None:
+        return {}
+    config = HarvestConfig.from_settings(settings)
+    return count_due(with_addresses(wanted, config.short_side_px), read_outcomes(lake), config, now)
 
 
 @pipeline_asset(
@@ -69,15 +72,16 @@ def images(step: AssetStep, config: SourceConfig, wanted_images: DataFrame, gall
 
     from artpipe.images.fetch import harvest
     from artpipe.images.store import ImageStore
-    from artpipe.images.wanted import HarvestConfig
+    from artpipe.images.wanted import HarvestConfig, with_addresses
 
     store, guard = ImageStore(step.lake), step.loss_guard("images", config)
+    harvest_config = HarvestConfig.from_settings(step.settings)
     with gallery.client(step.lake, step.progress, step.settings) as client:
         summary = harvest(
-            wanted_images,
+            with_addresses(wanted_images, harvest_config.short_side_px),
             store,
             client,
-            HarvestConfig.from_settings(step.settings),
+            harvest_config,
             now=datetime.now(UTC),
             progress=step.progress,
             allows=guard.allows,

@@ -52,10 +52,12 @@ killed harvest only repeats a request without a body."""
 DECODERS = 2
 """Decoding takes a tenth of the time of a request, and Pillow releases the GIL."""
 MAX_DECODING = 8 * DECODERS
-_TEXTS = ("error", "etag", "last_modified")
+_TEXTS = ("error", "etag", "last_modified", "requested_url")
 _STATUS = {
     Outcome.GONE: "gone",
     Outcome.REFUSED: "refused",
+    Outcome.CHALLENGED: "challenged",
+    Outcome.RESERVED: "reserved",
     Outcome.TOO_LARGE: "too_large",
     Outcome.TOO_SLOW: "too_slow",
     Outcome.FAILED: "failed",
@@ -218,8 +220,8 @@ def _download(
     requests = (
         Request(
             row["image_url"],
-            None if row["is_resized"] else row["etag"],
-            None if row["is_resized"] else row["last_modified"],
+            None if row["is_resized"] or row["is_moved"] else row["etag"],
+            None if row["is_resized"] or row["is_moved"] else row["last_modified"],
             key=row,
         )
         for row in due_images.iter_rows(named=True)
@@ -251,6 +253,7 @@ def _row_update(request: Request, response: Response, short_side_px: int, now: d
         "etag": previous["etag"],
         "last_modified": previous["last_modified"],
         "fetched_at": now,
+        "requested_url": request.url,
     }
     if row["status"] in ASKED_AGAIN:
         row["error"] = f"{response.error or 'no response'} (tries: {response.tries})"
@@ -327,6 +330,7 @@ def _as_before(row: dict[str, Any], previous: dict[str, Any], error: str) -> _Ro
         "etag": previous["etag"],
         "last_modified": previous["last_modified"],
         "fetched_at": previous["fetched_at"] if is_known else row["fetched_at"],
+        "requested_url": previous["requested_url"] if is_known else row["requested_url"],
     }
     why = row["status"] if row["status"] in ASKED_AGAIN else "failed"
     return _RowUpdate(why, before, is_partial=is_known)

@@ -38,6 +38,7 @@ IMAGES_SCHEMA = pa.schema(
         pa.field("etag", pa.string()),
         pa.field("last_modified", pa.string()),
         pa.field("fetched_at", pa.timestamp("us", "UTC"), nullable=False),
+        pa.field("requested_url", pa.string()),
     ]
 )
 """One row is an artwork whose image was requested; sizes, `sha256` and `perceptual_hash` are those of the original.
@@ -45,6 +46,8 @@ IMAGES_SCHEMA = pa.schema(
 stored in another size is another input to a network. `etag` and `last_modified` belong to the bytes in `jpeg`."""
 
 OUTCOME_COLUMNS = [name for name in IMAGES_SCHEMA.names if name != "jpeg"]
+LATER_COLUMNS = ("requested_url",)
+"""Columns that the table of an older lake lacks until something is written into it."""
 ROWS_PER_FRAGMENT = 4096
 """A full fragment is never compacted again, so that a few new images never rewrite the whole collection."""
 
@@ -87,7 +90,10 @@ class ImageStore:
         key = f"{self.uri} {dataset.version} {[fragment.metadata for fragment in dataset.get_fragments()]}"
         last = ImageStore._last_outcomes
         if last is None or last[0] != key:
-            rows = cast("pl.DataFrame", pl.from_arrow(dataset.to_table(columns=OUTCOME_COLUMNS)))
+            held = [name for name in OUTCOME_COLUMNS if name in dataset.schema.names]
+            rows = cast("pl.DataFrame", pl.from_arrow(dataset.to_table(columns=held)))
+            rows = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in LATER_COLUMNS if name not in held)
+            rows = rows.select(OUTCOME_COLUMNS)
             last = ImageStore._last_outcomes = (key, rows.sort("artwork_id"))
         return last[1]
 
@@ -139,6 +145,8 @@ class ImageStore:
         import lance
 
         with self._writing():
+            self._existing_dataset()
+            self._latest()
             dataset = self._existing_dataset()
             schema = pa.schema([IMAGES_SCHEMA.field(name) for name in rows[0]])
             data = pa.Table.from_pylist(list(rows), schema=schema)
@@ -202,7 +210,7 @@ class ImageStore:
     def _latest(self) -> Any:
         """The LanceDB table at its newest version; created where there is none."""
         if self._table is None:
-            self._table = self.lake.connect().create_table(IMAGES_TABLE, schema=IMAGES_SCHEMA, exist_ok=True)
+            self._table = _with_later_columns(self.lake)
         self._table.checkout_latest()
         return self._table
 
@@ -218,3 +226,15 @@ class ImageStore:
                 f"the images could not be written to {self.lake.root} ({error}); free some space there or point "
                 "ARTPIPE_LAKE elsewhere, then run again: earlier batches are kept."
             ) from error
+
+
+def _with_later_columns(lake: DataLake) -> Any:
+    """The table, created where there is none, with the columns that one of an older lake lacks."""
+    connection = lake.connect()
+    if (held := open_lance(lake.lance_table(IMAGES_TABLE))) is None:
+        return connection.create_table(IMAGES_TABLE, schema=IMAGES_SCHEMA, exist_ok=True)
+    table = connection.open_table(IMAGES_TABLE)
+    lacking = [name for name in LATER_COLUMNS if name not in held.schema.names]
+    if lacking:
+        table.add_columns([IMAGES_SCHEMA.field(name) for name in lacking])
+    return table

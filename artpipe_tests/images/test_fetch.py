@@ -12,7 +12,7 @@ from artpipe.crawler.outcome import Outcome, Request, RequestCounts, Response
 from artpipe.images.decode import LACKS_END
 from artpipe.images.fetch import harvest
 from artpipe.images.store import ImageStore
-from artpipe.images.wanted import HarvestConfig, due
+from artpipe.images.wanted import MOVED, HarvestConfig, due
 from artpipe.lake.mass_loss import Loss
 from artpipe.lake.paths import DataLake
 from artpipe.lake.versions import table_versions
@@ -197,6 +197,21 @@ def test_another_size_is_downloaded_only_where_the_original_is_large_enough(stor
     run(store, works, gallery, short_side_px=150)
     assert [request.etag for request in gallery.requests] == [None]
     assert Image.open(io.BytesIO(store.jpegs(["a/x/large"])[0])).size == (150, 165)
+
+
+def test_an_image_at_another_address_is_requested_without_a_condition_and_until_it_comes(store):
+    works = artworks("a/x/work")
+    moved = works.with_columns(image_url=pl.lit("https://elsewhere.example/new.jpg"))
+    run(store, works, FakeGallery(work=sent(jpeg(10))))
+    assert due(works, store.outcomes(), HarvestConfig(), NOW).is_empty()
+    assert due(moved, store.outcomes(), HarvestConfig(), NOW)["why"].to_list() == [MOVED]
+    failing, answering = FakeGallery(new=Response(Outcome.FAILED)), FakeGallery(new=sent(jpeg(200)))
+    run(store, moved, failing)
+    assert statuses(store) == {"a/x/work": "fetched"}
+    run(store, moved, answering)
+    assert [request.etag for gallery in (failing, answering) for request in gallery.requests] == [None, None]
+    assert due(moved, store.outcomes(), HarvestConfig(), NOW).is_empty()
+    assert store.outcomes()["requested_url"].to_list() == ["https://elsewhere.example/new.jpg"]
 
 
 def test_an_interrupted_harvest_keeps_its_rows_and_requests_the_rest(store):

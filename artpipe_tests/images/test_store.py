@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from artpipe.images.store import IMAGES_SCHEMA, ImageStore, MissingImageError
@@ -136,3 +137,18 @@ def test_the_outcomes_of_a_table_that_was_made_anew_are_its_own(store):
     other = ImageStore(store.lake)
     other.upsert([row("b")])
     assert other.outcomes()["artwork_id"].to_list() == ["b"]
+
+
+@pytest.mark.parametrize("write", ["upsert", "amend"])
+def test_the_table_of_an_older_lake_is_read_and_gets_the_columns_that_it_lacks_when_it_is_written(tmp_path, write):
+    lake = DataLake(tmp_path)
+    older = IMAGES_SCHEMA.remove(IMAGES_SCHEMA.get_field_index("requested_url"))
+    held = {"artwork_id": "a/x/1", "status": "fetched", "attempts": 1, "jpeg": b"jpeg", "fetched_at": THEN}
+    lake.connect().create_table("images", pa.Table.from_pylist([held], schema=older))
+    store = ImageStore(lake)
+    assert store.outcomes()["requested_url"].to_list() == [None]
+    getattr(store, write)(
+        [row("a/x/1", requested_url="u") if write == "upsert" else {"artwork_id": "a/x/1", "requested_url": "u"}]
+    )
+    assert store.outcomes().select("status", "requested_url").rows() == [("fetched", "u")]
+    assert store.jpegs(["a/x/1"]) == [b"jpeg"]

@@ -126,3 +126,13 @@ def test_a_form_that_no_work_has_is_refused_and_withdraws_nothing():
     with pytest.raises(UnknownFormError, match=r"has the form 'paintings'; .*: `painting` \(2\), `graphics` \(1\)\."):
         wanted_artworks(works, ("paintings", "graphics"))
     assert wanted_artworks(works.clear(), ("painting",)).is_empty()
+
+
+def test_without_forms_every_work_is_wanted_that_has_a_picture_and_the_right_to_it():
+    works = pl.concat([artworks("a"), artworks("b", "c", "d", "e", form="relief")]).with_columns(
+        form=pl.when(pl.col("artwork_id") != "b").then("form"),
+        image_url=pl.when(pl.col("artwork_id") != "c").then("image_url"),
+        is_allowed=pl.Series([None, True, True, False, True]),
+    )
+    assert wanted_artworks(works, None)["artwork_id"].to_list() == ["a", "b", "e"]
+    assert wanted_artworks(works, ("relief",))["artwork_id"].to_list() == ["e"]
