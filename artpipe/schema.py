@@ -125,12 +125,22 @@ ARTWORKS = pl.Schema(
         "timeframe": pl.String(),
         "style": pl.String(),
         "is_detail": pl.Boolean(),
+        "source": pl.String(),
+        "record_id": pl.String(),
+        "image_service": pl.String(),
+        "rights_uri": pl.String(),
+        "is_open": pl.Boolean(),
+        "credit_line": pl.String(),
+        "is_allowed": pl.Boolean(),
     }
 )
-"""One row is a catalogue row that could be parsed. Years before Christ are negative, 500 BC is -500, and there is no
-year 0. `year_precision` is one of exact, range, circa, decade, century (or a reign), before, after, unknown;
-`year_source` is `work`, `artist` (the middle of the artist's life) or `none`. `date_flags` are those of `parse_date`,
-and `outside_life`."""
+"""One row is a picture of a catalogue row that could be parsed: most rows have one. Years before Christ are negative,
+500 BC is -500, and there is no year 0. `year_precision` is one of exact, range, circa, decade, century (or a reign),
+before, after, unknown; `year_source` is `work`, `artist` (the middle of the artist's life) or `none`. `date_flags` are
+those of `parse_date`, and `outside_life`."""
+
+OF_SOURCES = ("source", "record_id", "image_service", "rights_uri", "is_open", "credit_line", "is_allowed")
+"""The columns of `artworks` that are null where the collection is that of one gallery without a file of sources."""
 
 QUARANTINE = pl.Schema({"row_number": pl.Int64(), "reason": pl.String(), "raw": pl.String()})
 """One row is a catalogue row that could not be parsed; `row_number` counts from 1 below the header."""
@@ -173,6 +183,14 @@ def label_columns(splits: pl.DataFrame) -> tuple[str, ...]:
 
 _COLUMNS: Mapping[str, str] = {
     "after": "The value since the change.",
+    "is_allowed": "Whether its picture may be downloaded: what is known of its rights, and what the sources ask for.",
+    "is_open": "Whether anybody may use the picture, by its source; null where the source does not say.",
+    "image_service": "The IIIF image service of the picture, as JSON; null where there is none.",
+    "record_id": "The record of its source, where several pictures or records show one work.",
+    "requested_url": "The address that the image was last requested at.",
+    "rights_uri": "The statement of its rights: Creative Commons or rightsstatements.org.",
+    "credit_line": "The credit that its source asks for.",
+    "source": "The source whose catalogue has it; null where the collection is that of one gallery.",
     "alias_of": "The artist whom this name is another name of.",
     "artist": "The artist's name as the catalogue has it.",
     "artist_id": "The artist's folder on the site; null where the artist is not in the list.",

@@ -4,20 +4,19 @@ Tasks are data. The Web Gallery of Art has style, period and type; another sourc
 where the catalogue is cleaned, kept in the lake beside the artworks, and read from there by everything downstream.
 """
 
+import hashlib
 import itertools
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.schema import ARTWORKS, CLASSES, PERIOD_BOUNDS, SPLITS
-
-if TYPE_CHECKING:
-    from upath import UPath
 
 _LENGTH = 100
 """Years of a class that has neither a beginning nor an end, and no neighbour to take its length from."""
@@ -105,6 +104,10 @@ class TaskDeclaration(BaseModel):
         default=None, description="the label is made from the work's years: where one class ends and the next begins"
     )
 
+    several: Literal["first", "most_common", "rarest", "none"] = Field(
+        default="first", description="which label is kept of a work that has several; `none`: it counts as unknown"
+    )
+
     @field_validator("name")
     @classmethod
     def _not_reserved(cls, name: str) -> str:
@@ -115,10 +118,6 @@ class TaskDeclaration(BaseModel):
         if reason:
             raise ValueError(f"no task can be called {name!r}, which is {reason}; call it {name}_class, for example")
         return name
-
-    several: Literal["first", "most_common", "rarest", "none"] = Field(
-        default="first", description="which label is kept of a work that has several; `none`: it counts as unknown"
-    )
 
 
 class Tasks(Mapping[str, Task]):
@@ -152,6 +151,12 @@ class Tasks(Mapping[str, Task]):
         return Tasks(*(task for name, task in self.items() if name in columns))
 
     @property
+    def version(self) -> str:
+        """A hash of the tasks and their classes."""
+        text = json.dumps([asdict(task) for task in self._tasks.values()])
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    @property
     def caption(self) -> str | None:
         """What captions say of a work and the map is coloured by: the first task that the catalogue gives labels of."""
         return next(iter(self.labelled), None)
@@ -170,15 +175,15 @@ WGA_TASKS = Tasks(
 """What the Web Gallery of Art has, and what a lake without a file of tasks was made with."""
 
 
-def tasks_file(lake: DataLake) -> "UPath":
-    """Where a lake keeps its tasks."""
-    return lake.table("artworks").with_name("tasks.json")
+def artworks_schema(tasks: Tasks) -> pl.Schema:
+    """The columns of `artworks` of a collection with these tasks: those of every collection, and the labels."""
+    fixed = {name: kind for name, kind in ARTWORKS.items() if name not in WGA_TASKS.labelled}
+    return pl.Schema({**fixed, **dict.fromkeys(tasks.labelled, pl.String())}) if tasks != WGA_TASKS else ARTWORKS
 
 
 def read_tasks(lake: DataLake) -> Tasks:
     """The tasks of a lake; those of the Web Gallery of Art where it has none yet."""
-    file = tasks_file(lake)
-    if not file.exists():
+    if not lake.tasks.exists():
         return WGA_TASKS
     return Tasks(
         *(
@@ -188,7 +193,7 @@ def read_tasks(lake: DataLake) -> Tasks:
                 task["is_ordinal"],
                 None if task["year_bounds"] is None else tuple(task["year_bounds"]),
             )
-            for task in json.loads(file.read_bytes())
+            for task in json.loads(lake.tasks.read_bytes())
         )
     )
 
@@ -196,4 +201,4 @@ def read_tasks(lake: DataLake) -> Tasks:
 def write_tasks(lake: DataLake, tasks: Tasks) -> None:
     """Keep the tasks of a lake."""
     text = json.dumps([asdict(task) for task in tasks.values()], indent=1, ensure_ascii=False)
-    write_whole(tasks_file(lake), text.encode())
+    write_whole(lake.tasks, text.encode())

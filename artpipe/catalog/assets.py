@@ -15,6 +15,8 @@ from artpipe.orchestration.storage import PARQUET
 if TYPE_CHECKING:
     import polars as pl
 
+    from artpipe.tasks import Tasks
+
 
 @pipeline_asset(kinds={"polars", "parquet"}, code_version="2", deps=["raw_artists"])
 def artists(step: AssetStep, config: SourceConfig) -> Result:
@@ -23,9 +25,11 @@ def artists(step: AssetStep, config: SourceConfig) -> Result:
 
     from artpipe.catalog.artists import parse_artist_list
     from artpipe.catalog.changes import losses
+    from artpipe.schema import ARTISTS
 
     page = step.lake.raw("artists")
-    table = parse_artist_list(page.read_bytes())
+    data = page.read_bytes()
+    table = parse_artist_list(data) if data else ARTISTS.to_frame()
     previous = read_table_if_exists(step.lake, "artists")
     step.loss_guard("artists", config).check(losses(previous, table, "artist_id", "artists"), str(page))
     per_style = table.filter(pl.col("alias_of").is_null())["period"].value_counts(sort=True).drop_nulls()
@@ -38,22 +42,37 @@ def artists(step: AssetStep, config: SourceConfig) -> Result:
     )
 
 
+def artworks_version(artworks: DataFrame, tasks: "Tasks") -> str:
+    """The content version of `artworks`, which their tasks are part of.
+
+    What older lakes lack is none: columns that a collection does not use, and the tasks that were the only ones.
+    """
+    from artpipe.lake.parquet import content_hash
+    from artpipe.schema import OF_SOURCES
+    from artpipe.tasks import WGA_TASKS
+
+    version = content_hash(artworks, ignore=tuple(name for name in OF_SOURCES if artworks[name].is_null().all()))
+    return version if tasks == WGA_TASKS else f"{version[:8]}{tasks.version}"
+
+
 @pipeline_assets(
     kinds={"polars", "parquet"},
-    code_version="3",
+    code_version="4",
     # The changes before the artworks: killed in between, the next run finds the same changes and records them once.
-    stored={"catalog_changes": PARQUET, "artworks": PARQUET, "quarantine": PARQUET},
+    stored={
+        "catalog_changes": PARQUET,
+        "artworks": PARQUET.with_files(lambda lake: [lake.tasks]),
+        "quarantine": PARQUET,
+    },
     descriptions={
         "catalog_changes": "Every change of the catalogue since the first one: when, where, old and new value.",
         "artworks": "Every row of the catalogue that could be read, with its dates, its artist and its style.",
         "quarantine": "Every row of the catalogue that could not be read, with the reason. None is dropped.",
     },
-    deps=["raw_catalog"],
+    shaped_by=("rights",),
 )
-def cleaned_catalog(step: AssetStep, config: SourceConfig, artists: DataFrame) -> Iterator[Result]:
+def cleaned_catalog(step: AssetStep, config: SourceConfig, artists: DataFrame, raw_catalog: object) -> Iterator[Result]:
     """Parse the catalogue, read its dates, join each work with its artist, and set aside what cannot be read."""
-    import polars as pl
-
     from artpipe.catalog.changes import (
         append_changes,
         change_examples,
@@ -61,37 +80,51 @@ def cleaned_catalog(step: AssetStep, config: SourceConfig, artists: DataFrame) -
         first_summary,
         in_words,
         losses,
+        losses_by_source,
         summarize_changes,
     )
     from artpipe.catalog.clean import clean_artworks
+    from artpipe.catalog.join import join_sources
     from artpipe.catalog.known import known_artworks
     from artpipe.catalog.parse import parse_catalog
+    from artpipe.catalog.rows import ReadSources
+    from artpipe.tasks import WGA_TASKS, write_tasks
 
-    file = step.lake.raw("catalog")
-    parsed = parse_catalog(file.read_bytes())
-    cleaned = clean_artworks(parsed, artists)
+    previous, rights = read_table_if_exists(step.lake, "artworks"), step.settings.rights
+    if isinstance(raw_catalog, ReadSources):
+        joined = join_sources(raw_catalog, previous, rights)
+        cleaned, tasks, notes = joined.cleaned, joined.tasks, joined.notes
+        read_from = ", ".join(source.name for source in raw_catalog.sources)
+    else:
+        parsed = parse_catalog(step.lake.raw("catalog").read_bytes())
+        cleaned, tasks, notes, read_from = clean_artworks(parsed, artists), WGA_TASKS, (), str(parsed.format)
     works = cleaned.artworks
-    step.log(f"catalogue: {parsed.format}; {works.height:,} rows read, {cleaned.quarantine.height:,} set aside")
-    previous = read_table_if_exists(step.lake, "artworks")
+    step.log(f"catalogue: {read_from}; {works.height:,} rows read, {cleaned.quarantine.height:,} set aside")
+    for note in notes:
+        step.context.log.warning(note)
     held = known_artworks(step.lake) if previous is None else previous
-    step.loss_guard("artworks", config).check(losses(held, works, "artwork_id", "artworks"), str(file))
+    lost = losses(held, works, "artwork_id", "artworks")
+    step.loss_guard("artworks", config).check([*lost, *losses_by_source(held, works)], str(step.lake.raw("catalog")))
     history = read_table_if_exists(step.lake, "catalog_changes")
     changes = diff_artworks(previous, works, datetime.now(UTC), history)
     summary = first_summary(works) if previous is None else summarize_changes(changes)
     step.log(f"since the last scrape: {in_words(summary)}")
     yield Result(append_changes(history, changes), asset="catalog_changes")
-    paintings = works.filter(pl.col("form") == "painting")
+    write_tasks(step.lake, tasks)
     yield Result(
         works,
         asset="artworks",
+        version=artworks_version(works, tasks),
         metadata={
             CHANGES: dg.MetadataValue.json(summary),
             "examples": dg.MetadataValue.json(change_examples(changes)),
-            "format": str(parsed.format),
+            "format": read_from,
+            "tasks": dg.MetadataValue.json({task.name: list(task.classes) for task in tasks.values()}),
+            "notes": dg.MetadataValue.md("\n".join(f"- {note}" for note in notes)),
             "quarantined": cleaned.quarantine.height,
-            "by_form": dg.MetadataValue.json(dict(works["form"].value_counts(sort=True).iter_rows())),
-            "paintings_with_style": _share(paintings["style"].is_not_null()),
-            "paintings_dated_by_their_own_year": _share(paintings["year_source"] == "work"),
+            "by_form": dg.MetadataValue.json(dict(works["form"].drop_nulls().value_counts(sort=True).iter_rows())),
+            "labelled": dg.MetadataValue.json({task: _share(works[task].is_not_null()) for task in tasks.labelled}),
+            "dated_by_their_own_year": _share(works["year_source"] == "work"),
             "date_flags": dg.MetadataValue.json(
                 dict(works["date_flags"].explode().drop_nulls().value_counts(sort=True).iter_rows())
             ),

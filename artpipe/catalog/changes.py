@@ -110,6 +110,23 @@ def losses(previous: pl.DataFrame | None, current: pl.DataFrame, key: str, what:
     return found
 
 
+def losses_by_source(previous: pl.DataFrame | None, current: pl.DataFrame) -> list[Loss]:
+    """What each of several sources lost of its artworks: the loss of a small one is little of the whole.
+
+    Args:
+        previous: the old table `artworks`; None where there is none, and nothing is lost.
+        current: the new one.
+    """
+    if previous is None or "source" not in previous.columns or previous["source"].n_unique() < 2:
+        return []
+    return [
+        Loss(f"artworks of `{name}`", held.height, gone.height, *gone["artwork_id"].head(1))
+        for (name,), held in previous.group_by("source", maintain_order=True)
+        if name is not None
+        for gone in [held.join(current, on="artwork_id", how="anti")]
+    ]
+
+
 def append_changes(history: pl.DataFrame | None, diff: pl.DataFrame) -> pl.DataFrame:
     """The history with new changes at its end; a change that is the latest one in the history is not added twice.
 

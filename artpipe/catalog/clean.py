@@ -14,7 +14,7 @@ from artpipe.catalog.dates import ParsedDate, parse_date
 from artpipe.catalog.lives import Life, corrected_date, parse_life
 from artpipe.catalog.names import normalized_name
 from artpipe.catalog.parse import COLUMNS, CP1252_CONTROLS, MAX_RAW_CHARS, ParsedCatalog
-from artpipe.schema import ARTWORKS, IMAGES_ROOT, PAGES_ROOT, QUARANTINE, STYLES, TYPES
+from artpipe.schema import ARTWORKS, IMAGES_ROOT, OF_SOURCES, PAGES_ROOT, QUARANTINE, STYLES, TYPES
 
 CIRCA_SLACK_YEARS = 5  # "c. 1620" of an artist who died in 1618 is no contradiction
 # Site, and id; two addresses of the real catalogue end in `..html`.
@@ -45,7 +45,7 @@ def clean_artworks(parsed: ParsedCatalog, artists: pl.DataFrame) -> CleanedCatal
     """
     rows = _tidied(parsed.rows)
     kept, rejected = _identified(rows)
-    artworks = _dated(_with_artists(kept, artists), artists)
+    artworks = with_years(_with_artists(kept, artists), artists)
     type_label = pl.col("type").str.to_lowercase().str.replace_all(r"[ _]", "-")
     artworks = artworks.select(
         "artwork_id",
@@ -67,12 +67,19 @@ def clean_artworks(parsed: ParsedCatalog, artists: pl.DataFrame) -> CleanedCatal
         _known("school"),
         _known("timeframe"),
         "style",
-        (pl.col("title").str.contains(_DETAIL) & ~pl.col("title").str.contains(_NO_DETAIL)).alias("is_detail"),
+        shows_detail(),
+        *(pl.lit(None).alias(name) for name in OF_SOURCES),
     )
     return CleanedCatalog(
         artworks.cast(ARTWORKS).sort("artwork_id"),
         pl.concat([parsed.quarantine, rejected]).sort("row_number"),
     )
+
+
+def shows_detail() -> pl.Expr:
+    """Whether the title says that the picture is a detail of another one, as `is_detail`."""
+    title = pl.col("title").str
+    return (title.contains(_DETAIL) & ~title.contains(_NO_DETAIL)).alias("is_detail")
 
 
 def _known(column: str) -> pl.Expr:
@@ -177,13 +184,15 @@ def _named(name: str, by_name: dict[str, str]) -> str | None:
     return found
 
 
-def _dated(rows: pl.DataFrame, artists: pl.DataFrame) -> pl.DataFrame:
+def with_years(rows: pl.DataFrame, artists: pl.DataFrame) -> pl.DataFrame:
     """Add the years of the work, of the artist where it has none, and the flags."""
     rows = rows.with_columns(life_text=_life_text(artists))
     dated = _dates_table(rows["date"].unique().to_list())
     lived = _lives_table(rows["life_text"].unique().to_list())
     rows = rows.join(dated, on="date", how="left").join(lived, on="life_text", how="left")
     rows = _with_corrected_years(rows)
+    if "given_from" in rows.columns:
+        rows = _with_given_years(rows)
 
     is_dated = pl.col("year_from").is_not_null()
     has_life = pl.col("life_middle").is_not_null()
@@ -207,6 +216,25 @@ def _dated(rows: pl.DataFrame, artists: pl.DataFrame) -> pl.DataFrame:
         pl.coalesce("year_to", "life_middle").alias("year_to"),
         year_source=source,
         date_flags=pl.concat_list("date_flags", outside),
+    )
+
+
+def _with_given_years(rows: pl.DataFrame) -> pl.DataFrame:
+    """The years that the source gives in place of those that were read; how exact they are, its text still says."""
+    given_from, given_to = pl.col("given_from"), pl.col("given_to")
+    is_same = ((given_from == pl.col("year_from")) & (given_to == pl.col("year_to"))).fill_null(value=False)
+    is_loose = pl.col("year_precision").is_in(["circa", "decade", "century", "before", "after"])
+    precision = (
+        pl.when(given_from.is_null() | is_same | is_loose)
+        .then("year_precision")
+        .when(given_from == given_to)
+        .then(pl.lit("exact"))
+        .otherwise(pl.lit("range"))
+    )
+    return rows.with_columns(
+        year_from=pl.coalesce(given_from, "year_from"),
+        year_to=pl.coalesce(given_to, "year_to"),
+        year_precision=precision,
     )
 
 

@@ -31,7 +31,7 @@ def run_demo(settings: Settings, console: "Console") -> None:
     Raises:
         ArtpipeError: an expected failure of a step.
     """
-    gallery = "the sample gallery, drawn here" if settings.is_sample else settings.gallery
+    gallery = "the sample gallery, drawn here" if settings.is_sample else settings.sources or settings.gallery
     console.print(f"[bold]artpipe[/] runs its whole graph on {gallery}; the lake is [cyan]{settings.lake_root}[/].")
     definitions = build_definitions(settings)
     print_summary(refresh(definitions, settings, RefreshOptions(), console), definitions, console)
@@ -45,7 +45,8 @@ def print_summary(run: RefreshReport, definitions: dg.Definitions, console: "Con
     """What the run did; where it only asked the gallery, that everything was fresh."""
     graph = definitions.resolve_asset_graph()
     console.print(refresh_summary(run), highlight=False)
-    if run.skipped and not any(graph.get(dg.AssetKey(name)).parent_keys for name in run.ran):
+    made = graph.materializable_asset_keys
+    if run.skipped and not any(graph.get(dg.AssetKey(name)).parent_keys & made for name in run.ran):
         console.print("  Everything is fresh: these are the results of an earlier run.", highlight=False)
     console.print()
 

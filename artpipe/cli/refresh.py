@@ -22,7 +22,11 @@ def refresh(
     force: Annotated[bool, typer.Option("--force", help="Run everything selected, whether stale or not.")] = False,
     accept_loss: Annotated[
         bool,
-        typer.Option("--accept-loss", help="Accept the loss that the last refresh refused, as `status` shows it."),
+        typer.Option(
+            "--accept-loss",
+            "--accept-shrink",
+            help="Accept the loss that the last refresh refused, as `status` shows it.",
+        ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and run nothing.")] = False,
     wait: Annotated[

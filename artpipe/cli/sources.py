@@ -2,7 +2,6 @@
 
 import re
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +12,7 @@ from artpipe.errors import ArtpipeError
 from artpipe.schema import years_text
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from upath import UPath
 
@@ -71,7 +70,7 @@ def check(
     from artpipe.sources.summary import summary_of
 
     settings = settings_in_force()
-    place = file or getattr(settings, "sources", None)
+    place = file or settings.sources
     if place is None:
         raise NoSourcesFileError(
             "no file of sources is named; give one, or set ARTPIPE_SOURCES; `artpipe sources new TABLE` writes one."
@@ -157,23 +156,13 @@ def _downloaded(source: "Source", client: "GalleryClient", folder: Path) -> "UPa
     return target
 
 
-@contextmanager
-def _client(source: "Source", settings: "Settings") -> "Generator[GalleryClient]":
-    """A polite client of the host of one source."""
-    from artpipe.crawler.client import ClientConfig, GalleryClient
-    from artpipe.crawler.limits import is_loopback
+def _client(source: "Source", settings: "Settings") -> "GalleryClient":
+    """A polite client of the hosts of one source."""
+    from artpipe.crawler.client import GalleryClient
+    from artpipe.sources.config import SourcesFile
+    from artpipe.sources.several import client_config
 
-    host = next(iter(source.hosts), "localhost")
-    scheme = "http" if is_loopback(host.partition(":")[0]) else "https"
-    config = ClientConfig(
-        base_url=f"{scheme}://{host}",
-        user_agent=settings.user_agent,
-        requests_per_s=source.requests_per_s or settings.requests_per_s,
-        concurrency=source.concurrency or settings.concurrency,
-        allowed_hosts=settings.allowed_hosts,
-    )
-    with GalleryClient(config) as client:
-        yield client
+    return GalleryClient(client_config(settings, SourcesFile((source,), None)))
 
 
 def _print_summary(summary: "SourceSummary", named: "SourcesFile") -> None:

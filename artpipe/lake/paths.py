@@ -89,6 +89,15 @@ class DataLake:
         """The Parquet file of a table, such as `artworks`."""
         return self.root / "tables" / f"{name}.parquet"
 
+    def raw_source(self, name: str) -> "UPath":
+        """The folder of a source's files as it sent them."""
+        return self.root / "raw" / "sources" / name
+
+    @property
+    def tasks(self) -> "UPath":
+        """The file of the collection's tasks and their classes."""
+        return self.root / "tables" / "tasks.json"
+
     @property
     def lance_uri(self) -> str:
         """The LanceDB database with `images`, `embeddings` and the tables derived from them."""

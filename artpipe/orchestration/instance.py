@@ -157,7 +157,9 @@ def _command(settings: Settings, program: str, *arguments: str) -> str:
     variables: list[str] = []
     if settings.lake is not None:
         variables.append(f"ARTPIPE_LAKE={shlex.quote(settings.lake)}")
-    if not settings.is_sample:
+    if settings.sources is not None:
+        variables.append(f"ARTPIPE_SOURCES={shlex.quote(settings.sources)}")
+    elif not settings.is_sample:
         address = settings.gallery.get_secret_value()
         # A login is not printed: the shell puts the variable in.
         shown = shlex.quote(address) if str(settings.gallery) == address else '"$ARTPIPE_GALLERY"'

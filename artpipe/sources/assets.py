@@ -1,31 +1,86 @@
-"""The roots of the graph: the catalogue and the artist list as the gallery publishes them."""
+"""The roots of the graph: the catalogues of the sources as they publish them, and the artist list of the gallery."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from artpipe.orchestration.asset import GALLERY_POOL, AssetStep, Result, pipeline_asset
+from artpipe.lake.paths import DataLake, file_version, write_whole
+from artpipe.orchestration.asset import GALLERY_POOL, AssetStep, Result, observed_file, pipeline_asset
 from artpipe.orchestration.storage import written_by_body
+from artpipe.settings import Settings
 from artpipe.sources.download import download_file
 from artpipe.sources.resources import GalleryResource
 from artpipe.sources.wga import ARTIST_LIST_URL, CATALOG_URL
 
+if TYPE_CHECKING:
+    from upath import UPath
+
+    from artpipe.catalog.rows import ReadSources
+
 TAGS = {"stage": "source"}
+
+
+@observed_file
+def sources_file(settings: Settings) -> str:
+    """The file that names the sources of the collection; there is none where it is that of one gallery."""
+    return (file_version(settings.sources) if settings.sources else None) or "none"
+
+
+def read_catalog(lake: DataLake) -> "UPath | ReadSources":
+    """The file of a gallery's catalogue, or the rows of all sources."""
+    file = lake.raw("catalog")
+    from artpipe.sources.snapshot import is_snapshot, read_snapshot
+
+    return read_snapshot(lake) if is_snapshot(file) else file
+
+
+def _catalog_files(lake: DataLake) -> "Iterator[UPath]":
+    from artpipe.sources.snapshot import is_snapshot, snapshot_files
+
+    file = lake.raw("catalog")
+    yield from snapshot_files(lake) if is_snapshot(file) else [lake.raw("catalog.json")]
 
 
 @pipeline_asset(
     kinds={"http"},
     code_version="1",
-    stored=written_by_body(lambda lake: lake.raw("catalog")).with_files(lambda lake: [lake.raw("catalog.json")]),
+    stored=written_by_body(lambda lake: lake.raw("catalog"), read_catalog).with_files(_catalog_files),
+    deps=["sources_file"],
     always_runs=True,
     pool=GALLERY_POOL,
     tags=TAGS,
 )
 def raw_catalog(step: AssetStep, gallery: GalleryResource) -> Result:
-    """The catalogue file of the gallery, byte for byte; an unchanged one is not sent again."""
+    """The catalogue of every source, byte for byte; an unchanged one is not sent again."""
     from artpipe.catalog.parse import check_catalog
 
+    if step.settings.sources:
+        return _sources(step, gallery, step.settings.sources)
     return _root(step, gallery, "catalog", CATALOG_URL, check_catalog)
+
+
+def _sources(step: AssetStep, gallery: GalleryResource, file: str) -> Result:
+    from artpipe.sources.config import read_sources_file
+    from artpipe.sources.snapshot import write_snapshot
+
+    named = read_sources_file(file)
+    with gallery.client(step.lake, step.progress, step.settings) as client:
+        for source in named.sources:
+            step.log(f"source {source.name}: its catalogue is brought up to date")
+            source.download(client, step.lake.raw_source(source.name), step.progress)
+        counts = client.counts
+    version = write_snapshot(step.lake, file, named)
+    return Result(
+        version=version,
+        metadata={
+            "sources": [source.name for source in named.sources],
+            "changed": version != step.held_version,
+            "requests": counts.requests,
+            "not_modified": counts.not_modified,
+            "bodies": counts.bodies,
+        },
+    )
 
 
 @pipeline_asset(
@@ -37,9 +92,12 @@ def raw_catalog(step: AssetStep, gallery: GalleryResource) -> Result:
     tags=TAGS,
 )
 def raw_artists(step: AssetStep, gallery: GalleryResource) -> Result:
-    """The artist list page of the gallery, byte for byte; an unchanged one is not sent again."""
+    """The artist list page of the gallery, byte for byte; empty where the artists are named by the works alone."""
     from artpipe.catalog.artists import check_artist_list
 
+    if step.settings.sources:  # they name their artists in their rows
+        write_whole(step.lake.raw("artists"), b"")
+        return Result(version="none")
     return _root(step, gallery, "artists", ARTIST_LIST_URL, check_artist_list)
 
 

@@ -23,9 +23,10 @@ from artpipe.sources.iiif import IiifSource
 from artpipe.sources.oai import OaiSource
 from artpipe.sources.places import FOLDER
 from artpipe.sources.table import Table
+from artpipe.sources.wga import WgaSource
 from artpipe.tasks import TaskDeclaration
 
-ADAPTERS: tuple[type[Source], ...] = (Table, FolderSource, IiifSource, OaiSource)
+ADAPTERS: tuple[type[Source], ...] = (Table, FolderSource, IiifSource, OaiSource, WgaSource)
 """Every kind of source; the word in its field `adapter` chooses it."""
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
@@ -129,7 +130,7 @@ def _parsed(found: Mapping[str, Any], name: str, folder: Path, lines: Mapping[Pl
             if any(source.name == other.name for other in sources):
                 faults.append(_fault((*place, "name"), f"{source.name!r} is the name of two sources", lines))
             sources.append(source)
-            preset_tasks += tasks
+            preset_tasks += tasks or source.own_tasks
     declared: tuple[TaskDeclaration, ...] | None = None
     if "tasks" in found or preset_tasks:
         try:

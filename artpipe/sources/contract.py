@@ -6,11 +6,13 @@ catalogue stage joins the rows of all sources to `artworks`.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from artpipe.catalog.rows import ARTIST, IMAGE, LABEL_PREFIX, ROWS, SourceRows
+from artpipe.tasks import TaskDeclaration
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -18,76 +20,7 @@ if TYPE_CHECKING:
     from artpipe.crawler.client import GalleryClient
     from artpipe.progress import Progress
 
-ARTIST = pl.Struct(
-    {
-        "artist_id": pl.String(),
-        "name": pl.String(),
-        "role": pl.String(),
-        "born": pl.Int32(),
-        "died": pl.Int32(),
-        "authority_uri": pl.String(),
-    }
-)
-"""A maker of a work; `authority_uri` is an address at Wikidata, ULAN or the like."""
-
-IMAGE = pl.Struct(
-    {
-        "url": pl.String(),
-        "service": pl.String(),
-        "service_version": pl.Int32(),
-        "width_px": pl.Int32(),
-        "height_px": pl.Int32(),
-        "max_width_px": pl.Int32(),
-        "max_area_px": pl.Int64(),
-        "role": pl.String(),
-    }
-)
-"""A picture of a work: its address, or the base address of a IIIF image service (version 1 to 3), which is asked for
-the size that the lake stores. `role` is such as `recto` or `detail`."""
-
-ROWS = pl.Schema(
-    {
-        "row_number": pl.Int64(),
-        "source_id": pl.String(),
-        "work_id": pl.String(),
-        "title": pl.String(),
-        "artists": pl.List(ARTIST),
-        "date_text": pl.String(),
-        "year_from": pl.Int32(),
-        "year_to": pl.Int32(),
-        "medium": pl.String(),
-        "classification": pl.String(),
-        "location": pl.String(),
-        "school": pl.String(),
-        "landing_url": pl.String(),
-        "modified": pl.String(),
-        "images": pl.List(IMAGE),
-        "rights_uri": pl.String(),
-        "is_open": pl.Boolean(),
-        "credit_line": pl.String(),
-        "extra": pl.String(),
-    }
-)
-"""One row is a record of a source. `row_number` is its line or place in the catalogue, from 1; `source_id` identifies
-it there; records with one `work_id` show one work; `extra` is a JSON object of what else the source has. The labels of
-a task are in the column `label_prefix + task`, as a list of texts: none, one or several."""
-
-LABEL_PREFIX = "label."
-
-
-@dataclass(frozen=True)
-class SourceRows:
-    """What an adapter read.
-
-    Attributes:
-        rows: `ROWS` and a column `LABEL_PREFIX + task`, a list of texts, for each task that the source has labels of.
-        quarantine: `schema.QUARANTINE`: every record that could not be read, with the reason.
-        notes: remarks for a person, one sentence each, such as what was left out.
-    """
-
-    rows: pl.DataFrame
-    quarantine: pl.DataFrame
-    notes: tuple[str, ...] = ()
+__all__ = ["ARTIST", "IMAGE", "LABEL_PREFIX", "ROWS", "Source", "SourceRows"]
 
 
 class Source(BaseModel, ABC):
@@ -104,13 +37,25 @@ class Source(BaseModel, ABC):
     headers: Mapping[str, SecretStr] = Field(
         default={}, description="headers sent to the hosts of its catalogue, such as an API key as `${VARIABLE}`"
     )
-    image_hosts: tuple[str, ...] = Field(default=(), description="hosts of its images; where empty, any public one")
+    image_hosts: tuple[str, ...] = Field(
+        default=(), description="hosts of its images that a redirect may lead to, or that are on a private network"
+    )
     rights: Literal["open", "all"] | None = Field(default=None, description="which of its works are downloaded")
 
     @property
     @abstractmethod
     def hosts(self) -> tuple[str, ...]:
         """The hosts whose catalogue files are asked for; empty where the files are on this machine."""
+
+    @property
+    def local_folders(self) -> tuple[Path, ...]:
+        """The folders of this machine whose pictures it names by `file:` addresses."""
+        return ()
+
+    @property
+    def own_tasks(self) -> tuple[TaskDeclaration, ...]:
+        """The tasks that it has where the file of sources declares none."""
+        return ()
 
     @abstractmethod
     def download(self, client: "GalleryClient", folder: "UPath", progress: "Progress") -> None:

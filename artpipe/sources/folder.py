@@ -71,6 +71,11 @@ class FolderSource(Source):
         """Those of the table; the pictures are on this machine."""
         return self.table.hosts if self.table else ()
 
+    @property
+    def local_folders(self) -> tuple[Path, ...]:
+        """The folder, whose pictures are read where they are."""
+        return (Path(self.path),)
+
     def download(self, client: "GalleryClient", folder: "UPath", progress: "Progress") -> None:
         """Look at the files that changed, and copy the table.
 
@@ -138,7 +143,7 @@ class FolderSource(Source):
             "modified": f"sha256:{picture.sha256[:16]}" if picture.sha256 else None,
             "images": [
                 {
-                    "url": Path(self.path, picture.path).as_uri(),
+                    "url": f"{Path(self.path, picture.path).as_uri()}#{(picture.sha256 or '')[:16]}",
                     "width_px": picture.width_px,
                     "height_px": picture.height_px,
                 }

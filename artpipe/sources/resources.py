@@ -27,6 +27,7 @@ class GalleryResource(dg.ConfigurableResource[object]):
     requests_per_s: float
     concurrency: int
     allowed_hosts: list[str] = []  # noqa: RUF012 - Dagster reads this as a config default
+    obey_reservations: bool = True
 
     @classmethod
     def of(cls, settings: Settings) -> "GalleryResource":
@@ -38,6 +39,7 @@ class GalleryResource(dg.ConfigurableResource[object]):
             requests_per_s=settings.requests_per_s,
             concurrency=settings.concurrency,
             allowed_hosts=list(settings.allowed_hosts),
+            obey_reservations=settings.obey_reservations,
         )
 
     @contextmanager
@@ -57,12 +59,18 @@ class GalleryResource(dg.ConfigurableResource[object]):
         from filelock import FileLock
 
         with FileLock(lake.lock_file("gallery")), self._open(lake, progress, settings) as client:
-            if lake.is_local:
+            if lake.is_local and (settings is None or settings.sources is None):
                 claim_lake(lake.local_root, settings.gallery.get_secret_value() if settings else self.base_url)
             yield client
 
     @contextmanager
     def _open(self, lake: DataLake, progress: Progress | None, settings: Settings | None) -> "Generator[GalleryClient]":
+        if settings is not None and settings.sources is not None:
+            from artpipe.sources.several import client_of_sources
+
+            with client_of_sources(settings) as client:
+                yield client
+            return
         if self.base_url != SAMPLE:
             with self._client(self.base_url, settings.gallery if settings else None) as client:
                 yield client
@@ -86,6 +94,7 @@ class GalleryResource(dg.ConfigurableResource[object]):
                 requests_per_s=self.requests_per_s,
                 concurrency=self.concurrency,
                 allowed_hosts=tuple(self.allowed_hosts),
+                obeys_reservations=self.obey_reservations,
             ),
             login=login_of(with_login) if with_login else None,
         )

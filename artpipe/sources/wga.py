@@ -1,9 +1,112 @@
-"""Where the Web Gallery of Art publishes its catalogue and its list of artists."""
+"""The Web Gallery of Art, and galleries laid out like it: where the catalogue and the list of artists are published."""
+
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+import polars as pl
+from pydantic import Field
 
 from artpipe.schema import ORIGINAL_SITE
+from artpipe.sources.contract import ARTIST, IMAGE, LABEL_PREFIX, ROWS, Source, SourceRows
+from artpipe.tasks import WGA_TASKS, TaskDeclaration
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+    from artpipe.crawler.client import GalleryClient
+    from artpipe.progress import Progress
 
 CATALOG_URL = f"{ORIGINAL_SITE}/database/download/data_txt.zip"
 ARTIST_LIST_URL = (
     f"{ORIGINAL_SITE}/cgi-bin/artist.cgi?Profession=any&School=any&Period=any&Time-line=any&from=0&max=50000&Sort=Name"
     "&letter=-&width=700&targetleft=0"
 )
+
+
+class WgaSource(Source):
+    """A gallery laid out like wga.hu, as one of several sources; alone it is named by `ARTPIPE_GALLERY`."""
+
+    adapter: Literal["wga"] = "wga"
+    base_url: str = Field(default=ORIGINAL_SITE, pattern=r"^https?://[^/@]+(/[^@]*)?$", description="the gallery")
+    forms: tuple[str, ...] = Field(default=("painting",), description="forms of art that are taken")
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The gallery's host."""
+        return (urlsplit(self.base_url).netloc,)
+
+    @property
+    def own_tasks(self) -> tuple[TaskDeclaration, ...]:
+        """Style, period and type, with the classes that the gallery has."""
+        return tuple(
+            TaskDeclaration(name=task.name, classes=task.classes, ordinal=task.is_ordinal, years=task.year_bounds)
+            for task in WGA_TASKS.values()
+        )
+
+    def download(self, client: "GalleryClient", folder: "UPath", progress: "Progress") -> None:  # noqa: ARG002
+        """Bring the catalogue and the list of artists up to date."""
+        from artpipe.catalog.artists import check_artist_list
+        from artpipe.catalog.parse import check_catalog
+        from artpipe.sources.download import download_file
+
+        for name, url, check in (
+            ("catalog", CATALOG_URL, check_catalog),
+            ("artists", ARTIST_LIST_URL, check_artist_list),
+        ):
+            download_file(client, self._here(url), folder / name, check)
+
+    def read(self, folder: "UPath") -> SourceRows:
+        """The works of the wanted forms, each with its artist, its style and its type."""
+        from artpipe.catalog.artists import parse_artist_list
+        from artpipe.catalog.clean import clean_artworks
+        from artpipe.catalog.parse import parse_catalog
+
+        artists = parse_artist_list((folder / "artists").read_bytes())
+        cleaned = clean_artworks(parse_catalog((folder / "catalog").read_bytes()), artists)
+        works = cleaned.artworks.filter(pl.col("form").is_in(self.forms))
+        others = cleaned.artworks.height - works.height
+        notes = (f"{others:,} works of other forms than {', '.join(self.forms)} are left out.",) if others else ()
+        lives = artists.select("artist_id", "born", "died")
+        rows = works.join(lives, on="artist_id", how="left", maintain_order="left").with_row_index("row_number", 1)
+        is_own_year = pl.col("year_source") == "work"
+        artist = pl.struct(
+            "artist_id",
+            "born",
+            "died",
+            name="artist",
+            role=pl.lit(None, pl.String),
+            authority_uri=pl.lit(None, pl.String),
+        )
+        absent_of_image = [pl.lit(None).alias(field.name) for field in IMAGE.fields if field.name != "url"]
+        address = pl.lit(self.base_url.rstrip("/")) + pl.col("image_url").str.replace(r"^https?://[^/]+", "")
+        image = pl.struct([address.alias("url"), *absent_of_image])
+        absent = {
+            name: pl.lit(None) for name in ("work_id", "modified", "rights_uri", "is_open", "credit_line", "extra")
+        }
+        found = rows.with_columns(
+            source_id="artwork_id",
+            artists=pl.concat_list(_fields(artist, ARTIST)),
+            year_from=pl.when(is_own_year).then("year_from"),
+            year_to=pl.when(is_own_year).then("year_to"),
+            medium="technique",
+            classification="form",
+            landing_url="page_url",
+            images=pl.concat_list(_fields(image, IMAGE)),
+            **absent,
+        )
+        labels = [
+            pl.when(pl.col(task).is_not_null()).then(pl.concat_list(task)).alias(f"{LABEL_PREFIX}{task}")
+            for task in ("style", "type")
+        ]
+        columns = [pl.col(name).cast(kind) for name, kind in ROWS.items()]
+        return SourceRows(found.select(*columns, *labels), cleaned.quarantine, notes)
+
+    def _here(self, url: str) -> str:
+        parts = urlsplit(url)
+        query = f"?{parts.query}" if parts.query else ""
+        return f"{self.base_url.rstrip('/')}{parts.path}{query}"
+
+
+def _fields(struct: pl.Expr, kind: pl.Struct) -> pl.Expr:
+    """A struct with its fields in the order of the contract."""
+    return pl.struct(struct.struct.field(field.name).cast(field.dtype) for field in kind.fields)

@@ -33,6 +33,7 @@ def group_works(
       which of several like-titled paintings it shows is unknown, so it joins them all;
     - same artist, form and whole title, and also the same date, technique and location (not all of them unknown);
       a title such as `Still-Life` alone joins nothing;
+    - pictures of one record of their source, or of records that it joins;
     - the same file, or photographs that look alike (`near_duplicates.py`);
     - a person joined them in `same_work`.
 
@@ -61,6 +62,9 @@ def group_works(
     sets = _DisjointSets(len(ids))
     for group in _title_groups(artworks, is_part):
         sets.join(group)
+    if "record_id" in artworks.columns:
+        for group in _groups([(record, i) for i, record in enumerate(artworks["record_id"]) if record is not None]):
+            sets.join(group)
     for pairs in (near_duplicates, same_work):
         for left, right in () if pairs is None else pairs.select("left", "right").iter_rows():
             if left in position and right in position:

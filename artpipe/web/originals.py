@@ -165,11 +165,12 @@ def client_of_visitors(settings: "Settings") -> "GalleryClient | None":
     It sends one request a second at most, in addition to those of a refresh. The sample gallery is drawn, and no server
     has originals of it.
     """
-    from artpipe.crawler.client import ClientConfig, GalleryClient, login_of
+    from artpipe.crawler.client import GalleryClient, login_of
+    from artpipe.sources.several import client_config
 
     if settings.web_originals != "proxy" or settings.is_sample:
         return None
-    config = ClientConfig.from_settings(settings)
+    config = client_config(settings)
     config = replace(
         config,
         requests_per_s=min(config.requests_per_s, 1.0),

@@ -1,0 +1,238 @@
+"""The rows of several sources become one catalogue: artworks, quarantine, and the tasks with their classes.
+
+An artwork is one picture of a record; the pictures of a record, and records that their source joins, share
+`record_id`, and are one work. Dates are read as those of the Web Gallery of Art are (`clean.with_years`). Artists are
+the same where their names have the same words, so that a model never sees an artist of another source whom it is
+tested on.
+"""
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from artpipe.catalog.clean import CleanedCatalog, shows_detail, with_years
+from artpipe.catalog.names import name_words
+from artpipe.catalog.rows import LABEL_PREFIX, ReadSource, ReadSources
+from artpipe.schema import ARTISTS, PERIOD_BOUNDS, QUARANTINE
+from artpipe.tasks import Task, TaskDeclaration, Tasks, artworks_schema
+
+_NOBODY = frozenset(
+    {"anonymous", "anonym", "anonyme", "unknown", "unbekannt", "inconnu", "onbekend", "unidentified", "artist", "maker"}
+)
+_SERVICE = ("service", "service_version", "width_px", "height_px", "max_width_px", "max_area_px")
+
+
+@dataclass(frozen=True)
+class JoinedCatalog:
+    """One catalogue made of several sources.
+
+    Attributes:
+        cleaned: artworks and quarantine.
+        tasks: what is predicted, each with its classes.
+        notes: remarks for a person, one sentence each.
+    """
+
+    cleaned: CleanedCatalog
+    tasks: Tasks
+    notes: tuple[str, ...]
+
+
+def join_sources(read: ReadSources, previous: pl.DataFrame | None = None, rights: str | None = None) -> JoinedCatalog:
+    """Make one catalogue of the rows of all sources.
+
+    Args:
+        read: the sources and what was read of them.
+        previous: table `artworks` before, if there is one: its works keep their ids when a second source joins.
+        rights: which works are downloaded, `open` or `all`; None: what each source says.
+    """
+    is_alone = len(read.sources) == 1
+    plain = _unprefixed(previous)
+    kept: list[pl.DataFrame] = []
+    rejected: list[pl.DataFrame] = []
+    notes: list[str] = []
+    for source in read.sources:
+        prefix = "" if is_alone or source.name in plain else f"{source.name}:"
+        rows, repeated = _identified(source, prefix, rights or source.rights)
+        kept.append(rows)
+        of_whom = pl.lit("" if is_alone else f"{source.name}: ")
+        rejected += [
+            table.with_columns(reason=of_whom + pl.col("reason")) for table in (source.read.quarantine, repeated)
+        ]
+        notes += [note if is_alone else f"{source.name}: {note}" for note in source.read.notes]
+    rows = pl.concat(kept, how="diagonal")
+    tasks, labels, of_labels = _decided(rows, read.tasks)
+    rows = with_years(_with_makers(rows).with_columns(labels), ARTISTS.to_frame())
+    schema = artworks_schema(tasks)
+    artworks = _pictures(rows).select(pl.col(name).cast(kind) for name, kind in schema.items()).sort("artwork_id")
+    quarantine = pl.concat([QUARANTINE.to_frame(), *(table.select(list(QUARANTINE)) for table in rejected)])
+    return JoinedCatalog(
+        CleanedCatalog(artworks, quarantine.sort("row_number", maintain_order=True)), tasks, (*notes, *of_labels)
+    )
+
+
+def _unprefixed(previous: pl.DataFrame | None) -> set[str]:
+    """The sources whose works have ids without the source's name."""
+    if previous is None or "source" not in previous.columns:
+        return set()
+    named = previous.filter(pl.col("source").is_not_null())
+    is_plain = ~pl.col("artwork_id").str.starts_with(pl.concat_str("source", pl.lit(":")))
+    return set(named.filter(is_plain)["source"].to_list())
+
+
+def _identified(source: ReadSource, prefix: str, rights: str | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows with the ids of their works, and those whose id is empty or taken."""
+    plain = pl.col("source_id").str.strip_chars().str.replace(r"^https?://", "")
+    plain = plain.str.replace_all(r"[^\p{L}\p{N}._:/-]+", "-").str.strip_chars("/-")
+    rows = source.read.rows.with_columns(
+        source=pl.lit(source.name),
+        only_open=pl.lit(rights == "open"),
+        record=pl.when(plain != "").then(pl.lit(prefix) + plain),
+    ).with_columns(
+        record_id=pl.when(pl.col("work_id").is_not_null())
+        .then(pl.lit(f"{prefix}work ") + pl.col("work_id"))
+        .otherwise("record")
+    )
+    first = pl.col("row_number").first().over("record")
+    is_taken = ~pl.col("record").is_first_distinct()
+    reason = (
+        pl.when(pl.col("record").is_null())
+        .then(pl.lit("it has no id"))
+        .when(is_taken)
+        .then(pl.format("the id {} is in row {} already", "source_id", first))
+    )
+    rows = rows.with_columns(reason=reason)
+    rejected = rows.filter(pl.col("reason").is_not_null())
+    raw = pl.concat_str(pl.col("source_id").fill_null(""), pl.col("title").fill_null(""), separator="\t")
+    return rows.filter(pl.col("reason").is_null()).drop("reason"), rejected.select(
+        "row_number", "reason", raw.alias("raw")
+    )
+
+
+def _with_makers(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add `artist`, `artist_id` and the artist's dates; fill what a work cannot be shown without."""
+    names = pl.col("artists").list.eval(pl.element().struct.field("name")).list.drop_nulls()
+    first = pl.col("artists").list.first()
+    born, died = (first.struct.field(name) for name in ("born", "died"))
+    lived = (
+        pl.when(born.is_not_null() & died.is_not_null())
+        .then(pl.format("({}-{})", born, died))
+        .when(born.is_not_null())
+        .then(pl.format("(born {})", born))
+        .when(died.is_not_null())
+        .then(pl.format("(died {})", died))
+        .otherwise(pl.lit(""))
+    )
+    rows = rows.with_columns(
+        artist=names.list.join("; "), maker=names.list.first().fill_null(""), **{"born-died": lived}
+    )
+    makers = {name: _maker_id(name) for name in rows["maker"].unique()}
+    return rows.with_columns(
+        artist_id=pl.col("maker").replace_strict(makers, return_dtype=pl.String),
+        dates_text=pl.lit(None, pl.String),
+        date=pl.col("date_text").fill_null(""),
+        title=pl.when(pl.col("title").fill_null("").str.strip_chars() == "")
+        .then(pl.lit("Untitled"))
+        .otherwise(pl.col("title").str.strip_chars().str.replace_all(r"\s+", " ")),
+        given_from=pl.min_horizontal(pl.coalesce("year_from", "year_to"), pl.coalesce("year_to", "year_from")),
+        given_to=pl.max_horizontal(pl.coalesce("year_from", "year_to"), pl.coalesce("year_to", "year_from")),
+    ).drop("year_from", "year_to")
+
+
+def _maker_id(name: str) -> str | None:
+    """The words of a name in the order of the alphabet; None for nobody in particular."""
+    words = sorted(set(name_words(name)))
+    return "-".join(words) if words and not set(words) <= _NOBODY else None
+
+
+def _pictures(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row for each picture of a record, and one for a record without any; the first has the record's id."""
+    count = pl.max_horizontal(pl.col("images").list.len().fill_null(0), 1)
+    rows = rows.with_columns(place=pl.int_ranges(0, count)).explode("place")
+    rows = rows.with_columns(image=pl.col("images").list.get(pl.col("place"), null_on_oob=True)).drop("images")
+    image = pl.col("image").struct
+    service = pl.struct(image.field(name) for name in _SERVICE).struct.json_encode()
+    link = pl.concat_str(image.field("service"), pl.lit("/full/max/0/default.jpg"))
+    is_open = pl.col("is_open").fill_null(value=False)
+    first = pl.col("place") == 0
+    return rows.with_columns(
+        pl.when(first).then("record").otherwise(pl.format("{}~{}", "record", pl.col("place") + 1)).alias("artwork_id"),
+        pl.coalesce(image.field("url"), link).alias("image_url"),
+        pl.when(image.field("service").is_not_null()).then(service).alias("image_service"),
+        technique="medium",
+        form=pl.col("classification").str.to_lowercase(),
+        page_url="landing_url",
+        timeframe=pl.lit(None, pl.String),
+        is_detail=shows_detail(),
+        is_allowed=is_open | ~pl.col("only_open"),
+    )
+
+
+def _decided(
+    rows: pl.DataFrame, declared: Sequence[TaskDeclaration] | None
+) -> tuple[Tasks, list[pl.Series], list[str]]:
+    """The tasks with their classes, the label of every row, and what is to be said of them.
+
+    Where no task is declared, every column of labels is one, with the classes that enough works have, and `period` is
+    made from the years.
+    """
+    given = [name.removeprefix(LABEL_PREFIX) for name in rows.columns if name.startswith(LABEL_PREFIX)]
+    if declared is None:
+        declared = [TaskDeclaration(name=name) for name in given]
+        if "period" not in given:
+            declared = [*declared, TaskDeclaration(name="period", years=PERIOD_BOUNDS)]
+    tasks: list[Task] = []
+    labels: list[pl.Series] = []
+    notes: list[str] = []
+    for one in declared:
+        if one.years is not None:
+            tasks.append(Task(one.name, one.classes or year_classes(one.years), True, one.years))
+            continue
+        column = f"{LABEL_PREFIX}{one.name}"
+        several = (
+            rows[column] if column in rows.columns else pl.Series(column, [None] * rows.height, pl.List(pl.String))
+        )
+        counts = _counts(several)
+        classes = one.classes or tuple(sorted(name for name, count in counts.items() if count >= one.min_works))
+        if not classes:
+            most = f"; the most frequent has {max(counts.values())}" if counts else "; no work has a label"
+            notes.append(f"`{one.name}` has no class with {one.min_works} works{most}, so it is not predicted.")
+        labels.append(_one_label(several, one, classes, counts).alias(one.name))
+        tasks.append(Task(one.name, classes, one.ordinal))
+    return Tasks(*tasks), labels, notes
+
+
+def year_classes(bounds: Sequence[int]) -> tuple[str, ...]:
+    """The classes between years, such as `before 1800`, `1800-1900`, `after 1900`."""
+    between = (f"{first}-{last}" for first, last in itertools.pairwise(bounds))
+    return (f"before {bounds[0]}", *between, f"after {bounds[-1]}")
+
+
+def _counts(several: pl.Series) -> Mapping[str, int]:
+    """How many works have each label."""
+    labels = several.list.unique().explode().drop_nulls()
+    counts: Iterable[tuple[str, int]] = labels.value_counts().iter_rows()
+    return {name: count for name, count in counts if name}
+
+
+def _one_label(
+    several: pl.Series, task: TaskDeclaration, classes: Sequence[str], counts: Mapping[str, int]
+) -> pl.Series:
+    """The label that is kept of each work, by the task's rule; null where it has none of the classes."""
+    known = set(classes)
+    rank = {name: (counts.get(name, 0), name) for name in classes}
+
+    def keep(labels: Sequence[str]) -> str | None:
+        found = [label for label in labels if label in known]
+        if not found or (task.several == "none" and len(set(found)) > 1):
+            return None
+        if task.several == "most_common":
+            return max(found, key=rank.__getitem__)
+        if task.several == "rarest":
+            return min(found, key=rank.__getitem__)
+        return found[0]
+
+    distinct = several.unique()
+    kept = {tuple(labels): keep(labels) for labels in distinct.drop_nulls().to_list()}
+    return pl.Series([None if labels is None else kept[tuple(labels)] for labels in several.to_list()], dtype=pl.String)

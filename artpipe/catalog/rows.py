@@ -1,0 +1,106 @@
+"""The rows of a source before they are artworks: one schema, whatever the source's own catalogue looks like."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from artpipe.tasks import TaskDeclaration
+
+ARTIST = pl.Struct(
+    {
+        "artist_id": pl.String(),
+        "name": pl.String(),
+        "role": pl.String(),
+        "born": pl.Int32(),
+        "died": pl.Int32(),
+        "authority_uri": pl.String(),
+    }
+)
+"""A maker of a work; `authority_uri` is an address at Wikidata, ULAN or the like."""
+
+IMAGE = pl.Struct(
+    {
+        "url": pl.String(),
+        "service": pl.String(),
+        "service_version": pl.Int32(),
+        "width_px": pl.Int32(),
+        "height_px": pl.Int32(),
+        "max_width_px": pl.Int32(),
+        "max_area_px": pl.Int64(),
+        "role": pl.String(),
+    }
+)
+"""A picture of a work: its address, or the base address of a IIIF image service (version 1 to 3), which is asked for
+the size that the lake stores. `role` is such as `recto` or `detail`."""
+
+ROWS = pl.Schema(
+    {
+        "row_number": pl.Int64(),
+        "source_id": pl.String(),
+        "work_id": pl.String(),
+        "title": pl.String(),
+        "artists": pl.List(ARTIST),
+        "date_text": pl.String(),
+        "year_from": pl.Int32(),
+        "year_to": pl.Int32(),
+        "medium": pl.String(),
+        "classification": pl.String(),
+        "location": pl.String(),
+        "school": pl.String(),
+        "landing_url": pl.String(),
+        "modified": pl.String(),
+        "images": pl.List(IMAGE),
+        "rights_uri": pl.String(),
+        "is_open": pl.Boolean(),
+        "credit_line": pl.String(),
+        "extra": pl.String(),
+    }
+)
+"""One row is a record of a source. `row_number` is its line or place in the catalogue, from 1; `source_id` identifies
+it there; records with one `work_id` show one work; `extra` is a JSON object of what else the source has. The labels of
+a task are in the column `label_prefix + task`, as a list of texts: none, one or several."""
+
+LABEL_PREFIX = "label."
+
+
+@dataclass(frozen=True)
+class SourceRows:
+    """What an adapter read.
+
+    Attributes:
+        rows: `ROWS` and a column `LABEL_PREFIX + task`, a list of texts, for each task that the source has labels of.
+        quarantine: `schema.QUARANTINE`: every record that could not be read, with the reason.
+        notes: remarks for a person, one sentence each, such as what was left out.
+    """
+
+    rows: pl.DataFrame
+    quarantine: pl.DataFrame
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReadSource:
+    """A source that was read.
+
+    Attributes:
+        name: its short name.
+        rights: which of its works are downloaded, by the file of sources: `open`, or all.
+        read: its rows.
+    """
+
+    name: str
+    rights: str | None
+    read: SourceRows
+
+
+@dataclass(frozen=True)
+class ReadSources:
+    """Every source of a collection, in the order of the file that names them.
+
+    Attributes:
+        sources: each with its rows.
+        tasks: those that the file declares; None where it leaves them to the rows.
+    """
+
+    sources: tuple[ReadSource, ...]
+    tasks: tuple[TaskDeclaration, ...] | None = None
