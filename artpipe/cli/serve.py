@@ -38,7 +38,12 @@ def serve(
     )
 
 
-def export_site(folder: Annotated[Path, typer.Argument(help="Where to write; new, or an earlier export.")]) -> None:
+def export_site(
+    folder: Annotated[Path, typer.Argument(help="Where to write; new, or an earlier export.")],
+    all_rights: Annotated[
+        bool, typer.Option("--all-rights", help="Export the pictures of works, too, that are not open.")
+    ] = False,
+) -> None:
     """Export the map and the pages as files that need no server."""
     from artpipe.lake.paths import DataLake
     from artpipe.progress import TerminalProgress
@@ -46,8 +51,10 @@ def export_site(folder: Annotated[Path, typer.Argument(help="Where to write; new
 
     settings = settings_in_force()
     lake = DataLake(settings.lake_root)
-    done = write_site(lake, folder, TerminalProgress(), abstain_below=settings.abstain_below)
+    done = write_site(lake, folder, TerminalProgress(), abstain_below=settings.abstain_below, all_rights=all_rights)
     left_out = f" ({len(done.left_out)} works with unusable ids are left out)" if done.left_out else ""
+    if done.closed:
+        left_out += f"; the pictures of {done.closed:,} works that are not open are left out (--all-rights takes them)"
     message_console().print(
         f"{done.works:,} works and {done.artists:,} artists are in {folder}{left_out}: open index.html."
     )

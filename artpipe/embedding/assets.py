@@ -42,11 +42,15 @@ def embedded_images(step: AssetStep, artworks: DataFrame, splits: DataFrame) -> 
 
     lake, settings, tasks = step.lake, step.settings, read_tasks(step.lake).among(splits.columns)
     served_model = served_card(lake)
-    store, table = ImageStore(lake), EmbeddingTable(lake, tasks)
+    rights = bool(artworks["source"].is_not_null().any())  # they are told by a file of sources alone
+    store, table = ImageStore(lake), EmbeddingTable(lake, tasks, rights=rights)
     cache = InferenceCache(lake, served_model, settings.device)
     # The labels of the splits, not of the catalogue: they include corrections.
     described = artworks.drop(tasks.labelled, strict=False).join(splits.drop("artist_id"), on="artwork_id")
-    wanted = described.select("artwork_id", "jpeg_sha256", *metadata_schema(tasks))
+    # Where a picture lies on this machine concerns nobody who searches.
+    is_here = pl.col("image_url").str.starts_with("file:")
+    described = described.with_columns(image_url=pl.when(~is_here).then("image_url"))
+    wanted = described.select("artwork_id", "jpeg_sha256", *metadata_schema(tasks, rights=rights))
     table.prepare(served_model.embedding_dim)
     plan = table.plan(wanted, served_model.model_id, [task for task in tasks if task in served_model.classes])
     computed = 0

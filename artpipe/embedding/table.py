@@ -42,6 +42,9 @@ _OF_ARTWORKS = (
 METADATA = pl.Schema({name: ARTWORKS[name] for name in _OF_ARTWORKS} | {"work_id": pl.String()})
 """What comes from the catalogue and the splits, and can change without a new vector; the labels of tasks do, too."""
 
+RIGHTS = pl.Schema({name: ARTWORKS[name] for name in ("source", "rights_uri", "is_open", "credit_line")})
+"""More of it in a collection of a file of sources; the table of one gallery has no such columns."""
+
 KEYS = pl.Schema({"artwork_id": pl.String(), "model_id": pl.String(), "jpeg_sha256": pl.String()})
 """What a row is, and what its vector was made by and from."""
 
@@ -60,14 +63,19 @@ def predictions_schema(tasks: Iterable[str]) -> pl.Schema:
     return pl.Schema({f"{_PREDICTED}{task}{part}": kind for task in tasks for part, kind in parts})
 
 
-def metadata_schema(tasks: Iterable[str]) -> pl.Schema:
-    """`METADATA` and the label of each task."""
-    return pl.Schema({**METADATA, **dict.fromkeys(tasks, pl.String())})
+def metadata_schema(tasks: Iterable[str], *, rights: bool = False) -> pl.Schema:
+    """`METADATA`, `RIGHTS` where they are wanted, and the label of each task."""
+    return pl.Schema({**METADATA, **(RIGHTS if rights else {}), **dict.fromkeys(tasks, pl.String())})
 
 
-def table_schema(tasks: Collection[str]) -> pl.Schema:
+def table_schema(tasks: Collection[str], *, rights: bool = False) -> pl.Schema:
     """Everything but the vector, in a lake of these tasks."""
-    return pl.Schema({**KEYS, **metadata_schema(tasks), **predictions_schema(tasks)})
+    return pl.Schema({**KEYS, **metadata_schema(tasks, rights=rights), **predictions_schema(tasks)})
+
+
+def has_rights(columns: Iterable[str]) -> bool:
+    """Whether a table with these columns says what may be done with its pictures."""
+    return set(RIGHTS) <= set(columns)
 
 
 def tasks_of_table(columns: Iterable[str]) -> tuple[str, ...]:
@@ -104,10 +112,11 @@ class EmbeddingTable:
     Args:
         lake: where it is.
         tasks: of which `prepare` gives it columns; by default those of the lake.
+        rights: whether `prepare` gives it the columns of `RIGHTS`; by default only where it has them.
     """
 
-    def __init__(self, lake: DataLake, tasks: Tasks | None = None) -> None:
-        self.lake = lake
+    def __init__(self, lake: DataLake, tasks: Tasks | None = None, *, rights: bool | None = None) -> None:
+        self.lake, self._rights = lake, rights
         self._tasks = tasks
 
     def dataset(self, version: int | None = None) -> "lance.LanceDataset | None":
@@ -259,7 +268,7 @@ class EmbeddingTable:
         _refuse_repeated(rows)
         table = self._open_for_writing()
         held = [] if table is None else [name for name in table.schema.names if name != VECTOR]
-        data = _arrow_rows(rows, table_schema(tasks_of_table(held)) if held else self._schema())
+        data = _arrow_rows(rows, _schema_of(held) if held else self._schema())
         length = data.schema.field(VECTOR).type.list_size
         is_other_length = table is not None and table.schema.field(VECTOR).type.list_size != length
         if table is None or is_other_length:
@@ -308,11 +317,13 @@ class EmbeddingTable:
 
     def _schema(self) -> pl.Schema:
         """The columns that a new table gets."""
-        return table_schema(read_tasks(self.lake) if self._tasks is None else self._tasks)
+        tasks = read_tasks(self.lake) if self._tasks is None else self._tasks
+        return table_schema(tasks, rights=has_rights(self.columns()) if self._rights is None else self._rights)
 
     def _metadata(self) -> pl.Schema:
         """The metadata that the table has columns of."""
-        return metadata_schema(tasks_of_table(self.columns() or self._schema()))
+        columns = self.columns() or list(self._schema())
+        return metadata_schema(tasks_of_table(columns), rights=has_rights(columns))
 
     @property
     def _uri(self) -> str:
@@ -322,6 +333,11 @@ class EmbeddingTable:
         if not self.exists:
             return None
         return self.lake.connect().open_table(EMBEDDINGS_TABLE)
+
+
+def _schema_of(columns: Collection[str]) -> pl.Schema:
+    """The schema of a table with these columns."""
+    return table_schema(tasks_of_table(columns), rights=has_rights(columns))
 
 
 def vectors_version(rows: pl.DataFrame) -> str:

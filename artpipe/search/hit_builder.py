@@ -5,13 +5,13 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 import polars as pl
 
-from artpipe.embedding.table import predictions_schema
+from artpipe.embedding.table import RIGHTS, predictions_schema
 from artpipe.vectors.nearest import Neighbours, Positions
 
 
-def hit_metadata(tasks: Collection[str]) -> tuple[str, ...]:
+def hit_metadata(tasks: Collection[str], *, rights: bool = False) -> tuple[str, ...]:
     """The columns of a hit after `rank`, `artwork_id` and its score, in a collection of these tasks."""
-    described = ("school", "technique", "location", "page_url", "image_url")
+    described = ("school", "technique", "location", "page_url", "image_url", *(RIGHTS if rights else ()))
     return ("artist", "title", "date_text", "year_from", "year_to", *tasks, *described, *predictions_schema(tasks))
 
 
@@ -20,11 +20,11 @@ class HitBuilder:
 
     Args:
         works_at: returns columns of some rows of the table.
-        tasks: of the collection.
+        columns: those of `hit_metadata`.
     """
 
-    def __init__(self, works_at: Callable[[Positions, Sequence[str]], pl.DataFrame], tasks: Collection[str]) -> None:
-        self._works_at, self._columns = works_at, ("artwork_id", *hit_metadata(tasks))
+    def __init__(self, works_at: Callable[[Positions, Sequence[str]], pl.DataFrame], columns: Sequence[str]) -> None:
+        self._works_at, self._columns = works_at, ("artwork_id", *columns)
 
     def frame(self, positions: Positions, offset: int, score: pl.Series | None = None) -> pl.DataFrame:
         """The rows with their ranks from `offset` + 1 on and, where works are ranked, their score."""

@@ -49,7 +49,7 @@ class Searcher:
             lambda name: snapshot.columns([name])[name],
         )
         self._ranking = Ranking(groups, lambda: snapshot.index)
-        self._builder = HitBuilder(snapshot.works_at, snapshot.tasks)
+        self._builder = HitBuilder(snapshot.works_at, snapshot.hit_columns)
 
     def nearest(self, liked: Sequence[Query], unlike: Sequence[Query], request: SearchRequest) -> Hits:
         """The works nearest to the mean of some queries, and away from that of others."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import polars as pl
 
 from artpipe.catalog.names import Names, artist_names
-from artpipe.embedding.table import EmbeddingTable, table_schema, tasks_of_table, vectors_version
+from artpipe.embedding.table import EmbeddingTable, has_rights, table_schema, tasks_of_table, vectors_version
 from artpipe.errors import ArtpipeError
 from artpipe.images.pictures import StoredPictures
 from artpipe.lake.damage import refuse_damaged_table
@@ -19,6 +19,7 @@ from artpipe.lake.paths import EMBEDDINGS_TABLE, IMAGES_TABLE, DamagedLakeError,
 from artpipe.lake.versions import NoSuchVersionError, table_versions, version_as_of
 from artpipe.models.served import served_model_id
 from artpipe.recognition.feature_index import FeatureIndex, open_feature_index
+from artpipe.search.hit_builder import hit_metadata
 from artpipe.search.index import IN_MEMORY_ROWS, ServedIndex, open_index
 from artpipe.search.novelty import NoveltyScale, open_scale
 from artpipe.search.predictions import stored_short_side_px
@@ -68,6 +69,7 @@ class Snapshot:
         as_of: the state to open, a version of the table or a date; the newest by default.
 
     Attributes:
+        has_rights: whether it says what may be done with the pictures.
         tasks: what the opened table has labels and predictions of.
         rows: what is searched, filtered and grouped by of each work, in the order of `artwork_id`.
         version: that of the table.
@@ -90,7 +92,8 @@ class Snapshot:
         self._table = EmbeddingTable(lake)
         self.past = None if as_of is None or not self._table.exists else version_as_of(self._table.versions(), as_of)
         version = self.past.number if self.past else self._table.version
-        self.tasks = _tasks_of(lake, tasks_of_table(self._table.columns(version)))
+        columns = self._table.columns(version)
+        self.tasks, self.has_rights = _tasks_of(lake, tasks_of_table(columns)), has_rights(columns)
         self._searched = frozenset((*SEARCHED, *self.tasks))
         self.rows = self._table.read([*SEARCHED, *self.tasks], version)
         if version is None or self.rows.is_empty():
@@ -106,7 +109,12 @@ class Snapshot:
     @property
     def schema(self) -> pl.Schema:
         """The columns of the table but its vectors."""
-        return table_schema(self.tasks)
+        return table_schema(self.tasks, rights=self.has_rights)
+
+    @property
+    def hit_columns(self) -> tuple[str, ...]:
+        """What is told of a hit."""
+        return hit_metadata(self.tasks, rights=self.has_rights)
 
     def position_of(self, artwork_id: object) -> int | None:
         """The row of a work; None where there is no such work."""

@@ -18,6 +18,19 @@ def rights_statement(text: str) -> str | None:
     return found[0] if found else None
 
 
+_NAMES = {"zero": "CC0", "mark": "Public Domain Mark"}
+
+
+def rights_name(rights_uri: str) -> str:
+    """A statement as people call it, such as `CC BY-SA 4.0`; an address of another kind as it is."""
+    statement = rights_statement(rights_uri)
+    if statement is None:
+        return rights_uri
+    host, _, kind, *version = statement.split("://")[1].rstrip("/").split("/")
+    name = kind if host.endswith("rightsstatements.org") else _NAMES.get(kind.lower(), f"CC {kind.upper()}")
+    return " ".join([name, *version[:1]])
+
+
 def is_open(rights_uri: str | None) -> bool | None:
     """Whether anybody may use the work for any purpose: CC0, public domain, CC BY, CC BY-SA, NoC-US.
 

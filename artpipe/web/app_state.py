@@ -217,6 +217,8 @@ def page_templates() -> "Environment":
     """The templates of all pages; every value is HTML-escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    from artpipe.sources.rights import rights_name
+
     templates = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -226,6 +228,7 @@ def page_templates() -> "Environment":
     )
     templates.filters |= {
         "safe_url": safe_url,
+        "rights_name": rights_name,
         "host": host_of,
         "percent": _percent,
         "thousands": "{:,}".format,

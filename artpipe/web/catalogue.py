@@ -14,7 +14,6 @@ import polars as pl
 from artpipe.catalog.names import initial_of, labels_known_as, normalized_name, sort_key
 from artpipe.search.collection import Collection, UnknownArtworkError
 from artpipe.search.filters import SearchFilter
-from artpipe.search.hit_builder import hit_metadata
 from artpipe.search.request import QueryVector
 from artpipe.search.word_query import WordMatch
 from artpipe.web.questions import PAGE_SIZE, Question, UnusableQuestionError
@@ -84,13 +83,21 @@ class Catalogue:
     def __init__(self, collection: Collection) -> None:
         self.collection, self.snapshot = collection, collection.snapshot
         self.version = collection.version
-        self._columns = ("artwork_id", "artist_id", "jpeg_sha256", "work_id", *hit_metadata(collection.tasks))
+        self._columns = ("artwork_id", "artist_id", "jpeg_sha256", "work_id", *self.snapshot.hit_columns)
 
     def __len__(self) -> int:
         return len(self.collection)
 
     def __contains__(self, artwork_id: object) -> bool:
         return artwork_id in self.collection
+
+    @cached_property
+    def closed(self) -> frozenset[str]:
+        """The works that their source does not call open: their pictures are in no export."""
+        if not self.snapshot.has_rights:
+            return frozenset()
+        rows = self.snapshot.columns(["artwork_id", "is_open"])
+        return frozenset(rows.filter(~pl.col("is_open"))["artwork_id"])
 
     @property
     def model_id(self) -> str:

@@ -54,7 +54,8 @@ class SheetDrawer:
 
     def draw(self, catalogue: "Catalogue", found: "ResultPage", title: str) -> bytes:
         """A JPEG contact sheet of a page of results."""
-        stored = catalogue.collection.images([work["artwork_id"] for work in found.works])
+        shown = [work["artwork_id"] for work in found.works if work["artwork_id"] not in catalogue.closed]
+        stored = catalogue.collection.images(shown)
         jpegs = [stored.get(work["artwork_id"]) for work in found.works]
         try:
             return self._pool.submit(_drawn, found.works, jpegs, title).result(_SECONDS)

@@ -71,18 +71,24 @@ class ServedLinks:
         return f"{self.root}/sitemap{'' if number is None else f'-{number}'}.xml"
 
 
+def as_path(name: str) -> str:
+    """An id as a path of a file: that of a work of one of several sources, `tate:3`, is in the source's folder."""
+    return name.replace(":", "/")
+
+
 class ExportedLinks:
     """Relative paths of files, so that the folder works wherever it is.
 
     Args:
         page: path of the linking page below the site's folder, such as `works/a/aachen/allegory.html`.
+        only_open: whether works that their source does not call open have no picture there.
     """
 
     is_served = False
     root = ""
 
-    def __init__(self, page: str) -> None:
-        self._up = "../" * (len(PurePosixPath(page).parts) - 1)
+    def __init__(self, page: str, *, only_open: bool = True) -> None:
+        self._up, self._only_open = "../" * (len(PurePosixPath(page).parts) - 1), only_open
 
     def _to(self, path: str) -> str:
         return self._up + quote(path)
@@ -97,15 +103,17 @@ class ExportedLinks:
 
     def work(self, artwork_id: str) -> str:
         """The page of a work."""
-        return self._to(f"works/{artwork_id}.html")
+        return self._to(f"works/{as_path(artwork_id)}.html")
 
     def image(self, work: dict[str, Any], width_px: int) -> str:
-        """A work's picture; a site has two sizes of it."""
-        return self._to(f"images/{'small/' if width_px <= 320 else ''}{work['artwork_id']}.jpg")
+        """A work's picture; a site has two sizes of it, and none of works that are not open."""
+        if self._only_open and work.get("is_open") is False:
+            return self.static("closed.svg")
+        return self._to(f"images/{'small/' if width_px <= 320 else ''}{as_path(work['artwork_id'])}.jpg")
 
     def artist(self, artist_id: str) -> str:
         """The page of an artist."""
-        return self._to(f"artists/{artist_id}.html")
+        return self._to(f"artists/{as_path(artist_id)}.html")
 
     def artists(self, initial: str = "", page: int = 1) -> str:  # noqa: ARG002
         """The list of artists, one file, scrolled to an initial."""

@@ -9,6 +9,7 @@ compressed.
 
 import json
 import struct
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,6 @@ from artpipe.web.map_regions import Region, find_regions
 from artpipe.web.map_sheets import Sheets, aspect_codes, pyramid_order
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from artpipe.web.catalogue import Catalogue
@@ -104,12 +103,19 @@ def read_map(lake: DataLake, catalogue: "Catalogue") -> MapData:
     return map_data(sized, catalogue.collection.tasks)
 
 
-def sheets_of(lake: DataLake, catalogue: "Catalogue", data: MapData) -> Sheets:
-    """The sheets of small pictures for a map."""
+def sheets_of(
+    lake: DataLake, catalogue: "Catalogue", data: MapData, hidden: Collection[str] = frozenset[str]()
+) -> Sheets:
+    """The sheets of small pictures for a map; the places of the `hidden` works stay grey."""
     order = data.order
-    pictures = data.table.select("artwork_id", pl.col("jpeg_sha256").fill_null("")).rows()
+    shown = pl.when(~pl.col("artwork_id").is_in(list(hidden))).then("jpeg_sha256").fill_null("")
+    pictures = data.table.select("artwork_id", shown).rows()
     listed = [(*pictures[row], int(data.aspects[row])) for row in order]
-    return Sheets(lake, listed, catalogue.collection.images)
+
+    def read(ids: Sequence[str]) -> Mapping[str, bytes]:
+        return catalogue.collection.images([name for name in ids if name not in hidden])
+
+    return Sheets(lake, listed, read)
 
 
 def map_data(works: pl.DataFrame, tasks: Tasks) -> MapData:

@@ -176,6 +176,8 @@ def structured_data(work: dict[str, Any], links: "Links", labelled: Iterable[str
         "image": links.image(work, STORED_WIDTH_PX),
         "url": links.work(work["artwork_id"]),
         "sameAs": safe_url(work["page_url"]),
+        "license": safe_url(work.get("rights_uri")),
+        "creditText": work.get("credit_line"),
     }
     about = {"@context": "https://schema.org", "@type": "VisualArtwork"}
     return about | {name: value for name, value in values.items() if value}

@@ -1,0 +1,180 @@
+"""A collection of two sources from their catalogues to search, pages and export, and what a later refresh does."""
+
+import csv
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import polars as pl
+import pytest
+from fastapi.testclient import TestClient
+from typer.testing import CliRunner, Result
+
+from artpipe.cli.main import app
+from artpipe.images.store import ImageStore
+from artpipe.lake.paths import DataLake
+from artpipe.search import Collection
+from artpipe.tasks import read_tasks
+from artpipe.web.app import create_app
+from artpipe_tests.fixtures.loopback_server import Quiet, running
+from artpipe_tests.fixtures.small_training import SMALL_TRAINING
+from artpipe_tests.fixtures.tiny_gallery import picture
+
+WORKS = 24
+KINDS, OPEN = ("oil", "print", "drawing"), {n for n in range(WORKS) if n % 4}
+
+
+class Museum(Quiet, BaseHTTPRequestHandler):
+    """Serves the pictures `/N.jpg` of a museum, on another host than its catalogue."""
+
+    protocol_version = "HTTP/1.1"
+    seen: list[str]
+
+    def do_GET(self) -> None:
+        self.seen.append(self.path)
+        body = picture(int(self.path[1:-4])) if self.path.endswith(".jpg") else b""
+        self.send_response(200 if body else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class TwoSources:
+    """A table of a museum and a folder of pictures, in a folder with a lake."""
+
+    def __init__(self, folder: Path, address: str) -> None:
+        self.folder, self.address, self.lake = folder, address, DataLake(folder / "lake")
+        self.rows = [
+            {
+                "id": n,
+                "name": f"Scene {'ABCDEFGHIJKLMNOPQRSTUVWX'[n]}",
+                "maker": f"Painter {'ABCDEF'[n % 6]}",
+                "made": 1800 + 5 * n,
+                "kind": KINDS[n % 3],
+                "picture": f"{address}/{n}.jpg",
+                "licence": "CC0" if n in OPEN else "all rights reserved",
+            }
+            for n in range(WORKS)
+        ]
+        (folder / "photos" / "oil").mkdir(parents=True)
+        for n in range(WORKS, WORKS + 3):
+            (folder / "photos" / "oil" / f"photo{n}.jpg").write_bytes(picture(n))
+        columns = {"source_id": "id", "title": "name", "artists": "maker", "date_text": "made", "images": "picture"}
+        rights = {
+            "is_open": {"licence": "CC0"},
+            "rights_uri": {
+                "column": "licence",
+                "lookup": {"CC0": "https://creativecommons.org/publicdomain/zero/1.0/"},
+            },
+            "credit_line": {"constant": "Museum of Tests"},
+        }
+        museum = {"name": "museum", "adapter": "table", "path": "works.csv", "columns": columns | rights}
+        here = {"name": "here", "adapter": "folder", "path": "photos", "labels": {"kind": "folder"}}
+        tasks = [{"name": "kind", "min_works": 3}, {"name": "century", "years": [1800, 1850]}]
+        sources = [museum | {"labels": {"kind": "kind"}, "rights": "open"}, here]
+        (folder / "sources.yaml").write_text(json.dumps({"sources": sources, "tasks": tasks}))
+        self.write()
+
+    def write(self) -> None:
+        with (self.folder / "works.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(self.rows[0]))
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+    def invoke(self, *arguments: str, **settings: object) -> Result:
+        chosen = SMALL_TRAINING | {
+            "sources": self.folder / "sources.yaml",
+            "lake": self.folder / "lake",
+            "same_painting": 0,
+            "unseen_artist_share": 0.2,
+        }
+        environment = {f"ARTPIPE_{name.upper()}": str(value) for name, value in (chosen | settings).items()}
+        result = CliRunner().invoke(app, [*arguments], env=environment)
+        assert result.exit_code == 0, result.output
+        return result
+
+    def refresh(self, **settings: object) -> dict:
+        return json.loads(self.invoke("refresh", "--json", **settings).stdout)
+
+
+@pytest.fixture(scope="module")
+def museum() -> Iterator[str]:
+    Museum.seen = []
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Museum)) as server:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+
+
+@pytest.fixture(scope="module")
+def sources(museum: str, tmp_path_factory: pytest.TempPathFactory) -> TwoSources:
+    made = TwoSources(tmp_path_factory.mktemp("sources"), museum)
+    made.first = made.refresh()
+    return made
+
+
+def test_only_open_works_are_downloaded_of_the_source_that_asks_for_them(sources: TwoSources):
+    stored = set(ImageStore(sources.lake).outcomes().filter(status="fetched")["artwork_id"])
+    photos = {f"here:oil/photo{n}.jpg" for n in range(WORKS, WORKS + 3)}
+    assert stored == {f"museum:{n}" for n in OPEN} | photos
+    assert sorted(Museum.seen) == sorted(["/robots.txt", *(f"/{n}.jpg" for n in OPEN)])
+
+
+def test_the_model_predicts_the_declared_tasks(sources: TwoSources):
+    tasks = read_tasks(sources.lake)
+    assert (tasks["kind"].classes, tasks["century"].classes) == (
+        ("drawing", "oil", "print"),
+        ("before 1800", "1800-1850", "after 1850"),
+    )
+    hits = Collection.open(sources.folder / "lake").find("scene", k=3, where={"kind": "oil"})
+    assert set(hits["kind"]) == {"oil"}
+    assert {"predicted_kind", "predicted_century"} <= set(hits.columns)
+
+
+def test_rights_go_to_the_hits_and_no_path_of_this_machine_does(sources: TwoSources):
+    works = Collection.open(sources.folder / "lake").snapshot.works
+    told = works.select("source", "is_open", "rights_uri", "credit_line").unique().sort("source").rows()
+    licence = "https://creativecommons.org/publicdomain/zero/1.0/"
+    assert told == [("here", None, None, None), ("museum", True, licence, "Museum of Tests")]
+    assert works.filter(source="here")["image_url"].to_list() == [None] * 3
+
+
+def test_the_pages_show_the_credit_line(sources: TwoSources):
+    with TestClient(create_app(sources.lake)) as client:
+        page = client.get("/works/museum:1").text
+    assert "Museum of Tests" in page
+    assert "CC0 1.0" in page
+
+
+def test_a_later_refresh_does_what_changed_and_nothing_else(sources: TwoSources):
+    Museum.seen.clear()
+    assert sources.refresh()["work"] == {**sources.first["work"], **dict.fromkeys(sources.first["work"], 0)}
+    assert Museum.seen == []
+    sources.rows[1]["name"] = "Another title"
+    sources.rows[2]["picture"] = f"{sources.address}/{WORKS + 4}.jpg"
+    sources.write()
+    work = sources.refresh()["work"]
+    assert (work["images_fetched"], work["rows_updated"]) == (1, 1)
+    assert [path for path in Museum.seen if path != "/robots.txt"] == [f"/{WORKS + 4}.jpg"]
+
+
+def test_an_export_leaves_out_the_pictures_of_works_that_are_not_open(sources: TwoSources, tmp_path: Path):
+    sources.refresh(rights="all")
+    said = sources.invoke("export-site", str(tmp_path / "open")).output
+    sources.invoke("export-site", "--all-rights", str(tmp_path / "all"))
+    closed = [n for n in range(WORKS) if n not in OPEN]
+    assert f"the pictures of {len(closed)} works that are not open are left out" in " ".join(said.split())
+    for n in closed:
+        assert not (tmp_path / "open" / "images" / "museum" / f"{n}.jpg").exists()
+        assert "closed.svg" in (tmp_path / "open" / "works" / "museum" / f"{n}.html").read_text()
+        assert (tmp_path / "all" / "images" / "museum" / f"{n}.jpg").exists()
+    assert (tmp_path / "open" / "images" / "museum" / "1.jpg").exists()
+
+
+def test_a_check_says_how_many_works_of_the_training_set_are_not_open(sources: TwoSources):
+    from artpipe.training.checks import training_works_are_open
+
+    artworks, training = (pl.read_parquet(str(sources.lake.table(name))) for name in ("artworks", "training_set"))
+    checked = training_works_are_open.node_def.compute_fn.decorated_fn
+    found = checked(training_set=training, artworks=artworks)
+    assert not found.passed
+    assert found.metadata["not_open"].value == len(set(training["artwork_id"]) - {f"museum:{n}" for n in OPEN})
