@@ -46,7 +46,7 @@ SLOW_TO_IMPORT = [
     "lance",
     "lance_namespace",
 ]
-"""Imported once, by the process that the dying ones are forked from. lancedb itself is not: importing it starts a thread."""
+"""Imported once, by the process that the dying are forked from. lancedb itself is not: importing it starts a thread."""
 
 
 def refresh_and_die(asset: str, place: str, count: int, settings: Settings) -> None:
