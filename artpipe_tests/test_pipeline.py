@@ -23,7 +23,7 @@ from artpipe.orchestration.event_size import MAX_EVENT_BYTES
 from artpipe.orchestration.shaping import DeclaredSettings
 from artpipe.settings import Settings
 
-SMALL = {"sample_artworks": 120, "train_image_px": 32, "epochs": 2, "batch_size": 16}
+SMALL = {"sample_artworks": 60, "train_image_px": 32, "epochs": 1, "batch_size": 16}
 ASSETS = {
     "raw_catalog", "raw_artists", "artists", "catalog_changes", "artworks", "quarantine", "wanted_images", "images",
     "splits", "training_set", "backbone_features", "classifier", "served_model", "evaluation_report", "embeddings",

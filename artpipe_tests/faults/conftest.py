@@ -20,7 +20,6 @@ from artpipe.lake.parquet import read_table
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.lineage import Lineage
 from artpipe.sample_gallery.server import serving
-from artpipe.sample_gallery.site import write_sample_site
 from artpipe_tests.fixtures.made_once import MadeOnce
 from artpipe_tests.fixtures.small_training import SMALL_TRAINING, made_quickly
 from artpipe_tests.orchestration.quiet_home import write_quiet_home
@@ -90,30 +89,29 @@ def _stored(lake: DataLake) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def prepared(made_once: MadeOnce) -> Path:
-    """A folder with a gallery, `site`, and the lake made from it, `lake`."""
-    return made_once("faultless", _prepare)
+def gallery_url(small_site: Path) -> Iterator[str]:
+    with serving(small_site) as server:
+        yield server.url
 
 
-def _prepare(folder: Path) -> None:
-    write_sample_site(folder / "site", artworks=60)
-    write_quiet_home(folder / "lake")
-    with serving(folder / "site") as server, pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        done = Owner(folder / "lake", server.url, patch).run("refresh")
-        assert done.exit_code == 0, done.output
+@pytest.fixture(scope="session")
+def prepared(made_once: MadeOnce, gallery_url: str) -> Path:
+    """A folder with the lake made from that gallery, `lake`."""
+
+    def make(folder: Path) -> None:
+        write_quiet_home(folder / "lake")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            done = Owner(folder / "lake", gallery_url, patch).run("refresh")
+            assert done.exit_code == 0, done.output
+
+    return made_once("faultless", make)
 
 
 @pytest.fixture(scope="session")
 def undisturbed(prepared: Path) -> dict[str, Any]:
     """What the lake holds where no fault happens."""
     return contents(DataLake(prepared / "lake"))
-
-
-@pytest.fixture(scope="session")
-def gallery_url(prepared: Path) -> Iterator[str]:
-    with serving(prepared / "site") as server:
-        yield server.url
 
 
 @pytest.fixture

@@ -189,7 +189,7 @@ def toys_are_forgotten() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def built(made_once: MadeOnce) -> Path:
     """A folder with a practice gallery, `site`, and the collection made from it, `lake`."""
-    return made_once("built", lambda folder: _refresh(folder, 120))
+    return made_once("built", lambda folder: _refresh(write_sample_site(folder / "site", artworks=120)))
 
 
 @pytest.fixture
@@ -198,11 +198,12 @@ def upkeep(built: Path, tmp_path: Path) -> Iterator[Upkeep]:
     yield from _copied(built, tmp_path)
 
 
-def _refresh(folder: Path, artworks: int, options: RefreshOptions | None = None) -> None:
-    write_quiet_home(folder / "lake")
-    write_sample_site(folder / "site", artworks=artworks)
-    with serving(folder / "site") as server:
-        Upkeep(folder / "lake", ChangingGallery(server)).refresh(options)
+def _refresh(site: Path, options: RefreshOptions | None = None) -> None:
+    """Make the lake beside a site."""
+    lake = site.with_name("lake")
+    write_quiet_home(lake)
+    with serving(site) as server:
+        Upkeep(lake, ChangingGallery(server)).refresh(options)
 
 
 def _copied(built: Path, folder: Path) -> Iterator[Upkeep]:
@@ -213,9 +214,13 @@ def _copied(built: Path, folder: Path) -> Iterator[Upkeep]:
 
 
 @pytest.fixture(scope="session")
-def harvested(made_once: MadeOnce) -> Path:
+def harvested(made_once: MadeOnce, small_site: Path) -> Path:
     """As `built`, smaller and without a model: everything down to `splits`."""
-    return made_once("harvested", lambda folder: _refresh(folder, 60, RefreshOptions("+splits")))
+
+    def make(folder: Path) -> None:
+        _refresh(shutil.copytree(small_site, folder / "site"), RefreshOptions("+splits"))
+
+    return made_once("harvested", make)
 
 
 @pytest.fixture

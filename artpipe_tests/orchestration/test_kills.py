@@ -14,6 +14,7 @@ from artpipe.images.store import ImageStore
 from artpipe.orchestration.runner import RefreshOptions, refresh
 from artpipe.search import Collection
 from artpipe.settings import Settings
+from artpipe_tests.fixtures.small_training import made_quickly
 
 # Where the process dies: in the named asset, at the call of the named function that is counted there.
 KILLS = [
@@ -35,8 +36,17 @@ KILLS = [
     ("art_map", "artpipe.orchestration.storage:write_table", 1),
 ]
 
-SLOW_TO_IMPORT = ["artpipe.definitions", "torch", "torchvision", "timm", "matplotlib.pyplot", "cv2"]
-"""Imported once, by the process that the dying ones are forked from. lancedb is not: importing it starts a thread."""
+SLOW_TO_IMPORT = [
+    "artpipe.definitions",
+    "torch",
+    "torchvision",
+    "timm",
+    "matplotlib.pyplot",
+    "cv2",
+    "lance",
+    "lance_namespace",
+]
+"""Imported once, by the process that the dying are forked from. lancedb itself is not: importing it starts a thread."""
 
 
 def refresh_and_die(asset: str, place: str, count: int, settings: Settings) -> None:
@@ -52,7 +62,8 @@ def refresh_and_die(asset: str, place: str, count: int, settings: Settings) -> N
         return original(*args, **kwargs)
 
     setattr(owner, name, dying)
-    refresh(build_definitions(settings), settings, RefreshOptions(select=f'+key:"{asset}"'), Console(quiet=True))
+    with made_quickly():
+        refresh(build_definitions(settings), settings, RefreshOptions(select=f'+key:"{asset}"'), Console(quiet=True))
 
 
 def test_a_refresh_killed_in_every_asset_goes_on_where_it_was(upkeep):
