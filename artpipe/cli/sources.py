@@ -9,7 +9,6 @@ import typer
 
 from artpipe.cli.terminal import EXPECTED_FAILURE, AsJson, message_console, print_json, settings_in_force
 from artpipe.errors import ArtpipeError
-from artpipe.schema import years_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -169,6 +168,8 @@ def _print_summary(summary: "SourceSummary", named: "SourcesFile") -> None:
     from rich.markup import escape
     from rich.table import Column, Table
 
+    from artpipe.schema import years_text
+
     console = message_console(stderr=False)
     years = "no years" if summary.years is None else years_text(*summary.years)
     table = Table(*(Column(name, overflow="fold") for name in ("id", "title", "artist", "date", "picture", "open")))
@@ -200,6 +201,8 @@ def _counts(summary: "SourceSummary") -> str:
 
 
 def _cells(row: "Mapping[str, Any]") -> "Iterator[str]":
+    from artpipe.schema import years_text
+
     yield row["source_id"]
     yield row["title"] or ""
     yield "; ".join(artist["name"] for artist in row["artists"])

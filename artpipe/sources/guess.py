@@ -110,8 +110,9 @@ def _written(sample: pl.DataFrame, texts: pl.DataFrame, place: str, name: str) -
             lines.append(f"      # {field}: ...  # no column was recognised")
     if "source_id" not in fields:
         lines.append("      # source_id: ...  # needed: no column has another value in every row")
-    if not any(field == "rights_uri" for field in fields):
-        lines.append("      # is_open: {COLUMN: CC0}  # which works anybody may use; `true` for all")
+    licence = _named(texts.columns, NAMES["rights_uri"])
+    rule = f"{{{_scalar(licence)}: {_scalar(_first(texts, licence) or 'CC0')}}}" if licence else "{COLUMN: CC0}"
+    lines.append(f"      # is_open: {rule}  # which works may anybody use? `true` for all")
     if "images" in fields and not _is_address(texts[fields["images"]]):
         lines.append("    base_url: https://...  # the addresses of the pictures are relative: what are they below?")
     if labels:
@@ -228,9 +229,14 @@ def _value(sample: pl.DataFrame, texts: pl.DataFrame, field: str, column: str) -
     return _scalar(column)
 
 
-def _example(texts: pl.DataFrame, column: str) -> str:
+def _first(texts: pl.DataFrame, column: str) -> str:
+    """The first value of a column, cut short."""
     values = texts[column].drop_nulls()
-    shown = re.sub(r"\s+", " ", values[0])[:60] if len(values) else ""
+    return re.sub(r"\s+", " ", values[0])[:60] if len(values) else ""
+
+
+def _example(texts: pl.DataFrame, column: str) -> str:
+    shown = _first(texts, column)
     return f"  # such as {json.dumps(shown, ensure_ascii=False)}" if shown else "  # empty in the first rows"
 
 
