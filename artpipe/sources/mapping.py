@@ -25,7 +25,9 @@ from pydantic import (
 
 from artpipe.errors import ArtpipeError
 from artpipe.sources.contract import ARTIST, IMAGE, LABEL_PREFIX, ROWS
+from artpipe.sources.iiif_image import service_of_address
 from artpipe.sources.record_paths import NUMBER
+from artpipe.sources.rights import is_open
 from artpipe.tasks import NAME
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
@@ -329,7 +331,8 @@ class Columns(Strict):
     )
     rights_uri: Value | None = Field(default=None, description="address at rightsstatements.org or Creative Commons")
     is_open: IsOpen | None = Field(
-        default=None, description="which works are open: conditions such as `license: CC0`, or `true` for all"
+        default=None,
+        description="which are open: conditions such as `license: CC0`, or `true` for all; default: by `rights_uri`",
     )
     credit_line: Value | None = Field(default=None, description="the credit line")
 
@@ -416,12 +419,7 @@ class RecordMapper:
         for name in _YEAR_FIELDS:
             value = getattr(columns, name)
             rows[name] = empty if value is None else self._years(as_text(value.of(frame)), name)
-        is_open = columns.is_open
-        rows["is_open"] = (
-            pl.Series([is_open], dtype=pl.Boolean()).new_from_index(0, frame.height)
-            if is_open is None or isinstance(is_open, bool)
-            else holds(frame, is_open)
-        )
+        rows["is_open"] = _open(frame, columns.is_open, rows["rights_uri"])
         rows["artists"] = self._structs(frame, columns.artists, ARTIST, self._artist)
         rows["images"] = self._structs(frame, columns.images, IMAGE, self._image)
         rows["extra"] = empty
@@ -483,6 +481,8 @@ class RecordMapper:
         for name in ("url", "service"):
             if name in table:
                 table = table.with_columns(self._addresses(table[name]).alias(name))
+        if "service" not in table.columns and table["url"].str.contains("/full/", literal=True).any():
+            table = _with_services(table)
         return table.filter(
             pl.any_horizontal(pl.col(name).is_not_null() for name in ("url", "service") if name in table)
         )
@@ -519,6 +519,25 @@ class RecordMapper:
             bad = frame.filter(pl.col("kind") == kind)["text"]
             self.remarks.add(advice, len(bad), bad[0] if len(bad) else "")
         return frame.select(pl.when(pl.col("kind") == "fine").then(text)).to_series()
+
+
+def _open(frame: pl.DataFrame, rule: bool | Conditions | None, rights: pl.Series) -> pl.Series:
+    """Whether each work is open: by the rule, or else by its rights statement."""
+    if isinstance(rule, bool):
+        return pl.Series([rule], dtype=pl.Boolean()).new_from_index(0, frame.height)
+    if rule is not None:
+        return holds(frame, rule)
+    known = {uri: is_open(uri) for uri in rights.drop_nulls().unique()}
+    return rights.replace_strict(known, default=None, return_dtype=pl.Boolean())
+
+
+def _with_services(table: pl.DataFrame) -> pl.DataFrame:
+    """Pictures whose address asks a IIIF service for the full size, with that service: it is asked for less."""
+    asks = [service_of_address(url) if url else None for url in table["url"]]
+    return table.with_columns(
+        pl.Series("service", [one and one.base for one in asks], dtype=pl.String()),
+        pl.Series("service_version", [one and one.version for one in asks], dtype=pl.Int64()),
+    )
 
 
 _ADDRESS_ADVICE = {

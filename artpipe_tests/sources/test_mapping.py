@@ -133,6 +133,26 @@ def test_a_work_is_open_by_comparison(read_table, rule, license_, is_open):
     assert row(read_table, f"1,,,,,,,{license_},,", columns=columns)[0]["is_open"] is is_open
 
 
+@pytest.mark.parametrize(
+    ("statement", "is_open"),
+    [
+        ("https://creativecommons.org/publicdomain/zero/1.0/", True),
+        ("http://rightsstatements.org/vocab/InC/1.0/", False),
+        ("ask us", None),
+        ("", None),
+    ],
+)
+def test_a_work_is_open_by_its_rights_statement_where_no_rule_is_given(read_table, statement, is_open):
+    assert row(read_table, f"1,,,,,,,{statement},,", columns={"rights_uri": "license"})[0]["is_open"] is is_open
+
+
+def test_an_address_that_asks_a_iiif_service_for_all_of_it_becomes_the_service(read_table):
+    address = "https://iiif.example/2/u1/full/full/0/default.jpg"
+    found, _ = row(read_table, f"1,,,,,,{address},,,", columns={"images": "url"})
+    [image] = found["images"]
+    assert (image["service"], image["service_version"]) == ("https://iiif.example/2/u1", 2)
+
+
 def test_labels_are_lists_without_blanks_and_repetitions(read_table):
     labels = {"movement": {"column": "style", "split": ";", "lower": True}, "kind": {"constant": "painting"}}
     found, _ = row(read_table, "1,,,,,,,,Rococo; rococo ;;Baroque,", labels=labels)
