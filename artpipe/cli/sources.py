@@ -27,6 +27,8 @@ app = typer.Typer(
 
 _MOST_CLASSES = 8
 _MOST_REASONS = 8
+_FEWEST_CLASSES = 2
+"""A classifier tells at least two classes apart."""
 
 
 class NoSourcesFileError(ArtpipeError):
@@ -221,4 +223,5 @@ def _classes(classes: "Mapping[str, int]", fewest: int | None) -> str:
     if fewest is None:
         return text
     enough = sum(count >= fewest for count in classes.values())
-    return f"{enough:,} of {len(classes):,} classes have at least {fewest:,} works: {text}"
+    few = "; lower `min_works` of the task, or none is learned" if enough < _FEWEST_CLASSES else ""
+    return f"{enough:,} of {len(classes):,} classes have at least {fewest:,} works{few}: {text}"
