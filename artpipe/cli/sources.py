@@ -9,7 +9,6 @@ import typer
 
 from artpipe.cli.terminal import EXPECTED_FAILURE, AsJson, message_console, print_json, settings_in_force
 from artpipe.errors import ArtpipeError
-from artpipe.schema import years_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +27,8 @@ app = typer.Typer(
 
 _MOST_CLASSES = 8
 _MOST_REASONS = 8
+_FEWEST_CLASSES = 2
+"""A classifier tells at least two classes apart."""
 
 
 class NoSourcesFileError(ArtpipeError):
@@ -169,6 +170,8 @@ def _print_summary(summary: "SourceSummary", named: "SourcesFile") -> None:
     from rich.markup import escape
     from rich.table import Column, Table
 
+    from artpipe.schema import years_text
+
     console = message_console(stderr=False)
     years = "no years" if summary.years is None else years_text(*summary.years)
     table = Table(*(Column(name, overflow="fold") for name in ("id", "title", "artist", "date", "picture", "open")))
@@ -200,6 +203,8 @@ def _counts(summary: "SourceSummary") -> str:
 
 
 def _cells(row: "Mapping[str, Any]") -> "Iterator[str]":
+    from artpipe.schema import years_text
+
     yield row["source_id"]
     yield row["title"] or ""
     yield "; ".join(artist["name"] for artist in row["artists"])
@@ -218,4 +223,5 @@ def _classes(classes: "Mapping[str, int]", fewest: int | None) -> str:
     if fewest is None:
         return text
     enough = sum(count >= fewest for count in classes.values())
-    return f"{enough:,} of {len(classes):,} classes have at least {fewest:,} works: {text}"
+    few = "; lower `min_works` of the task, or none is learned" if enough < _FEWEST_CLASSES else ""
+    return f"{enough:,} of {len(classes):,} classes have at least {fewest:,} works{few}: {text}"

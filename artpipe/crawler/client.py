@@ -115,10 +115,10 @@ class ClientConfig:
     reaches_private: bool = True
 
     @classmethod
-    def from_settings(cls, settings: "Settings") -> Self:
-        """How the settings want requests sent."""
+    def from_settings(cls, settings: "Settings", *, of_gallery: bool = True) -> Self:
+        """How the settings want requests sent: to their gallery, or to where each address says."""
         return cls(
-            base_url=None if settings.sources is not None else str(settings.gallery),
+            base_url=str(settings.gallery) if of_gallery and settings.sources is None else None,
             user_agent=settings.user_agent,
             requests_per_s=settings.requests_per_s,
             concurrency=settings.concurrency,

@@ -130,7 +130,9 @@ def _parsed(found: Mapping[str, Any], name: str, folder: Path, lines: Mapping[Pl
             if any(source.name == other.name for other in sources):
                 faults.append(_fault((*place, "name"), f"{source.name!r} is the name of two sources", lines))
             sources.append(source)
-            preset_tasks += tasks or source.own_tasks
+            # A task whose labels the user took out of the preset is none of this collection.
+            kept = [task for task in tasks if task["name"] in merged.get("labels", {}) or "years" in task]
+            preset_tasks += kept if tasks else source.own_tasks
     declared: tuple[TaskDeclaration, ...] | None = None
     if "tasks" in found or preset_tasks:
         try:

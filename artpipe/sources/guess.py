@@ -59,6 +59,7 @@ LABELS: Mapping[str, str] = {
     "type": "type classification objecttype objektart categorie kategorie category",
 }
 _SEPARATORS = ("|", ";")
+_SOUNDS_OPEN = r"(?i)cc.?0|public.?domain|\bpdm?\b|cc.?by\b|domaine public|dominio p|gemeinfrei|^true$|^yes$|^1$"
 _MOST_CLASSES = 60
 _MOST_FURTHER = 20
 
@@ -110,8 +111,7 @@ def _written(sample: pl.DataFrame, texts: pl.DataFrame, place: str, name: str) -
             lines.append(f"      # {field}: ...  # no column was recognised")
     if "source_id" not in fields:
         lines.append("      # source_id: ...  # needed: no column has another value in every row")
-    if not any(field == "rights_uri" for field in fields):
-        lines.append("      # is_open: {COLUMN: CC0}  # which works anybody may use; `true` for all")
+    lines.append(f"      # is_open: {_rule_of_openness(texts)}  # which works may anybody use? `true` for all")
     if "images" in fields and not _is_address(texts[fields["images"]]):
         lines.append("    base_url: https://...  # the addresses of the pictures are relative: what are they below?")
     if labels:
@@ -228,9 +228,24 @@ def _value(sample: pl.DataFrame, texts: pl.DataFrame, field: str, column: str) -
     return _scalar(column)
 
 
-def _example(texts: pl.DataFrame, column: str) -> str:
+def _rule_of_openness(texts: pl.DataFrame) -> str:
+    """A rule for `is_open`: the column that may say it, and its value that sounds open."""
+    column = _named(texts.columns, f"{NAMES['rights_uri']} ispublicdomain publicdomain openaccess gemeinfrei")
+    if column is None:
+        return "{COLUMN: CC0}"
+    values = texts[column].drop_nulls().unique(maintain_order=True)
+    value = next(iter(values.filter(values.str.contains(_SOUNDS_OPEN))), "VALUE")
+    return f"{{{_scalar(column)}: {_scalar(value[:60])}}}"
+
+
+def _first(texts: pl.DataFrame, column: str) -> str:
+    """The first value of a column, cut short."""
     values = texts[column].drop_nulls()
-    shown = re.sub(r"\s+", " ", values[0])[:60] if len(values) else ""
+    return re.sub(r"\s+", " ", values[0])[:60] if len(values) else ""
+
+
+def _example(texts: pl.DataFrame, column: str) -> str:
+    shown = _first(texts, column)
     return f"  # such as {json.dumps(shown, ensure_ascii=False)}" if shown else "  # empty in the first rows"
 
 

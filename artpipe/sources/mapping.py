@@ -25,7 +25,10 @@ from pydantic import (
 
 from artpipe.errors import ArtpipeError
 from artpipe.sources.contract import ARTIST, IMAGE, LABEL_PREFIX, ROWS
+from artpipe.sources.iiif_image import service_of_address
 from artpipe.sources.record_paths import NUMBER
+from artpipe.sources.remarks import Remarks
+from artpipe.sources.rights import is_open
 from artpipe.tasks import NAME
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
@@ -329,7 +332,8 @@ class Columns(Strict):
     )
     rights_uri: Value | None = Field(default=None, description="address at rightsstatements.org or Creative Commons")
     is_open: IsOpen | None = Field(
-        default=None, description="which works are open: conditions such as `license: CC0`, or `true` for all"
+        default=None,
+        description="which are open: conditions such as `license: CC0`, or `true` for all; default: by `rights_uri`",
     )
     credit_line: Value | None = Field(default=None, description="the credit line")
 
@@ -337,26 +341,6 @@ class Columns(Strict):
 Labels = Mapping[Annotated[str, StringConstraints(pattern=rf"^{NAME.pattern}$")], Value]
 _PLAIN = [name for name, kind in ROWS.items() if kind == pl.String() and name in Columns.model_fields]
 _YEAR_FIELDS = ("year_from", "year_to")
-
-
-@dataclass
-class Remarks:
-    """What a person should know of the values that were read: how many of a kind, and the first of them."""
-
-    counts: dict[str, int] = field(default_factory=dict[str, int])
-    examples: dict[str, str] = field(default_factory=dict[str, str])
-
-    def add(self, what: str, count: int, example: object) -> None:
-        """Count more of a kind; `what` is a sentence with `{count}` and `{example}`."""
-        if count:
-            self.counts[what] = self.counts.get(what, 0) + count
-            self.examples.setdefault(what, str(example))
-
-    @property
-    def sentences(self) -> Iterator[str]:
-        """One for each kind."""
-        for what, count in self.counts.items():
-            yield what.format(count=f"{count:,}", example=repr(self.examples[what][:120]))
 
 
 @dataclass
@@ -415,13 +399,8 @@ class RecordMapper:
             rows[name] = empty if value is None else as_text(value.of(frame))
         for name in _YEAR_FIELDS:
             value = getattr(columns, name)
-            rows[name] = empty if value is None else self._years(as_text(value.of(frame)), name)
-        is_open = columns.is_open
-        rows["is_open"] = (
-            pl.Series([is_open], dtype=pl.Boolean()).new_from_index(0, frame.height)
-            if is_open is None or isinstance(is_open, bool)
-            else holds(frame, is_open)
-        )
+            rows[name] = empty if value is None else self._years(as_text(value.of(frame)), frame[NUMBER], name)
+        rows["is_open"] = _open(frame, columns.is_open, rows["rights_uri"])
         rows["artists"] = self._structs(frame, columns.artists, ARTIST, self._artist)
         rows["images"] = self._structs(frame, columns.images, IMAGE, self._image)
         rows["extra"] = empty
@@ -432,16 +411,20 @@ class RecordMapper:
         labels = [as_list(value.of(frame)).alias(LABEL_PREFIX + task) for task, value in self.labels.items()]
         return table.with_columns(labels)
 
-    def _years(self, texts: pl.Series, name: str) -> pl.Series:
-        frame = pl.DataFrame({"text": texts}).with_columns(
+    def _years(self, texts: pl.Series, numbers: pl.Series, name: str) -> pl.Series:
+        frame = pl.DataFrame({"text": texts, "number": numbers}).with_columns(
             year=pl.col("text").str.strip_chars().str.extract(_INTEGER, 1).cast(pl.Int32())
         )
-        not_years = frame.filter(pl.col("text").is_not_null() & pl.col("year").is_null())["text"]
-        what = f"{name}: values that are no years count as unknown: {{count}}, such as {{example}}."
-        self.remarks.add(what, len(not_years), not_years[0] if len(not_years) else "")
+        not_years = frame.filter(pl.col("text").is_not_null() & pl.col("year").is_null())
+        self._say(f"values of {name} that are no years, and count as unknown", not_years)
         # There is no year 0: catalogues write it for "unknown".
         is_year = pl.col("year").is_between(*_YEARS) & (pl.col("year") != 0)
         return frame.select(pl.when(is_year).then(pl.col("year"))).to_series()
+
+    def _say(self, what: str, found: pl.DataFrame) -> None:
+        """Remark on some values, given as `text` with the `number` of their record."""
+        if found.height:
+            self.remarks.add(what, f"row {found['number'][0]}: {found['text'][0][:120]!r}", found.height)
 
     def _structs(
         self,
@@ -455,7 +438,8 @@ class RecordMapper:
         tables: list[pl.DataFrame] = []
         for part in parts:
             found = {name: value.of(frame) for name in names if (value := getattr(part, name)) is not None}
-            table = finished(_side_by_side(found, next(iter(found)) if "name" not in found else "name"))
+            table = _side_by_side(found, next(iter(found)) if "name" not in found else "name")
+            table = finished(table.with_columns(frame[NUMBER].gather(table["_record"]).alias(NUMBER)))
             missing = [pl.lit(None).alias(name) for name in names if name not in table.columns]
             tables.append(table.with_columns(missing).select("_record", *names).cast(dict(kind.to_schema())))  # pyright: ignore[reportArgumentType]
         every = pl.DataFrame({"_record": pl.int_range(frame.height, dtype=pl.UInt32(), eager=True)})
@@ -472,8 +456,10 @@ class RecordMapper:
 
     def _artist(self, table: pl.DataFrame) -> pl.DataFrame:
         table = table.filter(pl.col("name").is_not_null())
-        years = [self._years(table[name], f"artists.{name}").alias(name) for name in ("born", "died") if name in table]
-        return table.with_columns(years)
+        given = [name for name in ("born", "died") if name in table]
+        return table.with_columns(
+            self._years(table[name], table[NUMBER], f"artists.{name}").alias(name) for name in given
+        )
 
     def _image(self, table: pl.DataFrame) -> pl.DataFrame:
         numbers = ("service_version", "width_px", "height_px", "max_width_px", "max_area_px")
@@ -482,15 +468,17 @@ class RecordMapper:
         )
         for name in ("url", "service"):
             if name in table:
-                table = table.with_columns(self._addresses(table[name]).alias(name))
+                table = table.with_columns(self._addresses(table[name], table[NUMBER]).alias(name))
+        if "service" not in table.columns and table["url"].str.contains("/full/", literal=True).any():
+            table = _with_services(table)
         return table.filter(
             pl.any_horizontal(pl.col(name).is_not_null() for name in ("url", "service") if name in table)
         )
 
-    def _addresses(self, texts: pl.Series) -> pl.Series:
+    def _addresses(self, texts: pl.Series, numbers: pl.Series) -> pl.Series:
         """Addresses of pictures; what is none is left out, and said."""
         text = pl.col("text")
-        frame = pl.DataFrame({"text": texts}).with_columns(
+        frame = pl.DataFrame({"text": texts, "number": numbers}).with_columns(
             text.str.replace(r"^//", "https://").str.replace_all(" ", "%20")
         )
         frame = frame.with_columns(
@@ -515,16 +503,34 @@ class RecordMapper:
                 pl.when(is_relative).then(joined).otherwise(text).alias("text"),
                 pl.when(is_relative).then(pl.lit("fine")).otherwise("kind").alias("kind"),
             )
-        for kind, advice in _ADDRESS_ADVICE.items():
-            bad = frame.filter(pl.col("kind") == kind)["text"]
-            self.remarks.add(advice, len(bad), bad[0] if len(bad) else "")
+        for kind, what in _NO_ADDRESSES.items():
+            self._say(what, frame.filter(pl.col("kind") == kind))
         return frame.select(pl.when(pl.col("kind") == "fine").then(text)).to_series()
 
 
-_ADDRESS_ADVICE = {
-    "HTML": "images: addresses that are HTML: {count}, such as {example}; take the address out of it by `regex`.",
-    "not http": "images: addresses that are not http(s): {count}, such as {example}; those pictures are left out.",
-    "relative": "images: relative addresses: {count}, such as {example}; set `base_url` to what they are below.",
+def _open(frame: pl.DataFrame, rule: bool | Conditions | None, rights: pl.Series) -> pl.Series:
+    """Whether each work is open: by the rule, or else by its rights statement."""
+    if isinstance(rule, bool):
+        return pl.Series([rule], dtype=pl.Boolean()).new_from_index(0, frame.height)
+    if rule is not None:
+        return holds(frame, rule)
+    known = {uri: is_open(uri) for uri in rights.drop_nulls().unique()}
+    return rights.replace_strict(known, default=None, return_dtype=pl.Boolean())
+
+
+def _with_services(table: pl.DataFrame) -> pl.DataFrame:
+    """Pictures whose address asks a IIIF service for the full size, with that service: it is asked for less."""
+    asks = [service_of_address(url) if url else None for url in table["url"]]
+    return table.with_columns(
+        pl.Series("service", [one and one.base for one in asks], dtype=pl.String()),
+        pl.Series("service_version", [one and one.version for one in asks], dtype=pl.Int64()),
+    )
+
+
+_NO_ADDRESSES = {
+    "HTML": "addresses of images are HTML (take the address out of it by `regex`)",
+    "not http": "addresses of images are not http(s), and those are left out",
+    "relative": "addresses of images are relative (set `base_url` to what they are below)",
 }
 
 

@@ -36,9 +36,9 @@ def client_config(settings: "Settings", named: "SourcesFile | None" = None) -> "
     from artpipe.crawler.client import ClientConfig, HostPolicy
     from artpipe.crawler.limits import is_private
 
-    config = ClientConfig.from_settings(settings)
     if named is None and settings.sources is None:
-        return config
+        return ClientConfig.from_settings(settings)
+    config = ClientConfig.from_settings(settings, of_gallery=False)
     sources = (named or read_sources_file(settings.sources or "")).sources
     policies: dict[str, HostPolicy] = {}
     for source in sources:

@@ -177,7 +177,7 @@ class Table(Source, TableFiles):
     def _notes(self, rows: pl.DataFrame, mapper: RecordMapper) -> Iterator[str]:
         if mapper.left_out:
             yield f"{mapper.left_out:,} records are left out by `where`."
-        yield from mapper.remarks.sentences
+        yield from mapper.remarks.sentences()
         for task in self.labels:
             if not rows[f"{LABEL_PREFIX}{task}"].list.len().sum():
                 column = ", ".join(self.labels[task].paths)

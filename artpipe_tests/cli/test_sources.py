@@ -121,7 +121,9 @@ def test_a_first_file_is_guessed_from_the_names_of_the_columns_and_can_be_checke
     assert columns["artists"] == [{"name": {"column": "Künstler", "split": "|"}}]
     assert columns["images"] == [{"url": {"column": "Bild"}}]
     assert source["labels"] == {"style": {"column": "Stil"}}
+    assert "# is_open: {Lizenz: CC0}" in Path("new.yaml").read_text("utf-8")
     assert json.loads(run("check", "new.yaml", "--json").stdout)["sources"][0]["rows"] == 3
+    assert "style: 0 of 2 classes have at least 20 works; lower `min_works`" in run("check", "new.yaml").stdout
 
 
 def test_a_first_file_never_replaces_another(museum):

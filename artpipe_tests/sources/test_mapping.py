@@ -84,9 +84,13 @@ def test_a_template_with_a_list_makes_a_list(read_table):
     [
         ("https://x/a.jpg", "https://x/a.jpg", None),
         ("//x/a.jpg", "https://x/a.jpg", None),
-        ("a.jpg", None, "relative addresses: 1, such as 'a.jpg'; set `base_url`"),
-        ("ftp://x/a.jpg", None, "addresses that are not http(s): 1"),
-        ("<img src='a.jpg'>", None, "addresses that are HTML: 1"),
+        (
+            "a.jpg",
+            None,
+            "1 addresses of images are relative (set `base_url` to what they are below), such as in row 2: 'a.jpg'",
+        ),
+        ("ftp://x/a.jpg", None, "1 addresses of images are not http(s)"),
+        ("<img src='a.jpg'>", None, "1 addresses of images are HTML"),
         ("", None, None),
     ],
 )
@@ -112,7 +116,8 @@ def test_a_relative_address_is_joined_to_the_base(read_table, address, joined):
 def test_years_are_numbers_and_what_is_none_is_said(read_table, text, year):
     found, notes = row(read_table, f"1,,,,{text},1700,,,,", columns={"year_from": "year", "year_to": "last"})
     assert (found["year_from"], found["year_to"]) == (year, 1700)
-    assert bool(notes) == (text == "c. 1600")
+    said = ("1 values of year_from that are no years, and count as unknown, such as in row 2: 'c. 1600'",)
+    assert notes == (said if text == "c. 1600" else ())
 
 
 @pytest.mark.parametrize(
@@ -131,6 +136,26 @@ def test_years_are_numbers_and_what_is_none_is_said(read_table, text, year):
 def test_a_work_is_open_by_comparison(read_table, rule, license_, is_open):
     columns = {} if rule is None else {"is_open": rule}
     assert row(read_table, f"1,,,,,,,{license_},,", columns=columns)[0]["is_open"] is is_open
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_open"),
+    [
+        ("https://creativecommons.org/publicdomain/zero/1.0/", True),
+        ("http://rightsstatements.org/vocab/InC/1.0/", False),
+        ("ask us", None),
+        ("", None),
+    ],
+)
+def test_a_work_is_open_by_its_rights_statement_where_no_rule_is_given(read_table, statement, is_open):
+    assert row(read_table, f"1,,,,,,,{statement},,", columns={"rights_uri": "license"})[0]["is_open"] is is_open
+
+
+def test_an_address_that_asks_a_iiif_service_for_all_of_it_becomes_the_service(read_table):
+    address = "https://iiif.example/2/u1/full/full/0/default.jpg"
+    found, _ = row(read_table, f"1,,,,,,{address},,,", columns={"images": "url"})
+    [image] = found["images"]
+    assert (image["service"], image["service_version"]) == ("https://iiif.example/2/u1", 2)
 
 
 def test_labels_are_lists_without_blanks_and_repetitions(read_table):

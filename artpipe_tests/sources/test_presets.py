@@ -137,7 +137,7 @@ def test_the_tables_of_the_national_gallery_are_joined(tmp_path):
     assert [artist["name"] for artist in first["artists"]] == ["A. Maker"]
     assert first["artists"][0]["authority_uri"] == "https://www.wikidata.org/wiki/Q1"
     assert first["images"][0]["service"] == "https://api.nga.example/iiif/u1"
-    assert (first["label.style"], first["label.school"], first["is_open"]) == (["Baroque"], ["Dutch"], True)
+    assert (first["label.style"], first["label.nationality"], first["is_open"]) == (["Baroque"], ["Dutch"], True)
     assert (second["images"], second["label.style"], second["is_open"]) == ([], [], False)
 
 

@@ -155,6 +155,12 @@ def test_the_users_keys_go_above_those_of_a_preset():
     assert "medium" not in source["columns"]
 
 
+def test_a_task_of_a_preset_goes_with_its_labels():
+    text = "sources: [{preset: tate, path: t.csv, labels: {movement: null}}]"
+    tasks = parse_sources(text, "ours.yaml", Path("/data")).tasks
+    assert [task.name for task in tasks or ()] == ["era", "subject"]
+
+
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_can_be_taken_and_says_its_terms_pace_and_page(name):
     found = parse_sources(f"sources: [{{preset: {name}, path: t.csv}}]", "ours.yaml", Path("/data"))
