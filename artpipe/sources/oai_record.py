@@ -36,6 +36,9 @@ PREFIXES = {
     "http://rdvocab.info/ElementsGr2/": "rdaGr2",
     "http://www.w3.org/2002/07/owl#": "owl",
     "http://xmlns.com/foaf/0.1/": "foaf",
+    "http://www.w3.org/2000/01/rdf-schema#": "rdfs",
+    "http://id.loc.gov/vocabulary/relators/": "mrel",
+    "http://www.europeanafashion.eu/edmfp/": "edmfp",
     "http://rdfs.org/sioc/services#": "svcs",
     "http://usefulinc.com/ns/doap#": "doap",
     "http://www.ebu.ch/metadata/ontologies/ebucore/ebucore#": "ebucore",
@@ -60,7 +63,7 @@ USUAL_ELEMENTS: Mapping[Column, tuple[str, ...]] = {
 _MIME = re.compile(r"(?:image|video|audio|text|application)/[\w.+-]+", re.IGNORECASE)
 _GENERIC_TYPES = frozenset({"image", "still image", "stillimage", "physical object", "physicalobject", "text", "3d"})
 _IMAGE_NAME = re.compile(r"\.(?:jpe?g|png|tiff?|webp|gif)(?:\?.*)?$", re.IGNORECASE)
-_LABELS = ("skos:prefLabel", "foaf:name", "dc:title", "skos:altLabel")
+_LABELS = ("skos:prefLabel", "foaf:name", "rdfs:label", "dc:title", "skos:altLabel")
 
 
 class NotARecordError(ArtpipeError):
@@ -157,6 +160,7 @@ class _Graph:
     def __init__(self, metadata: "_Element", languages: tuple[str, ...]) -> None:
         self.languages = tuple(language.casefold() for language in languages)
         self.named: dict[str, list[_Element]] = {}
+        self._values: dict[str, list[_Value]] = {}
         self.resources: dict[str, _Element] = {}
         for element in metadata.iter("*"):
             self.named.setdefault(_name(element), []).append(element)
@@ -177,9 +181,11 @@ class _Graph:
 
     def values(self, name: str) -> list[_Value]:
         """The values of an element in the best of their languages, each once."""
-        found = [self.value(each) for each in self.named.get(name, []) if id(each) not in self._contextual]
-        found = [value for value in dict.fromkeys(found) if value.text or value.uri]
-        return _in_best_language(found, self.languages)
+        if name not in self._values:
+            found = [self.value(each) for each in self.named.get(name, []) if id(each) not in self._contextual]
+            found = [value for value in dict.fromkeys(found) if value.text or value.uri]
+            self._values[name] = _in_best_language(found, self.languages)
+        return self._values[name]
 
     def value(self, element: "_Element") -> _Value:
         """What an element holds; the text of one that refers to a resource of the record is the resource's label."""
@@ -217,6 +223,8 @@ class _Graph:
 def _in_best_language(values: list[_Value], languages: tuple[str, ...]) -> list[_Value]:
     """The values of the first language that is preferred, with those of none; else of the first there is."""
     plain = [value for value in values if not value.language]
+    if len(plain) == len(values):
+        return plain
     for wanted in languages:
         if found := [value for value in values if value.language.split("-")[0] == wanted or value.language == wanted]:
             return [*found, *(value for value in plain if value.uri)]
