@@ -148,7 +148,8 @@ def record_row(record: "Record", reading: Reading, remarks: Remarks) -> dict[str
             for task, values in labels.items()
         },
     }
-    described = (name for name in sorted(graph.named) if name.split(":")[0] in ("dc", "dcterms", "edm"))
+    # Properties begin with a small letter, and classes such as `edm:ProvidedCHO` with a capital.
+    described = (name for name in sorted(graph.named) if re.match("(?:dc|dcterms|edm):[a-z]", name))
     rest = {name: [v.text or v.uri or "" for v in graph.values(name) if v not in used] for name in described}
     rest = {name: kept for name, texts in rest.items() if (kept := [text for text in texts if text])}
     return {**row, "extra": json.dumps(rest, ensure_ascii=False) if rest else None}

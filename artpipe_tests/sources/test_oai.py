@@ -172,7 +172,7 @@ def test_a_harvest_that_was_killed_goes_on_where_it_was(museum, harvest, folder,
     assert not (folder / "state.json").exists()
     assert titles(harvest()) == ["a", "b", "c", "d", "e", "f"]
     assert [query["resumptionToken"] for query in lists(museum)] == ["4||"]
-    assert not (folder / "unfinished.json").exists()
+    assert not (folder / ".unfinished.json").exists()
 
 
 def test_a_torn_page_of_a_killed_harvest_is_not_believed(museum, harvest, folder, killed):
@@ -340,6 +340,7 @@ def test_edm_becomes_a_row_with_its_resources_resolved():
     ]  # fmt: skip
     assert (row["rights_uri"], row["is_open"]) == ("http://rightsstatements.org/vocab/InC/1.0/", False)
     assert row["landing_url"] == "https://museum.example/pears"
+    assert set(json.loads(row["extra"])) == {"dc:subject", "edm:dataProvider", "edm:object", "edm:type"}
     front, back = row["images"]
     assert (front["service"], front["service_version"], front["width_px"]) == (
         "https://img.example/iiif/pears",
