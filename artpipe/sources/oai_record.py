@@ -63,6 +63,8 @@ USUAL_ELEMENTS: Mapping[Column, tuple[str, ...]] = {
 _MIME = re.compile(r"(?:image|video|audio|text|application)/[\w.+-]+", re.IGNORECASE)
 _GENERIC_TYPES = frozenset({"image", "still image", "stillimage", "physical object", "physicalobject", "text", "3d"})
 _IMAGE_NAME = re.compile(r"\.(?:jpe?g|png|tiff?|webp|gif)(?:\?.*)?$", re.IGNORECASE)
+UNKNOWN_WIDTH_PX = 1024
+"""What an image service of level 1 is asked for where nothing says how large the picture is."""
 _LABELS = ("skos:prefLabel", "foaf:name", "rdfs:label", "dc:title", "skos:altLabel")
 
 
@@ -310,18 +312,24 @@ def _image(graph: _Graph, url: str) -> dict[str, Any]:
         ]
         if value.uri and absolute("", value.uri):
             service = read_service({"@id": value.uri, "profile": said or ["http://iiif.io/api/image/2"]}) or service
-    is_whole = service is None or service.level == 0
 
     def size(name: str) -> int | None:
         texts = [value.text for value in graph.inside(resource, name)]
         return int(texts[0]) if texts and texts[0].isdecimal() and 0 < len(texts[0]) < 8 else None
 
+    is_whole = service is None or service.level == 0
+    width, height = size("ebucore:width"), size("ebucore:height")
+    if service is not None and service.level == 1 and not (width and height):
+        # Level 1 cannot fit a picture of unknown size into a square.
+        quality = "native" if service.version == 1 else "default"
+        url, is_whole = f"{service.base}/full/{UNKNOWN_WIDTH_PX},/0/{quality}.jpg", True
+
     return {
         "url": url,
         "service": None if service is None or is_whole else service.base,
         "service_version": None if service is None or is_whole else service.version,
-        "width_px": size("ebucore:width"),
-        "height_px": size("ebucore:height"),
+        "width_px": width,
+        "height_px": height,
         "max_width_px": None,
         "max_area_px": None,
         "role": None,

@@ -144,6 +144,14 @@ def test_what_is_no_manifest_is_in_quarantine_or_refused_at_the_address_of_the_s
     assert reason in str(refused.value)
 
 
+def test_a_manifest_that_goes_takes_its_stored_copy_along(publish, harvest, gallery):
+    publish({"top": collection("top", "a", "b"), "a": manifest("a"), "b": manifest("b")})
+    harvest("top")
+    gallery.on("/b", Reply(404))
+    found, _ = harvest("top")
+    assert (ids(found), found.quarantine["raw"].to_list()) == (["a"], [f"{SITE}/b"])
+
+
 def test_an_error_page_does_not_take_the_place_of_a_manifest(publish, harvest):
     publish({"top": collection("top", "a"), "a": manifest("a")})
     before, _ = harvest("top")
@@ -290,6 +298,17 @@ def test_a_refresh_of_the_stream_names_everything_anew(publish, harvest):
     assert found.rows["title"].to_list() == ["b"]
 
 
+def test_before_a_refresh_of_the_stream_only_removals_count(publish, harvest, gallery):
+    publish(stream(FIRST))
+    harvest("stream")
+    again = {"type": "Refresh", "startTime": "2026-01-05T00:00:00Z"}
+    changes = [activity("Update", "a", 3), activity("Delete", "b", 4), again, activity("Update", "c", 6)]
+    publish(stream(FIRST, changes))
+    gallery.seen.clear()
+    assert sorted(harvest("stream")[0].rows["title"]) == ["a", "c"]
+    assert "/a" not in gallery.seen
+
+
 def test_a_manifest_of_a_stream_that_failed_is_asked_for_again(publish, harvest, gallery):
     publish(stream(FIRST, [activity("Update", "c", 5)]))
     gallery.on("/a", Reply(500))
@@ -373,7 +392,8 @@ def test_the_cookbook_is_read(gallery, harvest):
 def test_services_of_a_stream_are_kept_between_its_changes(publish, harvest):
     publish(stream([activity("Create", "a", 1)], [activity("Create", "b", 2)]))
     info = {"@context": "http://iiif.io/api/image/3/context.json", **service(SERVICE, 2, width=9000, height=6000)}
-    publish({"image/pears/info.json": info})
+    other = canvas(image(f"{SITE}/other"))
+    publish({"image/pears/info.json": info, "b": manifest("b", other), "other/info.json": {**info, "width": 8000}})
     harvest("stream", info=True)
     found, _ = harvest("stream", info=True)
-    assert [row[0]["width_px"] for row in found.rows["images"].to_list()] == [9000, 9000]
+    assert [row[0]["width_px"] for row in found.rows["images"].to_list()] == [9000, 8000]

@@ -380,6 +380,14 @@ def test_an_image_may_stand_inside_the_element_that_shows_it():
     ]
 
 
+def test_a_service_of_level_1_is_asked_by_width_where_the_size_is_unknown():
+    row = row_of(PAINTING.replace("level2", "level1").replace("ebucore:width", "ebucore:breadth"))
+    image = row["images"][0]
+    assert (image["url"], image["service"]) == ("https://img.example/iiif/pears/full/1024,/0/default.jpg", None)
+    sized = row_of(PAINTING.replace("level2", "level1"))["images"][0]
+    assert sized["service"] == "https://img.example/iiif/pears"
+
+
 def test_the_thumbnail_is_the_image_where_there_is_no_other():
     row = row_of(EDM.format("<ore:Aggregation><edm:object rdf:resource='https://img.example/t'/></ore:Aggregation>"))
     assert [image["url"] for image in row["images"]] == ["https://img.example/t"]
