@@ -5,10 +5,13 @@ import re
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from upath import UPath
 
 from artpipe.crawler.client import GalleryClient
+from artpipe.crawler.outcome import Outcome, Response
 from artpipe.progress import Progress, SilentProgress
 from artpipe.sources.contract import ROWS, SourceRows
 from artpipe.sources.iiif import IiifSource
@@ -205,6 +208,61 @@ def test_a_killed_download_asks_conditionally_for_what_it_had_got(publish, harve
     found, counts = harvest("top")
     assert (counts.not_modified, counts.bodies) == (3, 2)
     assert ids(found) == ["a", "b", "c", "d"]
+
+
+def test_a_torn_index_is_not_taken_for_an_empty_source(publish, harvest, folder):
+    publish({"top": collection("top", "a"), "a": manifest("a")})
+    harvest("top")
+    (folder / "index.json").write_bytes(b"{")
+    with pytest.raises(UnreadableIiifError, match="artpipe refresh"):
+        IiifSource(name="m", url=f"{SITE}/top").read(folder)
+    assert ids(harvest("top")[0]) == ["a"]
+
+
+class Site:
+    """A client of a site in memory."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self.files, self.asked = files, list[str]()
+
+    def get_many(self, requests):
+        for request in requests:
+            self.asked.append(request.url)
+            body = self.files.get(request.url.removeprefix(f"{SITE}/"))
+            yield request, Response(Outcome.GONE, 404, error="404") if body is None else Response(Outcome.OK, 200, body)
+
+
+NAMES = st.sampled_from("abcdefg")
+MEMBERS = st.builds(
+    lambda name, kind: {"id": f"{SITE}/{name}", "type": kind}, NAMES, st.sampled_from(["Manifest", "Collection"])
+)
+LISTED = st.lists(MEMBERS | st.just({"type": "Manifest"}) | st.none() | NAMES, max_size=4)
+COLLECTIONS = st.builds(
+    lambda members, following: {"type": "Collection", "items": members, "next": following},
+    LISTED, st.none() | NAMES.map(lambda name: f"{SITE}/{name}"),
+)  # fmt: skip
+FILES = st.one_of(COLLECTIONS, st.builds(manifest, NAMES), st.just({"type": "Range"})).map(
+    lambda value: json.dumps(value).encode()
+)
+
+
+@given(top=COLLECTIONS, files=st.dictionaries(NAMES, FILES | st.just(b"<html>")))
+def test_whatever_collections_name_each_address_is_asked_once_and_ends_as_a_row_or_in_quarantine(
+    tmp_path_factory, top, files
+):
+    site = Site({**files, "top": json.dumps(top).encode()})
+    folder = UPath(tmp_path_factory.mktemp("raw"))
+    source = IiifSource(name="m", url=f"{SITE}/top")
+    source.download(site, folder, SilentProgress())
+    found = source.read(folder)
+    assert len(site.asked) == len(set(site.asked))
+    is_manifest = {name for name, body in files.items() if b'"Manifest"' in body and b'"Collection"' not in body}
+    asked = {url.removeprefix(f"{SITE}/") for url in site.asked}
+    assert sorted(ids(found)) == sorted(is_manifest & asked)
+    named = {raw.removeprefix(f"{SITE}/") for raw in found.quarantine["raw"]}
+    assert {name for name in asked if name not in files or files[name].startswith((b"<", b'{"type": "Range"'))} - {
+        "top"
+    } <= named
 
 
 def test_a_host_that_fails_again_and_again_is_left_alone(publish, harvest, gallery):
