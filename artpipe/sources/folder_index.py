@@ -1,6 +1,6 @@
 """The list of the pictures in a folder, made anew for those that changed.
 
-`index.json` holds what the pictures are; `stamps.json` by which size and time of change a file is known again.
+`index.json` holds what the pictures are; `.stamps.json` by which size and time of change a file is known again.
 """
 
 import hashlib
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from artpipe.progress import Progress
 
-INDEX, STAMPS = "index.json", "stamps.json"
+INDEX, STAMPS = "index.json", ".stamps.json"
 SAVED_EVERY = 1000
-"""Files between two states of `stamps.json`, which a killed look goes on from."""
+"""Files between two states of `.stamps.json`, which a killed look goes on from."""
 _IGNORED = ("thumbs.db", "desktop.ini", "__macosx")
 
 

@@ -17,7 +17,7 @@ from artpipe.sources.iiif_image import ImageService, read_service
 from artpipe.sources.iiif_json import NotIiifError, parsed
 from artpipe.sources.iiif_manifest import manifest_row
 from artpipe.sources.iiif_reading import Column, Reading
-from artpipe.sources.iiif_walk import INDEX, Entry, UnreadableIiifError, read_index, walk
+from artpipe.sources.iiif_walk import Entry, UnreadableIiifError, read_index, walk
 from artpipe.sources.remarks import Remarks
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class IiifSource(Source):
             UnreadableIiifError: nothing was downloaded.
         """
         index = read_index(folder)
-        if not index.entries and not (folder / INDEX).exists():
+        if index is None:
             raise UnreadableIiifError(f"{folder} has no manifests; run `artpipe refresh`, which downloads them.")
         reading = Reading(self.languages, self.columns, self.labels, self.choices, self.max_images)
         services = {

@@ -82,7 +82,8 @@ def read_service(value: Json) -> ImageService | None:
     profiles = as_list(value.get("profile"))
     said = [str(value.get(key, "")) for key in ("type", "@type", "@context", "protocol")]
     said += [profile for profile in profiles if isinstance(profile, str)]
-    if not any(re.search(r"ImageService|image-?api|iiif\.io/api/image", text) for text in said):
+    # One that says nothing of itself is where an image has its service, so it is one.
+    if any(said) and not any(re.search(r"ImageService|image-?api|iiif\.io/api/image", text) for text in said):
         return None
     version = next((int(v) for text in said for v in _version(text)), 2)
     level = next((int(found[1]) for text in said for found in [_LEVEL.search(text)] if found), None)

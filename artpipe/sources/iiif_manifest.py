@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from artpipe.sources.contract import LABEL_PREFIX
 from artpipe.sources.iiif_canvas import images_of
@@ -70,7 +69,8 @@ def manifest_row(
     if statement is None:
         said = f"{required} {manifest.get('attribution')}"
         statement = rights_statement(said)
-    declared = absolute(url, id_of(manifest)) if urlsplit(id_of(manifest) or "").scheme else None
+    # A relative one says nothing: it counts from where the manifest is.
+    declared = absolute("", id_of(manifest))
     images = images_of(manifest, url, reading, remarks, services)
     if not images:
         remarks.add("records without an image", url)

@@ -88,12 +88,12 @@ class _Place:
     work: str | None = None
 
 
-def read_index(folder: "UPath") -> Index:
-    """The index of a folder; an empty one where there is none that can be read."""
+def read_index(folder: "UPath") -> Index | None:
+    """The index of a folder; None where there is none that can be read."""
     try:
         return TypeAdapter(Index).validate_json((folder / INDEX).read_bytes())
     except (OSError, ValueError):
-        return Index()
+        return None
 
 
 def file_name(url: str) -> str:
@@ -116,7 +116,7 @@ def walk(
     Raises:
         UnreadableIiifError: a root, or a page of a stream, could not be read, or a host failed again and again.
     """
-    running = _Walk(client, folder, progress, read_index(folder))
+    running = _Walk(client, folder, progress, read_index(folder) or Index())
     index = running.run(tuple(roots), with_info=with_info)
     text = json.dumps(asdict(index), indent=1, ensure_ascii=False)
     write_whole(folder / INDEX, text.encode("utf-8", "replace"))

@@ -28,7 +28,8 @@ class Maker(TypedDict):
 def read_maker(text: str, authority_uri: str | None = None, role: str | None = None) -> Maker:
     """A maker from a text such as `Winslow Homer (1836-1910)` or `Homer, Winslow, 1836-1910`."""
     found = _LIFE.match(text)
-    life = parse_life(found["life"] or found["span"]) if found else None
+    # A span without an end is that of somebody who lives.
+    life = parse_life(found["life"] or re.sub(r"^(\d{4})\s*\D$", r"born \1", found["span"])) if found else None
     name = found["name"] if found else text
     return Maker(
         artist_id=None,

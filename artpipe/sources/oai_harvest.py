@@ -1,7 +1,7 @@
 """Harvests a repository of OAI-PMH page by page, and later only what changed.
 
 Each page is kept as it was sent. `state.json` says which pages make the records of now; it is written when a harvest
-is complete. `unfinished.json` holds the token by which a killed harvest goes on.
+is complete. `.unfinished.json` holds the token by which a killed harvest goes on.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from artpipe.crawler.client import GalleryClient
     from artpipe.progress import Progress
 
-STATE, UNFINISHED = "state.json", "unfinished.json"
+STATE, UNFINISHED = "state.json", ".unfinished.json"
 NEXT_STEP = "delete the folder and refresh again, which harvests everything."
 
 

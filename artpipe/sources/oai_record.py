@@ -36,6 +36,9 @@ PREFIXES = {
     "http://rdvocab.info/ElementsGr2/": "rdaGr2",
     "http://www.w3.org/2002/07/owl#": "owl",
     "http://xmlns.com/foaf/0.1/": "foaf",
+    "http://www.w3.org/2000/01/rdf-schema#": "rdfs",
+    "http://id.loc.gov/vocabulary/relators/": "mrel",
+    "http://www.europeanafashion.eu/edmfp/": "edmfp",
     "http://rdfs.org/sioc/services#": "svcs",
     "http://usefulinc.com/ns/doap#": "doap",
     "http://www.ebu.ch/metadata/ontologies/ebucore/ebucore#": "ebucore",
@@ -60,7 +63,9 @@ USUAL_ELEMENTS: Mapping[Column, tuple[str, ...]] = {
 _MIME = re.compile(r"(?:image|video|audio|text|application)/[\w.+-]+", re.IGNORECASE)
 _GENERIC_TYPES = frozenset({"image", "still image", "stillimage", "physical object", "physicalobject", "text", "3d"})
 _IMAGE_NAME = re.compile(r"\.(?:jpe?g|png|tiff?|webp|gif)(?:\?.*)?$", re.IGNORECASE)
-_LABELS = ("skos:prefLabel", "foaf:name", "dc:title", "skos:altLabel")
+UNKNOWN_WIDTH_PX = 1024
+"""What an image service of level 1 is asked for where nothing says how large the picture is."""
+_LABELS = ("skos:prefLabel", "foaf:name", "rdfs:label", "dc:title", "skos:altLabel")
 
 
 class NotARecordError(ArtpipeError):
@@ -145,7 +150,8 @@ def record_row(record: "Record", reading: Reading, remarks: Remarks) -> dict[str
             for task, values in labels.items()
         },
     }
-    described = (name for name in sorted(graph.named) if name.split(":")[0] in ("dc", "dcterms", "edm"))
+    # Properties begin with a small letter, and classes such as `edm:ProvidedCHO` with a capital.
+    described = (name for name in sorted(graph.named) if re.match("(?:dc|dcterms|edm):[a-z]", name))
     rest = {name: [v.text or v.uri or "" for v in graph.values(name) if v not in used] for name in described}
     rest = {name: kept for name, texts in rest.items() if (kept := [text for text in texts if text])}
     return {**row, "extra": json.dumps(rest, ensure_ascii=False) if rest else None}
@@ -157,6 +163,7 @@ class _Graph:
     def __init__(self, metadata: "_Element", languages: tuple[str, ...]) -> None:
         self.languages = tuple(language.casefold() for language in languages)
         self.named: dict[str, list[_Element]] = {}
+        self._values: dict[str, list[_Value]] = {}
         self.resources: dict[str, _Element] = {}
         for element in metadata.iter("*"):
             self.named.setdefault(_name(element), []).append(element)
@@ -177,9 +184,11 @@ class _Graph:
 
     def values(self, name: str) -> list[_Value]:
         """The values of an element in the best of their languages, each once."""
-        found = [self.value(each) for each in self.named.get(name, []) if id(each) not in self._contextual]
-        found = [value for value in dict.fromkeys(found) if value.text or value.uri]
-        return _in_best_language(found, self.languages)
+        if name not in self._values:
+            found = [self.value(each) for each in self.named.get(name, []) if id(each) not in self._contextual]
+            found = [value for value in dict.fromkeys(found) if value.text or value.uri]
+            self._values[name] = _in_best_language(found, self.languages)
+        return self._values[name]
 
     def value(self, element: "_Element") -> _Value:
         """What an element holds; the text of one that refers to a resource of the record is the resource's label."""
@@ -217,6 +226,8 @@ class _Graph:
 def _in_best_language(values: list[_Value], languages: tuple[str, ...]) -> list[_Value]:
     """The values of the first language that is preferred, with those of none; else of the first there is."""
     plain = [value for value in values if not value.language]
+    if len(plain) == len(values):
+        return plain
     for wanted in languages:
         if found := [value for value in values if value.language.split("-")[0] == wanted or value.language == wanted]:
             return [*found, *(value for value in plain if value.uri)]
@@ -301,18 +312,24 @@ def _image(graph: _Graph, url: str) -> dict[str, Any]:
         ]
         if value.uri and absolute("", value.uri):
             service = read_service({"@id": value.uri, "profile": said or ["http://iiif.io/api/image/2"]}) or service
-    is_whole = service is None or service.level == 0
 
     def size(name: str) -> int | None:
         texts = [value.text for value in graph.inside(resource, name)]
         return int(texts[0]) if texts and texts[0].isdecimal() and 0 < len(texts[0]) < 8 else None
 
+    is_whole = service is None or service.level == 0
+    width, height = size("ebucore:width"), size("ebucore:height")
+    if service is not None and service.level == 1 and not (width and height):
+        # Level 1 cannot fit a picture of unknown size into a square.
+        quality = "native" if service.version == 1 else "default"
+        url, is_whole = f"{service.base}/full/{UNKNOWN_WIDTH_PX},/0/{quality}.jpg", True
+
     return {
         "url": url,
         "service": None if service is None or is_whole else service.base,
         "service_version": None if service is None or is_whole else service.version,
-        "width_px": size("ebucore:width"),
-        "height_px": size("ebucore:height"),
+        "width_px": width,
+        "height_px": height,
         "max_width_px": None,
         "max_area_px": None,
         "role": None,

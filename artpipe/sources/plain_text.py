@@ -18,9 +18,11 @@ def plain_text(text: str) -> str:
     text = text[:MAX_CHARS]
     if "<" in text:
         text = _TAG.sub("", _BREAK.sub(" ", text))
-    return " ".join(storable(unescaped(text)).split())
+    if "&" in text:
+        text = unescaped(text)
+    return " ".join(storable(text).split())
 
 
 def storable(text: str) -> str:
     """The text without what JSON can hold and no file can: half a surrogate pair, and NUL."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
+    return (text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")).replace("\0", "")

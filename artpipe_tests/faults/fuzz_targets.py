@@ -6,12 +6,15 @@ A target takes any bytes and may raise nothing but an `ArtpipeError`. `fuzz.py` 
 
 import asyncio
 import io
+import json
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import protego  # noqa: F401 - imported here, so that it is instrumented
 from PIL import Image
 
@@ -24,9 +27,21 @@ from artpipe.crawler.outcome import Outcome, Response
 from artpipe.crawler.robots import robots_rules
 from artpipe.errors import ArtpipeError
 from artpipe.images.decode import decode_artwork, decode_rgb
+from artpipe.sources.contract import ARTIST, IMAGE
+from artpipe.sources.iiif_document import document
+from artpipe.sources.iiif_json import parsed
+from artpipe.sources.iiif_manifest import manifest_row
+from artpipe.sources.iiif_reading import Reading
+from artpipe.sources.oai_record import Reading as RecordReading
+from artpipe.sources.oai_record import record_row
+from artpipe.sources.oai_xml import parsed_page
+from artpipe.sources.picture_metadata import read_picture as read_file
+from artpipe.sources.remarks import Remarks
 from artpipe.web.config import WebConfig
 from artpipe.web.decoding import decode_untrusted
 from artpipe.web.uploads import BytesInFlight, read_picture
+from artpipe_tests.fixtures.iiif_files import collection, manifest, manifest_2, pair, resource
+from artpipe_tests.fixtures.oai_repository import EDM, Kept, Repository, dublin_core
 from artpipe_tests.fixtures.paintings import jpeg_of, painting
 from artpipe_tests.fixtures.tiny_gallery import artist_page, catalogue, rows
 
@@ -112,6 +127,39 @@ def _images(data: bytes) -> None:
     assert decode_artwork(stored.jpeg, 64).jpeg[:2] == b"\xff\xd8"
 
 
+def _manifests(data: bytes) -> None:
+    url = "https://iiif.example/a"
+    document(data, url)
+    remarks = Remarks()
+    row = manifest_row(parsed(data, url), url, Reading(labels={"movement": ("movement",)}), remarks, {})
+    pl.DataFrame([row], schema_overrides={"images": pl.List(IMAGE), "artists": pl.List(ARTIST)})
+    assert all(remarks.sentences())
+
+
+def _harvests(data: bytes) -> None:
+    for record in parsed_page(data, "here").records:
+        if record.is_deleted:
+            continue
+        row = record_row(record, RecordReading(), Remarks())
+        pl.DataFrame([row], schema_overrides={"images": pl.List(IMAGE), "artists": pl.List(ARTIST)})
+
+
+def _records() -> list[bytes]:
+    asked = {"verb": "ListRecords", "metadataPrefix": "edm"}
+    edm = EDM.format("<edm:Agent rdf:about='#a'/><dc:creator rdf:resource='#a'/><dc:title>Pears</dc:title>")
+    kept = {"1": Kept(dublin_core(title="Pears", identifier="https://a.hu/1.jpg")), "2": Kept(""), "3": Kept(edm)}
+    return [Repository(kept, page_size=3).respond(asked), Repository().respond(asked)]
+
+
+def _files(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "a.jpg")
+        file.write_bytes(data)
+        found = read_file(file)
+    assert found.width_px > 0
+    assert all(text for texts in found.written.values() for text in texts)
+
+
 BOUNDARY = b"x0x"
 
 
@@ -191,6 +239,19 @@ TARGETS: Mapping[str, Target] = {
             b"\xef\xbb\xbfuser-agent:artpipe\r\ndisallow:\r\n",
         ],
     ),
+    "manifests": Target(
+        _manifests,
+        lambda: [
+            json.dumps(each).encode()
+            for each in (
+                manifest("a", metadata=[pair("Date", "1650")]),
+                manifest_2("a", resource()),
+                collection("a", "b"),
+            )
+        ],
+    ),
+    "harvests": Target(_harvests, _records),
+    "metadata": Target(_files, _small_pictures, 8192),
     "images": Target(_images, _small_pictures, 8192),
     "uploads": Target(
         _uploads, lambda: [_form(jpeg_of(painting(0).resize((40, 30)))), b"i\n" + _small_pictures()[0]], 8192

@@ -78,7 +78,9 @@ def test_each_picture_of_a_folder_is_a_work(picture, look, root):
     assert paths(found) == ["a/b/The_blue%20plum.PNG", "pears.jpg"]
     assert found.rows["title"].to_list() == ["The blue plum", "pears"]
     [image] = found.rows["images"][0].to_list()
-    assert image["url"] == (root / "a/b/The_blue%20plum.PNG").as_uri()
+    address, _, sha256 = image["url"].partition("#")
+    assert address == (root / "a/b/The_blue%20plum.PNG").as_uri()
+    assert found.rows["modified"][0] == f"sha256:{sha256}"
     assert (image["width_px"], image["height_px"]) == (40, 50)
     assert (found.quarantine.is_empty(), found.notes) == (True, ())
 
@@ -206,6 +208,8 @@ def test_only_files_that_changed_are_looked_at_again(picture, look, folder):
     a, b = picture("a.jpg"), picture("b.jpg")
     first = look()
     index = (folder / "index.json").read_bytes()
+    shown = {file.name for file in folder.iterdir() if not file.name.startswith(".")}
+    assert shown == {"index.json"}  # what a touched file changes is no content, and begins with a dot
     # Of the same size and time, it is taken for what it was.
     stamp = a.stat()
     a.write_bytes(b"\0" * stamp.st_size)

@@ -5,10 +5,13 @@ import re
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from upath import UPath
 
 from artpipe.crawler.client import GalleryClient
+from artpipe.crawler.outcome import Outcome, Response
 from artpipe.progress import Progress, SilentProgress
 from artpipe.sources.contract import ROWS, SourceRows
 from artpipe.sources.iiif import IiifSource
@@ -144,6 +147,14 @@ def test_what_is_no_manifest_is_in_quarantine_or_refused_at_the_address_of_the_s
     assert reason in str(refused.value)
 
 
+def test_a_manifest_that_goes_takes_its_stored_copy_along(publish, harvest, gallery):
+    publish({"top": collection("top", "a", "b"), "a": manifest("a"), "b": manifest("b")})
+    harvest("top")
+    gallery.on("/b", Reply(404))
+    found, _ = harvest("top")
+    assert (ids(found), found.quarantine["raw"].to_list()) == (["a"], [f"{SITE}/b"])
+
+
 def test_an_error_page_does_not_take_the_place_of_a_manifest(publish, harvest):
     publish({"top": collection("top", "a"), "a": manifest("a")})
     before, _ = harvest("top")
@@ -197,6 +208,61 @@ def test_a_killed_download_asks_conditionally_for_what_it_had_got(publish, harve
     found, counts = harvest("top")
     assert (counts.not_modified, counts.bodies) == (3, 2)
     assert ids(found) == ["a", "b", "c", "d"]
+
+
+def test_a_torn_index_is_not_taken_for_an_empty_source(publish, harvest, folder):
+    publish({"top": collection("top", "a"), "a": manifest("a")})
+    harvest("top")
+    (folder / "index.json").write_bytes(b"{")
+    with pytest.raises(UnreadableIiifError, match="artpipe refresh"):
+        IiifSource(name="m", url=f"{SITE}/top").read(folder)
+    assert ids(harvest("top")[0]) == ["a"]
+
+
+class Site:
+    """A client of a site in memory."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self.files, self.asked = files, list[str]()
+
+    def get_many(self, requests):
+        for request in requests:
+            self.asked.append(request.url)
+            body = self.files.get(request.url.removeprefix(f"{SITE}/"))
+            yield request, Response(Outcome.GONE, 404, error="404") if body is None else Response(Outcome.OK, 200, body)
+
+
+NAMES = st.sampled_from("abcdefg")
+MEMBERS = st.builds(
+    lambda name, kind: {"id": f"{SITE}/{name}", "type": kind}, NAMES, st.sampled_from(["Manifest", "Collection"])
+)
+LISTED = st.lists(MEMBERS | st.just({"type": "Manifest"}) | st.none() | NAMES, max_size=4)
+COLLECTIONS = st.builds(
+    lambda members, following: {"type": "Collection", "items": members, "next": following},
+    LISTED, st.none() | NAMES.map(lambda name: f"{SITE}/{name}"),
+)  # fmt: skip
+FILES = st.one_of(COLLECTIONS, st.builds(manifest, NAMES), st.just({"type": "Range"})).map(
+    lambda value: json.dumps(value).encode()
+)
+
+
+@given(top=COLLECTIONS, files=st.dictionaries(NAMES, FILES | st.just(b"<html>")))
+def test_whatever_collections_name_each_address_is_asked_once_and_ends_as_a_row_or_in_quarantine(
+    tmp_path_factory, top, files
+):
+    site = Site({**files, "top": json.dumps(top).encode()})
+    folder = UPath(tmp_path_factory.mktemp("raw"))
+    source = IiifSource(name="m", url=f"{SITE}/top")
+    source.download(site, folder, SilentProgress())
+    found = source.read(folder)
+    assert len(site.asked) == len(set(site.asked))
+    is_manifest = {name for name, body in files.items() if b'"Manifest"' in body and b'"Collection"' not in body}
+    asked = {url.removeprefix(f"{SITE}/") for url in site.asked}
+    assert sorted(ids(found)) == sorted(is_manifest & asked)
+    named = {raw.removeprefix(f"{SITE}/") for raw in found.quarantine["raw"]}
+    assert {name for name in asked if name not in files or files[name].startswith((b"<", b'{"type": "Range"'))} - {
+        "top"
+    } <= named
 
 
 def test_a_host_that_fails_again_and_again_is_left_alone(publish, harvest, gallery):
@@ -290,6 +356,17 @@ def test_a_refresh_of_the_stream_names_everything_anew(publish, harvest):
     assert found.rows["title"].to_list() == ["b"]
 
 
+def test_before_a_refresh_of_the_stream_only_removals_count(publish, harvest, gallery):
+    publish(stream(FIRST))
+    harvest("stream")
+    again = {"type": "Refresh", "startTime": "2026-01-05T00:00:00Z"}
+    changes = [activity("Update", "a", 3), activity("Delete", "b", 4), again, activity("Update", "c", 6)]
+    publish(stream(FIRST, changes))
+    gallery.seen.clear()
+    assert sorted(harvest("stream")[0].rows["title"]) == ["a", "c"]
+    assert "/a" not in gallery.seen
+
+
 def test_a_manifest_of_a_stream_that_failed_is_asked_for_again(publish, harvest, gallery):
     publish(stream(FIRST, [activity("Update", "c", 5)]))
     gallery.on("/a", Reply(500))
@@ -373,7 +450,8 @@ def test_the_cookbook_is_read(gallery, harvest):
 def test_services_of_a_stream_are_kept_between_its_changes(publish, harvest):
     publish(stream([activity("Create", "a", 1)], [activity("Create", "b", 2)]))
     info = {"@context": "http://iiif.io/api/image/3/context.json", **service(SERVICE, 2, width=9000, height=6000)}
-    publish({"image/pears/info.json": info})
+    other = canvas(image(f"{SITE}/other"))
+    publish({"image/pears/info.json": info, "b": manifest("b", other), "other/info.json": {**info, "width": 8000}})
     harvest("stream", info=True)
     found, _ = harvest("stream", info=True)
-    assert [row[0]["width_px"] for row in found.rows["images"].to_list()] == [9000, 9000]
+    assert [row[0]["width_px"] for row in found.rows["images"].to_list()] == [9000, 8000]

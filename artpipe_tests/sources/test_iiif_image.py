@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artpipe.sources.iiif_image import image_address, read_service
+from artpipe.sources.iiif_image import ImageService, image_address, read_service
 from artpipe_tests.fixtures.iiif_files import service
 
 BASE = "https://iiif.example/image/pears"
@@ -106,6 +106,10 @@ def test_the_limits_of_version_2_stand_in_its_profile():
 )
 def test_level_0_with_tiles_and_no_size_has_no_whole_picture(found, is_tiles_only):
     assert read_service(service(level=0, **found)).is_tiles_only is is_tiles_only
+
+
+def test_a_service_that_says_nothing_of_itself_is_one_of_version_2():
+    assert read_service({"@id": BASE}) == ImageService(BASE, 2)
 
 
 @pytest.mark.parametrize(

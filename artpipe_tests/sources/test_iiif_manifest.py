@@ -305,8 +305,9 @@ KEYS = [
     "navDate",
     "maxWidth",
 ]
+ADDRESSES = st.sampled_from([SITE, "http://[", "//x"])
 JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5) | st.just(SITE),
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5) | ADDRESSES,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
     max_leaves=30,
 )

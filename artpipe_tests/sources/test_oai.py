@@ -1,6 +1,7 @@
 """A repository of OAI-PMH from its address to its rows."""
 
 import json
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -11,6 +12,7 @@ from upath import UPath
 
 from artpipe.crawler.client import ClientConfig, GalleryClient
 from artpipe.progress import SilentProgress
+from artpipe.sources.config import parse_sources
 from artpipe.sources.contract import ROWS
 from artpipe.sources.oai import OaiSource
 from artpipe.sources.oai_harvest import UnreadableOaiError
@@ -170,7 +172,7 @@ def test_a_harvest_that_was_killed_goes_on_where_it_was(museum, harvest, folder,
     assert not (folder / "state.json").exists()
     assert titles(harvest()) == ["a", "b", "c", "d", "e", "f"]
     assert [query["resumptionToken"] for query in lists(museum)] == ["4||"]
-    assert not (folder / "unfinished.json").exists()
+    assert not (folder / ".unfinished.json").exists()
 
 
 def test_a_torn_page_of_a_killed_harvest_is_not_believed(museum, harvest, folder, killed):
@@ -246,6 +248,14 @@ def test_a_record_that_cannot_be_read_is_in_quarantine(museum, harvest):
     assert "neither Dublin Core nor EDM" in reason
 
 
+def test_the_preset_of_the_rijksmuseum_reads_records_of_its_shape(museum, harvest):
+    [source] = parse_sources("sources: [{preset: rijksmuseum, name: rijks}]", "ours.yaml", Path("/")).sources
+    museum.records = {"https://id.rijksmuseum.nl/1": Kept(PAINTING, sets=("261208",)), **titled("other")}
+    fields = source.model_dump(exclude={"name", "url"}, exclude_unset=True)
+    [row] = harvest(**fields).rows.to_dicts()
+    assert (row["title"], row["label.subject"], row["source_id"]) == ("Pears", ["fruit"], "https://id.rijksmuseum.nl/1")
+
+
 def test_control_characters_do_not_stop_a_harvest(museum, harvest):
     museum.records = {
         "oai:m:a": Kept("<dc:title xmlns:dc='http://purl.org/dc/elements/1.1/'>Pe\x0bars&#x1;</dc:title>")
@@ -297,7 +307,7 @@ PAINTING = EDM.format("""
   <dc:title xml:lang="nl">Peren</dc:title><dc:title xml:lang="en">Pears</dc:title>
   <dc:creator rdf:resource="#bo"/><dcterms:created>1650</dcterms:created><dcterms:medium rdf:resource="#oil"/>
   <dc:type rdf:resource="https://vocab.example/painting"/><edm:type>IMAGE</edm:type>
-  <edm:currentLocation rdf:resource="#town"/>
+  <dc:subject xml:lang="en">fruit</dc:subject><edm:currentLocation rdf:resource="#town"/>
 </edm:ProvidedCHO>
 <edm:Agent rdf:about="#bo"><skos:prefLabel>Bo</skos:prefLabel><rdaGr2:dateOfBirth>1600-03-02</rdaGr2:dateOfBirth>
   <rdaGr2:dateOfDeath>1670</rdaGr2:dateOfDeath><owl:sameAs rdf:resource="http://www.wikidata.org/entity/Q42"/></edm:Agent>
@@ -330,6 +340,7 @@ def test_edm_becomes_a_row_with_its_resources_resolved():
     ]  # fmt: skip
     assert (row["rights_uri"], row["is_open"]) == ("http://rightsstatements.org/vocab/InC/1.0/", False)
     assert row["landing_url"] == "https://museum.example/pears"
+    assert set(json.loads(row["extra"])) == {"dc:subject", "edm:dataProvider", "edm:object", "edm:type"}
     front, back = row["images"]
     assert (front["service"], front["service_version"], front["width_px"]) == (
         "https://img.example/iiif/pears",
@@ -354,6 +365,27 @@ def test_resources_may_stand_inside_the_elements_that_name_them():
         )
     )
     assert ([maker["name"] for maker in row["artists"]], row["classification"]) == (["Bo"], "print")
+
+
+def test_an_image_may_stand_inside_the_element_that_shows_it():
+    row = row_of(
+        EDM.format(
+            "<ore:Aggregation><edm:isShownBy><edm:WebResource rdf:about='https://img.example/1'><svcs:has_service>"
+            "<svcs:Service rdf:about='https://img.example/iiif/1'/></svcs:has_service></edm:WebResource></edm:isShownBy>"
+            "</ore:Aggregation>"
+        )
+    )
+    assert [(image["url"], image["service"]) for image in row["images"]] == [
+        ("https://img.example/1", "https://img.example/iiif/1")
+    ]
+
+
+def test_a_service_of_level_1_is_asked_by_width_where_the_size_is_unknown():
+    row = row_of(PAINTING.replace("level2", "level1").replace("ebucore:width", "ebucore:breadth"))
+    image = row["images"][0]
+    assert (image["url"], image["service"]) == ("https://img.example/iiif/pears/full/1024,/0/default.jpg", None)
+    sized = row_of(PAINTING.replace("level2", "level1"))["images"][0]
+    assert sized["service"] == "https://img.example/iiif/pears"
 
 
 def test_the_thumbnail_is_the_image_where_there_is_no_other():
