@@ -113,6 +113,7 @@ def _identified(source: ReadSource, prefix: str, rights: str | None) -> tuple[pl
 def _with_makers(rows: pl.DataFrame) -> pl.DataFrame:
     """Add `artist`, `artist_id` and the artist's dates; fill what a work cannot be shown without."""
     names = pl.col("artists").list.eval(pl.element().struct.field("name")).list.drop_nulls()
+    names = names.list.unique(maintain_order=True)
     first = pl.col("artists").list.first()
     born, died = (first.struct.field(name) for name in ("born", "died"))
     lived = (
