@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from artpipe.cli.refresh import refresh_summary
+from artpipe.cli.search import LABELS_SHOWN
 from artpipe.definitions import build_definitions
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.orchestration.instance import artpipe_command, ui_command
 from artpipe.orchestration.runner import RefreshOptions, RefreshReport, refresh
 from artpipe.settings import Settings
+from artpipe.tasks import Tasks
 
 if TYPE_CHECKING:
     import polars as pl
@@ -73,7 +75,7 @@ def _print_accuracy(lake: DataLake, console: "Console") -> None:
     names = {"test": "unseen works", "unseen_artists": "unseen artists"}
     for split, name in names.items():
         table.add_column(f"{name} (n = {report['splits'][split]['rows']:,})", justify="right")
-    for task in ("style", "period", "type"):
+    for task in report["splits"]["test"]["classification"]:
         table.add_row(task, *(_accuracy_text(report["splits"][split]["classification"][task]) for split in names))
     console.print(table)
 
@@ -92,12 +94,13 @@ def _print_neighbours(lake: DataLake, console: "Console") -> None:
     collection = Collection.open(lake)
     query = collection.get(_query_of(lake))
     hits = collection.similar(str(query["artwork_id"]), k=NEIGHBOURS)
-    console.print(neighbour_table(query, hits))
+    console.print(neighbour_table(query, hits, collection.tasks))
     rows = [query, *hits.iter_rows(named=True)]
     sheet = neighbour_sheet(
         rows,
         [collection.image(str(row["artwork_id"])) for row in rows],
         title=f"{query['artist']}: {query['title']}, and its ten nearest neighbours",
+        task=collection.tasks.caption,
     )
     path = lake.report("demo/neighbours.png")
     write_whole(path, sheet)
@@ -119,15 +122,17 @@ def photographed(jpeg: bytes) -> bytes:
     return taken.getvalue()
 
 
-def neighbour_table(query: "Mapping[str, Any]", hits: "Iterable[Mapping[str, Any]]") -> "Table":
+def neighbour_table(query: "Mapping[str, Any]", hits: "Iterable[Mapping[str, Any]]", tasks: Tasks) -> "Table":
     """A work's nearest neighbours for a terminal."""
     from rich.table import Table
 
-    table = Table(title=f"The ten nearest neighbours of {query['artist']}: {query['title']} ({query['style']})")
-    for name in ("", "similarity", "artist", "title", "date", "style", "type"):
+    labels = tasks.labelled[:LABELS_SHOWN]
+    label = f" ({query[tasks.caption]})" if tasks.caption else ""
+    table = Table(title=f"The ten nearest neighbours of {query['artist']}: {query['title']}{label}")
+    for name in ("", "similarity", "artist", "title", "date", *(tasks[one].title for one in labels)):
         table.add_column(name, no_wrap=name in ("", "similarity"))  # a narrow one breaks the words, not the figures
     for hit in hits:
-        shown = (hit["artist"], hit["title"], hit["date_text"], hit["style"], hit["type"])
+        shown = (hit[one] for one in ("artist", "title", "date_text", *labels))
         table.add_row(str(hit["rank"]), f"{hit['similarity']:.3f}", *(value or "" for value in shown))
     return table
 

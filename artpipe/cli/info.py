@@ -56,6 +56,7 @@ def _lake_facts(settings: "Settings", lake: "DataLake") -> dict[str, Any]:
     from artpipe.lake.paths import EMBEDDINGS_TABLE, IMAGES_TABLE
     from artpipe.models.served import served_model_id
     from artpipe.search.index import read_card
+    from artpipe.tasks import read_tasks
 
     card = read_card(lake)
     index = {name: value for name, value in asdict(card).items() if name != "trials"} if card else None
@@ -69,6 +70,7 @@ def _lake_facts(settings: "Settings", lake: "DataLake") -> dict[str, Any]:
                 name: _or_damage(lambda name=name: _lance_rows(lake, name)) for name in (IMAGES_TABLE, EMBEDDINGS_TABLE)
             },
         },
+        "tasks": _or_damage(lambda: {name: len(task.classes) for name, task in read_tasks(lake).items()}),
         "model": _or_damage(lambda: served_model_id(lake)),
         "index": index,
         "settings": json.loads(settings.model_dump_json()),

@@ -11,7 +11,7 @@ from artpipe.cli.terminal import EXPECTED_FAILURE, AsJson, message_console, prin
 from artpipe.errors import ArtpipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     import polars as pl
     from PIL.Image import Image
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from artpipe.embedding.predictions import PictureEncoder
     from artpipe.search import SearchFilter
     from artpipe.search.predictions import Prediction
+    from artpipe.tasks import Tasks
 
 _YEARS = re.compile(
     r"(?i)\s*(?P<first>\d{1,4})?\s*(?P<first_bc>bce?)?\s*(?P<dash>-)?\s*(?P<ad>ad|ce)?\s*(?P<last>\d{1,4})?"
@@ -34,11 +35,17 @@ class UnwritableFileError(ArtpipeError):
     """A file named in an option cannot be written."""
 
 
+LABELS_SHOWN = 3
+"""A terminal has room for the labels of so many tasks beside a work."""
 K = Annotated[int, typer.Option("--k", "-k", min=1, help="How many works to show.")]
 Style = Annotated[str | None, typer.Option(help="Only this style, such as `Baroque`.")]
 Type = Annotated[str | None, typer.Option("--type", help="Only this type, such as `portrait`.")]
 Period = Annotated[str | None, typer.Option(help="Only this period, such as `1550-1650`.")]
 School = Annotated[str | None, typer.Option(help="Only artists of this school, such as `Dutch`.")]
+Label = Annotated[
+    list[str],
+    typer.Option(metavar="TASK=LABEL", help="Only this label of any task, such as `movement=Cubism`; may be repeated."),
+]
 Artist = Annotated[str | None, typer.Option(help="Only artists who are called so, such as `van gogh` or `Titian`.")]
 Technique = Annotated[str | None, typer.Option(help="Only techniques with this in them, such as `copper`.")]
 Location = Annotated[str | None, typer.Option(help="Only places with this in their name, such as `Louvre`.")]
@@ -64,6 +71,7 @@ def search(
     type_: Type = None,
     period: Period = None,
     school: School = None,
+    label: Label = [],  # noqa: B006 - typer copies it
     artist: Artist = None,
     technique: Technique = None,
     location: Location = None,
@@ -84,7 +92,7 @@ def search(
     if query is None and not text:
         raise typer.BadParameter("name an artwork, an image, or words with --text")
     labels = {"style": style, "type": type_, "period": period, "school": school}
-    where = _filter(**labels, artist=artist, technique=technique, location=location, years=years)
+    where = _filter(labels, label, artist=artist, technique=technique, location=location, years=years)
     settings = settings_in_force()
     collection = Collection.open(settings.lake_root, device=settings.device, as_of=as_of)
     hits = collection.find(text or "", k, where) if query is None else collection.similar(query, k, where, text=text)
@@ -94,7 +102,8 @@ def search(
     if as_json:
         print_json(hits.to_dicts())
     elif not hits.is_empty():
-        _show_hits(f"Works that match {text}" if query is None else f"Most similar to {query}", hits.to_polars())
+        title = f"Works that match {text}" if query is None else f"Most similar to {query}"
+        _show_hits(title, hits.to_polars(), collection.tasks)
     else:
         meant = " or ".join(one.text for one in collection.did_you_mean(text)) if text else ""
         message_console().print("No work matches every filter." + (f" Did you mean {meant}?" if meant else ""))
@@ -107,6 +116,7 @@ def find(
     type_: Type = None,
     period: Period = None,
     school: School = None,
+    label: Label = [],  # noqa: B006 - typer copies it
     artist: Artist = None,
     technique: Technique = None,
     location: Location = None,
@@ -118,7 +128,7 @@ def find(
     as_json: AsJson = False,
 ) -> None:
     """Show the works that match some words, the most relevant first."""
-    filters = (style, type_, period, school, artist, technique, location, years)
+    filters = (style, type_, period, school, label, artist, technique, location, years)
     search(None, k, *filters, as_of, " ".join(words), csv, parquet, sheet, as_json)
 
 
@@ -152,7 +162,7 @@ def same(picture: Annotated[Path, typer.Argument(help="The path of a photograph.
 def predict(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Paths of images.")], as_json: AsJson = False
 ) -> None:
-    """Show the predicted style, period and type of each image, and whether it is a painting, and like the others.
+    """Show the predicted labels of each image, such as its style, and whether it is a painting, and like the others.
 
     Of a photograph, the painting in it counts, not its frame and the wall. Where the collection holds the painting, its
     labels in the catalogue come first.
@@ -246,7 +256,17 @@ def _labels(pairs: "list[tuple[str, float]]", *, is_sure: bool) -> str:
     return "\n".join(lines if is_sure else [f"unsure (best guess {lines[0]})", *lines[1:]])
 
 
-def _filter(*, years: str | None, **labels: str | None) -> "SearchFilter":
+def _filter(
+    labels: "Mapping[str, str | None]", others: "Sequence[str]", *, years: str | None, **parts: str | None
+) -> "SearchFilter":
+    """The filter of the options.
+
+    Args:
+        labels: by option.
+        others: of any task, as `TASK=LABEL`.
+        years: a range.
+        parts: the other options that have a field of the same name.
+    """
     from pydantic import ValidationError
 
     from artpipe.search import SearchFilter
@@ -254,10 +274,20 @@ def _filter(*, years: str | None, **labels: str | None) -> "SearchFilter":
 
     year_from, year_to = _years(years)
     try:
-        fields = {"year_from": year_from, "year_to": year_to, **labels}
+        fields = {"year_from": year_from, "year_to": year_to, **labels, **parts, "labels": _by_task(others) or None}
         return SearchFilter.model_validate({name: value for name, value in fields.items() if value is not None})
     except ValidationError as error:
         raise typer.BadParameter(problems(error, "--")) from error
+
+
+def _by_task(labels: "Sequence[str]") -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for text in labels:
+        task, sign, label = text.partition("=")
+        if not sign or not task.strip() or not label.strip():
+            raise typer.BadParameter(f"{text!r} is no task and label; write movement=Cubism", param_hint="--label")
+        found.setdefault(task.strip(), []).append(label.strip())
+    return found
 
 
 def _years(text: str | None) -> tuple[int | None, int | None]:
@@ -287,13 +317,14 @@ def _write_file(write: "Callable[[Path], Path]", path: Path) -> None:
         ) from error
 
 
-def _show_hits(title: str, hits: "pl.DataFrame") -> None:
+def _show_hits(title: str, hits: "pl.DataFrame", tasks: "Tasks") -> None:
     from rich.markup import escape
     from rich.table import Column, Table
 
     artwork_id = Column("artwork_id", no_wrap=True, overflow="fold")  # it is copied into the next command
     score = "similarity" if "similarity" in hits.columns else "relevance"
-    columns = ("", score, "work", "date", "style", "type", artwork_id)
+    shown = tasks.labelled[:LABELS_SHOWN]
+    columns = ("", score, "work", "date", *(tasks[name].title for name in shown), artwork_id)
     table = Table(*columns, title=escape(title))
     for hit in hits.iter_rows(named=True):
         page = escape(hit["artwork_id"])
@@ -303,7 +334,7 @@ def _show_hits(title: str, hits: "pl.DataFrame") -> None:
             str(hit["rank"]),
             f"{hit[score]:.3f}",
             escape(f"{hit['title']}\n{hit['artist']}"),
-            *(escape(hit[name] or "") for name in ("date_text", "style", "type")),
+            *(escape(hit[name] or "") for name in ("date_text", *shown)),
             page,
         )
     message_console(stderr=False).print(table)

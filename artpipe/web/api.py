@@ -19,7 +19,7 @@ from artpipe.web.results import heading
 from artpipe.web.uploads import FIELD, CropOfAddress, view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from artpipe.search.suggestions import Suggestion
     from artpipe.web.tokens import EncodedPicture
@@ -62,6 +62,13 @@ class Problem(BaseModel):
     detail: Any
 
 
+class Guess(BaseModel):
+    """A label and its probability."""
+
+    label: str
+    probability: float
+
+
 class Hit(BaseModel):
     """A work that was found."""
 
@@ -74,26 +81,25 @@ class Hit(BaseModel):
     date_text: str | None
     year_from: int | None = Field(description="the first year; negative before Christ, -500 is 500 BC")
     year_to: int | None = Field(description="the last year")
-    style: str | None
-    period: str | None
-    type: str | None
+    style: str | None = None
+    period: str | None = None
+    type: str | None = None
     school: str | None
     technique: str | None
     location: str | None
     page_url: str | None
-    predicted_style: str | None
-    predicted_style_probability: float | None
-    predicted_period: str | None
-    predicted_period_probability: float | None
-    predicted_type: str | None
-    predicted_type_probability: float | None
-
-
-class Guess(BaseModel):
-    """A label and its probability."""
-
-    label: str
-    probability: float
+    predicted_style: str | None = None
+    predicted_style_probability: float | None = None
+    predicted_period: str | None = None
+    predicted_period_probability: float | None = None
+    predicted_type: str | None = None
+    predicted_type_probability: float | None = None
+    labels: dict[str, str | None] = Field(
+        default_factory=dict, description="for each task of the collection, what the catalogue says"
+    )
+    predicted: dict[str, Guess | None] = Field(
+        default_factory=dict, description="for each task of the collection, what the model predicts"
+    )
 
 
 class NoveltyAnswer(BaseModel):
@@ -112,7 +118,7 @@ class SamePainting(BaseModel):
     certainty: float = Field(description="1 - false-positive rate at this match strength")
     is_mirrored: bool = Field(default=False, description="whether the picture shows it the wrong way round")
     labels: dict[str, str] = Field(
-        default_factory=dict, description="what the catalogue says of it: its style, period and type"
+        default_factory=dict, description="what the catalogue says of it, such as its style, period and type"
     )
 
 
@@ -120,7 +126,7 @@ class Suggested(BaseModel):
     """Something to search for."""
 
     text: str
-    kind: str = Field(description="`artist`, `style`, `type` or `title`")
+    kind: str = Field(description="`artist`, `title`, or the task that it is a label of, such as `style`")
     works: int = Field(description="how many works have it")
 
 
@@ -264,7 +270,7 @@ async def download(
 @router.get("/artworks/{artwork_id:path}", responses={k: REFUSALS[k] for k in (404, 422)})
 def artwork(state: State, artwork_id: str) -> Hit:
     """Everything known of one work."""
-    return Hit.model_validate(state.catalogue.get(artwork_id))
+    return _hit(state.catalogue.get(artwork_id), state.catalogue.collection.tasks)
 
 
 @router.post("/predict", openapi_extra=_PICTURE, responses=REFUSALS)
@@ -286,7 +292,7 @@ async def predict(state: State, request: Request, crop: CropOfAddress = None) ->
 
 @router.get("/suggest", responses={422: REFUSALS[422]})
 def suggest(state: State, beginning: Annotated[str, Query(max_length=100)] = "") -> list[Suggested]:
-    """Artists, titles, styles and types with a word that begins so, the most common first."""
+    """Artists, titles and labels, such as styles, with a word that begins so, the most common first."""
     return _suggested(state.catalogue.suggest(beginning))
 
 
@@ -323,7 +329,7 @@ def _answer(state: State, question: Question, picture: "EncodedPicture | None", 
         page=found.page,
         pages=max(1, -(-found.total // size)),
         milliseconds=round(found.milliseconds, 3),
-        hits=[Hit.model_validate(work) for work in found.works],
+        hits=[_hit(work, state.catalogue.collection.tasks) for work in found.works],
         facets={name: dict(labels) for name, labels in found.facets.items()},
         image=question.image,
         is_painting=picture.is_painting if picture else None,
@@ -336,6 +342,16 @@ def _answer(state: State, question: Question, picture: "EncodedPicture | None", 
         note=found.note,
         did_you_mean=_suggested(state.catalogue.meant_by(question.words, found)),
     )
+
+
+def _hit(work: "Mapping[str, Any]", tasks: "Iterable[str]") -> Hit:
+    """A work with its labels and predictions, those of the Web Gallery of Art also as fields of their own."""
+    guesses = {task: (work[f"predicted_{task}"], work[f"predicted_{task}_probability"]) for task in tasks}
+    predicted = {
+        task: None if label is None else Guess(label=label, probability=share or 0.0)
+        for task, (label, share) in guesses.items()
+    }
+    return Hit.model_validate({**work, "labels": {task: work[task] for task in tasks}, "predicted": predicted})
 
 
 def _suggested(suggestions: "Iterable[Suggestion]") -> list[Suggested]:

@@ -18,6 +18,7 @@ from artpipe.images.reading import read_picture as open_picture
 from artpipe.lake.paths import DataLake
 from artpipe.recognition.view import View
 from artpipe.schema import year_text
+from artpipe.tasks import heading
 from artpipe.web.comparisons import ComparisonFailedError, Comparisons
 from artpipe.web.config import WebConfig
 from artpipe.web.decoding import DecodingWorkers, UploadRefusedError
@@ -209,7 +210,9 @@ class AppState:
 
     def render(self, template: str, **values: object) -> str:
         """A page, as HTML."""
-        context = {"links": self.links, "total_works": len(self.catalogue), "can_edit": self.editing.is_on, **values}
+        catalogue = self.catalogue
+        context = {"links": self.links, "total_works": len(catalogue), "can_edit": self.editing.is_on, **values}
+        context["caption"] = catalogue.collection.tasks.caption
         return self.templates.get_template(template).render(**context)
 
 
@@ -232,6 +235,7 @@ def page_templates() -> "Environment":
         "host": host_of,
         "percent": _percent,
         "thousands": "{:,}".format,
+        "heading": heading,
         "moment": _utc_text,
         "year": lambda value: year_text(value) if isinstance(value, int) else value,
     }

@@ -57,12 +57,13 @@ class SheetDrawer:
         shown = [work["artwork_id"] for work in found.works if work["artwork_id"] not in catalogue.closed]
         stored = catalogue.collection.images(shown)
         jpegs = [stored.get(work["artwork_id"]) for work in found.works]
+        caption = catalogue.collection.tasks.caption
         try:
-            return self._pool.submit(_drawn, found.works, jpegs, title).result(_SECONDS)
+            return self._pool.submit(_drawn, found.works, jpegs, title, caption).result(_SECONDS)
         except (BrokenProcessPool, TimeoutError):  # it was killed, for want of memory perhaps, or hangs
             self.close()
             self._pool = _new_pool()
-            return self._pool.submit(_drawn, found.works, jpegs, title).result(_SECONDS)
+            return self._pool.submit(_drawn, found.works, jpegs, title, caption).result(_SECONDS)
 
     def close(self) -> None:
         """End the process."""
@@ -79,12 +80,12 @@ def _stand_back() -> None:
         os.nice(_NICE)
 
 
-def _drawn(works: Sequence[Mapping[str, Any]], jpegs: Sequence[bytes | None], title: str) -> bytes:
+def _drawn(works: Sequence[Mapping[str, Any]], jpegs: Sequence[bytes | None], title: str, caption: str | None) -> bytes:
     from PIL import Image
 
     from artpipe.figures.sheets import contact_sheet
 
     out = io.BytesIO()
-    with Image.open(io.BytesIO(contact_sheet(works, jpegs, _COLUMNS, title))) as sheet:
+    with Image.open(io.BytesIO(contact_sheet(works, jpegs, _COLUMNS, title, task=caption))) as sheet:
         sheet.save(out, "JPEG", quality=_QUALITY)
     return out.getvalue()

@@ -142,6 +142,7 @@ class _SiteWriter:
 
     def write_page(self, path: str, template: str, **values: object) -> None:
         context = {"links": ExportedLinks(path, only_open=self.only_open), "total_works": len(self.catalogue), **values}
+        context["caption"] = self.catalogue.collection.tasks.caption
         self.write_file(path, self.templates.get_template(template).render(**context).encode())
 
     def write_file(self, path: str, data: bytes) -> None:

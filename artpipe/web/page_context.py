@@ -65,6 +65,7 @@ def work_context(
     return {
         "work": work,
         "guesses": guesses,
+        "tasks": catalogue.collection.tasks.names,
         "abstain_below": abstain_below,
         "is_out_of_distribution": bool(catalogue.novelty_of(artwork_id).is_out_of_distribution),
         "accuracy": held_out_accuracy(lake),

@@ -84,7 +84,8 @@ def verdict_context(
         is_out_of_distribution = bool(catalogue.novelty(picture).is_out_of_distribution)
     return {
         "verdict": verdict,
-        "match": _painting(catalogue, match) if match is not None and match in catalogue else None,
+        "match": (painting := _painting(catalogue, match) if match is not None and match in catalogue else None),
+        "match_labels": [painting[task] for task in catalogue.collection.tasks if painting and painting[task]],
         "is_mirrored": picture is not None and picture.view.is_mirrored,
         "is_verdict_pending": is_verdict_pending,
         "is_comparing": is_verdict_pending and is_comparing,

@@ -8,6 +8,7 @@ from artpipe.definitions import build_definitions
 from artpipe.orchestration.instance import artpipe_command, ui_command
 from artpipe.orchestration.runner import RefreshReport
 from artpipe.settings import Settings
+from artpipe.tasks import WGA_TASKS
 
 
 def test_the_demo_ends_with_whole_lines_that_open_what_it_made(tmp_path):
@@ -42,7 +43,7 @@ def test_a_terminal_of_80_columns_shows_every_column_of_the_neighbours():
     }
     hits = [work | {"rank": rank, "similarity": 1 - rank / 100} for rank in range(1, 11)]
     out = io.StringIO()
-    Console(file=out, width=80).print(neighbour_table(work, hits))
+    Console(file=out, width=80).print(neighbour_table(work, hits, WGA_TASKS))
     lines = out.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     cells = [[cell.strip() for cell in line.strip("┃│").split("┃" if "┃" in line else "│")] for line in lines]

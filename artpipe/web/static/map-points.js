@@ -2,15 +2,15 @@
 'use strict';
 
 const VERTICES = `
-attribute vec2 place; attribute float code; attribute float shown;
-uniform vec2 size, origin; uniform float scale, diameter, alpha, faint; uniform vec3 colours[17];
+attribute vec2 place; attribute vec3 tint; attribute float shown;
+uniform vec2 size, origin; uniform float scale, diameter, alpha, faint; uniform vec3 plain;
 varying vec4 colour;
 void main() {
   vec2 at = vec2(place.x, 65535.0 - place.y) * scale + origin;
   gl_Position = vec4(at.x / size.x * 2.0 - 1.0, 1.0 - at.y / size.y * 2.0, 0.0, 1.0);
   gl_PointSize = diameter;
   float opacity = shown > 0.5 ? alpha : faint;
-  colour = vec4(shown > 0.5 ? colours[int(min(code, 16.0))] : colours[16], 1.0) * opacity;
+  colour = vec4(shown > 0.5 ? tint : plain, 1.0) * opacity;
 }`;
 const FRAGMENTS = `
 precision mediump float;
@@ -46,13 +46,13 @@ function pointLayer(view) {
   layer.addEventListener('webglcontextlost', () => { isLost = true; layer.remove(); });
   view.prepend(layer);
 
-  function fill(name, data, components, type) {
+  function fill(name, data, components, type, isShare = false) {
     buffers[name] ??= gl.createBuffer();
     gl.bindBuffer(gl.ARRAY_BUFFER, buffers[name]);
     gl.bufferData(gl.ARRAY_BUFFER, data, gl.STATIC_DRAW);
     const place = gl.getAttribLocation(program, name);
     gl.enableVertexAttribArray(place);
-    gl.vertexAttribPointer(place, components, type, false, 0, 0);
+    gl.vertexAttribPointer(place, components, type, isShare, 0, 0);
   }
 
   return {
@@ -63,9 +63,15 @@ function pointLayer(view) {
       for (let i = 0; i < count; i++) { pairs[2 * i] = xs[i]; pairs[2 * i + 1] = ys[i]; }
       fill('place', pairs, 2, gl.UNSIGNED_SHORT);
     },
-    codes(codes) { fill('code', codes, 1, gl.UNSIGNED_BYTE); },
     shown(shown) { fill('shown', shown, 1, gl.UNSIGNED_BYTE); },
-    colours(list) { gl.uniform3fv(uniform('colours'), list.flatMap((text) => [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16) / 255))); },
+    // The colour of each work by its code; 255, a work without a class, has the colour of those that do not pass.
+    colours(codes, list) {
+      const parts = list.map((text) => [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16)));
+      const tints = new Uint8Array(3 * codes.length);
+      codes.forEach((code, i) => tints.set(parts[code], 3 * i));
+      fill('tint', tints, 3, gl.UNSIGNED_BYTE, true);
+      gl.uniform3fv(uniform('plain'), parts[255].map((part) => part / 255));
+    },
     draw({ width, height, ratio, scale, left, top, radius, alpha, faint }) {
       layer.width = Math.round(width * ratio);
       layer.height = Math.round(height * ratio);

@@ -12,8 +12,8 @@ const MIN_OF_SHEET = 4; // pictures for which a sheet is fetched; fewer are fetc
 const UNITS = 256, MAX_CORNERS = 40;
 const BINS = 48;
 const NO_CLASS = '#8d8983';
-const TASKS = ['style', 'period', 'type'];
 const root = document.querySelector('[data-map]');
+const TASKS = [...root.querySelectorAll('[data-legend]')].map((legend) => legend.dataset.legend);
 const view = root.querySelector('.view');
 const canvas = view.querySelector('canvas');
 const pen = canvas.getContext('2d');
@@ -24,7 +24,7 @@ const dark = matchMedia('(prefers-color-scheme: dark)');
 
 let count = 0, order, xs, ys, firstYears, lastYears, aspects, codes = {}, works = null, points = null;
 let shown = new Uint8Array(0), shownCount = 0;
-let by = 'style', marked = null, pointed = -1, hasPictures = true;
+let by = TASKS[0], marked = null, pointed = -1, hasPictures = true;
 const chosen = Object.fromEntries(TASKS.map((task) => [task, new Set()]));
 let years = null; // { low, high } of the collection, and { from, to } of the filter
 let selection = null; // corners, in the steps of the map
@@ -105,7 +105,7 @@ function requestDraw() {
 }
 
 const isShown = (i) => shown[i] === 1;
-const colourOf = (i) => colours[by].get(codes[by][i]) ?? NO_CLASS;
+const colourOf = (i) => colours[by]?.get(codes[by][i]) ?? NO_CLASS;
 
 function draw() {
   isDrawRequested = false;
@@ -133,14 +133,14 @@ function drawPoints(radius, { alpha, faint }) {
   const width = canvas.width, height = canvas.height, image = pen.createImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer), edge = Math.max(1, Math.round(1.8 * radius * ratio));
   const packed = (text, opacity) => [5, 3, 1].reduce((sum, at) => sum * 256 + parseInt(text.slice(at, at + 2), 16), Math.round(opacity * 255));
-  const colourOfCode = Array.from({ length: 256 }, (_, code) => packed(colours[by].get(code) ?? NO_CLASS, alpha));
+  const colourOfCode = Array.from({ length: 256 }, (_, code) => packed(colours[by]?.get(code) ?? NO_CLASS, alpha));
   const faintColour = packed(NO_CLASS, faint);
   for (let rank = count - 1; rank >= 0; rank--) {
     const i = order[rank];
     if (!isShown(i) && !faint) continue;
     const x = Math.round(screenX(i) * ratio - edge / 2), y = Math.round(screenY(i) * ratio - edge / 2);
     if (x < 0 || y < 0 || x + edge > width || y + edge > height) continue;
-    const colour = isShown(i) ? colourOfCode[codes[by][i]] : faintColour;
+    const colour = isShown(i) ? colourOfCode[codes[by]?.[i] ?? 255] : faintColour;
     for (let row = y * width + x, end = row + edge * width; row < end; row += width) pixels.fill(colour, row, row + edge);
   }
   pen.putImageData(image, 0, 0);
@@ -307,7 +307,7 @@ function saveView() {
   state.set('x', Math.round((canvas.clientWidth / 2 - left) / scale));
   state.set('y', Math.round((canvas.clientHeight / 2 - top_) / scale));
   state.set('width', Math.round(canvas.clientWidth / scale));
-  state.set('by', by);
+  if (by) state.set('by', by);
   for (const [name, value] of filterFields()) state.append(name, value);
   if (selection) state.set('corners', cornersText(selection));
   history.replaceState(null, '', '#' + state);
@@ -321,14 +321,14 @@ function restoreView() {
     left = canvas.clientWidth / 2 - x * scale;
     top_ = canvas.clientHeight / 2 - y * scale;
   }
-  colourBy(TASKS.includes(state.get('by')) ? state.get('by') : 'style');
+  colourBy(TASKS.includes(state.get('by')) ? state.get('by') : TASKS[0]);
   for (const task of TASKS) {
     const codeOf = new Map([...classNames[task]].map(([code, name]) => [name, code]));
     chosen[task] = new Set(state.getAll(task).filter((name) => codeOf.has(name)).map((name) => codeOf.get(name)));
     if (chosen[task].size) root.querySelector(`[data-legend=${task}]`).open = true;
   }
   // An address of an earlier release has the codes of the classes.
-  for (const code of (state.get('only') ?? '').split('.').filter(Boolean)) chosen[by].add(Number(code));
+  for (const code of (state.get('only') ?? '').split('.').filter(Boolean)) chosen[by]?.add(Number(code));
   const wanted = ['year_from', 'year_to'].map((name) => parseInt(state.get(name), 10));
   if (years && Number.isFinite(wanted[0])) years.from = Math.max(years.low, Math.min(years.high, wanted[0]));
   if (years && Number.isFinite(wanted[1])) years.to = Math.max(years.from, Math.min(years.high, wanted[1]));
@@ -598,8 +598,7 @@ function colourBy(task) {
   }
   for (const radio of root.querySelectorAll('[name=by]')) radio.checked = radio.value === task;
   if (!points) return;
-  points.codes(codes[by]);
-  points.colours(Array.from({ length: 17 }, (_, code) => colours[by].get(code) ?? NO_CLASS));
+  points.colours(codes[by] ?? new Uint8Array(count).fill(255), Array.from({ length: 256 }, (_, code) => colours[by]?.get(code) ?? NO_CLASS));
 }
 
 // --- pointer, wheel, keyboard, buttons ------------------------------------------------------------------------------
