@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
+from upath import UPath
 
 from artpipe.lake.parquet import read_table, write_table
 from artpipe.lake.paths import DataLake, file_version
@@ -38,6 +39,16 @@ def patterns(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     for block in re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL):
         exec(compile(block, str(PAGE), "exec"), module.__dict__)  # noqa: S102 - our own page
     return module
+
+
+def test_the_source_of_the_page_works(patterns: types.ModuleType, tmp_path: Path):
+    (tmp_path / "list.txt").write_text("7 Boats at sea\n8 Pears\n")
+    source = patterns.Lines(name="toy", adapter="lines", path=str(tmp_path / "list.txt"))
+    source.download(None, UPath(tmp_path), None)
+    assert source.read(UPath(tmp_path)).rows.select("source_id", "title").rows() == [
+        ("7", "Boats at sea"),
+        ("8", "Pears"),
+    ]
 
 
 def test_the_asset_the_file_and_the_check_of_the_page_work(patterns: types.ModuleType, tmp_path: Path):
