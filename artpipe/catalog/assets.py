@@ -88,12 +88,14 @@ def cleaned_catalog(step: AssetStep, config: SourceConfig, artists: DataFrame, r
     from artpipe.catalog.known import known_artworks
     from artpipe.catalog.parse import parse_catalog
     from artpipe.catalog.rows import ReadSources
-    from artpipe.tasks import WGA_TASKS, write_tasks
+    from artpipe.tasks import WGA_TASKS, read_tasks, write_tasks
 
+    declared: list[str] = []
     previous, rights = read_table_if_exists(step.lake, "artworks"), step.settings.rights
     if isinstance(raw_catalog, ReadSources):
         joined = join_sources(raw_catalog, previous, rights)
         cleaned, tasks, notes = joined.cleaned, joined.tasks, joined.notes
+        declared = [task.name for task in raw_catalog.tasks or () if task.classes is not None]
         read_from = ", ".join(source.name for source in raw_catalog.sources)
     else:
         parsed = parse_catalog(step.lake.raw("catalog").read_bytes())
@@ -103,6 +105,9 @@ def cleaned_catalog(step: AssetStep, config: SourceConfig, artists: DataFrame, r
     for note in notes:
         step.context.log.warning(note)
     held = known_artworks(step.lake) if previous is None else previous
+    if held is not None:  # labels that a person declares otherwise are no loss of the source
+        before = read_tasks(step.lake)
+        held = held.drop([name for name in declared if tasks[name] != before.get(name)], strict=False)
     lost = losses(held, works, "artwork_id", "artworks")
     step.loss_guard("artworks", config).check([*lost, *losses_by_source(held, works)], str(step.lake.raw("catalog")))
     history = read_table_if_exists(step.lake, "catalog_changes")

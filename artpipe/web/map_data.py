@@ -124,8 +124,10 @@ def map_data(works: pl.DataFrame, tasks: Tasks) -> MapData:
     Args:
         works: `artwork_id`, `title`, `artist`, `x`, `y`, a column for each task; and `year_from`, `year_to`,
             `width_px`, `height_px` where they are known.
-        tasks: whose classes colour the map.
+        tasks: whose classes colour the map; one without a label on it colours nothing, and is left out.
     """
+    labelled = [task for name, task in tasks.items() if works[name].is_not_null().any()]
+    tasks = Tasks(*(labelled or list(tasks.values())[:1]))
     known = {"year_from": pl.Int32, "year_to": pl.Int32, "width_px": pl.Float64, "height_px": pl.Float64}
     missing = [pl.lit(None, dtype).alias(name) for name, dtype in known.items() if name not in works.columns]
     works = works.with_columns(missing)

@@ -138,7 +138,7 @@ def collection_context(lake: DataLake, catalogue: "Catalogue") -> dict[str, Any]
     counts = [
         ("works", len(catalogue)),
         ("artists", len(catalogue.artists)),
-        ("schools", len(facets["school"])),
+        *([("schools", len(facets["school"]))] if facets["school"] else []),
         ("different paintings", catalogue.snapshot.rows["work_id"].n_unique()),
     ]
     return {
