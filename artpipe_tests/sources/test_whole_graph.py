@@ -82,7 +82,7 @@ class TwoSources:
             writer.writeheader()
             writer.writerows(self.rows)
 
-    def invoke(self, *arguments: str, **settings: object) -> Result:
+    def invoke(self, *arguments: str, code: int = 0, **settings: object) -> Result:
         chosen = SMALL_TRAINING | {
             "sources": self.folder / "sources.yaml",
             "lake": self.folder / "lake",
@@ -91,7 +91,7 @@ class TwoSources:
         }
         environment = {f"ARTPIPE_{name.upper()}": str(value) for name, value in (chosen | settings).items()}
         result = CliRunner().invoke(app, [*arguments], env=environment)
-        assert result.exit_code == 0, result.output
+        assert result.exit_code == code, result.output
         return result
 
     def refresh(self, **settings: object) -> dict:
@@ -178,3 +178,25 @@ def test_a_check_says_how_many_works_of_the_training_set_are_not_open(sources: T
     found = checked(training_set=training, artworks=artworks)
     assert not found.passed
     assert found.metadata["not_open"].value == len(set(training["artwork_id"]) - {f"museum:{n}" for n in OPEN})
+
+
+def test_classes_that_a_person_takes_away_are_no_loss_of_the_source(sources: TwoSources):
+    file = sources.folder / "sources.yaml"
+    declared = json.loads(file.read_text())
+    declared["tasks"][0]["classes"] = ["oil", "print"]
+    file.write_text(json.dumps(declared))
+    sources.invoke("refresh", "--select", "+splits", rights="all")
+    assert read_tasks(sources.lake)["kind"].classes == ("oil", "print")
+    splits = pl.read_parquet(str(sources.lake.table("splits")))
+    assert set(splits["kind"].drop_nulls()) == {"oil", "print"}
+
+
+def test_a_source_that_lost_half_of_its_works_is_refused_until_a_person_accepts_it(sources: TwoSources):
+    held = list(sources.rows)
+    del sources.rows[::2]
+    sources.write()
+    refused = sources.invoke("refresh", "--select", "+splits", code=2, rights="all")
+    assert "12 of 24 artworks of `museum` (50%" in " ".join(refused.output.split())
+    sources.invoke("refresh", "--select", "+splits", "--accept-shrink", rights="all")
+    assert pl.read_parquet(str(sources.lake.table("artworks"))).height == 12 + 3
+    sources.rows[:] = held
