@@ -375,3 +375,51 @@ def test_pages_that_do_not_end_are_refused_and_what_was_there_stays(
     with GalleryClient(config) as client, pytest.raises(EndlessPagesError, match=message):
         source.download(client, raw, SilentProgress())
     assert (raw / "records" / "00009-works").exists()
+
+
+def test_an_api_is_asked_once_about_each_record_and_again_when_it_changed(gallery, reply, config, tmp_path):
+    works, raw = tmp_path / "works.csv", UPath(tmp_path / "raw")
+    works.write_text("id,title,open,date\n1,Pears,yes,a\n2,Plums,yes,a\n3,Figs,no,a\n4,Nuts,yes,a\n5,Dates,yes,a\n")
+    source = table_source(
+        works,
+        answers={"api": {"url": f"{gallery.url}/objects/{{id}}", "changed": "date", "where": {"open": "yes"}}},
+        columns={"images": "api.pictures[].url", "medium": "api.medium"},
+    )
+    picture = {"medium": "oil", "pictures": [{"url": "http://x/1.jpg"}, {"url": "http://x/2.jpg"}]}
+    gallery.on("/objects/1", reply(200, json.dumps(picture).encode()))
+    gallery.on("/objects/4", reply(200, b"<html>"), reply(200, json.dumps(picture | {"medium": "ink"}).encode()))
+    gallery.on("/objects/5", reply(403), reply(200, b'{"medium": null}'))
+
+    def refreshed() -> tuple[list[str | None], int]:
+        before = sum("/objects/" in path for path in gallery.seen)
+        with GalleryClient(config) as client:
+            source.download(client, raw, SilentProgress())
+        found = source.read(raw)
+        assert len(found.rows["images"][0]) == 2
+        return found.rows["medium"].to_list(), sum("/objects/" in path for path in gallery.seen) - before
+
+    assert source.hosts == (gallery.url.removeprefix("http://"),)
+    assert refreshed() == (["oil", None, None, None, None], 4)
+    assert "1 records have no current answer of api (gone)" in " ".join(source.read(raw).notes)
+    assert refreshed() == (["oil", None, None, "ink", None], 2)
+    assert refreshed() == (["oil", None, None, "ink", None], 0)
+    works.write_text(works.read_text().replace("1,Pears,yes,a", "1,Pears,yes,b"))
+    gallery.on("/objects/1", reply(403))
+    assert refreshed() == (["oil", None, None, "ink", None], 1)
+
+
+def test_a_joined_table_may_have_joined_tables_of_its_own(tmp_path):
+    tables = {"works": "id,title\n1,Pears\n", "makers": "work,person\n1,p1\n", "people": "person,town\np1,t1\n"}
+    tables |= {"towns": "town,name\nt1,Delft\n"}
+    for name, text in tables.items():
+        (tmp_path / f"{name}.csv").write_text(text)
+    joined = {"makers": ("work", "id"), "people": ("person", "makers.person"), "towns": ("town", "people.town")}
+    source = table_source(
+        tmp_path / "works.csv",
+        tables={
+            name: {"path": str(tmp_path / f"{name}.csv"), "key": key, "to": to} for name, (key, to) in joined.items()
+        },
+        columns={"location": "makers[].people.towns.name"},
+    )
+    download(source, UPath(tmp_path / "raw"))
+    assert source.read(UPath(tmp_path / "raw")).rows["location"].to_list() == ["Delft"]
