@@ -17,7 +17,8 @@ from artpipe.schema import QUARANTINE
 from artpipe.sources.answer_pages import EndlessPagesError
 from artpipe.sources.contract import ROWS
 from artpipe.sources.places import NoFileError
-from artpipe.sources.records import NoRecordsError
+from artpipe.sources.record_paths import NUMBER
+from artpipe.sources.records import NoRecordsError, RecordReader, TableForm
 from artpipe.sources.text import NotATableError
 from artpipe_tests.fixtures.tables import download, table_source
 
@@ -423,3 +424,41 @@ def test_a_joined_table_may_have_joined_tables_of_its_own(tmp_path):
     )
     download(source, UPath(tmp_path / "raw"))
     assert source.read(UPath(tmp_path / "raw")).rows["location"].to_list() == ["Delft"]
+
+
+@pytest.mark.parametrize("place", ["", "/*.csv", "/a.csv"])
+def test_tables_and_the_lake_may_be_in_an_object_store(place):
+    museum = UPath("memory://museum/works")
+    museum.mkdir(parents=True, exist_ok=True)
+    (museum / "a.csv").write_bytes("id,title\n1,Pears\n2\n3,Prés\n".encode("cp1252"))
+    source, raw = table_source(f"memory://museum/works{place}"), UPath("memory://lake/raw/ours")
+    for _ in range(2):
+        download(source, raw)
+        found = source.read(raw)
+        assert (titles(found), reasons(found)) == (["Pears", "Prés"], ["a.csv: line 3 has 1 field instead of 2"])
+
+
+ROWS_OF_BATCHES = [("1", 2), ("2", 4), ("3", 5), ("4", 6), ("5", 9)]
+LINES = 'id,title\n1,"a\nb"\n2,b\n3,c\n4,"d\ne\nf"\n5,e\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "rows"),
+    [
+        ("works.csv", LINES, ROWS_OF_BATCHES),
+        ("works.csv", LINES + "6\n", ROWS_OF_BATCHES),
+        (
+            "works.jsonl",
+            "".join(f'{{"id": {number}}}\n\n' for number in range(1, 6)),
+            [(str(n), 2 * n - 1) for n in range(1, 6)],
+        ),
+        ("works.json", json.dumps([{"id": number} for number in range(1, 6)]), [(str(n), n) for n in range(1, 6)]),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_lines_are_counted_on_from_batch_to_batch(tmp_path, name, content, rows, size):
+    (tmp_path / name).write_text(content)
+    reader = RecordReader(TableForm(), {"id": "columns.source_id"}, tmp_path, batch_rows=size)
+    batches = list(reader.batches(UPath(tmp_path / name), name))
+    assert [row for batch in batches for row in batch.select("id", NUMBER).iter_rows()] == rows
+    assert size > 5 or len(batches) > 1
