@@ -8,9 +8,11 @@ from pydantic import BaseModel
 
 from artpipe.settings import Settings
 from artpipe.sources.answer_pages import Pages
+from artpipe.sources.answers import Answers
 from artpipe.sources.config import preset_head, preset_names
+from artpipe.sources.joins import JoinedTable
 from artpipe.sources.mapping import ArtistColumns, Columns, Condition, ImageColumns, Value
-from artpipe.sources.table import JoinedTable, Table
+from artpipe.sources.table import Table
 from artpipe.tasks import TaskDeclaration
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,7 +33,18 @@ def settings_table() -> str:
 
 MODELS: dict[str, type[BaseModel]] = {
     model.__name__: model
-    for model in (Table, JoinedTable, Columns, ArtistColumns, ImageColumns, Value, Condition, Pages, TaskDeclaration)
+    for model in (
+        Table,
+        JoinedTable,
+        Columns,
+        ArtistColumns,
+        ImageColumns,
+        Value,
+        Condition,
+        Pages,
+        Answers,
+        TaskDeclaration,
+    )
 }
 
 

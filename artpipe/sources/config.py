@@ -192,11 +192,11 @@ def _with_preset(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Two mappings key by key; those that hold mappings are merged, a null takes a key out, all else is replaced."""
     merged = {**below, **above}
-    for key in ("columns", "labels", "tables", "headers"):
+    for key in ("columns", "labels", "tables", "answers", "headers"):
         ours, theirs = above.get(key), below.get(key)
         if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
             merged[key] = {**theirs, **ours}
-            if key == "tables":
+            if key in ("tables", "answers"):
                 merged[key] |= {
                     name: {**theirs[name], **table}
                     for name, table in cast("Mapping[str, Any]", ours).items()

@@ -28,6 +28,9 @@ def _absolute(place: str, info: ValidationInfo) -> str:
     if "://" in place:
         if is_web(place) and not urlsplit(place).hostname:
             raise ValueError(f"{place!r} is no address: it has no host")
+        if is_web(place) and "@" in urlsplit(place).netloc:
+            # An address is kept in the lake and shown; headers are neither.
+            raise ValueError("an address may hold no login; send it by `headers`, as `Authorization: ${VARIABLE}`")
         return place
     folder: str = (info.context or {}).get(FOLDER, ".")
     return str(Path(folder, place).absolute())

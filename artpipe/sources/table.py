@@ -19,18 +19,13 @@ from pydantic import Field, model_validator
 from artpipe.lake.paths import write_whole
 from artpipe.schema import QUARANTINE
 from artpipe.sources.answer_pages import Pages, refuse_endless
+from artpipe.sources.answers import Answers, ReadAnswers, ask_about
 from artpipe.sources.contract import LABEL_PREFIX, ROWS, Source, SourceRows
 from artpipe.sources.download import download_file
-from artpipe.sources.mapping import Columns, Conditions, Labels, RecordMapper, Strict, holds
-from artpipe.sources.places import Place, file_name, files_at, is_web
-from artpipe.sources.records import (
-    FORMATS,
-    Format,
-    NoRecordsError,
-    Quarantined,
-    RecordReader,
-    TableForm,
-)
+from artpipe.sources.joins import METADATA, JoinedTable, Joins, TableFiles, downloaded_files
+from artpipe.sources.mapping import Columns, Conditions, Labels, RecordMapper, as_text, holds
+from artpipe.sources.places import file_name, files_at, is_web
+from artpipe.sources.records import FORMATS, NoRecordsError, Quarantined, RecordReader
 from artpipe.sources.text import CHUNK_BYTES, refuse_other_than_table
 
 if TYPE_CHECKING:
@@ -42,37 +37,6 @@ if TYPE_CHECKING:
 MAIN = "records"
 """The folder of the table with the works; each joined table has its own beside it."""
 MAX_FILE_BYTES = 4_000_000_000
-_META = ".json"
-_KEY = "\0key"
-"""The column of a joined table with its key; no table has a column of that name."""
-
-
-class TableFiles(Strict):
-    """A table's files and how they are read."""
-
-    path: Place = Field(description="a file, a folder, a pattern such as `parts/*.csv`, an http(s) or s3:// address")
-    format: Format | None = Field(default=None, description="form of the files; by default the name's ending tells")
-    delimiter: str | None = Field(default=None, min_length=1, max_length=1, description="found out where unset")
-    encoding: str | None = Field(default=None, description="found out where unset")
-    records: str | None = Field(
-        default=None, description="JSON: path of the list of records; `.`: the file is one record"
-    )
-
-    @property
-    def form(self) -> TableForm:
-        """How its files are read."""
-        return TableForm(self.format, self.delimiter, self.encoding, self.records)
-
-
-class JoinedTable(TableFiles):
-    """A further table; its columns are `NAME[].column` (of every matching row) or `NAME.column` (of the first)."""
-
-    key: str = Field(description="the column by which its rows belong to a record")
-    to: str | None = Field(
-        default=None, description="the record's column with that key, `TABLE.column` of a joined table; default: `key`"
-    )
-    where: Conditions = Field(default={}, description="the rows to join")
-    sort: str | None = Field(default=None, description="a column with numbers that orders the rows of a record")
 
 
 class Table(Source, TableFiles):
@@ -81,6 +45,7 @@ class Table(Source, TableFiles):
     adapter: Literal["table"]
     pages: Pages | None = Field(default=None, description="how the pages of a JSON API follow each other")
     tables: Mapping[str, JoinedTable] = Field(default={}, description="further tables, joined by a key")
+    answers: Mapping[str, Answers] = Field(default={}, description="APIs that are asked about each record")
     columns: Columns = Field(description="which columns are what")
     labels: Labels = Field(default={}, description="the labels of each task")
     extra: tuple[str, ...] = Field(default=(), description="further columns to keep")
@@ -101,7 +66,8 @@ class Table(Source, TableFiles):
     def hosts(self) -> tuple[str, ...]:
         """The hosts of the files that are on the web."""
         places = [place for place in self._places.values() if is_web(place)]
-        return tuple(dict.fromkeys(urlsplit(place).netloc.rpartition("@")[2].lower() for place in places))
+        hosts = [urlsplit(place).netloc.rpartition("@")[2].lower() for place in places]
+        return tuple(dict.fromkeys((*hosts, *(asked.host for asked in self.answers.values()))))
 
     @property
     def _places(self) -> dict[str, str]:
@@ -128,6 +94,9 @@ class Table(Source, TableFiles):
             for file in [*(folder / name).iterdir()]:
                 if str(file) not in kept:
                     file.unlink()
+        for name, asked in self.answers.items():
+            wanted = self._to_ask(folder, asked)
+            ask_about(client, wanted, folder / name, f"{self.name}: {name}", progress)
 
     def _download_pages(
         self, client: "GalleryClient", url: str, folder: "UPath", pages: Pages, step: "Step"
@@ -145,19 +114,48 @@ class Table(Source, TableFiles):
             step.advance()
             yield target
 
+    def _to_ask(self, folder: "UPath", asked: Answers) -> dict[str, str | None]:
+        """The addresses to ask about the records, each with what tells that its record changed."""
+        plain = {path: one for path, one in self.where.items() if path.partition(".")[0] not in self._joined_names}
+        needed = dict.fromkeys(asked.paths, "answers") | dict.fromkeys(plain, "where")
+        wanted: dict[str, str | None] = {}
+        with _scratch() as scratch:
+            reader = RecordReader(self.form, needed, scratch)
+            for file in downloaded_files(folder / MAIN):
+                for batch in reader.batches(file, file.name.partition("-")[2]):
+                    kept = batch.filter(holds(batch, plain))
+                    urls = asked.addresses(kept)
+                    changed = [None] * kept.height if asked.changed is None else as_text(kept[asked.changed])
+                    wanted |= {url: value for url, value in zip(urls, changed, strict=True) if url}
+        return wanted
+
+    @property
+    def _joined_names(self) -> set[str]:
+        return {*self.tables, *self.answers}
+
     def read(self, folder: "UPath") -> SourceRows:
         """The rows of the downloaded files."""
         mapper = RecordMapper(self.columns, self.labels, self.extra, self.where, self.base_url)
         quarantine: list[Quarantined] = []
         frames: list[pl.DataFrame] = []
         with _scratch() as scratch:
-            joins = _Joins(self.tables, mapper.paths, folder, scratch, quarantine)
+            asked = [
+                (one, ReadAnswers(one, folder / name, name, paths, mapper.remarks))
+                for name, one in self.answers.items()
+                if (paths := [path for path in mapper.paths if path.startswith(f"{name}.")])
+            ]
+            of_answers = {path for path in mapper.paths if path.partition(".")[0] in self.answers}
+            paths = {path: place for path, place in mapper.paths.items() if path not in of_answers}
+            paths |= {path: "answers" for one, _ in asked for path in one.paths if path not in paths}
+            joins = Joins(self.tables, paths, folder, scratch, quarantine)
             reader = RecordReader(self.form, joins.wanted_of_records, scratch, quarantine=quarantine)
             files = list(downloaded_files(folder / MAIN))
             for file in files:
                 name = file.name.partition("-")[2]
-                read = map(mapper.rows, map(joins.joined, reader.batches(file, name)))
-                frames += [rows.with_columns(_file=pl.lit(name)) for rows in read]
+                batches = map(joins.joined, reader.batches(file, name))
+                for _, answers in asked:
+                    batches = map(answers.joined, batches)
+                frames += [rows.with_columns(_file=pl.lit(name)) for rows in map(mapper.rows, batches)]
         if not frames or not any(frame.height for frame in frames):
             raise NoRecordsError(self._why_no_rows(files, quarantine, mapper))
         rows, unusable = _with_unique_ids(pl.concat(frames), several_files=len(files) > 1)
@@ -200,17 +198,7 @@ def _fetch(client: "GalleryClient", url: str, target: "UPath") -> None:
 
 
 def _metadata_of(target: "UPath") -> "UPath":
-    return target.with_name(target.name + _META)
-
-
-def downloaded_files(folder: "UPath") -> Iterator["UPath"]:
-    """The files of a table, without the metadata beside them."""
-    if not folder.is_dir():
-        raise NoRecordsError(f"{folder} is not there: the source was not downloaded yet; run `artpipe refresh`.")
-    names = {file.name for file in folder.iterdir()}
-    for name in sorted(names):
-        if not name.startswith(".") and name.removesuffix(_META) not in names - {name}:
-            yield folder / name
+    return target.with_name(target.name + METADATA)
 
 
 @dataclass(frozen=True)
@@ -268,102 +256,3 @@ def _with_unique_ids(rows: pl.DataFrame, *, several_files: bool) -> tuple[pl.Dat
 
 def _row_columns(rows: pl.DataFrame) -> list[str]:
     return [*ROWS.names(), *(name for name in rows.columns if name.startswith(LABEL_PREFIX))]
-
-
-class _Joins:
-    """The joined tables in memory, ready to be put beside the records of a batch.
-
-    Args:
-        tables: as the source declares them.
-        paths: what the mapping needs, with the place that names each.
-        folder: of the source.
-        scratch: for copies in UTF-8.
-        quarantine: takes the rows that cannot be read.
-    """
-
-    def __init__(
-        self,
-        tables: Mapping[str, JoinedTable],
-        paths: Mapping[str, str],
-        folder: "UPath",
-        scratch: Path,
-        quarantine: list[Quarantined],
-    ) -> None:
-        self._paths = {path: place for path, place in paths.items() if self._head(path) in tables}
-        self.wanted_of_records = {path: place for path, place in paths.items() if path not in self._paths}
-        self._frames: dict[str, pl.DataFrame] = {}
-        self._keys: dict[str, str] = {}
-        if not self._paths:
-            return
-        needed: dict[str, dict[str, str]] = {name: {} for name in tables}
-        for path, place in self._paths.items():
-            name, column = self._head(path), self._column(path)
-            while (inner := column.partition(".")[0]) in tables and inner != name:
-                name, column = inner, column.partition(".")[2]
-            needed[name][column] = place
-        for name, table in tables.items():
-            owner, _, column = (table.to or table.key).rpartition(".")
-            if owner:
-                needed[owner].setdefault(column, f"tables.{name}.to")
-            else:
-                self._keys[name] = column
-                self.wanted_of_records.setdefault(column, f"tables.{name}.to")
-        for name, table in tables.items():
-            wanted = {table.key: f"tables.{name}.key", **dict.fromkeys(table.where, f"tables.{name}.where")}
-            wanted |= needed[name] | ({table.sort: f"tables.{name}.sort"} if table.sort else {})
-            self._frames[name] = _whole(table, wanted, folder / name, scratch, quarantine)
-        for name, table in tables.items():
-            owner, _, column = (table.to or "").rpartition(".")
-            if owner:
-                inner = self._frames[name].unique(table.key, keep="first", maintain_order=True)
-                inner = inner.rename({one: f"{name}.{one}" for one in inner.columns})
-                self._frames[owner] = self._frames[owner].join(
-                    inner,
-                    left_on=column,
-                    right_on=f"{name}.{table.key}",
-                    how="left",
-                    maintain_order="left",
-                    coalesce=False,
-                )
-        for name in self._keys:
-            key = pl.col(tables[name].key)
-            frame = self._frames[name].filter(key.is_not_null()).with_columns(key.alias(_KEY))
-            self._frames[name] = frame.group_by(_KEY, maintain_order=True).agg(pl.all())
-
-    @staticmethod
-    def _head(path: str) -> str:
-        return path.partition(".")[0].partition("[")[0]
-
-    @staticmethod
-    def _column(path: str) -> str:
-        return path.partition(".")[2]
-
-    def joined(self, batch: pl.DataFrame) -> pl.DataFrame:
-        """The batch with the columns of the joined tables."""
-        if not self._paths:
-            return batch
-        for name, key in self._keys.items():
-            wanted = [path for path in self._paths if self._head(path) == name]
-            right = self._frames[name].select(_KEY, *(pl.col(self._column(path)).alias(path) for path in wanted))
-            batch = batch.join(right, left_on=key, right_on=_KEY, how="left", maintain_order="left")
-            for path in wanted:
-                place = path[len(name) :].partition(".")[0]
-                if place != "[]":
-                    number = int(place[1:-1]) if place else 0
-                    batch = batch.with_columns(pl.col(path).list.get(number, null_on_oob=True))
-        return batch
-
-
-def _whole(
-    table: JoinedTable, wanted: Mapping[str, str], folder: "UPath", scratch: Path, quarantine: list[Quarantined]
-) -> pl.DataFrame:
-    """All rows of a joined table that its conditions keep, in the order that it asks for."""
-    reader = RecordReader(table.form, wanted, scratch, quarantine=quarantine)
-    frames: list[pl.DataFrame] = []
-    for file in downloaded_files(folder):
-        batches = reader.batches(file, file.name.partition("-")[2])
-        frames += [batch.filter(holds(batch, table.where)) for batch in batches]
-    if not frames:
-        return pl.DataFrame(schema=dict.fromkeys(wanted, pl.String()))
-    frame = pl.concat(frames).select(*wanted)
-    return frame.sort(pl.col(table.sort).cast(pl.Float64(), strict=False), maintain_order=True) if table.sort else frame

@@ -67,7 +67,7 @@ def written(path: Path, *records: dict[str, Any]) -> str:
     return str(path)
 
 
-def test_the_table_of_the_met_gives_makers_side_by_side(tmp_path):
+def test_the_table_of_the_met_gives_makers_and_its_api_pictures(gallery, reply, config, tmp_path):
     columns = (
         "Object Number,Is Public Domain,Object ID,Gallery Number,Department,Object Name,Title,Culture,Artist Role,"
         "Artist Display Name,Artist Nationality,Artist Begin Date,Artist End Date,Artist Wikidata URL,Object Date,"
@@ -84,9 +84,20 @@ def test_the_table_of_the_met_gives_makers_side_by_side(tmp_path):
         "Classification": "Paintings",
     }
     vase = work | {"Object ID": "8", "Classification": "Ceramics"}
-    found = read_with({"preset": "met", "path": written(tmp_path / "met.csv", work, vase)}, tmp_path / "raw")
+    answer = {"primaryImage": "https://images.met.example/large.jpg", "primaryImageSmall": ""}
+    gallery.on("/objects/7", reply(200, json.dumps(answer).encode()))
+    table = written(tmp_path / "met.csv", work, work | {"Object ID": "9", "Is Public Domain": "False"}, vase)
+    keys = {"preset": "met", "path": table, "answers": {"api": {"url": f"{gallery.url}/objects/{{Object ID}}"}}}
+    [source] = parse_sources(json.dumps({"sources": [keys]}), "ours.yaml", Path("/")).sources
+    raw = UPath(tmp_path / "raw")
+    with GalleryClient(config) as client:
+        source.download(client, raw, SilentProgress())
+    found = source.read(raw)
+    assert [path for path in gallery.seen if "objects" in path] == ["/objects/7"]
+    assert found.rows["source_id"].to_list() == ["7", "9"]
+    assert [image["url"] for image in found.rows["images"][0]] == ["https://images.met.example/large.jpg"]
     row = found.rows.row(0, named=True)
-    assert (found.rows.height, row["title"], row["is_open"]) == (1, "Painting", True)
+    assert (row["title"], row["is_open"]) == ("Painting", True)
     assert [(artist["name"], artist["born"], artist["died"]) for artist in row["artists"]] == [
         ("A. Maker", 1601, 1650),
         ("B. Maker", 1610, None),

@@ -80,6 +80,13 @@ def test_a_variable_that_is_not_set_is_named_and_only_headers_have_variables():
             "sources[0].columns.images[1].with_px (line 6): no such key; did you mean 'width_px'?",
         ),
         (OURS.replace("not: [", "nott: ["), "sources[0].where.kind.nott (line 8): no such key; did you mean 'not'?"),
+        (
+            OURS.replace("works.csv", "https://anna:s3cret@museum.example/works.csv"),
+            (
+                "sources[0].path (line 5): an address may hold no login; send it by `headers`, "
+                "as `Authorization: ${VARIABLE}`"
+            ),
+        ),
         (OURS.replace("source_id: id, ", ""), "sources[0].columns (line 6): 'source_id' is missing"),
         (OURS.replace("table", "tabel"), "sources[0] (line 3): adapter: there is no 'tabel'; did you mean 'table'?"),
         (OURS + "sorces: []\n", "sorces: no such key; did you mean 'sources'?"),

@@ -17,7 +17,8 @@ from artpipe.schema import QUARANTINE
 from artpipe.sources.answer_pages import EndlessPagesError
 from artpipe.sources.contract import ROWS
 from artpipe.sources.places import NoFileError
-from artpipe.sources.records import NoRecordsError
+from artpipe.sources.record_paths import NUMBER
+from artpipe.sources.records import NoRecordsError, RecordReader, TableForm
 from artpipe.sources.text import NotATableError
 from artpipe_tests.fixtures.tables import download, table_source
 
@@ -375,3 +376,89 @@ def test_pages_that_do_not_end_are_refused_and_what_was_there_stays(
     with GalleryClient(config) as client, pytest.raises(EndlessPagesError, match=message):
         source.download(client, raw, SilentProgress())
     assert (raw / "records" / "00009-works").exists()
+
+
+def test_an_api_is_asked_once_about_each_record_and_again_when_it_changed(gallery, reply, config, tmp_path):
+    works, raw = tmp_path / "works.csv", UPath(tmp_path / "raw")
+    works.write_text("id,title,open,date\n1,Pears,yes,a\n2,Plums,yes,a\n3,Figs,no,a\n4,Nuts,yes,a\n5,Dates,yes,a\n")
+    source = table_source(
+        works,
+        answers={"api": {"url": f"{gallery.url}/objects/{{id}}", "changed": "date", "where": {"open": "yes"}}},
+        columns={"images": "api.pictures[].url", "medium": "api.medium"},
+    )
+    picture = {"medium": "oil", "pictures": [{"url": "http://x/1.jpg"}, {"url": "http://x/2.jpg"}]}
+    gallery.on("/objects/1", reply(200, json.dumps(picture).encode()))
+    gallery.on("/objects/4", reply(200, b"<html>"), reply(200, json.dumps(picture | {"medium": "ink"}).encode()))
+    gallery.on("/objects/5", reply(403), reply(200, b'{"medium": null}'))
+
+    def refreshed() -> tuple[list[str | None], int]:
+        before = sum("/objects/" in path for path in gallery.seen)
+        with GalleryClient(config) as client:
+            source.download(client, raw, SilentProgress())
+        found = source.read(raw)
+        assert len(found.rows["images"][0]) == 2
+        return found.rows["medium"].to_list(), sum("/objects/" in path for path in gallery.seen) - before
+
+    assert source.hosts == (gallery.url.removeprefix("http://"),)
+    assert refreshed() == (["oil", None, None, None, None], 4)
+    assert "1 records have no current answer of api (gone)" in " ".join(source.read(raw).notes)
+    assert refreshed() == (["oil", None, None, "ink", None], 2)
+    assert refreshed() == (["oil", None, None, "ink", None], 0)
+    works.write_text(works.read_text().replace("1,Pears,yes,a", "1,Pears,yes,b"))
+    gallery.on("/objects/1", reply(403))
+    assert refreshed() == (["oil", None, None, "ink", None], 1)
+
+
+def test_a_joined_table_may_have_joined_tables_of_its_own(tmp_path):
+    tables = {"works": "id,title\n1,Pears\n", "makers": "work,person\n1,p1\n", "people": "person,town\np1,t1\n"}
+    tables |= {"towns": "town,name\nt1,Delft\n"}
+    for name, text in tables.items():
+        (tmp_path / f"{name}.csv").write_text(text)
+    joined = {"makers": ("work", "id"), "people": ("person", "makers.person"), "towns": ("town", "people.town")}
+    source = table_source(
+        tmp_path / "works.csv",
+        tables={
+            name: {"path": str(tmp_path / f"{name}.csv"), "key": key, "to": to} for name, (key, to) in joined.items()
+        },
+        columns={"location": "makers[].people.towns.name"},
+    )
+    download(source, UPath(tmp_path / "raw"))
+    assert source.read(UPath(tmp_path / "raw")).rows["location"].to_list() == ["Delft"]
+
+
+@pytest.mark.parametrize("place", ["", "/*.csv", "/a.csv"])
+def test_tables_and_the_lake_may_be_in_an_object_store(place):
+    museum = UPath("memory://museum/works")
+    museum.mkdir(parents=True, exist_ok=True)
+    (museum / "a.csv").write_bytes("id,title\n1,Pears\n2\n3,Prés\n".encode("cp1252"))
+    source, raw = table_source(f"memory://museum/works{place}"), UPath("memory://lake/raw/ours")
+    for _ in range(2):
+        download(source, raw)
+        found = source.read(raw)
+        assert (titles(found), reasons(found)) == (["Pears", "Prés"], ["a.csv: line 3 has 1 field instead of 2"])
+
+
+ROWS_OF_BATCHES = [("1", 2), ("2", 4), ("3", 5), ("4", 6), ("5", 9)]
+LINES = 'id,title\n1,"a\nb"\n2,b\n3,c\n4,"d\ne\nf"\n5,e\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "rows"),
+    [
+        ("works.csv", LINES, ROWS_OF_BATCHES),
+        ("works.csv", LINES + "6\n", ROWS_OF_BATCHES),
+        (
+            "works.jsonl",
+            "".join(f'{{"id": {number}}}\n\n' for number in range(1, 6)),
+            [(str(n), 2 * n - 1) for n in range(1, 6)],
+        ),
+        ("works.json", json.dumps([{"id": number} for number in range(1, 6)]), [(str(n), n) for n in range(1, 6)]),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_lines_are_counted_on_from_batch_to_batch(tmp_path, name, content, rows, size):
+    (tmp_path / name).write_text(content)
+    reader = RecordReader(TableForm(), {"id": "columns.source_id"}, tmp_path, batch_rows=size)
+    batches = list(reader.batches(UPath(tmp_path / name), name))
+    assert [row for batch in batches for row in batch.select("id", NUMBER).iter_rows()] == rows
+    assert size > 5 or len(batches) > 1
