@@ -15,7 +15,7 @@ from artpipe.sources.contract import LABEL_PREFIX, ROWS, Source, SourceRows
 from artpipe.sources.fields import TaskName, Texts, checked_address
 from artpipe.sources.iiif_image import ImageService, read_service
 from artpipe.sources.iiif_json import NotIiifError, parsed
-from artpipe.sources.iiif_manifest import manifest_row
+from artpipe.sources.iiif_manifest import manifest_row, rows_of_canvases
 from artpipe.sources.iiif_reading import Column, Reading
 from artpipe.sources.iiif_walk import Entry, UnreadableIiifError, read_index, walk
 from artpipe.sources.remarks import Remarks
@@ -41,6 +41,9 @@ class IiifSource(Source):
     )
     choices: Literal["first", "all"] = Field(
         default="first", description="which images of a choice, such as X-ray or natural light, are taken"
+    )
+    works: Literal["manifests", "canvases"] = Field(
+        default="manifests", description="what is a work: a manifest, or each of its canvases where it is a selection"
     )
     info: bool = Field(
         default=False, description="ask each image service for its size and limits, one more request an image"
@@ -87,7 +90,7 @@ class IiifSource(Source):
         quarantine: list[tuple[int, str, str]] = []
         for number, entry in enumerate(index.entries, start=1):
             try:
-                rows.append(_row(entry, number, folder, reading, remarks, services))
+                rows += self._rows(entry, number, folder, reading, remarks, services)
             except NotIiifError as error:
                 quarantine.append((number, str(error), entry.url))
         schema = {**ROWS, **{f"{LABEL_PREFIX}{task}": pl.List(pl.String) for task in self.labels}}
@@ -97,23 +100,27 @@ class IiifSource(Source):
             (*index.notes, *remarks.sentences()),
         )
 
-
-def _row(
-    entry: Entry,
-    number: int,
-    folder: "UPath",
-    reading: Reading,
-    remarks: Remarks,
-    services: Mapping[str, ImageService],
-) -> dict[str, Any]:
-    if entry.file is None:
-        raise NotIiifError(entry.reason or "it could not be read")
-    try:
-        body = (folder / entry.file).read_bytes()
-    except OSError as error:
-        raise NotIiifError(f"its file {entry.file} cannot be read ({error.strerror}); refresh again") from error
-    row = manifest_row(parsed(body, entry.url), entry.url, reading, remarks, services)
-    return {**row, "row_number": number, "work_id": entry.work or row["work_id"], "modified": entry.modified}
+    def _rows(
+        self,
+        entry: Entry,
+        number: int,
+        folder: "UPath",
+        reading: Reading,
+        remarks: Remarks,
+        services: Mapping[str, ImageService],
+    ) -> list[dict[str, Any]]:
+        if entry.file is None:
+            raise NotIiifError(entry.reason or "it could not be read")
+        try:
+            body = (folder / entry.file).read_bytes()
+        except OSError as error:
+            raise NotIiifError(f"its file {entry.file} cannot be read ({error.strerror}); refresh again") from error
+        manifest, place = parsed(body, entry.url), {"row_number": number, "modified": entry.modified}
+        if self.works == "canvases":
+            found = rows_of_canvases(manifest, entry.url, reading, remarks, services)
+            return [{**row, **place} for row in found]
+        row = manifest_row(manifest, entry.url, reading, remarks, services)
+        return [{**row, **place, "work_id": entry.work or row["work_id"]}]
 
 
 def _service(file: "UPath", base: str) -> ImageService | None:
