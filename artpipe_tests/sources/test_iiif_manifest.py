@@ -248,6 +248,12 @@ def test_a_region_of_an_image_is_asked_for_alone():
     assert "no service that cuts" in said(manifest("pears.json", canvas(without_service)))
 
 
+def test_an_annotation_without_a_motivation_paints():
+    found = manifest_2("pears.json", resource())
+    found["sequences"][0]["canvases"][0]["images"][0]["motivation"] = ""
+    assert len(row_of(found)["images"]) == 1
+
+
 def test_a_canvas_without_an_image_and_a_record_without_one_are_said():
     found = manifest("pears.json", canvas(), canvas(image()))
     assert len(row_of(found)["images"]) == 1
