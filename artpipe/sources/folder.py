@@ -3,6 +3,7 @@
 `folder_index` looks at the files; `picture_metadata` reads what is written inside them.
 """
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -157,7 +158,7 @@ class FolderSource(Source):
 
 def _readable(name: str) -> str:
     """The name of a file or a folder as people write it."""
-    return " ".join(unquote(name).replace("_", " ").split())
+    return unicodedata.normalize("NFC", " ".join(unquote(name, errors="ignore").replace("_", " ").split()))
 
 
 def _with_table(pictures: pl.DataFrame, table: pl.DataFrame, remarks: Remarks) -> pl.DataFrame:
@@ -172,7 +173,7 @@ def _with_table(pictures: pl.DataFrame, table: pl.DataFrame, remarks: Remarks) -
             by_name.setdefault(name, set()).add(path)
     record_of: dict[str, int] = {}
     for place, given in enumerate(table["source_id"].to_list()):
-        found = by_name.get(given.replace("\\", "/").removeprefix("./").casefold(), set())
+        found = by_name.get(_folded(given.replace("\\", "/").removeprefix("./")), set())
         if len(found) > 1:
             remarks.add("rows of the table name several files, and are left out; give paths", given)
         elif not found:
@@ -207,7 +208,12 @@ def _with_table(pictures: pl.DataFrame, table: pl.DataFrame, remarks: Remarks) -
     return joined.select(*(filled(name) for name in pictures.columns), *(pl.col(name).fill_null([]) for name in labels))
 
 
+def _folded(name: str) -> str:
+    """A name without differences that people do not see; some systems write an accent as a character of its own."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def _names(path: str) -> Iterable[str]:
     """What a table may call a file."""
     name = path.rpartition("/")[2]
-    return {text.casefold() for each in (path, name) for text in (each, each.rpartition(".")[0]) if text}
+    return {_folded(text) for each in (path, name) for text in (each, each.rpartition(".")[0]) if text}

@@ -286,6 +286,14 @@ def test_a_table_says_more_of_the_pictures(picture, look, tmp_path):
     ]
 
 
+def test_accents_are_the_same_however_they_are_written(picture, look, tmp_path):
+    picture("Ko\u0308ln/a\u0308pfel.jpg")
+    (tmp_path / "works.csv").write_text("file,title\n\u00e4pfel.jpg,\u00c4pfel\n")
+    table = {"path": str(tmp_path / "works.csv"), "columns": {"source_id": "file", "title": "title"}}
+    [row] = look(labels_from=["town"], table=table).rows.to_dicts()
+    assert (row["title"], row["label.town"]) == ("\u00c4pfel", ["K\u00f6ln"])
+
+
 def test_the_file_of_sources_names_a_folder_beside_it(picture, tmp_path, root):
     picture("Baroque/a.jpg")
     (tmp_path / "works.csv").write_text("file,title\na.jpg,Pears\n")
