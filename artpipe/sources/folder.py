@@ -65,6 +65,8 @@ class FolderSource(Source):
     @classmethod
     def _table_has_a_name(cls, value: object) -> object:
         given = cast("Mapping[str, object]", value) if isinstance(value, Mapping) else None
+        if given is not None and "headers" in given:
+            raise ValueError("give `headers` beside `adapter: folder`; they are sent to the hosts of the table")
         return value if given is None else {"name": TABLE, "adapter": "table", **given}
 
     @property

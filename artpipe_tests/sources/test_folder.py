@@ -310,6 +310,17 @@ def test_the_file_of_sources_names_a_folder_beside_it(picture, tmp_path, root):
         read_sources_file(file)
 
 
+def test_headers_stand_beside_the_adapter_and_not_in_its_table(tmp_path):
+    table = "{path: 'https://museum.example/works.csv', columns: {source_id: file}, headers: {key: secret}}"
+    file = tmp_path / "sources.yaml"
+    file.write_text(f"sources: [{{name: mine, adapter: folder, path: pictures, table: {table}}}]")
+    with pytest.raises(BadSourcesFileError, match="beside `adapter: folder`") as refused:
+        read_sources_file(file)
+    assert "secret" not in str(refused.value)
+    file.write_text(file.read_text().replace(", headers: {key: secret}", ""))
+    assert read_sources_file(file).sources[0].hosts == ("museum.example",)
+
+
 def test_a_folder_elsewhere_is_refused():
     with pytest.raises(ValidationError, match="not on this machine"):
         FolderSource(name="mine", path="s3://bucket/pictures")
