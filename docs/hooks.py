@@ -9,7 +9,10 @@ from pydantic import BaseModel
 from artpipe.settings import Settings
 from artpipe.sources.answer_pages import Pages
 from artpipe.sources.config import preset_head, preset_names
+from artpipe.sources.folder import FolderSource
+from artpipe.sources.iiif import IiifSource
 from artpipe.sources.mapping import ArtistColumns, Columns, Condition, ImageColumns, Value
+from artpipe.sources.oai import OaiSource
 from artpipe.sources.table import JoinedTable, Table
 from artpipe.tasks import TaskDeclaration
 
@@ -31,7 +34,10 @@ def settings_table() -> str:
 
 MODELS: dict[str, type[BaseModel]] = {
     model.__name__: model
-    for model in (Table, JoinedTable, Columns, ArtistColumns, ImageColumns, Value, Condition, Pages, TaskDeclaration)
+    for model in (
+        *(Table, JoinedTable, Columns, ArtistColumns, ImageColumns, Value, Condition, Pages, TaskDeclaration),
+        *(FolderSource, IiifSource, OaiSource),
+    )
 }
 
 
@@ -59,7 +65,7 @@ def on_page_markdown(markdown: str, *, page: Any, **_: object) -> str:
     """The page with what is generated put in its place."""
     if page.file.src_uri == "settings.md":
         return markdown.replace("<!-- settings -->", settings_table())
-    if page.file.src_uri == "sources.md":
+    if page.file.src_uri.startswith("sources"):
         markdown = re.sub(r"<!-- keys: (\w+) -->", lambda found: keys_table(MODELS[found[1]]), markdown)
         return markdown.replace("<!-- presets -->", presets_table())
     if source := SOURCES.get(page.file.src_uri):

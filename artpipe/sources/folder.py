@@ -38,7 +38,7 @@ class FolderSource(Source):
     """A folder of pictures, each a work."""
 
     adapter: Literal["folder"] = "folder"
-    path: Place = Field(description="the folder; folders in it are looked into")
+    path: Place = Field(description="the folder, with folders in it; relative paths count from the file of sources")
     labels_from: tuple[Literal["_"] | TaskName, ...] = Field(
         default=(),
         description="what the names of folders are, from the outermost: tasks, or `artist`, `title`, `date_text`, "
@@ -48,10 +48,13 @@ class FolderSource(Source):
         default={}, description="`TASK: folder`: the label is the name of the picture's own folder"
     )
     metadata: bool = Field(
-        default=True, description="read title, creator and rights that are written inside the files (EXIF, IPTC, XMP)"
+        default=True,
+        description="`false`: what is written inside the files (EXIF, IPTC, XMP) does not count",
     )
     table: Table | None = Field(
-        default=None, description="a table of the works, with the keys of the adapter `table`; `source_id` is the file"
+        default=None,
+        description="a table of the works, with the keys of the adapter `table`; its `source_id` names a file by path "
+        "or name, with or without ending, whatever the case",
     )
 
     @field_validator("path")

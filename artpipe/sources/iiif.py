@@ -31,25 +31,40 @@ class IiifSource(Source):
     """Manifests as rows: one work each, its canvases as its images."""
 
     adapter: Literal["iiif"] = "iiif"
-    url: Texts = Field(min_length=1, description="address of a manifest, a collection, a stream of changes, or several")
-    languages: Texts = Field(default=("en",), description="languages of labels and values, the preferred one first")
+    url: Texts = Field(
+        min_length=1,
+        description="address of a manifest, a collection (nested, paged), a Change Discovery stream; or a list",
+    )
+    languages: Texts = Field(
+        default=("en",),
+        description="languages of labels and values, the preferred one first; `en`, the default, includes `en-GB`",
+    )
     columns: Mapping[Column, Texts] = Field(
-        default={}, description="labels of metadata that a column is read from, in place of the usual ones"
+        default={},
+        description="`COLUMN: [labels]`: the labels of metadata that `title`, `artists`, `date_text`, `medium`, "
+        "`classification`, `location`, `school`, `credit_line` or `rights_uri` is read from, in place of the usual "
+        "labels in several languages; the first that a manifest has counts",
     )
     labels: Mapping[TaskName, Texts] = Field(
-        default={}, description="labels of metadata that a task's labels are read from"
-    )
-    choices: Literal["first", "all"] = Field(
-        default="first", description="which images of a choice, such as X-ray or natural light, are taken"
+        default={},
+        description="`TASK: [labels]`: the labels of metadata that have the labels of a task; `;` separates several",
     )
     works: Literal["manifests", "canvases"] = Field(
-        default="manifests", description="what is a work: a manifest, or each of its canvases where it is a selection"
+        default="manifests",
+        description="what is a work: `manifests`, the default, or `canvases` where a manifest is a selection of works, "
+        "such as a museum's highlights",
+    )
+    choices: Literal["first", "all"] = Field(
+        default="first",
+        description="`first`, the default, or `all` images of a choice, such as natural light and X-ray",
     )
     info: bool = Field(
-        default=False, description="ask each image service for its size and limits, one more request an image"
+        default=False,
+        description="`true`: ask each image service for its size and limits, one more request an image, "
+        "where manifests say neither",
     )
     max_images: int = Field(
-        default=1000, ge=1, description="images of one manifest; those beyond are left out, and said"
+        default=1000, ge=1, description="images of one manifest; those beyond are left out, and said; default: 1000"
     )
 
     @field_validator("url")
