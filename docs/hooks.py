@@ -10,8 +10,11 @@ from artpipe.settings import Settings
 from artpipe.sources.answer_pages import Pages
 from artpipe.sources.answers import Answers
 from artpipe.sources.config import preset_head, preset_names
+from artpipe.sources.folder import FolderSource
+from artpipe.sources.iiif import IiifSource
 from artpipe.sources.joins import JoinedTable
 from artpipe.sources.mapping import ArtistColumns, Columns, Condition, ImageColumns, Value
+from artpipe.sources.oai import OaiSource
 from artpipe.sources.table import Table
 from artpipe.tasks import TaskDeclaration
 
@@ -34,16 +37,8 @@ def settings_table() -> str:
 MODELS: dict[str, type[BaseModel]] = {
     model.__name__: model
     for model in (
-        Table,
-        JoinedTable,
-        Columns,
-        ArtistColumns,
-        ImageColumns,
-        Value,
-        Condition,
-        Pages,
-        Answers,
-        TaskDeclaration,
+        *(Table, JoinedTable, Columns, ArtistColumns, ImageColumns, Value, Condition, Pages, Answers, TaskDeclaration),
+        *(FolderSource, IiifSource, OaiSource),
     )
 }
 
@@ -72,7 +67,7 @@ def on_page_markdown(markdown: str, *, page: Any, **_: object) -> str:
     """The page with what is generated put in its place."""
     if page.file.src_uri == "settings.md":
         return markdown.replace("<!-- settings -->", settings_table())
-    if page.file.src_uri == "sources.md":
+    if page.file.src_uri.startswith("sources"):
         markdown = re.sub(r"<!-- keys: (\w+) -->", lambda found: keys_table(MODELS[found[1]]), markdown)
         return markdown.replace("<!-- presets -->", presets_table())
     if source := SOURCES.get(page.file.src_uri):

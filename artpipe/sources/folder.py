@@ -3,6 +3,7 @@
 `folder_index` looks at the files; `picture_metadata` reads what is written inside them.
 """
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -37,7 +38,7 @@ class FolderSource(Source):
     """A folder of pictures, each a work."""
 
     adapter: Literal["folder"] = "folder"
-    path: Place = Field(description="the folder; folders in it are looked into")
+    path: Place = Field(description="the folder, with folders in it; relative paths count from the file of sources")
     labels_from: tuple[Literal["_"] | TaskName, ...] = Field(
         default=(),
         description="what the names of folders are, from the outermost: tasks, or `artist`, `title`, `date_text`, "
@@ -47,10 +48,13 @@ class FolderSource(Source):
         default={}, description="`TASK: folder`: the label is the name of the picture's own folder"
     )
     metadata: bool = Field(
-        default=True, description="read title, creator and rights that are written inside the files (EXIF, IPTC, XMP)"
+        default=True,
+        description="`false`: what is written inside the files (EXIF, IPTC, XMP) does not count",
     )
     table: Table | None = Field(
-        default=None, description="a table of the works, with the keys of the adapter `table`; `source_id` is the file"
+        default=None,
+        description="a table of the works, with the keys of the adapter `table`; its `source_id` names a file by path "
+        "or name, with or without ending, whatever the case",
     )
 
     @field_validator("path")
@@ -64,6 +68,8 @@ class FolderSource(Source):
     @classmethod
     def _table_has_a_name(cls, value: object) -> object:
         given = cast("Mapping[str, object]", value) if isinstance(value, Mapping) else None
+        if given is not None and "headers" in given:
+            raise ValueError("give `headers` beside `adapter: folder`; they are sent to the hosts of the table")
         return value if given is None else {"name": TABLE, "adapter": "table", **given}
 
     @property
@@ -157,7 +163,7 @@ class FolderSource(Source):
 
 def _readable(name: str) -> str:
     """The name of a file or a folder as people write it."""
-    return " ".join(unquote(name).replace("_", " ").split())
+    return unicodedata.normalize("NFC", " ".join(unquote(name, errors="ignore").replace("_", " ").split()))
 
 
 def _with_table(pictures: pl.DataFrame, table: pl.DataFrame, remarks: Remarks) -> pl.DataFrame:
@@ -172,7 +178,7 @@ def _with_table(pictures: pl.DataFrame, table: pl.DataFrame, remarks: Remarks) -
             by_name.setdefault(name, set()).add(path)
     record_of: dict[str, int] = {}
     for place, given in enumerate(table["source_id"].to_list()):
-        found = by_name.get(given.replace("\\", "/").removeprefix("./").casefold(), set())
+        found = by_name.get(_folded(given.replace("\\", "/").removeprefix("./")), set())
         if len(found) > 1:
             remarks.add("rows of the table name several files, and are left out; give paths", given)
         elif not found:
@@ -207,7 +213,12 @@ def _with_table(pictures: pl.DataFrame, table: pl.DataFrame, remarks: Remarks) -
     return joined.select(*(filled(name) for name in pictures.columns), *(pl.col(name).fill_null([]) for name in labels))
 
 
+def _folded(name: str) -> str:
+    """A name without differences that people do not see; some systems write an accent as a character of its own."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def _names(path: str) -> Iterable[str]:
     """What a table may call a file."""
     name = path.rpartition("/")[2]
-    return {text.casefold() for each in (path, name) for text in (each, each.rpartition(".")[0]) if text}
+    return {_folded(text) for each in (path, name) for text in (each, each.rpartition(".")[0]) if text}

@@ -15,7 +15,7 @@ from artpipe.sources.contract import LABEL_PREFIX, ROWS, Source, SourceRows
 from artpipe.sources.fields import TaskName, Texts, checked_address
 from artpipe.sources.iiif_image import ImageService, read_service
 from artpipe.sources.iiif_json import NotIiifError, parsed
-from artpipe.sources.iiif_manifest import manifest_row
+from artpipe.sources.iiif_manifest import manifest_row, rows_of_canvases
 from artpipe.sources.iiif_reading import Column, Reading
 from artpipe.sources.iiif_walk import Entry, UnreadableIiifError, read_index, walk
 from artpipe.sources.remarks import Remarks
@@ -31,22 +31,40 @@ class IiifSource(Source):
     """Manifests as rows: one work each, its canvases as its images."""
 
     adapter: Literal["iiif"] = "iiif"
-    url: Texts = Field(min_length=1, description="address of a manifest, a collection, a stream of changes, or several")
-    languages: Texts = Field(default=("en",), description="languages of labels and values, the preferred one first")
+    url: Texts = Field(
+        min_length=1,
+        description="address of a manifest, a collection (nested, paged), a Change Discovery stream; or a list",
+    )
+    languages: Texts = Field(
+        default=("en",),
+        description="languages of labels and values, the preferred one first; `en`, the default, includes `en-GB`",
+    )
     columns: Mapping[Column, Texts] = Field(
-        default={}, description="labels of metadata that a column is read from, in place of the usual ones"
+        default={},
+        description="`COLUMN: [labels]`: the labels of metadata that `title`, `artists`, `date_text`, `medium`, "
+        "`classification`, `location`, `school`, `credit_line` or `rights_uri` is read from, in place of the usual "
+        "labels in several languages; the first that a manifest has counts",
     )
     labels: Mapping[TaskName, Texts] = Field(
-        default={}, description="labels of metadata that a task's labels are read from"
+        default={},
+        description="`TASK: [labels]`: the labels of metadata that have the labels of a task; `;` separates several",
+    )
+    works: Literal["manifests", "canvases"] = Field(
+        default="manifests",
+        description="what is a work: `manifests`, the default, or `canvases` where a manifest is a selection of works, "
+        "such as a museum's highlights",
     )
     choices: Literal["first", "all"] = Field(
-        default="first", description="which images of a choice, such as X-ray or natural light, are taken"
+        default="first",
+        description="`first`, the default, or `all` images of a choice, such as natural light and X-ray",
     )
     info: bool = Field(
-        default=False, description="ask each image service for its size and limits, one more request an image"
+        default=False,
+        description="`true`: ask each image service for its size and limits, one more request an image, "
+        "where manifests say neither",
     )
     max_images: int = Field(
-        default=1000, ge=1, description="images of one manifest; those beyond are left out, and said"
+        default=1000, ge=1, description="images of one manifest; those beyond are left out, and said; default: 1000"
     )
 
     @field_validator("url")
@@ -87,7 +105,7 @@ class IiifSource(Source):
         quarantine: list[tuple[int, str, str]] = []
         for number, entry in enumerate(index.entries, start=1):
             try:
-                rows.append(_row(entry, number, folder, reading, remarks, services))
+                rows += self._rows(entry, number, folder, reading, remarks, services)
             except NotIiifError as error:
                 quarantine.append((number, str(error), entry.url))
         schema = {**ROWS, **{f"{LABEL_PREFIX}{task}": pl.List(pl.String) for task in self.labels}}
@@ -97,23 +115,27 @@ class IiifSource(Source):
             (*index.notes, *remarks.sentences()),
         )
 
-
-def _row(
-    entry: Entry,
-    number: int,
-    folder: "UPath",
-    reading: Reading,
-    remarks: Remarks,
-    services: Mapping[str, ImageService],
-) -> dict[str, Any]:
-    if entry.file is None:
-        raise NotIiifError(entry.reason or "it could not be read")
-    try:
-        body = (folder / entry.file).read_bytes()
-    except OSError as error:
-        raise NotIiifError(f"its file {entry.file} cannot be read ({error.strerror}); refresh again") from error
-    row = manifest_row(parsed(body, entry.url), entry.url, reading, remarks, services)
-    return {**row, "row_number": number, "work_id": entry.work or row["work_id"], "modified": entry.modified}
+    def _rows(
+        self,
+        entry: Entry,
+        number: int,
+        folder: "UPath",
+        reading: Reading,
+        remarks: Remarks,
+        services: Mapping[str, ImageService],
+    ) -> list[dict[str, Any]]:
+        if entry.file is None:
+            raise NotIiifError(entry.reason or "it could not be read")
+        try:
+            body = (folder / entry.file).read_bytes()
+        except OSError as error:
+            raise NotIiifError(f"its file {entry.file} cannot be read ({error.strerror}); refresh again") from error
+        manifest, place = parsed(body, entry.url), {"row_number": number, "modified": entry.modified}
+        if self.works == "canvases":
+            found = rows_of_canvases(manifest, entry.url, reading, remarks, services)
+            return [{**row, **place} for row in found]
+        row = manifest_row(manifest, entry.url, reading, remarks, services)
+        return [{**row, **place, "work_id": entry.work or row["work_id"]}]
 
 
 def _service(file: "UPath", base: str) -> ImageService | None:

@@ -57,7 +57,7 @@ def paintings_of(canvas: Mapping[str, Json]) -> Iterator[tuple[Json, bool]]:
     for annotation in annotations:
         if not isinstance(annotation, dict):
             continue
-        motivations = as_list(annotation.get("motivation")) or ["painting"]
+        motivations = list(filter(None, as_list(annotation.get("motivation")))) or ["painting"]
         if not any(str(motivation).split(":")[-1] == "painting" for motivation in motivations):
             continue
         target = next(iter(as_list(annotation.get("target") or annotation.get("on"))), None)

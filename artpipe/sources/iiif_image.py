@@ -165,9 +165,8 @@ def image_address(
         wanted = -(-width * short_side_px // min(width, height))
         most = limit * width // max(width, height)
         most = min(most, math.isqrt(max_area * width // height)) if max_area else most
-        asked = max(1, min(width, wanted, most))
-        whole = "max" if version >= 3 else "full"
-        size = whole if asked == width else f"{asked},"
+        # `full` and `max` would bring the largest there is where the stated size is a stand-in, as it sometimes is.
+        size = f"{max(1, min(width, wanted, most))},"
     else:
         side = min(2 * short_side_px, limit, math.isqrt(max_area) if max_area else MAX_PIXELS)
         size = f"!{side},{side}"

@@ -34,17 +34,19 @@ def parsed(body: bytes, url: str) -> dict[str, Json]:
     return value
 
 
-def texts(value: Json, languages: tuple[str, ...]) -> list[str]:
+def texts(value: Json, languages: tuple[str, ...], *, with_lines: bool = False) -> list[str]:
     """The texts of a label or a value in the best of its languages, as plain text.
 
     Args:
         value: a text, `{"@value": ..., "@language": ...}` or a list of them (version 2), or `{language: [texts]}`
             (version 3).
         languages: those that are preferred, best first; `en` includes `en-GB`.
+        with_lines: whether line ends stay.
     """
     by_language: dict[str, list[str]] = {}
     for language, text in in_languages(value):
-        if (plain := plain_text(text)) and plain not in by_language.setdefault(language, []):
+        lines = map(plain_text, text.split("\n")) if with_lines else (plain_text(text),)
+        if (plain := "\n".join(filter(None, lines))) and plain not in by_language.setdefault(language, []):
             by_language[language].append(plain)
     found = {language: kept for language, kept in by_language.items() if kept}
     for wanted in (*(language.casefold() for language in languages), *ANY_LANGUAGE):

@@ -9,7 +9,8 @@ Column = Literal[
 ]
 USUAL_LABELS: Mapping[Column, tuple[str, ...]] = {
     "artists": (
-        "artist", "artists", "creator", "creators", "artist/maker", "artist / maker", "maker", "painter", "author",
+        "artist", "artists", "artist(s)", "creator", "creators", "creator(s)", "artist/maker", "artist / maker",
+        "maker", "painter", "author", "people",
         "künstler", "künstler/in", "urheber", "artiste", "auteur", "peintre", "créateur", "artista", "autor", "autore",
         "kunstenaar", "vervaardiger", "maker/kunstenaar", "konstnär", "kunstner", "作者", "制作者",
     ),
@@ -20,7 +21,8 @@ USUAL_LABELS: Mapping[Column, tuple[str, ...]] = {
         "制作年", "年代",
     ),
     "medium": (
-        "medium", "materials", "material", "technique", "materials and techniques", "material/technique", "material",
+        "medium", "materials", "material", "technique", "materials and techniques", "materials & techniques",
+        "material/technique",
         "technik", "material/technik", "material und technik", "technique et matériaux", "matériau", "técnica",
         "tecnica", "materiaal", "materiaal en techniek", "techniek", "teknik", "技法", "材質",
     ),
@@ -34,10 +36,14 @@ USUAL_LABELS: Mapping[Column, tuple[str, ...]] = {
         "所蔵",
     ),
     "school": ("school", "schule", "école", "escuela", "scuola"),
-    "credit_line": ("credit line", "credit", "creditline", "creditzeile", "mention obligatoire"),
-    "rights_uri": ("rights", "license", "licence", "copyright", "rights statement", "lizenz", "rechte", "licentie"),
+    "credit_line": ("credit line", "credit", "creditline", "attribution", "creditzeile", "mention obligatoire"),
+    "rights_uri": (
+        "rights", "license", "licence", "rights/license", "rights/licence", "copyright", "rights statement", "lizenz",
+        "rechte", "licentie",
+    ),
 }  # fmt: skip
-"""The labels of metadata that mean a column, in lower case, unless the file of sources says others."""
+"""The labels of metadata that mean a column, in lower case, unless the file of sources says others; of these, the first
+that a manifest has counts."""
 
 
 @dataclass(frozen=True)

@@ -30,22 +30,29 @@ class OaiSource(Source):
     """The records of a repository as rows."""
 
     adapter: Literal["oai"] = "oai"
-    url: str = Field(description="base address of the repository, such as `https://museum.example/oai`")
+    url: str = Field(description="base address of the repository, without `?verb=`")
     prefix: str = Field(
-        default="oai_dc", pattern=r"^[A-Za-z0-9\-_.!~*'()]+$", description="`metadataPrefix`: `oai_dc`, or that of EDM"
+        default="oai_dc",
+        pattern=r"^[A-Za-z0-9\-_.!~*'()]+$",
+        description="`metadataPrefix`: `oai_dc`, the default, or the repository's name of EDM",
     )
-    set: str | None = Field(default=None, min_length=1, description="the set that is harvested; unset: everything")
+    set: str | None = Field(default=None, min_length=1, description="the set that is harvested; everything where unset")
     harvest: Literal["auto", "changes", "all"] = Field(
         default="auto",
-        description="what a refresh asks for: `changes` since the last, `all` records; `auto`: changes, unless the "
-        "repository does not tell which records were deleted",
+        description="what a refresh asks for: `changes` since the last, `all` records, or `auto`, the default: "
+        "changes, unless the repository does not tell which records were deleted",
     )
-    languages: Texts = Field(default=("en",), description="languages of titles and values, the preferred one first")
+    languages: Texts = Field(
+        default=("en",), description="languages of titles and values, the preferred one first; default: `en`"
+    )
     columns: Mapping[Column, Texts] = Field(
-        default={}, description="elements that a column is read from, such as `dc:date`, in place of the usual ones"
+        default={},
+        description="`COLUMN: [elements]`: the elements that `title`, `artists`, `date_text`, `medium`, "
+        "`classification`, `location`, `credit_line`, `rights_uri`, `landing_url` or `images` is "
+        "read from, in place of the usual ones",
     )
     labels: Mapping[TaskName, Texts] = Field(
-        default={}, description="elements that a task's labels are read from, such as `dc:subject`"
+        default={}, description="`TASK: [elements]`: the elements that have the labels of a task, such as `dc:subject`"
     )
 
     @field_validator("url")

@@ -286,6 +286,14 @@ def test_a_table_says_more_of_the_pictures(picture, look, tmp_path):
     ]
 
 
+def test_accents_are_the_same_however_they_are_written(picture, look, tmp_path):
+    picture("Ko\u0308ln/a\u0308pfel.jpg")
+    (tmp_path / "works.csv").write_text("file,title\n\u00e4pfel.jpg,\u00c4pfel\n")
+    table = {"path": str(tmp_path / "works.csv"), "columns": {"source_id": "file", "title": "title"}}
+    [row] = look(labels_from=["town"], table=table).rows.to_dicts()
+    assert (row["title"], row["label.town"]) == ("\u00c4pfel", ["K\u00f6ln"])
+
+
 def test_the_file_of_sources_names_a_folder_beside_it(picture, tmp_path, root):
     picture("Baroque/a.jpg")
     (tmp_path / "works.csv").write_text("file,title\na.jpg,Pears\n")
@@ -300,6 +308,17 @@ def test_the_file_of_sources_names_a_folder_beside_it(picture, tmp_path, root):
     file.write_text(file.read_text().replace("labels_from", "label_from"))
     with pytest.raises(BadSourcesFileError, match=r"sources\[0\].label_from.*did you mean 'labels_from'"):
         read_sources_file(file)
+
+
+def test_headers_stand_beside_the_adapter_and_not_in_its_table(tmp_path):
+    table = "{path: 'https://museum.example/works.csv', columns: {source_id: file}, headers: {key: secret}}"
+    file = tmp_path / "sources.yaml"
+    file.write_text(f"sources: [{{name: mine, adapter: folder, path: pictures, table: {table}}}]")
+    with pytest.raises(BadSourcesFileError, match="beside `adapter: folder`") as refused:
+        read_sources_file(file)
+    assert "secret" not in str(refused.value)
+    file.write_text(file.read_text().replace(", headers: {key: secret}", ""))
+    assert read_sources_file(file).sources[0].hosts == ("museum.example",)
 
 
 def test_a_folder_elsewhere_is_refused():

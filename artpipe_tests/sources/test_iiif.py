@@ -18,7 +18,7 @@ from artpipe.sources.iiif import IiifSource
 from artpipe.sources.iiif_image import image_address
 from artpipe.sources.iiif_walk import MAX_FAILURES, UnreadableIiifError
 from artpipe_tests.conftest import SHARED
-from artpipe_tests.fixtures.iiif_files import SERVICE, SITE, canvas, collection, image, manifest, service
+from artpipe_tests.fixtures.iiif_files import SERVICE, SITE, canvas, collection, image, manifest, pair, service
 from artpipe_tests.fixtures.killed import Killed
 from artpipe_tests.fixtures.loopback_gallery import Reply
 
@@ -76,6 +76,23 @@ def test_a_manifest_is_a_source_of_one_row(publish, harvest):
     assert found.rows["label.movement"].to_list() == [["Baroque"]]
     assert found.quarantine.is_empty()
     assert found.notes == ()
+
+
+def test_each_canvas_is_a_work_where_the_manifest_is_a_selection(publish, harvest):
+    first = canvas(image(), label="Pears", id=f"{SITE}/canvas/1", metadata=[pair("Artist", "Bo"), pair("Date", "1650")])
+    second = canvas(image(f"{SITE}/b"), label="Plums", metadata=[pair("Artist", "Ann")])
+    publish({"a": manifest("a", first, second, metadata=[pair("Date", "1899"), pair("Medium", "oil")])})
+    found, _ = harvest("a", works="canvases")
+    rows = [
+        (row["source_id"], row["title"], row["artists"][0]["name"], row["medium"], len(row["images"]))
+        for row in found.rows.to_dicts()
+    ]
+    assert rows == [
+        ("iiif.example/canvas/1", "Pears", "Bo", "oil", 1),
+        ("iiif.example/a#2", "Plums", "Ann", "oil", 1),
+    ]
+    assert found.rows["work_id"].to_list() == found.rows["source_id"].to_list()
+    assert found.rows["date_text"].to_list() == ["1650", "1899"]
 
 
 def test_collections_are_followed_into_collections_and_pages(publish, harvest):

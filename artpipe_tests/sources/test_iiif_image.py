@@ -30,9 +30,9 @@ def test_a_picture_is_asked_for_just_large_enough_upright_or_not():
     assert asked(3, 4001, 3000) == f"{math.ceil(4001 * 320 / 3000)},/0/default.jpg"
 
 
-@pytest.mark.parametrize(("version", "size"), [(1, "full"), (2, "full"), (3, "max")])
-def test_a_picture_no_larger_than_the_lake_stores_is_asked_for_whole(version, size):
-    assert asked(version, 320, 200).startswith(f"{size}/")
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_picture_no_larger_than_the_lake_stores_is_asked_for_by_its_own_width(version):
+    assert asked(version, 300, 200).startswith("300,/")
 
 
 def test_the_limits_of_a_service_are_kept():
@@ -55,7 +55,7 @@ def test_the_smallest_size_that_is_ready_and_large_enough_is_asked_for(version, 
 
 
 def test_a_slash_at_the_end_of_the_base_is_not_doubled():
-    assert image_address(f"{BASE}/", 3, 10, 10, short_side_px=320) == f"{BASE}/full/max/0/default.jpg"
+    assert image_address(f"{BASE}/", 3, 10, 10, short_side_px=320) == f"{BASE}/full/10,/0/default.jpg"
 
 
 @given(
@@ -67,10 +67,10 @@ def test_a_slash_at_the_end_of_the_base_is_not_doubled():
 )
 def test_no_picture_is_enlarged_too_small_or_beyond_a_limit(width, height, short, most, area):
     size = re.search(
-        r"/full/(?:(\d+),|max)/",
+        r"/full/(\d+),/",
         image_address(BASE, 3, width, height, short_side_px=short, max_width=most, max_area=area),
     )
-    got = int(size[1]) if size[1] else width
+    got = int(size[1])
     assert 1 <= got <= width
     limit, largest = most or 10**9, area or 10**18
     keeps_limits = max(got, got * height / width) <= limit and got * got * height <= largest * width

@@ -76,6 +76,36 @@ def test_labels_are_known_in_any_of_their_languages_and_named_by_the_file_of_sou
     assert [maker["name"] for maker in row["artists"]] == ["Bo"]
 
 
+def test_of_several_labels_of_a_column_the_first_that_there_is_counts_and_the_rest_is_kept():
+    metadata = [
+        pair("Collection", "Paintings"),
+        pair("Institution", "Town museum"),
+        pair("Artist", "Bo"),
+        pair("Creator", "X"),
+        pair("Note", "a"),
+        pair("Note", "b"),
+    ]
+    row = row_of(manifest("pears.json", metadata=metadata))
+    assert (row["location"], [maker["name"] for maker in row["artists"]]) == ("Town museum", ["Bo"])
+    assert json.loads(row["extra"]) == {"Collection": ["Paintings"], "Creator": ["X"], "Note": ["a", "b"]}
+
+
+def test_a_label_in_two_languages_counts_once():
+    found = manifest("pears.json", metadata=[pair({"en": ["Creator"], "fr": ["Auteur"]}, "Bo\nFrench, 1859-1891")])
+    assert [(maker["name"], maker["born"]) for maker in row_of(found)["artists"]] == [("Bo", 1859)]
+
+
+def test_a_manifest_without_a_label_takes_its_title_from_the_metadata():
+    assert row_of(manifest("pears.json", label=None, metadata=[pair("Title", "Pears")]))["title"] == "Pears"
+
+
+def test_the_page_for_people_may_be_a_rendering_in_html():
+    pdf, page = (
+        {"@id": f"{SITE}/{name}", "format": form} for name, form in (("p", "application/pdf"), ("h", "text/html"))
+    )
+    assert row_of(manifest_2("pears.json", resource(), rendering=[pdf, page]))["landing_url"] == f"{SITE}/h"
+
+
 def test_labels_of_tasks_are_split_and_listed_once():
     found = manifest("pears.json", metadata=[pair("Movement", "Baroque; Rococo", "Baroque"), pair("Genre", "")])
     row = row_of(found, labels={"movement": ("Movement",), "genre": ("Genre",), "mood": ("Mood",)})
@@ -118,6 +148,8 @@ def test_html_is_stripped_and_what_is_left_can_be_stored(value, text):
          "https://creativecommons.org/licenses/by-sa/3.0", True),
         ({"metadata": [pair("Rights", "CC BY-NC, http://creativecommons.org/licenses/by-nc/4.0/")]},
          "http://creativecommons.org/licenses/by-nc/4.0/", False),
+        ({"license": "<a href='https://creativecommons.org/publicdomain/mark/1.0/'>PDM</a>"},
+         "https://creativecommons.org/publicdomain/mark/1.0/", True),
         ({}, None, None),
     ],
 )  # fmt: skip
@@ -214,6 +246,12 @@ def test_a_region_of_an_image_is_asked_for_alone():
     without_service = {**cut, "source": image(services=())}
     assert images_of(without_service) == []
     assert "no service that cuts" in said(manifest("pears.json", canvas(without_service)))
+
+
+def test_an_annotation_without_a_motivation_paints():
+    found = manifest_2("pears.json", resource())
+    found["sequences"][0]["canvases"][0]["images"][0]["motivation"] = ""
+    assert len(row_of(found)["images"]) == 1
 
 
 def test_a_canvas_without_an_image_and_a_record_without_one_are_said():

@@ -1,4 +1,4 @@
-"""The page docs/sources.md: its walk-through works as it is written, and its tables of keys are complete."""
+"""The pages docs/sources*.md: the walk-through works as it is written, and the tables of keys are complete."""
 
 import importlib.util
 import re
@@ -9,15 +9,16 @@ import yaml
 from typer.testing import CliRunner
 
 from artpipe.cli.main import app
-from artpipe.sources.config import read_sources_file
+from artpipe.sources.config import parse_sources, read_sources_file
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "sources.md").read_text("utf-8")
+ADAPTER_PAGES = {file.stem: file.read_text("utf-8") for file in DOCS.glob("sources_*.md")}
 HOOKS = importlib.util.spec_from_file_location("hooks", DOCS / "hooks.py")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+def blocks(language: str, page: str = PAGE) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
 
 
 def commands() -> list[list[str]]:
@@ -48,12 +49,19 @@ def test_every_example_is_yaml(block):
     assert yaml.safe_load(block)
 
 
+@pytest.mark.parametrize("name", ADAPTER_PAGES)
+def test_the_example_of_an_adapter_can_be_taken(name):
+    [example] = blocks("yaml", ADAPTER_PAGES[name])
+    [source] = parse_sources(example, name, Path()).sources
+    assert f"adapter: {source.model_dump()['adapter']}\n" in example
+
+
 def test_every_key_is_described_on_the_page():
     assert HOOKS is not None
     assert HOOKS.loader is not None
     hooks = importlib.util.module_from_spec(HOOKS)
     HOOKS.loader.exec_module(hooks)
-    shown = set(re.findall(r"<!-- keys: (\w+) -->", PAGE))
+    shown = set(re.findall(r"<!-- keys: (\w+) -->", PAGE + "".join(ADAPTER_PAGES.values())))
     assert shown == set(hooks.MODELS)
     undescribed = [
         f"{name}.{key}"
