@@ -42,6 +42,7 @@ TOGETHER = (
     "recognition/test_same_painting.py",
     "sample_gallery/test_written_site.py",
     "search/test_novelty.py",
+    "test_other_tasks.py",
     "test_pipeline.py",
     "training/test_loop.py",
     "vectors/test_lance_search.py",
@@ -53,6 +54,7 @@ TOGETHER = (
 LONGEST_FIRST = (
     "orchestration/test_dagster_dev.py",
     "test_pipeline.py",
+    "test_other_tasks.py",
     "orchestration/test_change_matrix.py",
     "orchestration/test_kills.py",
     "orchestration/test_real_lineage_machine.py",

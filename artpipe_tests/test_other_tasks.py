@@ -115,7 +115,7 @@ def curator(tmp_path_factory: pytest.TempPathFactory) -> Curator:
 def with_four(curator: Curator) -> tuple[Curator, RefreshReport, pl.DataFrame]:
     """The same after two tasks, a class and a correction were added, what that refresh did, and the splits before."""
     before = read_table(curator.lake, "splits")
-    line = dict.fromkeys(("by", "reason", "at"), "") | {"artwork_id": curator.id_of(1), "task": "movement"}
+    line = {"by": "", "reason": "", "at": "2026-11-01", "artwork_id": curator.id_of(1), "task": "movement"}
     write_label(curator.overrides, line | {"label": "Cubism"})
     return curator, curator.declare(FOUR), before
 
@@ -215,10 +215,17 @@ def test_a_correction_of_such_a_label_counts_at_the_next_refresh(with_four):
     assert "corrected" in curator.run("labels", "list")
 
 
-def test_a_task_that_is_not_declared_any_more_goes(with_four):
+def test_where_no_task_is_declared_any_more_their_columns_go_and_everything_can_be_searched(with_four):
     curator, _, _ = with_four
-    report = curator.declare([MORE_MOVEMENTS])
+    report = curator.declare([])
     assert report.work["images_fetched"] == 0
     collection = Collection.open(curator.lake)
-    assert (collection.tasks.names, "era" in collection.works.columns) == (("movement",), False)
-    assert collection.find("fauvism").height > 0
+    assert (collection.tasks.names, {"era", "predicted_era"} & set(collection.works.columns)) == ((), set())
+    assert collection.find("scene").height > 0
+    assert "no task is declared" in curator.output.read_text()
+    assert "has no effect" in curator.output.read_text(), "what a person said of a movement"
+    with TestClient(create_app(curator.lake, WebConfig(editing="on", overrides=curator.overrides))) as client:
+        for address in (page for page in curator.pages if "movement" not in page):
+            assert client.get(f"/{address}").status_code == 200, address
+        assert "has a style; filter by school" in client.get("/api/search?style=Baroque").text
+        assert client.get("/api/search?movement=Cubism").status_code == 422

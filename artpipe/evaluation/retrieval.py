@@ -1,4 +1,4 @@
-"""Retrieval quality: how often an image's nearest neighbours share its style, type or artist.
+"""Retrieval quality: how often an image's nearest neighbours share its label of a task, or its artist.
 
 Queries are held-out images; neighbours come from the whole table without the query's own work, as in a search.
 Precision@k measures the k nearest, mean average precision (mAP) the ranking of all.
@@ -24,7 +24,7 @@ class RetrievalScores:
     """Retrieval of one kind of label by the queries of one split.
 
     Attributes:
-        by: the label compared: `style`, `type` or `artist`.
+        by: the label compared: a task, such as `style`, or `artist`.
         split: where the queries are from.
         n: queries with a known label and at least one neighbour.
         k: number of neighbours.

@@ -92,16 +92,18 @@ def read_overrides(files: OverrideFiles, artwork_ids: Collection[str]) -> Overri
         artwork_ids: every artwork of the catalogue; a line about another one has no effect and gives a remark.
 
     Raises:
-        OverridesError: a line is not valid, or a setting names a file that does not exist; every such line is named.
+        OverridesError: a line is not valid, or a setting names a file that does not exist; every such line is named. A
+            line with a date may be about a task or a class that has gone since; it has no effect and gives a remark.
     """
     if files.is_labels_named and not file_at(files.labels).exists():
         raise OverridesError(
             f"ARTPIPE_LABEL_OVERRIDES names {files.labels}, which does not exist; correct it, or leave it out."
         )
     known = set(artwork_ids)
-    labels = _checked(files.labels, LABELS, partial(_label_problem, files.tasks))
+    labels, remarks_on_tasks = _declared(files, _checked(files.labels, LABELS, partial(_label_problem, files.tasks)))
     same_work = _checked(files.same_work, SAME_WORK, _pair_problem)
     kept, remarks = _last_lines(files.labels, labels)
+    remarks = [*remarks_on_tasks, *remarks]
     for file, lines, columns in ((files.labels, labels, ("artwork_id",)), (files.same_work, same_work, SAME_WORK)):
         for number, line in lines:
             unknown = [line[name] for name in columns if name not in _OPTIONAL and line[name] not in known]
@@ -122,7 +124,7 @@ def write_label(files: OverrideFiles, line: Mapping[str, str]) -> Override | Non
     Raises:
         OverridesError: this line, or one in the file, is not valid.
     """
-    _refuse(_label_problem(files.tasks, line))
+    _refuse(_label_problem(files.tasks, line) or _not_declared(files.tasks, line))
     return _replace(files.labels, LABELS, files.tasks, line, line)
 
 
@@ -252,9 +254,22 @@ def one_of(names: Sequence[str]) -> str:
 
 
 def _label_problem(tasks: Tasks, line: Mapping[str, str]) -> str | None:
-    name, label = line["task"], line["label"]
     if not line["artwork_id"]:
         return "it names no artwork_id; write one such as `a/artist/work`"
+    # A line with a date was written by artpipe, and was valid then: the task or the class has gone since.
+    return _date_problem(line) or (None if line["at"] else _not_declared(tasks, line))
+
+
+def _declared(files: OverrideFiles, lines: Sequence[_Line]) -> tuple[list[_Line], list[str]]:
+    """The lines about tasks and classes of the collection, and a remark for each other one."""
+    problems = {number: problem for number, line in lines if (problem := _not_declared(files.tasks, line))}
+    kept = [(number, line) for number, line in lines if number not in problems]
+    return kept, [f"{files.labels}, line {number} has no effect: {text}" for number, text in problems.items()]
+
+
+def _not_declared(tasks: Tasks, line: Mapping[str, str]) -> str | None:
+    """Why the task or the label of a line is none of the collection; None where it is one."""
+    name, label = line["task"], line["label"]
     if name not in tasks:
         return f"{name!r} is no task; write {one_of(tasks.names)}"
     classes = tasks[name].classes
@@ -262,7 +277,7 @@ def _label_problem(tasks: Tasks, line: Mapping[str, str]) -> str | None:
         return f"{label!r} is no {name}; " + spelling_advice(
             label, classes, f"write one of {', '.join(classes)}, or nothing where it is unknown"
         )
-    return _date_problem(line)
+    return None
 
 
 def _pair_problem(line: Mapping[str, str]) -> str | None:

@@ -157,7 +157,9 @@ def read_token(token: str, model_id: str, labels: Mapping[str, list[str]]) -> En
         packed = fields.predictions[2 * LABELS_PER_TASK * number :][: 2 * LABELS_PER_TASK]
         names = labels.get(task, [])
         pairs = zip(packed[::2], packed[1::2], strict=True)
-        if known := [(names[label], probability / 255) for label, probability in pairs if label < len(names)]:
+        if known := [
+            (names[label], probability / 255) for label, probability in pairs if label < min(len(names), _NO_LABEL)
+        ]:
             predictions[task] = known
     verdict = Verdict(match, fields.certainty / 255) if fields.comparison == _COMPARED else None
     is_pending, (view, checksum) = fields.comparison == _PENDING, _unpacked(fields.view)

@@ -30,13 +30,12 @@ from artpipe.models.checkpoint import load_model
 from artpipe.models.labels import UNKNOWN, Labels
 from artpipe.models.network import MultiTaskClassifier, build_backbone, choose_device
 from artpipe.models.weights import load_backbone_weights
-from artpipe.schema import period_bounds, period_middle
 from artpipe.tasks import WGA_TASKS
 from artpipe.training.config import TrainingConfig
 from artpipe.training.features import compute_features, features_in_order, update_features
 from artpipe.training.head import train_head
 from artpipe.training.loop import train_classifier
-from artpipe.training.loss import MultiTaskLoss, class_weights, period_targets
+from artpipe.training.loss import MultiTaskLoss, class_weights, year_targets
 from artpipe.training.memory import reused_memory
 
 VECTORS = "vectors"
@@ -86,7 +85,7 @@ class Bench:
                 known = rows[self.encoded[rows, column] != UNKNOWN]
                 right = probabilities[task][known].argmax(1) == self.encoded[known, column]
                 accuracy[split, task] = float(right.mean())
-        middles = np.array([period_middle(name) for name in self.labels.classes["period"]])
+        middles = np.array(self.labels.middle_years["period"])
         dated = self.rows.with_row_index().filter(split="test", year_source="work")
         year = ((dated["year_from"] + dated["year_to"]) / 2).to_numpy()
         expected = probabilities["period"][dated["index"].to_numpy()] @ middles
@@ -286,7 +285,11 @@ class HeadBench:
             for k, (task, count) in enumerate(classes.items())
         }
         names = self.bench.labels.classes["period"]
-        targets = {"period": period_targets(names, config.period_years)} if config.period_years else {}
+        targets = (
+            {"period": year_targets(self.bench.labels.middle_years["period"], config.period_years)}
+            if config.period_years
+            else {}
+        )
         loss = variant.loss(weights, config.label_smoothing, targets)
         return YearRanges(loss, self.year_shares(names), 1) if variant.extra == "year ranges" else loss
 
@@ -297,7 +300,7 @@ class HeadBench:
             self.bench.rows.select("year_from", "year_to", "year_source").iter_rows()
         ):
             if source == "work" and last > first:
-                bounds = [period_bounds(name) for name in names]
+                bounds = [WGA_TASKS["period"].years_of(name) or (0, 0) for name in names]
                 within = np.array([max(0, min(last + 1, after) - max(first, start)) for start, after in bounds])
                 shares[row] = within / within.sum() if within.sum() else shares[row]
         return torch.from_numpy(shares.astype(np.float32))
@@ -336,7 +339,7 @@ NETWORK: Mapping[str, Mapping[str, Any]] = {
 def run_network(bench: Bench, changes: Mapping[str, Any], seed: int) -> Score:
     """Fine-tune one network, and measure it."""
     config = replace(bench.config, seed=seed, **changes)
-    trained = train_classifier(bench.table, bench.store, bench.lake, config, features=bench.features)
+    trained = train_classifier(bench.table, bench.store, bench.lake, WGA_TASKS, config, features=bench.features)
     embedder = Embedder.of(load_model(trained.folder))
     cache = PixelCache(bench.lake.cache("pixels"), config.image_px)
     cache.ensure(bench.rows["artwork_id"].to_list(), bench.keys, bench.store)

@@ -32,14 +32,15 @@ import polars as pl
 
 from artpipe.catalog.artists import parse_artist_list
 from artpipe.catalog.clean import clean_artworks
-from artpipe.catalog.dates import period_expr
 from artpipe.catalog.parse import parse_catalog
-from artpipe.embedding.table import METADATA, EmbeddingTable
+from artpipe.embedding.table import EmbeddingTable, metadata_schema
 from artpipe.errors import ArtpipeError
 from artpipe.lake.parquet import write_table
 from artpipe.lake.paths import DataLake
 from artpipe.search import Collection, SearchFilter
 from artpipe.search.text import build_text_index
+from artpipe.splits.assign import catalogue_labels
+from artpipe.tasks import WGA_TASKS
 
 QUERIES = Path(__file__).with_name("words_queries.tsv")
 GALLERY = Path(__file__).resolve().parents[3] / "shared" / "gallery"
@@ -124,10 +125,11 @@ def fill(lake: DataLake, gallery: Path) -> pl.DataFrame:
     works = clean_artworks(parsed, artists).artworks.filter(
         pl.col("form") == "painting", pl.col("artwork_id").is_in(ids)
     )
-    works = works.with_columns(period=period_expr(), work_id=pl.col("artwork_id"))
+    works = works.drop(WGA_TASKS.labelled).join(catalogue_labels(works, WGA_TASKS), on="artwork_id")
+    works = works.with_columns(work_id=pl.col("artwork_id"))
     vectors = np.random.default_rng(0).standard_normal((works.height, 8)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    rows = works.select("artwork_id", *METADATA).with_columns(
+    rows = works.select("artwork_id", *metadata_schema(WGA_TASKS)).with_columns(
         model_id=pl.lit("random"), jpeg_sha256=pl.col("artwork_id"), vector=vectors
     )
     EmbeddingTable(lake).upsert(rows)

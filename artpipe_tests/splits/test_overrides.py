@@ -1,12 +1,13 @@
 """The files of overrides are validated line by line, and each problem is reported with the next step."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from artpipe.splits.overrides import OverrideFiles, OverridesError, read_overrides, undo, write_label, write_same_work
-from artpipe.tasks import WGA_TASKS
+from artpipe.tasks import WGA_TASKS, Task, Tasks
 
 HEADER = "artwork_id,task,label,by,reason,at\n"
 KNOWN = ("b/one", "b/two")
@@ -156,3 +157,13 @@ def test_of_two_writers_at_once_neither_loses_a_line(files: OverrideFiles):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda name: write_label(files, {**LINE, "artwork_id": name}), names))
     assert sorted(read_overrides(files, names).labels["artwork_id"]) == sorted(names)
+
+
+def test_a_dated_line_about_a_task_or_class_that_has_gone_has_no_effect_and_stays_in_the_file(files: OverrideFiles):
+    write_label(files, {**LINE, "label": "Rococo", "at": "2026-11-01"})
+    later = replace(files, tasks=Tasks(Task("style", ("Baroque",)), Task("movement", ("Cubism",))))
+    found = read_overrides(later, KNOWN)
+    assert found.labels.is_empty()
+    assert "line 2 has no effect: 'Rococo' is no style; write one of Baroque" in "".join(found.remarks)
+    write_label(later, {**LINE, "task": "movement", "label": "Cubism"})
+    assert read_overrides(files, KNOWN).labels["label"].to_list() == ["Rococo"], "it counts again once it is declared"

@@ -7,7 +7,7 @@ import polars as pl
 from fastapi.testclient import TestClient
 
 from artpipe.schema import PERIODS, STYLES, TYPES
-from artpipe.tasks import WGA_TASKS
+from artpipe.tasks import WGA_TASKS, Task, Tasks
 from artpipe.web.map_data import map_data
 
 
@@ -62,3 +62,29 @@ def test_fifty_thousand_works_take_less_than_two_megabytes_when_compressed():
     data = map_data(works, WGA_TASKS)
     assert len(gzip.compress(data.points, 6)) + len(gzip.compress(data.works, 6)) < 1_900_000  # and 100 kB of pictures
     assert json.loads(data.works)["titles"] == titles
+
+
+def test_the_map_has_the_tasks_of_the_collection_in_their_order_and_up_to_255_classes_of_each():
+    subjects = tuple(f"subject {number:03d}" for number in range(300))
+    tasks = Tasks(Task("movement", ("Cubism", "Fauvism")), Task("subject", subjects), Task("gone", ()))
+    works = pl.DataFrame(
+        {
+            "artwork_id": ["a", "b"],
+            "title": "t",
+            "artist": "x",
+            "movement": ["Fauvism", None],
+            "subject": ["subject 254", "subject 255"],
+            "gone": ["kept", "kept"],
+            "x": [0.0, 1.0],
+            "y": [0.0, 1.0],
+        }
+    )
+    data = map_data(works, tasks)
+    codes = np.frombuffer(data.points, np.uint8, 6, 4 + 12 * 2).reshape(3, 2).tolist()
+    assert codes == [[1, 255], [254, 255], [0, 0]]
+    assert {task: [one["name"] for one in legend] for task, legend in data.legend.items()} == {
+        "movement": ["Fauvism"],
+        "subject": ["subject 254"],
+        "gone": ["kept"],
+    }
+    assert len({one["colour"] for legend in data.legend.values() for one in legend}) == 3

@@ -91,3 +91,19 @@ def test_a_token_of_another_model_has_another_error_than_a_damaged_one():
 def test_random_text_is_never_accepted_as_a_token(text: str):
     with pytest.raises(UnusableTokenError):
         read_token(text, "model", LABELS)
+
+
+def test_a_token_has_a_place_for_each_task_of_the_model_and_for_255_of_its_classes():
+    labels = {"movement": ["Cubism", "Fauvism"], "subject": [f"subject {number}" for number in range(300)]}
+    best = {"movement": [("Fauvism", 1.0)], "subject": [("subject 290", 0.6), ("subject 254", 0.4)]}
+    sent = replace(picture(), predictions=best)
+    back = read_token(token_of(sent, "model", labels), "model", labels)
+    assert back.predictions["movement"] == [("Fauvism", 1.0)]
+    assert [label for label, _ in back.predictions["subject"]] == ["subject 254"]
+
+
+def test_a_model_without_a_label_of_one_task_reads_tokens_of_earlier_releases():
+    """They had a place for style, period and type, whichever of them the model predicts."""
+    labels = {"style": LABELS["style"], "type": LABELS["type"]}
+    assert len(token_of(picture(), "model", labels)) == len(token_of(picture(), "model", LABELS))
+    assert read_token(token_of(picture(), "model", labels), "model", labels).predictions.keys() == {"style", "type"}
