@@ -4,6 +4,8 @@
 libraries are imported inside asset bodies, so that loading this module stays fast.
 """
 
+from typing import Any
+
 import dagster as dg
 
 import artpipe.catalog.assets
@@ -81,6 +83,28 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         schedules=[_schedule(settings)],
         sensors=automation_sensors(settings),
     )
+
+
+class ArtCollection(dg.Component, dg.Model, dg.Resolvable):
+    """The whole graph as a component of another Dagster project, one collection to a code location.
+
+    In its `defs.yaml` the type is `artpipe.definitions.ArtCollection`, and `attributes` has `settings`: any setting by
+    its name, such as `sources` and `lake`. Those that are not named are taken from the environment.
+    """
+
+    settings: dict[str, Any] = {}  # noqa: RUF012 - a field of pydantic, which copies it
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
+        """The graph for these settings.
+
+        Raises:
+            BadSettingError: one of them cannot be taken, or is none.
+        """
+        if unknown := sorted(set(self.settings) - set(Settings.model_fields)):
+            raise BadSettingError(
+                f"{', '.join(map(repr, unknown))} is no setting; see docs/settings.md for their names."
+            )
+        return build_definitions(read_settings(**self.settings))
 
 
 def with_code_version(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:

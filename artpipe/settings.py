@@ -12,7 +12,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -464,14 +464,14 @@ def _may_hold_login(address: str) -> bool:
     return bool(is_address) and re.match(r"[^/?#]*(@|:.*@)", place, flags=re.DOTALL) is not None
 
 
-def read_settings() -> Settings:
-    """The settings of the environment.
+def read_settings(**given: Any) -> Settings:
+    """The settings of the environment, and those that are given in place of it.
 
     Raises:
         BadSettingError: one of them cannot be taken; every one that cannot is named.
     """
     try:
-        return Settings()
+        return Settings(**given)
     except ValidationError as error:
         raise BadSettingError(problems(error, PREFIX)) from error
     except (UnicodeDecodeError, OSError) as error:
