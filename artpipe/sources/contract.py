@@ -53,6 +53,11 @@ class Source(BaseModel, ABC):
         return ()
 
     @property
+    def is_gallery(self) -> bool:
+        """Whether its works and artists have the ids that they have in a lake of `ARTPIPE_GALLERY`."""
+        return False
+
+    @property
     def own_tasks(self) -> tuple[TaskDeclaration, ...]:
         """The tasks that it has where the file of sources declares none."""
         return ()

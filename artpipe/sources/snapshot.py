@@ -51,7 +51,10 @@ def read_snapshot(lake: DataLake) -> ReadSources:
     content = json.loads(lake.raw("catalog").read_bytes())
     named = sources_of(content["artpipe_sources"])
     return ReadSources(
-        tuple(ReadSource(one.name, one.rights, one.read(lake.raw_source(one.name))) for one in named.sources),
+        tuple(
+            ReadSource(one.name, one.rights, one.read(lake.raw_source(one.name)), one.is_gallery)
+            for one in named.sources
+        ),
         named.tasks,
     )
 
