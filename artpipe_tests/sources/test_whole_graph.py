@@ -15,6 +15,7 @@ from artpipe.cli.main import app
 from artpipe.images.store import ImageStore
 from artpipe.lake.paths import DataLake
 from artpipe.search import Collection
+from artpipe.splits.works import works_of_several_sources
 from artpipe.tasks import read_tasks
 from artpipe.web.app import create_app
 from artpipe_tests.fixtures.loopback_server import Quiet, running
@@ -60,6 +61,8 @@ class TwoSources:
         (folder / "photos" / "oil").mkdir(parents=True)
         for n in range(WORKS, WORKS + 3):
             (folder / "photos" / "oil" / f"photo{n}.jpg").write_bytes(picture(n))
+        (folder / "photos" / "print").mkdir()
+        (folder / "photos" / "print" / "same.jpg").write_bytes(picture(1))
         columns = {"source_id": "id", "title": "name", "artists": "maker", "date_text": "made", "images": "picture"}
         rights = {
             "is_open": {"licence": "CC0"},
@@ -114,7 +117,7 @@ def sources(museum: str, tmp_path_factory: pytest.TempPathFactory) -> TwoSources
 
 def test_only_open_works_are_downloaded_of_the_source_that_asks_for_them(sources: TwoSources):
     stored = set(ImageStore(sources.lake).outcomes().filter(status="fetched")["artwork_id"])
-    photos = {f"here:oil/photo{n}.jpg" for n in range(WORKS, WORKS + 3)}
+    photos = {f"here:oil/photo{n}.jpg" for n in range(WORKS, WORKS + 3)} | {"here:print/same.jpg"}
     assert stored == {f"museum:{n}" for n in OPEN} | photos
     assert sorted(Museum.seen) == sorted(["/robots.txt", *(f"/{n}.jpg" for n in OPEN)])
 
@@ -130,12 +133,19 @@ def test_the_model_predicts_the_declared_tasks(sources: TwoSources):
     assert {"predicted_kind", "predicted_century"} <= set(hits.columns)
 
 
+def test_a_work_that_two_sources_show_is_one_work(sources: TwoSources):
+    artworks, splits = (pl.read_parquet(str(sources.lake.table(name))) for name in ("artworks", "splits"))
+    assert works_of_several_sources(splits, artworks) == 1
+    shared = splits.filter(pl.col("artwork_id").is_in(["museum:1", "here:print/same.jpg"]))
+    assert shared["work_id"].n_unique() == shared["split"].n_unique() == 1
+
+
 def test_rights_go_to_the_hits_and_no_path_of_this_machine_does(sources: TwoSources):
     works = Collection.open(sources.folder / "lake").snapshot.works
     told = works.select("source", "is_open", "rights_uri", "credit_line").unique().sort("source").rows()
     licence = "https://creativecommons.org/publicdomain/zero/1.0/"
     assert told == [("here", None, None, None), ("museum", True, licence, "Museum of Tests")]
-    assert works.filter(source="here")["image_url"].to_list() == [None] * 3
+    assert works.filter(source="here")["image_url"].to_list() == [None] * 4
 
 
 def test_the_pages_show_the_credit_line(sources: TwoSources):
@@ -198,5 +208,5 @@ def test_a_source_that_lost_half_of_its_works_is_refused_until_a_person_accepts_
     refused = sources.invoke("refresh", "--select", "+splits", code=2, rights="all")
     assert "12 of 24 artworks of `museum` (50%" in " ".join(refused.output.split())
     sources.invoke("refresh", "--select", "+splits", "--accept-shrink", rights="all")
-    assert pl.read_parquet(str(sources.lake.table("artworks"))).height == 12 + 3
+    assert pl.read_parquet(str(sources.lake.table("artworks"))).height == 12 + 4
     sources.rows[:] = held
