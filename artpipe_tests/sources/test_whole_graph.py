@@ -19,8 +19,9 @@ from artpipe.splits.works import works_of_several_sources
 from artpipe.tasks import read_tasks
 from artpipe.web.app import create_app
 from artpipe_tests.fixtures.loopback_server import Quiet, running
-from artpipe_tests.fixtures.small_training import SMALL_TRAINING
+from artpipe_tests.fixtures.small_training import SMALL_TRAINING, made_quickly
 from artpipe_tests.fixtures.tiny_gallery import picture
+from artpipe_tests.orchestration.quiet_home import write_quiet_home
 
 WORKS = 24
 KINDS, OPEN = ("oil", "print", "drawing"), {n for n in range(WORKS) if n % 4}
@@ -77,6 +78,7 @@ class TwoSources:
         tasks = [{"name": "kind", "min_works": 3}, {"name": "century", "years": [1800, 1850]}]
         sources = [museum | {"labels": {"kind": "kind"}, "rights": "open"}, here]
         (folder / "sources.yaml").write_text(json.dumps({"sources": sources, "tasks": tasks}))
+        write_quiet_home(folder / "lake")
         self.write()
 
     def write(self) -> None:
@@ -93,7 +95,8 @@ class TwoSources:
             "unseen_artist_share": 0.2,
         }
         environment = {f"ARTPIPE_{name.upper()}": str(value) for name, value in (chosen | settings).items()}
-        result = CliRunner().invoke(app, [*arguments], env=environment)
+        with made_quickly():
+            result = CliRunner().invoke(app, [*arguments], env=environment)
         assert result.exit_code == code, result.output
         return result
 
@@ -192,13 +195,15 @@ def test_a_check_says_how_many_works_of_the_training_set_are_not_open(sources: T
 
 def test_classes_that_a_person_takes_away_are_no_loss_of_the_source(sources: TwoSources):
     file = sources.folder / "sources.yaml"
-    declared = json.loads(file.read_text())
+    before = file.read_text()
+    declared = json.loads(before)
     declared["tasks"][0]["classes"] = ["oil", "print"]
     file.write_text(json.dumps(declared))
     sources.invoke("refresh", "--select", "+splits", rights="all")
     assert read_tasks(sources.lake)["kind"].classes == ("oil", "print")
     splits = pl.read_parquet(str(sources.lake.table("splits")))
     assert set(splits["kind"].drop_nulls()) == {"oil", "print"}
+    file.write_text(before)
 
 
 def test_a_source_that_lost_half_of_its_works_is_refused_until_a_person_accepts_it(sources: TwoSources):
@@ -210,3 +215,4 @@ def test_a_source_that_lost_half_of_its_works_is_refused_until_a_person_accepts_
     sources.invoke("refresh", "--select", "+splits", "--accept-shrink", rights="all")
     assert pl.read_parquet(str(sources.lake.table("artworks"))).height == 12 + 4
     sources.rows[:] = held
+    sources.write()
