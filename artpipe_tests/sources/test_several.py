@@ -18,7 +18,7 @@ from artpipe.progress import SilentProgress
 from artpipe.settings import Settings
 from artpipe.sources.config import read_sources_file
 from artpipe.sources.several import client_config
-from artpipe.sources.snapshot import is_snapshot, read_snapshot, snapshot_files, write_snapshot
+from artpipe.sources.snapshot import ChangedFilesError, is_snapshot, read_snapshot, snapshot_files, write_snapshot
 from artpipe.sources.wga import WgaSource
 from artpipe_tests.fixtures import tiny_gallery
 
@@ -101,6 +101,22 @@ def test_each_host_is_asked_as_its_source_says(sources: Path):
     assert config.policies["img.example:8080"].headers == {}
     assert {policy.requests_per_s for policy in config.policies.values()} == {0.5}
     assert set(config.allowed_hosts) == {"museum.example", "img.example:8080"}
+
+
+def test_files_that_changed_after_they_were_kept_are_not_read_as_those(sources: Path, tmp_path: Path):
+    lake = DataLake(tmp_path / "lake")
+    kept(lake, sources)
+    (file,) = snapshot_files(lake)
+    held = file.read_bytes()
+    file.write_bytes(held.replace(b"Boats", b"Ships"))
+    refused = r"^the files of the source here changed after raw_catalog was made; .* `artpipe refresh`\.$"
+    with pytest.raises(ChangedFilesError, match=refused):
+        read_snapshot(lake)
+    file.write_bytes(held)
+    assert read_snapshot(lake).sources
+    file.unlink()
+    with pytest.raises(ChangedFilesError):
+        read_snapshot(lake)
 
 
 def test_a_public_catalogue_alone_leads_into_no_private_network(sources: Path):
