@@ -392,6 +392,20 @@ def test_a_manifest_of_a_stream_that_failed_is_asked_for_again(publish, harvest,
     assert sorted(harvest("stream")[0].rows["title"]) == ["a", "b", "c"]
 
 
+def test_a_changed_manifest_of_a_stream_that_failed_keeps_its_old_copy_until_it_is_answered(publish, harvest, gallery):
+    publish(stream(FIRST))
+    harvest("stream")
+    publish(stream(FIRST, [activity("Update", "a", 5), activity("Update", "c", 6)]))
+    gallery.on("/a", Reply(500))
+    for _ in range(2):
+        assert sorted(harvest("stream")[0].rows["title"]) == ["a", "b", "c"]
+    publish({"a": manifest("a", label={"en": ["a again"]})})
+    assert sorted(harvest("stream")[0].rows["title"]) == ["a again", "b", "c"]
+    gallery.seen.clear()
+    harvest("stream")
+    assert "/a" not in gallery.seen
+
+
 COOKBOOK = {
     "0001-mvm-image/manifest.json": (1, None, None),
     "0004-canvas-size/manifest.json": (1, None, None),
