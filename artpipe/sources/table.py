@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import urlsplit
 
 import polars as pl
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from artpipe.lake.paths import write_whole
 from artpipe.schema import QUARANTINE
@@ -27,6 +27,7 @@ from artpipe.sources.mapping import Columns, Conditions, Labels, RecordMapper, a
 from artpipe.sources.places import file_name, files_at, is_web
 from artpipe.sources.records import FORMATS, NoRecordsError, Quarantined, RecordReader
 from artpipe.sources.text import CHUNK_BYTES, refuse_other_than_table
+from artpipe.tasks import NAME
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -53,6 +54,24 @@ class Table(Source, TableFiles):
     base_url: str | None = Field(
         default=None, pattern="^https?://", description="what relative image addresses are below"
     )
+
+    @field_validator("tables", "answers")
+    @classmethod
+    def _are_folders(cls, named: Mapping[str, JoinedTable | Answers]) -> Mapping[str, JoinedTable | Answers]:
+        """Each has a folder beside that of the works, and a path of the mapping begins with its name."""
+        for name in named:
+            if not NAME.fullmatch(name):
+                raise ValueError(f"{name!r} cannot be a name; it begins with a-z and has a-z, 0-9 and _, 40 at most")
+            if name == MAIN:
+                raise ValueError(f"{name!r} is what the table of works itself is called; choose another name")
+        return named
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        for name in self.answers:
+            if name in self.tables:
+                raise ValueError(f"both `tables` and `answers` have the name {name!r}; rename one of them")
+        return self
 
     @model_validator(mode="after")
     def _joins_are_known(self) -> Self:
