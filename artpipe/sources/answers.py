@@ -44,6 +44,7 @@ class Answers(Strict):
         default=None, description="a column: where its value is another one, the record is asked about again"
     )
     where: Conditions = Field(default={}, description="the records to ask about")
+    at_most: int | None = Field(default=None, ge=1, description="ask about the first so many records only")
 
     @property
     def host(self) -> str:

@@ -7,7 +7,7 @@ catalogue stage joins the rows of all sources to `artworks`.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -41,6 +41,10 @@ class Source(BaseModel, ABC):
         default=(), description="hosts of its images that a redirect may lead to, or that are on a private network"
     )
     rights: Literal["open", "all"] | None = Field(default=None, description="which of its works are downloaded")
+
+    def trial(self, records: int) -> Self:  # noqa: ARG002 - most adapters have one request for many records
+        """The source as `artpipe sources check` asks it: what takes a request a record, for so many records only."""
+        return self
 
     @property
     @abstractmethod

@@ -6,7 +6,7 @@
 import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from urllib.parse import unquote
 
 import polars as pl
@@ -81,6 +81,10 @@ class FolderSource(Source):
     def local_folders(self) -> tuple[Path, ...]:
         """The folder, whose pictures are read where they are."""
         return (Path(self.path),)
+
+    def trial(self, records: int) -> Self:
+        """The folder with its table, whose APIs are asked about the first records only."""
+        return self.model_copy(update={"table": self.table.trial(records)}) if self.table else self
 
     def download(self, client: "GalleryClient", folder: "UPath", progress: "Progress") -> None:
         """Look at the files that changed, and copy the table.

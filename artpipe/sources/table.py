@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import urlsplit
@@ -92,6 +93,11 @@ class Table(Source, TableFiles):
     def _places(self) -> dict[str, str]:
         return {MAIN: self.path, **{name: table.path for name, table in self.tables.items()}}
 
+    def trial(self, records: int) -> Self:
+        """The table, whose APIs are asked about the first records only."""
+        few = {name: asked.model_copy(update={"at_most": records}) for name, asked in self.answers.items()}
+        return self.model_copy(update={"answers": few})
+
     def download(self, client: "GalleryClient", folder: "UPath", progress: "Progress") -> None:
         """Copy the files, those on the web by conditional requests; what vanished at the source is removed."""
         places = {name: [place] if is_web(place) else files_at(place, FORMATS) for name, place in self._places.items()}
@@ -114,7 +120,7 @@ class Table(Source, TableFiles):
                 if str(file) not in kept:
                     file.unlink()
         for name, asked in self.answers.items():
-            wanted = self._to_ask(folder, asked)
+            wanted = dict(islice(self._to_ask(folder, asked).items(), asked.at_most))
             ask_about(client, wanted, folder / name, f"{self.name}: {name}", progress)
 
     def _download_pages(
@@ -195,6 +201,10 @@ class Table(Source, TableFiles):
         if mapper.left_out:
             yield f"{mapper.left_out:,} records are left out by `where`."
         yield from mapper.remarks.sentences()
+        for name, asked in self.answers.items():
+            if asked.at_most is not None:
+                limit = "`at_most`, or `--first` of `artpipe sources check`"
+                yield f"answers.{name}: asked about the first {asked.at_most:,} records only ({limit})."
         for task in self.labels:
             if not rows[f"{LABEL_PREFIX}{task}"].list.len().sum():
                 column = ", ".join(self.labels[task].paths)

@@ -310,6 +310,15 @@ def test_the_file_of_sources_names_a_folder_beside_it(picture, tmp_path, root):
         read_sources_file(file)
 
 
+def test_a_trial_of_a_folder_asks_the_api_of_its_table_about_few_records():
+    api = {"api": {"url": "https://museum.example/{file}"}}
+    table = {"path": "works.csv", "columns": {"source_id": "file"}, "answers": api}
+    source = FolderSource.model_validate({"name": "mine", "path": "pictures", "table": table}).trial(2)
+    assert source.table is not None
+    assert source.table.answers["api"].at_most == 2
+    assert FolderSource.model_validate({"name": "mine", "path": "pictures"}).trial(2).table is None
+
+
 def test_headers_stand_beside_the_adapter_and_not_in_its_table(tmp_path):
     table = "{path: 'https://museum.example/works.csv', columns: {source_id: file}, headers: {key: secret}}"
     file = tmp_path / "sources.yaml"
