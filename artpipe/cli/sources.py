@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from upath import UPath
 
+    from artpipe.catalog.rows import SourceRows
     from artpipe.crawler.client import GalleryClient
     from artpipe.settings import Settings
     from artpipe.sources.config import SourcesFile
-    from artpipe.sources.contract import Source, SourceRows
+    from artpipe.sources.contract import Source
     from artpipe.sources.summary import SourceSummary
 
 app = typer.Typer(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from artpipe.catalog.rows import ARTIST, IMAGE, LABEL_PREFIX, ROWS, SourceRows
+from artpipe.catalog.rows import SourceRows
 from artpipe.tasks import TaskDeclaration
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from artpipe.crawler.client import GalleryClient
     from artpipe.progress import Progress
-
-__all__ = ["ARTIST", "IMAGE", "LABEL_PREFIX", "ROWS", "Source", "SourceRows"]
 
 
 class Source(BaseModel, ABC):

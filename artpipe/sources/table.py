@@ -17,11 +17,12 @@ from urllib.parse import urlsplit
 import polars as pl
 from pydantic import Field, field_validator, model_validator
 
+from artpipe.catalog.rows import LABEL_PREFIX, ROWS, SourceRows
 from artpipe.lake.paths import write_whole
 from artpipe.schema import QUARANTINE
 from artpipe.sources.answer_pages import Pages, refuse_endless
 from artpipe.sources.answers import Answers, ReadAnswers, ask_about
-from artpipe.sources.contract import LABEL_PREFIX, ROWS, Source, SourceRows
+from artpipe.sources.contract import Source
 from artpipe.sources.download import download_file
 from artpipe.sources.joins import METADATA, JoinedTable, Joins, TableFiles, downloaded_files
 from artpipe.sources.mapping import Columns, Conditions, Labels, RecordMapper, as_text, holds

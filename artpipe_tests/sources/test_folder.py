@@ -10,11 +10,11 @@ from PIL import Image
 from pydantic import ValidationError
 from upath import UPath
 
+from artpipe.catalog.rows import ROWS
 from artpipe.crawler.client import ClientConfig, GalleryClient
 from artpipe.progress import SilentProgress
 from artpipe.sources import folder_index
 from artpipe.sources.config import BadSourcesFileError, read_sources_file
-from artpipe.sources.contract import ROWS
 from artpipe.sources.folder import FolderSource
 from artpipe.sources.folder_index import UnreadableFolderError
 from artpipe.sources.picture_metadata import NotAPictureError, read_picture

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from upath import UPath
 
+from artpipe.catalog.rows import ROWS, SourceRows
 from artpipe.crawler.client import GalleryClient
 from artpipe.crawler.outcome import Outcome, Response
 from artpipe.progress import Progress, SilentProgress
-from artpipe.sources.contract import ROWS, SourceRows
 from artpipe.sources.iiif import IiifSource
 from artpipe.sources.iiif_image import image_address
 from artpipe.sources.iiif_walk import MAX_FAILURES, UnreadableIiifError

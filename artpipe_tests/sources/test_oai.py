@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from upath import UPath
 
+from artpipe.catalog.rows import ROWS
 from artpipe.crawler.client import ClientConfig, GalleryClient
 from artpipe.progress import SilentProgress
 from artpipe.sources.config import parse_sources
-from artpipe.sources.contract import ROWS
 from artpipe.sources.oai import OaiSource
 from artpipe.sources.oai_harvest import UnreadableOaiError
 from artpipe.sources.oai_record import NotARecordError, Reading, record_row
