@@ -1,9 +1,12 @@
 """The rows of a source before they are artworks: one schema, whatever the source's own catalogue looks like."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
+from artpipe.schema import QUARANTINE
 from artpipe.tasks import TaskDeclaration
 
 ARTIST = pl.Struct(
@@ -76,6 +79,25 @@ class SourceRows:
     rows: pl.DataFrame
     quarantine: pl.DataFrame
     notes: tuple[str, ...] = ()
+
+
+def source_rows(
+    rows: Sequence[Mapping[str, Any]],
+    quarantine: Sequence[tuple[int, str, str]],
+    tasks: Iterable[str] = (),
+    notes: Iterable[str] = (),
+) -> SourceRows:
+    """What an adapter read, as tables.
+
+    Args:
+        rows: values of the columns of `ROWS` and of the labels; a column that is not there is null.
+        quarantine: number, reason and raw text of each record that could not be read.
+        tasks: those that the source has labels of.
+        notes: as in `SourceRows`.
+    """
+    schema = {**ROWS, **{f"{LABEL_PREFIX}{task}": pl.List(pl.String) for task in tasks}}
+    refused = pl.DataFrame(quarantine, schema=QUARANTINE, orient="row")
+    return SourceRows(pl.DataFrame(rows, schema=schema), refused, tuple(notes))
 
 
 @dataclass(frozen=True)

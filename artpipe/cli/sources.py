@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from upath import UPath
 
+    from artpipe.catalog.rows import SourceRows
     from artpipe.crawler.client import GalleryClient
     from artpipe.settings import Settings
     from artpipe.sources.config import SourcesFile
-    from artpipe.sources.contract import Source, SourceRows
+    from artpipe.sources.contract import Source
     from artpipe.sources.summary import SourceSummary
 
 app = typer.Typer(
@@ -66,7 +67,11 @@ def check(
     first: Annotated[int, typer.Option("--first", "-n", min=0, help="Number of rows to show of each source.")] = 5,
     as_json: AsJson = False,
 ) -> None:
-    """Show what artpipe reads of each source, what it cannot read and why; the lake is not touched."""
+    """Show what artpipe reads of each source, what it cannot read and why; the lake is not touched.
+
+    The catalogue itself is downloaded whole, to a temporary folder. An API that `answers` names is asked about the
+    first rows only (--first); `artpipe refresh` asks it about each record.
+    """
     from artpipe.sources.config import read_sources_file
     from artpipe.sources.summary import summary_of
 
@@ -83,7 +88,7 @@ def check(
         for source in named.sources:
             try:
                 with _client(source, settings) as client:
-                    summaries.append(summary_of(source.name, _read(source, client, Path(folder)), first))
+                    summaries.append(summary_of(source.name, _read(source.trial(first), client, Path(folder)), first))
             except ArtpipeError as error:
                 failures.append(f"{source.name}: {error}")
     if as_json:

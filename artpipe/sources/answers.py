@@ -1,12 +1,13 @@
 """One request a record: an API that is asked for what a table lacks, such as the address of a work's picture.
 
 Each answer is kept with its outcome, so that a record is asked about again only when it changed, or when the last
-request failed. They are written every few hundred requests: a killed download goes on from there.
+request failed. Every few hundred requests those that came are written to a part of their own, since an object store
+appends nothing: a killed download goes on from there. At the end the parts become one file.
 """
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from artpipe.progress import Progress
 
 FILE = "answers.jsonl"
+_PART = ".answers-{:06}.jsonl"
 _KEPT_EVERY = 500
 _FINAL = frozenset({Outcome.OK, Outcome.GONE})
 """Outcomes after which a record that did not change is not asked about again."""
@@ -42,6 +44,7 @@ class Answers(Strict):
         default=None, description="a column: where its value is another one, the record is asked about again"
     )
     where: Conditions = Field(default={}, description="the records to ask about")
+    at_most: int | None = Field(default=None, ge=1, description="ask about the first so many records only")
 
     @property
     def host(self) -> str:
@@ -85,25 +88,31 @@ def ask_about(
         name: what the progress is called.
         progress: advanced with each answer.
     """
-    stored = {one.url: one for one in _stored(folder)}
+    stored = _stored(folder)
     kept = {
         url: stored[url]
         for url, changed in wanted.items()
         if url in stored and stored[url].changed == changed and stored[url].outcome in _FINAL
     }
     missing = [url for url in wanted if url not in kept]
-    older = {url: stored[url] for url in missing if url in stored}
+    parts = len(_parts(folder))
+    unwritten: list[_Answer] = []
     with progress.track(name, len(missing), "requests") as step:
-        for number, (request, response) in enumerate(client.get_many(map(Request, missing)), 1):
+        for request, response in client.get_many(map(Request, missing)):
             content, error = _content(response.body) if response.outcome is Outcome.OK else (None, response.error)
             outcome = Outcome.FAILED if response.outcome is Outcome.OK and error else response.outcome
-            if outcome not in _FINAL and request.url in older:
-                content = older[request.url].answer  # an older answer is better than none
+            if outcome not in _FINAL and request.url in stored:
+                content = stored[request.url].answer  # an older answer is better than none
             kept[request.url] = _Answer(request.url, wanted[request.url], outcome, error, content)
+            unwritten.append(kept[request.url])
             step.advance()
-            if number % _KEPT_EVERY == 0:
-                _write(folder, {**older, **kept})
-    _write(folder, kept)
+            if len(unwritten) == _KEPT_EVERY:
+                parts += 1
+                _write(folder / _PART.format(parts), unwritten)
+                unwritten.clear()
+    _write(folder / FILE, [kept[url] for url in sorted(kept)])
+    for part in _parts(folder):
+        part.unlink()
 
 
 def _content(body: bytes) -> tuple[Any, str | None]:
@@ -113,19 +122,26 @@ def _content(body: bytes) -> tuple[Any, str | None]:
         return None, "the answer is no JSON"
 
 
-def _stored(folder: "UPath") -> list[_Answer]:
-    file = folder / FILE
-    if not file.exists():
-        return []
-    try:
-        return [_Answer(**json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
-    except (ValueError, TypeError):
-        return []  # they are asked for again
+def _parts(folder: "UPath") -> list["UPath"]:
+    """What a killed download left, the oldest first."""
+    return sorted(folder.glob(_PART.replace("{:06}", "*")))
 
 
-def _write(folder: "UPath", answers: Mapping[str, _Answer]) -> None:
-    lines = [json.dumps(asdict(answers[url]), ensure_ascii=True) for url in sorted(answers)]
-    write_whole(folder / FILE, "\n".join(lines).encode())
+def _stored(folder: "UPath") -> dict[str, _Answer]:
+    """The last answer of each address; those of a file that cannot be read are asked for again."""
+    found: dict[str, _Answer] = {}
+    for file in (folder / FILE, *_parts(folder)):
+        try:
+            answers = [_Answer(**json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
+        except (FileNotFoundError, ValueError, TypeError):
+            continue
+        found |= {one.url: one for one in answers}
+    return found
+
+
+def _write(file: "UPath", answers: Iterable[_Answer]) -> None:
+    lines = [json.dumps(asdict(one), ensure_ascii=True) for one in answers]
+    write_whole(file, "\n".join(lines).encode())
 
 
 class ReadAnswers:
@@ -143,7 +159,7 @@ class ReadAnswers:
         self._answers, self._name, self._paths = answers, name, paths
         steps = {path: parse_path(path.removeprefix(f"{name}.")) for path in paths}
         self._values: dict[str, dict[str, str | list[str | None] | None]] = {}
-        for one in _stored(folder):
+        for one in _stored(folder).values():
             self._values[one.url] = {path: as_texts(value_at(one.answer, steps[path])) for path in paths}
             if one.outcome != Outcome.OK:
                 remarks.add(f"records have no current answer of {name} ({one.outcome})", one.url)

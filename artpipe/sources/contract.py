@@ -7,11 +7,11 @@ catalogue stage joins the rows of all sources to `artworks`.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from artpipe.catalog.rows import ARTIST, IMAGE, LABEL_PREFIX, ROWS, SourceRows
+from artpipe.catalog.rows import SourceRows
 from artpipe.tasks import TaskDeclaration
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from artpipe.crawler.client import GalleryClient
     from artpipe.progress import Progress
-
-__all__ = ["ARTIST", "IMAGE", "LABEL_PREFIX", "ROWS", "Source", "SourceRows"]
 
 
 class Source(BaseModel, ABC):
@@ -43,6 +41,10 @@ class Source(BaseModel, ABC):
         default=(), description="hosts of its images that a redirect may lead to, or that are on a private network"
     )
     rights: Literal["open", "all"] | None = Field(default=None, description="which of its works are downloaded")
+
+    def trial(self, records: int) -> Self:  # noqa: ARG002 - most adapters have one request for many records
+        """The source as `artpipe sources check` asks it: what takes a request a record, for so many records only."""
+        return self
 
     @property
     @abstractmethod

@@ -5,15 +5,16 @@
 
 import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from urllib.parse import unquote
 
 import polars as pl
 from pydantic import Field, field_validator
 
-from artpipe.schema import QUARANTINE
-from artpipe.sources.contract import LABEL_PREFIX, ROWS, Source, SourceRows
+from artpipe.catalog.rows import LABEL_PREFIX, SourceRows, source_rows
+from artpipe.sources.contract import Source
 from artpipe.sources.fields import TaskName
 from artpipe.sources.folder_index import Picture, UnreadableFolderError, index_folder, read_index
 from artpipe.sources.makers import read_maker
@@ -82,6 +83,10 @@ class FolderSource(Source):
         """The folder, whose pictures are read where they are."""
         return (Path(self.path),)
 
+    def trial(self, records: int) -> Self:
+        """The folder with its table, whose APIs are asked about the first records only."""
+        return self.model_copy(update={"table": self.table.trial(records)}) if self.table else self
+
     def download(self, client: "GalleryClient", folder: "UPath", progress: "Progress") -> None:
         """Look at the files that changed, and copy the table.
 
@@ -110,17 +115,13 @@ class FolderSource(Source):
                 rows.append({"row_number": number, **self._row(picture, remarks)})
             else:
                 quarantine.append((number, picture.problem, picture.path))
-        schema = {**ROWS, **{f"{LABEL_PREFIX}{task}": pl.List(pl.String) for task in self._tasks}}
-        found = pl.DataFrame(rows, schema=schema)
-        refused = pl.DataFrame(quarantine, schema=QUARANTINE, orient="row")
+        found = source_rows(rows, quarantine, self._tasks, index.notes)
         if self.table is None:
-            return SourceRows(found, refused, (*index.notes, *remarks.sentences()))
+            return replace(found, notes=(*found.notes, *remarks.sentences()))
         table = self.table.read(folder / TABLE)
-        return SourceRows(
-            _with_table(found, table.rows, remarks),
-            pl.concat([refused, table.quarantine]),
-            (*index.notes, *remarks.sentences(), *table.notes),
-        )
+        joined = _with_table(found.rows, table.rows, remarks)  # which adds to the remarks
+        notes = (*found.notes, *remarks.sentences(), *table.notes)
+        return SourceRows(joined, pl.concat([found.quarantine, table.quarantine]), notes)
 
     @property
     def _tasks(self) -> tuple[str, ...]:

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-import polars as pl
 from pydantic import Field, field_validator
 
-from artpipe.schema import QUARANTINE
-from artpipe.sources.contract import LABEL_PREFIX, ROWS, Source, SourceRows
+from artpipe.catalog.rows import SourceRows, source_rows
+from artpipe.sources.contract import Source
 from artpipe.sources.fields import TaskName, Texts, checked_address
 from artpipe.sources.iiif_image import ImageService, read_service
 from artpipe.sources.iiif_json import NotIiifError, parsed
@@ -108,12 +107,7 @@ class IiifSource(Source):
                 rows += self._rows(entry, number, folder, reading, remarks, services)
             except NotIiifError as error:
                 quarantine.append((number, str(error), entry.url))
-        schema = {**ROWS, **{f"{LABEL_PREFIX}{task}": pl.List(pl.String) for task in self.labels}}
-        return SourceRows(
-            pl.DataFrame(rows, schema=schema),
-            pl.DataFrame(quarantine, schema=QUARANTINE, orient="row"),
-            (*index.notes, *remarks.sentences()),
-        )
+        return source_rows(rows, quarantine, self.labels, (*index.notes, *remarks.sentences()))
 
     def _rows(
         self,

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from artpipe.sources.contract import LABEL_PREFIX
+from artpipe.catalog.rows import LABEL_PREFIX
 from artpipe.sources.iiif_canvas import canvases_of, images_of
 from artpipe.sources.iiif_image import ImageService, Json, as_list, id_of
 from artpipe.sources.iiif_json import in_languages, short_id, texts

@@ -50,6 +50,7 @@ class Entry:
         work: the work that it is a part of, where its collection says that.
         modified: when it changed, where the source says that.
         stream: the stream of changes that names it, if one does.
+        is_current: whether the source answered about it the last time; else its file is an older one.
     """
 
     url: str
@@ -59,6 +60,7 @@ class Entry:
     work: str | None = None
     modified: str | None = None
     stream: str | None = None
+    is_current: bool = True
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,8 @@ class _Walk:
         if answer.content is None or answer.file is None:
             entry = replace(entry, file=None, sha256=None, reason=answer.problem or "it could not be read")
         else:
-            entry = replace(entry, file=file_name(entry.url), sha256=answer.file.sha256, reason=None)
+            name, is_current = file_name(entry.url), answer.problem is None
+            entry = replace(entry, file=name, sha256=answer.file.sha256, reason=None, is_current=is_current)
             self.services.update(dict.fromkeys(answer.content.services))
         self.entries[entry.url] = entry
 
@@ -212,7 +215,7 @@ class _Walk:
         return places
 
     def follow(self, stream: str, found: Document) -> None:
-        """Ask for the manifests that changed since the stream was followed the last time."""
+        """Ask for the manifests that changed since the stream was followed the last time, or were not answered then."""
         known = {entry.url: entry for entry in self.old.entries if entry.stream == stream}
         changed = changes_since(self.backwards(found), self.old.until.get(stream))
         if until := changed.until or self.old.until.get(stream):
@@ -223,7 +226,8 @@ class _Walk:
                 continue
             entry = known.get(url, Entry(url, stream=stream))
             self.entries[url] = replace(entry, modified=changed.wanted.get(url, entry.modified))
-            if url in changed.wanted or entry.file is None or not (self.folder / entry.file).exists():
+            is_held = entry.is_current and entry.file is not None and (self.folder / entry.file).exists()
+            if url in changed.wanted or not is_held:
                 asked.append(url)
         for answer in self.ask(asked, document):
             if answer.content and answer.content.kind != MANIFEST:

@@ -23,8 +23,8 @@ from pydantic import (
     model_validator,
 )
 
+from artpipe.catalog.rows import ARTIST, IMAGE, LABEL_PREFIX, ROWS
 from artpipe.errors import ArtpipeError
-from artpipe.sources.contract import ARTIST, IMAGE, LABEL_PREFIX, ROWS
 from artpipe.sources.iiif_image import service_of_address
 from artpipe.sources.record_paths import NUMBER
 from artpipe.sources.remarks import Remarks

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-import polars as pl
 from pydantic import Field, field_validator
 
-from artpipe.schema import QUARANTINE
-from artpipe.sources.contract import LABEL_PREFIX, ROWS, Source, SourceRows
+from artpipe.catalog.rows import SourceRows, source_rows
+from artpipe.sources.contract import Source
 from artpipe.sources.fields import TaskName, Texts, checked_address
 from artpipe.sources.oai_harvest import NEXT_STEP, Asked, UnreadableOaiError, harvest, read_state
 from artpipe.sources.oai_record import Column, NotARecordError, Reading, record_row
@@ -114,9 +113,4 @@ class OaiSource(Source):
             for number, (identifier, reason) in enumerate(found.items(), start=1)
             if isinstance(reason, str)
         ]
-        schema = {**ROWS, **{f"{LABEL_PREFIX}{task}": pl.List(pl.String) for task in self.labels}}
-        return SourceRows(
-            pl.DataFrame(rows, schema=schema),
-            pl.DataFrame(refused, schema=QUARANTINE, orient="row"),
-            (*state.notes, *remarks.sentences()),
-        )
+        return source_rows(rows, refused, self.labels, (*state.notes, *remarks.sentences()))

@@ -7,6 +7,7 @@ is complete. `.unfinished.json` holds the token by which a killed harvest goes o
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlencode
 
@@ -49,7 +50,7 @@ class Harvest:
         since: the datestamp from which records were asked for; None: all of them.
         until: the repository's clock when the harvest began.
         pages: the hash of each page.
-        headers: a hash of the identifiers and datestamps of its records.
+        records: a hash of its records, in order; the same however they are split into pages.
         token: asks for the next page; None when it is complete, or has not begun.
         restarts: how often the repository forgot where the harvest was.
     """
@@ -58,7 +59,7 @@ class Harvest:
     since: str | None = None
     until: str | None = None
     pages: tuple[str, ...] = ()
-    headers: str = ""
+    records: str = ""
     token: str | None = None
     restarts: int = 0
 
@@ -139,13 +140,16 @@ def harvest(
     begun = _unfinished(folder, asked, since)
     number = max((each.number for each in state.harvests), default=0) + 1
     done = _list_records(repository, folder, begun or Harvest(number, since), progress)
-    if done.pages and not (base and done.headers == base[-1].headers):
-        state = State(asked, (*base, done), deleted)
-        write_whole(folder / STATE, TypeAdapter(State).dump_json(state, indent=1))
-    elif done.since is None:
+    if done.since is None and not done.pages:
         raise UnreadableOaiError(
             f"{asked.url} has no records{f' in the set {asked.set}' if asked.set else ''}; check `set` and `prefix`."
         )
+    # Pages say when they were sent, so that the same records make other files.
+    held = base[-1] if base else state.harvests[0] if len(state.harvests) == 1 else None
+    is_held = held is not None and held.records == done.records and _is_whole(folder, held)
+    if done.pages and not is_held:
+        state = State(asked, (*base, done), deleted)
+        write_whole(folder / STATE, TypeAdapter(State).dump_json(state, indent=1))
     for file in folder.glob("*.xml"):
         if file.name not in state.files:
             file.unlink()
@@ -162,11 +166,18 @@ def _unfinished(folder: "UPath", asked: Asked, since: str | None) -> Harvest | N
     """The harvest that was not finished, if it asked the same."""
     try:
         found = TypeAdapter(_Unfinished).validate_json((folder / UNFINISHED).read_bytes())
-        pages = tuple(_hash((folder / name).read_bytes()) for name in found.harvest.files)
     except (OSError, ValueError):
         return None
-    is_whole = pages == found.harvest.pages and found.asked == asked and found.harvest.since == since
-    return found.harvest if is_whole and found.harvest.token else None
+    is_asked = found.asked == asked and found.harvest.since == since and found.harvest.token
+    return found.harvest if is_asked and _is_whole(folder, found.harvest) else None
+
+
+def _is_whole(folder: "UPath", harvest: Harvest) -> bool:
+    """Whether its pages are there as they were written."""
+    try:
+        return harvest.pages == tuple(_hash((folder / name).read_bytes()) for name in harvest.files)
+    except OSError:
+        return False
 
 
 def _list_records(repository: "_Repository", folder: "UPath", begun: Harvest, progress: "Progress") -> Harvest:
@@ -192,9 +203,12 @@ def _list_records(repository: "_Repository", folder: "UPath", begun: Harvest, pr
             body, number = repository.body, len(at.pages) + 1
             write_whole(folder / page_name(at.number, number), body)
             at = replace(
-                at, until=at.until or page.date, pages=(*at.pages, _hash(body)), token=page.token,
-                headers=_hash((at.headers + repr([(r.identifier, r.datestamp) for r in page.records])).encode()),
-            )  # fmt: skip
+                at,
+                until=at.until or page.date,
+                pages=(*at.pages, _hash(body)),
+                token=page.token,
+                records=reduce(_hash_after, (each.hash for each in page.records), at.records or _hash(b"")),
+            )
             step.advance()
             if page.token is None:
                 break
@@ -260,6 +274,10 @@ def _datestamp(date: str | None, granularity: str) -> str | None:
     if not date:
         return None
     return date if granularity.endswith("Z") else date[:10]
+
+
+def _hash_after(before: str, following: str) -> str:
+    return _hash(f"{before}{following}".encode())
 
 
 def _hash(data: bytes) -> str:

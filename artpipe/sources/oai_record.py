@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from artpipe.catalog.dates import parse_date
+from artpipe.catalog.rows import LABEL_PREFIX
 from artpipe.errors import ArtpipeError
-from artpipe.sources.contract import LABEL_PREFIX
 from artpipe.sources.iiif_image import read_service, service_of_address
 from artpipe.sources.makers import Maker, authority_in, read_maker
 from artpipe.sources.plain_text import plain_text

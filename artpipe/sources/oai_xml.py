@@ -1,5 +1,6 @@
 """A response of OAI-PMH as values: its records, its token, its error."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +31,15 @@ class Record:
     datestamp: str
     is_deleted: bool
     metadata: "_Element | None"
+
+    @property
+    def hash(self) -> str:
+        """A hash of what it says; the same whichever page it is on, and whenever that was sent."""
+        from lxml import etree
+
+        said = b"" if self.metadata is None else etree.tostring(self.metadata, with_tail=False)
+        head = repr((self.identifier, self.datestamp, self.is_deleted)).encode("utf-8", "replace")
+        return hashlib.sha256(head + said).hexdigest()
 
 
 @dataclass(frozen=True)

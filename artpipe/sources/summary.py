@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from artpipe.catalog.dates import parse_date
-from artpipe.sources.contract import LABEL_PREFIX, SourceRows
+from artpipe.catalog.rows import LABEL_PREFIX, SourceRows
 
 _VARYING = re.compile(r"'[^']*'|(?<=the id )\S+|\d+")
 """What differs between reasons of one kind."""

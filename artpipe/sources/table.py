@@ -9,24 +9,27 @@ import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import urlsplit
 
 import polars as pl
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from artpipe.catalog.rows import LABEL_PREFIX, ROWS, SourceRows
 from artpipe.lake.paths import write_whole
 from artpipe.schema import QUARANTINE
 from artpipe.sources.answer_pages import Pages, refuse_endless
 from artpipe.sources.answers import Answers, ReadAnswers, ask_about
-from artpipe.sources.contract import LABEL_PREFIX, ROWS, Source, SourceRows
+from artpipe.sources.contract import Source
 from artpipe.sources.download import download_file
 from artpipe.sources.joins import METADATA, JoinedTable, Joins, TableFiles, downloaded_files
 from artpipe.sources.mapping import Columns, Conditions, Labels, RecordMapper, as_text, holds
 from artpipe.sources.places import file_name, files_at, is_web
 from artpipe.sources.records import FORMATS, NoRecordsError, Quarantined, RecordReader
 from artpipe.sources.text import CHUNK_BYTES, refuse_other_than_table
+from artpipe.tasks import NAME
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -54,6 +57,24 @@ class Table(Source, TableFiles):
         default=None, pattern="^https?://", description="what relative image addresses are below"
     )
 
+    @field_validator("tables", "answers")
+    @classmethod
+    def _are_folders(cls, named: Mapping[str, JoinedTable | Answers]) -> Mapping[str, JoinedTable | Answers]:
+        """Each has a folder beside that of the works, and a path of the mapping begins with its name."""
+        for name in named:
+            if not NAME.fullmatch(name):
+                raise ValueError(f"{name!r} cannot be a name; it begins with a-z and has a-z, 0-9 and _, 40 at most")
+            if name == MAIN:
+                raise ValueError(f"{name!r} is what the table of works itself is called; choose another name")
+        return named
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        for name in self.answers:
+            if name in self.tables:
+                raise ValueError(f"both `tables` and `answers` have the name {name!r}; rename one of them")
+        return self
+
     @model_validator(mode="after")
     def _joins_are_known(self) -> Self:
         for name, table in self.tables.items():
@@ -72,6 +93,11 @@ class Table(Source, TableFiles):
     @property
     def _places(self) -> dict[str, str]:
         return {MAIN: self.path, **{name: table.path for name, table in self.tables.items()}}
+
+    def trial(self, records: int) -> Self:
+        """The table, whose APIs are asked about the first records only."""
+        few = {name: asked.model_copy(update={"at_most": records}) for name, asked in self.answers.items()}
+        return self.model_copy(update={"answers": few})
 
     def download(self, client: "GalleryClient", folder: "UPath", progress: "Progress") -> None:
         """Copy the files, those on the web by conditional requests; what vanished at the source is removed."""
@@ -95,7 +121,7 @@ class Table(Source, TableFiles):
                 if str(file) not in kept:
                     file.unlink()
         for name, asked in self.answers.items():
-            wanted = self._to_ask(folder, asked)
+            wanted = dict(islice(self._to_ask(folder, asked).items(), asked.at_most))
             ask_about(client, wanted, folder / name, f"{self.name}: {name}", progress)
 
     def _download_pages(
@@ -176,6 +202,10 @@ class Table(Source, TableFiles):
         if mapper.left_out:
             yield f"{mapper.left_out:,} records are left out by `where`."
         yield from mapper.remarks.sentences()
+        for name, asked in self.answers.items():
+            if asked.at_most is not None:
+                limit = "`at_most`, or `--first` of `artpipe sources check`"
+                yield f"answers.{name}: asked about the first {asked.at_most:,} records only ({limit})."
         for task in self.labels:
             if not rows[f"{LABEL_PREFIX}{task}"].list.len().sum():
                 column = ", ".join(self.labels[task].paths)

@@ -6,8 +6,9 @@ from urllib.parse import urlsplit
 import polars as pl
 from pydantic import Field
 
+from artpipe.catalog.rows import ARTIST, IMAGE, LABEL_PREFIX, ROWS, SourceRows
 from artpipe.schema import ORIGINAL_SITE
-from artpipe.sources.contract import ARTIST, IMAGE, LABEL_PREFIX, ROWS, Source, SourceRows
+from artpipe.sources.contract import Source
 from artpipe.tasks import WGA_TASKS, TaskDeclaration
 
 if TYPE_CHECKING:

@@ -72,6 +72,18 @@ def test_check_counts_what_is_read_and_touches_no_lake(tmp_path):
     assert not list(tmp_path.rglob("data_lake"))
 
 
+def test_check_asks_an_api_about_the_first_rows_only(museum, gallery, reply):
+    answers = f"    answers: {{api: {{url: '{gallery.url}/objects/{{Inv.-Nr.}}'}}}}\n    extra: [api.medium]\n"
+    (museum / "sources.yaml").write_text(SOURCES.format(path="works.csv") + answers)
+    gallery.on("/objects/1", reply(200, b'{"medium": "oil"}'))
+    result = run("check", "sources.yaml", "-n", "1")
+    assert result.exit_code == 0, result.output
+    assert "note: answers.api: asked about the first 1 records only" in result.stdout
+    assert [path for path in gallery.seen if "objects" in path] == ["/objects/1"]
+    assert run("check", "sources.yaml", "-n", "0").exit_code == 0
+    assert len([path for path in gallery.seen if "objects" in path]) == 1
+
+
 @pytest.mark.usefixtures("museum")
 def test_check_shows_people_why_records_could_not_be_read():
     shown = run("check", "sources.yaml").stdout

@@ -23,11 +23,11 @@ from artpipe.catalog.clean import clean_artworks
 from artpipe.catalog.dates import parse_date
 from artpipe.catalog.lives import parse_life
 from artpipe.catalog.parse import parse_catalog
+from artpipe.catalog.rows import ARTIST, IMAGE
 from artpipe.crawler.outcome import Outcome, Response
 from artpipe.crawler.robots import robots_rules
 from artpipe.errors import ArtpipeError
 from artpipe.images.decode import decode_artwork, decode_rgb
-from artpipe.sources.contract import ARTIST, IMAGE
 from artpipe.sources.iiif_document import document
 from artpipe.sources.iiif_json import parsed
 from artpipe.sources.iiif_manifest import manifest_row

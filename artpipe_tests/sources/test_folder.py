@@ -10,11 +10,11 @@ from PIL import Image
 from pydantic import ValidationError
 from upath import UPath
 
+from artpipe.catalog.rows import ROWS
 from artpipe.crawler.client import ClientConfig, GalleryClient
 from artpipe.progress import SilentProgress
 from artpipe.sources import folder_index
 from artpipe.sources.config import BadSourcesFileError, read_sources_file
-from artpipe.sources.contract import ROWS
 from artpipe.sources.folder import FolderSource
 from artpipe.sources.folder_index import UnreadableFolderError
 from artpipe.sources.picture_metadata import NotAPictureError, read_picture
@@ -308,6 +308,15 @@ def test_the_file_of_sources_names_a_folder_beside_it(picture, tmp_path, root):
     file.write_text(file.read_text().replace("labels_from", "label_from"))
     with pytest.raises(BadSourcesFileError, match=r"sources\[0\].label_from.*did you mean 'labels_from'"):
         read_sources_file(file)
+
+
+def test_a_trial_of_a_folder_asks_the_api_of_its_table_about_few_records():
+    api = {"api": {"url": "https://museum.example/{file}"}}
+    table = {"path": "works.csv", "columns": {"source_id": "file"}, "answers": api}
+    source = FolderSource.model_validate({"name": "mine", "path": "pictures", "table": table}).trial(2)
+    assert source.table is not None
+    assert source.table.answers["api"].at_most == 2
+    assert FolderSource.model_validate({"name": "mine", "path": "pictures"}).trial(2).table is None
 
 
 def test_headers_stand_beside_the_adapter_and_not_in_its_table(tmp_path):

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from upath import UPath
 
+from artpipe.catalog.rows import ROWS, SourceRows
 from artpipe.crawler.client import GalleryClient
 from artpipe.crawler.outcome import Outcome, Response
 from artpipe.progress import Progress, SilentProgress
-from artpipe.sources.contract import ROWS, SourceRows
 from artpipe.sources.iiif import IiifSource
 from artpipe.sources.iiif_image import image_address
 from artpipe.sources.iiif_walk import MAX_FAILURES, UnreadableIiifError
@@ -390,6 +390,20 @@ def test_a_manifest_of_a_stream_that_failed_is_asked_for_again(publish, harvest,
     assert harvest("stream")[0].quarantine["raw"].to_list() == [f"{SITE}/a"]
     publish({"a": manifest("a")})
     assert sorted(harvest("stream")[0].rows["title"]) == ["a", "b", "c"]
+
+
+def test_a_changed_manifest_of_a_stream_that_failed_keeps_its_old_copy_until_it_is_answered(publish, harvest, gallery):
+    publish(stream(FIRST))
+    harvest("stream")
+    publish(stream(FIRST, [activity("Update", "a", 5), activity("Update", "c", 6)]))
+    gallery.on("/a", Reply(500))
+    for _ in range(2):
+        assert sorted(harvest("stream")[0].rows["title"]) == ["a", "b", "c"]
+    publish({"a": manifest("a", label={"en": ["a again"]})})
+    assert sorted(harvest("stream")[0].rows["title"]) == ["a again", "b", "c"]
+    gallery.seen.clear()
+    harvest("stream")
+    assert "/a" not in gallery.seen
 
 
 COOKBOOK = {

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from upath import UPath
 
+from artpipe.catalog.rows import ROWS
 from artpipe.crawler.client import ClientConfig, GalleryClient
 from artpipe.progress import SilentProgress
 from artpipe.sources.config import parse_sources
-from artpipe.sources.contract import ROWS
 from artpipe.sources.oai import OaiSource
 from artpipe.sources.oai_harvest import UnreadableOaiError
 from artpipe.sources.oai_record import NotARecordError, Reading, record_row
@@ -126,6 +126,24 @@ def test_the_pages_of_an_older_harvest_are_removed(museum, harvest, folder):
     museum.records = titled("a")
     harvest()
     assert len(list(folder.glob("*.xml"))) == 1
+
+
+@pytest.mark.parametrize(("deleted", "wanted"), [("no", "auto"), ("persistent", "all")])
+def test_all_records_asked_for_again_make_new_pages_only_where_one_differs(museum, harvest, folder, deleted, wanted):
+    def files() -> dict[str, bytes]:
+        return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+    museum.deleted = deleted
+    museum.records = titled(*"abcde")
+    harvest(harvest=wanted)
+    held = files()
+    museum.date, museum.page_size = "2026-03-02T00:00:00Z", 3
+    assert titles(harvest(harvest=wanted)) == [*"abcde"]
+    assert files() == held
+    (folder / min(held)).write_bytes(b"torn")
+    assert titles(harvest(harvest=wanted)) == [*"abcde"]
+    museum.records["oai:m:b"] = Kept(dublin_core(title="b again"))  # a datestamp that forgot to change
+    assert titles(harvest(harvest=wanted)) == ["a", "b again", "c", "d", "e"]
 
 
 def test_a_set_is_harvested_alone(museum, harvest):

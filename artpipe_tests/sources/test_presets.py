@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from upath import UPath
 
+from artpipe.catalog.rows import SourceRows
 from artpipe.crawler.client import GalleryClient
 from artpipe.progress import SilentProgress
 from artpipe.sources.config import parse_sources
-from artpipe.sources.contract import SourceRows
 from artpipe_tests.conftest import SHARED
 from artpipe_tests.fixtures.tables import download
 

@@ -123,6 +123,26 @@ def test_a_variable_that_is_not_set_is_named_and_only_headers_have_variables():
             with_line("tables: {pictures: {path: p.csv, key: work, to: persons.id}}"),
             "sources[0] (line 3): tables.pictures.to names 'persons.id', but there is no other table 'persons'",
         ),
+        (
+            with_line("tables: {records: {path: p.csv, key: work}}"),
+            "sources[0].tables (line 9): 'records' is what the table of works itself is called; choose another name",
+        ),
+        *(
+            (
+                with_line(f"answers: {{{name}: {{url: 'https://museum.example/{{id}}'}}}}"),
+                (
+                    f"sources[0].answers (line 9): '{name}' cannot be a name; it begins with a-z and has a-z, 0-9 and "
+                    "_, 40 at most"
+                ),
+            )
+            for name in ("../works", "api.v1", "API")
+        ),
+        (
+            with_line(
+                "tables: {api: {path: p.csv, key: work}}\n    answers: {api: {url: 'https://museum.example/{id}'}}"
+            ),
+            "sources[0] (line 3): both `tables` and `answers` have the name 'api'; rename one of them",
+        ),
     ],
 )
 def test_a_fault_is_said_with_its_place_and_the_closest_key(text, fault):

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from artpipe.catalog.parse import MissingColumnError
+from artpipe.catalog.rows import ROWS
 from artpipe.crawler.client import GalleryClient
 from artpipe.progress import SilentProgress
 from artpipe.schema import QUARANTINE
 from artpipe.sources.answer_pages import EndlessPagesError
-from artpipe.sources.contract import ROWS
 from artpipe.sources.places import NoFileError
 from artpipe.sources.record_paths import NUMBER
 from artpipe.sources.records import NoRecordsError, RecordReader, TableForm
