@@ -120,10 +120,10 @@ def test_whatever_a_program_writes_as_csv_is_read_back(read_table, cells, delimi
     writer.writerow(["id", "title", "medium"])
     writer.writerows([number, *pair] for number, pair in enumerate(cells))
     found = read_table(out.getvalue().encode(encoding), columns={"medium": "medium"}, delimiter=delimiter)
+    # Python strips separators such as U+001F, too, which stay in a text here.
     kept = [tuple(cell.strip() or None for cell in pair) for pair in cells]
-    assert [
-        (title and title.strip(), medium and medium.strip()) for title, medium in zip(*rows_of(found), strict=True)
-    ] == kept
+    read = [tuple((cell or "").strip() or None for cell in pair) for pair in zip(*rows_of(found), strict=True)]
+    assert read == kept
     assert found.quarantine.is_empty()
 
 
