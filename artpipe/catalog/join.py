@@ -9,8 +9,9 @@ tested on.
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import polars as pl
 
@@ -26,6 +27,7 @@ GALLERY = "*"
 _NOBODY = frozenset(
     {"anonymous", "anonym", "anonyme", "unknown", "unbekannt", "inconnu", "onbekend", "unidentified", "artist", "maker"}
 )
+_MOST_NAMED = 8
 _SERVICE = ("service", "service_version", "width_px", "height_px", "max_width_px", "max_area_px")
 
 
@@ -258,12 +260,27 @@ def _decided(
         )
         counts = _counts(several)
         classes = one.classes or tuple(sorted(name for name, count in counts.items() if count >= one.min_works))
-        if not classes:
-            most = f"; the most frequent has {max(counts.values())}" if counts else "; no work has a label"
-            notes.append(f"`{one.name}` has no class with {one.min_works} works{most}, so it is not predicted.")
+        notes += _doubts(one, classes, counts, given if column not in rows.columns else None)
         labels.append(_one_label(several, one, classes, counts).alias(one.name))
         tasks.append(Task(one.name, classes, one.ordinal))
     return Tasks(*tasks), labels, notes
+
+
+def _doubts(
+    task: TaskDeclaration, classes: Sequence[str], counts: Mapping[str, int], given: Sequence[str] | None
+) -> Iterator[str]:
+    """What is odd about a declared task; `given` are the tasks that have labels, where this one has none."""
+    if given is not None:
+        close = get_close_matches(task.name, given, n=1)
+        meant = f"; did you mean `{close[0]}`?" if close else f"; there are {', '.join(given)}." if given else "."
+        yield f"`{task.name}` is in `labels` of no source{meant}"
+    elif not classes:
+        most = f"; the most frequent has {max(counts.values()):,}" if counts else "; no work has a label"
+        yield f"`{task.name}` has no class with {task.min_works} works{most}, so it is not predicted."
+    elif task.classes and (absent := [name for name in classes if name not in counts]):
+        others = [f"{name} {count:,}" for name, count in counts.items() if name not in classes][:_MOST_NAMED]
+        instead = f"; other labels are {', '.join(others)}" if others else ""
+        yield f"`{task.name}`: no work has the class {' or '.join(absent)}{instead}."
 
 
 def year_classes(bounds: Sequence[int]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from upath import UPath
 
-    from artpipe.catalog.rows import SourceRows
+    from artpipe.catalog.rows import ReadSources, SourceRows
     from artpipe.crawler.client import GalleryClient
     from artpipe.settings import Settings
     from artpipe.sources.config import SourcesFile
@@ -72,6 +72,7 @@ def check(
     The catalogue itself is downloaded whole, to a temporary folder. An API that `answers` names is asked about the
     first rows only (--first); `artpipe refresh` asks it about each record.
     """
+    from artpipe.catalog.rows import ReadSource, ReadSources
     from artpipe.sources.config import read_sources_file
     from artpipe.sources.summary import summary_of
 
@@ -83,12 +84,15 @@ def check(
         )
     named = read_sources_file(place)
     summaries: list[SourceSummary] = []
+    read: list[ReadSource] = []
     failures: list[str] = []
     with tempfile.TemporaryDirectory(prefix="artpipe-check-") as folder:
         for source in named.sources:
             try:
                 with _client(source, settings) as client:
-                    summaries.append(summary_of(source.name, _read(source.trial(first), client, Path(folder)), first))
+                    found = _read(source.trial(first), client, Path(folder))
+                summaries.append(summary_of(source.name, found, first))
+                read.append(ReadSource(source.name, source.rights, found, source.is_gallery))
             except ArtpipeError as error:
                 failures.append(f"{source.name}: {error}")
     if as_json:
@@ -96,6 +100,8 @@ def check(
     else:
         for summary in summaries:
             _print_summary(summary, named)
+        if not failures:
+            _print_collection(ReadSources(tuple(read), named.tasks), settings.rights)
     for failure in failures:
         typer.echo(f"error: {failure}", err=True)
     if failures:
@@ -198,6 +204,35 @@ def _print_summary(summary: "SourceSummary", named: "SourcesFile") -> None:
     for reason in summary.reasons[:_MOST_REASONS]:
         console.print(f"  not read, {reason.count:,}: {reason.first}", markup=False, highlight=False)
         console.print(f"    {reason.raw[:100]!r}", markup=False, highlight=False)
+
+
+def _print_collection(read: "ReadSources", rights: str | None) -> None:
+    """What all sources make together: pictures, what is downloaded of them, and the tasks with their classes."""
+    from artpipe.catalog.join import join_sources
+    from artpipe.images.wanted import wanted_artworks
+    from artpipe.splits.assign import catalogue_labels
+
+    console = message_console(stderr=False)
+    joined = join_sources(read, rights=rights)
+    works = joined.cleaned.artworks
+    wanted = wanted_artworks(works, None)
+    closed = wanted.height - int(wanted["is_open"].fill_null(value=False).sum())
+    not_open = f", {closed:,} of them not said to be open (`rights: open` leaves them out)" if closed else ""
+    console.print(
+        f"The collection: {works.height:,} pictures and works without one, {wanted.height:,} to download{not_open}.",
+        markup=False,
+        highlight=False,
+    )
+    labels = catalogue_labels(works, joined.tasks)
+    for name, task in joined.tasks.items():
+        counts = dict(labels[name].drop_nulls().value_counts(sort=True).iter_rows())
+        console.print(
+            f"  {name} predicts {len(task.classes)} classes: {_classes(counts, None)}", markup=False, highlight=False
+        )
+    of_sources = {note for one in read.sources for note in one.read.notes}
+    for note in joined.notes:
+        if note not in of_sources and note.partition(": ")[2] not in of_sources:
+            console.print(f"  note: {note}", markup=False, highlight=False)
 
 
 def _counts(summary: "SourceSummary") -> str:

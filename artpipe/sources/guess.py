@@ -177,6 +177,7 @@ def _plain(column: str) -> str:
     is_path = re.fullmatch(r"[\w\[\] ]+(?:\.[\w\[\] ]+)+", column)
     last = column.rpartition(".")[2] if is_path else column
     letters = unicodedata.normalize("NFKD", last.casefold())
+    letters = re.sub(r"\s*[/(*:_-]+\s*(?:in|innen)\b\)?", "", letters)  # as in `Künstler/in`
     return re.sub(r"[^a-z0-9]", "", letters)
 
 

@@ -213,6 +213,21 @@ def test_a_task_without_a_class_is_said_and_left_without_labels():
     assert joined.notes == ("`movement` has no class with 20 works; the most frequent has 1, so it is not predicted.",)
 
 
+@pytest.mark.parametrize(
+    ("declared", "note"),
+    [
+        ({"name": "movment"}, "`movment` is in `labels` of no source; did you mean `movement`?"),
+        (
+            {"name": "movement", "classes": ["Cubsm", "Dada"]},
+            "`movement`: no work has the class Cubsm; other labels are Cubism 1.",
+        ),
+    ],
+)
+def test_a_declared_task_that_the_rows_do_not_bear_out_is_said(declared: dict[str, Any], note: str):
+    read = _read(_row(1), _row(2), movement=[["Cubism"], ["Dada"]], tasks=[declared])
+    assert join_sources(read).notes == (note,)
+
+
 def test_without_a_declaration_every_column_of_labels_is_a_task_and_so_is_the_period():
     joined = join_sources(_read(_row(1), movement=[["Cubism"]]))
     assert joined.tasks.names == ("movement", "period")

@@ -1,6 +1,7 @@
 """`artpipe sources`: presets are shown, a file of sources is checked, and a first one is written."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,12 @@ def test_check_shows_people_why_records_could_not_be_read():
     assert "works.csv: line 6 has 2 fields instead of 9" in shown
     assert "row 5: the id 3 repeats that of row 4" in shown
     assert "style: Impressionismus 2, Jugendstil 1" in shown
+
+
+def test_check_says_what_the_sources_make_together():
+    said = run("check", "sources.yaml").stdout
+    assert re.search(r"^The collection: [\d,]+ pictures and works without one, [\d,]+ to download", said, re.MULTILINE)
+    assert re.search(r"^  \w+ predicts \d+ classes: ", said, re.MULTILINE)
 
 
 def test_a_source_that_cannot_be_read_is_said_beside_the_others(museum):
