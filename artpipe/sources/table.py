@@ -21,8 +21,9 @@ from artpipe.sources.answers import Answers, ReadAnswers, ask_about
 from artpipe.sources.contract import Source
 from artpipe.sources.download import copy_file, download_file, metadata_file
 from artpipe.sources.joins import JoinedTable, Joins, TableFiles, downloaded_files
-from artpipe.sources.mapping import Columns, Conditions, Labels, RecordMapper, as_text, holds
+from artpipe.sources.mapping import Columns, Conditions, Labels, as_text, holds
 from artpipe.sources.places import file_name, files_at, is_web
+from artpipe.sources.record_mapper import RecordMapper
 from artpipe.sources.records import FORMATS, NoRecordsError, Quarantined, RecordReader
 from artpipe.sources.text import CHUNK_BYTES, refuse_other_than_table
 from artpipe.tasks import NAME
