@@ -237,7 +237,7 @@ _COLUMNS: Mapping[str, str] = {
     "short_side_px": "The short side that the stored JPEG was made for.",
     "split": "`train`, `validation`, `test` or `unseen_artists`.",
     "status": "What came of the last request: `fetched`, `unchanged`, `gone`, `placeholder` and so on.",
-    "style": "The artist's period on the site, one of `STYLES`.",
+    "style": "The style; on wga.hu the artist's period, one of `STYLES`.",
     "suggested": "The most probable other label.",
     "suggested_probability": "How probable the suggested label is.",
     "task": "What the label is of, such as `style`.",

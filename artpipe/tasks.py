@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.schema import ARTWORKS, CLASSES, PERIOD_BOUNDS, SPLITS
@@ -119,6 +119,21 @@ class TaskDeclaration(BaseModel):
             raise ValueError(f"no task can be called {name!r}, which is {reason}; call it {name}_class, for example")
         return name
 
+    @model_validator(mode="after")
+    def _classes_fit(self) -> "TaskDeclaration":
+        """Refuse classes and years that do not fit each other."""
+        if self.classes is not None and (len(set(self.classes)) < len(self.classes) or not all(self.classes)):
+            raise ValueError("a class is there twice, or has no name")
+        if self.years is not None:
+            if not self.years or any(later <= earlier for earlier, later in itertools.pairwise(self.years)):
+                raise ValueError("years must be at least one, each later than the one before")
+            if self.classes is not None and len(self.classes) != len(self.years) + 1:
+                raise ValueError(
+                    f"{len(self.years)} years divide time into {len(self.years) + 1} classes, and {len(self.classes)} "
+                    "are named"
+                )
+        return self
+
 
 class Tasks(Mapping[str, Task]):
     """The tasks of a collection by name, in the order of the model's heads."""
@@ -134,6 +149,9 @@ class Tasks(Mapping[str, Task]):
 
     def __len__(self) -> int:
         return len(self._tasks)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tasks) and list(self._tasks.values()) == list(other._tasks.values())
 
     def __hash__(self) -> int:
         return hash(tuple(self._tasks.values()))

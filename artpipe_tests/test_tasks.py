@@ -61,3 +61,23 @@ def test_captions_show_the_first_task_that_the_catalogue_gives_labels_of():
 
 def test_the_fields_of_a_filter_that_are_labels_are_those_of_the_web_gallery_of_art_and_the_school():
     assert (*WGA_TASKS, "school") == LABEL_FIELDS
+
+
+@pytest.mark.parametrize(
+    ("declared", "why"),
+    [
+        ({"years": []}, "at least one"),
+        ({"years": [1900, 1800]}, "later than the one before"),
+        ({"years": [1800, 1900], "classes": ["old", "new"]}, "3 classes, and 2 are named"),
+        ({"classes": ["a", "a"]}, "twice"),
+        ({"classes": ["a", ""]}, "no name"),
+    ],
+)
+def test_classes_and_years_that_do_not_fit_are_refused(declared: dict[str, object], why: str):
+    with pytest.raises(ValidationError, match=why):
+        TaskDeclaration(name="century", **declared)
+
+
+def test_the_order_of_tasks_is_part_of_what_they_are():
+    assert Tasks(*reversed(list(WGA_TASKS.values()))) != WGA_TASKS
+    assert Tasks(*WGA_TASKS.values()) == WGA_TASKS

@@ -1,6 +1,6 @@
 """The catalogue and the artist list as clean tables."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -61,7 +61,7 @@ def artworks_version(artworks: DataFrame, tasks: "Tasks") -> str:
     # The changes before the artworks: killed in between, the next run finds the same changes and records them once.
     stored={
         "catalog_changes": PARQUET,
-        "artworks": PARQUET.with_files(lambda lake: [lake.tasks]),
+        "artworks": PARQUET.with_files(lambda lake: [lake.tasks, *([lake.sources] if lake.sources.exists() else [])]),
         "quarantine": PARQUET,
     },
     descriptions={
@@ -84,16 +84,18 @@ def cleaned_catalog(step: AssetStep, config: SourceConfig, artists: DataFrame, r
         summarize_changes,
     )
     from artpipe.catalog.clean import clean_artworks
-    from artpipe.catalog.join import join_sources
+    from artpipe.catalog.join import join_sources, read_prefixes, write_prefixes
     from artpipe.catalog.known import known_artworks
     from artpipe.catalog.parse import parse_catalog
     from artpipe.catalog.rows import ReadSources
     from artpipe.tasks import WGA_TASKS, read_tasks, write_tasks
 
     declared: list[str] = []
+    prefixes: Mapping[str, str] = {}
     previous, rights = read_table_if_exists(step.lake, "artworks"), step.settings.rights
     if isinstance(raw_catalog, ReadSources):
-        joined = join_sources(raw_catalog, previous, rights)
+        joined = join_sources(raw_catalog, read_prefixes(step.lake, previous), rights)
+        prefixes = joined.prefixes
         cleaned, tasks, notes = joined.cleaned, joined.tasks, joined.notes
         declared = [task.name for task in raw_catalog.tasks or () if task.classes is not None]
         read_from = ", ".join(source.name for source in raw_catalog.sources)
@@ -116,6 +118,8 @@ def cleaned_catalog(step: AssetStep, config: SourceConfig, artists: DataFrame, r
     step.log(f"since the last scrape: {in_words(summary)}")
     yield Result(append_changes(history, changes), asset="catalog_changes")
     write_tasks(step.lake, tasks)
+    if prefixes:
+        write_prefixes(step.lake, prefixes)
     yield Result(
         works,
         asset="artworks",

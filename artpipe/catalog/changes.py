@@ -123,7 +123,7 @@ def losses_by_source(previous: pl.DataFrame | None, current: pl.DataFrame) -> li
         Loss(f"artworks of `{name}`", held.height, gone.height, *gone["artwork_id"].head(1))
         for (name,), held in previous.group_by("source", maintain_order=True)
         if name is not None
-        for gone in [held.join(current, on="artwork_id", how="anti")]
+        for gone in [held.join(current, on=["artwork_id", "source"], how="anti")]
     ]
 
 

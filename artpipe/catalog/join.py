@@ -6,7 +6,9 @@ the same where their names have the same words, so that a model never sees an ar
 tested on.
 """
 
+import hashlib
 import itertools
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,9 +17,12 @@ import polars as pl
 from artpipe.catalog.clean import CleanedCatalog, shows_detail, with_years
 from artpipe.catalog.names import name_words
 from artpipe.catalog.rows import LABEL_PREFIX, ReadSource, ReadSources
+from artpipe.lake.paths import DataLake, write_whole
 from artpipe.schema import ARTISTS, PERIOD_BOUNDS, QUARANTINE
 from artpipe.tasks import Task, TaskDeclaration, Tasks, artworks_schema
 
+GALLERY = "*"
+"""In the place of a source's name: the works that a lake had without a file of sources."""
 _NOBODY = frozenset(
     {"anonymous", "anonym", "anonyme", "unknown", "unbekannt", "inconnu", "onbekend", "unidentified", "artist", "maker"}
 )
@@ -32,29 +37,32 @@ class JoinedCatalog:
         cleaned: artworks and quarantine.
         tasks: what is predicted, each with its classes.
         notes: remarks for a person, one sentence each.
+        prefixes: what the ids of each source begin with, those included that are no longer named.
     """
 
     cleaned: CleanedCatalog
     tasks: Tasks
     notes: tuple[str, ...]
+    prefixes: Mapping[str, str]
 
 
-def join_sources(read: ReadSources, previous: pl.DataFrame | None = None, rights: str | None = None) -> JoinedCatalog:
+def join_sources(
+    read: ReadSources, prefixes: Mapping[str, str] | None = None, rights: str | None = None
+) -> JoinedCatalog:
     """Make one catalogue of the rows of all sources.
 
     Args:
         read: the sources and what was read of them.
-        previous: table `artworks` before, if there is one: its works keep their ids when a second source joins.
+        prefixes: what the ids of each source began with before, by `read_prefixes`: they keep their ids.
         rights: which works are downloaded, `open` or `all`; None: what each source says.
     """
     is_alone = len(read.sources) == 1
-    plain = _unprefixed(previous)
+    prefixes = _with_new_prefixes(read, prefixes or {})
     kept: list[pl.DataFrame] = []
     rejected: list[pl.DataFrame] = []
     notes: list[str] = []
     for source in read.sources:
-        prefix = "" if is_alone or source.name in plain else f"{source.name}:"
-        rows, repeated = _identified(source, prefix, rights or source.rights)
+        rows, repeated = _identified(source, prefixes[source.name], rights or source.rights)
         kept.append(rows)
         of_whom = pl.lit("" if is_alone else f"{source.name}: ")
         rejected += [
@@ -68,27 +76,62 @@ def join_sources(read: ReadSources, previous: pl.DataFrame | None = None, rights
     artworks = _pictures(rows).select(pl.col(name).cast(kind) for name, kind in schema.items()).sort("artwork_id")
     quarantine = pl.concat([QUARANTINE.to_frame(), *(table.select(list(QUARANTINE)) for table in rejected)])
     return JoinedCatalog(
-        CleanedCatalog(artworks, quarantine.sort("row_number", maintain_order=True)), tasks, (*notes, *of_labels)
+        CleanedCatalog(artworks, quarantine.sort("row_number", maintain_order=True)),
+        tasks,
+        (*notes, *of_labels),
+        prefixes,
     )
 
 
-def _unprefixed(previous: pl.DataFrame | None) -> set[str]:
-    """The sources whose works have ids without the source's name."""
-    if previous is None or "source" not in previous.columns:
-        return set()
-    named = previous.filter(pl.col("source").is_not_null())
+def read_prefixes(lake: DataLake, previous: pl.DataFrame | None) -> dict[str, str]:
+    """What the ids of each source of a lake begin with; `GALLERY` stands for a lake of `ARTPIPE_GALLERY`.
+
+    Args:
+        lake: whose.
+        previous: its table `artworks`, if there is one.
+    """
+    if lake.sources.exists():
+        return json.loads(lake.sources.read_bytes())
+    if previous is None or previous.is_empty():
+        return {}
+    if "source" not in previous.columns or previous["source"].is_null().all():
+        return {GALLERY: ""}
+    # The file is gone: the ids themselves still say it.
     is_plain = ~pl.col("artwork_id").str.starts_with(pl.concat_str("source", pl.lit(":")))
-    return set(named.filter(is_plain)["source"].to_list())
+    plain = set(previous.filter(is_plain)["source"].drop_nulls())
+    return {name: "" if name in plain else f"{name}:" for name in previous["source"].drop_nulls().unique()}
+
+
+def write_prefixes(lake: DataLake, prefixes: Mapping[str, str]) -> None:
+    """Keep what the ids of each source begin with: no id may ever come to mean a work of another source."""
+    write_whole(lake.sources, json.dumps(dict(sorted(prefixes.items())), indent=1).encode())
+
+
+def _with_new_prefixes(read: ReadSources, held: Mapping[str, str]) -> dict[str, str]:
+    """The prefixes with those of new sources: none for the only one of a new lake, else the source's name."""
+    prefixes = dict(held)
+    for source in read.sources:
+        if source.name in prefixes:
+            continue
+        if source.is_gallery and GALLERY in prefixes:
+            prefixes[source.name] = prefixes.pop(GALLERY)
+        else:
+            is_first = not prefixes and len(read.sources) == 1
+            prefixes[source.name] = "" if is_first else f"{source.name}:"
+    return prefixes
 
 
 def _identified(source: ReadSource, prefix: str, rights: str | None) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows with the ids of their works, and those whose id is empty or taken."""
     plain = pl.col("source_id").str.strip_chars().str.replace(r"^https?://", "")
     plain = plain.str.replace_all(r"[^\p{L}\p{N}._:/-]+", "-").str.strip_chars("/-")
-    rows = source.read.rows.with_columns(
+    rows = source.read.rows.with_columns(raw_id=pl.col("source_id").str.strip_chars(), plain=plain)
+    rows = rows.with_columns(plain=_told_apart(rows["raw_id"], rows["plain"]))
+    rows = rows.with_columns(
         source=pl.lit(source.name),
         only_open=pl.lit(rights == "open"),
-        record=pl.when(plain != "").then(pl.lit(prefix) + plain),
+        is_gallery=pl.lit(source.is_gallery),
+        record=pl.when(pl.col("plain") != "").then(pl.lit(prefix) + pl.col("plain")),
     ).with_columns(
         record_id=pl.when(pl.col("work_id").is_not_null())
         .then(pl.lit(f"{prefix}work ") + pl.col("work_id"))
@@ -105,9 +148,22 @@ def _identified(source: ReadSource, prefix: str, rights: str | None) -> tuple[pl
     rows = rows.with_columns(reason=reason)
     rejected = rows.filter(pl.col("reason").is_not_null())
     raw = pl.concat_str(pl.col("source_id").fill_null(""), pl.col("title").fill_null(""), separator="\t")
-    return rows.filter(pl.col("reason").is_null()).drop("reason"), rejected.select(
+    return rows.filter(pl.col("reason").is_null()).drop("reason", "raw_id", "plain"), rejected.select(
         "row_number", "reason", raw.alias("raw")
     )
+
+
+def _told_apart(raw: pl.Series, plain: pl.Series) -> pl.Series:
+    """Ids as parts of a path; those that only differ in what a path cannot have get a hash of the id as it was."""
+    ids = pl.DataFrame({"raw": raw, "plain": plain}).unique(maintain_order=True)
+    is_shared = pl.col("plain").is_duplicated() | (pl.col("plain") == "")
+    changed = ids.filter(is_shared & (pl.col("raw") != pl.col("plain")) & (pl.col("raw") != ""))
+    named = {
+        one: f"{path}-{hashlib.sha256(one.encode()).hexdigest()[:8]}".strip("-") for one, path in changed.iter_rows()
+    }
+    if not named:
+        return plain
+    return pl.select(pl.coalesce(raw.replace_strict(named, default=None, return_dtype=pl.String), plain)).to_series()
 
 
 def _with_makers(rows: pl.DataFrame) -> pl.DataFrame:
@@ -129,6 +185,12 @@ def _with_makers(rows: pl.DataFrame) -> pl.DataFrame:
         artist=names.list.join("; "), maker=names.list.first().fill_null(""), **{"born-died": lived}
     )
     makers = {name: _maker_id(name) for name in rows["maker"].unique()}
+    # An artist whom the gallery has keeps the id that they have there, in the rows of other sources, too.
+    own_ids = (
+        rows.filter(pl.col("is_gallery")).select("maker", first.struct.field("artist_id")).drop_nulls().unique("maker")
+    )
+    of_gallery = {makers[name]: artist_id for name, artist_id in own_ids.iter_rows()}
+    makers = {name: of_gallery.get(maker, maker) for name, maker in makers.items()}
     return rows.with_columns(
         artist_id=pl.col("maker").replace_strict(makers, return_dtype=pl.String),
         dates_text=pl.lit(None, pl.String),

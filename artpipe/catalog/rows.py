@@ -108,11 +108,13 @@ class ReadSource:
         name: its short name.
         rights: which of its works are downloaded, by the file of sources: `open`, or all.
         read: its rows.
+        is_gallery: whether its ids are those of a lake of `ARTPIPE_GALLERY`: of works, and of artists.
     """
 
     name: str
     rights: str | None
     read: SourceRows
+    is_gallery: bool = False
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class HostPolicy:
     Args:
         requests_per_s: maximum rate; None: as for the others.
         concurrency: maximum number of requests in flight; None: as for the others.
-        headers: sent to this host alone; they may be secret.
+        headers: sent to this host alone, at this port; they may be secret, so on a public network only over https.
     """
 
     requests_per_s: float | None = None
@@ -88,7 +88,8 @@ class ClientConfig:
         retry_after_ceiling_s: the longest Retry-After that is waited for.
         max_body_bytes: the largest accepted body.
         allowed_hosts: hosts (`name` or `name:port`) that a redirect may lead to, in addition to the one that was asked.
-        policies: how single hosts (`name` or `name:port`) are asked.
+        policies: how single hosts (`name`, or `name:port` where the scheme implies another port) are asked. The pace
+            of a name is that of its other ports, too.
         local_folders: folders whose files may be read by `file:` addresses.
         reaches_private: whether addresses of this machine and of private networks are requested where `allowed_hosts`
             does not name them; a public catalogue has no business there.
@@ -139,6 +140,16 @@ class ClientConfig:
         if self.max_tries < 1:
             raise ValueError("max_tries must be at least 1")
 
+    def policy_of(self, origin: str) -> HostPolicy:
+        """How the host of an origin (`scheme://name:port`) is asked."""
+        parts = urlsplit(origin)
+        name = parts.hostname or ""
+        host = parts.netloc.rpartition("@")[2].lower().removesuffix(f":{DEFAULT_PORTS.get(parts.scheme)}")
+        policy = self.policies.get(host)
+        if policy is not None and (parts.scheme == "https" or is_private(name)):
+            return policy
+        return replace(policy or self.policies.get(name) or HostPolicy(), headers={})
+
 
 def login_of(gallery: "SecretUrl") -> tuple[str, str]:
     """The name and the password in a gallery's address; empty where it has none."""
@@ -152,9 +163,8 @@ class _Host:
 
     def __init__(self, origin: str, config: ClientConfig, clock: Callable[[], float]) -> None:
         self.origin = origin
-        parts = urlsplit(origin)
-        self.name = parts.hostname or ""
-        policy = config.policies.get(parts.netloc.lower()) or config.policies.get(self.name) or HostPolicy()
+        self.name = urlsplit(origin).hostname or ""
+        policy = config.policy_of(origin)
         rate = policy.requests_per_s or config.requests_per_s
         self.headers = policy.headers
         self.pace = HostPace(0.0 if is_loopback(self.name) else 1 / rate, clock)
@@ -335,8 +345,11 @@ class GalleryClient:
             if not self.config.reaches_private and is_private(host.name) and not self._is_allowed(urlsplit(address)):
                 error = f"{host.name} is on a private network; name it in `image_hosts` of the source to request it"
                 return Response(Outcome.REFUSED, error=error), False
-            if obey_robots and (refusal := self._rules(host, stop).refusal(address)):
-                return refusal, False
+            if obey_robots:
+                rules = self._rules(host, stop)
+                # The challenge may have come in place of robots.txt.
+                if refusal := host.challenge or rules.refusal(address):
+                    return refusal, False
             try:
                 answer = self._exchange(host, address, headers, limit, stop)
             except BodyTooLargeError as error:
@@ -347,7 +360,7 @@ class GalleryClient:
                 return Response(Outcome.FAILED, error=str(error)), error.is_transient
             target = answer.headers.get("Location") if answer.status in REDIRECTS else None
             if target is None:
-                return self._interpret(host, answer, conditional=bool(headers))
+                return self._interpret(host, answer, conditional=bool(headers), is_robots=not obey_robots)
             followed = self._followed(address, target)
             if followed is None:
                 error = (
@@ -374,13 +387,17 @@ class GalleryClient:
             self._count(requests=1)
             return self._wire.send(address, {**host.headers, **headers}, limit)
 
-    def _interpret(self, host: _Host, answer: RawResponse, *, conditional: bool) -> tuple[Response, bool]:
+    def _interpret(
+        self, host: _Host, answer: RawResponse, *, conditional: bool, is_robots: bool
+    ) -> tuple[Response, bool]:
         """The response for a status, and whether its failure is transient."""
         status, headers = answer.status, answer.headers
         if reason := challenge(answer):
             host.challenge = Response(Outcome.CHALLENGED, status, error=f"{host.name} {reason}; nothing more is asked")
             return host.challenge, False
-        if self.config.obeys_reservations and (reason := reservation(headers, self._product)):
+        # Rules are there to be read by robots, whatever a header of the whole site reserves.
+        obeys = self.config.obeys_reservations and not is_robots
+        if obeys and (reason := reservation(headers, self._product)):
             return Response(Outcome.RESERVED, status, error=f"{host.name} answered `{reason}`"), False
         if status == 200 or (status == 304 and conditional):
             response = Response(

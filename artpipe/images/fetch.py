@@ -249,9 +249,10 @@ def _row_update(request: Request, response: Response, short_side_px: int, now: d
         "status": _STATUS.get(response.outcome, "fetched"),
         "error": response.error,
         "attempts": (previous["attempts"] or 0) + 1,
-        # These belong to the stored JPEG, whatever the gallery now sends in its place.
-        "etag": previous["etag"],
-        "last_modified": previous["last_modified"],
+        # These belong to the stored JPEG, whatever the gallery now sends in its place; at another address they would
+        # make "not modified" of a picture that never came.
+        "etag": None if previous["is_moved"] else previous["etag"],
+        "last_modified": None if previous["is_moved"] else previous["last_modified"],
         "fetched_at": now,
         "requested_url": request.url,
     }

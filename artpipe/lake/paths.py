@@ -94,6 +94,11 @@ class DataLake:
         return self.root / "raw" / "sources" / name
 
     @property
+    def sources(self) -> "UPath":
+        """The file of what the ids of each source begin with."""
+        return self.root / "tables" / "sources.json"
+
+    @property
     def tasks(self) -> "UPath":
         """The file of the collection's tasks and their classes."""
         return self.root / "tables" / "tasks.json"

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from artpipe.lake.paths import DataLake, file_version, write_whole
+from artpipe.errors import ArtpipeError
+from artpipe.lake.full_disk import FullDiskError
+from artpipe.lake.paths import DataLake, UnwritableLakeError, file_version, write_whole
 from artpipe.orchestration.asset import GALLERY_POOL, AssetStep, Result, observed_file, pipeline_asset
 from artpipe.orchestration.storage import written_by_body
 from artpipe.settings import Settings
@@ -62,19 +64,29 @@ def raw_catalog(step: AssetStep, gallery: GalleryResource) -> Result:
 
 def _sources(step: AssetStep, gallery: GalleryResource, file: str) -> Result:
     from artpipe.sources.config import read_sources_file
-    from artpipe.sources.snapshot import write_snapshot
+    from artpipe.sources.snapshot import holds_copy, write_snapshot
 
     named = read_sources_file(file)
+    unreachable: dict[str, str] = {}
     with gallery.client(step.lake, step.progress, step.settings) as client:
         for source in named.sources:
             step.log(f"source {source.name}: its catalogue is brought up to date")
-            source.download(client, step.lake.raw_source(source.name), step.progress)
+            try:
+                source.download(client, step.lake.raw_source(source.name), step.progress)
+            except (FullDiskError, UnwritableLakeError):
+                raise
+            except ArtpipeError as error:
+                unreachable[source.name] = str(error)
+                if not source.hosts or len(unreachable) == len(named.sources) or not holds_copy(step.lake, source):
+                    raise
+                step.context.log.warning(f"source {source.name}: its stored copy is used: {error}")
         counts = client.counts
-    version = write_snapshot(step.lake, file, named)
+    version = write_snapshot(step.lake, file, named, kept=unreachable)
     return Result(
         version=version,
         metadata={
             "sources": [source.name for source in named.sources],
+            "unreachable": unreachable,
             "changed": version != step.held_version,
             "requests": counts.requests,
             "not_modified": counts.not_modified,

@@ -33,7 +33,9 @@ class Source(BaseModel, ABC):
     requests_per_s: float | None = Field(default=None, gt=0, description="requests a second to one of its hosts")
     concurrency: int | None = Field(default=None, ge=1, le=64, description="requests to one of its hosts at a time")
     headers: Mapping[str, SecretStr] = Field(
-        default={}, description="headers sent to the hosts of its catalogue, such as an API key as `${VARIABLE}`"
+        default={},
+        description="headers sent to the hosts of its catalogue, such as an API key as `${VARIABLE}`; on a public "
+        "network over https alone",
     )
     image_hosts: tuple[str, ...] = Field(
         default=(), description="hosts of its images that a redirect may lead to, or that are on a private network"
@@ -53,6 +55,11 @@ class Source(BaseModel, ABC):
     def local_folders(self) -> tuple[Path, ...]:
         """The folders of this machine whose pictures it names by `file:` addresses."""
         return ()
+
+    @property
+    def is_gallery(self) -> bool:
+        """Whether its works and artists have the ids that they have in a lake of `ARTPIPE_GALLERY`."""
+        return False
 
     @property
     def own_tasks(self) -> tuple[TaskDeclaration, ...]:

@@ -60,14 +60,16 @@ def download_file(
         ArtpipeError: whatever `check` raises; the stored copy is left as it was.
     """
     stored = _stored(file)
+    # The validators of another address say nothing about this one.
+    known = stored if stored and stored.url == url else None
     response = client.require(
         url,
-        etag=stored.etag if stored else None,
-        last_modified=stored.last_modified if stored else None,
+        etag=known.etag if known else None,
+        last_modified=known.last_modified if known else None,
         max_body_bytes=max_body_bytes,
     )
-    if stored and response.outcome is Outcome.NOT_MODIFIED:
-        return stored, False
+    if known and response.outcome is Outcome.NOT_MODIFIED:
+        return known, False
     check(response.body)
     return _keep(file, url, response, stored)
 
@@ -111,6 +113,7 @@ def download_files(
     def requests() -> Generator[Request]:
         for url in urls:
             stored = _stored(file_of(url))
+            stored = stored if stored and stored.url == url else None
             yield Request(url, stored.etag if stored else None, stored.last_modified if stored else None, stored)
 
     for request, response in client.get_many(requests()):

@@ -37,6 +37,11 @@ class WgaSource(Source):
         return (urlsplit(self.base_url).netloc,)
 
     @property
+    def is_gallery(self) -> bool:
+        """It is one."""
+        return True
+
+    @property
     def own_tasks(self) -> tuple[TaskDeclaration, ...]:
         """Style, period and type, with the classes that the gallery has."""
         return tuple(

@@ -44,7 +44,7 @@ def splits(step: AssetStep, artworks: DataFrame, images: DataFrame) -> Result:
     from artpipe.splits.leaks import class_balance
     from artpipe.splits.near_duplicates import find_near_duplicates
     from artpipe.splits.overrides import OverrideFiles, read_overrides
-    from artpipe.splits.works import group_works, remember_works
+    from artpipe.splits.works import group_works, remember_works, works_of_several_sources
 
     tasks = read_tasks(step.lake)
     overrides = read_overrides(OverrideFiles.from_settings(step.settings), artworks["artwork_id"])
@@ -72,6 +72,7 @@ def splits(step: AssetStep, artworks: DataFrame, images: DataFrame) -> Result:
             ),
             **split_counts(table),
             "works": table["work_id"].n_unique(),
+            "works_of_several_sources": works_of_several_sources(table, artworks),
             "artists": table["artist_id"].n_unique(),
             "class_balance": save_picture(step.lake, "splits/class_balance.png", balance),
             "labels_corrected": corrections.filter(pl.col("effect") != "confirmed").height,

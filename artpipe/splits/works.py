@@ -93,6 +93,12 @@ def remember_works(works: pl.DataFrame, previous: pl.DataFrame | None) -> pl.Dat
     return pl.concat([works, previous.join(works, on="artwork_id", how="anti")]).sort("artwork_id")
 
 
+def works_of_several_sources(splits: pl.DataFrame, artworks: pl.DataFrame) -> int:
+    """How many works have pictures of more than one source, such as a painting that two museums show."""
+    sources = splits.select("artwork_id", "work_id").join(artworks.select("artwork_id", "source"), on="artwork_id")
+    return sources.group_by("work_id").agg(pl.col("source").drop_nulls().n_unique()).filter(pl.col("source") > 1).height
+
+
 def _title_groups(artworks: pl.DataFrame, is_part: list[bool]) -> Iterable[list[int]]:
     """Row numbers that titles join."""
     columns = ("artist_id", "artist", "form", "title", "date_text", "technique", "location")

@@ -1,12 +1,14 @@
 """Rows of several sources become one catalogue."""
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 import pytest
 
-from artpipe.catalog.join import join_sources, year_classes
+from artpipe.catalog.join import JoinedCatalog, join_sources, read_prefixes, write_prefixes, year_classes
 from artpipe.catalog.rows import LABEL_PREFIX, ROWS, ReadSource, ReadSources, SourceRows
+from artpipe.lake.paths import DataLake
 from artpipe.schema import QUARANTINE
 from artpipe.splits.works import group_works
 from artpipe.tasks import TaskDeclaration, artworks_schema
@@ -25,6 +27,10 @@ def _read(*rows: dict[str, Any], name: str = "tate", rights: str | None = None, 
 
 def _both(*read: ReadSources, tasks: Any = None) -> ReadSources:
     return ReadSources(tuple(source for one in read for source in one.sources), tasks)
+
+
+def ids(joined: JoinedCatalog) -> list[str]:
+    return joined.cleaned.artworks["artwork_id"].to_list()
 
 
 def _artist(name: str, **values: Any) -> list[dict[str, Any]]:
@@ -99,12 +105,39 @@ def test_an_image_service_is_kept_with_an_address_for_people():
 
 def test_ids_get_the_source_in_front_where_there_are_several_and_held_works_keep_theirs():
     tate, met = _read(_row(1), name="tate"), _read(_row(1), _row(2), name="met")
-    alone = join_sources(tate).cleaned.artworks
-    together = join_sources(_both(tate, met)).cleaned.artworks
-    later = join_sources(_both(tate, met), previous=alone).cleaned.artworks
-    assert alone["artwork_id"].to_list() == ["1"]
-    assert together["artwork_id"].to_list() == ["met:1", "met:2", "tate:1"]
-    assert later["artwork_id"].to_list() == ["1", "met:1", "met:2"]
+    alone, together = join_sources(tate), join_sources(_both(tate, met))
+    later = join_sources(_both(tate, met), alone.prefixes)
+    assert ids(alone) == ["1"]
+    assert ids(together) == ["met:1", "met:2", "tate:1"]
+    assert ids(later) == ["1", "met:1", "met:2"]
+
+
+def test_no_id_ever_comes_to_mean_a_work_of_another_source():
+    tate, met = _read(_row(1), name="tate"), _read(_row(1), name="met")
+    tate_alone = join_sources(tate)
+    met_alone = join_sources(met, tate_alone.prefixes)
+    tate_again = join_sources(tate, met_alone.prefixes)
+    assert [ids(one) for one in (tate_alone, met_alone, tate_again)] == [["1"], ["met:1"], ["1"]]
+
+
+def test_the_prefix_of_a_source_is_kept_even_where_its_ids_look_prefixed(tmp_path):
+    lake = DataLake(tmp_path)
+    read = _read(_row(1, source_id="oai:m:1"), name="oai")
+    first = join_sources(read, read_prefixes(lake, None))
+    write_prefixes(lake, first.prefixes)
+    both = _both(read, _read(_row(1), name="met"))
+    assert ids(join_sources(both, read_prefixes(lake, first.cleaned.artworks))) == ["met:1", "oai:m:1"]
+
+
+def test_the_works_and_artists_of_a_gallery_keep_their_ids_when_it_becomes_one_of_several_sources(tmp_path):
+    gallery = _read(
+        _row(1, source_id="w/wood/boat", artists=_artist("WOOD, Christopher", artist_id="w/wood")), name="wga"
+    )
+    gallery = ReadSources((replace(gallery.sources[0], is_gallery=True),))
+    tate = _read(_row(1, artists=_artist("Christopher Wood")), name="tate")
+    before = pl.DataFrame({"artwork_id": ["w/wood/boat"], "source": [None]}, schema_overrides={"source": pl.String})
+    works = join_sources(_both(gallery, tate), read_prefixes(DataLake(tmp_path), before)).cleaned.artworks
+    assert works.select("artwork_id", "artist_id").rows() == [("tate:1", "w/wood"), ("w/wood/boat", "w/wood")]
 
 
 def test_an_artist_of_two_sources_is_one_artist():
@@ -113,6 +146,15 @@ def test_an_artist_of_two_sources_is_one_artist():
         _read(_row(1, artists=_artist("Christopher Wood")), name="met"),
     )
     assert join_sources(read).cleaned.artworks["artist_id"].to_list() == ["christopher-wood"] * 2
+
+
+def test_ids_that_only_differ_in_what_a_path_cannot_have_are_told_apart():
+    names = ["A-1", "A 1", "A(1)", "???", "B 2"]
+    works = join_sources(_read(*(_row(n, source_id=name) for n, name in enumerate(names))))
+    assert works.cleaned.quarantine.is_empty()
+    found = ids(works)
+    assert len(set(found)) == len(names)
+    assert {"A-1", "B-2"} < set(found)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,37 @@ def test_headers_of_a_source_are_sent_to_its_hosts_alone(gallery, config, reply)
     assert "secret" not in repr(policies)
 
 
+SLOW = HostPolicy(requests_per_s=0.5, headers={"Authorization": "Key secret"})
+
+
+@pytest.mark.parametrize(
+    ("named", "origin", "pace", "is_sent"),
+    [
+        ("museum.example", "https://museum.example", 0.5, True),
+        ("museum.example", "https://Museum.example:443", 0.5, True),
+        ("museum.example", "http://museum.example", 0.5, False),
+        ("museum.example", "https://museum.example:8443", 0.5, False),
+        ("museum.example:8443", "https://museum.example:8443", 0.5, True),
+        ("museum.example:8443", "https://museum.example", None, False),
+        ("museum.example", "https://other.example", None, False),
+        ("museum.example", "https://key@museum.example", 0.5, True),
+        ("10.0.0.7:8080", "http://10.0.0.7:8080", 0.5, True),
+        ("10.0.0.7", "http://10.0.0.7:8080", 0.5, False),
+        ("[::1]:8080", "http://[::1]:8080", 0.5, True),
+    ],
+)
+def test_headers_go_to_the_named_origin_alone_and_the_pace_to_every_port(config, named, origin, pace, is_sent):
+    policy = replace(config, base_url=None, policies={named: SLOW}).policy_of(origin)
+    assert (policy.requests_per_s, dict(policy.headers)) == (pace, dict(SLOW.headers) if is_sent else {})
+
+
+def test_another_port_of_a_named_host_is_sent_no_headers(gallery, config, reply):
+    gallery.on("/a.jpg", reply(200, b"a"))
+    with GalleryClient(replace(config, base_url=None, policies={"127.0.0.1": SLOW})) as client:
+        assert client.get(f"{gallery.url}/a.jpg").outcome is Outcome.OK
+    assert [headers.get("authorization") for headers in gallery.headers] == [None, None]
+
+
 def test_a_challenge_is_an_outcome_and_ends_the_requests_to_its_host(gallery, config, reply):
     gallery.on("/a.jpg", reply(403, headers={"cf-mitigated": "challenge"}))
     gallery.on("/b.jpg", reply(200, b"pixels"))
@@ -70,6 +101,31 @@ def test_a_reserved_picture_is_an_outcome_of_its_own_that_a_setting_can_ignore(g
         with GalleryClient(replace(config, obeys_reservations=obeys)) as client:
             answer = client.get("/a.jpg")
             assert (answer.outcome, answer.body) == (outcome, body)
+
+
+@pytest.mark.parametrize("header", [{"X-Robots-Tag": "noai"}, {"tdm-reservation": "1"}])
+def test_a_header_of_the_whole_site_reserves_its_pictures_and_not_its_robots_txt(gallery, config, reply, header):
+    gallery.on("/robots.txt", reply(200, b"User-agent: *\nDisallow: /secret/\n", header))
+    gallery.on("/a.jpg", reply(200, b"pixels", header))
+    gallery.on("/b.jpg", reply(200, b"pixels"))
+    with GalleryClient(config) as client:
+        found = [client.get(path).outcome for path in ("/a.jpg", "/b.jpg", "/secret/c.jpg")]
+    assert found == [Outcome.RESERVED, Outcome.OK, Outcome.REFUSED]
+
+
+CHALLENGES = {
+    "Cloudflare": (403, b"", {"cf-mitigated": "challenge"}),
+    "Imperva": (200, b'<html><script src="/_Incapsula_Resource?x=1"></script></html>', {}),
+}
+
+
+@pytest.mark.parametrize("answer", CHALLENGES.values(), ids=CHALLENGES)
+def test_a_challenge_in_place_of_robots_txt_ends_the_requests_to_its_host(gallery, config, reply, answer):
+    gallery.on("/robots.txt", reply(*answer))
+    gallery.on("/a.jpg", reply(200, b"pixels"))
+    with GalleryClient(config) as client:
+        assert [client.get("/a.jpg").outcome for _ in range(2)] == [Outcome.CHALLENGED] * 2
+    assert gallery.seen == ["/robots.txt"]
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,56 @@ def test_an_image_at_another_address_is_requested_without_a_condition_and_until_
     assert store.outcomes()["requested_url"].to_list() == ["https://elsewhere.example/new.jpg"]
 
 
+MOVED_TO = {
+    "gone": Response(Outcome.GONE, 404),
+    "refused": Response(Outcome.REFUSED, 403),
+    "too large": Response(Outcome.TOO_LARGE, 200),
+    "a page": sent(b"<html>moved</html>", '"page"'),
+    "half a picture": sent(jpeg(200)[:-150]),
+    "too narrow": sent(jpeg(200, 1)),
+}
+
+
+@pytest.mark.parametrize("answer", MOVED_TO.values(), ids=MOVED_TO)
+def test_a_new_address_without_a_picture_is_never_asked_with_the_validators_of_the_old_one(store, answer):
+    works = artworks("a/x/work")
+    moved = works.with_columns(image_url=pl.lit("https://elsewhere.example/new.jpg"))
+    dated = Response(Outcome.OK, 200, jpeg(10), '"1"', "Wed, 21 Oct 2020 07:28:00 GMT")
+    run(store, works, FakeGallery(work=dated))
+    picture = store.jpegs(["a/x/work"])
+    run(store, moved, FakeGallery(new=answer))
+    assert store.outcomes()["requested_url"].to_list() == ["https://elsewhere.example/new.jpg"]
+    later = FakeGallery(new=sent(jpeg(10)))
+    run(store, moved, later, NOW + WEEK)
+    assert [(request.etag, request.last_modified) for request in later.requests] == [(None, None)]
+    # The very bytes of the stored picture are that picture again, now with the validators of the new address.
+    assert (statuses(store), store.jpegs(["a/x/work"])) == ({"a/x/work": "unchanged"}, picture)
+    assert store.outcomes()["etag"].to_list() == ['"1"']
+
+
+def test_a_lost_image_whose_new_address_fails_is_asked_there_without_a_condition(store):
+    works = artworks("a/x/work")
+    moved = works.with_columns(image_url=pl.lit("https://elsewhere.example/new.jpg"))
+    run(store, works, FakeGallery(work=sent(jpeg(10))))
+    run(store, works, FakeGallery(work=Response(Outcome.GONE, 404)), NOW + WEEK)
+    run(store, moved, FakeGallery(new=Response(Outcome.FAILED)), NOW + WEEK)
+    later = FakeGallery(new=sent(jpeg(200)))
+    run(store, moved, later, NOW + WEEK)
+    assert ([request.etag for request in later.requests], statuses(store)) == ([None], {"a/x/work": "fetched"})
+
+
+def test_new_addresses_whose_loss_is_refused_stay_new(store):
+    works = artworks(*(f"a/x/{number}" for number in range(4)))
+    moved = works.with_columns(image_url=pl.col("image_url").str.replace("www.wga.hu", "elsewhere.example"))
+    run(store, works, FakeGallery(**{str(number): sent(jpeg(10 * number)) for number in range(4)}))
+    gone = FakeGallery(**{str(number): Response(Outcome.GONE, 404) for number in range(4)})
+    harvest(moved, store, gone, HarvestConfig(), NOW, allows=lambda loss: loss.lost == 0)
+    assert set(store.outcomes()["etag"]) == {'"1"'}
+    assert due(works, store.outcomes(), HarvestConfig(), NOW)["is_moved"].to_list() == [False] * 4
+    run(store, moved, gone, NOW)
+    assert [request.etag for request in gone.requests] == [None] * 8
+
+
 def test_an_interrupted_harvest_keeps_its_rows_and_requests_the_rest(store):
     works = artworks("a/x/1", "a/x/2", "a/x/3")
     with pytest.raises(KeyboardInterrupt):

@@ -10,7 +10,14 @@ from artpipe.catalog.artists import check_artist_list
 from artpipe.catalog.parse import NotACatalogError, check_catalog
 from artpipe.crawler.client import ClientConfig, GalleryClient, GalleryUnreachableError
 from artpipe.sample_gallery.server import serving
-from artpipe.sources.download import DownloadedFile, content_files, copy_file, download_file, metadata_file
+from artpipe.sources.download import (
+    DownloadedFile,
+    content_files,
+    copy_file,
+    download_file,
+    download_files,
+    metadata_file,
+)
 from artpipe.sources.wga import ARTIST_LIST_URL, CATALOG_URL
 
 PATH = "/database/download/data_txt.zip"
@@ -49,6 +56,31 @@ def test_an_unchanged_file_is_requested_conditionally_and_not_sent_again(gallery
     first = download()[0]
     assert download() == (first, False, 1)
     assert gallery.headers[-1]["if-none-match"] == '"1"'
+
+
+def test_a_file_of_another_address_is_requested_without_a_condition(gallery, reply, config, file):
+    gallery.on("/2024.txt", reply(200, CATALOG, {"ETag": '"1"', "Last-Modified": "Wed, 21 Oct 2020 07:28:00 GMT"}))
+    gallery.on("/2025.txt", reply(200, OTHER, {"ETag": '"1"'}), reply(304))
+    old, new = (f"{gallery.url}/{year}.txt" for year in (2024, 2025))
+    with GalleryClient(config) as client:
+        download_file(client, old, file, check_catalog)
+        assert download_file(client, new, file, check_catalog)[1]
+        sent = gallery.headers[-1]
+        assert not {"if-none-match", "if-modified-since"} & sent.keys()
+        assert (file.read_bytes(), download_file(client, new, file, check_catalog)[1]) == (OTHER, False)
+
+
+def test_of_many_files_one_of_another_address_is_requested_without_a_condition(gallery, reply, config, file):
+    gallery.on("/2024.txt", reply(200, CATALOG, {"ETag": '"1"'}))
+    gallery.on("/2025.txt", reply(404), reply(200, OTHER, {"ETag": '"1"'}))
+    old, new = (f"{gallery.url}/{year}.txt" for year in (2024, 2025))
+
+    def contents(url: str) -> list[bytes | None]:
+        with GalleryClient(config) as client:
+            return [one.content for one in download_files(client, [url], lambda _: file, lambda body, _: body)]
+
+    assert [contents(url) for url in (old, new, new)] == [[CATALOG], [None], [OTHER]]
+    assert "if-none-match" not in gallery.headers[-1]
 
 
 def test_a_changed_file_replaces_the_stored_one(gallery, reply, file, download):

@@ -16,9 +16,9 @@ from artpipe.crawler.client import GalleryClient
 from artpipe.lake.paths import DataLake
 from artpipe.progress import SilentProgress
 from artpipe.settings import Settings
-from artpipe.sources.config import read_sources_file
+from artpipe.sources.config import BadSourcesFileError, read_sources_file
 from artpipe.sources.several import client_config
-from artpipe.sources.snapshot import is_snapshot, read_snapshot, snapshot_files, write_snapshot
+from artpipe.sources.snapshot import ChangedFilesError, is_snapshot, read_snapshot, snapshot_files, write_snapshot
 from artpipe.sources.wga import WgaSource
 from artpipe_tests.fixtures import tiny_gallery
 
@@ -101,6 +101,57 @@ def test_each_host_is_asked_as_its_source_says(sources: Path):
     assert config.policies["img.example:8080"].headers == {}
     assert {policy.requests_per_s for policy in config.policies.values()} == {0.5}
     assert set(config.allowed_hosts) == {"museum.example", "img.example:8080"}
+
+
+def of_one_host(tmp_path: Path, *sources: dict[str, object]) -> Settings:
+    """Settings of tables `a`, `b` and so on at one host."""
+    usual = {"adapter": "table", "path": "https://museum.example/works.csv", "columns": {"source_id": "id"}}
+    listed = [usual | {"name": name} | source for name, source in zip("abc", sources, strict=False)]
+    (tmp_path / "one_host.yaml").write_text(json.dumps({"sources": listed}))
+    return Settings(sources=str(tmp_path / "one_host.yaml"), requests_per_s=4.0, concurrency=4)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_host_of_several_sources_is_asked_as_the_slowest_says_with_the_headers_of_all(tmp_path: Path, backwards):
+    sources = [
+        {"headers": {"X-Key": "k"}, "requests_per_s": 0.5, "concurrency": 8},
+        {"headers": {"Accept": "text/csv"}, "path": "https://Museum.example:443/more.csv"},
+        {"path": "https://other.example/works.csv", "image_hosts": ["museum.example"], "requests_per_s": 9},
+    ]
+    config = client_config(of_one_host(tmp_path, *(sources[::-1] if backwards else sources)))
+    policy = config.policies["museum.example"]
+    assert (policy.requests_per_s, policy.concurrency) == (0.5, 4)
+    assert policy.headers == {"X-Key": "k", "Accept": "text/csv"}
+    assert config.policies["other.example"].headers == {}
+
+
+def test_a_source_that_sets_no_pace_is_not_hurried_by_another_of_its_host(tmp_path: Path):
+    policies = client_config(of_one_host(tmp_path, {"requests_per_s": 9}, {})).policies
+    assert policies["museum.example"].requests_per_s == 4.0
+
+
+def test_sources_that_send_one_host_different_values_of_a_header_are_refused_by_name(tmp_path: Path):
+    same, other = {"headers": {"X-Key": "secret1"}}, {"headers": {"x-key": "secret2"}}
+    assert client_config(of_one_host(tmp_path, same, same)).policies["museum.example"].headers == same["headers"]
+    with pytest.raises(BadSourcesFileError, match=r"^a and b send the header x-key to museum\.example with") as refused:
+        client_config(of_one_host(tmp_path, same, other))
+    assert "secret" not in str(refused.value)
+
+
+def test_files_that_changed_after_they_were_kept_are_not_read_as_those(sources: Path, tmp_path: Path):
+    lake = DataLake(tmp_path / "lake")
+    kept(lake, sources)
+    (file,) = snapshot_files(lake)
+    held = file.read_bytes()
+    file.write_bytes(held.replace(b"Boats", b"Ships"))
+    refused = r"^the files of the source here changed after raw_catalog was made; .* `artpipe refresh`\.$"
+    with pytest.raises(ChangedFilesError, match=refused):
+        read_snapshot(lake)
+    file.write_bytes(held)
+    assert read_snapshot(lake).sources
+    file.unlink()
+    with pytest.raises(ChangedFilesError):
+        read_snapshot(lake)
 
 
 def test_a_public_catalogue_alone_leads_into_no_private_network(sources: Path):

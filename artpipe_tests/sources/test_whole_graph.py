@@ -15,11 +15,13 @@ from artpipe.cli.main import app
 from artpipe.images.store import ImageStore
 from artpipe.lake.paths import DataLake
 from artpipe.search import Collection
+from artpipe.splits.works import works_of_several_sources
 from artpipe.tasks import read_tasks
 from artpipe.web.app import create_app
 from artpipe_tests.fixtures.loopback_server import Quiet, running
-from artpipe_tests.fixtures.small_training import SMALL_TRAINING
+from artpipe_tests.fixtures.small_training import SMALL_TRAINING, made_quickly
 from artpipe_tests.fixtures.tiny_gallery import picture
+from artpipe_tests.orchestration.quiet_home import write_quiet_home
 
 WORKS = 24
 KINDS, OPEN = ("oil", "print", "drawing"), {n for n in range(WORKS) if n % 4}
@@ -60,6 +62,8 @@ class TwoSources:
         (folder / "photos" / "oil").mkdir(parents=True)
         for n in range(WORKS, WORKS + 3):
             (folder / "photos" / "oil" / f"photo{n}.jpg").write_bytes(picture(n))
+        (folder / "photos" / "print").mkdir()
+        (folder / "photos" / "print" / "same.jpg").write_bytes(picture(1))
         columns = {"source_id": "id", "title": "name", "artists": "maker", "date_text": "made", "images": "picture"}
         rights = {
             "is_open": {"licence": "CC0"},
@@ -74,6 +78,7 @@ class TwoSources:
         tasks = [{"name": "kind", "min_works": 3}, {"name": "century", "years": [1800, 1850]}]
         sources = [museum | {"labels": {"kind": "kind"}, "rights": "open"}, here]
         (folder / "sources.yaml").write_text(json.dumps({"sources": sources, "tasks": tasks}))
+        write_quiet_home(folder / "lake")
         self.write()
 
     def write(self) -> None:
@@ -90,7 +95,8 @@ class TwoSources:
             "unseen_artist_share": 0.2,
         }
         environment = {f"ARTPIPE_{name.upper()}": str(value) for name, value in (chosen | settings).items()}
-        result = CliRunner().invoke(app, [*arguments], env=environment)
+        with made_quickly():
+            result = CliRunner().invoke(app, [*arguments], env=environment)
         assert result.exit_code == code, result.output
         return result
 
@@ -114,7 +120,7 @@ def sources(museum: str, tmp_path_factory: pytest.TempPathFactory) -> TwoSources
 
 def test_only_open_works_are_downloaded_of_the_source_that_asks_for_them(sources: TwoSources):
     stored = set(ImageStore(sources.lake).outcomes().filter(status="fetched")["artwork_id"])
-    photos = {f"here:oil/photo{n}.jpg" for n in range(WORKS, WORKS + 3)}
+    photos = {f"here:oil/photo{n}.jpg" for n in range(WORKS, WORKS + 3)} | {"here:print/same.jpg"}
     assert stored == {f"museum:{n}" for n in OPEN} | photos
     assert sorted(Museum.seen) == sorted(["/robots.txt", *(f"/{n}.jpg" for n in OPEN)])
 
@@ -130,12 +136,19 @@ def test_the_model_predicts_the_declared_tasks(sources: TwoSources):
     assert {"predicted_kind", "predicted_century"} <= set(hits.columns)
 
 
+def test_a_work_that_two_sources_show_is_one_work(sources: TwoSources):
+    artworks, splits = (pl.read_parquet(str(sources.lake.table(name))) for name in ("artworks", "splits"))
+    assert works_of_several_sources(splits, artworks) == 1
+    shared = splits.filter(pl.col("artwork_id").is_in(["museum:1", "here:print/same.jpg"]))
+    assert shared["work_id"].n_unique() == shared["split"].n_unique() == 1
+
+
 def test_rights_go_to_the_hits_and_no_path_of_this_machine_does(sources: TwoSources):
     works = Collection.open(sources.folder / "lake").snapshot.works
     told = works.select("source", "is_open", "rights_uri", "credit_line").unique().sort("source").rows()
     licence = "https://creativecommons.org/publicdomain/zero/1.0/"
     assert told == [("here", None, None, None), ("museum", True, licence, "Museum of Tests")]
-    assert works.filter(source="here")["image_url"].to_list() == [None] * 3
+    assert works.filter(source="here")["image_url"].to_list() == [None] * 4
 
 
 def test_the_pages_show_the_credit_line(sources: TwoSources):
@@ -182,13 +195,15 @@ def test_a_check_says_how_many_works_of_the_training_set_are_not_open(sources: T
 
 def test_classes_that_a_person_takes_away_are_no_loss_of_the_source(sources: TwoSources):
     file = sources.folder / "sources.yaml"
-    declared = json.loads(file.read_text())
+    before = file.read_text()
+    declared = json.loads(before)
     declared["tasks"][0]["classes"] = ["oil", "print"]
     file.write_text(json.dumps(declared))
     sources.invoke("refresh", "--select", "+splits", rights="all")
     assert read_tasks(sources.lake)["kind"].classes == ("oil", "print")
     splits = pl.read_parquet(str(sources.lake.table("splits")))
     assert set(splits["kind"].drop_nulls()) == {"oil", "print"}
+    file.write_text(before)
 
 
 def test_a_source_that_lost_half_of_its_works_is_refused_until_a_person_accepts_it(sources: TwoSources):
@@ -198,5 +213,6 @@ def test_a_source_that_lost_half_of_its_works_is_refused_until_a_person_accepts_
     refused = sources.invoke("refresh", "--select", "+splits", code=2, rights="all")
     assert "12 of 24 artworks of `museum` (50%" in " ".join(refused.output.split())
     sources.invoke("refresh", "--select", "+splits", "--accept-shrink", rights="all")
-    assert pl.read_parquet(str(sources.lake.table("artworks"))).height == 12 + 3
+    assert pl.read_parquet(str(sources.lake.table("artworks"))).height == 12 + 4
     sources.rows[:] = held
+    sources.write()
