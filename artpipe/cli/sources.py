@@ -117,8 +117,9 @@ def new(
     """Write a first file of sources for a table, with its columns guessed; an existing file is never replaced."""
     from artpipe.sources.config import sources_of
     from artpipe.sources.guess import sources_yaml
+    from artpipe.sources.joins import downloaded_files
     from artpipe.sources.places import file_name, is_web
-    from artpipe.sources.table import MAIN, downloaded_files
+    from artpipe.sources.table import MAIN
 
     if output.exists():
         raise NoSourcesFileError(f"{output} is there already; name another file by --output.")
@@ -129,7 +130,7 @@ def new(
     source = sources_of({"sources": [content]}).sources[0]
     with tempfile.TemporaryDirectory(prefix="artpipe-new-") as folder:
         with _client(source, settings) as client:
-            stored = next(downloaded_files(_downloaded(source, client, Path(folder)) / MAIN))
+            stored = downloaded_files(_downloaded(source, client, Path(folder)) / MAIN)[0]
         text = sources_yaml(stored, place if is_web(table) else _relative(place, output), name, Path(folder))
     try:
         with output.open("x", encoding="utf-8") as out:

@@ -88,7 +88,7 @@ def ask_about(
         name: what the progress is called.
         progress: advanced with each answer.
     """
-    stored = _stored(folder)
+    stored = _stored(folder / FILE, *_parts(folder))
     kept = {
         url: stored[url]
         for url, changed in wanted.items()
@@ -127,10 +127,10 @@ def _parts(folder: "UPath") -> list["UPath"]:
     return sorted(folder.glob(_PART.replace("{:06}", "*")))
 
 
-def _stored(folder: "UPath") -> dict[str, _Answer]:
+def _stored(*files: "UPath") -> dict[str, _Answer]:
     """The last answer of each address; those of a file that cannot be read are asked for again."""
     found: dict[str, _Answer] = {}
-    for file in (folder / FILE, *_parts(folder)):
+    for file in files:
         try:
             answers = [_Answer(**json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
         except (FileNotFoundError, ValueError, TypeError):
@@ -159,7 +159,7 @@ class ReadAnswers:
         self._answers, self._name, self._paths = answers, name, paths
         steps = {path: parse_path(path.removeprefix(f"{name}.")) for path in paths}
         self._values: dict[str, dict[str, str | list[str | None] | None]] = {}
-        for one in _stored(folder).values():
+        for one in _stored(folder / FILE).values():
             self._values[one.url] = {path: as_texts(value_at(one.answer, steps[path])) for path in paths}
             if one.outcome != Outcome.OK:
                 remarks.add(f"records have no current answer of {name} ({one.outcome})", one.url)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from artpipe.crawler.client import GalleryClient
 
 Content = TypeVar("Content")
+METADATA = ".json"
+"""What is added to a file's name for that of its metadata."""
 
 
 @dataclass(frozen=True)
@@ -137,28 +139,63 @@ def download_files(
             yield OneOfMany(url, None, None, str(error), response.outcome)
 
 
-def _metadata_file(file: "UPath") -> "UPath":
-    return file.with_name(f"{file.name}.json")
+def copy_file(source: "UPath", file: "UPath", check: Callable[[bytes], object]) -> None:
+    """As `download_file`, for a file of this machine or of an object store; its size and time tell whether it changed.
+
+    Args:
+        source: the original.
+        file: where the copy is stored, with its metadata beside it.
+        check: raises when the bytes are not the expected kind of file.
+    """
+    stat, stored = source.stat(), _stored(file)
+    size, modified = int(stat.st_size), str(getattr(stat, "st_mtime", None))
+    if stored and (stored.url, stored.size_bytes, stored.last_modified) == (str(source), size, modified):
+        return
+    body = source.read_bytes()
+    check(body)
+    _write(file, body, DownloadedFile(str(source), hashlib.sha256(body).hexdigest(), size, None, modified), stored)
+
+
+def metadata_file(file: "UPath") -> "UPath":
+    """Where the metadata of a stored file is."""
+    return file.with_name(f"{file.name}{METADATA}")
+
+
+def content_files(folder: "UPath") -> "list[UPath]":
+    """The stored files in a folder and below it, in order: without their metadata, and without what begins with `.`."""
+    found = {
+        file.relative_to(folder).as_posix(): file
+        for file in folder.rglob("*")
+        if file.is_file() and not file.name.startswith(".")
+    }
+    return [
+        found[name] for name in sorted(found) if not (name.endswith(METADATA) and name.removesuffix(METADATA) in found)
+    ]
 
 
 def _keep(file: "UPath", url: str, response: Response, stored: DownloadedFile | None) -> tuple[DownloadedFile, bool]:
     """Store a body with its metadata, and say whether it differs from the stored copy."""
     sha256 = hashlib.sha256(response.body).hexdigest()
     downloaded = DownloadedFile(url, sha256, len(response.body), response.etag, response.last_modified)
-    has_changed = stored is None or stored.sha256 != sha256
+    return downloaded, _write(file, response.body, downloaded, stored)
+
+
+def _write(file: "UPath", body: bytes, metadata: DownloadedFile, stored: DownloadedFile | None) -> bool:
+    """Write a file unless its stored copy is the same, and its metadata; whether the file was written."""
+    has_changed = stored is None or stored.sha256 != metadata.sha256
     if has_changed:
-        write_whole(file, response.body)
-    write_whole(_metadata_file(file), json.dumps(asdict(downloaded), indent=1).encode())
-    return downloaded, has_changed
+        write_whole(file, body)
+    write_whole(metadata_file(file), json.dumps(asdict(metadata), indent=1).encode())
+    return has_changed
 
 
 def _stored(file: "UPath") -> DownloadedFile | None:
     """The metadata of the stored copy, or None where there is no copy that matches its metadata."""
-    metadata_file = _metadata_file(file)
-    if not (file.exists() and metadata_file.exists()):
+    metadata = metadata_file(file)
+    if not (file.exists() and metadata.exists()):
         return None
     try:
-        stored = DownloadedFile(**json.loads(metadata_file.read_bytes()))
+        stored = DownloadedFile(**json.loads(metadata.read_bytes()))
     except (ValueError, TypeError):
         return None
     # File and metadata are two writes; a kill between them leaves a pair that does not match.

@@ -1,12 +1,13 @@
 """The further tables of a museum: their keys, and how their columns come to stand beside the records."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 from pydantic import Field
 
+from artpipe.sources.download import content_files
 from artpipe.sources.mapping import Conditions, Strict, holds
 from artpipe.sources.places import Place
 from artpipe.sources.records import Format, NoRecordsError, Quarantined, RecordReader, TableForm
@@ -14,8 +15,6 @@ from artpipe.sources.records import Format, NoRecordsError, Quarantined, RecordR
 if TYPE_CHECKING:
     from upath import UPath
 
-METADATA = ".json"
-"""What is added to a file's name for that of its metadata."""
 _KEY = "\0key"
 """The column of a joined table with its key; no table has a column of that name."""
 
@@ -48,14 +47,11 @@ class JoinedTable(TableFiles):
     sort: str | None = Field(default=None, description="a column with numbers that orders the rows of a record")
 
 
-def downloaded_files(folder: "UPath") -> Iterator["UPath"]:
+def downloaded_files(folder: "UPath") -> "list[UPath]":
     """The files of a table, without the metadata beside them."""
     if not folder.is_dir():
         raise NoRecordsError(f"{folder} is not there: the source was not downloaded yet; run `artpipe refresh`.")
-    names = {file.name for file in folder.iterdir()}
-    for name in sorted(names):
-        if not name.startswith(".") and name.removesuffix(METADATA) not in names - {name}:
-            yield folder / name
+    return content_files(folder)
 
 
 class Joins:

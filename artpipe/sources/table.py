@@ -3,12 +3,9 @@
 `download` keeps the files byte for byte in the source's folder; `read` reads them from there.
 """
 
-import hashlib
-import json
 import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -18,15 +15,15 @@ import polars as pl
 from pydantic import Field, field_validator, model_validator
 
 from artpipe.catalog.rows import LABEL_PREFIX, ROWS, SourceRows
-from artpipe.lake.paths import write_whole
 from artpipe.schema import QUARANTINE
 from artpipe.sources.answer_pages import Pages, refuse_endless
 from artpipe.sources.answers import Answers, ReadAnswers, ask_about
 from artpipe.sources.contract import Source
-from artpipe.sources.download import download_file
-from artpipe.sources.joins import METADATA, JoinedTable, Joins, TableFiles, downloaded_files
-from artpipe.sources.mapping import Columns, Conditions, Labels, RecordMapper, as_text, holds
+from artpipe.sources.download import copy_file, download_file, metadata_file
+from artpipe.sources.joins import JoinedTable, Joins, TableFiles, downloaded_files
+from artpipe.sources.mapping import Columns, Conditions, Labels, as_text, holds
 from artpipe.sources.places import file_name, files_at, is_web
+from artpipe.sources.record_mapper import RecordMapper
 from artpipe.sources.records import FORMATS, NoRecordsError, Quarantined, RecordReader
 from artpipe.sources.text import CHUNK_BYTES, refuse_other_than_table
 from artpipe.tasks import NAME
@@ -115,7 +112,7 @@ class Table(Source, TableFiles):
                         _fetch(client, file, target)
                     targets.append(target)
                     step.advance()
-        kept = {str(file) for target in targets for file in (target, _metadata_of(target))}
+        kept = {str(file) for target in targets for file in (target, metadata_file(target))}
         for name in self._places:
             for file in [*(folder / name).iterdir()]:
                 if str(file) not in kept:
@@ -175,7 +172,7 @@ class Table(Source, TableFiles):
             paths |= {path: "answers" for one, _ in asked for path in one.paths if path not in paths}
             joins = Joins(self.tables, paths, folder, scratch, quarantine)
             reader = RecordReader(self.form, joins.wanted_of_records, scratch, quarantine=quarantine)
-            files = list(downloaded_files(folder / MAIN))
+            files = downloaded_files(folder / MAIN)
             for file in files:
                 name = file.name.partition("-")[2]
                 batches = map(joins.joined, reader.batches(file, name))
@@ -221,43 +218,15 @@ def _scratch() -> Generator[Path]:
 
 
 def _fetch(client: "GalleryClient", url: str, target: "UPath") -> None:
-    def check(body: bytes) -> None:
-        refuse_other_than_table(body[:CHUNK_BYTES], url)
-
-    download_file(client, url, target, check, max_body_bytes=MAX_FILE_BYTES)
-
-
-def _metadata_of(target: "UPath") -> "UPath":
-    return target.with_name(target.name + METADATA)
-
-
-@dataclass(frozen=True)
-class _CopiedFile:
-    """The metadata of a copied file, kept as JSON beside it."""
-
-    source: str
-    size_bytes: int
-    modified: float | str
-    sha256: str
+    download_file(client, url, target, lambda body: _refuse_no_table(body, url), max_body_bytes=MAX_FILE_BYTES)
 
 
 def _copy(file: "UPath", target: "UPath") -> None:
-    """Copy a file unless it is as it was: same size and time, or else same hash."""
-    stat = file.stat()
-    size = int(stat.st_size)
-    modified = float(getattr(stat, "st_mtime", 0) or 0)
-    metadata_file = _metadata_of(target)
-    stored: dict[str, object] = {}
-    if target.exists() and metadata_file.exists():
-        stored = json.loads(metadata_file.read_bytes())
-    if (stored.get("source"), stored.get("size_bytes"), stored.get("modified")) == (str(file), size, modified):
-        return
-    data = file.read_bytes()
-    refuse_other_than_table(data[:CHUNK_BYTES], str(file))
-    sha256 = hashlib.sha256(data).hexdigest()
-    if stored.get("sha256") != sha256:
-        write_whole(target, data)
-    write_whole(metadata_file, json.dumps(asdict(_CopiedFile(str(file), size, modified, sha256)), indent=1).encode())
+    copy_file(file, target, lambda body: _refuse_no_table(body, str(file)))
+
+
+def _refuse_no_table(body: bytes, where: str) -> None:
+    refuse_other_than_table(body[:CHUNK_BYTES], where)
 
 
 def _with_unique_ids(rows: pl.DataFrame, *, several_files: bool) -> tuple[pl.DataFrame, pl.DataFrame]:

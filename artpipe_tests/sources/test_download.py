@@ -1,6 +1,7 @@
 """The catalogue and the artist list as they are kept in the lake."""
 
 import json
+import os
 
 import pytest
 from upath import UPath
@@ -9,7 +10,14 @@ from artpipe.catalog.artists import check_artist_list
 from artpipe.catalog.parse import NotACatalogError, check_catalog
 from artpipe.crawler.client import ClientConfig, GalleryClient, GalleryUnreachableError
 from artpipe.sample_gallery.server import serving
-from artpipe.sources.download import DownloadedFile, download_file, download_files
+from artpipe.sources.download import (
+    DownloadedFile,
+    content_files,
+    copy_file,
+    download_file,
+    download_files,
+    metadata_file,
+)
 from artpipe.sources.wga import ARTIST_LIST_URL, CATALOG_URL
 
 PATH = "/database/download/data_txt.zip"
@@ -109,3 +117,34 @@ def test_the_sample_gallery_serves_both_files_at_the_addresses_of_the_real_site(
         for name, url, check in (("c", CATALOG_URL, check_catalog), ("a", ARTIST_LIST_URL, check_artist_list)):
             found, _ = download_file(client, url, UPath(tmp_path / name), check)
             assert found.size_bytes == (tmp_path / name).stat().st_size > 1000
+
+
+def test_a_file_here_is_read_again_only_where_its_size_or_time_changed_or_its_copy_is_damaged(tmp_path):
+    source, file = UPath(tmp_path / "works.csv"), UPath(tmp_path / "raw" / "works.csv")
+    source.write_bytes(CATALOG)
+    read: list[bytes] = []
+
+    def copied() -> bool:
+        read.clear()
+        copy_file(source, file, read.append)
+        assert file.read_bytes() == source.read_bytes()
+        return bool(read)
+
+    assert [copied(), copied()] == [True, False]
+    source.write_bytes(OTHER)
+    os.utime(source, (1, 1))
+    assert [copied(), copied()] == [True, False]
+    file.write_bytes(b"torn")
+    assert [copied(), copied()] == [True, False]
+    metadata_file(file).write_bytes(b"torn")
+    assert [copied(), copied()] == [True, False]
+
+
+def test_what_stands_beside_a_file_is_its_metadata_and_other_json_is_content(tmp_path):
+    for name in ("b.csv", "b.csv.json", "a.json", "a.json.json", "api/answers.jsonl", "state.json", ".unfinished.json"):
+        file = UPath(tmp_path / "raw" / name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    folder = UPath(tmp_path / "raw")
+    found = [file.relative_to(folder).as_posix() for file in content_files(folder)]
+    assert found == ["a.json", "api/answers.jsonl", "b.csv", "state.json"]

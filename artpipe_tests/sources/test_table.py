@@ -102,7 +102,10 @@ def test_a_damaged_byte_in_utf8_puts_its_row_aside_and_no_other(read_table):
 
 
 CELLS = st.text(
-    st.characters(codec="utf-8", exclude_characters="\0\r\ufeff\ufffd", exclude_categories=("Cs", "Zl", "Zp"))
+    # Python takes U+001C to U+001F for spaces, Unicode and Polars do not.
+    st.characters(
+        codec="utf-8", exclude_characters="\0\r\x1c\x1d\x1e\x1f\ufeff\ufffd", exclude_categories=("Cs", "Zl", "Zp")
+    )
 )
 
 
