@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from artpipe.catalog.rows import ReadSource, ReadSources
 from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import DataLake, write_whole
+from artpipe.sources.download import content_files
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -116,9 +117,6 @@ def _are_unchanged(lake: DataLake, source: "Source", files: Mapping[str, str]) -
 
 
 def _hashes(folder: "UPath") -> dict[str, str]:
-    """The hash of each file in a folder, by its path there; how `name` was answered (`name.json`) is no content."""
-    if not folder.exists():
-        return {}
-    found = {file for file in folder.rglob("*") if file.is_file() and not file.name.startswith(".")}
-    files = sorted(file for file in found if file.suffix != ".json" or file.with_suffix("") not in found)
+    """The hash of each file of a source, by its path in the folder."""
+    files = content_files(folder) if folder.exists() else []
     return {file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in files}
