@@ -94,6 +94,7 @@ def test_check_shows_people_why_records_could_not_be_read():
     assert "style: Impressionismus 2, Jugendstil 1" in shown
 
 
+@pytest.mark.usefixtures("museum")
 def test_check_says_what_the_sources_make_together():
     said = run("check", "sources.yaml").stdout
     assert re.search(r"^The collection: [\d,]+ pictures and works without one, [\d,]+ to download", said, re.MULTILINE)
