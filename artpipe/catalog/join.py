@@ -24,9 +24,7 @@ from artpipe.tasks import Task, TaskDeclaration, Tasks, artworks_schema
 
 GALLERY = "*"
 """In the place of a source's name: the works that a lake had without a file of sources."""
-_NOBODY = frozenset(
-    {"anonymous", "anonym", "anonyme", "unknown", "unbekannt", "inconnu", "onbekend", "unidentified", "artist", "maker"}
-)
+_NOBODY = frozenset({"anonymous", "anonym", "anonyme", "unknown", "unbekannt", "inconnu", "onbekend", "unidentified"})
 _MOST_NAMED = 8
 _SERVICE = ("service", "service_version", "width_px", "height_px", "max_width_px", "max_area_px")
 
@@ -194,7 +192,9 @@ def _with_makers(rows: pl.DataFrame) -> pl.DataFrame:
     of_gallery = {makers[name]: artist_id for name, artist_id in own_ids.iter_rows()}
     makers = {name: of_gallery.get(maker, maker) for name, maker in makers.items()}
     return rows.with_columns(
-        artist_id=pl.col("maker").replace_strict(makers, return_dtype=pl.String),
+        artist_id=pl.when("is_gallery")
+        .then(first.struct.field("artist_id"))
+        .otherwise(pl.col("maker").replace_strict(makers, return_dtype=pl.String)),
         dates_text=pl.lit(None, pl.String),
         date=pl.col("date_text").fill_null(""),
         title=pl.when(pl.col("title").fill_null("").str.strip_chars() == "")
@@ -208,7 +208,7 @@ def _with_makers(rows: pl.DataFrame) -> pl.DataFrame:
 def _maker_id(name: str) -> str | None:
     """The words of a name in the order of the alphabet; None for nobody in particular."""
     words = sorted(set(name_words(name)))
-    return "-".join(words) if words and not set(words) <= _NOBODY else None
+    return "-".join(words) if words and _NOBODY.isdisjoint(words) else None
 
 
 def _pictures(rows: pl.DataFrame) -> pl.DataFrame:
@@ -228,7 +228,7 @@ def _pictures(rows: pl.DataFrame) -> pl.DataFrame:
         technique="medium",
         form=pl.col("classification").str.to_lowercase(),
         page_url="landing_url",
-        timeframe=pl.lit(None, pl.String),
+        timeframe=pl.col("timeframe") if "timeframe" in rows.columns else pl.lit(None, pl.String),
         is_detail=shows_detail(),
         is_allowed=is_open | ~pl.col("only_open"),
     )

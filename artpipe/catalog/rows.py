@@ -71,7 +71,8 @@ class SourceRows:
     """What an adapter read.
 
     Attributes:
-        rows: `ROWS` and a column `LABEL_PREFIX + task`, a list of texts, for each task that the source has labels of.
+        rows: `ROWS` and a column `LABEL_PREFIX + task`, a list of texts, for each task that the source has labels of;
+            of a gallery also `timeframe`.
         quarantine: `schema.QUARANTINE`: every record that could not be read, with the reason.
         notes: remarks for a person, one sentence each, such as what was left out.
     """

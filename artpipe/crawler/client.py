@@ -88,6 +88,7 @@ class ClientConfig:
         retry_after_ceiling_s: the longest Retry-After that is waited for.
         max_body_bytes: the largest accepted body.
         allowed_hosts: hosts (`name` or `name:port`) that a redirect may lead to, in addition to the one that was asked.
+        mirrors: addresses in whose place the files of a host are requested below a base URL; their original ones stay.
         policies: how single hosts (`name`, or `name:port` where the scheme implies another port) are asked. The pace
             of a name is that of its other ports, too.
         local_folders: folders whose files may be read by `file:` addresses.
@@ -110,6 +111,7 @@ class ClientConfig:
     retry_after_ceiling_s: float = 120.0
     max_body_bytes: int = 50_000_000
     allowed_hosts: tuple[str, ...] = ()
+    mirrors: Mapping[str, str] = field(default_factory=dict[str, str])
     policies: Mapping[str, HostPolicy] = field(default_factory=dict[str, HostPolicy])
     local_folders: tuple[Path, ...] = ()
     obeys_reservations: bool = True
@@ -288,12 +290,13 @@ class GalleryClient:
     def address_of(self, url: str) -> str:
         """Where an original address is requested: its path and query below the base URL, if there is one."""
         parts = urlsplit(url)
-        if self._base is None:
+        base = self._base or self.config.mirrors.get(parts.netloc.lower())
+        if base is None:
             if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
                 raise ValueError("it is no http(s) address")
             return url
         query = f"?{parts.query}" if parts.query else ""
-        return f"{self._base}/{parts.path.lstrip('/')}{query}"
+        return f"{base.rstrip('/')}/{parts.path.lstrip('/')}{query}"
 
     def _get(self, request: Request, max_body_bytes: int | None, stop: threading.Event) -> Response:
         if request.url.startswith(f"{FILE_SCHEME}:"):

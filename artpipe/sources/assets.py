@@ -106,8 +106,9 @@ def _sources(step: AssetStep, gallery: GalleryResource, file: str) -> Result:
 def raw_artists(step: AssetStep, gallery: GalleryResource) -> Result:
     """The artist list page of the gallery, byte for byte; empty where the artists are named by the works alone."""
     from artpipe.catalog.artists import check_artist_list
+    from artpipe.sources.config import read_sources_file
 
-    if step.settings.sources:  # they name their artists in their rows
+    if step.settings.sources and not any(one.is_gallery for one in read_sources_file(step.settings.sources).sources):
         write_whole(step.lake.raw("artists"), b"")
         return Result(version="none")
     return _root(step, gallery, "artists", ARTIST_LIST_URL, check_artist_list)

@@ -57,6 +57,11 @@ class Source(BaseModel, ABC):
         return ()
 
     @property
+    def mirrors(self) -> Mapping[str, str]:
+        """Hosts of original addresses, and the base URL below which their files are requested instead."""
+        return {}
+
+    @property
     def is_gallery(self) -> bool:
         """Whether its works and artists have the ids that they have in a lake of `ARTPIPE_GALLERY`."""
         return False

@@ -49,6 +49,7 @@ def client_config(settings: "Settings", named: "SourcesFile | None" = None) -> "
         base_url=None,
         total_timeout_s=_LONGEST_ANSWER_S,
         allowed_hosts=(*settings.allowed_hosts, *policies),
+        mirrors={host: base for source in sources for host, base in source.mirrors.items()},
         policies=policies,
         local_folders=tuple(folder for source in sources for folder in source.local_folders),
         # A file of this machine, and a server of the same network, may name pictures there.

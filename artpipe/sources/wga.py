@@ -1,5 +1,6 @@
 """The Web Gallery of Art, and galleries laid out like it: where the catalogue and the list of artists are published."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
@@ -37,6 +38,11 @@ class WgaSource(Source):
         return (urlsplit(self.base_url).netloc,)
 
     @property
+    def mirrors(self) -> Mapping[str, str]:
+        """The files of the original site are requested from the gallery."""
+        return {urlsplit(ORIGINAL_SITE).netloc: self.base_url}
+
+    @property
     def is_gallery(self) -> bool:
         """It is one."""
         return True
@@ -59,19 +65,19 @@ class WgaSource(Source):
             ("catalog", CATALOG_URL, check_catalog),
             ("artists", ARTIST_LIST_URL, check_artist_list),
         ):
-            download_file(client, self._here(url), folder / name, check)
+            download_file(client, url, folder / name, check)
 
     def read(self, folder: "UPath") -> SourceRows:
-        """The works of the wanted forms, each with its artist, its style and its type."""
+        """The works, each with its artist, its style and its type; those of other forms without their pictures."""
         from artpipe.catalog.artists import parse_artist_list
         from artpipe.catalog.clean import clean_artworks
         from artpipe.catalog.parse import parse_catalog
 
         artists = parse_artist_list((folder / "artists").read_bytes())
         cleaned = clean_artworks(parse_catalog((folder / "catalog").read_bytes()), artists)
-        works = cleaned.artworks.filter(pl.col("form").is_in(self.forms))
-        others = cleaned.artworks.height - works.height
-        notes = (f"{others:,} works of other forms than {', '.join(self.forms)} are left out.",) if others else ()
+        works, is_wanted = cleaned.artworks, pl.col("form").is_in(self.forms).fill_null(value=False)
+        others = works.filter(~is_wanted).height
+        notes = (f"{others:,} works have other forms than {', '.join(self.forms)}: without picture.",) if others else ()
         lives = artists.select("artist_id", "born", "died")
         rows = works.join(lives, on="artist_id", how="left", maintain_order="left").with_row_index("row_number", 1)
         is_own_year = pl.col("year_source") == "work"
@@ -84,8 +90,7 @@ class WgaSource(Source):
             authority_uri=pl.lit(None, pl.String),
         )
         absent_of_image = [pl.lit(None).alias(field.name) for field in IMAGE.fields if field.name != "url"]
-        address = pl.lit(self.base_url.rstrip("/")) + pl.col("image_url").str.replace(r"^https?://[^/]+", "")
-        image = pl.struct([address.alias("url"), *absent_of_image])
+        image = pl.struct([pl.col("image_url").alias("url"), *absent_of_image])
         absent = {
             name: pl.lit(None) for name in ("work_id", "modified", "rights_uri", "is_open", "credit_line", "extra")
         }
@@ -97,7 +102,7 @@ class WgaSource(Source):
             medium="technique",
             classification="form",
             landing_url="page_url",
-            images=pl.concat_list(_fields(image, IMAGE)),
+            images=pl.when(is_wanted).then(pl.concat_list(_fields(image, IMAGE))),
             **absent,
         )
         labels = [
@@ -105,12 +110,7 @@ class WgaSource(Source):
             for task in ("style", "type")
         ]
         columns = [pl.col(name).cast(kind) for name, kind in ROWS.items()]
-        return SourceRows(found.select(*columns, *labels), cleaned.quarantine, notes)
-
-    def _here(self, url: str) -> str:
-        parts = urlsplit(url)
-        query = f"?{parts.query}" if parts.query else ""
-        return f"{self.base_url.rstrip('/')}{parts.path}{query}"
+        return SourceRows(found.select(*columns, *labels, "timeframe"), cleaned.quarantine, notes)
 
 
 def _fields(struct: pl.Expr, kind: pl.Struct) -> pl.Expr:

@@ -16,7 +16,7 @@ from artpipe.crawler.client import GalleryClient
 from artpipe.lake.paths import DataLake
 from artpipe.progress import SilentProgress
 from artpipe.settings import Settings
-from artpipe.sources.config import BadSourcesFileError, read_sources_file
+from artpipe.sources.config import BadSourcesFileError, SourcesFile, read_sources_file
 from artpipe.sources.several import client_config
 from artpipe.sources.snapshot import ChangedFilesError, is_snapshot, read_snapshot, snapshot_files, write_snapshot
 from artpipe.sources.wga import WgaSource
@@ -174,11 +174,27 @@ def test_a_gallery_among_other_sources_has_the_works_that_it_has_alone(tmp_path:
     (folder / "artists").write_bytes(tiny_gallery.artist_page(rows))
     alone = clean_artworks(
         parse_catalog((folder / "catalog").read_bytes()), parse_artist_list((folder / "artists").read_bytes())
-    ).artworks.filter(pl.col("form") == "painting")
+    ).artworks
     source = WgaSource(name="wga", base_url="https://mirror.example/art")
     read = source.read(folder)
     joined = join_sources(ReadSources((ReadSource("wga", None, read),), source.own_tasks)).cleaned.artworks
-    same = ["artwork_id", "title", "artist", "year_from", "year_to", "style", "type", "technique", "page_url"]
+    same = [
+        "artwork_id",
+        "title",
+        "artist",
+        "year_from",
+        "year_to",
+        "style",
+        "type",
+        "technique",
+        "page_url",
+        "timeframe",
+        "form",
+    ]
     assert joined.select(same).equals(alone.select(same))
-    assert joined["image_url"][0] == f"https://mirror.example/art/art/{joined['artwork_id'][0]}.jpg"
-    assert read.notes == ("1 works of other forms than painting are left out.",)
+    with_picture = joined.filter(pl.col("image_url").is_not_null())
+    assert with_picture.height == alone.height - 1
+    assert with_picture.select("image_url").equals(alone.filter(form="painting").select("image_url"))
+    assert read.notes == ("1 works have other forms than painting: without picture.",)
+    with GalleryClient(client_config(Settings(sources="x.yaml"), SourcesFile((source,), None))) as client:
+        assert client.address_of(with_picture["image_url"][0]).startswith("https://mirror.example/art/art/t/tester0/")
