@@ -1,11 +1,30 @@
 """Where a page's links lead: to the server's addresses, or to the files of an exported site."""
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from pydantic import AfterValidator
+
 from artpipe.web.questions import Question
+
+_DOTS = re.compile(r"(?<![^/])~*\.\.?(?![^/])")
+
+
+def in_address(name: str) -> str:
+    """An id as part of an address: browsers take segments `.` and `..` away, so that these get a `~` before them."""
+    return quote(_DOTS.sub(r"~\g<0>", name))
+
+
+def of_address(name: str) -> str:
+    """The id that is `name` in an address; undoes `in_address`."""
+    return _DOTS.sub(lambda found: found[0].removeprefix("~"), name)
+
+
+AddressedId = Annotated[str, AfterValidator(of_address)]
+"""The id in the path of a route."""
 
 
 class ServedLinks:
@@ -31,19 +50,20 @@ class ServedLinks:
 
     def work(self, artwork_id: str) -> str:
         """The page of a work."""
-        return f"{self.root}/works/{quote(artwork_id)}"
+        return f"{self.root}/works/{in_address(artwork_id)}"
 
     def image(self, work: dict[str, Any], width_px: int) -> str:
         """A work's picture; the hash of its content lets browsers cache it for good."""
-        return f"{self.root}/images/{quote(str(work['artwork_id']))}.jpg?w={width_px}&v={str(work['jpeg_sha256'])[:8]}"
+        version = str(work["jpeg_sha256"])[:8]
+        return f"{self.root}/images/{in_address(str(work['artwork_id']))}.jpg?w={width_px}&v={version}"
 
     def original(self, artwork_id: str) -> str:
         """The gallery's own picture of a work, passed on by this server."""
-        return f"{self.root}/originals/{quote(artwork_id)}"
+        return f"{self.root}/originals/{in_address(artwork_id)}"
 
     def artist(self, artist_id: str) -> str:
         """The page of an artist."""
-        return f"{self.root}/artists/{quote(artist_id)}"
+        return f"{self.root}/artists/{in_address(artist_id)}"
 
     def artists(self, initial: str = "", page: int = 1) -> str:
         """The list of artists, or a page of those with an initial."""

@@ -38,8 +38,9 @@ const regions = [...root.querySelectorAll('[data-region]')].map((item) => ({
 }));
 
 const encoded = (id) => id.split('/').map(encodeURIComponent).join('/');
+const withoutDots = (id) => id.replace(/(?<![^/])~*\.\.?(?![^/])/g, '~$&'); // as `in_address` does
 // An exported site has a path for each work, and no pictures of those that are not open.
-const address = (i) => encoded(works.paths?.[i] ?? works.ids[i]);
+const address = (i) => encoded(works.paths?.[i] ?? withoutDots(works.ids[i]));
 const workLink = (i) => root.dataset.workLink.replace('ID', address(i));
 const imageLink = (i) => (works.closed?.has(i) ? root.dataset.closedLink : root.dataset.imageLink.replace('ID', address(i)));
 const folded = (text) => text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
