@@ -106,7 +106,8 @@ def search(
         _show_hits(title, hits.to_polars(), collection.tasks)
     else:
         meant = " or ".join(one.text for one in collection.did_you_mean(text)) if text else ""
-        message_console().print("No work matches every filter." + (f" Did you mean {meant}?" if meant else ""))
+        unmatched = "these words" if text and where.is_empty else "every filter"
+        message_console().print(f"No work matches {unmatched}." + (f" Did you mean {meant}?" if meant else ""))
 
 
 def find(

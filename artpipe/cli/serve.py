@@ -52,9 +52,9 @@ def export_site(
     settings = settings_in_force()
     lake = DataLake(settings.lake_root)
     done = write_site(lake, folder, TerminalProgress(), abstain_below=settings.abstain_below, all_rights=all_rights)
-    left_out = f" ({len(done.left_out)} works with unusable ids are left out)" if done.left_out else ""
+    left_out = ""
     if done.closed:
-        left_out += f"; the pictures of {done.closed:,} works that are not open are left out (--all-rights takes them)"
+        left_out = f"; the pictures of {done.closed:,} works that are not open are left out (--all-rights takes them)"
     message_console().print(
         f"{done.works:,} works and {done.artists:,} artists are in {folder}{left_out}: open index.html."
     )

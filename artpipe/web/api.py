@@ -14,6 +14,7 @@ from artpipe.search.predictions import sure_tasks
 from artpipe.search.word_query import WordMatch
 from artpipe.web.app_state import AppState, State
 from artpipe.web.downloads import KINDS, Download, as_csv, as_parquet
+from artpipe.web.links import AddressedId
 from artpipe.web.questions import PAGE_SIZE, Question, QuestionOfAddress, tasks_of_addresses
 from artpipe.web.results import heading
 from artpipe.web.uploads import FIELD, CropOfAddress, view_of
@@ -268,7 +269,7 @@ async def download(
 
 
 @router.get("/artworks/{artwork_id:path}", responses={k: REFUSALS[k] for k in (404, 422)})
-def artwork(state: State, artwork_id: str) -> Hit:
+def artwork(state: State, artwork_id: AddressedId) -> Hit:
     """Everything known of one work."""
     return _hit(state.catalogue.get(artwork_id), state.catalogue.collection.tasks)
 

@@ -4,6 +4,7 @@ A `Catalogue` is a view of one version of the tables and never changes; `artpipe
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from artpipe.catalog.names import initial_of, labels_known_as, normalized_name, sort_key
+from artpipe.catalog.names import initial_of, labels_known_as, name_words, normalized_name, sort_key
 from artpipe.search.collection import Collection, UnknownArtworkError
 from artpipe.search.filters import SearchFilter
 from artpipe.search.request import QueryVector
@@ -168,9 +169,14 @@ class Catalogue:
         return self._shown(same.arg_true()).to_dicts()
 
     def works_of(self, artist_id: str) -> list[dict[str, Any]]:
-        """An artist's works in the order of their years."""
-        found = self.snapshot.columns(["artist_id"])["artist_id"] == artist_id
-        return self._shown(found.arg_true()).sort("year_from", "title", "artwork_id", nulls_last=True).to_dicts()
+        """An artist's works in the order of their years, those that they made with others among them."""
+        own = (self.snapshot.columns(["artist_id"])["artist_id"] == artist_id).arg_true()
+        found = pl.concat([own.cast(pl.Int64), self._made_with_others(self.name_of(artist_id))]).unique()
+        return self._shown(found).sort("year_from", "title", "artwork_id", nulls_last=True).to_dicts()
+
+    def name_of(self, artist_id: str) -> str | None:
+        """What an artist is called; None where no work tells it."""
+        return self._names.get(artist_id)
 
     def works_named(self, artwork_ids: Iterable[str], where: SearchFilter | None = None) -> pl.DataFrame:
         """Some works with the columns that pages need, in the order of the ids; those that do not pass are left out.
@@ -199,17 +205,42 @@ class Catalogue:
 
     @cached_property
     def artists(self) -> list[dict[str, Any]]:
-        """Every artist in the order of `sort_key`, with the number of works, the initial and a work to show.
+        """The artist of each id in the order of `sort_key`, with the number of works, the initial and a work to show.
 
         Each has `artist_id`, `artist`, `works`, `initial`, and the `artwork_id` and `jpeg_sha256` of that work.
         """
         named = self.snapshot.columns(["artist_id", "artist", "artwork_id", "jpeg_sha256"])
         shown = pl.col("artwork_id", "jpeg_sha256").sort_by("jpeg_sha256", "artwork_id").first()
         known = named.filter(pl.col("artist_id").is_not_null() & pl.col("artist").is_not_null())
-        counted = known.group_by("artist_id").agg(pl.col("artist").first(), shown, works=pl.len()).to_dicts()
-        for artist in counted:
-            artist["initial"] = initial_of(artist["artist"])
-        return sorted(counted, key=lambda artist: (*sort_key(artist["artist"]), artist["artist_id"]))
+        listed = known.group_by("artist_id").agg(shown, works=pl.len()).to_dicts()
+        for artist in listed:
+            name = artist["artist"] = self._names[artist["artist_id"]]
+            artist["works"] += len(self._made_with_others(name))
+            artist["initial"] = initial_of(name)
+        return sorted(listed, key=lambda artist: (*sort_key(artist["artist"]), artist["artist_id"]))
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """What the artist of each id is called in most works."""
+        rows = self.snapshot.columns(["artist_id", "artist"]).drop_nulls().group_by("artist_id", "artist").len()
+        counts: dict[str, Counter[str]] = {}
+        for artist_id, artist, works in rows.sort("artist").iter_rows():
+            counts.setdefault(artist_id, Counter())[makers_of(artist, artist_id)[0]] += works
+        return {artist_id: names.most_common(1)[0][0] for artist_id, names in counts.items()}
+
+    @cached_property
+    def _by_other_maker(self) -> dict[str, list[int]]:
+        """The rows in which a name is that of a maker after the first, whose id a row has."""
+        rows = self.snapshot.columns(["artist_id", "artist"]).with_row_index("position")
+        found: dict[str, list[int]] = {}
+        for position, artist_id, artist in rows.filter(pl.col("artist").str.contains("; ", literal=True)).iter_rows():
+            first, *others = makers_of(artist, artist_id or "")
+            for name in {*others} - {first, self._names.get(artist_id)}:
+                found.setdefault(name, []).append(position)
+        return found
+
+    def _made_with_others(self, name: str | None) -> pl.Series:
+        return pl.Series(self._by_other_maker.get(name or "", []), dtype=pl.Int64)
 
     def novelty(self, picture: "EncodedPicture") -> "Novelty":
         """How far an uploaded picture is from every work."""
@@ -275,3 +306,10 @@ class Catalogue:
         """What pages show of some rows."""
         places = positions.to_numpy() if isinstance(positions, pl.Series) else positions
         return self.snapshot.works_at(places, self._columns)
+
+
+def makers_of(artist: str, artist_id: str) -> list[str]:
+    """The names of a work's makers: of several, `artist` is all of them, and `artist_id` that of the first."""
+    # An id that is made of the whole text is that of one maker, whom the source calls so.
+    is_one = "-".join(sorted(set(name_words(artist)))) == artist_id
+    return [artist] if is_one else artist.split("; ")

@@ -7,6 +7,7 @@ from fastapi.responses import Response
 
 from artpipe.search.collection import UnknownArtworkError
 from artpipe.web.app_state import State
+from artpipe.web.links import AddressedId
 
 router = APIRouter(include_in_schema=False)
 CACHE_FOR_GOOD = "public, max-age=31536000, immutable"
@@ -18,7 +19,7 @@ REVALIDATE = "no-cache"
 def image(
     state: State,
     request: Request,
-    artwork_id: str,
+    artwork_id: AddressedId,
     w: Annotated[int | None, Query(ge=1, le=10_000)] = None,
     v: Annotated[str, Query(max_length=64)] = "",
 ) -> Response:
@@ -32,7 +33,7 @@ def image(
 
 
 @router.get("/originals/{artwork_id:path}")
-async def original(state: State, request: Request, artwork_id: str) -> Response:
+async def original(state: State, request: Request, artwork_id: AddressedId) -> Response:
     """The gallery's own picture of a work, where this server passes it on."""
     if state.originals is None:
         raise HTTPException(404)

@@ -1,10 +1,30 @@
 """Where a page's links lead: to the server's addresses, or to the files of an exported site."""
 
+import re
+from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from pydantic import AfterValidator
+
 from artpipe.web.questions import Question
+
+_DOTS = re.compile(r"(?<![^/])~*\.\.?(?![^/])")
+
+
+def in_address(name: str) -> str:
+    """An id as part of an address: browsers take segments `.` and `..` away, so that these get a `~` before them."""
+    return quote(_DOTS.sub(r"~\g<0>", name))
+
+
+def of_address(name: str) -> str:
+    """The id that is `name` in an address; undoes `in_address`."""
+    return _DOTS.sub(lambda found: found[0].removeprefix("~"), name)
+
+
+AddressedId = Annotated[str, AfterValidator(of_address)]
+"""The id in the path of a route."""
 
 
 class ServedLinks:
@@ -30,19 +50,20 @@ class ServedLinks:
 
     def work(self, artwork_id: str) -> str:
         """The page of a work."""
-        return f"{self.root}/works/{quote(artwork_id)}"
+        return f"{self.root}/works/{in_address(artwork_id)}"
 
     def image(self, work: dict[str, Any], width_px: int) -> str:
         """A work's picture; the hash of its content lets browsers cache it for good."""
-        return f"{self.root}/images/{quote(str(work['artwork_id']))}.jpg?w={width_px}&v={str(work['jpeg_sha256'])[:8]}"
+        version = str(work["jpeg_sha256"])[:8]
+        return f"{self.root}/images/{in_address(str(work['artwork_id']))}.jpg?w={width_px}&v={version}"
 
     def original(self, artwork_id: str) -> str:
         """The gallery's own picture of a work, passed on by this server."""
-        return f"{self.root}/originals/{quote(artwork_id)}"
+        return f"{self.root}/originals/{in_address(artwork_id)}"
 
     def artist(self, artist_id: str) -> str:
         """The page of an artist."""
-        return f"{self.root}/artists/{quote(artist_id)}"
+        return f"{self.root}/artists/{in_address(artist_id)}"
 
     def artists(self, initial: str = "", page: int = 1) -> str:
         """The list of artists, or a page of those with an initial."""
@@ -71,24 +92,28 @@ class ServedLinks:
         return f"{self.root}/sitemap{'' if number is None else f'-{number}'}.xml"
 
 
-def as_path(name: str) -> str:
-    """An id as a path of a file: that of a work of one of several sources, `tate:3`, is in the source's folder."""
-    return name.replace(":", "/")
-
-
 class ExportedLinks:
     """Relative paths of files, so that the folder works wherever it is.
 
     Args:
         page: path of the linking page below the site's folder, such as `works/a/aachen/allegory.html`.
-        only_open: whether works that their source does not call open have no picture there.
+        works: the path of each work, as made by `site_paths`.
+        artists: that of each artist.
+        closed: the works that have no picture there.
     """
 
     is_served = False
     root = ""
 
-    def __init__(self, page: str, *, only_open: bool = True) -> None:
-        self._up, self._only_open = "../" * (len(PurePosixPath(page).parts) - 1), only_open
+    def __init__(
+        self,
+        page: str,
+        works: Mapping[str, str],
+        artists: Mapping[str, str],
+        closed: Collection[str] = frozenset[str](),
+    ) -> None:
+        self._up = "../" * (len(PurePosixPath(page).parts) - 1)
+        self._works, self._artists, self._closed = works, artists, closed
 
     def _to(self, path: str) -> str:
         return self._up + quote(path)
@@ -103,17 +128,17 @@ class ExportedLinks:
 
     def work(self, artwork_id: str) -> str:
         """The page of a work."""
-        return self._to(f"works/{as_path(artwork_id)}.html")
+        return self._to(f"works/{self._works[artwork_id]}.html")
 
     def image(self, work: dict[str, Any], width_px: int) -> str:
         """A work's picture; a site has two sizes of it, and none of works that are not open."""
-        if self._only_open and work.get("is_open") is False:
+        if work["artwork_id"] in self._closed:
             return self.static("closed.svg")
-        return self._to(f"images/{'small/' if width_px <= 320 else ''}{as_path(work['artwork_id'])}.jpg")
+        return self._to(f"images/{'small/' if width_px <= 320 else ''}{self._works[work['artwork_id']]}.jpg")
 
     def artist(self, artist_id: str) -> str:
         """The page of an artist."""
-        return self._to(f"artists/{as_path(artist_id)}.html")
+        return self._to(f"artists/{self._artists[artist_id]}.html")
 
     def artists(self, initial: str = "", page: int = 1) -> str:  # noqa: ARG002
         """The list of artists, one file, scrolled to an initial."""

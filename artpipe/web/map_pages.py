@@ -95,6 +95,8 @@ def map_of_the_collection(state: State) -> HTMLResponse:
     files = {"points": "points.bin", "works": "works.json", "picture": "picture.png"}
     files |= {"sheet_link": "sheets/ID.webp", "selection": "selection"}
     served = {name: f"{below}/{file}" for name, file in files.items()} | {"script": ""}
+    served["work_link"] = state.links.work("ID")
+    served["image_link"] = state.links.image({"artwork_id": "ID", "jpeg_sha256": ""}, 160)
     context = map_context(data, sheets.names)
     return HTMLResponse(state.render("map.html", **context, **served))
 

@@ -93,7 +93,7 @@ def artist_context(lake: DataLake, catalogue: "Catalogue", artist_id: str, page:
     return {
         "artist": {
             "artist_id": artist_id,
-            "name": row.get("name") or works[0]["artist"] or artist_id,
+            "name": row.get("name") or catalogue.name_of(artist_id) or artist_id,
             "facts": [str(fact).strip("()") for fact in facts if fact],
         },
         "works": works[(page - 1) * size : page * size],

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from artpipe.web.app_state import State
 from artpipe.web.headers import wants_json
+from artpipe.web.links import AddressedId
 from artpipe.web.page_context import artist_context, artists_context, collection_context, work_context
 from artpipe.web.questions import MAX_PAGE, PAGE_SIZE, Question, QuestionOfAddress
 from artpipe.web.results import results_context, verdict_context
@@ -73,7 +74,7 @@ async def upload(state: State, request: Request, crop: CropOfAddress = None) -> 
 
 
 @router.get("/works/{artwork_id:path}")
-def work(state: State, artwork_id: str) -> HTMLResponse:
+def work(state: State, artwork_id: AddressedId) -> HTMLResponse:
     """A work's page."""
     context = work_context(state.lake, state.catalogue, artwork_id, state.links, state.config.abstain_below)
     return HTMLResponse(state.render("work.html", **context, passes_originals=state.originals is not None))
@@ -86,7 +87,7 @@ def artists(state: State, initial: Annotated[str, Query(max_length=4)] = "", pag
 
 
 @router.get("/artists/{artist_id:path}")
-def artist(state: State, artist_id: str, page: Page = 1) -> HTMLResponse:
+def artist(state: State, artist_id: AddressedId, page: Page = 1) -> HTMLResponse:
     """An artist's works."""
     context = artist_context(state.lake, state.catalogue, artist_id, page, PAGE_SIZE)
     return HTMLResponse(state.render("artist.html", **context))

@@ -1,14 +1,19 @@
 """The map, in a real browser."""
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote
 
+import polars as pl
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.paths import DataLake
 from artpipe.web.export import export_site
+from artpipe.web.links import ServedLinks
 
 # Where a work is on the screen, by the page's own functions.
 PLACE = """(title) => {
@@ -238,3 +243,25 @@ def test_an_exported_map_works_from_a_folder_without_a_server(page: Page, served
     page.mouse.click(*place(page, "Colour no. 7"))
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("Colour no. "))
     assert page.evaluate("[...document.images].filter((one) => one.complete && !one.naturalWidth).length") == 0
+
+
+def test_an_exported_map_links_the_files_of_every_work(page: Page, served_lake: DataLake, tmp_path: Path):
+    lake = DataLake(shutil.copytree(served_lake.local_root, tmp_path / "lake"))
+    table = EmbeddingTable(lake, rights=True)
+    table.prepare(3)
+    rows = table.read().with_columns(vector=table.vectors()[1])
+    table.upsert(rows.with_columns(is_open=pl.col("title") != "Colour no. 7"))
+    site = tmp_path / "site"
+    export_site(lake, site)
+    page.goto((site / "map.html").as_uri())
+    page.locator("[data-ready=yes]").wait_for()
+    links = page.evaluate("works.ids.flatMap((_, i) => [workLink(i), imageLink(i)])")
+    assert len(links) == 2 * rows.height
+    assert links.count("static/closed.svg") == 1
+    assert all((site / unquote(link)).is_file() for link in links)
+
+
+def test_the_map_s_links_are_those_of_the_pages(map_page: Page):
+    ids = ["a b/ü", ".", "..", "a/../b", "~.", "...", "tate:3"]
+    links = map_page.evaluate("(ids) => { works.ids = ids; return ids.map((_, i) => workLink(i)); }", ids)
+    assert [unquote(link) for link in links] == [unquote(ServedLinks().work(one)) for one in ids]

@@ -145,6 +145,8 @@ def test_words_that_no_work_has_bring_up_the_names_that_may_have_been_meant(lake
     asked = run("search", "p/painter/red", "--text", "peter panter", "--style", "Rococo").stderr
     assert "No work matches every filter. Did you mean PAINTER, Péter?" in asked
     assert "Did you mean" not in run("search", "p/painter/red", "--text", "xylophone").stderr
+    assert "No work matches these words." in run("find", "Dadaismus").stderr
+    assert "No work matches every filter." in run("find", "Dadaismus", "--years", "1640").stderr
     assert found(run("search", "p/painter/blue", "--artist", "peter painter", "--json")) == COLOURS[1::-1]
 
 

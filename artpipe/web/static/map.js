@@ -38,8 +38,11 @@ const regions = [...root.querySelectorAll('[data-region]')].map((item) => ({
 }));
 
 const encoded = (id) => id.split('/').map(encodeURIComponent).join('/');
-const workLink = (id) => root.dataset.workLink.replace('ID', encoded(id));
-const imageLink = (id) => root.dataset.imageLink.replace('ID', encoded(id));
+const withoutDots = (id) => id.replace(/(?<![^/])~*\.\.?(?![^/])/g, '~$&'); // as `in_address` does
+// An exported site has a path for each work, and no pictures of those that are not open.
+const address = (i) => encoded(works.paths?.[i] ?? withoutDots(works.ids[i]));
+const workLink = (i) => root.dataset.workLink.replace('ID', address(i));
+const imageLink = (i) => (works.closed?.has(i) ? root.dataset.closedLink : root.dataset.imageLink.replace('ID', address(i)));
 const folded = (text) => text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
 const worksText = (number) => `${number.toLocaleString('en')} ${number === 1 ? 'work' : 'works'}`;
 const yearText = (year) => (year < 0 ? `${-year} BC` : `${year}`);
@@ -51,7 +54,7 @@ async function load() {
   let buffer;
   if (embedded) {
     buffer = Uint8Array.from(atob(embedded.points), (letter) => letter.charCodeAt(0)).buffer;
-    works = embedded.works;
+    works = { ...embedded.works, closed: new Set(embedded.works.closed) };
   } else {
     const response = await fetch(root.dataset.points);
     if (!response.ok) throw new Error('The map could not be loaded; reload the page.');
@@ -206,7 +209,7 @@ function thumbnail(i) {
   if (!image) {
     image = new Image();
     image.onload = requestDraw;
-    image.src = imageLink(works.ids[i]);
+    image.src = imageLink(i);
     thumbnails.set(i, image);
     if (thumbnails.size > 600) thumbnails.delete(thumbnails.keys().next().value);
   }
@@ -457,8 +460,8 @@ function list(found, title, focus = false) {
     const item = document.createElement('li'), image = new Image(), link = document.createElement('a'), who = document.createElement('span');
     image.loading = 'lazy';
     image.alt = '';
-    image.src = imageLink(works.ids[i]);
-    link.href = workLink(works.ids[i]);
+    image.src = imageLink(i);
+    link.href = workLink(i);
     link.textContent = works.titles[i] || 'Untitled';
     who.className = 'small';
     who.textContent = ' ' + works.artists[works.artist[i]];
@@ -620,9 +623,8 @@ function point(i, isPinned = false) {
   pointed = i;
   canvas.style.cursor = i < 0 ? '' : 'pointer';
   if (i < 0 || !works) { tooltip.hidden = true; return; }
-  const id = works.ids[i];
-  tooltip.href = workLink(id);
-  tooltip.querySelector('img').src = imageLink(id);
+  tooltip.href = workLink(i);
+  tooltip.querySelector('img').src = imageLink(i);
   tooltip.querySelector('.title').textContent = works.titles[i] || 'Untitled';
   tooltip.querySelector('.by').textContent = works.artists[works.artist[i]];
   tooltip.classList.toggle('pinned', isPinned);
@@ -678,7 +680,7 @@ function release(event) {
   } else if (dragged <= 4 && event.type === 'pointerup') {
     // What the card shows is what opens, even where a picture has arrived below the pointer since.
     const i = event.pointerType === 'mouse' && pointed >= 0 ? pointed : nearest(...at(event), event.pointerType === 'mouse' ? 14 : 24);
-    if (i >= 0 && works && event.pointerType === 'mouse') location.assign(workLink(works.ids[i]));
+    if (i >= 0 && works && event.pointerType === 'mouse') location.assign(workLink(i));
     else point(i, true);
   }
 }
