@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from artpipe.crawler.addresses import DEFAULT_PORTS, checked_parts
 from artpipe.crawler.challenge import challenge, reservation
 from artpipe.crawler.limits import HostPace, backoff_s, http_date_s, is_loopback, is_private, retry_after_s
 from artpipe.crawler.local_files import local_response
@@ -46,7 +47,6 @@ TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 525)})  # 
 GONE = frozenset({404, 410})
 REFUSED = frozenset({401, 403, 451})
 FILE_SCHEME = "file"
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class GalleryUnreachableError(ArtpipeError):
@@ -283,17 +283,23 @@ class GalleryClient:
             Outcome.TOO_LARGE: layout,
         }.get(response.outcome, f"check {setting} and your network, then try again.")
         tried = f" after {response.tries} tries" if response.tries > 1 else ""
+        try:
+            address = self.address_of(url)
+        except ValueError:
+            address = repr(url)
         raise GalleryUnreachableError(
-            f"{self.address_of(url)} could not be read{tried}: {response.error or response.outcome}; {advice}"
+            f"{address} could not be read{tried}: {response.error or response.outcome}; {advice}"
         )
 
     def address_of(self, url: str) -> str:
-        """Where an original address is requested: its path and query below the base URL, if there is one."""
-        parts = urlsplit(url)
+        """Where an original address is requested: its path and query below the base URL, if there is one.
+
+        Raises:
+            ValueError: it cannot be requested.
+        """
+        parts = urlsplit(url) if self._base else checked_parts(url)
         base = self._base or self.config.mirrors.get(parts.netloc.lower())
         if base is None:
-            if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
-                raise ValueError("it is no http(s) address")
             return url
         query = f"?{parts.query}" if parts.query else ""
         return f"{base.rstrip('/')}/{parts.path.lstrip('/')}{query}"
@@ -437,13 +443,11 @@ class GalleryClient:
         """The target of a redirect if it is allowed: the host that was asked, or a configured one; else None."""
         try:
             followed = urljoin(address, _utf8(target))
-            there, base = urlsplit(followed), urlsplit(self._base or address)
-            port, base_port = there.port, base.port
+            there, base = checked_parts(followed), urlsplit(self._base or address)
+            base_port = base.port
         except ValueError:
             return None
-        if there.scheme not in DEFAULT_PORTS or not there.hostname:
-            return None
-        port = port or DEFAULT_PORTS[there.scheme]
+        port = there.port or DEFAULT_PORTS[there.scheme]
         # http and https of one name are one host; any other port is another server.
         base_ports = {base_port} if base_port else set(DEFAULT_PORTS.values())
         is_own = there.hostname == base.hostname and port in base_ports

@@ -2,7 +2,9 @@
 
 import ipaddress
 import random
+import socket
 import threading
+import unicodedata
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 
@@ -81,20 +83,56 @@ def http_date_s(value: str) -> float | None:
 
 
 def is_private(host: str) -> bool:
-    """Whether a host name or address is of this machine or of a private network; names are not looked up."""
-    if is_loopback(host):
-        return True
-    try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        return "." not in host
+    """Whether a host name or address is of this machine or of a private network; names are not looked up.
+
+    Args:
+        host: a name, or an address in any form that a resolver takes: `127.1`, `0177.0.0.1`, with a dot at its end.
+    """
+    name = _plain(host)
+    address = _address(name)
+    if address is None:
+        return "." not in name or name.endswith(_PRIVATE_ENDS)
+    inner = _within(address)
+    return not address.is_global or address.is_multicast or (inner is not None and not inner.is_global)
 
 
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is loopback."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
+    name = _plain(host)
+    address = _address(name)
+    return name == "localhost" or name.endswith(".localhost") if address is None else address.is_loopback
+
+
+def _plain(host: str) -> str:
+    """A host in the one form that a resolver gets; a full stop of another script separates labels, too (UTS 46)."""
+    name = unicodedata.normalize("NFKC", host).replace("\u3002", ".").lower()
+    return name.removesuffix(".").removeprefix("[").removesuffix("]")
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(name)
     except ValueError:
-        return False
+        pass
+    try:
+        # Connecting takes the short, octal and hexadecimal forms of IPv4, which `ipaddress` refuses.
+        return ipaddress.IPv4Address(socket.inet_aton(name))
+    except (OSError, ValueError):
+        return None
+
+
+def _within(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that one of IPv6 leads to: mapped, 6to4, NAT64 (RFC 6052) or compatible."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    if any(address in network for network in _HOLD_IPV4):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
+
+
+_HOLD_IPV4 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+_PRIVATE_ENDS = (
+    ".localhost", ".local", ".localdomain", ".internal", ".intranet", ".private", ".corp", ".home", ".lan",
+    ".home.arpa",
+)  # fmt: skip
+"""Source: RFC 6761, RFC 6762 (appendix G), RFC 8375; ICANN reserves `internal`."""

@@ -5,6 +5,7 @@ that is not known is an error with its place and the closest one that is.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -30,6 +31,9 @@ ADAPTERS: tuple[type[Source], ...] = (Table, FolderSource, IiifSource, OaiSource
 """Every kind of source; the word in its field `adapter` chooses it."""
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_MAX_DEPTH, _MAX_PLACES = 50, 200_000
+"""A file that is nested deeper, or whose aliases stand for more, is none that a person wrote."""
 _HEAD_WORD = re.compile(r"(Page|Terms|Pace|Reads|Tried):")
 _PRESETS = resources.files("artpipe.sources") / "presets"
 Place = tuple[str | int, ...]
@@ -138,6 +142,13 @@ def _parsed(found: Mapping[str, Any], name: str, folder: Path, lines: Mapping[Pl
         try:
             given_tasks = _TASKS.validate_python(found.get("tasks", preset_tasks))
             declared = tuple({task.name: task for task in given_tasks}.values())
+            if "tasks" in found:
+                names = [task.name for task in given_tasks]
+                faults += [
+                    _fault(("tasks", number, "name"), f"{name!r} is the name of two tasks", lines)
+                    for number, name in enumerate(names)
+                    if name in names[:number]
+                ]
         except ValidationError as error:
             faults += _faults(error, ("tasks",), lines)
     if faults:
@@ -209,7 +220,8 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 def _source(data: dict[str, Any], folder: Path) -> Source:
     headers = data.get("headers")
     if isinstance(headers, Mapping):
-        data = {**data, "headers": {name: _filled(value) for name, value in cast("Mapping[str, Any]", headers).items()}}
+        filled = {name: _filled(name, value) for name, value in cast("Mapping[Any, Any]", headers).items()}
+        data = {**data, "headers": filled}
     return _adapter(data).model_validate(data, context={FOLDER: str(folder)})
 
 
@@ -220,13 +232,19 @@ def _adapter(data: Mapping[str, Any]) -> type[Source]:
     if word is None:
         listed = f"adapters: {', '.join(by_word)}; presets: {', '.join(preset_names())}"
         raise BadSourcesFileError(f"`adapter` or `preset` is missing ({listed})")
-    if word not in by_word:
+    if not isinstance(word, str) or word not in by_word:
         raise BadSourcesFileError(f"adapter: there is no {word!r}{_meant(str(word), list(by_word))}")
     return by_word[word]
 
 
-def _filled(value: object) -> object:
-    """A header with the variables of the environment that it names."""
+def _filled(name: object, value: object) -> object:
+    """A header with the variables of the environment that it names, without white space at its ends.
+
+    Raises:
+        BadSourcesFileError: a variable is not set, or the header cannot be sent; the message does not show its value.
+    """
+    if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+        raise BadSourcesFileError(f"headers: {name!r} cannot be the name of a header")
     if not isinstance(value, str):
         return value
 
@@ -236,9 +254,15 @@ def _filled(value: object) -> object:
             raise BadSourcesFileError(
                 f"headers name the environment variable {variable[1]!r}, which is not set; set it, or put it into .env"
             )
-        return text
+        return text.strip()
 
-    return _VARIABLE.sub(found, value)
+    filled = _VARIABLE.sub(found, value).strip()
+    if any(ord(char) > 0xFF or unicodedata.category(char) == "Cc" for char in filled):
+        raise BadSourcesFileError(
+            f"headers.{name} cannot be sent: its value has a line end, another control character or one that is not "
+            "Latin-1; check the value and the variables that it names"
+        )
+    return filled
 
 
 # Faults and their places
@@ -250,28 +274,49 @@ def _loaded(text: str, name: str) -> tuple[object, dict[Place, int]]:
     try:
         root = yaml.compose(text, yaml.SafeLoader)
         if root is not None:
-            lines = dict(_lines_below(root, ()))
+            for number, (place, line) in enumerate(_lines_below(root, ())):
+                if number == _MAX_PLACES:
+                    raise yaml.MarkedYAMLError(problem="aliases of aliases stand for too much")
+                lines[place] = line
         return yaml.safe_load(text), lines
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         at = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise BadSourcesFileError(f"{name} is no YAML{at}: {problem}; check indentation and quotes there.") from error
+    except RecursionError as error:
+        raise BadSourcesFileError(f"{name} is nested too deeply; see docs/sources.md.") from error
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # PyYAML makes dates and numbers of what merely looks like them, `2026-02-30`.
+        raise BadSourcesFileError(
+            f"{name} has a date or a number that cannot be one ({error}); put it into quotes."
+        ) from error
 
 
-def _lines_below(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int]]:
+def _lines_below(node: yaml.Node, place: Place, above: tuple[yaml.Node, ...] = ()) -> Iterator[tuple[Place, int]]:
+    """The line of each place; an alias is followed.
+
+    Raises:
+        yaml.MarkedYAMLError: a key is no text or is there twice, or a part contains itself or lies too deep.
+    """
+    if any(node is other for other in above):
+        raise yaml.MarkedYAMLError(problem="this part contains itself by an alias", problem_mark=node.start_mark)
+    if len(above) > _MAX_DEPTH:
+        raise yaml.MarkedYAMLError(problem=f"more than {_MAX_DEPTH} parts within another", problem_mark=node.start_mark)
     yield place, node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem="a key is a text, no list or mapping", problem_mark=key.start_mark)
             if key.value in seen and key.value != "<<":
                 raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark)
             seen.add(key.value)
-            yield from _lines_below(value, (*place, key.value))
+            yield from _lines_below(value, (*place, key.value), (*above, node))
             yield (*place, key.value), key.start_mark.line + 1
     elif isinstance(node, yaml.SequenceNode):
         for number, value in enumerate(node.value):
-            yield from _lines_below(value, (*place, number))
+            yield from _lines_below(value, (*place, number), (*above, node))
 
 
 def _faults(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
 from artpipe.sources.config import BadSourcesFileError, read_sources_file
 
@@ -54,7 +55,7 @@ def client_config(settings: "Settings", named: "SourcesFile | None" = None) -> "
         local_folders=tuple(folder for source in sources for folder in source.local_folders),
         # A file of this machine, and a server of the same network, may name pictures there.
         reaches_private=any(
-            not source.hosts or any(is_private(host.rpartition(":")[0] or host) for host in source.hosts)
+            not source.hosts or any(is_private(urlsplit(f"//{host}").hostname or "") for host in source.hosts)
             for source in sources
         ),
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from artpipe.crawler.challenge import reservation
-from artpipe.crawler.client import GalleryClient, HostPolicy, Outcome, Request
+from artpipe.crawler.client import GalleryClient, GalleryUnreachableError, HostPolicy, Outcome, Request
 from artpipe.crawler.limits import is_private
 
 
@@ -136,6 +136,22 @@ def test_a_challenge_in_place_of_robots_txt_ends_the_requests_to_its_host(galler
         ("169.254.169.254", True),
         ("::1", True),
         ("intranet", True),
+        *(
+            (host, True)
+            for host in ("127.1", "127.0.1", "0177.0.0.1", "0x7f.1", "2130706433", "127.0.0.1.", "10.0.0.7.")
+        ),
+        *((host, True) for host in ("127\u30020\u30020\u30021", "\uff11\uff12\uff17.0.0.1", "[::1]", "224.0.0.1")),
+        *(
+            (host, True)
+            for host in ("64:ff9b::7f00:1", "::ffff:127.0.0.1", "::7f00:1", "2002:a00:7::1", "fe80::1%eth0")
+        ),
+        *((host, True) for host in ("localhost.", "LOCALHOST", "a.localhost", "router.local", "Router.Local.")),
+        *((host, True) for host in ("metadata.google.internal", "nas.lan", "box.home.arpa")),
+        *(
+            (host, False)
+            for host in ("64:ff9b::808:808", "2606:4700::1111", "[2606:4700::1111]", "8.8.8.8.", "8.8.2056")
+        ),
+        *((host, False) for host in ("local.example", "internal.example.")),
         ("media.tate.org.uk", False),
         ("151.101.1.69", False),
     ],
@@ -154,6 +170,46 @@ def test_a_public_catalogue_does_not_lead_into_a_private_network(gallery, config
     named = replace(public, allowed_hosts=(f"127.0.0.1:{gallery.server_address[1]}",))
     with GalleryClient(named) as client:
         assert client.get(f"{gallery.url}/a.jpg").outcome is Outcome.OK
+
+
+@pytest.mark.parametrize("reaches_private", [True, False])
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("http://a:b/", "its port is no number from 0 to 65535"),
+        ("http://a.example:99999/", "its port is no number from 0 to 65535"),
+        (r"http://127.0.0.1:{port}\@x.example/a.jpg", "it has a backslash before its path"),
+        ("http://127.0.0.1:{port}\t/a.jpg", "it has a control character"),
+        ("http://127.0.0.1:{port}/a\n.jpg", "it has a control character"),
+        ("http://127%2e0%2e0%2e1:{port}/a.jpg", "its host has a %"),
+        ("http://[::1/a.jpg", "Invalid IPv6 URL"),
+    ],
+)
+def test_an_address_whose_host_can_be_read_in_two_ways_is_not_requested(gallery, config, reaches_private, address, why):
+    address = address.replace("{port}", str(gallery.server_address[1]))
+    with GalleryClient(replace(config, base_url=None, reaches_private=reaches_private)) as client:
+        answer = client.get(address)
+        with pytest.raises(GalleryUnreachableError, match="is not a valid address"):
+            client.require(address)
+    assert (answer.outcome, answer.error) == (Outcome.FAILED, f"{address!r} is not a valid address: {why}")
+    assert gallery.seen == []
+
+
+@pytest.mark.parametrize(
+    "target", [r"http://127.0.0.1:{port}\@x.example/b.jpg", "http://a:b/", "http://127%2e1:{port}/b.jpg"]
+)
+def test_a_redirect_to_such_an_address_is_not_followed(gallery, config, reply, target):
+    port = str(gallery.server_address[1])
+    gallery.on("/a.jpg", reply(302, headers={"Location": target.replace("{port}", port)}))
+    with GalleryClient(replace(config, base_url=None, allowed_hosts=("x.example", "127.1", "a"))) as client:
+        assert client.get(f"{gallery.url}/a.jpg").outcome is Outcome.REFUSED
+    assert gallery.seen == ["/robots.txt", "/a.jpg"]
+
+
+def test_a_path_may_have_a_backslash(gallery, config, reply):
+    gallery.on("/a%5Cb.jpg", reply(200, b"pixels"))
+    with GalleryClient(replace(config, base_url=None)) as client:
+        assert client.get(rf"{gallery.url}/a\b.jpg").body == b"pixels"
 
 
 def test_a_file_is_read_as_it_would_be_requested(config, tmp_path: Path):

@@ -64,6 +64,30 @@ def test_a_variable_that_is_not_set_is_named_and_only_headers_have_variables():
 
 
 @pytest.mark.parametrize(
+    ("key", "sent"), [("s3cret\n", "Key s3cret"), ("  s3cret\r\n", "Key s3cret"), ("sécret", "Key sécret")]
+)
+def test_a_secret_header_is_sent_without_the_white_space_at_its_ends(monkeypatch, key, sent):
+    monkeypatch.setenv("MUSEUM_KEY", key)
+    [source] = parse_sources(with_line("headers: {X-Key: ' Key ${MUSEUM_KEY}'}"), "ours.yaml", Path("/data")).sources
+    assert source.headers["X-Key"].get_secret_value() == sent
+
+
+@pytest.mark.parametrize(
+    "key", ["s3\ncret", "s3\tcret", "s3\x00cret", "s3\x85cret", "s3\u2028cret", "s3-\u043a\u043b\u044e\u0447"]
+)
+def test_a_secret_header_that_cannot_be_sent_is_refused_without_its_value(monkeypatch, key):
+    monkeypatch.setattr("os.environ", {"MUSEUM_KEY": key})
+    [fault] = faults(with_line("headers: {X-Key: '${MUSEUM_KEY}'}"))
+    assert "headers.X-Key cannot be sent" in fault
+    assert "s3" not in fault
+
+
+def test_a_header_that_has_no_name_of_one_is_refused():
+    [fault] = faults(with_line('headers: {"X-Key: a\\r\\nHost": b}'))
+    assert "cannot be the name of a header" in fault
+
+
+@pytest.mark.parametrize(
     ("text", "fault"),
     [
         (with_line("colums: {}"), "sources[0].colums (line 9): no such key; did you mean 'columns'?"),
@@ -95,6 +119,21 @@ def test_a_variable_that_is_not_set_is_named_and_only_headers_have_variables():
             "sources[1].name (line 9): 'ours' is the name of two sources",
         ),
         ("sources: [{preset: tat}]", "sources[0] (line 1): there is no preset 'tat'; did you mean 'tate'?"),
+        *(
+            (
+                f"sources: [{{adapter: {word}, name: a}}]",
+                f"sources[0] (line 1): adapter: there is no {said}",
+            )
+            for word, said in (
+                ("[table]", "['table']; did you mean 'table'?"),
+                ("{a: 1}", "{'a': 1}; there are table, folder, iiif, oai, wga"),
+                ("7", "7; there are table, folder, iiif, oai, wga"),
+            )
+        ),
+        (
+            OURS + "tasks: [{name: style}, {name: era}, {name: style, min_works: 3}]",
+            "tasks[2].name (line 9): 'style' is the name of two tasks",
+        ),
         ("sources: []", "sources: a list with at least one source is needed; see `artpipe sources list`"),
         ("sources: [3]", "sources[0] (line 1): a mapping with `adapter` or `preset` is needed"),
         (
@@ -159,13 +198,42 @@ def test_every_fault_is_said_at_once():
     [
         ("sources: [", "is no YAML at line 1"),
         ("sources: []\nsources: []\n", "line 2, column 1: the key 'sources' is there twice"),
+        ("? [a]\n: 1", "line 1, column 3: a key is a text, no list or mapping"),
+        ("x: &a [*a]", "line 1, column 4: this part contains itself by an alias"),
+        ("sources: &s [{adapter: folder, name: a, path: *s}]", "line 1, column 10: this part contains itself"),
+        ("sources: &s {<<: *s}", "this part contains itself"),
+        (
+            "sources:\n- &s {adapter: table, columns: {title: {first: [*s]}}}",
+            "line 2, column 3: this part contains itself",
+        ),
+        ("sources: " + "[" * 1500 + "]" * 1500, "nested too deeply"),
+        ("sources: " + "[" * 60 + "]" * 60, "more than 50 parts within another"),
+        ("sources: 2026-02-30", "a date or a number that cannot be one"),
+        ("sources: !!int ''", "a date or a number that cannot be one"),
+        ("sources: !!python/object:os.system {}", "could not determine a constructor"),
         ("", "should have `sources:`"),
         ("- a", "should have `sources:`"),
     ],
 )
 def test_a_file_that_is_no_mapping_says_what_is_wrong(text, message):
-    with pytest.raises(BadSourcesFileError, match=message):
+    with pytest.raises(BadSourcesFileError, match=message) as caught:
         parse_sources(text, "ours.yaml", Path("/data"))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_aliases_that_stand_for_more_than_a_person_would_write_are_refused():
+    laughs = ["a: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    laughs += [f"b{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    with pytest.raises(BadSourcesFileError, match="stand for too much"):
+        parse_sources("\n".join(laughs), "ours.yaml", Path("/data"))
+
+
+def test_an_alias_may_stand_for_a_part_several_times():
+    text = OURS.replace("{kind: {not: [print]}}", "{kind: &k {not: [print]}, form: *k}")
+    assert parse_sources(text, "ours.yaml", Path("/data")).without_secrets()["sources"][0]["where"].keys() == {
+        "kind",
+        "form",
+    }
 
 
 def test_a_file_that_cannot_be_opened_leads_to_the_command_that_writes_one(tmp_path):
