@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from artpipe.catalog.rows import SourceRows, source_rows
 from artpipe.sources.contract import Source
-from artpipe.sources.fields import TaskName, Texts, checked_address
+from artpipe.sources.fields import TaskName, Texts, WebAddress
 from artpipe.sources.oai_harvest import NEXT_STEP, Asked, UnreadableOaiError, harvest, read_state
 from artpipe.sources.oai_record import Column, NotARecordError, Reading, record_row
 from artpipe.sources.oai_xml import parsed_page
@@ -29,7 +29,7 @@ class OaiSource(Source):
     """The records of a repository as rows."""
 
     adapter: Literal["oai"] = "oai"
-    url: str = Field(description="base address of the repository, without `?verb=`")
+    url: WebAddress = Field(description="base address of the repository, without `?verb=`")
     prefix: str = Field(
         default="oai_dc",
         pattern=r"^[A-Za-z0-9\-_.!~*'()]+$",
@@ -53,11 +53,6 @@ class OaiSource(Source):
     labels: Mapping[TaskName, Texts] = Field(
         default={}, description="`TASK: [elements]`: the elements that have the labels of a task, such as `dc:subject`"
     )
-
-    @field_validator("url")
-    @classmethod
-    def _is_an_address(cls, url: str) -> str:
-        return checked_address(url)
 
     @property
     def hosts(self) -> tuple[str, ...]:
