@@ -41,6 +41,11 @@ class OaiSource(Source):
         description="what a refresh asks for: `changes` since the last, `all` records, or `auto`, the default: "
         "changes, unless the repository does not tell which records were deleted",
     )
+    max_pages: int = Field(
+        default=10_000,
+        ge=1,
+        description="pages of one harvest; the records beyond are left out, and said; default: 10000",
+    )
     languages: Texts = Field(
         default=("en",), description="languages of titles and values, the preferred one first; default: `en`"
     )
@@ -69,7 +74,7 @@ class OaiSource(Source):
         Raises:
             UnreadableOaiError: the repository refused, or did not answer.
         """
-        harvest(client, folder, self._asked, self.harvest, progress)
+        harvest(client, folder, self._asked, self.harvest, progress, max_pages=self.max_pages)
 
     def read(self, folder: "UPath") -> SourceRows:
         """The records that are there now; one that cannot be read is in quarantine.
