@@ -297,7 +297,7 @@ class Settings(BaseSettings):
     @field_validator("lake", "label_overrides", "backbone_weights")
     @classmethod
     def _has_no_login(cls, value: str | None) -> str | None:
-        if value is not None and _may_hold_login(value):
+        if value is not None and may_hold_login(value):
             raise ValueError(
                 "an address with a login in it would be shown and stored; give the keys of an object store as "
                 "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -458,7 +458,7 @@ def _is_http(address: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
-def _may_hold_login(address: str) -> bool:
+def may_hold_login(address: str) -> bool:
     """Whether an address, which may be a path, has a login; one with a colon may hold "/", as keys of S3 do."""
     _, is_address, place = address.partition("://")
     return bool(is_address) and re.match(r"[^/?#]*(@|:.*@)", place, flags=re.DOTALL) is not None

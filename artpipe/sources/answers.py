@@ -17,6 +17,7 @@ from pydantic import Field
 
 from artpipe.crawler.outcome import Outcome, Request
 from artpipe.lake.paths import write_whole
+from artpipe.sources.fields import WebTemplate
 from artpipe.sources.mapping import Conditions, Strict, Value, holds
 from artpipe.sources.record_paths import as_texts, parse_path, value_at
 from artpipe.sources.remarks import Remarks
@@ -37,9 +38,7 @@ _FINAL = frozenset({Outcome.OK, Outcome.GONE})
 class Answers(Strict):
     """An API that is asked about each record; `NAME.path` is a value of its JSON answer."""
 
-    url: str = Field(
-        pattern="^https?://", description="address with columns in braces, `https://.../objects/{Object ID}`"
-    )
+    url: WebTemplate = Field(description="address with columns in braces, `https://.../objects/{Object ID}`")
     changed: str | None = Field(
         default=None, description="a column: where its value is another one, the record is asked about again"
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from artpipe.catalog.rows import SourceRows
+from artpipe.sources.fields import HostName
 from artpipe.tasks import TaskDeclaration
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Source(BaseModel, ABC):
         description="headers sent to the hosts of its catalogue, such as an API key as `${VARIABLE}`; on a public "
         "network over https alone",
     )
-    image_hosts: tuple[str, ...] = Field(
+    image_hosts: tuple[HostName, ...] = Field(
         default=(), description="hosts of its images that a redirect may lead to, or that are on a private network"
     )
     rights: Literal["open", "all"] | None = Field(default=None, description="which of its works are downloaded")

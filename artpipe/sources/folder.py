@@ -52,6 +52,10 @@ class FolderSource(Source):
         default=True,
         description="`false`: what is written inside the files (EXIF, IPTC, XMP) does not count",
     )
+    is_open: bool | None = Field(
+        default=None,
+        description="`true` or `false`: whether anybody may use the pictures, all of them, whatever their files say",
+    )
     table: Table | None = Field(
         default=None,
         description="a table of the works, with the keys of the adapter `table`; its `source_id` names a file by path "
@@ -156,7 +160,7 @@ class FolderSource(Source):
                 }
             ],
             "rights_uri": statement,
-            "is_open": is_open(statement),
+            "is_open": is_open(statement) if self.is_open is None else self.is_open,
             "credit_line": next(iter(written.get("rights", [])), None),
             **{f"{LABEL_PREFIX}{task}": [named[task]] if task in named else [] for task in self._tasks},
         }

@@ -66,6 +66,12 @@ class IiifSource(Source):
         default=1000, ge=1, description="images of one manifest; those beyond are left out, and said; default: 1000"
     )
 
+    max_pages: int = Field(
+        default=10_000,
+        ge=1,
+        description="collections, pages of them and of streams; those beyond are left out, and said; default: 10000",
+    )
+
     @field_validator("url")
     @classmethod
     def _are_addresses(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
@@ -82,7 +88,7 @@ class IiifSource(Source):
         Raises:
             UnreadableIiifError: an address of the source cannot be read.
         """
-        walk(client, folder, self.url, progress, with_info=self.info)
+        walk(client, folder, self.url, progress, with_info=self.info, max_pages=self.max_pages)
 
     def read(self, folder: "UPath") -> SourceRows:
         """The manifests as rows; one that could not be downloaded or read is in quarantine.

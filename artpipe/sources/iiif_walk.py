@@ -82,12 +82,21 @@ class Index:
 
 @dataclass(frozen=True)
 class _Place:
-    """An address to be asked for: how deep it lies, below which collections, and the work that it is a part of."""
+    """An address to be asked for.
+
+    Attributes:
+        url: the address.
+        depth: how deep it lies.
+        above: the collections that it lies below.
+        work: the work that it is a part of.
+        listed: what the pages before it have listed; None where it is no further page of a collection.
+    """
 
     url: str
     depth: int = 0
     above: tuple[str, ...] = ()
     work: str | None = None
+    listed: set[str] | None = None
 
 
 def read_index(folder: "UPath") -> Index | None:
@@ -104,7 +113,13 @@ def file_name(url: str) -> str:
 
 
 def walk(
-    client: "GalleryClient", folder: "UPath", roots: Iterable[str], progress: "Progress", *, with_info: bool
+    client: "GalleryClient",
+    folder: "UPath",
+    roots: Iterable[str],
+    progress: "Progress",
+    *,
+    with_info: bool,
+    max_pages: int,
 ) -> None:
     """Bring the files below some addresses up to date, and write the index.
 
@@ -114,11 +129,12 @@ def walk(
         roots: addresses of manifests, collections and streams.
         progress: advances with each file.
         with_info: whether image services are asked for their `info.json`.
+        max_pages: where collections and streams that do not end are left; what they named until there counts.
 
     Raises:
         UnreadableIiifError: a root, or a page of a stream, could not be read, or a host failed again and again.
     """
-    running = _Walk(client, folder, progress, read_index(folder) or Index())
+    running = _Walk(client, folder, progress, read_index(folder) or Index(), max_pages)
     index = running.run(tuple(roots), with_info=with_info)
     text = json.dumps(asdict(index), indent=1, ensure_ascii=False)
     write_whole(folder / INDEX, text.encode("utf-8", "replace"))
@@ -131,7 +147,10 @@ def walk(
 class _Walk:
     """One download."""
 
-    def __init__(self, client: "GalleryClient", folder: "UPath", progress: "Progress", old: Index) -> None:
+    def __init__(
+        self, client: "GalleryClient", folder: "UPath", progress: "Progress", old: Index, max_pages: int
+    ) -> None:
+        self.max_pages, self.pages = max_pages, 0
         self.client, self.folder, self.progress, self.old = client, folder, progress, old
         self.entries: dict[str, Entry] = {}
         self.services: dict[str, None] = {}
@@ -200,8 +219,18 @@ class _Walk:
 
     def members(self, place: _Place, found: Document) -> list[_Place]:
         """The members of a collection and its next pages."""
+        if self.is_beyond(place.url):
+            return []
         above = (*place.above, place.url)
-        places = [replace(place, url=url) for url in found.following]
+        named = {url for url, _ in found.members if url}
+        if place.listed is not None and found.following and named <= place.listed:
+            self.remarks.add(
+                "pages of a collection name nothing new, and those after them are not asked for", place.url
+            )
+            return []
+        # What the first page lists may stand in the collection, too.
+        listed = set[str]() if place.listed is None else place.listed | named
+        places = [replace(place, url=url, listed=listed) for url in found.following]
         for number, (url, work) in enumerate(found.members, start=1):
             if url is None:
                 missing = f"{place.url}#{number}"
@@ -214,11 +243,21 @@ class _Walk:
                 places.append(_Place(url, place.depth + 1, above, work or place.work))
         return places
 
+    def is_beyond(self, url: str) -> bool:
+        """Count a collection or a page of one; whether it is one too many."""
+        self.pages += 1
+        if self.pages > self.max_pages:
+            what = f"collections and pages are more than {self.max_pages:,} (`max_pages`), and left out; raise it"
+            self.remarks.add(what, url)
+        return self.pages > self.max_pages
+
     def follow(self, stream: str, found: Document) -> None:
         """Ask for the manifests that changed since the stream was followed the last time, or were not answered then."""
         known = {entry.url: entry for entry in self.old.entries if entry.stream == stream}
         changed = changes_since(self.backwards(found), self.old.until.get(stream))
-        if until := changed.until or self.old.until.get(stream):
+        # The changes beyond the limit were not seen, so that the next time must ask for them.
+        is_whole = self.pages <= self.max_pages
+        if until := (changed.until if is_whole else None) or self.old.until.get(stream):
             self.until[stream] = until
         asked: list[str] = []
         for url in dict.fromkeys([*known, *changed.wanted]):
@@ -238,13 +277,17 @@ class _Walk:
 
     def backwards(self, found: Document) -> Iterator[Change]:
         """The changes of a stream, the newest first; a page is asked for when it is needed."""
-        at, seen = next(iter(found.following), None), set[str]()
+        at, seen, told = next(iter(found.following), None), set[str](), set(found.changes)
         yield from reversed(found.changes)
-        while at is not None and at not in seen:
+        while at is not None and at not in seen and not self.is_beyond(at):
             seen.add(at)
             [answer] = self.ask([at], document, "changes")
             if answer.content is None or answer.problem is not None:
                 raise UnreadableIiifError(f"{at}, a page of changes, could not be read: {answer.problem}; try again.")
+            if told.issuperset(answer.content.changes) and len(seen) > 1:
+                self.remarks.add("pages of a stream tell nothing new, and those before them are not asked for", at)
+                return
+            told.update(answer.content.changes)
             yield from reversed(answer.content.changes)
             at = next(iter(answer.content.following), None)
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from artpipe.catalog.rows import SourceRows, source_rows
 from artpipe.sources.contract import Source
-from artpipe.sources.fields import TaskName, Texts, checked_address
+from artpipe.sources.fields import TaskName, Texts, WebAddress
 from artpipe.sources.oai_harvest import NEXT_STEP, Asked, UnreadableOaiError, harvest, read_state
 from artpipe.sources.oai_record import Column, NotARecordError, Reading, record_row
 from artpipe.sources.oai_xml import parsed_page
@@ -29,7 +29,7 @@ class OaiSource(Source):
     """The records of a repository as rows."""
 
     adapter: Literal["oai"] = "oai"
-    url: str = Field(description="base address of the repository, without `?verb=`")
+    url: WebAddress = Field(description="base address of the repository, without `?verb=`")
     prefix: str = Field(
         default="oai_dc",
         pattern=r"^[A-Za-z0-9\-_.!~*'()]+$",
@@ -40,6 +40,11 @@ class OaiSource(Source):
         default="auto",
         description="what a refresh asks for: `changes` since the last, `all` records, or `auto`, the default: "
         "changes, unless the repository does not tell which records were deleted",
+    )
+    max_pages: int = Field(
+        default=10_000,
+        ge=1,
+        description="pages of one harvest; the records beyond are left out, and said; default: 10000",
     )
     languages: Texts = Field(
         default=("en",), description="languages of titles and values, the preferred one first; default: `en`"
@@ -53,11 +58,6 @@ class OaiSource(Source):
     labels: Mapping[TaskName, Texts] = Field(
         default={}, description="`TASK: [elements]`: the elements that have the labels of a task, such as `dc:subject`"
     )
-
-    @field_validator("url")
-    @classmethod
-    def _is_an_address(cls, url: str) -> str:
-        return checked_address(url)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ class OaiSource(Source):
         Raises:
             UnreadableOaiError: the repository refused, or did not answer.
         """
-        harvest(client, folder, self._asked, self.harvest, progress)
+        harvest(client, folder, self._asked, self.harvest, progress, max_pages=self.max_pages)
 
     def read(self, folder: "UPath") -> SourceRows:
         """The records that are there now; one that cannot be read is in quarantine.

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from artpipe.crawler.client import GalleryClient
     from artpipe.progress import Progress
 
+MAX_EMPTY = 100
+"""Some repositories send pages of which they filtered every record; after so many in a row nothing more is expected."""
 STATE, UNFINISHED = "state.json", ".unfinished.json"
 NEXT_STEP = "delete the folder and refresh again, which harvests everything."
 
@@ -51,8 +53,10 @@ class Harvest:
         until: the repository's clock when the harvest began.
         pages: the hash of each page.
         records: a hash of its records, in order; the same however they are split into pages.
-        token: asks for the next page; None when it is complete, or has not begun.
+        token: asks for the next page; None when it is complete, or has not begun. A harvest of the state that has one
+            ended at the limit of pages.
         restarts: how often the repository forgot where the harvest was.
+        is_endless: whether it was ended because page after page brought nothing new.
     """
 
     number: int
@@ -62,6 +66,7 @@ class Harvest:
     records: str = ""
     token: str | None = None
     restarts: int = 0
+    is_endless: bool = False
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -89,6 +94,16 @@ class State:
         notes = [f"the repository forgot {restarts:,} times where a harvest was, which then began again"] * bool(
             restarts
         )
+        if pages := next((len(harvest.pages) for harvest in self.harvests if harvest.token), None):
+            notes.append(
+                f"only the first {pages:,} pages of the list were harvested (`max_pages`); raise it, and the next "
+                "refresh goes on from there"
+            )
+        if any(harvest.is_endless for harvest in self.harvests):
+            notes.append(
+                "the repository went on sending pages without a new record, which ended the harvest; tell the "
+                "repository"
+            )
         if self.deleted == "transient":
             notes.append("the repository tells of deleted records for a while only; `harvest: all` misses none")
         if self.deleted == "no" and len(self.harvests) > 1:
@@ -116,6 +131,8 @@ def harvest(
     asked: Asked,
     wanted: Literal["auto", "changes", "all"],
     progress: "Progress",
+    *,
+    max_pages: int,
 ) -> None:
     """Bring the pages of a repository up to date.
 
@@ -126,6 +143,7 @@ def harvest(
         wanted: whether the changes since the last time are asked for, or all records; `auto`: changes, unless the
             repository does not tell of deleted records.
         progress: advances with each page.
+        max_pages: where a list that does not end is left; its records until there count.
 
     Raises:
         UnreadableOaiError: the repository refused, or did not answer.
@@ -135,25 +153,33 @@ def harvest(
     about = repository.ask({"verb": "Identify"}).about
     deleted = about.get("deletedRecord", "no")
     by_changes = wanted == "changes" or (wanted == "auto" and deleted != "no")
-    base = state.harvests if by_changes else ()
+    base = tuple(each for each in state.harvests if each.token is None) if by_changes else ()
     since = _datestamp(base[-1].until, about.get("granularity", "")) if base else None
     begun = _unfinished(folder, asked, since)
+    if begun and len(begun.pages) >= max_pages:
+        begun = None  # at the limit still: the pages until there may have changed
     number = max((each.number for each in state.harvests), default=0) + 1
-    done = _list_records(repository, folder, begun or Harvest(number, since), progress)
+    done = _list_records(repository, folder, begun or Harvest(number, since), progress, max_pages)
     if done.since is None and not done.pages:
         raise UnreadableOaiError(
             f"{asked.url} has no records{f' in the set {asked.set}' if asked.set else ''}; check `set` and `prefix`."
         )
     # Pages say when they were sent, so that the same records make other files.
     held = base[-1] if base else state.harvests[0] if len(state.harvests) == 1 else None
-    is_held = held is not None and held.records == done.records and _is_whole(folder, held)
+    is_held = (
+        held is not None
+        and held.records == done.records
+        and (held.token is None) == (done.token is None)
+        and _is_whole(folder, held)
+    )
     if done.pages and not is_held:
         state = State(asked, (*base, done), deleted)
         write_whole(folder / STATE, TypeAdapter(State).dump_json(state, indent=1))
     for file in folder.glob("*.xml"):
         if file.name not in state.files:
             file.unlink()
-    (folder / UNFINISHED).unlink(missing_ok=True)
+    if done.token is None:
+        (folder / UNFINISHED).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -180,14 +206,17 @@ def _is_whole(folder: "UPath", harvest: Harvest) -> bool:
         return False
 
 
-def _list_records(repository: "_Repository", folder: "UPath", begun: Harvest, progress: "Progress") -> Harvest:
-    """Ask for page after page; the harvest with all of its pages."""
+def _list_records(
+    repository: "_Repository", folder: "UPath", begun: Harvest, progress: "Progress", max_pages: int
+) -> Harvest:
+    """Ask for page after page; the harvest with all of its pages, and with a token where it was left at the limit."""
     first: dict[str, str] = {"verb": "ListRecords", "metadataPrefix": repository.asked.prefix}
     if begun.since:
         first["from"] = begun.since
     if repository.asked.set:
         first["set"] = repository.asked.set
     at, has_restarted, tokens = begun, False, set[str]()
+    seen, empty = set[int](), 0
     with progress.track("records", 0, "pages") as step:
         while True:
             query = {"verb": "ListRecords", "resumptionToken": at.token} if at.token else first
@@ -196,10 +225,18 @@ def _list_records(repository: "_Repository", folder: "UPath", begun: Harvest, pr
             if code == "badResumptionToken" and at.token and not has_restarted:
                 at, has_restarted = Harvest(begun.number, begun.since, restarts=at.restarts + 1), True
                 tokens.clear()
+                seen.clear()
                 continue
             if code == "noRecordsMatch":
                 break
             repository.refuse(page)
+            hashes = [each.hash for each in page.records]
+            new = set(map(hash, hashes)) - seen
+            seen |= new
+            empty = 0 if hashes else empty + 1
+            if page.token and ((hashes and not new) or empty >= MAX_EMPTY):
+                at = replace(at, token=None, is_endless=True)
+                break
             body, number = repository.body, len(at.pages) + 1
             write_whole(folder / page_name(at.number, number), body)
             at = replace(
@@ -207,16 +244,19 @@ def _list_records(repository: "_Repository", folder: "UPath", begun: Harvest, pr
                 until=at.until or page.date,
                 pages=(*at.pages, _hash(body)),
                 token=page.token,
-                records=reduce(_hash_after, (each.hash for each in page.records), at.records or _hash(b"")),
+                records=reduce(_hash_after, hashes, at.records or _hash(b"")),
             )
             step.advance()
             if page.token is None:
                 break
             if page.token in tokens:
-                raise UnreadableOaiError(f"{repository.asked.url} sends one page again and again; tell the repository.")
+                at = replace(at, token=None, is_endless=True)
+                break
             tokens.add(page.token)
             unfinished = TypeAdapter(_Unfinished).dump_json(_Unfinished(repository.asked, at))
             write_whole(folder / UNFINISHED, unfinished)
+            if len(at.pages) >= max_pages:
+                return at
     return replace(at, token=None)
 
 

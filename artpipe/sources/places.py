@@ -8,6 +8,7 @@ from pydantic import AfterValidator, ValidationInfo
 
 from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import expand_home
+from artpipe.sources.fields import checked_address, refuse_login
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -26,11 +27,9 @@ class NoFileError(ArtpipeError):
 def _absolute(place: str, info: ValidationInfo) -> str:
     place = expand_home(place.strip())
     if "://" in place:
-        if is_web(place) and not urlsplit(place).hostname:
-            raise ValueError(f"{place!r} is no address: it has no host")
-        if is_web(place) and "@" in urlsplit(place).netloc:
-            # An address is kept in the lake and shown; headers are neither.
-            raise ValueError("an address may hold no login; send it by `headers`, as `Authorization: ${VARIABLE}`")
+        refuse_login(place)
+        if is_web(place):
+            checked_address(place)
         return place
     folder: str = (info.context or {}).get(FOLDER, ".")
     return str(Path(folder, place).absolute())

@@ -20,6 +20,7 @@ from artpipe.sources.answer_pages import Pages, refuse_endless
 from artpipe.sources.answers import Answers, ReadAnswers, ask_about
 from artpipe.sources.contract import Source
 from artpipe.sources.download import copy_file, download_file, metadata_file
+from artpipe.sources.fields import WebAddress
 from artpipe.sources.joins import JoinedTable, Joins, TableFiles, downloaded_files
 from artpipe.sources.mapping import Columns, Conditions, Labels, as_text, holds
 from artpipe.sources.places import file_name, files_at, is_web
@@ -50,9 +51,7 @@ class Table(Source, TableFiles):
     labels: Labels = Field(default={}, description="the labels of each task")
     extra: tuple[str, ...] = Field(default=(), description="further columns to keep")
     where: Conditions = Field(default={}, description="conditions that a record must meet to be read")
-    base_url: str | None = Field(
-        default=None, pattern="^https?://", description="what relative image addresses are below"
-    )
+    base_url: WebAddress | None = Field(default=None, description="what relative image addresses are below")
 
     @field_validator("tables", "answers")
     @classmethod

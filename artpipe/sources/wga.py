@@ -10,6 +10,7 @@ from pydantic import Field
 from artpipe.catalog.rows import ARTIST, IMAGE, LABEL_PREFIX, ROWS, SourceRows
 from artpipe.schema import ORIGINAL_SITE
 from artpipe.sources.contract import Source
+from artpipe.sources.fields import WebAddress
 from artpipe.tasks import WGA_TASKS, TaskDeclaration
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class WgaSource(Source):
     """A gallery laid out like wga.hu, as one of several sources; alone it is named by `ARTPIPE_GALLERY`."""
 
     adapter: Literal["wga"] = "wga"
-    base_url: str = Field(default=ORIGINAL_SITE, pattern=r"^https?://[^/@]+(/[^@]*)?$", description="the gallery")
+    base_url: WebAddress = Field(default=ORIGINAL_SITE, description="the gallery")
     forms: tuple[str, ...] = Field(default=("painting",), description="forms of art that are taken")
 
     @property

@@ -351,3 +351,21 @@ def test_the_list_holds_no_time(picture, look, folder):
     look()
     [entry] = json.loads((folder / "index.json").read_bytes())["pictures"]
     assert set(entry) == {"path", "sha256", "width_px", "height_px", "written", "problem"}
+
+
+@pytest.mark.parametrize("is_open", [True, False, None])
+def test_own_pictures_are_open_as_the_source_says(picture, look, is_open):
+    picture("pears.jpg")
+    assert look(is_open=is_open).rows["is_open"].to_list() == [is_open]
+
+
+def test_the_table_says_of_single_pictures_what_goes_before(picture, look, tmp_path):
+    picture("pears.jpg")
+    picture("plums.jpg", "blue")
+    (tmp_path / "works.csv").write_text("file,licence\npears.jpg,closed\nplums.jpg,mine\n")
+    table = {
+        "path": str(tmp_path / "works.csv"),
+        "columns": {"source_id": "file", "is_open": {"licence": ["CC0", "mine"]}},
+    }
+    assert look(table=table).rows["is_open"].to_list() == [False, True]
+    assert look(table=table, is_open=True).rows["is_open"].to_list() == [False, True]

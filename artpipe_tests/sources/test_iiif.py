@@ -236,6 +236,76 @@ def test_a_torn_index_is_not_taken_for_an_empty_source(publish, harvest, folder)
     assert ids(harvest("top")[0]) == ["a"]
 
 
+class EndlessSite:
+    """A client of a site whose pages have JSON of `page(number)`; each other address is a manifest."""
+
+    def __init__(self, page) -> None:
+        self.page, self.asked = page, list[str]()
+
+    def get_many(self, requests):
+        for request in requests:
+            self.asked.append(request.url)
+            name = request.url.removeprefix(f"{SITE}/")
+            value = self.page(int(name[1:])) if name[0] == "p" else manifest(name)
+            yield request, Response(Outcome.OK, 200, json.dumps(value).encode())
+
+
+def endless(folder, page, **fields) -> tuple[SourceRows, int]:
+    """What is read of such a site, and how many pages were asked for."""
+    site, source = EndlessSite(page), IiifSource(name="m", url=f"{SITE}/p0", **fields)
+    source.download(site, folder, SilentProgress())
+    return source.read(folder), sum("/p" in url for url in site.asked)
+
+
+def a_page(members, key="next"):
+    return lambda number: {**collection(f"p{number}", *members(number)), key: f"{SITE}/p{number + 1}"}
+
+
+@pytest.mark.parametrize("key", ["next", "first"])
+def test_an_endless_collection_is_left_at_the_limit_and_what_it_named_is_kept(folder, key):
+    found, pages = endless(folder, a_page(lambda number: [f"m{number}"], key), max_pages=4)
+    assert (ids(found), pages) == (["m0", "m1", "m2", "m3"], 5)
+    assert "more than 4 (`max_pages`), and left out; raise it" in found.notes[0]
+
+
+@pytest.mark.parametrize("members", [["a", "b"], []])
+def test_pages_of_a_collection_that_name_nothing_new_end_it(folder, members):
+    found, pages = endless(folder, a_page(lambda number: ["first", *members] if number == 0 else members))
+    assert (sorted(ids(found)), pages) == (sorted(["first", *members]), 3 if members else 2)
+    assert "name nothing new" in found.notes[0]
+
+
+def test_a_first_page_may_repeat_what_is_written_out_in_its_collection(publish, harvest):
+    page = {**collection("page1", "a"), "next": f"{SITE}/page2"}
+    publish({"top": {"id": f"{SITE}/top", "type": "Collection", "first": page}, "page1": page,
+             "page2": collection("page2", "b"), "a": manifest("a"), "b": manifest("b")})  # fmt: skip
+    assert sorted(ids(harvest("top")[0])) == ["a", "b"]
+
+
+def stream_page(changes):
+    def page(number):
+        items = [activity("Create", name, 28 - number) for name in changes(number)]
+        if number == 0:
+            return {"type": "OrderedCollection", "last": {"id": f"{SITE}/p1"}}
+        return {"type": "OrderedCollectionPage", "orderedItems": items, "prev": {"id": f"{SITE}/p{number + 1}"}}
+
+    return page
+
+
+def test_an_endless_stream_is_left_at_the_limit_and_asked_whole_again_where_that_is_raised(folder):
+    page = stream_page(lambda number: [f"m{number}"])
+    found, pages = endless(folder, page, max_pages=3)
+    assert (sorted(ids(found)), pages) == (["m1", "m2", "m3"], 4)
+    assert "(`max_pages`)" in found.notes[0]
+    assert sorted(ids(endless(folder, page, max_pages=5)[0])) == ["m1", "m2", "m3", "m4", "m5"]
+
+
+def test_pages_of_a_stream_that_tell_nothing_new_end_it(folder):
+    found, pages = endless(folder, stream_page(lambda number: ["m1"] if number == 1 else []))
+    assert (ids(found), pages) == (["m1"], 3)
+    assert "tell nothing new" in found.notes[0]
+
+
 class Site:
     """A client of a site in memory."""
 

@@ -15,7 +15,7 @@ from artpipe.crawler.client import ClientConfig, GalleryClient
 from artpipe.progress import SilentProgress
 from artpipe.sources.config import parse_sources
 from artpipe.sources.oai import OaiSource
-from artpipe.sources.oai_harvest import UnreadableOaiError
+from artpipe.sources.oai_harvest import MAX_EMPTY, UnreadableOaiError
 from artpipe.sources.oai_record import NotARecordError, Reading, record_row
 from artpipe.sources.oai_xml import NotOaiError, parsed_page
 from artpipe.sources.remarks import Remarks
@@ -200,11 +200,41 @@ def test_a_torn_page_of_a_killed_harvest_is_not_believed(museum, harvest, folder
     assert len(lists(museum)) == 3
 
 
-def test_a_repository_that_repeats_itself_is_left_alone(museum, harvest):
+def test_a_repository_that_repeats_itself_is_left_alone_and_what_it_sent_is_kept(museum, harvest):
     museum.records = titled(*"abcde")
     museum.repeats = True
-    with pytest.raises(UnreadableOaiError, match="again and again"):
-        harvest()
+    found = harvest()
+    assert titles(found) == ["a", "b"]
+    assert "without a new record" in found.notes[0]
+
+
+@pytest.mark.parametrize(("records", "pages"), [(titled("a", "b"), 2), ({}, MAX_EMPTY)])
+def test_new_tokens_for_pages_without_a_new_record_end_the_harvest(museum, harvest, records, pages):
+    museum.endless = lambda number: (titled("first") if number == 2 else records, f"token {number}")
+    found = harvest()
+    assert titles(found) == ["first", *(record.rpartition(":")[2] for record in records)]
+    assert len(lists(museum)) == pages + 1
+    assert "without a new record" in found.notes[0]
+
+
+def test_a_page_whose_records_are_all_filtered_does_not_end_the_harvest(museum, harvest):
+    museum.endless = lambda number: ({} if number == 3 else titled(f"r{number}"), "" if number == 4 else f"{number}")
+    found = harvest()
+    assert titles(found) == ["r2", "r4"]
+    assert not any("new record" in note for note in found.notes)
+
+
+def test_an_endless_list_is_left_at_the_limit_and_gone_on_with_where_that_is_raised(museum, harvest):
+    museum.endless = lambda number: (titled(f"r{number}"), f"token {number}")
+    found = harvest(max_pages=3)
+    assert titles(found) == ["r2", "r3", "r4"]
+    assert "only the first 3 pages" in found.notes[0]
+    museum.endless = lambda number: (titled(f"s{number}"), f"token {number}")
+    assert titles(harvest(max_pages=5)) == ["r2", "r3", "r4", "s2", "s3"]
+    museum.endless = lambda number: (titled(f"t{number}"), "")
+    found = harvest(max_pages=5)
+    assert titles(found) == ["t2"]
+    assert not any("max_pages" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(

@@ -264,3 +264,46 @@ def test_every_preset_can_be_taken_and_says_its_terms_pace_and_page(name):
     head = preset_text(name).split("adapter:")[0]
     assert all(f"# {word}:" in head for word in ("Page", "Terms", "Pace"))
     assert found.sources[0].requests_per_s
+
+
+LOGINS = ("anna:s3cret@", "anna:s3c/ret@", "s3cret@", "anna:s3c#r?et@", "anna:1s3cret/@")
+WITH_AN_ADDRESS = {
+    "table": "{{name: a, adapter: table, path: '{}', columns: {{source_id: id}}}}",
+    "tables": "{{name: a, adapter: table, path: p.csv, tables: {{t: {{path: '{}', key: id}}}}, "
+    "columns: {{source_id: id}}}}",
+    "base_url": "{{name: a, adapter: table, path: p.csv, base_url: '{}', columns: {{source_id: id}}}}",
+    "answers": "{{name: a, adapter: table, path: p.csv, answers: {{t: {{url: '{}/{{id}}'}}}}, "
+    "columns: {{source_id: id}}}}",
+    "iiif": "{{name: a, adapter: iiif, url: ['https://museum.example/1', '{}']}}",
+    "oai": "{{name: a, adapter: oai, url: '{}'}}",
+    "wga": "{{name: a, adapter: wga, base_url: '{}'}}",
+    "folder": "{{name: a, adapter: folder, path: '{}'}}",
+    "table of a folder": "{{name: a, adapter: folder, path: b, table: {{path: '{}', columns: {{source_id: id}}}}}}",
+}
+
+
+@pytest.mark.parametrize("login", LOGINS)
+@pytest.mark.parametrize("scheme", ["https", "HTTP", "s3", "ftp"])
+@pytest.mark.parametrize("text", WITH_AN_ADDRESS.values(), ids=WITH_AN_ADDRESS)
+def test_no_address_of_a_source_may_hold_a_login_and_none_is_shown(text, scheme, login):
+    [fault] = faults(f"sources: [{text.format(f'{scheme}://{login}museum.example/a')}]")
+    assert "an address may hold no login" in fault
+    assert ("`headers`" if "http" in scheme.lower() else "AWS_ACCESS_KEY_ID") in fault
+    assert not any(part in fault for part in ("anna", "s3c", "ret@"))
+
+
+def test_a_login_is_not_shown_where_an_address_lacks_its_scheme_or_a_host_is_meant():
+    for source in ("{name: a, adapter: oai, url: 'anna:s3cret@museum.example'}",
+                   "{preset: met, image_hosts: ['anna:s3cret@museum.example']}"):  # fmt: skip
+        assert "s3cret" not in " ".join(faults(f"sources: [{source}]"))
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://museum.example/@anna/1", "https://museum.example:8080/a@b", "https://[::1]/a@b", "https://museum.example?q=a@b",
+     "https://[::1]:8080/a@b", "https://museum.example:/a@b"],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["table", "base_url", "answers", "iiif", "oai", "wga"])
+def test_an_address_may_have_an_at_sign_elsewhere(kind, address):
+    text = f"sources: [{WITH_AN_ADDRESS[kind].format(address)}]"
+    assert address in json.dumps(parse_sources(text, "ours.yaml", Path("/data")).without_secrets())
