@@ -39,7 +39,7 @@ def test_an_older_lake_opens_and_a_refresh_names_the_files_of_its_records(owner:
     assert json.loads((owner.root / FORMAT_FILE).read_bytes()) == {"format": FORMAT}
     record = Lineage(owner.lake).read("artworks")
     assert record is not None
-    assert set(record.files) == {"tables/artworks.parquet"}
+    assert set(record.files) == {"tables/artworks.parquet", "tables/tasks.json"}
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"format": "new"}', "[]"])
