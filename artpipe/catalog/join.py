@@ -90,12 +90,13 @@ def read_prefixes(lake: DataLake, previous: pl.DataFrame | None) -> dict[str, st
         lake: whose.
         previous: its table `artworks`, if there is one.
     """
-    if lake.sources.exists():
-        return json.loads(lake.sources.read_bytes())
+    held: dict[str, str] = json.loads(lake.sources.read_bytes()) if lake.sources.exists() else {}
     if previous is None or previous.is_empty():
-        return {}
-    if "source" not in previous.columns or previous["source"].is_null().all():
-        return {GALLERY: ""}
+        return held
+    if "source" not in previous.columns or previous["source"].is_null().any():
+        return {GALLERY: "", **held}
+    if held:
+        return held
     # The file is gone: the ids themselves still say it.
     is_plain = ~pl.col("artwork_id").str.starts_with(pl.concat_str("source", pl.lit(":")))
     plain = set(previous.filter(is_plain)["source"].drop_nulls())
@@ -123,10 +124,8 @@ def _with_new_prefixes(read: ReadSources, held: Mapping[str, str]) -> dict[str, 
 
 def _identified(source: ReadSource, prefix: str, rights: str | None) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows with the ids of their works, and those whose id is empty or taken."""
-    plain = pl.col("source_id").str.strip_chars().str.replace(r"^https?://", "")
-    plain = plain.str.replace_all(r"[^\p{L}\p{N}._:/-]+", "-").str.strip_chars("/-")
-    rows = source.read.rows.with_columns(raw_id=pl.col("source_id").str.strip_chars(), plain=plain)
-    rows = rows.with_columns(plain=_told_apart(rows["raw_id"], rows["plain"]))
+    rows = source.read.rows.with_columns(raw_id=pl.col("source_id").str.strip_chars())
+    rows = rows.with_columns(plain=rows["raw_id"] if source.is_gallery else _as_paths(rows["raw_id"]))
     rows = rows.with_columns(
         source=pl.lit(source.name),
         only_open=pl.lit(rights == "open"),
@@ -153,17 +152,18 @@ def _identified(source: ReadSource, prefix: str, rights: str | None) -> tuple[pl
     )
 
 
-def _told_apart(raw: pl.Series, plain: pl.Series) -> pl.Series:
-    """Ids as parts of a path; those that only differ in what a path cannot have get a hash of the id as it was."""
-    ids = pl.DataFrame({"raw": raw, "plain": plain}).unique(maintain_order=True)
-    is_shared = pl.col("plain").is_duplicated() | (pl.col("plain") == "")
-    changed = ids.filter(is_shared & (pl.col("raw") != pl.col("plain")) & (pl.col("raw") != ""))
-    named = {
-        one: f"{path}-{hashlib.sha256(one.encode()).hexdigest()[:8]}".strip("-") for one, path in changed.iter_rows()
+def _as_paths(ids: pl.Series) -> pl.Series:
+    """Ids as parts of a path. One that has what a path cannot have gets a hash of itself, so that no two are one."""
+    bare = pl.col("id").str.replace(r"^https?://", "").str.strip_chars("/")
+    path = bare.str.replace_all(r"[^\p{L}\p{N}._:/-]+", "-").str.strip_chars("/-")
+    known = pl.DataFrame({"id": ids.unique().drop_nulls()}).with_columns(bare=bare, path=path)
+    changed = known.filter((pl.col("bare") != pl.col("path")) & (pl.col("bare") != ""))
+    hashed = {
+        one: f"{path}-{hashlib.sha256(one.encode()).hexdigest()[:8]}".strip("-")
+        for one, path in changed.select("id", "path").iter_rows()
     }
-    if not named:
-        return plain
-    return pl.select(pl.coalesce(raw.replace_strict(named, default=None, return_dtype=pl.String), plain)).to_series()
+    paths = dict(known.select("id", "path").iter_rows()) | hashed
+    return ids.replace_strict(paths, default=None, return_dtype=pl.String)
 
 
 def _with_makers(rows: pl.DataFrame) -> pl.DataFrame:
@@ -186,11 +186,10 @@ def _with_makers(rows: pl.DataFrame) -> pl.DataFrame:
     )
     makers = {name: _maker_id(name) for name in rows["maker"].unique()}
     # An artist whom the gallery has keeps the id that they have there, in the rows of other sources, too.
-    own_ids = (
-        rows.filter(pl.col("is_gallery")).select("maker", first.struct.field("artist_id")).drop_nulls().unique("maker")
-    )
-    of_gallery = {makers[name]: artist_id for name, artist_id in own_ids.iter_rows()}
-    makers = {name: of_gallery.get(maker, maker) for name, maker in makers.items()}
+    own_ids = rows.filter("is_gallery").select("maker", first.struct.field("artist_id")).drop_nulls()
+    own_ids = own_ids.sort("maker", "artist_id").unique("maker", keep="first", maintain_order=True)
+    of_gallery = {maker: artist_id for name, artist_id in own_ids.iter_rows() if (maker := makers[name]) is not None}
+    makers = {name: of_gallery.get(maker or "", maker) for name, maker in makers.items()}
     return rows.with_columns(
         artist_id=pl.when("is_gallery")
         .then(first.struct.field("artist_id"))

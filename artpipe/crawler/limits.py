@@ -105,7 +105,8 @@ def is_loopback(host: str) -> bool:
 
 def _plain(host: str) -> str:
     """A host in the one form that a resolver gets; a full stop of another script separates labels, too (UTS 46)."""
-    name = unicodedata.normalize("NFKC", host).replace("\u3002", ".").lower()
+    shown = "".join(char for char in host if unicodedata.category(char) not in ("Cf", "Mn"))  # as UTS 46 ignores them
+    name = unicodedata.normalize("NFKC", shown).replace("\u3002", ".").lower()
     return name.removesuffix(".").removeprefix("[").removesuffix("]")
 
 

@@ -11,7 +11,7 @@ from artpipe.lake.paths import DataLake, UnwritableLakeError, file_version, writ
 from artpipe.orchestration.asset import GALLERY_POOL, AssetStep, Result, observed_file, pipeline_asset
 from artpipe.orchestration.storage import written_by_body
 from artpipe.settings import Settings
-from artpipe.sources.download import download_file
+from artpipe.sources.download import download_file, stored_file
 from artpipe.sources.resources import GalleryResource
 from artpipe.sources.wga import ARTIST_LIST_URL, CATALOG_URL
 
@@ -106,12 +106,22 @@ def _sources(step: AssetStep, gallery: GalleryResource, file: str) -> Result:
 def raw_artists(step: AssetStep, gallery: GalleryResource) -> Result:
     """The artist list page of the gallery, byte for byte; empty where the artists are named by the works alone."""
     from artpipe.catalog.artists import check_artist_list
+    from artpipe.crawler.client import GalleryUnreachableError
     from artpipe.sources.config import read_sources_file
 
-    if step.settings.sources and not any(one.is_gallery for one in read_sources_file(step.settings.sources).sources):
+    if not step.settings.sources:
+        return _root(step, gallery, "artists", ARTIST_LIST_URL, check_artist_list)
+    if not any(one.is_gallery for one in read_sources_file(step.settings.sources).sources):
         write_whole(step.lake.raw("artists"), b"")
         return Result(version="none")
-    return _root(step, gallery, "artists", ARTIST_LIST_URL, check_artist_list)
+    try:
+        return _root(step, gallery, "artists", ARTIST_LIST_URL, check_artist_list)
+    except GalleryUnreachableError as error:  # the other sources go on
+        stored = stored_file(step.lake.raw("artists"))
+        if stored is None:
+            raise
+        step.context.log.warning(f"the stored list of artists is used: {error}")
+        return Result(version=stored.sha256[:16], metadata={"unreachable": str(error)})
 
 
 def _root(step: AssetStep, gallery: GalleryResource, name: str, url: str, check: Callable[[bytes], object]) -> Result:

@@ -6,7 +6,7 @@ that is not known is an error with its place and the closest one that is.
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import resources
@@ -137,6 +137,7 @@ def _parsed(found: Mapping[str, Any], name: str, folder: Path, lines: Mapping[Pl
             # A task whose labels the user took out of the preset is none of this collection.
             kept = [task for task in tasks if task["name"] in merged.get("labels", {}) or "years" in task]
             preset_tasks += kept if tasks else source.own_tasks
+    faults += _second_gallery(sources)
     declared: tuple[TaskDeclaration, ...] | None = None
     if "tasks" in found or preset_tasks:
         try:
@@ -154,6 +155,13 @@ def _parsed(found: Mapping[str, Any], name: str, folder: Path, lines: Mapping[Pl
     if faults:
         raise BadSourcesFileError(f"{name}:\n" + "\n".join(f"  {fault}" for fault in dict.fromkeys(faults)))
     return SourcesFile(tuple(sources), declared)
+
+
+def _second_gallery(sources: Iterable[Source]) -> Iterator[str]:
+    """A fault where two sources are galleries: both have the addresses of one original site."""
+    names = [source.name for source in sources if source.is_gallery]
+    if len(names) > 1:
+        yield f"sources: {' and '.join(names)} are of the adapter `wga`; only one source can be"
 
 
 _TASKS = TypeAdapter(tuple[TaskDeclaration, ...])

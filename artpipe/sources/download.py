@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from artpipe.crawler.outcome import Outcome, Request, Response
 from artpipe.errors import ArtpipeError
+from artpipe.lake.damage import SET_ASIDE
 from artpipe.lake.paths import write_whole
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def download_file(
         GalleryUnreachableError: the gallery did not answer, or not with a file.
         ArtpipeError: whatever `check` raises; the stored copy is left as it was.
     """
-    stored = _stored(file)
+    stored = stored_file(file)
     # The validators of another address say nothing about this one.
     known = stored if stored and stored.url == url else None
     response = client.require(
@@ -112,7 +113,7 @@ def download_files(
 
     def requests() -> Generator[Request]:
         for url in urls:
-            stored = _stored(file_of(url))
+            stored = stored_file(file_of(url))
             stored = stored if stored and stored.url == url else None
             yield Request(url, stored.etag if stored else None, stored.last_modified if stored else None, stored)
 
@@ -147,7 +148,7 @@ def copy_file(source: "UPath", file: "UPath", check: Callable[[bytes], object]) 
         file: where the copy is stored, with its metadata beside it.
         check: raises when the bytes are not the expected kind of file.
     """
-    stat, stored = source.stat(), _stored(file)
+    stat, stored = source.stat(), stored_file(file)
     size, modified = int(stat.st_size), str(getattr(stat, "st_mtime", None))
     if stored and (stored.url, stored.size_bytes, stored.last_modified) == (str(source), size, modified):
         return
@@ -166,7 +167,7 @@ def content_files(folder: "UPath") -> "list[UPath]":
     found = {
         file.relative_to(folder).as_posix(): file
         for file in folder.rglob("*")
-        if file.is_file() and not file.name.startswith(".")
+        if file.is_file() and not file.name.startswith(".") and SET_ASIDE not in file.name
     }
     return [
         found[name] for name in sorted(found) if not (name.endswith(METADATA) and name.removesuffix(METADATA) in found)
@@ -189,7 +190,7 @@ def _write(file: "UPath", body: bytes, metadata: DownloadedFile, stored: Downloa
     return has_changed
 
 
-def _stored(file: "UPath") -> DownloadedFile | None:
+def stored_file(file: "UPath") -> DownloadedFile | None:
     """The metadata of the stored copy, or None where there is no copy that matches its metadata."""
     metadata = metadata_file(file)
     if not (file.exists() and metadata.exists()):

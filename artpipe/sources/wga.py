@@ -41,7 +41,8 @@ class WgaSource(Source):
     @property
     def mirrors(self) -> Mapping[str, str]:
         """The files of the original site are requested from the gallery."""
-        return {urlsplit(ORIGINAL_SITE).netloc: self.base_url}
+        host = urlsplit(ORIGINAL_SITE).netloc
+        return {host: self.base_url, host.removeprefix("www."): self.base_url}
 
     @property
     def is_gallery(self) -> bool:

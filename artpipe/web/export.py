@@ -67,6 +67,8 @@ def export_site(
         raise OccupiedFolderError(f"{folder} is not empty and not an earlier export; name a new folder.")
     catalogue = Catalogue(Collection.open(lake))
     folder = folder.resolve()
+    if folder.is_mount():
+        raise OccupiedFolderError(f"{folder} is a mount point, which cannot be replaced; name a folder in it.")
     new, old = (folder.with_name(f".{folder.name}.artpipe-{name}") for name in ("new", "old"))
     writer = _SiteWriter(lake, catalogue, read_map(lake, catalogue), new, only_open=not all_rights)
     _clear(folder, new, old)  # of an export that was killed

@@ -136,6 +136,7 @@ def test_a_challenge_in_place_of_robots_txt_ends_the_requests_to_its_host(galler
         ("169.254.169.254", True),
         ("::1", True),
         ("intranet", True),
+        ("127.0.0.\u00ad1", True),
         *(
             (host, True)
             for host in ("127.1", "127.0.1", "0177.0.0.1", "0x7f.1", "2130706433", "127.0.0.1.", "10.0.0.7.")

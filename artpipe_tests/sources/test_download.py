@@ -141,7 +141,8 @@ def test_a_file_here_is_read_again_only_where_its_size_or_time_changed_or_its_co
 
 
 def test_what_stands_beside_a_file_is_its_metadata_and_other_json_is_content(tmp_path):
-    for name in ("b.csv", "b.csv.json", "a.json", "a.json.json", "api/answers.jsonl", "state.json", ".unfinished.json"):
+    beside = ("b.csv.json", "a.json.json", ".unfinished.json", "b.csv.broken-20260101T000000")
+    for name in ("b.csv", "a.json", "api/answers.jsonl", "state.json", *beside):
         file = UPath(tmp_path / "raw" / name)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()

@@ -118,6 +118,10 @@ def test_a_header_that_has_no_name_of_one_is_refused():
             OURS + OURS.replace("\nsources:\n", ""),
             "sources[1].name (line 9): 'ours' is the name of two sources",
         ),
+        (
+            "sources: [{adapter: wga, name: a}, {adapter: wga, name: b}]",
+            "sources: a and b are of the adapter `wga`; only one source can be",
+        ),
         ("sources: [{preset: tat}]", "sources[0] (line 1): there is no preset 'tat'; did you mean 'tate'?"),
         *(
             (

@@ -14,7 +14,10 @@ from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.instance import open_instance
 from artpipe.orchestration.runner import RefreshOptions, refresh
+from artpipe.schema import ORIGINAL_SITE
 from artpipe.settings import Settings
+from artpipe.sources.wga import ARTIST_LIST_URL, CATALOG_URL
+from artpipe_tests.fixtures import tiny_gallery
 from artpipe_tests.fixtures.oai_repository import Kept, dublin_core
 
 CSV = b"id,title\n1,Pears\n2,Plums\n"
@@ -61,6 +64,24 @@ def test_a_museum_that_does_not_answer_keeps_its_works_and_the_others_go_on(muse
     assert (first["unreachable"], list(second["unreachable"])) == ({}, ["a"])
     assert "answered 404" in second["unreachable"]["a"]
     assert museums.titles() == {"Pears", "Plums", "Figs"}
+
+
+def test_a_gallery_that_does_not_answer_does_not_stop_the_others(museums: Museums, gallery, reply):
+    rows = tiny_gallery.rows()
+    pages = {
+        CATALOG_URL.removeprefix(ORIGINAL_SITE): tiny_gallery.catalogue(rows).encode(),
+        ARTIST_LIST_URL.removeprefix(ORIGINAL_SITE): tiny_gallery.artist_page(rows),
+    }
+    for path, body in pages.items():
+        gallery.on(path, reply(200, body))
+    museums.sources["wga"] = {"name": "wga", "adapter": "wga", "base_url": gallery.url}
+    museums.refresh("wga", "b", select="+artworks")
+    for path in pages:
+        gallery.on(path, reply(404))
+    gallery.on("/b.csv", reply(200, CSV.replace(b"Plums", b"Figs")))
+    second = museums.refresh("wga", "b", select="+artworks")
+    assert list(second["unreachable"]) == ["wga"]
+    assert {"Figs", rows[0]["TITLE"]} < museums.titles()
 
 
 def test_nothing_is_made_where_no_source_answers(museums: Museums, gallery, reply):

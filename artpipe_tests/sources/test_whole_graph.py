@@ -93,6 +93,7 @@ class TwoSources:
             "lake": self.folder / "lake",
             "same_painting": 0,
             "unseen_artist_share": 0.2,
+            "retrain_drift": 1,
         }
         environment = {f"ARTPIPE_{name.upper()}": str(value) for name, value in (chosen | settings).items()}
         with made_quickly():

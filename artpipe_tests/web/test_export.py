@@ -50,6 +50,14 @@ def test_an_export_replaces_an_earlier_one_and_nothing_else(own_lake: DataLake, 
     assert (mine / "thesis.txt").exists()
 
 
+def test_a_mount_point_is_refused_before_anything_is_written(own_lake: DataLake, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(Path, "is_mount", lambda self: self == tmp_path / "site")
+    (tmp_path / "site").mkdir()
+    with pytest.raises(OccupiedFolderError, match="name a folder in it"):
+        export_site(own_lake, tmp_path / "site")
+    assert list((tmp_path / "site").iterdir()) == []
+
+
 def with_works(lake: DataLake, *artwork_ids: str, **values: str | None) -> None:
     """Add works like the first one."""
     ids = pl.Series("artwork_id", artwork_ids)
