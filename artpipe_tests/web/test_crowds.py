@@ -47,12 +47,14 @@ async def post(app: FastAPI, parts: Callable[[], Awaitable[Part]]) -> tuple[int,
     return sent[0]["status"], json.loads(b"".join(one.get("body", b"") for one in sent[1:]))
 
 
-def stalled(first: bytes = b"\xff\xd8") -> Callable[[], Awaitable[Part]]:
-    """A body that begins and never goes on."""
+def stalled(first: bytes = b"\xff\xd8", waits: asyncio.Event | None = None) -> Callable[[], Awaitable[Part]]:
+    """A body that begins and never goes on; `waits` is set once its first part was taken and the next is awaited."""
     begun: list[bool] = []
 
     async def parts() -> Part:
         if begun:
+            if waits is not None:
+                waits.set()
             await asyncio.Event().wait()
         begun.append(True)
         return first, True
@@ -100,8 +102,9 @@ def test_more_bytes_than_may_arrive_at_once_are_refused_and_given_back(web_lake,
     app = create_app(web_lake, WebConfig(receiving_bytes=10_000, upload_grace_s=3.0), encoder=colour_model)
 
     async def crowd() -> tuple[Any, Any, Any]:
-        holding = asyncio.create_task(post(app, stalled(b"\xff\xd8" + bytes(9_000))))
-        await asyncio.sleep(0.5)
+        waits = asyncio.Event()
+        holding = asyncio.create_task(post(app, stalled(b"\xff\xd8" + bytes(9_000), waits)))
+        await waits.wait()
         refused = await post(app, whole(b"\xff\xd8" + bytes(2_000)))
         held = await holding
         return refused, held, await post(app, whole(picture_of((9, 9, 9))))
