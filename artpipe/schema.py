@@ -5,7 +5,7 @@ name and one place in the order.
 """
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
@@ -42,11 +42,14 @@ TYPES = (
 PERIOD_BOUNDS = (1350, 1450, 1550, 1650, 1750, 1850, 1950, 2000)
 """The years at which one period ends and the next begins."""
 
-PERIODS = (
-    f"before {PERIOD_BOUNDS[0]}",
-    *(f"{first}-{last}" for first, last in itertools.pairwise(PERIOD_BOUNDS)),
-    f"after {PERIOD_BOUNDS[-1]}",
-)
+
+def year_classes(bounds: Sequence[int]) -> tuple[str, ...]:
+    """The classes between years, such as `before 1800`, `1800-1900`, `after 1900`."""
+    between = (f"{first}-{last}" for first, last in itertools.pairwise(bounds))
+    return (f"before {bounds[0]}", *between, f"after {bounds[-1]}")
+
+
+PERIODS = year_classes(PERIOD_BOUNDS)
 """When a work was made, in the order of time."""
 
 

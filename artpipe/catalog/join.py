@@ -7,7 +7,6 @@ tested on.
 """
 
 import hashlib
-import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from artpipe.catalog.clean import CleanedCatalog, shows_detail, with_years
 from artpipe.catalog.names import name_words
 from artpipe.catalog.rows import LABEL_PREFIX, ReadSource, ReadSources
 from artpipe.lake.paths import DataLake, write_whole
-from artpipe.schema import ARTISTS, PERIOD_BOUNDS, QUARANTINE
+from artpipe.schema import ARTISTS, PERIOD_BOUNDS, QUARANTINE, year_classes
 from artpipe.tasks import Task, TaskDeclaration, Tasks, artworks_schema
 
 GALLERY = "*"
@@ -280,12 +279,6 @@ def _doubts(
         others = [f"{name} {count:,}" for name, count in counts.items() if name not in classes][:_MOST_NAMED]
         instead = f"; other labels are {', '.join(others)}" if others else ""
         yield f"`{task.name}`: no work has the class {' or '.join(absent)}{instead}."
-
-
-def year_classes(bounds: Sequence[int]) -> tuple[str, ...]:
-    """The classes between years, such as `before 1800`, `1800-1900`, `after 1900`."""
-    between = (f"{first}-{last}" for first, last in itertools.pairwise(bounds))
-    return (f"before {bounds[0]}", *between, f"after {bounds[-1]}")
 
 
 def _counts(several: pl.Series) -> Mapping[str, int]:

@@ -6,10 +6,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from artpipe.catalog.join import JoinedCatalog, join_sources, read_prefixes, write_prefixes, year_classes
+from artpipe.catalog.join import JoinedCatalog, join_sources, read_prefixes, write_prefixes
 from artpipe.catalog.rows import LABEL_PREFIX, ROWS, ReadSource, ReadSources, SourceRows
 from artpipe.lake.paths import DataLake
-from artpipe.schema import QUARANTINE
+from artpipe.schema import QUARANTINE, year_classes
 from artpipe.splits.works import group_works
 from artpipe.tasks import TaskDeclaration, artworks_schema
 
