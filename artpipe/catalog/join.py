@@ -57,18 +57,15 @@ def join_sources(
     """
     is_alone = len(read.sources) == 1
     prefixes = _with_new_prefixes(read, prefixes or {})
-    kept: list[pl.DataFrame] = []
     rejected: list[pl.DataFrame] = []
     notes: list[str] = []
     for source in read.sources:
-        rows, repeated = _identified(source, prefixes[source.name], rights or source.rights)
-        kept.append(rows)
-        of_whom = pl.lit("" if is_alone else f"{source.name}: ")
-        rejected += [
-            table.with_columns(reason=of_whom + pl.col("reason")) for table in (source.read.quarantine, repeated)
-        ]
-        notes += [note if is_alone else f"{source.name}: {note}" for note in source.read.notes]
-    rows = pl.concat(kept, how="diagonal")
+        of_whom = "" if is_alone else f"{source.name}: "
+        rejected.append(source.read.quarantine.with_columns(reason=pl.lit(of_whom) + pl.col("reason")))
+        notes += [f"{of_whom}{note}" for note in source.read.notes]
+    identified = [_identified(one, prefixes[one.name], rights or one.rights) for one in read.sources]
+    rows, repeated = _without_repeats(pl.concat(identified, how="diagonal"), is_alone=is_alone)
+    rejected.append(repeated)
     tasks, labels, of_labels = _decided(rows, read.tasks)
     rows = with_years(_with_makers(rows).with_columns(labels), ARTISTS.to_frame())
     schema = artworks_schema(tasks)
@@ -121,11 +118,11 @@ def _with_new_prefixes(read: ReadSources, held: Mapping[str, str]) -> dict[str, 
     return prefixes
 
 
-def _identified(source: ReadSource, prefix: str, rights: str | None) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows with the ids of their works, and those whose id is empty or taken."""
-    rows = source.read.rows.with_columns(raw_id=pl.col("source_id").str.strip_chars())
-    rows = rows.with_columns(plain=rows["raw_id"] if source.is_gallery else _as_paths(rows["raw_id"]))
-    rows = rows.with_columns(
+def _identified(source: ReadSource, prefix: str, rights: str | None) -> pl.DataFrame:
+    """The rows with the ids of their works, null where a row has none."""
+    raw_id = source.read.rows["source_id"].str.strip_chars()
+    rows = source.read.rows.with_columns(plain=raw_id if source.is_gallery else _as_paths(raw_id))
+    return rows.with_columns(
         source=pl.lit(source.name),
         only_open=pl.lit(rights == "open"),
         is_gallery=pl.lit(source.is_gallery),
@@ -135,20 +132,24 @@ def _identified(source: ReadSource, prefix: str, rights: str | None) -> tuple[pl
         .then(pl.lit(f"{prefix}work ") + pl.col("work_id"))
         .otherwise("record")
     )
-    first = pl.col("row_number").first().over("record")
-    is_taken = ~pl.col("record").is_first_distinct()
+
+
+def _without_repeats(rows: pl.DataFrame, *, is_alone: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows whose ids are theirs alone, and those whose id is empty or taken, by whichever source."""
+    first, owner = (pl.col(name).first().over("record") for name in ("row_number", "source"))
     reason = (
         pl.when(pl.col("record").is_null())
         .then(pl.lit("it has no id"))
-        .when(is_taken)
+        .when(~pl.col("record").is_first_distinct() & (owner == pl.col("source")))
         .then(pl.format("the id {} is in row {} already", "source_id", first))
+        .when(~pl.col("record").is_first_distinct())
+        .then(pl.format("the id {} is that of row {} of {}", "record", first, owner))
     )
-    rows = rows.with_columns(reason=reason)
-    rejected = rows.filter(pl.col("reason").is_not_null())
+    of_whom = pl.lit("") if is_alone else pl.concat_str("source", pl.lit(": "))
+    rows = rows.with_columns(reason=of_whom + reason)
     raw = pl.concat_str(pl.col("source_id").fill_null(""), pl.col("title").fill_null(""), separator="\t")
-    return rows.filter(pl.col("reason").is_null()).drop("reason", "raw_id", "plain"), rejected.select(
-        "row_number", "reason", raw.alias("raw")
-    )
+    rejected = rows.filter(pl.col("reason").is_not_null()).select("row_number", "reason", raw.alias("raw"))
+    return rows.filter(pl.col("reason").is_null()).drop("reason", "plain"), rejected
 
 
 def _as_paths(ids: pl.Series) -> pl.Series:

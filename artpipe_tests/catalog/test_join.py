@@ -120,6 +120,17 @@ def test_no_id_ever_comes_to_mean_a_work_of_another_source():
     assert [ids(one) for one in (tate_alone, met_alone, tate_again)] == [["1"], ["met:1"], ["1"]]
 
 
+def test_an_id_that_another_source_has_already_is_set_aside():
+    read = _read(_row(1, source_id="met:1"), _row(2), name="tate")
+    alone = join_sources(read)
+    joined = join_sources(_both(read, _read(_row(1), _row(2), name="met")), alone.prefixes)
+    assert ids(joined) == ["2", "met:1", "met:2"]
+    assert joined.cleaned.artworks.filter(artwork_id="met:1")["source"].to_list() == ["tate"]
+    assert joined.cleaned.quarantine.select("row_number", "reason").rows() == [
+        (1, "met: the id met:1 is that of row 1 of tate")
+    ]
+
+
 def test_the_prefix_of_a_source_is_kept_even_where_its_ids_look_prefixed(tmp_path):
     lake = DataLake(tmp_path)
     read = _read(_row(1, source_id="oai:m:1"), name="oai")
