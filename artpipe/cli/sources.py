@@ -86,11 +86,10 @@ def check(
     summaries: list[SourceSummary] = []
     read: list[ReadSource] = []
     failures: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="artpipe-check-") as folder:
+    with tempfile.TemporaryDirectory(prefix="artpipe-check-") as folder, _client(named, settings) as client:
         for source in named.sources:
             try:
-                with _client(source, settings) as client:
-                    found = _read(source.trial(first), client, Path(folder))
+                found = _read(source.trial(first), client, Path(folder))
                 summaries.append(summary_of(source.name, found, first))
                 read.append(ReadSource(source.name, source.rights, found, source.is_gallery))
             except ArtpipeError as error:
@@ -127,9 +126,10 @@ def new(
     place = table if "://" in table else str(Path(table).expanduser().absolute())
     name = name or _source_name(Path(file_name(table)).stem)
     content = {"name": name, "adapter": "table", "path": place, "columns": {"source_id": "-"}}
-    source = sources_of({"sources": [content]}).sources[0]
+    named = sources_of({"sources": [content]})
+    source = named.sources[0]
     with tempfile.TemporaryDirectory(prefix="artpipe-new-") as folder:
-        with _client(source, settings) as client:
+        with _client(named, settings) as client:
             stored = downloaded_files(_downloaded(source, client, Path(folder)) / MAIN)[0]
         text = sources_yaml(stored, place if is_web(table) else _relative(place, output), name, Path(folder))
     try:
@@ -169,13 +169,12 @@ def _downloaded(source: "Source", client: "GalleryClient", folder: Path) -> "UPa
     return target
 
 
-def _client(source: "Source", settings: "Settings") -> "GalleryClient":
-    """A polite client of the hosts of one source."""
+def _client(named: "SourcesFile", settings: "Settings") -> "GalleryClient":
+    """The polite client that a refresh has, too."""
     from artpipe.crawler.client import GalleryClient
-    from artpipe.sources.config import SourcesFile
     from artpipe.sources.several import client_config
 
-    return GalleryClient(client_config(settings, SourcesFile((source,), None)))
+    return GalleryClient(client_config(settings, named))
 
 
 def _print_summary(summary: "SourceSummary", named: "SourcesFile") -> None:

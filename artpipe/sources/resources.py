@@ -66,9 +66,10 @@ class GalleryResource(dg.ConfigurableResource[object]):
     @contextmanager
     def _open(self, lake: DataLake, progress: Progress | None, settings: Settings | None) -> "Generator[GalleryClient]":
         if settings is not None and settings.sources is not None:
-            from artpipe.sources.several import client_of_sources
+            from artpipe.crawler.client import GalleryClient
+            from artpipe.sources.several import client_config
 
-            with client_of_sources(settings) as client:
+            with GalleryClient(client_config(settings)) as client:
                 yield client
             return
         if self.base_url != SAMPLE:

@@ -1,4 +1,4 @@
-"""The client that asks the hosts of several sources: where each address says, at the pace that its source sets."""
+"""How the hosts of several sources are asked: where each address says, at the pace that its source sets."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from artpipe.sources.config import BadSourcesFileError, read_sources_file
 
 if TYPE_CHECKING:
-    from artpipe.crawler.client import ClientConfig, GalleryClient, HostPolicy
+    from artpipe.crawler.client import ClientConfig, HostPolicy
     from artpipe.settings import Settings
     from artpipe.sources.config import SourcesFile
     from artpipe.sources.contract import Source
@@ -16,13 +16,6 @@ if TYPE_CHECKING:
 Number = TypeVar("Number", int, float)
 _LONGEST_ANSWER_S = 900.0
 """A table of hundreds of megabytes takes minutes; one that comes too slowly is given up long before."""
-
-
-def client_of_sources(settings: "Settings", named: "SourcesFile | None" = None) -> "GalleryClient":
-    """A polite client of the hosts of all sources; use it in a `with`. Arguments and errors as for `client_config`."""
-    from artpipe.crawler.client import GalleryClient
-
-    return GalleryClient(client_config(settings, named))
 
 
 def client_config(settings: "Settings", named: "SourcesFile | None" = None) -> "ClientConfig":
