@@ -101,6 +101,24 @@ def test_check_says_what_the_sources_make_together():
     assert re.search(r"^  \w+ predicts \d+ classes: ", said, re.MULTILINE)
 
 
+def test_check_refuses_what_a_refresh_would_refuse_of_two_sources_together(tmp_path):
+    columns, place = {"source_id": "id"}, "http://127.0.0.1:9"
+    listed = [
+        {
+            "name": name,
+            "adapter": "table",
+            "path": f"{place}/{name}.csv",
+            "headers": {"X-Key": name},
+            "columns": columns,
+        }
+        for name in ("one", "two")
+    ]
+    (tmp_path / "both.yaml").write_text(json.dumps({"sources": listed}))
+    result = run("check", str(tmp_path / "both.yaml"))
+    assert result.exit_code == 2
+    assert "one and two send the header X-Key to 127.0.0.1:9 with different values" in result.output
+
+
 def test_a_source_that_cannot_be_read_is_said_beside_the_others(museum):
     broken = SOURCES.format(path="missing.csv").replace("\nsources:\n", "").replace("name: museum", "name: broken")
     (museum / "sources.yaml").write_text(SOURCES.format(path="works.csv") + broken)
