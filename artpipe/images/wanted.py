@@ -129,10 +129,10 @@ def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now
     """The images to request now.
 
     Those are: never requested, failed, withdrawn and wanted again, at another address than before, last requested too
-    long ago or at a time that has
-    not come yet, or stored in another size than wanted although the original is large enough for it to matter. The
-    original is not kept, so another size is always a download. Where the gallery had no image for most artworks, it was
-    the gallery that failed, such as by a robots.txt that forbids all images, and all of those are requested again.
+    long ago or at a time that has not come yet, or stored in another size than wanted although the original is large
+    enough for it to matter. The original is not kept, so another size is always a download. Where the gallery had no
+    image for most artworks, it was the gallery that failed, such as by a robots.txt that forbids all images, and all of
+    those are requested again.
 
     Args:
         wanted: `artwork_id` and `image_url`.
