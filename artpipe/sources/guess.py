@@ -1,20 +1,18 @@
 """A file of sources for a table that nobody described yet: which column is what, guessed by its name and its values.
 
-Museums name their columns in their own language, so the names are known in several. A person reads the file and
-corrects it; every guess shows a value of the table.
+A person reads the file and corrects it; every guess shows a value of the table.
 """
 
 import json
 import re
-import unicodedata
-from collections.abc import Mapping
-from difflib import get_close_matches
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 import yaml
 
+from artpipe.sources.guess_names import ARTIST, FIELDS, LABELS, OPENNESS, named
 from artpipe.sources.mapping import as_text
 from artpipe.sources.record_paths import NUMBER
 from artpipe.sources.records import NoRecordsError, RecordReader, TableForm
@@ -23,43 +21,10 @@ if TYPE_CHECKING:
     from upath import UPath
 
 SAMPLE_ROWS = 500
-NAMES: Mapping[str, str] = {
-    "source_id": "id objectid recordid identifier objectnumber inventorynumber accessionnumber inventarnummer invnr "
-    "inventarnr inventaire numeroinventaire numerodinventaire numeroinventario inventario inventarisnummer uuid",
-    "title": "title titel titre titolo titulo objecttitle werktitel titles name bezeichnung",
-    "artists": "artist artists artistname artistdisplayname creator creators maker makers author painter kunstler "
-    "kuenstler kunstlername maler urheber artiste artistes auteur createur artista autore autor pintor pittore "
-    "kunstenaar vervaardiger kunstner konstnar",
-    "date_text": "date datetext dates displaydate objectdate creationdate dating datum datierung entstehungszeit "
-    "datation data datazione fecha datacion datering",
-    "year_from": "yearfrom yearstart startyear beginyear year datestart objectbegindate creationdateearliest jahrvon "
-    "jahr annee anneedebut anno ano jaar",
-    "year_to": "yearto yearend endyear dateend objectenddate creationdatelatest jahrbis anneefin",
-    "medium": "medium technique materials material mediumtechnique technik materialtechnik tecnica materiali tecniche "
-    "materiale techniek materiaal",
-    "classification": "classification objecttype objectname objektart objekttyp kategorie category categorie categoria "
-    "typeobjet soort type",
-    "location": "location standort ort lieu localisation ubicazione collocazione ubicacion lugar standplaats gallery "
-    "currentlocation museum",
-    "school": "school culture nationality schule kultur nationalitat ecole scuola escuela land country pays paese pais",
-    "landing_url": "url link landingurl page pageurl permalink weblink objecturl weburl resource",
-    "images": "image images imageurl imagelink imageaddress picture pictureurl thumbnail thumbnailurl photo bild "
-    "bilder bildurl bildadresse foto abbildung illustration immagine imagen afbeelding",
-    "rights_uri": "rightsuri licenseuri licenceurl rights license licence lizenz droits diritti derechos rechten",
-    "credit_line": "creditline credit credits erwerb erwerbung acquisition provenance provenienz mention",
-}
-"""The names of columns by field, in English, German, French, Italian, Spanish, Dutch and Danish, without accents."""
-
-LABELS: Mapping[str, str] = {
-    "style": "style styles stil stile estilo stijl stilrichtung",
-    "movement": "movement movements bewegung mouvement movimento movimiento stroming",
-    "period": "period era eras epoche epoque epoca periode tijdperk",
-    "genre": "genre genres gattung genere genero",
-    "subject": "subject subjects thema sujet soggetto motiv tema onderwerp",
-    "type": "type classification objecttype objektart categorie kategorie category",
-}
 _SEPARATORS = ("|", ";")
 _SOUNDS_OPEN = r"(?i)cc.?0|public.?domain|\bpdm?\b|cc.?by\b|domaine public|dominio p|gemeinfrei|^true$|^yes$|^1$"
+_YEAR_OR_DAY = r"^-?\d{1,4}(\.0|-\d\d-\d\d.*)?$"
+_TIME_STAMP = r"^-?\d{4}-\d\d-\d\d"
 _MOST_CLASSES = 60
 _MOST_FURTHER = 20
 
@@ -80,174 +45,205 @@ def sources_yaml(file: "UPath", place: str, name: str, scratch: Path) -> str:
     batch = next(reader.batches(file, label), None)
     if batch is None or batch.is_empty() or batch.width == 1:
         raise NoRecordsError(f"{label} has no record that can be read; check that it is the file that you mean.")
-    sample = batch.drop(NUMBER)
-    texts = pl.DataFrame({column: as_text(sample[column]) for column in sample.columns})
-    texts = texts.with_columns(pl.when(pl.all().str.contains(r"\S")).then(pl.all()))
-    return _written(sample, texts, place, name)
+    return "\n".join(_Guess(batch.drop(NUMBER)).lines(place, name)) + "\n"
 
 
-def _written(sample: pl.DataFrame, texts: pl.DataFrame, place: str, name: str) -> str:
-    fields = guess_columns(texts)
-    labels = {task: column for task, names in LABELS.items() if (column := _named(texts.columns, names))}
-    labels = {task: column for task, column in labels.items() if texts[column].n_unique() <= _MOST_CLASSES}
-    by_column = {column: task for task, column in reversed(labels.items())}  # one task for each column
-    labels = {task: column for column, task in reversed(by_column.items())}
-    lines = [
-        "# Sources of the collection; see docs/sources.md for every key.",
-        "# The columns were guessed by their names: read this file, correct it, then run",
-        "#   artpipe sources check FILE",
-        "sources:",
-        f"  - name: {name}",
-        "    adapter: table",
-        f"    path: {_scalar(place)}",
-        "    columns:",
-    ]
-    for field in NAMES:
-        if field in fields:
-            lines.append(
-                f"      {field}: {_value(sample, texts, field, fields[field])}{_example(texts, fields[field])}"
-            )
-        elif field in ("title", "artists", "date_text", "images"):
-            lines.append(f"      # {field}: ...  # no column was recognised")
-    if "source_id" not in fields:
-        lines.append("      # source_id: ...  # needed: no column has another value in every row")
-    lines.append(f"      # is_open: {_rule_of_openness(texts)}  # which works may anybody use? `true` for all")
-    if "images" in fields and not _is_address(texts[fields["images"]]):
-        lines.append("    base_url: https://...  # the addresses of the pictures are relative: what are they below?")
-    if labels:
-        lines.append("    labels:")
-        lines += [
-            f"      {task}: {_value(sample, texts, 'labels', column)}{_example(texts, column)}"
-            for task, column in labels.items()
-        ]
-    else:
-        lines += ["    # labels:", "    #   style: COLUMN  # what the classifier learns to predict"]
-    rest = [column for column in texts.columns if column not in (*fields.values(), *labels.values())]
-    rest = [column for column in rest if "[]" not in column][:_MOST_FURTHER]
-    if rest:
-        lines.append(f"    # extra: [{', '.join(map(_scalar, rest))}]  # further columns to keep")
-    if labels:
-        lines.append("tasks:")
-        lines += [f"  - {{name: {task}, min_works: 20}}" for task in labels]
-    return "\n".join(lines) + "\n"
-
-
-def guess_columns(texts: pl.DataFrame) -> dict[str, str]:
-    """The column of each field that could be recognised.
+class _Guess:
+    """What the first rows of a table say.
 
     Args:
-        texts: the first rows of a table, all of them texts.
+        sample: them, a text or a list of texts in each column.
     """
-    found: dict[str, str] = {}
-    for field, names in NAMES.items():
-        free = [column for column in texts.columns if column not in found.values() and "[]" not in column]
-        addresses = [one for one in free if _is_address(texts[one])]
+
+    def __init__(self, sample: pl.DataFrame) -> None:
+        self.sample = sample
+        texts = pl.DataFrame({column: as_text(sample[column]) for column in sample.columns})
+        self.texts = texts.with_columns(pl.when(pl.all().str.contains(r"\S")).then(pl.all()))
+        self.columns = [column for column in sample.columns if not _describes_a_value(column, sample.columns)]
+        self.flat = [column for column in self.columns if "[]" not in column]
+        self.addresses = [column for column in self.columns if self._share(column, r"^https?://") > 0.5]
+        self.pictures = [
+            column for column in self.addresses if self._share(column, r"(?i)\.(jpe?g|png|tiff?|webp|gif)(\?|$)") > 0.5
+        ]
+        self.fields = self._fields()
+        self.artist = self._artist()
+        self.service = self._image_service()
+        self.labels = self._labels()
+
+    # Which column is what
+
+    def _fields(self) -> dict[str, str]:
+        """The column of each field that could be recognised."""
+        found: dict[str, str] = {}
+        for field, names in FIELDS.items():
+            free = [column for column in self.flat if column not in found.values()]
+            if column := self._field(field, names, free):
+                found[field] = column
+        return found
+
+    def _field(self, field: str, names: str, free: list[str]) -> str | None:
+        addresses = [column for column in free if column in self.addresses]
         if field == "source_id":
-            column = _named([one for one in free if _distinct(texts[one]) > 0.7], names)
-            others = [one for one in free if _distinct(texts[one]) == 1 and one != _named(free, NAMES["title"])]
-            column = column or next(iter(others), None)
-        elif field == "artists":
-            column = _named(free, names) or _names_in_lists(texts.columns, names)
-        elif field == "images":
-            pictures = [one for one in addresses if _is_picture(texts[one])]
-            of_web_size = [one for one in pictures if "web" in one] or pictures
-            column = _named(addresses, names) or next(iter(of_web_size), None) or _named(free, names)
-        elif field == "landing_url":
-            column = _named([one for one in addresses if not _is_picture(texts[one])], names)
-        elif field == "rights_uri":
-            column = _named(addresses, names)
-        elif field in ("year_from", "year_to"):
-            column = _named([one for one in free if _is_year(texts[one])], names)
+            distinct = {column: self.texts[column].drop_nulls().n_unique() / len(self.texts) for column in free}
+            title = named(free, FIELDS["title"])
+            whole = (column for column in free if distinct[column] == 1 and column != title)
+            return named([column for column in free if distinct[column] > 0.7], names) or next(whole, None)
+        if field == "artists":
+            return named(free, names) or self._named_in_lists(names)
+        if field == "images":
+            pictures = [column for column in addresses if column in self.pictures]
+            of_web_size = [column for column in pictures if "web" in column] or pictures
+            in_lists = [column for column in self.pictures if "[]" in column]
+            return named(addresses, names) or next(iter(of_web_size or in_lists), None) or named(free, names)
+        if field == "landing_url":
+            return named([column for column in addresses if column not in self.pictures], names)
+        if field == "rights_uri":
+            return named(addresses, names)
+        if field in ("year_from", "year_to"):
+            return named(
+                [column for column in free if self._share(column, r"^-?\d{1,4}(\.0|-\d\d-\d\d.*)?$") > 0.5], names
+            )
+        first = [column for column in self.columns if column.count("[]") == 1 and not column.endswith("[]")]
+        return named(free, names) or named(first if field in ("title", "date_text") else [], names)
+
+    def _named_in_lists(self, names: str) -> str | None:
+        """The path to the names of makers in nested records, such as `creators[].name`."""
+        heads = {column: column.rpartition("[]")[0] for column in self.columns if "[]." in column}
+        makers = [column for column, head in heads.items() if named([head], names)]
+        last = {re.sub(r"\W|_", "", column.rpartition(".")[2].lower()): column for column in makers}
+        return next((last[key] for key in ("name", "fullname", "title", "description") if key in last), None)
+
+    def _artist(self) -> dict[str, str]:
+        """The columns of what is said of a maker besides the name."""
+        name = self.fields.get("artists")
+        if name is None:
+            return {}
+        head = name.rpartition("[]")[0]
+        taken = self.fields.values()
+        beside = [column for column in self.columns if column.rpartition("[]")[0] == head and column not in taken]
+        found = {key: named(beside, names.own if head else names.flat) for key, names in ARTIST.items()}
+        return {key: column for key, column in found.items() if column}
+
+    def _image_service(self) -> str | None:
+        """The column of base addresses of IIIF image services."""
+        return next(
+            (column for column in self.addresses if re.search(r"(?i)iiif.*(base|image|service|uri)", column)), None
+        )
+
+    def _labels(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for task, names in LABELS.items():
+            column = named(self.columns, names)
+            if column and column not in found.values() and 1 < self.texts[column].n_unique() <= _MOST_CLASSES:
+                found[task] = column
+        return found
+
+    # How it is written
+
+    def lines(self, place: str, name: str) -> Iterator[str]:
+        """The file of sources, line by line."""
+        yield "# Sources of the collection; see docs/sources.md for every key."
+        yield "# The columns were guessed by their names and values: read this file, correct it, then run"
+        yield "#   artpipe sources check FILE"
+        yield "sources:"
+        yield f"  - name: {name}"
+        yield "    adapter: table"
+        yield f"    path: {_scalar(place)}"
+        yield "    columns:"
+        for field in FIELDS:
+            yield from self._field_lines(field)
+        if "source_id" not in self.fields:
+            yield "      # source_id: ...  # needed: no column has another value in every row"
+        yield f"      # is_open: {self._rule_of_openness()}  # which works may anybody use? `true` for all"
+        images = self.fields.get("images")
+        if images and not self.service and images not in self.addresses:
+            yield "    base_url: https://...  # the addresses of the pictures are relative: what are they below?"
+            yield "    # pictures on this machine are read by the adapter `folder`, see docs/sources_folder.md"
+        if self.labels:
+            yield "    labels:"
+            for task, column in self.labels.items():
+                yield f"      {task}: {self._several(column) or self._value(column)}{self._example(column)}"
         else:
-            column = _named(free, names)
-        if column is not None:
-            found[field] = column
-    return found
+            yield "    # labels:"
+            yield "    #   style: COLUMN  # what the classifier learns to predict"
+        used = {*self.fields.values(), *self.labels.values(), *self.artist.values(), self.service}
+        if rest := [column for column in self.flat if column not in used][:_MOST_FURTHER]:
+            yield f"    # extra: [{', '.join(map(_scalar, rest))}]  # further columns to keep"
+        if self.labels:
+            yield "tasks:"
+            for task in self.labels:
+                yield f"  - {{name: {task}, min_works: 20}}"
+
+    def _field_lines(self, field: str) -> Iterator[str]:
+        column = self.fields.get(field)
+        if field == "images" and self.service:
+            yield f"      images: {{service: {_scalar(self.service)}}}{self._example(self.service)}"
+        elif column is None:
+            if field in ("title", "artists", "date_text", "images"):
+                yield f"      # {field}: ...  # no column was recognised"
+        elif field == "artists":
+            name = self._several(column)
+            if not self.artist:
+                yield f"      artists: {f'{{name: {name}}}' if name else _scalar(column)}{self._example(column)}"
+                return
+            yield "      artists:"
+            yield f"        name: {name or _scalar(column)}{self._example(column)}"
+            for key, beside in self.artist.items():
+                value = self._year(beside) if key in ("born", "died") else _scalar(beside)
+                yield f"        {key}: {value}{self._example(beside)}"
+        elif field in ("year_from", "year_to", "date_text"):
+            yield f"      {field}: {self._year(column, field)}{self._example(column)}"
+        else:
+            value = _scalar(column) if field == "images" else self._value(column)
+            yield f"      {field}: {value}{self._example(column)}"
+
+    def _value(self, column: str) -> str:
+        """A column as one value: the first of a list, without brackets around all of it."""
+        path = _scalar(column.replace("[]", "[0]"))
+        return f"{{column: {path}, strip: '()'}}" if self._share(column, r"^\([^()]*\)") > 0.5 else path
+
+    def _year(self, column: str, field: str = "") -> str:
+        """A column as a year, which is the first number where it holds more."""
+        path = column.replace("[]", "[0]") if field else column
+        is_plain = self._share(column, r"^-?\d{1,4}(\.0)?$") > 0.9
+        if is_plain or (field == "date_text" and self._share(column, _TIME_STAMP) < 0.5):
+            return _scalar(path)
+        return f"{{column: {_scalar(path)}, regex: '(-?\\d{{4}})'}}"
+
+    def _several(self, column: str) -> str | None:
+        """The mapping of a column whose cells have several values between separators."""
+        if self.sample[column].dtype != pl.String():
+            return None
+        separators = (one for one in _SEPARATORS if self._share(column, re.escape(one)) > 0.02)
+        return next((f"{{column: {_scalar(column)}, split: '{one}'}}" for one in separators), None)
+
+    def _rule_of_openness(self) -> str:
+        """A rule for `is_open`: the column that may say it, and its value that sounds open."""
+        column = named(self.flat, OPENNESS)
+        if column is None:
+            return "{COLUMN: CC0}"
+        values = self.texts[column].drop_nulls().unique(maintain_order=True)
+        value = next(iter(values.filter(values.str.contains(_SOUNDS_OPEN))), "VALUE")
+        return f"{{{_scalar(column)}: {_scalar(value[:60])}}}"
+
+    def _example(self, column: str) -> str:
+        values = self.texts[column].drop_nulls()
+        if values.is_empty():
+            return "  # empty in the first rows"
+        shown = re.sub(r"\s+", " ", values[0])[:60]
+        return f"  # such as {json.dumps(shown, ensure_ascii=False)}"
+
+    def _share(self, column: str, pattern: str) -> float:
+        """How many of the filled cells a pattern is found in, from 0 to 1."""
+        filled = self.texts[column].drop_nulls()
+        return int(filled.str.contains(pattern).sum()) / max(len(filled), 1)
 
 
-def _names_in_lists(columns: list[str], names: str) -> str | None:
-    """The path to the names of makers in nested records, such as `creators[].name`."""
-    heads = names.split()
-    lists = [column for column in columns if _plain(column.partition("[]")[0]) in heads]
-    return next((one for last in ("name", "title", "description") for one in lists if one.endswith(f"[].{last}")), None)
-
-
-def _plain(column: str) -> str:
-    """A column's name without accents, spaces and signs; of a path the last key."""
-    is_path = re.fullmatch(r"[\w\[\] ]+(?:\.[\w\[\] ]+)+", column)
-    last = column.rpartition(".")[2] if is_path else column
-    letters = unicodedata.normalize("NFKD", last.casefold())
-    letters = re.sub(r"\s*[/(*:_-]+\s*(?:in|innen)\b\)?", "", letters)  # as in `Künstler/in`
-    return re.sub(r"[^a-z0-9]", "", letters)
-
-
-def _named(columns: list[str], names: str) -> str | None:
-    """The column with one of these names, or with one like it."""
-    known = names.split()
-    plain: dict[str, str] = {}
-    for column in columns:
-        plain.setdefault(_plain(column), column)
-    for name in known:
-        if name in plain:
-            return plain[name]
-    for name in known:
-        if close := get_close_matches(name, plain, n=1, cutoff=0.9):
-            return plain[close[0]]
-    return None
-
-
-def _distinct(values: pl.Series) -> float:
-    """How many values there are for each row."""
-    return values.drop_nulls().n_unique() / max(len(values), 1)
-
-
-def _share(values: pl.Series, pattern: str) -> float:
-    filled = values.drop_nulls()
-    return int(filled.str.contains(pattern).sum()) / max(len(filled), 1)
-
-
-def _is_address(values: pl.Series) -> bool:
-    return _share(values, r"^https?://") > 0.5
-
-
-def _is_picture(values: pl.Series) -> bool:
-    return _share(values, r"(?i)\.(jpe?g|png|tiff?|webp|gif)(\?|$)") > 0.5
-
-
-def _is_year(values: pl.Series) -> bool:
-    return _share(values, r"^-?\d{1,4}(\.0)?$") > 0.5
-
-
-def _value(sample: pl.DataFrame, texts: pl.DataFrame, field: str, column: str) -> str:
-    """The mapping of a column: its name, split where its cells have several values."""
-    if field not in ("artists", "labels") or sample[column].dtype != pl.String():
-        return _scalar(column)
-    for separator in _SEPARATORS:
-        if _share(texts[column], re.escape(separator)) > 0.02:
-            split = f"{{column: {_scalar(column)}, split: '{separator}'}}"
-            return f"{{name: {split}}}" if field == "artists" else split
-    return _scalar(column)
-
-
-def _rule_of_openness(texts: pl.DataFrame) -> str:
-    """A rule for `is_open`: the column that may say it, and its value that sounds open."""
-    column = _named(texts.columns, f"{NAMES['rights_uri']} ispublicdomain publicdomain openaccess gemeinfrei")
-    if column is None:
-        return "{COLUMN: CC0}"
-    values = texts[column].drop_nulls().unique(maintain_order=True)
-    value = next(iter(values.filter(values.str.contains(_SOUNDS_OPEN))), "VALUE")
-    return f"{{{_scalar(column)}: {_scalar(value[:60])}}}"
-
-
-def _first(texts: pl.DataFrame, column: str) -> str:
-    """The first value of a column, cut short."""
-    values = texts[column].drop_nulls()
-    return re.sub(r"\s+", " ", values[0])[:60] if len(values) else ""
-
-
-def _example(texts: pl.DataFrame, column: str) -> str:
-    shown = _first(texts, column)
-    return f"  # such as {json.dumps(shown, ensure_ascii=False)}" if shown else "  # empty in the first rows"
+def _describes_a_value(column: str, columns: Iterable[str]) -> bool:
+    """Whether a column says of what kind the value beside it is, as in the answers of SPARQL."""
+    head, _, last = column.rpartition(".")
+    beside = {"type": "value", "datatype": "value", "xml:lang": "value", "label": "content"}.get(last)
+    return beside is not None and f"{head}.{beside}" in columns
 
 
 def _scalar(text: str) -> str:

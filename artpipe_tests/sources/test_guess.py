@@ -1,0 +1,105 @@
+"""The columns of tables as museums publish them, guessed from their names and values."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from upath import UPath
+
+from artpipe.sources.config import SourcesFile, parse_sources
+from artpipe.sources.guess import sources_yaml
+
+
+def guessed(folder: Path, records: object, name: str = "works.json") -> tuple[dict[str, Any], SourcesFile]:
+    """The columns of the file that is written for a table, and what that file is read as."""
+    table = folder / name
+    table.write_text(records if isinstance(records, str) else json.dumps(records), "utf-8")
+    text = sources_yaml(UPath(table), name, "works", folder)
+    return parse_sources(text, name, folder).without_secrets()["sources"][0]["columns"], parse_sources(
+        text, name, folder
+    )
+
+
+def column(path: str, regex: str | None = None) -> dict[str, str]:
+    return {"column": path} | ({"regex": regex} if regex else {})
+
+
+YEAR = r"(-?\d{4})"
+
+
+def test_makers_in_a_list_are_read_with_their_years_and_role(tmp_path):
+    person = {"artist_id": "p/1", "full_name": "Paul", "role": "artist", "birth_date": "1839-01-19", "death_date": None}
+    works = [{"id": f"t/{number}", "title": "Bank", "creator": [person]} for number in range(3)]
+    columns, _ = guessed(tmp_path, {"things": works})
+    assert columns["artists"] == [
+        {
+            "name": column("creator[].full_name"),
+            "artist_id": column("creator[].artist_id"),
+            "role": column("creator[].role"),
+            "born": column("creator[].birth_date", YEAR),
+            "died": column("creator[].death_date", YEAR),
+        }
+    ]
+
+
+def test_a_iiif_service_is_taken_before_a_picture_of_one_size(tmp_path):
+    works = [
+        {
+            "systemNumber": f"O{number}",
+            "_primaryTitle": f"Salisbury {number}",
+            "_primaryMaker": {"name": "Constable, John", "association": "artist"},
+            "_primaryDate": "about 1823",
+            "_images": {
+                "_primary_thumbnail": f"https://pictures.example/{number}.jpg",
+                "_iiif_image_base_url": f"https://pictures.example/{number}/",
+            },
+        }
+        for number in range(3)
+    ]
+    columns, _ = guessed(tmp_path, {"records": works})
+    assert columns["images"] == [{"service": column("_images._iiif_image_base_url")}]
+    assert columns["title"] == column("_primaryTitle")
+    assert columns["artists"] == [{"name": column("_primaryMaker.name")}]
+    assert columns["date_text"] == column("_primaryDate")
+
+
+def test_the_answer_of_a_query_in_wikidata_is_understood(tmp_path):
+    rows = [
+        f"http://www.wikidata.org/entity/Q{number},Picture {number},Vincent van Gogh,"
+        f"http://commons.example/Special:FilePath/{number}.jpg,{1870 + number}-01-01T00:00:00Z,{movement}"
+        for number, movement in enumerate(["Impressionism", "Realism", "Realism"])
+    ]
+    table = "\n".join(["item,itemLabel,creatorLabel,image,inception,movementLabel", *rows])
+    columns, named = guessed(tmp_path, table, "query.csv")
+    assert columns["source_id"] == column("item")
+    assert columns["title"] == column("itemLabel")
+    assert columns["artists"] == [{"name": column("creatorLabel")}]
+    assert columns["date_text"] == column("inception", YEAR)
+    assert [task.name for task in named.tasks or ()] == ["movement"]
+
+
+@pytest.mark.parametrize(("year", "key"), [("1669", "date_text"), ("1669-01-01", "date_text")])
+def test_a_lone_year_is_the_date(tmp_path, year, key):
+    columns, _ = guessed(tmp_path, [{"id": "a", "title": "A", "year": year}, {"id": "b", "title": "B", "year": year}])
+    assert columns[key]["column"] == "year"
+    assert "year_from" not in columns
+
+
+def test_brackets_around_a_value_are_taken_off(tmp_path):
+    columns, _ = guessed(tmp_path, "ObjectID,Title,Nationality\n1,A,(Austrian)\n2,B,(Dutch)\n", "moma.csv")
+    assert columns["school"] == {"column": "Nationality", "strip": "()"}
+
+
+def test_a_value_that_all_rows_have_is_no_task(tmp_path):
+    _, named = guessed(tmp_path, "id,title,type\n1,A,IMAGE\n2,B,IMAGE\n", "europeana.csv")
+    assert not named.tasks
+
+
+def test_what_says_of_which_kind_a_value_is_is_no_column(tmp_path):
+    works = [
+        {"id": str(number), "title": "A", "date": [{"label": "Date", "content": f"about {1870 + number}"}]}
+        for number in range(3)
+    ]
+    columns, _ = guessed(tmp_path, works)
+    assert columns["date_text"] == column("date[0].content")
