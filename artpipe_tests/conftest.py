@@ -20,6 +20,7 @@ pytest_plugins = (
     "artpipe_tests.fixtures.loopback_gallery",
     "artpipe_tests.fixtures.made_once",
     "artpipe_tests.fixtures.oai_repository",
+    "artpipe_tests.fixtures.s3_server",
     "artpipe_tests.fixtures.sample_gallery",
     "artpipe_tests.fixtures.tables",
 )
