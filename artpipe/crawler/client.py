@@ -372,10 +372,8 @@ class GalleryClient:
                 return self._interpret(host, answer, conditional=bool(headers), is_robots=not obey_robots)
             followed = self._followed(address, target)
             if followed is None:
-                error = (
-                    f"{address} redirects to {target}, a host that is not allowed; "
-                    "add it to ARTPIPE_ALLOWED_HOSTS to follow"
-                )
+                setting = "ARTPIPE_ALLOWED_HOSTS" if self._base else "`image_hosts` of the source"
+                error = f"{address} redirects to {target}, a host that is not allowed; add it to {setting} to follow"
                 return Response(Outcome.REFUSED, answer.status, error=error), False
             address = followed
         return Response(Outcome.FAILED, error=f"more than {MAX_REDIRECTS} redirects, the last to {address}"), False
@@ -440,7 +438,11 @@ class GalleryClient:
         )
 
     def _followed(self, address: str, target: str) -> str | None:
-        """The target of a redirect if it is allowed: the host that was asked, or a configured one; else None."""
+        """The target of a redirect if it may be requested, else None.
+
+        It may where it is on the host that was asked, or on a configured one. Sources name pictures on any public host,
+        so there a redirect may lead to one, too.
+        """
         try:
             followed = urljoin(address, _utf8(target))
             there, base = checked_parts(followed), urlsplit(self._base or address)
@@ -451,7 +453,8 @@ class GalleryClient:
         # http and https of one name are one host; any other port is another server.
         base_ports = {base_port} if base_port else set(DEFAULT_PORTS.values())
         is_own = there.hostname == base.hostname and port in base_ports
-        return followed if is_own or self._is_allowed(there) else None
+        is_public = self._base is None and not is_private(there.hostname or "")
+        return followed if is_own or is_public or self._is_allowed(there) else None
 
     def _is_allowed(self, address: SplitResult) -> bool:
         port = address.port or DEFAULT_PORTS[address.scheme]

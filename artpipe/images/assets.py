@@ -88,6 +88,8 @@ def images(step: AssetStep, config: SourceConfig, wanted_images: DataFrame, gall
         )
     outcomes = store.outcomes()
     step.log(str(summary))
+    if summary.errors:
+        step.log(summary.errors_text())
     if summary.refused:
         raise guard.refusal([summary.refused], "the gallery's images and robots.txt", images_version(outcomes))
     return Result(

@@ -11,6 +11,7 @@ A picture that the gallery sends for many works is a placeholder (`placeholders.
 The same is done with every stored image that a harvest would lose, where it would lose too many of them.
 """
 
+import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
@@ -66,6 +67,9 @@ CHANGES = ("new", "replaced", "resized", "back", "gone", "withdrawn", "placehold
 """How an artwork's image can change: stored for the first time; other bytes at the source; the same in another stored
 size; current again; lost at the source; not wanted any more; found to be a placeholder."""
 MAX_EXAMPLES = 10
+MAX_ERRORS = 3
+_VARYING = re.compile(r"https?://\S+|'[^']*'|\d+")
+"""What differs between errors of one kind."""
 
 
 @dataclass
@@ -100,6 +104,17 @@ class HarvestSummary:
     seconds: float = 0.0
     by_status: Counter[str] = field(default_factory=Counter[str])
     changes: dict[str, ChangedImages] = field(default_factory=lambda: {name: ChangedImages() for name in CHANGES})
+    errors: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """Errors by kind: what they say without addresses, names and numbers."""
+
+    def add_error(self, error: str) -> None:
+        """Count an error among those of its kind."""
+        self.errors.setdefault(_VARYING.sub("", error), []).append(error)
+
+    def errors_text(self) -> str:
+        """The most frequent kinds of errors, with the first of each."""
+        kinds = sorted(self.errors.values(), key=len, reverse=True)[:MAX_ERRORS]
+        return "\n".join(f"harvest: {len(kind):,} did not come, such as: {kind[0]}" for kind in kinds)
 
     @property
     def withdrawn(self) -> int:
@@ -185,6 +200,8 @@ def harvest(
 
             def record(update: _RowUpdate) -> None:
                 summary.by_status[update.status] += 1
+                if error := update.row.get("error"):
+                    summary.add_error(error)
                 summary.not_modified += update.is_not_modified
                 summary.decoded += update.is_decoded
                 write([update] if update.instead is None or not held else at_risk.add(update))

@@ -296,6 +296,13 @@ def test_http_and_https_of_one_name_are_one_host():
         assert client._followed(here, "https://www.gallery.example/a.jpg") is None
 
 
+@pytest.mark.parametrize(("target", "is_followed"), [("upload.museum.example", True), ("127.0.0.1", False)])
+def test_pictures_of_sources_are_redirected_to_any_public_host(target, is_followed):
+    here, there = "https://museum.example/a.jpg", f"https://{target}/a.jpg"
+    with GalleryClient(ClientConfig(None)) as client:
+        assert client._followed(here, there) == (there if is_followed else None)
+
+
 def test_a_redirect_loop_ends(gallery, config, reply):
     gallery.on("/a.jpg", reply(302, headers={"Location": "/a.jpg"}))
     with GalleryClient(config) as client:

@@ -387,6 +387,17 @@ def test_the_summary_counts_outcomes_and_changes(store):
     assert "1 back" in str(third)
 
 
+def test_the_summary_tells_why_images_did_not_come_the_most_frequent_reason_first(store):
+    moved = {f"m{n}": Response(Outcome.REFUSED, error=f"http://a/{n}.jpg redirects to http://b/{n}.jpg") for n in "123"}
+    late = {"late": Response(Outcome.FAILED, error="timed out", tries=1)}
+    works = artworks(*(f"a/x/{name}" for name in (*late, *moved)))
+    summary = run(store, works, FakeGallery(**late, **moved))
+    assert summary.errors_text().split("\n") == [
+        "harvest: 3 did not come, such as: http://a/1.jpg redirects to http://b/1.jpg",
+        "harvest: 1 did not come, such as: timed out (tries: 1)",
+    ]
+
+
 def test_another_stored_size_is_not_a_change_at_the_source(store):
     works = artworks("a/x/one")
     run(store, works, FakeGallery(one=sent(jpeg(10, 200))), short_side_px=100)
