@@ -69,9 +69,14 @@ def _response(
         heading=_HEADINGS.get(status, "That did not work"),
         message=message[:1].upper() + message[1:],
         is_problem=status != 404,
-        offers_upload=status in (413, 415, 422, 503),
+        offers_upload=status in (413, 415, 503) or (status == 422 and _is_about_a_picture(request)),
     )
     return HTMLResponse(page, status, dict(headers or {}))
+
+
+def _is_about_a_picture(request: Request) -> bool:
+    """Whether a request sends a picture, or names one that was sent."""
+    return request.method == "POST" or "image" in request.query_params
 
 
 def _status_of(error: Exception) -> int:

@@ -108,6 +108,7 @@ class Question:
         school: Annotated[_Values, _values_of("school")] = (),
         artist: Annotated[_Values, _values_of("artist")] = (),
         technique: Annotated[_Values, _values_of("technique")] = (),
+        location: Annotated[_Values, _values_of("location")] = (),
         year_from: Annotated[str | None, _year_of("year_from")] = None,
         year_to: Annotated[str | None, _year_of("year_to")] = None,
         page: Annotated[int, Query(ge=1, le=MAX_PAGE, description="from 1")] = 1,
@@ -119,7 +120,7 @@ class Question:
             UnusableQuestionError: the years are the wrong way round, or the examples contradict each other.
         """
         lists = {"style": style, "period": period, "type": type, "school": school}
-        lists |= {"artist": artist, "technique": technique}
+        lists |= {"artist": artist, "technique": technique, "location": location}
         years = {"year_from": _stripped(year_from), "year_to": _stripped(year_to)}
         try:
             fields = {name: _each(texts) or None for name, texts in lists.items()} | years

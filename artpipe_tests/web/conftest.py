@@ -63,6 +63,7 @@ def write_works(lake: DataLake, count: int, model_id: str = MODEL) -> None:
             "type": [["portrait", "landscape"][i % 2] for i in range(count)],
             "school": ["German"] * count,
             "technique": [["Oil on canvas", "Oil on copper, 12 x 9 cm"][i % 4 == 1] for i in range(count)],
+            "location": [["Musée du Louvre, Paris", "Museo del Prado, Madrid"][i % 3 == 1] for i in range(count)],
             "page_url": [
                 f"https://gallery.example/{one}.html" if i else "javascript:alert(1)" for i, one in enumerate(ids)
             ],

@@ -135,6 +135,17 @@ def test_technique_is_a_filter(client: TestClient):
     assert "technique: copper" in page
 
 
+def test_location_is_a_filter(client: TestClient):
+    page = client.get("/search", params={"location": "louvre"}).text
+    assert "40 works." in page
+    assert "location: louvre" in page
+
+
+def test_a_value_that_cannot_be_used_offers_the_upload_of_a_picture_only_where_one_was_sent(client: TestClient):
+    assert 'type="file"' not in client.get("/search?year_from=soon").text
+    assert 'type="file"' in client.get("/search?image=damaged").text
+
+
 def test_a_style_that_is_typed_as_words_leads_to_its_works(client: TestClient):
     page = client.get("/search", params={"words": "baroque"}).text
     assert 'Baroque is also a style: <a href="/search?style=Baroque">its 20 works</a>' in page
