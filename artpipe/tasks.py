@@ -10,13 +10,16 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.schema import ARTWORKS, CLASSES, PERIOD_BOUNDS, SPLITS
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 _LENGTH = 100
 """Years of a class that has neither a beginning nor an end, and no neighbour to take its length from."""
@@ -64,6 +67,19 @@ class Task:
     def title(self) -> str:
         """The name as people read it."""
         return self.name.replace("_", " ")
+
+    def change_since(self, then: "Task") -> str:
+        """How it differs from what it was, in words; empty where it does not."""
+        added, gone = (
+            [name for name in one.classes if name not in other.classes] for one, other in ((self, then), (then, self))
+        )
+        if added or gone:
+            parts = (
+                f"has {', '.join(added)} now" if added else "",
+                f"has no {', '.join(gone)} any more" if gone else "",
+            )
+            return f"{self.title} {' and '.join(filter(None, parts))}"
+        return "" if self == then else f"the classes of {self.title} are in another order or have other years"
 
     def years_of(self, name: str) -> tuple[int, int] | None:
         """The first year of a class and the first year after it; an open class is as long as its neighbour.
@@ -174,6 +190,12 @@ class Tasks(Mapping[str, Task]):
         text = json.dumps([asdict(task) for task in self._tasks.values()])
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
+    def changes_since(self, then: "Tasks") -> str:
+        """How these tasks differ from former ones, in words; empty where they do not."""
+        if self.names != then.names:
+            return f"the tasks are {', '.join(self) or 'none'} now"
+        return "; ".join(change for name, task in self.items() if (change := task.change_since(then[name])))
+
     @property
     def caption(self) -> str | None:
         """What captions say of a work and the map is coloured by: the first task that the catalogue gives labels of."""
@@ -201,8 +223,14 @@ def artworks_schema(tasks: Tasks) -> pl.Schema:
 
 def read_tasks(lake: DataLake) -> Tasks:
     """The tasks of a lake; those of the Web Gallery of Art where it has none yet."""
-    if not lake.tasks.exists():
-        return WGA_TASKS
+    found = read_tasks_file(lake.tasks)
+    return WGA_TASKS if found is None else found
+
+
+def read_tasks_file(file: "UPath") -> Tasks | None:
+    """The tasks that a file holds; None where there is none."""
+    if not file.exists():
+        return None
     return Tasks(
         *(
             Task(
@@ -211,12 +239,12 @@ def read_tasks(lake: DataLake) -> Tasks:
                 task["is_ordinal"],
                 None if task["year_bounds"] is None else tuple(task["year_bounds"]),
             )
-            for task in json.loads(lake.tasks.read_bytes())
+            for task in json.loads(file.read_bytes())
         )
     )
 
 
-def write_tasks(lake: DataLake, tasks: Tasks) -> None:
-    """Keep the tasks of a lake."""
+def write_tasks(file: "UPath", tasks: Tasks) -> None:
+    """Keep tasks in a file."""
     text = json.dumps([asdict(task) for task in tasks.values()], indent=1, ensure_ascii=False)
-    write_whole(lake.tasks, text.encode())
+    write_whole(file, text.encode())

@@ -189,6 +189,19 @@ def test_the_command_line_knows_them(curator: Curator):
     assert 'data-legend="era"' in (curator.folder / "exported" / "map.html").read_text()
 
 
+def test_an_edit_of_the_classes_runs_what_reads_them_and_nothing_else(curator: Curator):
+    made = {name: read_table(curator.lake, name) for name in ("artworks", "splits")}
+    report = curator.declare([TWO[0] | {"classes": ["Cubism", "Fauvism"]}, TWO[1]])
+    cleaned = {"raw_catalog", "raw_artists", "catalog_changes", "tasks", "artworks", "quarantine"}
+    learned = {"training_set", "classifier", "served_model", "evaluation_report", "suspect_labels", "painting_detector"}
+    shown = {"embeddings", "vectors", "text_index", "search_index", "local_features", "art_map", "novelty_scale"}
+    assert set(report.ran) == {*cleaned, "splits", *learned, *shown}, "no image is looked for, no feature computed"
+    assert report.work["images_fetched"] == 0
+    assert all(read_table(curator.lake, name).equals(table) for name, table in made.items())
+    assert "classes of movement are in another order" in curator.output.read_text()
+    assert served_card(curator.lake).classes["movement"] == ("Cubism", "Fauvism")
+
+
 def test_two_more_tasks_are_learned_without_fetching_an_image_again(with_four):
     curator, report, before = with_four
     assert report.work["images_fetched"] == report.work["images_decoded"] == 0

@@ -25,10 +25,10 @@ from artpipe.settings import Settings
 
 SMALL = {"sample_artworks": 60, "train_image_px": 32, "epochs": 1, "batch_size": 16}
 ASSETS = {
-    "raw_catalog", "raw_artists", "artists", "catalog_changes", "artworks", "quarantine", "wanted_images", "images",
-    "splits", "training_set", "backbone_features", "classifier", "served_model", "evaluation_report", "embeddings",
-    "vectors", "search_index", "text_index", "local_features", "art_map", "suspect_labels", "novelty_scale",
-    "painting_detector",
+    "raw_catalog", "raw_artists", "artists", "catalog_changes", "tasks", "artworks", "quarantine", "wanted_images",
+    "images", "splits", "training_set", "backbone_features", "classifier", "served_model", "evaluation_report",
+    "embeddings", "vectors", "search_index", "text_index", "local_features", "art_map", "suspect_labels",
+    "novelty_scale", "painting_detector",
 }  # fmt: skip
 
 

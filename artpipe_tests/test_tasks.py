@@ -1,6 +1,7 @@
 """What a task may be called, and where its labels come from."""
 
 import inspect
+from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
@@ -50,7 +51,7 @@ def test_other_names_are_taken(name: str):
 
 def test_tasks_are_kept_in_the_lake_and_those_of_the_web_gallery_of_art_are_the_default(lake):
     assert read_tasks(lake) == WGA_TASKS
-    write_tasks(lake, FOUR)
+    write_tasks(lake.tasks, FOUR)
     assert list(read_tasks(lake).values()) == list(FOUR.values())
 
 
@@ -81,3 +82,21 @@ def test_classes_and_years_that_do_not_fit_are_refused(declared: dict[str, objec
 def test_the_order_of_tasks_is_part_of_what_they_are():
     assert Tasks(*reversed(list(WGA_TASKS.values()))) != WGA_TASKS
     assert Tasks(*WGA_TASKS.values()) == WGA_TASKS
+
+
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [
+        (FOUR, ""),
+        (Tasks(*list(FOUR.values())[:2]), f"the tasks are {', '.join(FOUR.names[:2])} now"),
+        (
+            Tasks(*(replace(task, classes=("Dada", *task.classes[1:])) for task in FOUR.values())),
+            "has Dada now and has no",
+        ),
+        (Tasks(*(replace(task, is_ordinal=not task.is_ordinal) for task in FOUR.values())), "in another order or have"),
+    ],
+)
+def test_what_changed_of_the_tasks_is_said(now: Tasks, words: str):
+    found = now.changes_since(FOUR)
+    assert words in found
+    assert bool(found) == bool(words)

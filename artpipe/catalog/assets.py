@@ -10,12 +10,11 @@ from artpipe.lake.parquet import read_table_if_exists
 from artpipe.orchestration.asset import AssetStep, Result, SourceConfig, pipeline_asset, pipeline_assets
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import CHANGES
-from artpipe.orchestration.storage import PARQUET
+from artpipe.orchestration.storage import PARQUET, Storage
+from artpipe.tasks import read_tasks, write_tasks
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from artpipe.tasks import Tasks
 
 
 @pipeline_asset(kinds={"polars", "parquet"}, code_version="2", deps=["raw_artists"])
@@ -42,34 +41,45 @@ def artists(step: AssetStep, config: SourceConfig) -> Result:
     )
 
 
-def artworks_version(artworks: DataFrame, tasks: "Tasks") -> str:
-    """The content version of `artworks`, which their tasks are part of.
+TASKS = Storage(
+    location=lambda lake, _: lake.tasks,
+    read=lambda lake, _: read_tasks(lake),
+    write=lambda lake, _, tasks: write_tasks(lake.tasks, tasks),
+    version=lambda tasks: tasks.version,
+    metadata=lambda tasks, _: {
+        "tasks": dg.MetadataValue.json({task.name: list(task.classes) for task in tasks.values()})
+    },
+)
+"""The tasks of the collection; the catalogue is cleaned and its tasks are decided in one step."""
 
-    What older lakes lack is none: columns that a collection does not use, and the tasks that were the only ones.
-    """
+
+def artworks_version(artworks: DataFrame) -> str:
+    """The content version of `artworks`; columns that a collection does not use are no content."""
     from artpipe.lake.parquet import content_hash
     from artpipe.schema import OF_SOURCES
-    from artpipe.tasks import WGA_TASKS
 
-    version = content_hash(artworks, ignore=tuple(name for name in OF_SOURCES if artworks[name].is_null().all()))
-    return version if tasks == WGA_TASKS else f"{version[:8]}{tasks.version}"
+    return content_hash(artworks, ignore=tuple(name for name in OF_SOURCES if artworks[name].is_null().all()))
 
 
 @pipeline_assets(
     kinds={"polars", "parquet"},
     code_version="4",
     # The changes before the artworks: killed in between, the next run finds the same changes and records them once.
+    # The tasks too: where there is a record of artworks and none of tasks, the lake is an older one.
     stored={
         "catalog_changes": PARQUET,
-        "artworks": PARQUET.with_files(lambda lake: [lake.tasks, *([lake.sources] if lake.sources.exists() else [])]),
+        "tasks": TASKS,
+        "artworks": PARQUET.with_files(lambda lake: [lake.sources] if lake.sources.exists() else []),
         "quarantine": PARQUET,
     },
     descriptions={
         "catalog_changes": "Every change of the catalogue since the first one: when, where, old and new value.",
+        "tasks": "What is predicted of each work, such as its style: the tasks, and the classes of each.",
         "artworks": "Every row of the catalogue that could be read, with its dates, its artist and its style.",
         "quarantine": "Every row of the catalogue that could not be read, with the reason. None is dropped.",
     },
     shaped_by=("rights",),
+    split_from={"tasks": "artworks"},
 )
 def cleaned_catalog(step: AssetStep, config: SourceConfig, artists: DataFrame, raw_catalog: object) -> Iterator[Result]:
     """Parse the catalogue, read its dates, join each work with its artist, and set aside what cannot be read."""
@@ -88,7 +98,7 @@ def cleaned_catalog(step: AssetStep, config: SourceConfig, artists: DataFrame, r
     from artpipe.catalog.known import known_artworks
     from artpipe.catalog.parse import parse_catalog
     from artpipe.catalog.rows import ReadSources
-    from artpipe.tasks import WGA_TASKS, read_tasks, write_tasks
+    from artpipe.tasks import WGA_TASKS
 
     declared: list[str] = []
     prefixes: Mapping[str, str] = {}
@@ -117,18 +127,17 @@ def cleaned_catalog(step: AssetStep, config: SourceConfig, artists: DataFrame, r
     summary = first_summary(works) if previous is None else summarize_changes(changes)
     step.log(f"since the last scrape: {in_words(summary)}")
     yield Result(append_changes(history, changes), asset="catalog_changes")
-    write_tasks(step.lake, tasks)
+    yield Result(tasks, asset="tasks")
     if prefixes:
         write_prefixes(step.lake, prefixes)
     yield Result(
         works,
         asset="artworks",
-        version=artworks_version(works, tasks),
+        version=artworks_version(works),
         metadata={
             CHANGES: dg.MetadataValue.json(summary),
             "examples": dg.MetadataValue.json(change_examples(changes)),
             "format": read_from,
-            "tasks": dg.MetadataValue.json({task.name: list(task.classes) for task in tasks.values()}),
             "notes": dg.MetadataValue.md("\n".join(f"- {note}" for note in notes)),
             "quarantined": cleaned.quarantine.height,
             "by_form": dg.MetadataValue.json(dict(works["form"].drop_nulls().value_counts(sort=True).iter_rows())),

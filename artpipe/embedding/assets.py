@@ -10,7 +10,7 @@ from artpipe.orchestration.asset import AssetStep, Result, RunConfig, pipeline_a
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import CHANGES, save_picture, table_metadata
 from artpipe.orchestration.storage import PARQUET, lance_table
-from artpipe.tasks import read_tasks
+from artpipe.tasks import Tasks
 
 
 def read_embeddings(lake: DataLake) -> DataFrame:
@@ -31,7 +31,7 @@ def read_embeddings(lake: DataLake) -> DataFrame:
     # Not an input: reading the model card imports torch, which a reused step does not need.
     deps=["served_model"],
 )
-def embedded_images(step: AssetStep, artworks: DataFrame, splits: DataFrame) -> Iterator[Result]:
+def embedded_images(step: AssetStep, artworks: DataFrame, tasks: Tasks, splits: DataFrame) -> Iterator[Result]:
     """Bring the table up to date: only images new to this model run through the network, metadata is updated alone."""
     import polars as pl
 
@@ -40,7 +40,7 @@ def embedded_images(step: AssetStep, artworks: DataFrame, splits: DataFrame) -> 
     from artpipe.images.store import ImageStore
     from artpipe.models.served import served_card
 
-    lake, settings, tasks = step.lake, step.settings, read_tasks(step.lake).among(splits.columns)
+    lake, settings, tasks = step.lake, step.settings, tasks.among(splits.columns)
     served_model = served_card(lake)
     rights = bool(artworks["source"].is_not_null().any())  # they are told by a file of sources alone
     store, table = ImageStore(lake), EmbeddingTable(lake, tasks, rights=rights)
@@ -103,7 +103,7 @@ class ArtMapConfig(RunConfig):
     stored=PARQUET.with_files(lambda lake: [lake.report("map")]),
     deps=["vectors"],
 )
-def art_map(step: AssetStep, config: ArtMapConfig) -> Result:
+def art_map(step: AssetStep, config: ArtMapConfig, tasks: Tasks) -> Result:
     """The position of each work on the map: similar works are close, and positions are kept from refresh to refresh."""
     from artpipe.embedding.mapping import update_map
     from artpipe.embedding.table import EmbeddingTable
@@ -111,7 +111,7 @@ def art_map(step: AssetStep, config: ArtMapConfig) -> Result:
 
     embedded = EmbeddingTable(step.lake)
     version = embedded.version
-    tasks = read_tasks(step.lake).among(embedded.columns(version))
+    tasks = tasks.among(embedded.columns(version))
     by = tasks[tasks.caption] if tasks.caption else None
     columns = ["artwork_id", "jpeg_sha256", "model_id", *([by.name] if by else [])]
     works = embedded.read(columns, version=version)

@@ -13,7 +13,7 @@ from artpipe.orchestration.asset import AssetStep, Result, pipeline_asset
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import save_picture
 from artpipe.orchestration.storage import PARQUET, written_by_body
-from artpipe.tasks import read_tasks
+from artpipe.tasks import Tasks
 
 
 @pipeline_asset(
@@ -23,7 +23,9 @@ from artpipe.tasks import read_tasks
     stored=written_by_body(lambda lake: lake.evaluation_report).with_files(lambda lake: [lake.report("evaluation")]),
     deps=["served_model"],
 )
-def evaluation_report(step: AssetStep, artworks: DataFrame, splits: DataFrame, training_set: DataFrame) -> Result:
+def evaluation_report(
+    step: AssetStep, artworks: DataFrame, tasks: Tasks, splits: DataFrame, training_set: DataFrame
+) -> Result:
     """Accuracy, calibration, retrieval, mistakes and leaks on validation, test and unseen artists, each separately."""
     import polars as pl
 
@@ -35,7 +37,7 @@ def evaluation_report(step: AssetStep, artworks: DataFrame, splits: DataFrame, t
     from artpipe.models.served import served_card
     from artpipe.splits.assign import HELD_OUT
 
-    lake, settings, tasks = step.lake, step.settings, read_tasks(step.lake).among(splits.columns)
+    lake, settings, tasks = step.lake, step.settings, tasks.among(splits.columns)
     served_model, images = served_card(lake), ImageStore(lake)
     measured = measure_model(
         lake,
@@ -94,7 +96,7 @@ def evaluation_report(step: AssetStep, artworks: DataFrame, splits: DataFrame, t
     renamed={"label_overrides_content": "label_overrides", "features": "backbone_features"},
 )
 def suspect_labels(
-    step: AssetStep, artworks: DataFrame, training_set: DataFrame, backbone_features: DataFrame
+    step: AssetStep, artworks: DataFrame, tasks: Tasks, training_set: DataFrame, backbone_features: DataFrame
 ) -> Result:
     """Labels that are likely to be wrong, the likeliest first, for a person to review.
 
@@ -109,7 +111,7 @@ def suspect_labels(
     from artpipe.splits.corrections import correct_labels
     from artpipe.splits.overrides import OverrideFiles, read_overrides
 
-    lake, settings, tasks = step.lake, step.settings, read_tasks(step.lake)
+    lake, settings = step.lake, step.settings
     overrides = read_overrides(OverrideFiles.from_settings(settings), artworks["artwork_id"]).labels
     store = ImageStore(lake)
     # The frozen training set may predate a person's corrections.

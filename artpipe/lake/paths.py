@@ -104,6 +104,11 @@ class DataLake:
         return self.root / "tables" / "tasks.json"
 
     @property
+    def frozen_tasks(self) -> "UPath":
+        """The file of the tasks that the training set was frozen with."""
+        return self.root / "tables" / "training_tasks.json"
+
+    @property
     def lance_uri(self) -> str:
         """The LanceDB database with `images`, `embeddings` and the tables derived from them."""
         return str(self.root / "lance")

@@ -102,6 +102,8 @@ class ModelCard:
     trained_at: str = ""
     """When training ended, ISO 8601 in UTC; empty in cards of older code."""
     model_id: str = ""
+    middle_years: Mapping[str, tuple[float, ...]] | None = None
+    """The year in the middle of each class, of the tasks whose labels are made from years; None in older cards."""
 
     @property
     def views(self) -> int:
@@ -150,6 +152,8 @@ class ModelCard:
         card["weights_source"] = WeightsSource(**card["weights_source"])
         card["history"] = tuple(card["history"])
         card["classes"] = {task: tuple(names) for task, names in card["classes"].items()}
+        if years := card.get("middle_years"):
+            card["middle_years"] = {task: tuple(middles) for task, middles in years.items()}
         return cls(**card)
 
 

@@ -103,6 +103,7 @@ def pipeline_assets(
     code_version: str,
     stored: Mapping[str, Storage],
     descriptions: Mapping[str, str],
+    split_from: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Callable[[Body], dg.AssetsDefinition]:
     """Make several assets of one function, which yields a `Result` for each, in the order of `stored`.
@@ -114,6 +115,7 @@ def pipeline_assets(
         code_version: raised when the same inputs and settings would give other content.
         stored: the assets, and how each is kept.
         descriptions: of each asset.
+        split_from: assets that were part of another one in older lakes, and which.
         options: `shaped_by`, `deps`, and further arguments of `dg.multi_asset`.
     """
     shaped_by, deps = tuple(options.pop("shaped_by", ())), tuple(options.pop("deps", ()))
@@ -121,7 +123,8 @@ def pipeline_assets(
     def declare(body: Body) -> dg.AssetsDefinition:
         upstream = (*input_names(body), *deps)
         for asset, storage in stored.items():
-            DECLARED[asset] = Declaration(asset, code_version, shaped_by, upstream, storage)
+            whole = (split_from or {}).get(asset, "")
+            DECLARED[asset] = Declaration(asset, code_version, shaped_by, upstream, storage, split_from=whole)
         outs = {
             asset: dg.AssetOut(
                 description=descriptions[asset],

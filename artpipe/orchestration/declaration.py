@@ -43,6 +43,7 @@ class Declaration:
         observe: the version of an observed file by its content; None for an asset that is made here.
         formerly: its name in older lakes, or "".
         renamed: names in older records, of inputs and of settings, and the input that each is now.
+        split_from: the asset that it was a part of in older lakes, or "".
     """
 
     asset: str
@@ -54,6 +55,7 @@ class Declaration:
     observe: Callable[[Settings], str] | None = None
     formerly: str = ""
     renamed: Mapping[str, str] = field(default_factory=dict[str, str])
+    split_from: str = ""
 
     def code_version(self, settings: Settings) -> str:
         """The code version under these settings: `1; image_short_side_px=320`."""
@@ -190,7 +192,7 @@ def bring_up_to_date(lake: DataLake, instance: dg.DagsterInstance | None = None)
         lake: whose files and records.
         instance: whose history; it is left alone where it is None.
     """
-    adopt_renamed(lake, instance)
+    adopt_older(lake, instance)
     lineage = Lineage(lake)
     for asset, declared in DECLARED.items():
         record = lineage.read(asset) if declared.stored else None
@@ -199,6 +201,45 @@ def bring_up_to_date(lake: DataLake, instance: dg.DagsterInstance | None = None)
             if lineage.read(asset) == record:  # no run of another process began or ended it meanwhile
                 lineage.write(asset, replace(record, files=files))
     lake.mark_format()
+
+
+def adopt_older(lake: DataLake, instance: dg.DagsterInstance | None = None) -> None:
+    """Bring the records of an older lake into the words of these declarations; nothing is made again.
+
+    Args:
+        lake: whose files and records.
+        instance: whose history; it is left alone where it is None.
+    """
+    adopt_renamed(lake, instance)
+    adopt_split(lake, instance)
+
+
+def adopt_split(lake: DataLake, instance: dg.DagsterInstance | None = None) -> None:
+    """Give an asset that was part of another in older lakes a record, and name it in the records below.
+
+    What was made from the other was made from what the lake holds of this one now: both are made in one step.
+    """
+    lineage = Lineage(lake)
+    for asset, declared in DECLARED.items():
+        whole = lineage.read(declared.split_from) if declared.split_from else None
+        stored = declared.stored
+        if whole is None or lineage.read(asset) is not None or stored is None or not (stored.read and stored.version):
+            continue
+        value = stored.read(lake, asset)
+        version = stored.version(value)
+        if stored.write is not None and not declared.exists(lake):
+            stored.write(lake, asset, value)
+        for below in (each for each in DECLARED.values() if asset in each.upstream):
+            record = lineage.read(below.asset)
+            if record is not None and asset not in record.origin.inputs:
+                inputs = {**record.origin.inputs, asset: version}
+                lineage.write(below.asset, replace(record, origin=replace(record.origin, inputs=inputs)))
+        lineage.write(asset, replace(whole, data_version=version, files=declared.files(lake)))
+        if instance is not None and instance.get_latest_materialization_event(dg.AssetKey(asset)) is None:
+            event = instance.get_latest_materialization_event(dg.AssetKey(declared.split_from))
+            if event is not None and (made := event.asset_materialization) is not None:
+                tags = {**(made.tags or {}), DATA_VERSION_TAG: version}
+                instance.report_runless_asset_event(dg.AssetMaterialization(asset, tags=tags))
 
 
 def adopt_renamed(lake: DataLake, instance: dg.DagsterInstance | None = None) -> None:

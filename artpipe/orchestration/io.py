@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from artpipe.lake.paths import DataLake
-from artpipe.orchestration.declaration import adopt_renamed, read_input
+from artpipe.orchestration.declaration import adopt_older, read_input
 
 
 class LakeIOManager(dg.IOManager):
@@ -23,5 +23,5 @@ class LakeIOManager(dg.IOManager):
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Read what the upstream asset holds, for a check."""
-        adopt_renamed(self.lake)  # a check may run without the step of its asset
+        adopt_older(self.lake)  # a check may run without the step of its asset
         return read_input(self.lake, context.asset_key.path[-1])

@@ -17,10 +17,10 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from artpipe.lake.mass_loss import read_refusals
-from artpipe.lake.paths import DamagedLakeError, DataLake
+from artpipe.lake.paths import DamagedLakeError, DataLake, UnwritableLakeError
 from artpipe.orchestration.blocking_checks import BlockingChecks, data_version_of, unmet_checks
 from artpipe.orchestration.dagster_private import AssetGraph
-from artpipe.orchestration.declaration import DECLARED, Declaration, observe_files
+from artpipe.orchestration.declaration import DECLARED, Declaration, adopt_split, observe_files
 from artpipe.orchestration.instance import REFRESH_TAG, UNFINISHED
 from artpipe.orchestration.lineage import ABSENT, Lineage, Origin, Record
 from artpipe.orchestration.metadata import CHANGES
@@ -58,6 +58,8 @@ def asset_statuses(
             that.
     """
     lineage = Lineage(DataLake(settings.lake_root))
+    with suppress(UnwritableLakeError):
+        adopt_split(lineage.lake, instance)
     observe_files(instance, settings)
     keys = [key for key in graph.toposorted_asset_keys if key in graph.materializable_asset_keys]
     entries = [record.asset_entry for record in instance.get_asset_records(keys)]
@@ -162,9 +164,11 @@ def _is_recorded(origin: Origin, event: dg.EventLogRecord) -> bool:
     """Whether Dagster recorded a materialisation as made from this; an edited file it may have observed later."""
     tags = (event.asset_materialization.tags if event.asset_materialization else None) or {}
     expected = {_CODE_VERSION_TAG: origin.code_version} | {
-        f"{_INPUT_VERSION_TAG}{name}": version
+        tag: version
         for name, version in origin.inputs.items()
-        if name not in DECLARED or DECLARED[name].observe is None
+        if (name not in DECLARED or DECLARED[name].observe is None)
+        # Dagster recorded none of an input that was part of another one then.
+        and ((tag := f"{_INPUT_VERSION_TAG}{name}") in tags or name not in DECLARED or not DECLARED[name].split_from)
     }
     return expected.items() <= tags.items()
 

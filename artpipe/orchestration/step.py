@@ -19,7 +19,7 @@ from artpipe.lake.damage import set_aside_damaged
 from artpipe.lake.mass_loss import LossGuard, MassLossError, settle_refusal, write_refusal
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.blocking_checks import BlockingChecks
-from artpipe.orchestration.declaration import DECLARED, Declaration, adopt_renamed, read_input
+from artpipe.orchestration.declaration import DECLARED, Declaration, adopt_older, read_input
 from artpipe.orchestration.event_size import limited, limited_result
 from artpipe.orchestration.instance import PROCESS_TAG, this_process
 from artpipe.orchestration.lineage import Lineage, Origin, Record
@@ -141,7 +141,7 @@ def step_function(
         blocking_checks: BlockingChecks,
         resources: Mapping[str, Any],
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        adopt_renamed(lineage.lake, context.instance)
+        adopt_older(lineage.lake, context.instance)
         lineage.lake.mark_format()
         selected = [key.path[-1] for key in context.selected_asset_keys]
         declared = {asset: DECLARED[asset] for asset in assets}

@@ -10,7 +10,7 @@ from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import CHANGES, markdown_table, save_picture
 from artpipe.orchestration.storage import PARQUET
 from artpipe.settings import Settings
-from artpipe.tasks import read_tasks
+from artpipe.tasks import Tasks
 
 
 @observed_file
@@ -33,7 +33,7 @@ def same_work_overrides(settings: Settings) -> str:
     stored=PARQUET.with_files(lambda lake: [lake.table("near_duplicates"), lake.table("works"), lake.report("splits")]),
     renamed={"label_overrides_content": "label_overrides", "same_work_content": "same_work_overrides"},
 )
-def splits(step: AssetStep, artworks: DataFrame, images: DataFrame) -> Result:
+def splits(step: AssetStep, artworks: DataFrame, tasks: Tasks, images: DataFrame) -> Result:
     """Train, validation, test or unseen-artist membership of every usable image, decided work by work."""
     import polars as pl
 
@@ -46,7 +46,6 @@ def splits(step: AssetStep, artworks: DataFrame, images: DataFrame) -> Result:
     from artpipe.splits.overrides import OverrideFiles, read_overrides
     from artpipe.splits.works import group_works, remember_works, works_of_several_sources
 
-    tasks = read_tasks(step.lake)
     overrides = read_overrides(OverrideFiles.from_settings(step.settings), artworks["artwork_id"])
     for remark in overrides.remarks:
         step.context.log.warning(remark)

@@ -1,6 +1,7 @@
 """The training set: a frozen copy of the splits, so that a few new works do not start a training run.
 
-It thaws, that is, is copied again, when more than `retrain_drift` of its rows changed, or on demand.
+It thaws, that is, is copied again, when more than `retrain_drift` of its rows changed, when the tasks or their classes
+changed, or on demand.
 """
 
 from dataclasses import asdict, dataclass
@@ -55,7 +56,9 @@ class Frozen:
     reason: str
 
 
-def freeze(splits: pl.DataFrame, frozen: pl.DataFrame | None, retrain_drift: float, force: bool = False) -> Frozen:
+def freeze(
+    splits: pl.DataFrame, frozen: pl.DataFrame | None, retrain_drift: float, force: bool = False, changes: str = ""
+) -> Frozen:
     """Keep the frozen training set, or thaw it.
 
     Args:
@@ -63,6 +66,7 @@ def freeze(splits: pl.DataFrame, frozen: pl.DataFrame | None, retrain_drift: flo
         frozen: the training set of the last run, if there is one.
         retrain_drift: share of changed rows above which the set thaws; 0 thaws at any change.
         force: thaw whatever the drift.
+        changes: how the tasks differ from those of the frozen set, in words; any difference thaws it.
 
     Returns:
         The training set (same columns as `splits`), the drift against the old one, whether it thawed, and why.
@@ -75,6 +79,8 @@ def freeze(splits: pl.DataFrame, frozen: pl.DataFrame | None, retrain_drift: flo
     summary = f"{drift.changed:,} of {drift.frozen_rows:,} rows changed ({drift.share:.2%})"
     if force:
         return Frozen(splits, drift, thawed=True, reason=f"requested; {summary}")
+    if changes:
+        return Frozen(splits, drift, thawed=True, reason=f"{changes}; {summary}")
     if (tasks := label_columns(splits)) != label_columns(frozen):
         return Frozen(splits, drift, thawed=True, reason=f"the tasks are {', '.join(tasks) or 'none'} now; {summary}")
     if drift.share > retrain_drift:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from artpipe.lake.parquet import read_table_if_exists
+from artpipe.lake.parquet import read_table_if_exists, write_table
 from artpipe.lake.paths import DataLake, file_version
 from artpipe.orchestration.asset import AssetStep, Result, observed_file, pipeline_asset
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import CHANGES, save_picture
-from artpipe.orchestration.storage import Storage
+from artpipe.orchestration.storage import PARQUET, Storage
 from artpipe.schema import label_columns
 from artpipe.settings import Settings
-from artpipe.tasks import read_tasks
+from artpipe.tasks import Tasks, read_tasks_file, write_tasks
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -31,17 +31,27 @@ def backbone_weights(settings: Settings) -> str:
     return file_version(weights) or f"{Path(weights).name} (missing)"
 
 
-@pipeline_asset(kinds={"polars", "parquet"}, code_version="1", shaped_by=("retrain_drift",))
-def training_set(step: AssetStep, splits: DataFrame) -> Result:
+@pipeline_asset(
+    kinds={"polars", "parquet"},
+    code_version="1",
+    shaped_by=("retrain_drift",),
+    stored=PARQUET.with_files(lambda lake: [lake.frozen_tasks]),
+)
+def training_set(step: AssetStep, splits: DataFrame, tasks: Tasks) -> Result:
     """A frozen copy of the splits: a few new works do not start a training run, more than `retrain_drift` do.
 
-    With `force` it thaws whatever the drift is.
+    It thaws at any change of the tasks, too, and with `force` whatever the drift is.
     """
     from artpipe.splits.assign import split_counts
     from artpipe.splits.freeze import freeze
 
     previous = read_table_if_exists(step.lake, "training_set")
-    frozen = freeze(splits, previous, step.settings.retrain_drift, step.config.force)
+    then = read_tasks_file(step.lake.frozen_tasks)
+    changes = "" if then is None else tasks.changes_since(then)  # older lakes did not keep them
+    frozen = freeze(splits, previous, step.settings.retrain_drift, step.config.force, changes)
+    if frozen.thawed:  # the set before its tasks: killed in between, it thaws again
+        write_table(step.lake.table("training_set"), frozen.training_set)
+    write_tasks(step.lake.frozen_tasks, tasks)
     step.log(f"{'thawed' if frozen.thawed else 'kept'}: {frozen.reason}")
     return Result(
         frozen.training_set,
@@ -152,7 +162,7 @@ CANDIDATE = Storage(
     deps=["backbone_weights"],
     renamed={"backbone_weights_content": "backbone_weights", "features": "backbone_features"},
 )
-def classifier(step: AssetStep, training_set: DataFrame, backbone_features: DataFrame) -> Result:
+def classifier(step: AssetStep, training_set: DataFrame, tasks: Tasks, backbone_features: DataFrame) -> Result:
     """One network with a head for each task, such as style: fitted on `train`, stopped early by `validation`.
 
     The result is a candidate; `served_model` decides whether it is served. A killed training run resumes after its last
@@ -162,6 +172,7 @@ def classifier(step: AssetStep, training_set: DataFrame, backbone_features: Data
 
     from artpipe.figures.plots import training_curves_picture
     from artpipe.images.store import ImageStore
+    from artpipe.models.labels import Labels
     from artpipe.models.learned import restore_learned
     from artpipe.training.config import TrainingConfig
     from artpipe.training.loop import train_classifier, training_set_version
@@ -169,7 +180,8 @@ def classifier(step: AssetStep, training_set: DataFrame, backbone_features: Data
     from artpipe.training.warm_start import model_to_start_from
 
     lake, config, version = step.lake, TrainingConfig.from_settings(step.settings), training_set_version(training_set)
-    card = None if step.config.force else find_trained_model(lake, version, config)
+    labels = Labels.of(training_set, tasks)
+    card = None if step.config.force else find_trained_model(lake, version, config, labels)
     is_new = card is None
     if card is not None:
         rows = training_set.filter(pl.col("split").is_in(["train", "validation"])).sort("artwork_id")
@@ -182,7 +194,7 @@ def classifier(step: AssetStep, training_set: DataFrame, backbone_features: Data
             usable,
             store,
             lake,
-            read_tasks(lake),
+            tasks,
             config,
             step.progress,
             version=version,

@@ -130,7 +130,7 @@ def train_classifier(
 
         # A killed run resumes after its last epoch.
         checkpoint = RunCheckpoint(
-            lake, fingerprint(LOOP_VERSION, version, config.identity(), task.weights_source.identity())
+            lake, fingerprint(LOOP_VERSION, version, config.identity(), task.weights_source.identity(), asdict(labels))
         )
         history = _resume(checkpoint, task, validation_loader)
         resumed_after_epoch = len(history.epochs)
@@ -349,4 +349,5 @@ def _card(
         library_versions=_library_versions(),
         rows={split: rows.filter(pl.col("split") == split).height for split in ("train", "validation")},
         trained_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        middle_years=task.labels.middle_years,
     )

@@ -7,6 +7,7 @@ import pytest
 from artpipe.lake.format import FORMAT, FORMAT_FILE
 from artpipe.orchestration.lineage import Lineage
 from artpipe.search import Collection
+from artpipe.tasks import WGA_TASKS, read_tasks_file
 from artpipe_tests.faults.conftest import Owner
 
 COMMANDS = (
@@ -32,14 +33,18 @@ def test_an_older_lake_opens_and_a_refresh_names_the_files_of_its_records(owner:
     for file in (owner.root / "lineage").glob("*.json"):
         record = json.loads(file.read_bytes())
         del record["files"]
+        record["origin"]["inputs"].pop("tasks", None)
         file.write_text(json.dumps(record))
+    for file in (owner.lake.lineage("tasks"), owner.lake.tasks, owner.lake.frozen_tasks):
+        file.unlink()
     assert len(Collection.open(owner.root)) > 0
     assert owner.not_fresh() == {}
     assert owner.json("refresh")["ran"] == ["raw_artists", "raw_catalog"]
     assert json.loads((owner.root / FORMAT_FILE).read_bytes()) == {"format": FORMAT}
     record = Lineage(owner.lake).read("artworks")
     assert record is not None
-    assert set(record.files) == {"tables/artworks.parquet", "tables/tasks.json"}
+    assert set(record.files) == {"tables/artworks.parquet"}
+    assert read_tasks_file(owner.lake.tasks) == WGA_TASKS
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"format": "new"}', "[]"])

@@ -12,7 +12,7 @@ from artpipe.search import Collection
 from artpipe.splits.overrides import OverrideFiles, write_label, write_same_work
 
 ROOTS = {"raw_catalog", "raw_artists"}
-CATALOG = {"catalog_changes", "artworks", "quarantine"}
+CATALOG = {"catalog_changes", "tasks", "artworks", "quarantine"}
 PICTURES = {"wanted_images", "images"}
 TABLE = {"embeddings", "vectors", "text_index"}
 NEIGHBOURS = {"search_index", "local_features", "art_map", "novelty_scale"}

@@ -9,7 +9,7 @@ from artpipe.orchestration.runner import UnknownAssetError, selected_assets
 from artpipe.settings import Settings
 
 SEARCHED = {"search_index", "text_index", "local_features", "art_map", "novelty_scale", "painting_detector"}
-CATALOG = {"catalog_changes", "artworks", "quarantine"}
+CATALOG = {"catalog_changes", "tasks", "artworks", "quarantine"}
 
 
 @pytest.mark.parametrize(

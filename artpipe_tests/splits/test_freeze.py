@@ -75,6 +75,11 @@ def test_a_renamed_work_alone_is_no_drift():
     assert freeze(changed(table(5), "work_id", 5), table(5), 0).drift.changed == 0
 
 
+def test_a_change_of_the_tasks_thaws_the_set_whatever_the_drift_is():
+    found = freeze(changed(table(100), "style", 1), table(100), 0.02, changes="type has fresco now")
+    assert (found.thawed, found.reason) == (True, "type has fresco now; 1 of 100 rows changed (1.00%)")
+
+
 def test_with_zero_drift_allowed_any_change_thaws_the_set():
     assert not freeze(table(5), table(5), 0).thawed
     assert freeze(table(6), table(5), 0).thawed

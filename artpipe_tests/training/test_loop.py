@@ -13,6 +13,7 @@ from artpipe.images.pixels import decode_square
 from artpipe.lake.paths import DataLake
 from artpipe.models.checkpoint import LoadedModel, load_model
 from artpipe.models.ensemble import EnsembleBackbone
+from artpipe.models.labels import Labels
 from artpipe.models.network import build_backbone
 from artpipe.models.transforms import Normalise
 from artpipe.tasks import WGA_TASKS
@@ -212,7 +213,8 @@ def test_where_there_is_nothing_to_learn_the_model_embeds_and_predicts_nothing(
     for config in (QUICK, from_file):  # from_file would train an ensemble
         card = train_classifier(training_set, store, lake, WGA_TASKS, config).card
         assert card.ended == f"nothing could be trained: {why}"
-        assert find_trained_model(lake, card.training_set_version, config) == card, "it is not made again"
+        labels = Labels.of(training_set, WGA_TASKS)
+        assert find_trained_model(lake, card.training_set_version, config, labels) == card, "it is not made again"
         loaded = load_model(lake.model(card.model_id))
         squares = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), dtype=np.uint8)
         predictions = Embedder.of(loaded).embed_pixels(squares)
