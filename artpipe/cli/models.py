@@ -42,6 +42,8 @@ def models(context: typer.Context, as_json: AsJson = False) -> None:
         console.print(_table(summaries))
         for each in summaries:
             console.print(f"{each.model_id} is {_STATES[each.state]}: {each.why}", markup=False, highlight=False)
+            if each.rights:
+                console.print(f"  its training pictures: {each.rights}", markup=False, highlight=False)
     else:
         message_console().print(f"No model was trained in {lake.root} yet; run `artpipe refresh`.", markup=False)
 

@@ -6,6 +6,8 @@ from artpipe.evaluation.bootstrap import Interval
 from artpipe.evaluation.classification import TaskScores, class_scores
 from artpipe.evaluation.rephotographs import WITHIN
 from artpipe.evaluation.report import EvaluationReport
+from artpipe.models.rights import rights_in_words
+from artpipe.sources.rights import rights_name
 from artpipe.tasks import heading
 
 _CLASSIFICATION = """\
@@ -39,6 +41,7 @@ def report_markdown(report: EvaluationReport) -> str:
         _section("Simulated photographs", _REPHOTOGRAPHS, _rephotographs(report)),
         _section("Changes since the previous model", "", _changes(report)),
         _section("Leaks", "", _leaks(report)),
+        _section("Rights of the training pictures", "", _rights(report)),
         _section("Class by class", "", classes),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -162,6 +165,21 @@ def _changes(report: EvaluationReport) -> str:
     ]  # fmt: skip
     note = f"Previous model `{changes.previous}`, on {changes.works:,} works that neither model was trained on."
     return f"{note}\n\n{table(('split', 'task', 'n', 'previous @1', '@1', 'points (95 %)'), lines)}"
+
+
+def _rights(report: EvaluationReport) -> str:
+    lines = [
+        (
+            one.source,
+            rights_name(one.rights_uri) if one.rights_uri else "no statement",
+            {True: "yes", False: "no", None: "unknown"}[one.is_open],
+            f"{one.pictures:,}",
+            f"{one.credited:,}",
+        )
+        for one in report.rights
+    ]
+    counts = table(("source", "rights", "open", "pictures", "ask for credit"), lines, texts=3)
+    return f"{rights_in_words(report.rights)}.\n\n{counts}" if lines else ""
 
 
 def _leaks(report: EvaluationReport) -> str:

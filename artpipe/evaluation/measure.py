@@ -14,6 +14,7 @@ from artpipe.evaluation.leaks import Leaks, confirm, find_candidates, without_le
 from artpipe.evaluation.rephotographs import score_rephotographs
 from artpipe.evaluation.report import EvaluationReport, evaluate, rows_to_measure
 from artpipe.models.learned import learned_rows, load_learned
+from artpipe.models.rights import training_rights
 from artpipe.splits.assign import HELD_OUT
 from artpipe.tasks import Tasks
 
@@ -108,6 +109,7 @@ def measure_model(
         leaks=leaks,
         without_leaks=_scores_without(report, leaks, rows, inferred.probabilities, classes, seed),
         changes=changes,
+        rights=training_rights(what_it_saw(lake, card, training_set), artworks),
     )
     return Measurement(report, rows, inferred, classes, inferred.computed + embedded, photographs)
 

@@ -18,6 +18,7 @@ from artpipe.evaluation.rephotographs import RephotographScores
 from artpipe.evaluation.retrieval import RetrievalScores, score_retrieval
 from artpipe.evaluation.years import YearScores, score_years
 from artpipe.models.learned import without_learned
+from artpipe.models.rights import TrainingRights
 from artpipe.splits.assign import HELD_OUT
 from artpipe.tasks import Tasks
 
@@ -41,6 +42,7 @@ class EvaluationReport:
         leaks: held-out works that the model was trained on under another name, if they were searched for.
         without_leaks: the classification without those; empty where none is confirmed.
         changes: comparison with the model served before, if there was one.
+        rights: of the training pictures, as their sources tell them now; empty where none does.
     """
 
     model_id: str
@@ -52,6 +54,7 @@ class EvaluationReport:
     leaks: Leaks | None = None
     without_leaks: tuple[TaskScores, ...] = ()
     changes: Changes | None = None
+    rights: tuple[TrainingRights, ...] = ()
 
     def scores(self, task: str, split: str) -> TaskScores:
         """The scores of one task on one split."""
@@ -87,6 +90,8 @@ class EvaluationReport:
             found["leaks"] = self.leaks.to_dict() | {"without": without}
         if self.changes is not None:
             found["changes"] = self.changes.to_dict()
+        if self.rights:
+            found["rights"] = [asdict(one) for one in self.rights]
         return found
 
 

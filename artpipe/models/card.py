@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from artpipe.errors import ArtpipeError
+from artpipe.models.rights import TrainingRights
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -104,6 +105,8 @@ class ModelCard:
     model_id: str = ""
     middle_years: Mapping[str, tuple[float, ...]] | None = None
     """The year in the middle of each class, of the tasks whose labels are made from years; None in older cards."""
+    rights: tuple[TrainingRights, ...] = ()
+    """The rights of its training pictures when it was trained; empty where no source tells them."""
 
     @property
     def views(self) -> int:
@@ -154,6 +157,7 @@ class ModelCard:
         card["classes"] = {task: tuple(names) for task, names in card["classes"].items()}
         if years := card.get("middle_years"):
             card["middle_years"] = {task: tuple(middles) for task, middles in years.items()}
+        card["rights"] = tuple(TrainingRights(**one) for one in card.get("rights", ()))
         return cls(**card)
 
 

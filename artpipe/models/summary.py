@@ -8,6 +8,7 @@ from typing import Any, Literal
 from artpipe.lake.paths import DataLake
 from artpipe.models.card import ModelCard
 from artpipe.models.registry import COMPARISON_FILE, candidate_id, saved_models
+from artpipe.models.rights import rights_in_words
 from artpipe.models.served import Pointer, read_pointer
 
 State = Literal["served", "candidate", "declined", "served before", "kept"]
@@ -28,6 +29,7 @@ class ModelSummary:
         test_at_1: accuracy on the test works of its last comparison, by task; None without one.
         compared_with: the model that was served then.
         why: why it is or is not served.
+        rights: of its training pictures when it was trained, in words; empty where no source tells them.
     """
 
     model_id: str
@@ -42,6 +44,7 @@ class ModelSummary:
     test_at_1: Mapping[str, float] | None
     compared_with: str | None
     why: str
+    rights: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -70,6 +73,7 @@ def _summary(lake: DataLake, card: ModelCard, pointer: Pointer, candidate: str |
         test_at_1={task["task"]: task["candidate"] for task in comparison["tasks"]} if comparison else None,
         compared_with=comparison["served"] if comparison else None,
         why=why,
+        rights=rights_in_words(card.rights),
     )
 
 

@@ -200,6 +200,8 @@ def classifier(step: AssetStep, training_set: DataFrame, tasks: Tasks, backbone_
             version=version,
             start=start,
             features=backbone_features,
+            # No input: rights are noted as they are now, and no other model is made of them.
+            artworks=read_table_if_exists(lake, "artworks"),
         ).card
         step.log(_done_in_words(card, label_columns(training_set)))
     metadata: dict[str, Any] = {

@@ -7,7 +7,7 @@ the best epoch, stop early and fit temperatures; test rows are never read.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from artpipe.models.checkpoint import LoadedModel, RunCheckpoint, save_model
 from artpipe.models.labels import UNKNOWN, Labels
 from artpipe.models.learned import known_learned
 from artpipe.models.network import MultiTaskClassifier
+from artpipe.models.rights import training_rights
 from artpipe.models.transforms import Augmentation
 from artpipe.progress import Progress, SilentProgress, Step
 from artpipe.schema import label_columns
@@ -75,6 +76,7 @@ def train_classifier(
     version: str | None = None,
     start: LoadedModel | None = None,
     features: pl.DataFrame | None = None,
+    artworks: pl.DataFrame | None = None,
 ) -> TrainedModel:
     """Train and save a classifier; a killed run of the same training set and config is resumed.
 
@@ -93,6 +95,7 @@ def train_classifier(
         start: a warm start from this model if it has the config's backbone and input transform.
         features: the table of cached backbone features; they are computed here where it is of another backbone or
             size, or lacks a picture.
+        artworks: table `artworks`, whose rights are noted on the card.
 
     Raises:
         UnknownBackboneError, BackboneInputError: see `models.backbones`.
@@ -175,6 +178,8 @@ def train_classifier(
         temperatures = _fit_temperatures(task, model, validation_loader, validation_set.labels)
         card = _card(task, history, ended, version, temperatures, rows)
         learned = known_learned(lake, card.weights_source.model_id, rows)
+        if learned is not None and artworks is not None:
+            card = replace(card, rights=training_rights(learned, artworks))
         card, folder = save_model(lake, model.state_dict(), card, learned)
         if not config.keep_checkpoint:
             checkpoint.remove()

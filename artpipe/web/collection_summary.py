@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from artpipe.lake.lance_tables import open_lance
 from artpipe.lake.parquet import read_table_if_exists
 from artpipe.lake.paths import IMAGES_TABLE, DataLake
 from artpipe.models.card import CARD_FILE
+from artpipe.models.rights import TrainingRights, rights_in_words
 from artpipe.models.served import served_model_id
 from artpipe.orchestration.lineage import Lineage
 from artpipe.search.index import read_card
@@ -86,6 +88,11 @@ def model_card(lake: DataLake) -> dict[str, Any] | None:
         return None
     # Read as JSON: `artpipe.models.checkpoint` would import torch for it.
     return (_read_json(lake.model(model_id) / CARD_FILE) or {}) | {"model_id": model_id}
+
+
+def training_rights(card: Mapping[str, Any] | None) -> str:
+    """The rights of the served model's training pictures in words; empty where no source tells them."""
+    return rights_in_words(TrainingRights(**one) for one in (card or {}).get("rights", ()))
 
 
 def update_times(lake: DataLake) -> list[tuple[str, datetime]]:

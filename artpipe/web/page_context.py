@@ -15,6 +15,7 @@ from artpipe.web.collection_summary import (
     image_outcomes,
     mismatches,
     model_card,
+    training_rights,
     update_times,
 )
 from artpipe.web.links import host_of, safe_url
@@ -130,7 +131,7 @@ def artists_context(
 
 def collection_context(lake: DataLake, catalogue: "Catalogue") -> dict[str, Any]:
     """Statistics of the collection, its model and its updates."""
-    facets = catalogue.search(Question(), size=1).facets
+    facets, card = catalogue.search(Question(), size=1).facets, model_card(lake)
     label_counts: dict[str, list[tuple[str, int, float]]] = {}
     for name in catalogue.collection.tasks:
         most = max((count for _, count in facets[name]), default=1)
@@ -145,7 +146,8 @@ def collection_context(lake: DataLake, catalogue: "Catalogue") -> dict[str, Any]
         "counts": counts,
         "label_counts": label_counts,
         "completeness": completeness(catalogue),
-        "model": model_card(lake),
+        "model": card,
+        "training_rights": training_rights(card),
         "scores": evaluation_scores(lake),
         "update_times": update_times(lake),
         "mismatches": mismatches(lake, catalogue),

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from typer.testing import CliRunner, Result
 from artpipe.cli.main import app
 from artpipe.images.store import ImageStore
 from artpipe.lake.paths import DataLake
+from artpipe.models.learned import load_learned
+from artpipe.models.served import served_card
 from artpipe.search import Collection
 from artpipe.splits.works import works_of_several_sources
 from artpipe.tasks import read_tasks
@@ -124,6 +127,24 @@ def test_only_open_works_are_downloaded_of_the_source_that_asks_for_them(sources
     photos = {f"here:oil/photo{n}.jpg" for n in range(WORKS, WORKS + 3)} | {"here:print/same.jpg"}
     assert stored == {f"museum:{n}" for n in OPEN} | photos
     assert sorted(Museum.seen) == sorted(["/robots.txt", *(f"/{n}.jpg" for n in OPEN)])
+
+
+def test_the_model_card_the_report_and_the_page_tell_the_rights_of_what_was_trained_on(sources: TwoSources):
+    card = served_card(sources.lake)
+    learned = load_learned(sources.lake.model(card.model_id)).filter(split="train")
+    open_ = learned["artwork_id"].str.starts_with("museum:").sum()
+    photos = learned.height - open_
+    cc0 = "https://creativecommons.org/publicdomain/zero/1.0/"
+    assert {(one.source, one.rights_uri, one.is_open): (one.pictures, one.credited) for one in card.rights} == {
+        ("museum", cc0, True): (open_, open_),
+        ("here", None, None): (photos, 0),
+    }
+    words = f"{open_} open, {photos} unknown; {open_} ask for credit"
+    assert json.loads(sources.lake.evaluation_report.read_bytes())["rights"] == [asdict(one) for one in card.rights]
+    assert f"| museum | CC0 1.0 | yes | {open_} | {open_} |" in sources.lake.report("evaluation/report.md").read_text()
+    assert f"its training pictures: {words}" in sources.invoke("models").stdout
+    with TestClient(create_app(sources.lake)) as client:
+        assert f"trained on: {words}." in client.get("/collection").text
 
 
 def test_the_model_predicts_the_declared_tasks(sources: TwoSources):
