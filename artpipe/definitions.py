@@ -20,6 +20,7 @@ import artpipe.search.assets
 import artpipe.search.checks
 import artpipe.serving.assets
 import artpipe.sources.assets
+import artpipe.sources.checks
 import artpipe.splits.assets
 import artpipe.splits.checks
 import artpipe.training.assets
@@ -46,6 +47,7 @@ ASSET_MODULES = (
     artpipe.search.assets,
 )
 CHECK_MODULES = (
+    artpipe.sources.checks,
     artpipe.catalog.checks,
     artpipe.images.checks,
     artpipe.splits.checks,

@@ -204,6 +204,12 @@ class Settings(BaseSettings):
         le=24 * LONGEST_DAYS,
         description="alert when an asset has been stale or missing for longer than this",
     )
+    source_away_days: float = Field(
+        default=10.0,
+        ge=0,
+        le=LONGEST_DAYS,
+        description="alert when a source has not answered for longer than this; its stored catalogue is used meanwhile",
+    )
     webhook_url: SecretStr | None = Field(
         default=None, description="alerts are POSTed here as JSON; they are only logged where it is not set"
     )

@@ -94,6 +94,11 @@ class DataLake:
         return self.root / "raw" / "sources" / name
 
     @property
+    def absences(self) -> "UPath":
+        """The file of the sources that do not answer."""
+        return self.root / "raw" / "away.json"
+
+    @property
     def sources(self) -> "UPath":
         """The file of what the ids of each source begin with."""
         return self.root / "tables" / "sources.json"

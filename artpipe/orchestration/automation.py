@@ -15,6 +15,8 @@ from typing import Any, cast
 
 import dagster as dg
 
+from artpipe.lake.absence import read_absences
+from artpipe.lake.paths import DataLake
 from artpipe.orchestration.alerts import Alert, Trouble, Watch, deliver, overdue, stale_text
 from artpipe.orchestration.asset import GALLERY_POOL
 from artpipe.orchestration.instance import RESCRAPE, RESCRAPE_TAGS, UNFINISHED, end_dead_runs
@@ -185,7 +187,7 @@ def _collection_is_stale(
         name="collection_is_stale",
         minimum_interval_seconds=WATCH_INTERVAL_S,
         default_status=status,
-        description="Alerts once of an asset that stays stale or missing, and of answers older than promised.",
+        description="Alerts once of what stays stale or missing, of old answers, and of sources that stay away.",
     )
     def collection_is_stale(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if context.repository_def is None:
@@ -195,7 +197,8 @@ def _collection_is_stale(
             key.path[-1] for key in graph.materializable_asset_keys if graph.get(key).freshness_policy is not None
         }
         statuses = asset_statuses(graph, context.instance, settings, asks_due=False, loaded_at=loaded_at)
-        late, watch = overdue(troubles(statuses, promised, settings, now), Watch.from_json(context.cursor), now)
+        found = [*troubles(statuses, promised, settings, now), *sources_away(settings, now)]
+        late, watch = overdue(found, Watch.from_json(context.cursor), now)
         if late:
             names = tuple(dict.fromkeys(trouble.asset for trouble in late))
             alert = Alert("collection_is_stale", stale_text(late, settings.lake_root), settings.lake_root, None, names)
@@ -253,6 +256,16 @@ def troubles(
         Trouble(name, f"older than {settings.fresh_within_days:g} days", 0.0)
         for name, status in statuses.items()
         if name in promised and status.made_at is not None and now - status.made_at.timestamp() > limit_s
+    ]
+
+
+def sources_away(settings: Settings, now: float) -> list[Trouble]:
+    """The sources that have not answered for longer than `source_away_days`; `now` in seconds since 1970."""
+    at = datetime.fromtimestamp(now, UTC)
+    return [
+        Trouble("raw_catalog", f"without an answer of {name} since {one.since[:10]}", 0.0)
+        for name, one in read_absences(DataLake(settings.lake_root)).items()
+        if one.days(at) > settings.source_away_days
     ]
 
 

@@ -1,11 +1,13 @@
 """The roots of the graph: the catalogues of the sources as they publish them, and the artist list of the gallery."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from artpipe.errors import ArtpipeError
+from artpipe.lake.absence import note_absences, read_absences
 from artpipe.lake.full_disk import FullDiskError
 from artpipe.lake.paths import DataLake, UnwritableLakeError, file_version, write_whole
 from artpipe.orchestration.asset import GALLERY_POOL, AssetStep, Result, observed_file, pipeline_asset
@@ -68,19 +70,25 @@ def _sources(step: AssetStep, gallery: GalleryResource, file: str) -> Result:
 
     named = read_sources_file(file)
     unreachable: dict[str, str] = {}
+    names = {source.name for source in named.sources}
+    away = {name: one.reason for name, one in read_absences(step.lake).items() if name in names}
+    asked_at = datetime.now(UTC)
     with gallery.client(step.lake, step.progress, step.settings) as client:
         for source in named.sources:
             step.log(f"source {source.name}: its catalogue is brought up to date")
             try:
                 source.download(client, step.lake.raw_source(source.name), step.progress)
+                away.pop(source.name, None)
             except (FullDiskError, UnwritableLakeError):
                 raise
             except ArtpipeError as error:
-                unreachable[source.name] = str(error)
+                unreachable[source.name] = away[source.name] = str(error)
                 if not source.hosts or len(unreachable) == len(named.sources) or not holds_copy(step.lake, source):
+                    note_absences(step.lake, away, asked_at)
                     raise
                 step.context.log.warning(f"source {source.name}: its stored copy is used: {error}")
         counts = client.counts
+    note_absences(step.lake, away, asked_at)
     version = write_snapshot(step.lake, file, named, kept=unreachable)
     return Result(
         version=version,

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import dagster as dg
 import pytest
 
 from artpipe.definitions import build_definitions
+from artpipe.lake.absence import note_absences
 from artpipe.lake.mass_loss import read_refusals
 from artpipe.orchestration.automation import RESCRAPE, automation_sensors, rescrape_schedule
 from artpipe.orchestration.instance import OF_COMMAND, PROCESS_TAG, REFRESH_TAG, this_process
@@ -419,6 +420,9 @@ def test_a_collection_that_is_not_fresh_is_reported_once_when_it_lasts(graph: Gr
     assert "catalog is older than 8 days, list is older than 8 days, pictures is older than 8 days" in late[0]
     assert "works" not in late[0]
     assert look(8 * 24 + 2) == []
+    note_absences(graph.lake, {"tate": "answered 404"}, datetime.fromtimestamp(now, UTC))
+    assert look(9 * 24) == []
+    assert "raw_catalog is without an answer of tate since" in look(10 * 24 + 1)[0]
 
 
 @pytest.mark.parametrize(

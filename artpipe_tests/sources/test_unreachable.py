@@ -1,6 +1,7 @@
 """A museum that does not answer: the collection goes on with the catalogue that the lake has of it."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from rich.console import Console
 
 from artpipe.definitions import build_definitions
 from artpipe.errors import ArtpipeError
+from artpipe.lake.absence import read_absences
 from artpipe.lake.paths import DataLake
+from artpipe.orchestration.automation import sources_away
 from artpipe.orchestration.instance import open_instance
 from artpipe.orchestration.runner import RefreshOptions, refresh
 from artpipe.schema import ORIGINAL_SITE
@@ -45,6 +48,13 @@ class Museums:
             event = instance.get_latest_materialization_event(dg.AssetKey("raw_catalog"))
         return {name: value.value for name, value in event.asset_materialization.metadata.items()}
 
+    def check(self) -> tuple[bool, str]:
+        """Whether `every_source_answered` passed when it ran last, and what it says."""
+        with open_instance(Settings(lake=str(self.lake.root))) as instance:
+            key = dg.AssetCheckKey(dg.AssetKey("raw_catalog"), "every_source_answered")
+            found = instance.get_latest_asset_check_evaluation_record(key).event.asset_check_evaluation
+        return found.passed, found.description or ""
+
     def titles(self) -> set[str]:
         return set(pl.read_parquet(str(self.lake.table("artworks")))["title"])
 
@@ -64,6 +74,44 @@ def test_a_museum_that_does_not_answer_keeps_its_works_and_the_others_go_on(muse
     assert (first["unreachable"], list(second["unreachable"])) == ({}, ["a"])
     assert "answered 404" in second["unreachable"]["a"]
     assert museums.titles() == {"Pears", "Plums", "Figs"}
+
+
+def test_it_is_said_since_when_a_source_stays_away_until_it_answers(museums: Museums, gallery, reply):
+    museums.refresh("a", "b")
+    assert museums.check() == (True, "")
+    gallery.on("/a.csv", reply(404))
+    museums.refresh("a", "b")
+    since = (datetime.now(UTC) - timedelta(days=12)).isoformat(timespec="seconds")
+    museums.lake.absences.write_text(json.dumps({"a": {"since": since, "reason": "earlier"}}))
+    museums.refresh("a", "b")
+    passed, description = museums.check()
+    assert not passed
+    assert f"a has not answered since {since[:10]} (12 days): " in description
+    assert "answered 404" in description
+    now, settings = datetime.now(UTC).timestamp(), Settings(lake=str(museums.lake.root), source_away_days=10)
+    (trouble,) = sources_away(settings, now)
+    assert trouble.name == f"raw_catalog is without an answer of a since {since[:10]}"
+    assert sources_away(settings.model_copy(update={"source_away_days": 20}), now) == []
+    gallery.on("/a.csv", reply(200, CSV))
+    museums.refresh("a", "b")
+    assert (museums.check(), sources_away(settings, now)) == ((True, ""), [])
+
+
+def test_a_source_that_is_named_no_more_is_not_away(museums: Museums, gallery, reply):
+    museums.refresh("a", "b")
+    gallery.on("/a.csv", reply(404))
+    museums.refresh("a", "b")
+    museums.refresh("b")
+    assert read_absences(museums.lake) == {}
+
+
+def test_where_no_source_answers_it_is_said_of_all_that_were_asked(museums: Museums, gallery, reply):
+    museums.refresh("a", "b")
+    gallery.on("/a.csv", reply(404))
+    gallery.on("/b.csv", reply(404))
+    with pytest.raises(ArtpipeError):
+        museums.refresh("a", "b")
+    assert set(read_absences(museums.lake)) == {"a", "b"}
 
 
 def test_a_gallery_that_does_not_answer_does_not_stop_the_others(museums: Museums, gallery, reply):
