@@ -184,10 +184,17 @@ def _named(name: str, by_name: dict[str, str]) -> str | None:
     return found
 
 
-def with_years(rows: pl.DataFrame, artists: pl.DataFrame) -> pl.DataFrame:
-    """Add the years of the work, of the artist where it has none, and the flags."""
+def with_years(rows: pl.DataFrame, artists: pl.DataFrame, dated: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Add the years of the work, of the artist where it has none, and the flags.
+
+    Args:
+        rows: of the catalogue, or some of them.
+        artists: the list of artists.
+        dated: what `dates_table` gives of all texts in `date`; made of those of these rows where None.
+    """
     rows = rows.with_columns(life_text=_life_text(artists))
-    dated = _dates_table(rows["date"].unique().to_list())
+    if dated is None:
+        dated = dates_table(rows["date"].unique().to_list())
     lived = _lives_table(rows["life_text"].unique().to_list())
     rows = rows.join(dated, on="date", how="left").join(lived, on="life_text", how="left")
     rows = _with_corrected_years(rows)
@@ -245,7 +252,7 @@ def _life_text(artists: pl.DataFrame) -> pl.Expr:
     return pl.when(pl.col("dates_text").is_in(readable)).then("dates_text").otherwise("born-died")
 
 
-def _dates_table(texts: list[str]) -> pl.DataFrame:
+def dates_table(texts: list[str]) -> pl.DataFrame:
     """One row for each date text."""
     return _dates_frame({"date": pl.Series(texts, dtype=pl.String)}, [parse_date(text) for text in texts])
 

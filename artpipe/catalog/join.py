@@ -8,23 +8,24 @@ tested on.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
+from functools import lru_cache
 
 import polars as pl
 
-from artpipe.catalog.clean import CleanedCatalog, shows_detail, with_years
+from artpipe.catalog.clean import CleanedCatalog, dates_table, shows_detail, with_years
+from artpipe.catalog.labels import decide_tasks
 from artpipe.catalog.names import name_words
 from artpipe.catalog.rows import LABEL_PREFIX, ReadSource, ReadSources
+from artpipe.catalog.spilled import SpilledFrame
 from artpipe.lake.paths import DataLake, write_whole
-from artpipe.schema import ARTISTS, PERIOD_BOUNDS, QUARANTINE, year_classes
-from artpipe.tasks import Task, TaskDeclaration, Tasks, artworks_schema
+from artpipe.schema import ARTISTS, QUARANTINE
+from artpipe.tasks import Tasks, artworks_schema
 
 GALLERY = "*"
 """In the place of a source's name: the works that a lake had without a file of sources."""
 _NOBODY = frozenset({"anonymous", "anonym", "anonyme", "unknown", "unbekannt", "inconnu", "onbekend", "unidentified"})
-_MOST_NAMED = 8
 _SERVICE = ("service", "service_version", "width_px", "height_px", "max_width_px", "max_area_px")
 
 
@@ -63,16 +64,26 @@ def join_sources(
         of_whom = "" if is_alone else f"{source.name}: "
         rejected.append(source.read.quarantine.with_columns(reason=pl.lit(of_whom) + pl.col("reason")))
         notes += [f"{of_whom}{note}" for note in source.read.notes]
-    identified = [_identified(one, prefixes[one.name], rights or one.rights) for one in read.sources]
-    rows, repeated = _without_repeats(pl.concat(identified, how="diagonal"), is_alone=is_alone)
-    rejected.append(repeated)
-    tasks, labels, of_labels = _decided(rows, read.tasks)
-    rows = with_years(_with_makers(rows).with_columns(labels), ARTISTS.to_frame())
+    keys = _keys(read, prefixes, is_alone=is_alone)
+    tasks, classify, of_labels = decide_tasks(read.tasks, *_labels(read, keys))
+    of_gallery = _artists_of_gallery(read, keys)
+    dated = dates_table(_date_texts(read))
     schema = artworks_schema(tasks)
-    artworks = _pictures(rows).select(pl.col(name).cast(kind) for name, kind in schema.items()).sort("artwork_id")
+    works = SpilledFrame()
+    for source, batch in _batches(read, keys):
+        rejected.append(_refused(batch))
+        rows = _kept(batch).with_columns(
+            source=pl.lit(source.name),
+            only_open=pl.lit((rights or source.rights) == "open"),
+            is_gallery=pl.lit(source.is_gallery),
+            record_id=_record_id(prefixes[source.name]),
+        )
+        rows = with_years(_with_makers(rows, of_gallery).with_columns(classify(rows)), ARTISTS.to_frame(), dated)
+        pictures = _pictures(rows).select(pl.col(name).cast(kind) for name, kind in schema.items())
+        works.add(pictures.sort("artwork_id"))
     quarantine = pl.concat([QUARANTINE.to_frame(), *(table.select(list(QUARANTINE)) for table in rejected)])
     return JoinedCatalog(
-        CleanedCatalog(artworks, quarantine.sort("row_number", maintain_order=True)),
+        CleanedCatalog(works.sorted_by("artwork_id"), quarantine.sort("row_number", maintain_order=True)),
         tasks,
         (*notes, *of_labels),
         prefixes,
@@ -118,38 +129,71 @@ def _with_new_prefixes(read: ReadSources, held: Mapping[str, str]) -> dict[str, 
     return prefixes
 
 
-def _identified(source: ReadSource, prefix: str, rights: str | None) -> pl.DataFrame:
-    """The rows with the ids of their works, null where a row has none."""
-    raw_id = source.read.rows["source_id"].str.strip_chars()
-    rows = source.read.rows.with_columns(plain=raw_id if source.is_gallery else _as_paths(raw_id))
-    return rows.with_columns(
-        source=pl.lit(source.name),
-        only_open=pl.lit(rights == "open"),
-        is_gallery=pl.lit(source.is_gallery),
-        record=pl.when(pl.col("plain") != "").then(pl.lit(prefix) + pl.col("plain")),
-    ).with_columns(
-        record_id=pl.when(pl.col("work_id").is_not_null())
-        .then(pl.lit(f"{prefix}work ") + pl.col("work_id"))
-        .otherwise("record")
-    )
+def _keys(read: ReadSources, prefixes: Mapping[str, str], *, is_alone: bool) -> pl.DataFrame:
+    """`record`, the id of the work of each row of all sources, and `reason`, why it is refused: null where it is not.
 
-
-def _without_repeats(rows: pl.DataFrame, *, is_alone: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows whose ids are theirs alone, and those whose id is empty or taken, by whichever source."""
-    first, owner = (pl.col(name).first().over("record") for name in ("row_number", "source"))
-    reason = (
-        pl.when(pl.col("record").is_null())
-        .then(pl.lit("it has no id"))
-        .when(~pl.col("record").is_first_distinct() & (owner == pl.col("source")))
-        .then(pl.format("the id {} is in row {} already", "source_id", first))
-        .when(~pl.col("record").is_first_distinct())
-        .then(pl.format("the id {} is that of row {} of {}", "record", first, owner))
-    )
+    An id that is empty, or taken by an earlier row of whichever source, is refused.
+    """
+    names = pl.Enum([source.name for source in read.sources])
+    parts: list[pl.DataFrame] = []
+    for source in read.sources:
+        for batch in source.read.batches(["row_number", "source_id"]):
+            raw_id = batch["source_id"].str.strip_chars()
+            plain = raw_id if source.is_gallery else _as_paths(raw_id)
+            record = pl.when(plain != "").then(pl.lit(prefixes[source.name]) + plain)
+            parts.append(batch.with_columns(source=pl.lit(source.name, names), record=record))
+    keys = pl.concat(parts).with_row_index("place")
+    has_no_id = pl.col("record").is_null()
+    refused = keys.filter(has_no_id | ~pl.col("record").is_first_distinct())
+    of_refused = keys.join(refused.select("record"), on="record", how="semi", maintain_order="left")
+    owners = of_refused.unique("record", keep="first").select("record", first="row_number", owner="source")
     of_whom = pl.lit("") if is_alone else pl.concat_str("source", pl.lit(": "))
-    rows = rows.with_columns(reason=of_whom + reason)
+    reason = (
+        pl.when(has_no_id)
+        .then(pl.lit("it has no id"))
+        .when(pl.col("owner") == pl.col("source"))
+        .then(pl.format("the id {} is in row {} already", "source_id", "first"))
+        .otherwise(pl.format("the id {} is that of row {} of {}", "record", "first", "owner"))
+    )
+    reasons = refused.join(owners, on="record", how="left").select("place", reason=of_whom + reason)
+    return keys.select("place", "record").join(reasons, on="place", how="left", maintain_order="left").drop("place")
+
+
+def _batches(
+    read: ReadSources, keys: pl.DataFrame, columns: Callable[[ReadSource], Sequence[str] | None] = lambda _: None
+) -> Iterator[tuple[ReadSource, pl.DataFrame]]:
+    """The rows of all sources with their keys, some thousands at a time; of a source's columns, or of all."""
+    start = 0
+    for source in read.sources:
+        for batch in source.read.batches(columns(source)):
+            yield source, batch.with_columns(keys.slice(start, batch.height))
+            start += batch.height
+
+
+def _kept(batch: pl.DataFrame) -> pl.DataFrame:
+    return batch.filter(pl.col("reason").is_null()).drop("reason")
+
+
+def _refused(batch: pl.DataFrame) -> pl.DataFrame:
     raw = pl.concat_str(pl.col("source_id").fill_null(""), pl.col("title").fill_null(""), separator="\t")
-    rejected = rows.filter(pl.col("reason").is_not_null()).select("row_number", "reason", raw.alias("raw"))
-    return rows.filter(pl.col("reason").is_null()).drop("reason", "plain"), rejected
+    return batch.filter(pl.col("reason").is_not_null()).select("row_number", "reason", raw.alias("raw"))
+
+
+def _record_id(prefix: str) -> pl.Expr:
+    """What the records of one work share."""
+    joined = pl.lit(f"{prefix}work ") + pl.col("work_id")
+    return pl.when(pl.col("work_id").is_not_null()).then(joined).otherwise("record")
+
+
+def _labels(read: ReadSources, keys: pl.DataFrame) -> tuple[list[str], Iterator[pl.DataFrame]]:
+    """The tasks that the sources have labels of, and these labels."""
+
+    def columns(source: ReadSource) -> list[str]:
+        return [name for name in source.read.columns if name.startswith(LABEL_PREFIX)]
+
+    given = dict.fromkeys(column.removeprefix(LABEL_PREFIX) for source in read.sources for column in columns(source))
+    rows = _batches(read, keys, lambda source: ["row_number", *columns(source)])
+    return list(given), (_kept(batch).select(columns(source)) for source, batch in rows)
 
 
 def _as_paths(ids: pl.Series) -> pl.Series:
@@ -166,10 +210,34 @@ def _as_paths(ids: pl.Series) -> pl.Series:
     return ids.replace_strict(paths, default=None, return_dtype=pl.String)
 
 
-def _with_makers(rows: pl.DataFrame) -> pl.DataFrame:
+_NAMES = (
+    pl.col("artists").list.eval(pl.element().struct.field("name")).list.drop_nulls().list.unique(maintain_order=True)
+)
+_MAKER = _NAMES.list.first().fill_null("")
+"""The name of a record's first maker."""
+
+
+def _date_texts(read: ReadSources) -> list[str]:
+    texts = [batch["date_text"].unique() for source in read.sources for batch in source.read.batches(["date_text"])]
+    return pl.concat(texts).fill_null("").unique().to_list()
+
+
+def _artists_of_gallery(read: ReadSources, keys: pl.DataFrame) -> dict[str, str]:
+    """The ids of the gallery's artists by those that other sources would give them, which take the gallery's."""
+    artist_id = pl.col("artists").list.first().struct.field("artist_id")
+    parts = [
+        _kept(batch).select(_MAKER.alias("maker"), artist_id).drop_nulls().unique()
+        for source, batch in _batches(read, keys, lambda _: ["row_number", "artists"])
+        if source.is_gallery
+    ]
+    if not parts:
+        return {}
+    own_ids = pl.concat(parts).sort("maker", "artist_id").unique("maker", keep="first", maintain_order=True)
+    return {maker: artist_id for name, artist_id in own_ids.iter_rows() if (maker := _maker_id(name)) is not None}
+
+
+def _with_makers(rows: pl.DataFrame, of_gallery: Mapping[str, str]) -> pl.DataFrame:
     """Add `artist`, `artist_id` and the artist's dates; fill what a work cannot be shown without."""
-    names = pl.col("artists").list.eval(pl.element().struct.field("name")).list.drop_nulls()
-    names = names.list.unique(maintain_order=True)
     first = pl.col("artists").list.first()
     born, died = (first.struct.field(name) for name in ("born", "died"))
     lived = (
@@ -181,14 +249,8 @@ def _with_makers(rows: pl.DataFrame) -> pl.DataFrame:
         .then(pl.format("(died {})", died))
         .otherwise(pl.lit(""))
     )
-    rows = rows.with_columns(
-        artist=names.list.join("; "), maker=names.list.first().fill_null(""), **{"born-died": lived}
-    )
+    rows = rows.with_columns(artist=_NAMES.list.join("; "), maker=_MAKER, **{"born-died": lived})
     makers = {name: _maker_id(name) for name in rows["maker"].unique()}
-    # An artist whom the gallery has keeps the id that they have there, in the rows of other sources, too.
-    own_ids = rows.filter("is_gallery").select("maker", first.struct.field("artist_id")).drop_nulls()
-    own_ids = own_ids.sort("maker", "artist_id").unique("maker", keep="first", maintain_order=True)
-    of_gallery = {maker: artist_id for name, artist_id in own_ids.iter_rows() if (maker := makers[name]) is not None}
     makers = {name: of_gallery.get(maker or "", maker) for name, maker in makers.items()}
     return rows.with_columns(
         artist_id=pl.when("is_gallery")
@@ -204,6 +266,7 @@ def _with_makers(rows: pl.DataFrame) -> pl.DataFrame:
     ).drop("year_from", "year_to")
 
 
+@lru_cache(maxsize=65536)
 def _maker_id(name: str) -> str | None:
     """The words of a name in the order of the alphabet; None for nobody in particular."""
     words = sorted(set(name_words(name)))
@@ -231,81 +294,3 @@ def _pictures(rows: pl.DataFrame) -> pl.DataFrame:
         is_detail=shows_detail(),
         is_allowed=is_open | ~pl.col("only_open"),
     )
-
-
-def _decided(
-    rows: pl.DataFrame, declared: Sequence[TaskDeclaration] | None
-) -> tuple[Tasks, list[pl.Series], list[str]]:
-    """The tasks with their classes, the label of every row, and what is to be said of them.
-
-    Where no task is declared, every column of labels is one, with the classes that enough works have, and `period` is
-    made from the years.
-    """
-    given = [name.removeprefix(LABEL_PREFIX) for name in rows.columns if name.startswith(LABEL_PREFIX)]
-    if declared is None:
-        declared = [TaskDeclaration(name=name) for name in given]
-        if "period" not in given:
-            declared = [*declared, TaskDeclaration(name="period", years=PERIOD_BOUNDS)]
-    tasks: list[Task] = []
-    labels: list[pl.Series] = []
-    notes: list[str] = []
-    for one in declared:
-        if one.years is not None:
-            tasks.append(Task(one.name, one.classes or year_classes(one.years), True, one.years))
-            continue
-        column = f"{LABEL_PREFIX}{one.name}"
-        several = (
-            rows[column] if column in rows.columns else pl.Series(column, [None] * rows.height, pl.List(pl.String))
-        )
-        counts = _counts(several)
-        classes = one.classes or tuple(sorted(name for name, count in counts.items() if count >= one.min_works))
-        notes += _doubts(one, classes, counts, given if column not in rows.columns else None)
-        labels.append(_one_label(several, one, classes, counts).alias(one.name))
-        tasks.append(Task(one.name, classes, one.ordinal))
-    return Tasks(*tasks), labels, notes
-
-
-def _doubts(
-    task: TaskDeclaration, classes: Sequence[str], counts: Mapping[str, int], given: Sequence[str] | None
-) -> Iterator[str]:
-    """What is odd about a declared task; `given` are the tasks that have labels, where this one has none."""
-    if given is not None:
-        close = get_close_matches(task.name, given, n=1)
-        meant = f"; did you mean `{close[0]}`?" if close else f"; there are {', '.join(given)}." if given else "."
-        yield f"`{task.name}` is in `labels` of no source{meant}"
-    elif not classes:
-        most = f"; the most frequent has {max(counts.values()):,}" if counts else "; no work has a label"
-        yield f"`{task.name}` has no class with {task.min_works} works{most}, so it is not predicted."
-    elif task.classes and (absent := [name for name in classes if name not in counts]):
-        others = [f"{name} {count:,}" for name, count in counts.items() if name not in classes][:_MOST_NAMED]
-        instead = f"; other labels are {', '.join(others)}" if others else ""
-        yield f"`{task.name}`: no work has the class {' or '.join(absent)}{instead}."
-
-
-def _counts(several: pl.Series) -> Mapping[str, int]:
-    """How many works have each label."""
-    labels = several.list.unique().explode().drop_nulls()
-    counts: Iterable[tuple[str, int]] = labels.value_counts().iter_rows()
-    return {name: count for name, count in counts if name}
-
-
-def _one_label(
-    several: pl.Series, task: TaskDeclaration, classes: Sequence[str], counts: Mapping[str, int]
-) -> pl.Series:
-    """The label that is kept of each work, by the task's rule; null where it has none of the classes."""
-    known = set(classes)
-    rank = {name: (counts.get(name, 0), name) for name in classes}
-
-    def keep(labels: Sequence[str]) -> str | None:
-        found = [label for label in labels if label in known]
-        if not found or (task.several == "none" and len(set(found)) > 1):
-            return None
-        if task.several == "most_common":
-            return max(found, key=rank.__getitem__)
-        if task.several == "rarest":
-            return min(found, key=rank.__getitem__)
-        return found[0]
-
-    distinct = several.unique()
-    kept = {tuple(labels): keep(labels) for labels in distinct.drop_nulls().to_list()}
-    return pl.Series([None if labels is None else kept[tuple(labels)] for labels in several.to_list()], dtype=pl.String)

@@ -1,11 +1,12 @@
 """The rows of a source before they are artworks: one schema, whatever the source's own catalogue looks like."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
+from artpipe.catalog.spilled import SpilledFrame
 from artpipe.schema import QUARANTINE
 from artpipe.tasks import TaskDeclaration
 
@@ -64,6 +65,8 @@ it there; records with one `work_id` show one work; `extra` is a JSON object of 
 a task are in the column `label_prefix + task`, as a list of texts: none, one or several."""
 
 LABEL_PREFIX = "label."
+BATCH_ROWS = 50_000
+"""So many rows of a large source are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +74,33 @@ class SourceRows:
     """What an adapter read.
 
     Attributes:
-        rows: `ROWS` and a column `LABEL_PREFIX + task`, a list of texts, for each task that the source has labels of;
-            of a gallery also `timeframe`.
+        stored: `ROWS` and a column `LABEL_PREFIX + task`, a list of texts, for each task that the source has labels of;
+            of a gallery also `timeframe`. In memory, or on disk where there may be many.
         quarantine: `schema.QUARANTINE`: every record that could not be read, with the reason.
         notes: remarks for a person, one sentence each, such as what was left out.
     """
 
-    rows: pl.DataFrame
+    stored: pl.DataFrame | SpilledFrame
     quarantine: pl.DataFrame
     notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> pl.DataFrame:
+        """All rows, in memory."""
+        return self.stored if isinstance(self.stored, pl.DataFrame) else self.stored.scan().collect()
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns."""
+        return self.stored.columns
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+        """The rows in order, at most `BATCH_ROWS` at a time; of these columns, or of all."""
+        if isinstance(self.stored, SpilledFrame):
+            yield from self.stored.batches(columns)
+            return
+        wanted = self.stored if columns is None else self.stored.select(columns)
+        yield from wanted.iter_slices(BATCH_ROWS) if wanted.height else [wanted]
 
 
 def source_rows(

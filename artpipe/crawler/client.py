@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Self
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from artpipe.crawler.addresses import DEFAULT_PORTS, checked_parts
@@ -23,7 +23,7 @@ from artpipe.crawler.local_files import local_response
 from artpipe.crawler.outcome import Outcome, Request, RequestCounts, Response
 from artpipe.crawler.parallel import AbandonedError, in_parallel
 from artpipe.crawler.robots import MAX_ROBOTS_BYTES, ROBOTS_PATH, RobotsRules, robots_rules
-from artpipe.crawler.wire import BodyTooLargeError, RawResponse, TooSlowError, TransferError, Wire
+from artpipe.crawler.wire import Accepted, BodyTooLargeError, RawResponse, TooSlowError, TransferError, Wire
 from artpipe.errors import ArtpipeError
 
 if TYPE_CHECKING:
@@ -231,7 +231,13 @@ class GalleryClient:
         return self._counts
 
     def get(
-        self, url: str, *, etag: str | None = None, last_modified: str | None = None, max_body_bytes: int | None = None
+        self,
+        url: str,
+        *,
+        etag: str | None = None,
+        last_modified: str | None = None,
+        max_body_bytes: int | None = None,
+        into: IO[bytes] | None = None,
     ) -> Response:
         """Send one request; a failure is a response too.
 
@@ -240,8 +246,9 @@ class GalleryClient:
             etag: the ETag of the stored copy; with it, an unchanged file comes back as NOT_MODIFIED.
             last_modified: the Last-Modified of the stored copy; likewise.
             max_body_bytes: the largest accepted body, where it differs from the configured one.
+            into: an open file that takes the body; the response then has its beginning.
         """
-        return self._get(Request(url, etag, last_modified), max_body_bytes, threading.Event())
+        return self._get(Request(url, etag, last_modified), max_body_bytes, threading.Event(), into)
 
     def get_many(
         self, requests: Iterable[Request], *, max_body_bytes: int | None = None
@@ -258,14 +265,20 @@ class GalleryClient:
         return in_parallel(work, requests, self.config.concurrency + SPARE_WORKERS, self._wire.abandon)
 
     def require(
-        self, url: str, *, etag: str | None = None, last_modified: str | None = None, max_body_bytes: int | None = None
+        self,
+        url: str,
+        *,
+        etag: str | None = None,
+        last_modified: str | None = None,
+        max_body_bytes: int | None = None,
+        into: IO[bytes] | None = None,
     ) -> Response:
         """As `get`, for a file that the pipeline cannot do without: only OK and NOT_MODIFIED come back.
 
         Raises:
             GalleryUnreachableError: any other outcome.
         """
-        response = self.get(url, etag=etag, last_modified=last_modified, max_body_bytes=max_body_bytes)
+        response = self.get(url, etag=etag, last_modified=last_modified, max_body_bytes=max_body_bytes, into=into)
         if response.outcome in (Outcome.OK, Outcome.NOT_MODIFIED):
             return response
         setting = "ARTPIPE_GALLERY" if self._base else "the address in the file of sources"
@@ -304,7 +317,9 @@ class GalleryClient:
         query = f"?{parts.query}" if parts.query else ""
         return f"{base.rstrip('/')}/{parts.path.lstrip('/')}{query}"
 
-    def _get(self, request: Request, max_body_bytes: int | None, stop: threading.Event) -> Response:
+    def _get(
+        self, request: Request, max_body_bytes: int | None, stop: threading.Event, into: IO[bytes] | None = None
+    ) -> Response:
         if request.url.startswith(f"{FILE_SCHEME}:"):
             return local_response(request, self.config.local_folders)
         headers: dict[str, str] = {}
@@ -313,14 +328,14 @@ class GalleryClient:
         # A date in the future comes from a wrong clock, and nothing would count as modified since until it has come.
         if request.last_modified and (http_date_s(request.last_modified) or 0.0) <= time.time():
             headers["If-Modified-Since"] = request.last_modified
-        limit = self.config.max_body_bytes if max_body_bytes is None else max_body_bytes
+        accepted = Accepted(self.config.max_body_bytes if max_body_bytes is None else max_body_bytes, into)
         try:
             address = self.address_of(request.url)
         except ValueError as error:
             return Response(Outcome.FAILED, error=f"{request.url!r} is not a valid address: {error}")
-        response = self._with_retries(address, headers, limit, stop, obey_robots=True)
+        response = self._with_retries(address, headers, accepted, stop, obey_robots=True)
         if response.outcome is Outcome.OK:
-            self._count(bodies=1, bytes=len(response.body))
+            self._count(bodies=1, bytes=len(response.body) if into is None else into.tell())
         elif response.outcome is Outcome.NOT_MODIFIED:
             # A 304 need not repeat the validators of the stored copy.
             response = replace(
@@ -332,11 +347,11 @@ class GalleryClient:
         return response
 
     def _with_retries(
-        self, address: str, headers: dict[str, str], limit: int, stop: threading.Event, *, obey_robots: bool
+        self, address: str, headers: dict[str, str], accepted: Accepted, stop: threading.Event, *, obey_robots: bool
     ) -> Response:
         """Attempt until there is a final response, or no try is left."""
         for tries in range(1, self.config.max_tries + 1):
-            response, is_transient = self._attempt(address, headers, limit, stop, obey_robots=obey_robots)
+            response, is_transient = self._attempt(address, headers, accepted, stop, obey_robots=obey_robots)
             if not is_transient or tries == self.config.max_tries:
                 return replace(response, tries=tries)
             self._pause(backoff_s(tries, self.config.backoff_s, self._rng), stop)
@@ -344,7 +359,7 @@ class GalleryClient:
         raise AssertionError("max_tries is at least 1")
 
     def _attempt(
-        self, address: str, headers: dict[str, str], limit: int, stop: threading.Event, *, obey_robots: bool
+        self, address: str, headers: dict[str, str], accepted: Accepted, stop: threading.Event, *, obey_robots: bool
     ) -> tuple[Response, bool]:
         """One attempt, along redirects; returns the response and whether its failure is transient."""
         for _ in range(MAX_REDIRECTS + 1):
@@ -360,7 +375,7 @@ class GalleryClient:
                 if refusal := host.challenge or rules.refusal(address):
                     return refusal, False
             try:
-                answer = self._exchange(host, address, headers, limit, stop)
+                answer = self._exchange(host, address, headers, accepted, stop)
             except BodyTooLargeError as error:
                 return Response(Outcome.TOO_LARGE, 200, error=str(error)), False
             except TooSlowError as error:
@@ -379,7 +394,7 @@ class GalleryClient:
         return Response(Outcome.FAILED, error=f"more than {MAX_REDIRECTS} redirects, the last to {address}"), False
 
     def _exchange(
-        self, host: _Host, address: str, headers: dict[str, str], limit: int, stop: threading.Event
+        self, host: _Host, address: str, headers: dict[str, str], accepted: Accepted, stop: threading.Event
     ) -> RawResponse:
         """One request, as soon as the host's concurrency and pace allow it."""
         with host.slots:
@@ -392,7 +407,7 @@ class GalleryClient:
                 # Meanwhile another thread may have received a Retry-After.
                 waiting = host.pace.silence_left_s() > 0
             self._count(requests=1)
-            return self._wire.send(address, {**host.headers, **headers}, limit)
+            return self._wire.send(address, {**host.headers, **headers}, accepted)
 
     def _interpret(
         self, host: _Host, answer: RawResponse, *, conditional: bool, is_robots: bool
@@ -476,7 +491,7 @@ class GalleryClient:
         with host.robots_lock:
             if host.rules is None or self._clock() >= host.rules_end:
                 url = f"{host.origin}{ROBOTS_PATH}"
-                answer = self._with_retries(url, {}, MAX_ROBOTS_BYTES, stop, obey_robots=False)
+                answer = self._with_retries(url, {}, Accepted(MAX_ROBOTS_BYTES), stop, obey_robots=False)
                 if stop.is_set():
                     # We cut it off ourselves, so the failure is not the host's.
                     raise AbandonedError

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from artpipe.crawler.limits import is_loopback
@@ -42,6 +42,19 @@ class TooSlowError(Exception):
 
 class BodyTooLargeError(Exception):
     """A body is larger than allowed; it was not read to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The body that is accepted.
+
+    Args:
+        max_bytes: the largest one.
+        into: an open file that takes it, for one that is too large for memory; the response then has its beginning.
+    """
+
+    max_bytes: int
+    into: IO[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +134,18 @@ class Wire:
                 with contextlib.suppress(OSError):
                     waiting.shutdown(socket.SHUT_RDWR)
 
-    def send(self, url: str, headers: Mapping[str, str], max_body_bytes: int) -> RawResponse:
+    def send(self, url: str, headers: Mapping[str, str], accepted: Accepted) -> RawResponse:
         """Send one GET request.
 
         Args:
             url: http or https, quoted or not.
             headers: sent in addition to the usual ones.
-            max_body_bytes: the largest body to accept.
+            accepted: the largest body to accept, and where it goes.
 
         Raises:
             TransferError: no connection, no response in time, or a body that ended early.
             TooSlowError: headers or body come too slowly.
-            BodyTooLargeError: the body is larger than `max_body_bytes`.
+            BodyTooLargeError: the body is larger than that.
         """
         from requests.exceptions import RequestException
         from urllib3.exceptions import HTTPError
@@ -144,7 +157,7 @@ class Wire:
             response = self._adapter.send(request, stream=True, timeout=self._timeouts, **options)
             # Closing gives the connection back; before the body's end it also cuts it.
             with response:
-                body = self._body(response, max_body_bytes, deadline)
+                body = self._body(response, accepted, deadline)
         except ValueError as error:
             # Both libraries raise it for an address or a header that can never be sent.
             raise TransferError(f"{url!r} cannot be requested: {error}", is_transient=False) from error
@@ -176,7 +189,7 @@ class Wire:
             options["proxies"] = {}
         return _Route(prepared, {name: options[name] for name in ("proxies", "verify", "cert")})
 
-    def _body(self, response: "Response", max_body_bytes: int, deadline: float) -> bytes:
+    def _body(self, response: "Response", accepted: Accepted, deadline: float) -> bytes:
         """Read the body of a 200 whole, and a small one of any other status so that its connection can be reused."""
         raw = response.raw
         announced = raw.length_remaining
@@ -188,16 +201,24 @@ class Wire:
                     if self._is_slow(size, time.monotonic() - began):
                         break
             return b""
-        if announced is not None and announced > max_body_bytes:
-            raise BodyTooLargeError(f"the body is {announced:,} bytes long; at most {max_body_bytes:,} are accepted")
+        if announced is not None and announced > accepted.max_bytes:
+            raise BodyTooLargeError(
+                f"the body is {announced:,} bytes long; at most {accepted.max_bytes:,} are accepted"
+            )
         pieces: list[bytes] = []
+        if accepted.into is not None:
+            accepted.into.seek(0)
+            accepted.into.truncate()
         size, began = 0, time.monotonic()
         # read1 returns what has arrived; read would wait for a full piece, however slowly it trickles in.
         while piece := raw.read1(CHUNK_BYTES, decode_content=True):
-            pieces.append(piece)
+            if accepted.into is not None:
+                accepted.into.write(piece)
+            if accepted.into is None or size < CHUNK_BYTES:
+                pieces.append(piece)
             size += len(piece)
-            if size > max_body_bytes:
-                raise BodyTooLargeError(f"the body is longer than the {max_body_bytes:,} bytes that are accepted")
+            if size > accepted.max_bytes:
+                raise BodyTooLargeError(f"the body is longer than the {accepted.max_bytes:,} bytes that are accepted")
             if self._is_slow(size, seconds := time.monotonic() - began):
                 raise TooSlowError(
                     f"{size:,} bytes of the body came in {seconds:.0f} s, less than {self._least_rate:,.0f} a second"

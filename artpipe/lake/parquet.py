@@ -4,15 +4,21 @@ A file is written whole or not at all. The hash depends on content alone: the or
 files and the time of the run do not count.
 """
 
+import contextlib
 import hashlib
+import heapq
 import io
-from typing import TYPE_CHECKING
+import tempfile
+from typing import TYPE_CHECKING, BinaryIO
 
 from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import DamagedLakeError, DataLake, write_whole
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+_SORTED_ROWS = 20_000
 
 
 class MissingTableError(ArtpipeError):
@@ -31,11 +37,24 @@ def content_hash(table: "pl.DataFrame", ignore: tuple[str, ...] = ()) -> str:
     """
     columns = sorted(set(table.columns) - set(ignore))
     schema = ",".join(f"{name}:{table.schema[name]}" for name in columns)
-    lines = table.select(columns).write_ndjson().encode().splitlines()
     digest = hashlib.blake2b(schema.encode(), digest_size=8)
-    for line in sorted(lines):
-        digest.update(line + b"\n")
+    with contextlib.ExitStack() as opened:
+        runs = [
+            _on_disk(run, opened) if table.height > _SORTED_ROWS else run
+            for part in table.select(columns).iter_slices(_SORTED_ROWS)
+            for run in [sorted(line + b"\n" for line in part.write_ndjson().encode().splitlines())]
+        ]
+        for line in heapq.merge(*runs):
+            digest.update(line)
     return digest.hexdigest()
+
+
+def _on_disk(lines: list[bytes], opened: contextlib.ExitStack) -> BinaryIO:
+    """The lines as a temporary file: those of a large table take several times the memory of the table."""
+    file = opened.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
+    file.writelines(lines)
+    file.seek(0)
+    return file
 
 
 def write_table(path: object, table: "pl.DataFrame") -> None:

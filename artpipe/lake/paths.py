@@ -8,11 +8,13 @@ one.
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
+from io import IOBase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from artpipe.errors import ArtpipeError
 from artpipe.lake.format import FORMAT, FORMAT_FILE, read_format, refuse_newer
@@ -363,16 +365,21 @@ def _digest_once(address: str, _changed_at: int, _size: int) -> str:
     return _digest(address)
 
 
-def write_whole(path: "UPath", data: bytes) -> None:
+def write_whole(path: "UPath", data: bytes | IOBase) -> None:
     """Write a file so that a reader sees the old content or the new, never a part.
 
     A local file is written aside, flushed to disk and renamed; an object store replaces an object whole by itself.
+
+    Args:
+        path: of the file.
+        data: its content, or an open file with it.
 
     Raises:
         FullDiskError: there is no room for it.
     """
     if path.protocol not in ("", "file", "local"):
-        path.write_bytes(data)
+        with path.open("wb") as out:
+            _write(out, data)
         return
     target = Path(str(path))
     aside = ""
@@ -380,7 +387,7 @@ def write_whole(path: "UPath", data: bytes) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, aside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
         with os.fdopen(handle, "wb") as out:
-            out.write(data)
+            _write(out, data)
             out.flush()
             os.fsync(out.fileno())
         Path(aside).chmod(0o644)
@@ -389,5 +396,14 @@ def write_whole(path: "UPath", data: bytes) -> None:
         if aside:
             Path(aside).unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno in FULL:
-            raise FullDiskError(target, len(data)) from error
+            size = data.seek(0, os.SEEK_END) if isinstance(data, IOBase) else len(data)
+            raise FullDiskError(target, size) from error
         raise
+
+
+def _write(out: IO[bytes], data: bytes | IOBase) -> None:
+    if isinstance(data, IOBase):
+        data.seek(0)
+        shutil.copyfileobj(data, out, 1 << 20)
+    else:
+        out.write(data)

@@ -5,12 +5,17 @@ recognised: an error page never takes the place of a good catalogue.
 """
 
 import hashlib
+import io
 import json
-from collections.abc import Callable, Generator, Iterable
+import shutil
+import tempfile
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from artpipe.crawler.outcome import Outcome, Request, Response
+from artpipe.crawler.outcome import Outcome, Request
 from artpipe.errors import ArtpipeError
 from artpipe.lake.damage import SET_ASIDE
 from artpipe.lake.paths import write_whole
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
     from artpipe.crawler.client import GalleryClient
 
 Content = TypeVar("Content")
+_CHUNK_BYTES = 1 << 20
+_HASHED_ANEW_BYTES = 1 << 20
 METADATA = ".json"
 """What is added to a file's name for that of its metadata."""
 
@@ -42,6 +49,7 @@ def download_file(
     file: "UPath",
     check: Callable[[bytes], object],
     *,
+    checked_bytes: int = -1,
     max_body_bytes: int | None = None,
 ) -> tuple[DownloadedFile, bool]:
     """Bring the stored copy of a file up to date.
@@ -51,6 +59,7 @@ def download_file(
         url: the original address.
         file: where the copy is stored; its metadata is a JSON file in the same folder.
         check: raises when the bytes are not the expected kind of file.
+        checked_bytes: how many it is given from the beginning; by default all. Of these alone the memory is taken.
         max_body_bytes: the largest accepted file, where it differs from what the client accepts.
 
     Returns:
@@ -63,16 +72,19 @@ def download_file(
     stored = stored_file(file)
     # The validators of another address say nothing about this one.
     known = stored if stored and stored.url == url else None
-    response = client.require(
-        url,
-        etag=known.etag if known else None,
-        last_modified=known.last_modified if known else None,
-        max_body_bytes=max_body_bytes,
-    )
-    if known and response.outcome is Outcome.NOT_MODIFIED:
-        return known, False
-    check(response.body)
-    return _keep(file, url, response, stored)
+    with _body_file() as body:
+        response = client.require(
+            url,
+            etag=known.etag if known else None,
+            last_modified=known.last_modified if known else None,
+            max_body_bytes=max_body_bytes,
+            into=body,
+        )
+        if known and response.outcome is Outcome.NOT_MODIFIED:
+            return known, False
+        body.seek(0)
+        check(body.read(checked_bytes))
+        return _keep(file, body, url, response.etag, response.last_modified, stored)
 
 
 @dataclass(frozen=True)
@@ -127,7 +139,8 @@ def download_files(
             except ArtpipeError as error:
                 problem = str(error)
             else:
-                yield OneOfMany(url, _keep(file, url, response, stored)[0], content, None, response.outcome)
+                kept, _ = _keep(file, io.BytesIO(response.body), url, response.etag, response.last_modified, stored)
+                yield OneOfMany(url, kept, content, None, response.outcome)
                 continue
         elif response.outcome is not Outcome.NOT_MODIFIED:
             problem = response.error or str(response.outcome)
@@ -140,21 +153,38 @@ def download_files(
             yield OneOfMany(url, None, None, str(error), response.outcome)
 
 
-def copy_file(source: "UPath", file: "UPath", check: Callable[[bytes], object]) -> None:
-    """As `download_file`, for a file of this machine or of an object store; its size and time tell whether it changed.
+def copy_file(source: "UPath", file: "UPath", check: Callable[[bytes], object], *, checked_bytes: int = -1) -> None:
+    """As `download_file`, for a file of this machine or of an object store.
+
+    Its size, and its ETag or the time of its last change, tell whether it changed.
 
     Args:
         source: the original.
         file: where the copy is stored, with its metadata beside it.
         check: raises when the bytes are not the expected kind of file.
+        checked_bytes: how many it is given from the beginning; by default all.
     """
     stat, stored = source.stat(), stored_file(file)
-    size, modified = int(stat.st_size), str(getattr(stat, "st_mtime", None))
-    if stored and (stored.url, stored.size_bytes, stored.last_modified) == (str(source), size, modified):
+    info: Mapping[str, object] = getattr(stat, "as_info", dict)()
+    etag = next((str(info[key]) for key in ("ETag", "etag") if info.get(key)), None)
+    modified = None if etag else str(getattr(stat, "st_mtime", None))
+    found = (str(source), int(stat.st_size), etag, modified)
+    if stored and (stored.url, stored.size_bytes, stored.etag, stored.last_modified) == found:
         return
-    body = source.read_bytes()
-    check(body)
-    _write(file, body, DownloadedFile(str(source), hashlib.sha256(body).hexdigest(), size, None, modified), stored)
+    with _body_file() as body:
+        with source.open("rb") as opened:
+            shutil.copyfileobj(opened, body, _CHUNK_BYTES)
+        body.seek(0)
+        check(body.read(checked_bytes))
+        _keep(file, body, str(source), etag, modified, stored)
+
+
+_Body = tempfile.SpooledTemporaryFile[bytes]
+
+
+def _body_file() -> _Body:
+    """Takes a body, which may be too large for memory."""
+    return tempfile.SpooledTemporaryFile(max_size=_CHUNK_BYTES)
 
 
 def metadata_file(file: "UPath") -> "UPath":
@@ -174,20 +204,24 @@ def content_files(folder: "UPath") -> "list[UPath]":
     ]
 
 
-def _keep(file: "UPath", url: str, response: Response, stored: DownloadedFile | None) -> tuple[DownloadedFile, bool]:
-    """Store a body with its metadata, and say whether it differs from the stored copy."""
-    sha256 = hashlib.sha256(response.body).hexdigest()
-    downloaded = DownloadedFile(url, sha256, len(response.body), response.etag, response.last_modified)
-    return downloaded, _write(file, response.body, downloaded, stored)
-
-
-def _write(file: "UPath", body: bytes, metadata: DownloadedFile, stored: DownloadedFile | None) -> bool:
-    """Write a file unless its stored copy is the same, and its metadata; whether the file was written."""
-    has_changed = stored is None or stored.sha256 != metadata.sha256
+def _keep(
+    file: "UPath",
+    body: "_Body | io.BytesIO",
+    url: str,
+    etag: str | None,
+    last_modified: str | None,
+    stored: DownloadedFile | None,
+) -> tuple[DownloadedFile, bool]:
+    """Store a body unless its stored copy is the same, and its metadata; whether it differs from that copy."""
+    size = body.seek(0, io.SEEK_END)
+    body.seek(0)
+    sha256 = hashlib.file_digest(body, "sha256").hexdigest()
+    has_changed = stored is None or stored.sha256 != sha256
     if has_changed:
         write_whole(file, body)
+    metadata = DownloadedFile(url, sha256, size, etag, last_modified)
     write_whole(metadata_file(file), json.dumps(asdict(metadata), indent=1).encode())
-    return has_changed
+    return metadata, has_changed
 
 
 def stored_file(file: "UPath") -> DownloadedFile | None:
@@ -200,4 +234,24 @@ def stored_file(file: "UPath") -> DownloadedFile | None:
     except (ValueError, TypeError):
         return None
     # File and metadata are two writes; a kill between them leaves a pair that does not match.
-    return stored if hashlib.sha256(file.read_bytes()).hexdigest() == stored.sha256 else None
+    return stored if content_sha256(file) == stored.sha256 else None
+
+
+def content_sha256(file: "UPath") -> str:
+    """The SHA-256 of a file of the lake; of a large one it is found out once, until the file is another."""
+    stat = file.stat()
+    changed_at = getattr(stat, "st_mtime_ns", None)
+    is_local = file.protocol in ("", "file", "local")
+    if is_local and stat.st_size > _HASHED_ANEW_BYTES:
+        return _sha256_once(str(file), changed_at, stat.st_size, stat.st_ino)
+    return _sha256(file)
+
+
+@lru_cache(maxsize=256)
+def _sha256_once(path: str, _changed_at: int, _size: int, _number: int) -> str:
+    return _sha256(Path(path))
+
+
+def _sha256(file: "UPath | Path") -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()  # pyright: ignore[reportArgumentType]

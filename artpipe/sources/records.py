@@ -4,9 +4,7 @@ A batch is a frame with `NUMBER` (the line of a text file, else the place from 1
 a text or a list of texts. What cannot be read goes to the quarantine with its line.
 """
 
-import csv
 import json
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -17,16 +15,16 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 import polars as pl
 
 from artpipe.catalog.parse import MissingColumnError
+from artpipe.catalog.rows import BATCH_ROWS
 from artpipe.errors import ArtpipeError
+from artpipe.sources.delimited import Line, layout_of
 from artpipe.sources.record_paths import NUMBER, as_texts, has_path, known_paths, parse_path, value_at
 from artpipe.sources.text import (
     CHUNK_BYTES,
-    SAMPLE_CHARS,
     NotATableError,
     TextFile,
     as_utf8,
     refuse_other_than_table,
-    sniff_delimiter,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +42,6 @@ FORMATS: Mapping[str, Format] = {
     ".parquet": "parquet",
 }
 """The form of a file by the ending of its name."""
-BATCH_ROWS = 50_000
 MAX_RAW_CHARS = 2_000
 _USUAL_LISTS = ("data", "items", "records", "results", "objects", "artworks", "works")
 _MAX_SAMPLE_RECORDS = 200
@@ -124,7 +121,7 @@ class RecordReader:
             return known_paths(frame.iter_rows(named=True)) or frame.columns
         text = as_utf8(file, name, self.scratch, self.form.encoding)
         if format_ == "csv":
-            return self._layout(text, name)[0].header
+            return layout_of(text, name, self.form.delimiter).header
         records = self._json_lines(text, name) if format_ == "jsonl" else self._json_records(text, name)
         return known_paths(record for _, record in islice(records, _MAX_SAMPLE_RECORDS))
 
@@ -137,57 +134,17 @@ class RecordReader:
     # CSV
 
     def _csv(self, text: TextFile, name: str) -> Iterator[pl.DataFrame]:
-        layout, raw_header = self._layout(text, name)
+        layout = layout_of(text, name, self.form.delimiter)
         self._refuse_missing(name, layout.header)
-        has_inner_newlines = None if text.has_damage else layout.reads_alike_by_polars(raw_header)
-        if has_inner_newlines is None:
-            yield from self._csv_by_line(layout, name)
-        else:
-            yield from self._csv_by_polars(layout, has_inner_newlines=has_inner_newlines)
+        with_newlines = layout.columns_with_newlines()
+        if with_newlines is not None:
+            yield from layout.frames(list(self.wanted), self.batch_rows, with_newlines)
+            return
 
-    def _layout(self, text: TextFile, name: str) -> tuple["_Layout", list[str]]:
-        """How a CSV file is laid out, and its header as it is written."""
-        with text.path.open(encoding="utf-8-sig", newline="") as opened:
-            sample = opened.read(SAMPLE_CHARS)
-        delimiter = self.form.delimiter or sniff_delimiter(sample)
-        skipped = int(sample.startswith("sep="))
-        with text.path.open(encoding="utf-8-sig", newline="") as opened:
-            first = next(_records_of(islice(opened, skipped, None), delimiter, skipped), None)
-        if first is None or first.reason:
-            raise NotATableError(f"{name} has no header that can be read; open it in a text editor.")
-        raw_header = first.fields
-        return _Layout(text, delimiter, skipped, _unique(raw_header)), raw_header
+        def put_aside(line: Line) -> None:
+            self._put_aside(line.line, f"line {line.line} {line.reason}", line.raw, name)
 
-    def _csv_by_polars(self, layout: "_Layout", *, has_inner_newlines: bool) -> Iterator[pl.DataFrame]:
-        newlines = pl.sum_horizontal(pl.all().str.count_matches("\n", literal=True).fill_null(0)).cast(pl.Int64())
-        extra = newlines if has_inner_newlines else pl.lit(0, dtype=pl.Int64())
-        query = layout.scan().select(extra.alias(NUMBER), *self.wanted)
-        line = layout.first_line
-        for batch in query.collect_batches(chunk_size=self.batch_rows, maintain_order=True):
-            ends = (batch[NUMBER] + 1).cum_sum() + line
-            numbers = ends - 1 - batch[NUMBER]
-            line = int(ends[-1]) if batch.height else line
-            yield batch.with_columns(numbers.alias(NUMBER))
-
-    def _csv_by_line(self, layout: "_Layout", name: str) -> Iterator[pl.DataFrame]:
-        width = len(layout.header)
-        places = [layout.header.index(path) for path in self.wanted]
-
-        def fitting() -> Iterator[list[Any]]:
-            with layout.text.path.open(encoding="utf-8-sig", newline="") as opened:
-                records = _records_of(islice(opened, layout.skipped, None), layout.delimiter, layout.skipped, width)
-                next(records)
-                for record in records:
-                    if record.reason or (layout.text.has_damage and any("\ufffd" in cell for cell in record.fields)):
-                        reason = record.reason or "holds bytes that cannot be decoded"
-                        self._put_aside(record.line, f"line {record.line} {reason}", record.raw, name)
-                    else:
-                        yield [record.line, *(record.fields[place] for place in places)]
-
-        schema = {NUMBER: pl.Int64(), **dict.fromkeys(self.wanted, pl.String())}
-        numbered = fitting()
-        while rows := list(islice(numbered, self.batch_rows)):
-            yield pl.DataFrame(rows, schema=schema, orient="row")
+        yield from layout.frames_by_line(list(self.wanted), self.batch_rows, put_aside)
 
     # JSON
 
@@ -298,139 +255,6 @@ class RecordReader:
             )
         listed = ", ".join(known[:40]) + (", ..." if len(known) > 40 else "")
         raise MissingColumnError(f"{'; '.join(sentences)}. It has: {listed}.")
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """How the records of a text file are laid out."""
-
-    text: TextFile
-    delimiter: str
-    skipped: int
-    header: list[str]
-
-    @property
-    def first_line(self) -> int:
-        """The line of the first record."""
-        return self.skipped + 2
-
-    def scan(self) -> pl.LazyFrame:
-        """The records as polars reads them, every column a text."""
-        return pl.scan_csv(
-            self.text.path,
-            separator=self.delimiter,
-            has_header=False,
-            schema=dict.fromkeys(self.header, pl.String()),
-            skip_lines=self.skipped + 1,
-            raise_if_empty=False,
-            glob=False,
-        )
-
-    def reads_alike_by_polars(self, raw_header: Sequence[str]) -> bool | None:
-        """Whether fields have newlines inside, or None where polars cannot read the file without losing something.
-
-        Polars fills up a line that is too short, and says nothing. So the delimiters and line ends of the file are
-        counted: each must stand between two fields, or inside one.
-        """
-        if any("\n" in name for name in raw_header):
-            return None
-        count_delimiters = pl.all().str.count_matches(self.delimiter, literal=True).sum()
-        count_newlines = pl.all().str.count_matches("\n", literal=True).sum()
-        query = self.scan().select(
-            pl.len().alias("rows"),
-            pl.sum_horizontal(count_delimiters).alias("delimiters"),
-            pl.sum_horizontal(count_newlines).alias("newlines"),
-        )
-        try:
-            rows, delimiters, newlines = query.collect(engine="streaming").row(0)
-        except pl.exceptions.PolarsError:
-            return None
-        in_file, lines = self._counted()
-        between = (rows + 1) * (len(self.header) - 1)
-        inside = delimiters + sum(name.count(self.delimiter) for name in raw_header)
-        fits = in_file == between + inside and lines == self.skipped + 1 + rows + newlines
-        return newlines > 0 if fits else None
-
-    def _counted(self) -> tuple[int, int]:
-        """The delimiters and the lines of the file, below what is skipped."""
-        delimiters, newlines, last = 0, 0, b"\n"
-        with self.text.path.open("rb") as opened:
-            for _ in range(self.skipped):
-                newlines += opened.readline().count(b"\n")
-            while chunk := opened.read(CHUNK_BYTES):
-                delimiters += chunk.count(self.delimiter.encode())
-                newlines += chunk.count(b"\n")
-                last = chunk[-1:]
-        return delimiters, newlines + (last != b"\n")
-
-
-class _Line(NamedTuple):
-    line: int
-    fields: list[str]
-    raw: str
-    reason: str = ""
-
-
-def _records_of(lines: Iterator[str], delimiter: str, skipped: int, width: int | None = None) -> Iterator[_Line]:
-    """The records of delimited text, each with its line; blank lines are none.
-
-    Where `width` is given, a record of another one has a reason. If one of its further lines is a record by itself, or
-    the file ends, a quotation was never closed: the first line alone is put aside, and reading goes on at the next.
-    """
-    waiting: deque[str] = deque()
-    used: list[str] = []
-
-    def feed() -> Iterator[str]:
-        while True:
-            line = waiting.popleft() if waiting else next(lines, None)
-            if line is None:
-                if used:
-                    used.append("")  # the file ends inside a quotation
-                return
-            used.append(line)
-            yield line
-
-    number = skipped + 1
-    reader = csv.reader(feed(), delimiter=delimiter)
-    while True:
-        used.clear()
-        try:
-            fields = next(reader, None)
-            reason = ""
-        except csv.Error as error:
-            fields, reason = [], f"cannot be read: {error}"
-        if fields is None:
-            return
-        while width is not None and len(fields) > width and not fields[-1].strip():
-            fields.pop()  # spreadsheets write trailing delimiters for deleted columns
-        if width is not None and fields and len(fields) != width:
-            reason = f"has {len(fields)} field{'' if len(fields) == 1 else 's'} instead of {width}"
-        if (reason and any(_has_width(line, delimiter, width) for line in used[1:])) or used[-1:] == [""]:
-            reason = "opens a quotation that does not close where a field ends"
-            waiting.extendleft(line for line in reversed(used[1:]) if line)
-            del used[1:]
-            reader = csv.reader(feed(), delimiter=delimiter)
-        if reason or any(map(str.strip, fields)):
-            yield _Line(number, fields, "".join(used), reason)
-        number += len(used)
-
-
-def _has_width(line: str, delimiter: str, width: int | None) -> bool:
-    try:
-        return len(next(csv.reader([line], delimiter=delimiter, strict=True), [])) == width
-    except csv.Error:
-        return False
-
-
-def _unique(names: Sequence[str]) -> list[str]:
-    """The names of the header; an empty one is `column_3`, one that was there before gets a number."""
-    found: dict[str, None] = {}
-    for place, raw in enumerate(names, 1):
-        name = raw.strip() or f"column_{place}"
-        if name in found:
-            name = f"{name}_{place}"
-        found[name] = None
-    return list(found)
 
 
 def _column(name: str, values: list[Any]) -> pl.Series:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from artpipe.catalog.rows import ReadSource, ReadSources
 from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import DataLake, write_whole
-from artpipe.sources.download import content_files
+from artpipe.sources.download import content_files, content_sha256
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -119,4 +119,4 @@ def _are_unchanged(lake: DataLake, source: "Source", files: Mapping[str, str]) -
 def _hashes(folder: "UPath") -> dict[str, str]:
     """The hash of each file of a source, by its path in the folder."""
     files = content_files(folder) if folder.exists() else []
-    return {file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in files}
+    return {file.relative_to(folder).as_posix(): content_sha256(file)[:16] for file in files}

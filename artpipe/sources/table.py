@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import polars as pl
 from pydantic import Field, field_validator, model_validator
 
-from artpipe.catalog.rows import LABEL_PREFIX, ROWS, SourceRows
+from artpipe.catalog.rows import LABEL_PREFIX, SourceRows
+from artpipe.catalog.spilled import SpilledFrame
 from artpipe.schema import QUARANTINE
 from artpipe.sources.answer_pages import Pages, refuse_endless
 from artpipe.sources.answers import Answers, ReadAnswers, ask_about
@@ -159,7 +160,8 @@ class Table(Source, TableFiles):
         """The rows of the downloaded files."""
         mapper = RecordMapper(self.columns, self.labels, self.extra, self.where, self.base_url)
         quarantine: list[Quarantined] = []
-        frames: list[pl.DataFrame] = []
+        rows = SpilledFrame()
+        ids: list[pl.DataFrame] = []
         with _scratch() as scratch:
             asked = [
                 (one, ReadAnswers(one, folder / name, name, paths, mapper.remarks))
@@ -172,16 +174,19 @@ class Table(Source, TableFiles):
             joins = Joins(self.tables, paths, folder, scratch, quarantine)
             reader = RecordReader(self.form, joins.wanted_of_records, scratch, quarantine=quarantine)
             files = downloaded_files(folder / MAIN)
-            for file in files:
+            for place, file in enumerate(files):
                 name = file.name.partition("-")[2]
                 batches = map(joins.joined, reader.batches(file, name))
                 for _, answers in asked:
                     batches = map(answers.joined, batches)
-                frames += [rows.with_columns(_file=pl.lit(name)) for rows in map(mapper.rows, batches)]
-        if not frames or not any(frame.height for frame in frames):
+                for batch in map(mapper.rows, batches):
+                    rows.add(batch)
+                    ids.append(batch.select("source_id", "row_number", file=pl.lit(place, pl.UInt32)))
+        if not rows.height:
             raise NoRecordsError(self._why_no_rows(files, quarantine, mapper))
-        rows, unusable = _with_unique_ids(pl.concat(frames), several_files=len(files) > 1)
-        if rows.is_empty():
+        names = [file.name.partition("-")[2] for file in files]
+        rows, unusable = _with_unique_ids(rows, pl.concat(ids), names)
+        if not rows.height:
             raise NoRecordsError(f"{self.name}: no row has an id of its own; check columns.source_id.")
         table = pl.DataFrame(quarantine, schema=QUARANTINE, orient="row")
         return SourceRows(rows, pl.concat([table, unusable]), tuple(self._notes(rows, mapper)))
@@ -194,7 +199,7 @@ class Table(Source, TableFiles):
             return f"{what}: none of its {len(quarantine):,} records can be read; the first: {quarantine[0].reason}."
         return f"{what} has a header or an empty list, and no record; check that it is the file that you mean."
 
-    def _notes(self, rows: pl.DataFrame, mapper: RecordMapper) -> Iterator[str]:
+    def _notes(self, rows: SpilledFrame, mapper: RecordMapper) -> Iterator[str]:
         if mapper.left_out:
             yield f"{mapper.left_out:,} records are left out by `where`."
         yield from mapper.remarks.sentences()
@@ -202,11 +207,13 @@ class Table(Source, TableFiles):
             if asked.at_most is not None:
                 limit = "`at_most`, or `--first` of `artpipe sources check`"
                 yield f"answers.{name}: asked about the first {asked.at_most:,} records only ({limit})."
+        lists = ["images", *(f"{LABEL_PREFIX}{task}" for task in self.labels)]
+        counts = rows.scan().select(pl.col(lists).list.len().sum()).collect().row(0, named=True)
         for task in self.labels:
-            if not rows[f"{LABEL_PREFIX}{task}"].list.len().sum():
+            if not counts[f"{LABEL_PREFIX}{task}"]:
                 column = ", ".join(self.labels[task].paths)
                 yield f"labels.{task}: no row has a label ({column} is empty, or nothing is left of it); check it."
-        if self.columns.images and not rows["images"].list.len().sum():
+        if self.columns.images and not counts["images"]:
             yield "images: no row has a picture; check columns.images."
 
 
@@ -217,40 +224,42 @@ def _scratch() -> Generator[Path]:
 
 
 def _fetch(client: "GalleryClient", url: str, target: "UPath") -> None:
-    download_file(client, url, target, lambda body: _refuse_no_table(body, url), max_body_bytes=MAX_FILE_BYTES)
+    def check(start: bytes) -> None:
+        refuse_other_than_table(start, url)
+
+    download_file(client, url, target, check, checked_bytes=CHUNK_BYTES, max_body_bytes=MAX_FILE_BYTES)
 
 
 def _copy(file: "UPath", target: "UPath") -> None:
-    copy_file(file, target, lambda body: _refuse_no_table(body, str(file)))
+    copy_file(file, target, lambda start: refuse_other_than_table(start, str(file)), checked_bytes=CHUNK_BYTES)
 
 
-def _refuse_no_table(body: bytes, where: str) -> None:
-    refuse_other_than_table(body[:CHUNK_BYTES], where)
+def _with_unique_ids(rows: SpilledFrame, ids: pl.DataFrame, files: "list[str]") -> tuple[SpilledFrame, pl.DataFrame]:
+    """The rows with an id of their own, and the others as quarantine.
 
-
-def _with_unique_ids(rows: pl.DataFrame, *, several_files: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows with an id of their own, and the others as quarantine."""
-    where = pl.format("{}: row {}", "_file", "row_number") if several_files else pl.format("row {}", "row_number")
+    Args:
+        rows: of all files.
+        ids: `source_id`, `row_number` and `file` of each row.
+        files: what `file` counts.
+    """
     has_id = pl.col("source_id").is_not_null()
-    is_first = pl.col("source_id").is_first_distinct()
-    rows = rows.with_columns(_is_good=has_id & is_first)
-    if rows["_is_good"].all():
-        return rows.select(*_row_columns(rows)), pl.DataFrame(schema=QUARANTINE)
-    first = rows.filter("_is_good").select("source_id", where.alias("_first"))
-    others = (
-        rows.filter(~pl.col("_is_good"))
-        .join(first, on="source_id", how="left", maintain_order="left")
+    is_good = ids.select(has_id & pl.col("source_id").is_first_distinct()).to_series()
+    if is_good.all():
+        return rows, pl.DataFrame(schema=QUARANTINE)
+    others = ids.with_columns(rows.scan().select("title").collect()).filter(~is_good)
+    first = ids.filter(is_good).join(others, on="source_id", how="semi")
+    file = pl.col("file").replace_strict(dict(enumerate(files)), return_dtype=pl.String)
+    where = pl.format("{}: row {}", file, "row_number") if len(files) > 1 else pl.format("row {}", "row_number")
+    refused = (
+        others.with_columns(_where=where)
+        .join(first.select("source_id", _first=where), on="source_id", how="left", maintain_order="left")
         .select(
             "row_number",
             pl.when(has_id)
-            .then(pl.format("{}: the id {} repeats that of {}", where, "source_id", "_first"))
-            .otherwise(pl.format("{}: it has no id (columns.source_id)", where))
+            .then(pl.format("{}: the id {} repeats that of {}", "_where", "source_id", "_first"))
+            .otherwise(pl.format("{}: it has no id (columns.source_id)", "_where"))
             .alias("reason"),
             pl.concat_str("source_id", "title", separator=" ", ignore_nulls=True).alias("raw"),
         )
     )
-    return rows.filter("_is_good").select(*_row_columns(rows)), others
-
-
-def _row_columns(rows: pl.DataFrame) -> list[str]:
-    return [*ROWS.names(), *(name for name in rows.columns if name.startswith(LABEL_PREFIX))]
+    return rows.filter(is_good), refused

@@ -1,12 +1,13 @@
-"""Seconds and peak memory to read a large CSV in the shape of the Met's as rows of a source.
+"""Seconds and peak memory to read large CSV files in the shape of the Met's as artworks, by the number of rows.
 
-    python artpipe_tests/benchmarks/bench_table.py [--rows 470000] [--ragged]
+    python artpipe_tests/benchmarks/bench_table.py [--rows 50000 150000 470000] [--ragged]
 
-Writes the CSV to a temporary folder, reads it in a process of its own, and prints one JSON line: the size of the file,
-the seconds of `Table.read` (parse, map, ids), those of `join_sources` after it (dates, artists, labels and rights: the
-table `artworks`), and those of Python's `csv.reader` alone over the same file, by the clock and of the processor, and
-the peak memory of each process above that of an idle one, in MB; `result_mb` is the size of the rows. With `--ragged`,
-one line in 50,000 lacks a field, so that the file is read line by line.
+Writes a CSV to a temporary folder for each number of rows, reads it in a process of its own, and prints one JSON line:
+the size of the file, the seconds of `Table.download`, those of `Table.read` (parse, map, ids), those of `join_sources`
+after it (dates, artists, labels and rights: the table `artworks`), and those of Python's `csv.reader` alone over the
+same file, by the clock and of the processor. `peak_mb` is the peak memory of all of it above that of an idle process,
+`read_peak_mb` that of downloading and reading alone, `version_peak_mb` that after the content of the table was hashed,
+too. With `--ragged`, one line in 50,000 lacks a field, so that the file is read line by line.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from upath import UPath
 
 from artpipe.catalog.join import join_sources
 from artpipe.catalog.rows import ReadSource, ReadSources
+from artpipe.lake.parquet import content_hash
 from artpipe.progress import SilentProgress
 from artpipe.sources.config import parse_sources
 
@@ -103,23 +105,32 @@ def write_table(path: Path, rows: int, *, ragged: bool) -> None:
 def read(path: Path) -> int:
     source = parse_sources(MAPPING.format(path=path), "bench.yaml", path.parent).sources[0]
     with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
         source.download(None, UPath(folder), SilentProgress())  # pyright: ignore[reportArgumentType]
+        download_s = time.perf_counter() - started
         started, started_cpu = time.perf_counter(), time.process_time()
         found = source.read(UPath(folder))
         seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - started_cpu
-    result_mb = found.rows.estimated_size("mb")
+    read_peak_mb = peak_mb()
+    rows, quarantined = found.stored.height, found.quarantine.height
     started, started_cpu = time.perf_counter(), time.process_time()
     joined = join_sources(ReadSources((ReadSource("bench", None, found),))).cleaned.artworks
     join_seconds, join_cpu_seconds = time.perf_counter() - started, time.process_time() - started_cpu
+    joined_peak_mb = peak_mb()
+    content_hash(joined)
+    version_peak_mb = peak_mb()
     return report(
         seconds,
         cpu_seconds=cpu_seconds,
-        result_mb=result_mb,
-        rows=found.rows.height,
-        quarantined=found.quarantine.height,
+        rows=rows,
+        quarantined=quarantined,
+        download_seconds=download_s,
         join_seconds=join_seconds,
         join_cpu_seconds=join_cpu_seconds,
         artworks=joined.height,
+        read_peak_mb=read_peak_mb,
+        joined_peak_mb=joined_peak_mb,
+        version_peak_mb=version_peak_mb,
     )
 
 
@@ -134,9 +145,12 @@ def idle(_: Path) -> int:
     return report(0.0)
 
 
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def report(seconds: float, **counts: float) -> int:
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": round(seconds, 2), "peak_mb": round(peak_mb), **counts}), file=sys.stderr)
+    print(json.dumps({"seconds": round(seconds, 2), "peak_mb": round(peak_mb()), **counts}), file=sys.stderr)
     return 0
 
 
@@ -158,33 +172,34 @@ def measured(work: Callable[[Path], int], path: Path) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=470_000)
+    parser.add_argument("--rows", type=int, nargs="+", default=[50_000, 150_000, 470_000])
     parser.add_argument("--ragged", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "large.csv")
-        write_table(path, options.rows, ragged=options.ragged)
-        found, plain, nothing = (in_own_process(work, path) for work in (read, read_by_csv, idle))
-        print(
-            json.dumps(
-                {
-                    "file_mb": round(path.stat().st_size / 1e6),
-                    "rows": found["rows"],
-                    "quarantined": found["quarantined"],
-                    "read_s": found["seconds"],
-                    "read_cpu_s": round(found["cpu_seconds"], 2),
-                    "join_s": round(found["join_seconds"], 2),
-                    "join_cpu_s": round(found["join_cpu_seconds"], 2),
-                    "artworks": found["artworks"],
-                    "csv_alone_s": plain["seconds"],
-                    "csv_alone_cpu_s": round(plain["cpu_seconds"], 2),
-                    "cpu_ratio": round(found["cpu_seconds"] / plain["cpu_seconds"], 2),
-                    "result_mb": round(found["result_mb"]),
-                    "peak_mb": round(found["peak_mb"] - nothing["peak_mb"]),
-                    "peak_mb_csv_alone": round(plain["peak_mb"] - nothing["peak_mb"]),
-                }
-            )
-        )
+    for rows in options.rows:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "large.csv")
+            write_table(path, rows, ragged=options.ragged)
+            print(json.dumps(measured_rows(path)), flush=True)
+
+
+def measured_rows(path: Path) -> dict[str, float]:
+    found, plain, nothing = (in_own_process(work, path) for work in (read, read_by_csv, idle))
+    return {
+        "file_mb": round(path.stat().st_size / 1e6),
+        "rows": found["rows"],
+        "quarantined": found["quarantined"],
+        "artworks": found["artworks"],
+        "download_s": round(found["download_seconds"], 2),
+        "read_s": found["seconds"],
+        "read_cpu_s": round(found["cpu_seconds"], 2),
+        "join_s": round(found["join_seconds"], 2),
+        "join_cpu_s": round(found["join_cpu_seconds"], 2),
+        "csv_alone_s": plain["seconds"],
+        "csv_alone_cpu_s": round(plain["cpu_seconds"], 2),
+        "read_peak_mb": round(found["read_peak_mb"] - nothing["peak_mb"]),
+        "peak_mb": round(found["joined_peak_mb"] - nothing["peak_mb"]),
+        "version_peak_mb": round(found["version_peak_mb"] - nothing["peak_mb"]),
+    }
 
 
 if __name__ == "__main__":

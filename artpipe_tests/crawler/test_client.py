@@ -222,6 +222,20 @@ def test_a_body_of_unknown_length_is_read_up_to_the_ceiling(gallery, config, say
         assert client.get("/b.jpg", max_body_bytes=100).body == b"x" * 100
 
 
+def test_a_large_body_goes_to_a_file_and_a_second_try_begins_it_anew(gallery, config, reply, saying, tmp_path):
+    body = bytes(range(256)) * 4_000
+    gallery.on(
+        "/works.csv", saying(b"HTTP/1.1 200 OK\r\nContent-Length: 1024000\r\n\r\n" + body[:500_000]), reply(200, body)
+    )
+    with (tmp_path / "body").open("w+b") as file, GalleryClient(config) as client:
+        got = client.get("/works.csv", into=file)
+        file.seek(0)
+        assert file.read() == body
+    assert (got.outcome, got.tries, client.counts.bytes) == (Outcome.OK, 2, len(body))
+    assert body.startswith(got.body)
+    assert len(got.body) < len(body) / 2
+
+
 def test_a_compressed_body_is_measured_unpacked(gallery, config, reply):
     packed = gzip.compress(bytes(1_000_000))
     gallery.on("/a.html", reply(200, packed, {"Content-Encoding": "gzip"}))

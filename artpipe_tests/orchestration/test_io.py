@@ -1,5 +1,8 @@
 """Content versions and the Parquet tables of the lake."""
 
+import hashlib
+import io
+
 import polars as pl
 import pytest
 from upath import UPath
@@ -38,6 +41,22 @@ def test_ignored_columns_do_not_count():
 
 def test_the_version_of_a_known_table_never_moves():
     assert content_hash(pl.DataFrame({"artwork_id": ["a/x/y"], "year": [1598]})) == "f19ba47320ff6786"
+
+
+def test_the_version_of_a_large_table_is_that_of_its_rows_in_any_order():
+    large = pl.DataFrame({"artwork_id": [f"a/{number}" for number in range(45_000)], "year": range(45_000)})
+    lines = sorted(b'{"artwork_id":"a/%d","year":%d}' % (number, number) for number in range(45_000))
+    expected = hashlib.blake2b(
+        b"artwork_id:String,year:Int64" + b"".join(line + b"\n" for line in lines), digest_size=8
+    )
+    assert content_hash(large) == content_hash(large.sample(fraction=1, shuffle=True, seed=0)) == expected.hexdigest()
+
+
+def test_a_file_may_be_written_from_another(tmp_path):
+    with io.BytesIO(b"new") as content:
+        content.read()
+        write_whole(UPath(tmp_path / "file"), content)
+    assert (tmp_path / "file").read_bytes() == b"new"
 
 
 def test_markdown_escapes_and_cuts():

@@ -1,5 +1,6 @@
 """The catalogue and the artist list as they are kept in the lake."""
 
+import hashlib
 import json
 import os
 
@@ -13,6 +14,7 @@ from artpipe.sample_gallery.server import serving
 from artpipe.sources.download import (
     DownloadedFile,
     content_files,
+    content_sha256,
     copy_file,
     download_file,
     download_files,
@@ -149,3 +151,28 @@ def test_what_stands_beside_a_file_is_its_metadata_and_other_json_is_content(tmp
     folder = UPath(tmp_path / "raw")
     found = [file.relative_to(folder).as_posix() for file in content_files(folder)]
     assert found == ["a.json", "api/answers.jsonl", "b.csv", "state.json"]
+
+
+def test_of_a_large_file_only_the_beginning_is_looked_at_and_all_is_kept(gallery, reply, config, tmp_path):
+    body = CATALOG * 50_000
+    gallery.on("/works.csv", reply(200, body))
+    (tmp_path / "works.csv").write_bytes(body)
+    looked_at: list[bytes] = []
+    with GalleryClient(config) as client:
+        download_file(client, "/works.csv", UPath(tmp_path / "web"), looked_at.append, checked_bytes=100)
+    copy_file(UPath(tmp_path / "works.csv"), UPath(tmp_path / "copy"), looked_at.append, checked_bytes=100)
+    assert looked_at == [body[:100]] * 2
+    assert (tmp_path / "web").read_bytes() == (tmp_path / "copy").read_bytes() == body
+    assert content_sha256(UPath(tmp_path / "copy")) == hashlib.sha256(body).hexdigest()
+
+
+def test_a_large_file_is_hashed_once_until_it_changes(tmp_path, monkeypatch):
+    file = UPath(tmp_path / "works.csv")
+    hashed: list[str] = []
+    digest = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda opened, name: [hashed.append(name), digest(opened, name)][1])
+    for content in (CATALOG * 50_000, OTHER * 50_000):
+        file.write_bytes(content)
+        os.utime(file, (len(hashed), len(hashed)))
+        assert [content_sha256(file) for _ in range(3)] == [hashlib.sha256(content).hexdigest()] * 3
+    assert len(hashed) == 2

@@ -465,3 +465,12 @@ def test_lines_are_counted_on_from_batch_to_batch(tmp_path, name, content, rows,
     batches = list(reader.batches(UPath(tmp_path / name), name))
     assert [row for batch in batches for row in batch.select("id", NUMBER).iter_rows()] == rows
     assert size > 5 or len(batches) > 1
+
+
+def test_newlines_inside_fields_and_long_files_keep_every_record_and_its_line(read_table):
+    lines = [f'{number},"{"line of text" * 9}\n{number}"\n' for number in range(90_000)]  # more than is read at once
+    found = read_table("id,title\n" + "".join(lines))
+    assert found.rows["source_id"].to_list() == [str(number) for number in range(90_000)]
+    assert found.rows["row_number"].to_list() == [2 * number + 2 for number in range(90_000)]
+    assert found.rows["title"].str.ends_with(pl.concat_str(pl.lit("\n"), found.rows["source_id"])).all()
+    assert found.quarantine.is_empty()
