@@ -19,6 +19,7 @@ from artpipe.crawler.outcome import Outcome, Request
 from artpipe.errors import ArtpipeError
 from artpipe.lake.damage import SET_ASIDE
 from artpipe.lake.paths import write_whole
+from artpipe.sources.places import read_errors
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -164,7 +165,9 @@ def copy_file(source: "UPath", file: "UPath", check: Callable[[bytes], object], 
         check: raises when the bytes are not the expected kind of file.
         checked_bytes: how many it is given from the beginning; by default all.
     """
-    stat, stored = source.stat(), stored_file(file)
+    stored = stored_file(file)
+    with read_errors(source):
+        stat = source.stat()
     info: Mapping[str, object] = getattr(stat, "as_info", dict)()
     etag = next((str(info[key]) for key in ("ETag", "etag") if info.get(key)), None)
     modified = None if etag else str(getattr(stat, "st_mtime", None))
@@ -172,7 +175,7 @@ def copy_file(source: "UPath", file: "UPath", check: Callable[[bytes], object], 
     if stored and (stored.url, stored.size_bytes, stored.etag, stored.last_modified) == found:
         return
     with _body_file() as body:
-        with source.open("rb") as opened:
+        with read_errors(source), source.open("rb") as opened:
             shutil.copyfileobj(opened, body, _CHUNK_BYTES)
         body.seek(0)
         check(body.read(checked_bytes))

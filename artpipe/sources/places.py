@@ -1,5 +1,7 @@
 """Where a source's files are: a path on this machine, a folder, a pattern, an `http(s)://` or an `s3://` address."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import unquote, urlsplit
@@ -55,15 +57,14 @@ def files_at(place: str, suffixes: "Collection[str]") -> "list[UPath]":
     """The files at a place that is not on the web: one, all of a folder that have such a suffix, those of a pattern.
 
     Raises:
-        NoFileError: there is none.
+        NoFileError: there is none, or it cannot be read.
     """
-    from upath import UPath
-
-    path = UPath(place)
-    try:
-        if path.is_file():
+    with read_errors(place):
+        path = _path(place)
+        kind = _kind(path)
+        if kind == "file":
             return [path]
-        if path.is_dir():
+        if kind == "directory":
             found = sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes)
             if not found:
                 raise NoFileError(f"{place} has no file that ends in {', '.join(sorted(suffixes))}; check `path`.")
@@ -72,11 +73,63 @@ def files_at(place: str, suffixes: "Collection[str]") -> "list[UPath]":
             fixed = place
             while any(char in fixed for char in "*?["):
                 fixed = fixed.rpartition("/")[0]
-            found = sorted(file for file in UPath(fixed or "/").glob(place[len(fixed) :].lstrip("/")) if file.is_file())
+            found = sorted(file for file in _path(fixed or "/").glob(place[len(fixed) :].lstrip("/")) if file.is_file())
             if found:
                 return found
+        advice = "check bucket and name." if "://" in place else "relative paths count from the file of sources."
+        raise NoFileError(f"there is no file at {place}; {advice}")
+
+
+def _path(place: str) -> "UPath":
+    from upath import UPath
+
+    if not place.startswith("s3://"):
+        return UPath(place)
+    # A store that does not answer is given up within seconds: botocore and s3fs both try five times by themselves.
+    config = {"connect_timeout": 3, "read_timeout": 30, "retries": {"max_attempts": 1}}
+    path = UPath(place, config_kwargs=config)
+    path.fs.retries = 2  # pyright: ignore[reportAttributeAccessIssue] - of s3fs
+    return path
+
+
+def _kind(path: "UPath") -> str | None:
+    """`file`, `directory`, or None where there is nothing; of an object store, as it is now."""
+    if path.protocol in ("", "file", "local"):
+        return "file" if path.is_file() else "directory" if path.is_dir() else None
+    path.fs.invalidate_cache()
+    try:
+        return str(path.fs.info(path.path)["type"])
+    except FileNotFoundError:
+        return None
+
+
+@contextmanager
+def read_errors(place: object) -> Generator[None]:
+    """What a disk or an object store answers, as an error in one line.
+
+    Raises:
+        NoFileError: the place cannot be read.
+    """
+    try:
+        yield
     except ImportError as error:
         raise NoFileError(f"{place}: {error}; for s3:// addresses, `pip install 'artpipe[s3]'`.") from error
     except OSError as error:
-        raise NoFileError(f"{place} cannot be read ({error}); check `path` and your rights.") from error
-    raise NoFileError(f"there is no file at {place}; relative paths count from the file of sources.")
+        raise NoFileError(f"{place} cannot be read ({_in_words(error)}); {_advice(place)}") from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in _OF_STORES:
+            raise
+        raise NoFileError(f"{place} cannot be read ({_in_words(error)}); {_advice(place)}") from error
+
+
+_OF_STORES = ("aiobotocore", "aiohttp", "botocore")
+
+
+def _in_words(error: Exception) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__).rstrip(".")
+
+
+def _advice(place: object) -> str:
+    if str(place).startswith("s3://"):
+        return "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL and the rights of the key."
+    return "check `path` and your rights."
