@@ -23,6 +23,7 @@ from functools import lru_cache
 import polars as pl
 
 from artpipe.catalog.date_tokens import TO_ASCII, Token, tokens
+from artpipe.catalog.date_words import in_english
 
 EARLIEST_YEAR, LATEST_YEAR = -9999, 2100
 USUAL_SPAN_YEARS = 60  # a range that is mistyped, runs backwards or across a century is accepted up to this length
@@ -167,7 +168,7 @@ def parse_date(text: str) -> ParsedDate:
     - `not_a_year`: the only numbers are no years of this calendar, such as `No. 1234` or `A.H. 920`.
     - `ambiguous`: the text has another usual reading, such as `1889-06` for June.
     """
-    lowered = text.translate(TO_ASCII).strip().lower()
+    lowered = in_english(text.translate(TO_ASCII).strip().lower())
     if lowered in _NO_DATE:
         return ParsedDate()
     tidy = _tidied(lowered)

@@ -575,6 +575,70 @@ Louis XV style, 18th century | 1701 1800 century
 15th century or first half 16th | 1401 1550 century
 """
 
+OF_OTHER_LANGUAGES = """
+Anfang 20. Jahrhundert | 1901 1933 century
+1. Hälfte 17. Jh. | 1601 1650 century
+Ende 18. Jh. | 1768 1800 century
+um 1650/60 | 1650 1660 circa
+vor 1888 | 1888 1888 before
+nach 1888 | 1888 1888 after
+Mitte des 16. Jahrhunderts | 1534 1567 century
+2. Viertel 15. Jh. | 1426 1450 century
+letztes Drittel des 17. Jahrhunderts | 1668 1700 century
+frühes 16. Jh. | 1501 1533 century
+zwischen 1650 und 1660 | 1650 1660 range
+1650er Jahre | 1650 1659 decade
+Anfang der 1650er Jahre | 1650 1652 decade
+vor ca. 1700 | 1700 1700 before
+Ende 15./Anfang 16. Jh. | 1468 1533 century
+17./18. Jahrhundert | 1601 1800 century
+3. Jh. v. Chr. | -300 -201 century
+début XXe siècle | 1901 1933 century
+fin du XVIIIe siècle | 1768 1800 century
+milieu du XVIe siècle | 1534 1567 century
+première moitié du XVIIe siècle | 1601 1650 century
+2e moitié XVIIe siècle | 1651 1700 century
+1er quart du 17e siècle | 1601 1625 century
+fin XIXe-début XXe siècle | 1868 1933 century
+vers 1650 | 1650 1650 circa
+avant 1888 | 1888 1888 before
+après 1888 | 1888 1888 after
+entre 1650 et 1660 | 1650 1660 range
+seconda metà del XV secolo | 1451 1500 century
+inizio del XVI secolo | 1501 1533 century
+fine XVIII secolo | 1768 1800 century
+metà del XVI secolo | 1534 1567 century
+prima metà sec. XVII | 1601 1650 century
+ultimo quarto del XV secolo | 1476 1500 century
+1650 ca. | 1650 1650 circa
+1650 circa | 1650 1650 circa
+prima del 1888 | 1888 1888 before
+dopo il 1888 | 1888 1888 after
+principios del siglo XX | 1901 1933 century
+finales del siglo XVIII | 1768 1800 century
+mediados del siglo XVI | 1534 1567 century
+segunda mitad del siglo XVII | 1651 1700 century
+primer tercio del siglo XVI | 1501 1533 century
+hacia 1650 | 1650 1650 circa
+antes de 1888 | 1888 1888 before
+después de 1888 | 1888 1888 after
+eind 17e eeuw | 1668 1700 century
+begin 18de eeuw | 1701 1733 century
+eerste helft van de 17e eeuw | 1601 1650 century
+tweede kwart 16e eeuw | 1526 1550 century
+17e eeuw | 1601 1700 century
+omstreeks 1650 | 1650 1650 circa
+vóór 1888 | 1888 1888 before
+voor 1888 | 1888 1888 before
+na 1888 | 1888 1888 after
+tussen 1650 en 1660 | 1650 1660 range
+Vorarlberg 1888 | 1888 1888 exact
+1888, nach Rembrandt | 1888 1888 exact
+fine 1888 | 1888 1888 exact
+XX secolo | 1901 2000 century
+siglo XVII | 1601 1700 century
+"""
+
 
 def _rows(table: str) -> list[tuple[str, ParsedDate]]:
     rows: list[tuple[str, ParsedDate]] = []
@@ -586,7 +650,7 @@ def _rows(table: str) -> list[tuple[str, ParsedDate]]:
     return rows
 
 
-ROWS = _rows(OF_THREE_MUSEUMS + OF_OTHERS)
+ROWS = _rows(OF_THREE_MUSEUMS + OF_OTHERS + OF_OTHER_LANGUAGES)
 
 
 @pytest.mark.parametrize(("text", "expected"), ROWS, ids=[text for text, _ in ROWS])
