@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 
 import polars as pl
 
 from artpipe.catalog.rows import LABEL_PREFIX
+from artpipe.errors import did_you_mean
 from artpipe.schema import PERIOD_BOUNDS, year_classes
 from artpipe.tasks import Task, TaskDeclaration, Tasks
 
@@ -58,9 +58,8 @@ def _doubts(
 ) -> Iterator[str]:
     """What is odd about a declared task; `given` are the tasks that have labels, where this one has none."""
     if given is not None:
-        close = get_close_matches(task.name, given, n=1)
-        meant = f"; did you mean `{close[0]}`?" if close else f"; there are {', '.join(given)}." if given else "."
-        yield f"`{task.name}` is in `labels` of no source{meant}"
+        meant = did_you_mean(task.name, given) or (f"there are {', '.join(given)}." if given else "name it there.")
+        yield f"`{task.name}` is in `labels` of no source; {meant}"
     elif not classes:
         most = f"; the most frequent has {max(counts.values()):,}" if counts else "; no work has a label"
         yield f"`{task.name}` has no class with {task.min_works} works{most}, so it is not predicted."

@@ -172,7 +172,7 @@ def _downloaded(source: "Source", client: "GalleryClient", folder: Path) -> "UPa
 def _client(named: "SourcesFile", settings: "Settings") -> "GalleryClient":
     """The polite client that a refresh has, too."""
     from artpipe.crawler.client import GalleryClient
-    from artpipe.sources.several import client_config
+    from artpipe.sources.hosts import client_config
 
     return GalleryClient(client_config(settings, named))
 

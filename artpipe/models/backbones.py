@@ -4,7 +4,6 @@ An object classifier needs only the last level. What distinguishes a Baroque pic
 palette, brushwork and texture, which the lower levels hold and the upper ones discard.
 """
 
-import difflib
 import threading
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase  # pyright: ignore[reportPrivateUsage]
 
-from artpipe.errors import ArtpipeError
+from artpipe.errors import ArtpipeError, did_you_mean
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -78,8 +77,8 @@ def _suggestions(name: str) -> str:
     from torchvision import models
 
     known = {*models.list_models(module=models), *timm.list_models()}
-    close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
-    return f"did you mean {' or '.join(close)}? Otherwise " if close else ""
+    question = did_you_mean(name, sorted(known), most=3)
+    return f"{question} Otherwise " if question else ""
 
 
 class _ForwardPass(threading.local):

@@ -4,14 +4,13 @@ The candidate is the model that was trained last for the present settings; which
 `artpipe.serving.choice` and recorded by `served`.
 """
 
-import difflib
 import json
 import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from artpipe.errors import ArtpipeError
+from artpipe.errors import ArtpipeError, asked_for, did_you_mean
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.models.card import CARD_FILE, LEARNED_FILE, WEIGHTS_FILE, CorruptModelError, ModelCard, load_card
 
@@ -49,9 +48,8 @@ def find_model(lake: DataLake, model_id: str) -> ModelCard:
     if model_id in cards:
         return cards[model_id]
     same_prefix = [name for name in cards if model_id and name.startswith(model_id)]
-    close = same_prefix or difflib.get_close_matches(model_id, list(cards), n=3, cutoff=0.5)
-    if close:
-        advice = f"did you mean {' or '.join(close)}? `artpipe models` lists all."
+    if question := asked_for(same_prefix) or did_you_mean(model_id, cards, most=3):
+        advice = f"{question} `artpipe models` lists all."
     elif cards:
         advice = f"choose from {', '.join(cards)}."
     else:

@@ -8,7 +8,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -16,7 +15,7 @@ from typing import Any, cast, get_args
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from artpipe.errors import ArtpipeError
+from artpipe.errors import ArtpipeError, did_you_mean
 from artpipe.settings import environment_variable
 from artpipe.sources.contract import Source
 from artpipe.sources.folder import FolderSource
@@ -370,8 +369,8 @@ def _unknown_key(place: Place, known: tuple[str, ...], lines: Mapping[Place, int
 
 
 def _meant(given: str, known: tuple[str, ...] | list[str]) -> str:
-    close = get_close_matches(given, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}" if known else ""
+    question = did_you_mean(given, known)
+    return f"; {question}" if question else f"; there are {', '.join(known)}" if known else ""
 
 
 def _fault(place: Place, what: str, lines: Mapping[Place, int]) -> str:

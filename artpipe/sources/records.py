@@ -7,7 +7,6 @@ a text or a list of texts. What cannot be read goes to the quarantine with its l
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
@@ -16,7 +15,7 @@ import polars as pl
 
 from artpipe.catalog.parse import MissingColumnError
 from artpipe.catalog.rows import BATCH_ROWS
-from artpipe.errors import ArtpipeError
+from artpipe.errors import ArtpipeError, did_you_mean
 from artpipe.sources.delimited import Line, layout_of
 from artpipe.sources.record_paths import NUMBER, as_texts, has_path, known_paths, parse_path, value_at
 from artpipe.sources.text import (
@@ -247,9 +246,8 @@ class RecordReader:
             return
         sentences: list[str] = []
         for path in missing:
-            lower = {column.lower(): column for column in known}
-            close = [lower[one] for one in get_close_matches(path.lower(), lower, n=3)]
-            meant = f" (did you mean {' or '.join(map(repr, close))}?)" if close else ""
+            question = did_you_mean(path, known, most=3)
+            meant = f" ({question})" if question else ""
             sentences.append(
                 f"{self.wanted.get(path, 'the mapping')} names {path!r}, which {name} does not have{meant}"
             )

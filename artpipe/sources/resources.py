@@ -67,7 +67,7 @@ class GalleryResource(dg.ConfigurableResource[object]):
     def _open(self, lake: DataLake, progress: Progress | None, settings: Settings | None) -> "Generator[GalleryClient]":
         if settings is not None and settings.sources is not None:
             from artpipe.crawler.client import GalleryClient
-            from artpipe.sources.several import client_config
+            from artpipe.sources.hosts import client_config
 
             with GalleryClient(client_config(settings)) as client:
                 yield client

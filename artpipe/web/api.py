@@ -1,7 +1,6 @@
 """The JSON API: the answers of the pages for programs."""
 
 from dataclasses import asdict, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
@@ -9,7 +8,7 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
-from artpipe.errors import ArtpipeError
+from artpipe.errors import ArtpipeError, did_you_mean
 from artpipe.search.predictions import sure_tasks
 from artpipe.search.word_query import WordMatch
 from artpipe.web.app_state import AppState, State
@@ -48,9 +47,8 @@ def refuse_unknown_parameters(request: Request) -> None:
         known += tasks_of_addresses(request)
     for name in request.query_params:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
             names = ", ".join(f"`{one}`" for one in known)
-            hint = f"did you mean `{close[0]}`?" if close else f"it takes {names or 'none'}."
+            hint = did_you_mean(name, known) or f"it takes {names or 'none'}."
             raise UnknownParameterError(f"there is no parameter `{name}` here; {hint}")
 
 

@@ -166,7 +166,7 @@ def client_of_visitors(settings: "Settings") -> "GalleryClient | None":
     has originals of it.
     """
     from artpipe.crawler.client import GalleryClient, login_of
-    from artpipe.sources.several import client_config
+    from artpipe.sources.hosts import client_config
 
     if settings.web_originals != "proxy" or settings.is_sample:
         return None

@@ -245,7 +245,7 @@ def test_a_task_without_a_class_is_said_and_left_without_labels():
 @pytest.mark.parametrize(
     ("declared", "note"),
     [
-        ({"name": "movment"}, "`movment` is in `labels` of no source; did you mean `movement`?"),
+        ({"name": "movment"}, "`movment` is in `labels` of no source; did you mean 'movement'?"),
         (
             {"name": "movement", "classes": ["Cubsm", "Dada"]},
             "`movement`: no work has the class Cubsm; other labels are Cubism 1.",

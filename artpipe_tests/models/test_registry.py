@@ -44,7 +44,7 @@ def test_an_unknown_id_names_the_closest_ids_or_all(lake):
         find_model(lake, "3fa9")
     one = save(lake, 1)
     assert find_model(lake, one).model_id == one
-    with pytest.raises(UnknownModelError, match=f"did you mean {one}"):
+    with pytest.raises(UnknownModelError, match=f"did you mean {one!r}"):
         find_model(lake, one[:5])
     with pytest.raises(UnknownModelError, match=f"choose from {one}"):
         find_model(lake, "zzzz")

@@ -217,7 +217,7 @@ def test_a_promotion_goes_through_dagster_too(lake: DataLake):
 
 def test_an_unknown_model_is_answered_with_the_closest(lake: DataLake):
     now = str(served_model_id(lake))
-    assert f"did you mean {now}" in failure("promote", now[:6])
+    assert f"did you mean {now!r}" in failure("promote", now[:6])
     assert failure("promote", "zzzz").startswith(f"error: the lake {lake.root} has no model 'zzzz'")
 
 

@@ -17,7 +17,7 @@ from artpipe.lake.paths import DataLake
 from artpipe.progress import SilentProgress
 from artpipe.settings import Settings
 from artpipe.sources.config import BadSourcesFileError, SourcesFile, read_sources_file
-from artpipe.sources.several import client_config
+from artpipe.sources.hosts import client_config
 from artpipe.sources.snapshot import ChangedFilesError, is_snapshot, read_snapshot, snapshot_files, write_snapshot
 from artpipe.sources.wga import WgaSource
 from artpipe_tests.fixtures import tiny_gallery

@@ -185,8 +185,8 @@ def test_misspelt_words_are_answered_with_what_they_may_mean(client: TestClient)
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("/api/search?stile=Baroque", "there is no parameter `stile` here; did you mean `style`?"),
-        ("/api/search/hits.csv?lyke=x", "there is no parameter `lyke` here; did you mean `like`?"),
+        ("/api/search?stile=Baroque", "there is no parameter `stile` here; did you mean 'style'?"),
+        ("/api/search/hits.csv?lyke=x", "there is no parameter `lyke` here; did you mean 'like'?"),
         ("/api/suggest?q=du", "there is no parameter `q` here; it takes `beginning`."),
         ("/api/artworks/d/durer/work001?full=1", "there is no parameter `full` here; it takes none."),
     ],
@@ -200,7 +200,7 @@ def test_an_upload_with_a_parameter_that_is_not_known_is_refused(client: TestCli
     sent = client.post("/api/search?stlye=Rococo", files={"picture": ("p", picture_of((9, 9, 9)))})
     assert (sent.status_code, sent.json()["detail"]) == (
         422,
-        "there is no parameter `stlye` here; did you mean `style`?",
+        "there is no parameter `stlye` here; did you mean 'style'?",
     )
     assert client.get("/search?utm_source=letter").status_code == 200, "pages keep working for links of others"
 
