@@ -175,12 +175,12 @@ class Layout:
 def _end_of_records(block: bytes) -> int:
     """Where the last whole record of a block ends: after a newline that no quotation is open before; 0: nowhere."""
     quotes, end = block.count(_QUOTE), len(block)
-    while end:
-        newline = block.rfind(_NEWLINE, 0, end)
-        quotes -= block.count(_QUOTE, newline + 1, end)
-        if quotes % 2 == 0:
+    while end >= 0:
+        quote = block.rfind(_QUOTE, 0, end)
+        newline = block.rfind(_NEWLINE, quote + 1, end)
+        if quotes % 2 == 0 and newline >= 0:
             return newline + 1
-        end = max(newline, 0)
+        quotes, end = quotes - 1, quote
     return 0
 
 
