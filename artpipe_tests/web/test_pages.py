@@ -357,3 +357,20 @@ def test_a_file_path_is_not_accepted_as_an_example(client: TestClient, tmp_path,
     file.write_bytes(picture_of((9, 9, 9)))
     assert client.get("/search", params={"like": str(file)}).status_code == 404
     assert client.get("/api/search", params={"like": str(file)}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("/search?text=angel", "There is no parameter text here; did you mean words?"),
+        ("/search?stile=Baroque", "There is no parameter stile here; did you mean style?"),
+        ("/search?words=angel&utm_source=letter&fbclid=1", None),
+        ("/search?words=angel", None),
+    ],
+)
+def test_a_parameter_that_the_results_ignore_is_told_with_the_one_that_is_meant(
+    client: TestClient, address: str, message: str | None
+):
+    answer = client.get(address)
+    assert answer.status_code == 200
+    assert message in answer.text if message else "There is no parameter" not in answer.text
