@@ -129,6 +129,20 @@ def test_only_open_works_are_downloaded_of_the_source_that_asks_for_them(sources
     assert sorted(Museum.seen) == sorted(["/robots.txt", *(f"/{n}.jpg" for n in OPEN)])
 
 
+def test_the_works_without_a_picture_are_listed_with_the_reason(sources: TwoSources):
+    closed = [f"museum:{n}" for n in range(WORKS) if n not in OPEN]
+    stored = WORKS + 4 - len(closed)
+    found = json.loads(sources.invoke("images", "--json").stdout)
+    assert found["outcomes"] == {"stored": stored, "not_open": len(closed)}
+    assert sorted(one["artwork_id"] for one in found["works"]) == sorted(closed)
+    assert found["works"][0]["address"] == f"{sources.address}/0.jpg"
+    listed = sources.invoke("images", "--limit", "2").stdout
+    assert f"Pictures: {stored} of {WORKS + 4} works have one; {len(closed)} not open." in listed
+    assert f"{len(closed) - 2} more" in listed
+    assert f"{stored} of {WORKS + 4} works have one" in sources.invoke("status").stdout
+    assert "choose no_address" in sources.invoke("images", "--outcome", "lost", code=2).stderr
+
+
 def test_the_model_card_the_report_and_the_page_tell_the_rights_of_what_was_trained_on(sources: TwoSources):
     card = served_card(sources.lake)
     learned = load_learned(sources.lake.model(card.model_id)).filter(split="train")
