@@ -280,6 +280,14 @@ def _doubts(
         others = [f"{name} {count:,}" for name, count in counts.items() if name not in classes][:_MOST_NAMED]
         instead = f"; other labels are {', '.join(others)}" if others else ""
         yield f"`{task.name}`: no work has the class {' or '.join(absent)}{instead}."
+    elif not task.classes and (rare := {name: count for name, count in counts.items() if count < task.min_works}):
+        most = sorted(rare.items(), key=lambda one: (-one[1], one[0]))
+        shown = ", ".join(f"{name} {count:,}" for name, count in most[:_MOST_NAMED])
+        more = f" and {len(rare) - _MOST_NAMED:,} more" if len(rare) > _MOST_NAMED else ""
+        yield (
+            f"`{task.name}`: labels that fewer than {task.min_works} works have count as unknown ({shown}{more}); "
+            "a lower `min_works` learns them."
+        )
 
 
 def _counts(several: pl.Series) -> Mapping[str, int]:

@@ -109,8 +109,10 @@ def refresh_summary(report: "RefreshReport") -> str:
     ]
     done = ", ".join(part for part in counts if part) or "no work was needed"
     checks = f"; {report.passed_checks} checks passed" if report.passed_checks or report.failed_checks else ""
-    if report.failed_checks:
-        checks += f", [yellow]{len(report.failed_checks)} failed[/]"
+    if failed := len(report.failed_checks) - report.warnings:
+        checks += f", [yellow]{failed} failed[/]"
+    if report.warnings:
+        checks += f", [yellow]{report.warnings} {'warns' if report.warnings == 1 else 'warn'}[/]"
     return (
         f"  {len(report.ran)} assets ran and {len(report.skipped)} were fresh, in {clock_text(report.seconds)}: "
         f"{done}{checks}."
