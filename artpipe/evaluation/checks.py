@@ -22,7 +22,7 @@ def the_classifier_beats_guessing(lake: dg.ResourceParam[DataLake]) -> dg.AssetC
     return dg.AssetCheckResult(
         passed=not worse,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"On works that it never saw, the classifier is no better at {' and '.join(worse)} than one that "
+        description=f"On works that it never saw, the classifier is no better at {', '.join(worse)} than one that "
         "always says the most frequent class. Search works all the same; take its guesses with caution. More pictures, "
         "fewer classes or another recipe (ARTPIPE_RECIPE) may help."
         if worse
