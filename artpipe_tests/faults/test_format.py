@@ -15,9 +15,9 @@ from artpipe.tasks import WGA_TASKS, read_tasks_file
 from artpipe_tests.faults.conftest import Owner
 
 COMMANDS = (
-    "demo", "refresh", "refresh --dry-run", "status", "images", "search a", "predict a.jpg", "serve", "export-site site",
-    "info", "gallery serve", "models", "models promote a", "models rollback", "labels list", "labels suspects",
-    "labels set a style Baroque", "labels join a b",
+    "demo", "refresh", "refresh --dry-run", "status", "images", "search a", "predict a.jpg", "serve",
+    "export-site site", "info", "gallery serve", "models", "models promote a", "models rollback", "labels list",
+    "labels suspects", "labels set a style Baroque", "labels join a b",
 )  # fmt: skip
 
 
