@@ -135,6 +135,7 @@ ARTWORKS = pl.Schema(
         "is_open": pl.Boolean(),
         "credit_line": pl.String(),
         "is_allowed": pl.Boolean(),
+        "extra": pl.String(),
     }
 )
 """One row is a picture of a catalogue row that could be parsed: most rows have one. Years before Christ are negative,
@@ -142,7 +143,7 @@ ARTWORKS = pl.Schema(
 before, after, unknown; `year_source` is `work`, `artist` (the middle of the artist's life) or `none`. `date_flags` are
 those of `parse_date`, and `outside_life`."""
 
-OF_SOURCES = ("source", "record_id", "image_service", "rights_uri", "is_open", "credit_line", "is_allowed")
+OF_SOURCES = ("source", "record_id", "image_service", "rights_uri", "is_open", "credit_line", "is_allowed", "extra")
 """The columns of `artworks` that are null where the collection is that of one gallery without a file of sources."""
 
 QUARANTINE = pl.Schema({"row_number": pl.Int64(), "reason": pl.String(), "raw": pl.String()})
@@ -186,6 +187,7 @@ def label_columns(splits: pl.DataFrame) -> tuple[str, ...]:
 
 _COLUMNS: Mapping[str, str] = {
     "after": "The value since the change.",
+    "extra": "What else the source says of it: a JSON object of names and values; null where there is nothing.",
     "is_allowed": "Whether its picture may be downloaded: what is known of its rights, and what the sources ask for.",
     "is_open": "Whether anybody may use the picture, by its source; null where the source does not say.",
     "image_service": "The IIIF image service of the picture, as JSON; null where there is none.",

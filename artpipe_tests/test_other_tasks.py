@@ -168,6 +168,12 @@ def test_the_pages_and_the_api_show_them(curator: Curator):
         assert found["hits"][0]["predicted"].keys() == {"movement", "era"}
         unknown = client.get("/api/search?movment=Cubism")
         assert (unknown.status_code, "did you mean 'movement'?" in unknown.text) == (422, True)
+        described = client.get("/openapi.json").json()["paths"]["/api/search"]["get"]["parameters"]
+        by_name = {one["name"]: one["description"] for one in described}
+        assert by_name.keys() >= {"movement", "era", "school", "words"}
+        assert by_name.keys().isdisjoint({"style", "period", "type"})
+        assert by_name["movement"] == "movement: Fauvism, Cubism; of several, any"
+        assert "<code>movement</code>" in client.get("/api").text
         assert client.get("/api/search?movement=Cubsm").status_code == 404
         assert client.get(f"/api/search?movement={'x' * 201}").status_code == 422
         upload = client.post("/search", files={"picture": ("p.jpg", picture(3), "image/jpeg")})

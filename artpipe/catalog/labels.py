@@ -67,6 +67,13 @@ def _doubts(
         others = [f"{name} {counts[name]:,}" for name in _most_frequent(counts) if name not in classes][:_MOST_NAMED]
         instead = f"; other labels are {', '.join(others)}" if others else ""
         yield f"`{task.name}`: no work has the class {' or '.join(absent)}{instead}."
+    elif not task.classes and (rare := [name for name in _most_frequent(counts) if counts[name] < task.min_works]):
+        shown = ", ".join(f"{name} {counts[name]:,}" for name in rare[:_MOST_NAMED])
+        more = f" and {len(rare) - _MOST_NAMED:,} more" if len(rare) > _MOST_NAMED else ""
+        yield (
+            f"`{task.name}`: labels that fewer than {task.min_works} works have count as unknown ({shown}{more}); "
+            "a lower `min_works` learns them."
+        )
 
 
 def _most_frequent(counts: Mapping[str, int]) -> list[str]:

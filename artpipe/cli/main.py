@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from artpipe import __version__
-from artpipe.cli import info, labels, models, refresh, search, serve, sources
+from artpipe.cli import images, info, labels, models, refresh, search, serve, sources
 from artpipe.cli.failures import expected_failure
 from artpipe.cli.terminal import EXPECTED_FAILURE, message_console, settings_in_force
 from artpipe.errors import ArtpipeError
@@ -103,6 +103,7 @@ for command in (
     demo,
     refresh.refresh,
     refresh.status,
+    images.images,
     search.search,
     search.find,
     search.same,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from artpipe.cli.terminal import AsJson, message_console, print_json, settings_in_force
+from artpipe.lake.paths import DamagedLakeError, DataLake
 
 if TYPE_CHECKING:
     from artpipe.orchestration.runner import RefreshReport
@@ -76,7 +77,23 @@ def status(
     console.print(outlook_table(found))
     for check in found.failed_checks:
         console.print(failed_check_line(check), highlight=False)
+    if line := _pictures_line(DataLake(settings.lake_root)):
+        console.print(line, markup=False, highlight=False)
     console.print(found.summary, highlight=False)
+
+
+def _pictures_line(lake: DataLake) -> str:
+    """How many works have no picture, and where to see which; empty where all have one, or nothing can be said."""
+    from artpipe.cli.images import pictures_text
+    from artpipe.images.missing import picture_outcomes, without_picture
+
+    try:
+        pictures = picture_outcomes(lake)
+    except DamagedLakeError:  # the table of assets says so
+        return ""
+    if without_picture(pictures).is_empty():
+        return ""
+    return f"{pictures_text(pictures)} `artpipe images` lists those without."
 
 
 def refresh_summary(report: "RefreshReport") -> str:
@@ -92,8 +109,10 @@ def refresh_summary(report: "RefreshReport") -> str:
     ]
     done = ", ".join(part for part in counts if part) or "no work was needed"
     checks = f"; {report.passed_checks} checks passed" if report.passed_checks or report.failed_checks else ""
-    if report.failed_checks:
-        checks += f", [yellow]{len(report.failed_checks)} failed[/]"
+    if failed := len(report.failed_checks) - report.warnings:
+        checks += f", [yellow]{failed} failed[/]"
+    if report.warnings:
+        checks += f", [yellow]{report.warnings} {'warns' if report.warnings == 1 else 'warn'}[/]"
     return (
         f"  {len(report.ran)} assets ran and {len(report.skipped)} were fresh, in {clock_text(report.seconds)}: "
         f"{done}{checks}."

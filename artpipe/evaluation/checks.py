@@ -18,9 +18,15 @@ def the_classifier_beats_guessing(lake: dg.ResourceParam[DataLake]) -> dg.AssetC
         for task, found in scores.items()
         if found["at_1"] is not None and found["majority_floor"] is not None
     }
+    worse = [task for task, margin in margins.items() if margin <= 0]
     return dg.AssetCheckResult(
-        passed=all(margin > 0 for margin in margins.values()),
+        passed=not worse,
         severity=dg.AssetCheckSeverity.WARN,
+        description=f"On works that it never saw, the classifier is no better at {', '.join(worse)} than one that "
+        "always says the most frequent class. Search works all the same; take its guesses with caution. More pictures, "
+        "fewer classes or another recipe (ARTPIPE_RECIPE) may help."
+        if worse
+        else "",
         metadata={"above_the_floor": dg.MetadataValue.json(margins)},
     )
 

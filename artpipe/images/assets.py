@@ -1,6 +1,7 @@
 """Which images to store, and the outcome of each request, with the JPEG where there is one."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,7 @@ def images(step: AssetStep, config: SourceConfig, wanted_images: DataFrame, gall
 
     A killed run resumes, and a stored image is requested again only when the last response about it is older than
     `ARTPIPE_REVALIDATE_AFTER_DAYS`, and then conditionally. Where too many stored images would be lost, they stay.
+    With `force` every image is requested that is not stored.
     """
     import polars as pl
 
@@ -75,7 +77,7 @@ def images(step: AssetStep, config: SourceConfig, wanted_images: DataFrame, gall
     from artpipe.images.wanted import HarvestConfig, with_addresses
 
     store, guard = ImageStore(step.lake), step.loss_guard("images", config)
-    harvest_config = HarvestConfig.from_settings(step.settings)
+    harvest_config = replace(HarvestConfig.from_settings(step.settings), asks_missing=config.force)
     with gallery.client(step.lake, step.progress, step.settings) as client:
         summary = harvest(
             with_addresses(wanted_images, harvest_config.short_side_px),

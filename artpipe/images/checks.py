@@ -52,6 +52,10 @@ def image_outcomes(images: DataFrame) -> Iterator[dg.AssetCheckResult]:
         asset_key="images",
         passed=stand_ins.is_empty(),
         severity=dg.AssetCheckSeverity.WARN,
+        description=""
+        if stand_ins.is_empty()
+        else f"{stand_ins.height:,} works got a picture that came for many, such as 'not available'. They are left out "
+        "until another comes; `artpipe images --outcome placeholder` lists them.",
         metadata={"found": stand_ins.height, "examples": dg.MetadataValue.md(markdown_table(stand_ins))},
     )
     stored = images.filter(pl.col("status").is_in(STORED)).height
@@ -61,6 +65,10 @@ def image_outcomes(images: DataFrame) -> Iterator[dg.AssetCheckResult]:
         asset_key="images",
         passed=share >= STORED_SHARE,
         severity=dg.AssetCheckSeverity.WARN,
+        description=""
+        if share >= STORED_SHARE
+        else f"{share:.0%} of the wanted pictures came. The collection is made of those; `artpipe images` lists the "
+        "others, with the reason of each.",
         metadata={
             "share": round(share, 4),
             "by_status": dg.MetadataValue.json(dict(images["status"].value_counts(sort=True).iter_rows())),

@@ -21,7 +21,7 @@ from artpipe.schema import ASKED_AGAIN, PLACEHOLDER, STORED, WITHDRAWN
 if TYPE_CHECKING:
     from artpipe.settings import Settings
 
-NEVER, FAILED, BACK, MOVED, SIZE, AGE, FUTURE, MOST = (
+NEVER, FAILED, BACK, MOVED, SIZE, AGE, FUTURE, MOST, FORCED = (
     "never requested",
     "failed before",
     "wanted again",
@@ -30,8 +30,9 @@ NEVER, FAILED, BACK, MOVED, SIZE, AGE, FUTURE, MOST = (
     "answer is old",
     "answer is dated in the future",
     "most had no image",
+    "asked for again by a person",
 )
-WHY_DUE = (NEVER, FAILED, BACK, MOVED, SIZE, AGE, FUTURE, MOST)
+WHY_DUE = (NEVER, FAILED, BACK, MOVED, SIZE, AGE, FUTURE, MOST, FORCED)
 """Why an image is due: the first that is true."""
 
 
@@ -47,11 +48,13 @@ class HarvestConfig:
         revalidate_after_days: request an image again when the last response is older than this.
         short_side_px: short side of the stored JPEG.
         keep_versions_days: how long a state of the table can be opened after it was replaced.
+        asks_missing: request every image that is not stored, whatever came of it and when.
     """
 
     revalidate_after_days: float = 6.0
     short_side_px: int = 320
     keep_versions_days: float = 30.0
+    asks_missing: bool = False
 
     @classmethod
     def from_settings(cls, settings: "Settings") -> "HarvestConfig":
@@ -132,7 +135,7 @@ def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now
     long ago or at a time that has not come yet, or stored in another size than wanted although the original is large
     enough for it to matter. The original is not kept, so another size is always a download. Where the gallery had no
     image for most artworks, it was the gallery that failed, such as by a robots.txt that forbids all images, and all of
-    those are requested again.
+    those are requested again. With `asks_missing` all that are not stored are.
 
     Args:
         wanted: `artwork_id` and `image_url`.
@@ -175,6 +178,8 @@ def due(wanted: pl.DataFrame, outcomes: pl.DataFrame, config: HarvestConfig, now
         .then(pl.lit(FUTURE))
         .when(has_none & (has_none.sum() > pl.len() / 2))
         .then(pl.lit(MOST))
+        .when(has_none & config.asks_missing)
+        .then(pl.lit(FORCED))
     )
     return (
         rows.join(known, on="artwork_id", how="left")

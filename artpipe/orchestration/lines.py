@@ -21,6 +21,8 @@ class AssetLines:
     def __init__(self, console: "Console") -> None:
         self.console = console
         self.failed_checks: list[str] = []
+        self.warnings = 0
+        """How many of the failed checks only warn: nothing is held up by them."""
         self.passed_checks = 0
         self.blocked_by: dg.AssetCheckEvaluation | None = None
         """The blocking check that stopped a run."""
@@ -56,6 +58,7 @@ class AssetLines:
             self.passed_checks += 1
             return
         self.failed_checks.append(check.check_name)
+        self.warnings += check.severity is dg.AssetCheckSeverity.WARN
         if check.blocking and check.severity is dg.AssetCheckSeverity.ERROR:
             self.blocked_by = check
         self._print(f"  {failed_check_line(check)}")
@@ -77,9 +80,9 @@ class AssetLines:
 
 def failed_check_line(check: dg.AssetCheckEvaluation) -> str:
     """What a check that did not pass found, in rich's markup."""
-    warns = ", a warning" if check.severity is dg.AssetCheckSeverity.WARN else ""
+    kind = "warning" if check.severity is dg.AssetCheckSeverity.WARN else "failed"
     figures = escape(f": {check.description}" if check.description else _figures(check.metadata))
-    return f"[yellow]![/] check [bold]{check.check_name}[/] of {check.asset_key.path[-1]} failed{warns}{figures}"
+    return f"[yellow]! {kind}[/]: check [bold]{check.check_name}[/] of {check.asset_key.path[-1]}{figures}"
 
 
 def _figures(metadata: Mapping[str, dg.MetadataValue[Any]]) -> str:

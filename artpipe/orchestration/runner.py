@@ -79,6 +79,7 @@ class RefreshReport:
         seconds: of the whole refresh.
         runs: ids of the Dagster runs.
         failed_checks: asset checks that did not pass.
+        warnings: how many of them only warn.
         passed_checks: how many did.
         seconds_by_asset: of the step that made each asset.
     """
@@ -90,6 +91,7 @@ class RefreshReport:
     seconds: float = 0.0
     runs: list[str] = field(default_factory=list[str])
     failed_checks: list[str] = field(default_factory=list[str])
+    warnings: int = 0
     passed_checks: int = 0
     seconds_by_asset: dict[str, float] = field(default_factory=dict[str, float])
 
@@ -153,6 +155,7 @@ def refresh(
     _raise_if_blocked(statuses, selected - set(report.ran), force=options.force)
     report.skipped = sorted(selected - set(report.ran))
     report.failed_checks, report.passed_checks = lines.failed_checks, lines.passed_checks
+    report.warnings = lines.warnings
     report.seconds_by_asset = lines.seconds
     report.seconds = time.monotonic() - started
     return report

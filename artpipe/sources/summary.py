@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,8 +80,19 @@ def summary_of(name: str, found: SourceRows, first: int = 5) -> SourceSummary:
         rights=_counts(rows["rights_uri"]),
         first=[_shown(row) for row in rows.head(first).iter_rows(named=True)],
         reasons=_reasons(found.quarantine),
-        notes=found.notes,
+        notes=(*found.notes, *_empty_fields(rows)),
     )
+
+
+def _empty_fields(rows: pl.DataFrame) -> Iterator[str]:
+    """What no row has, although most collections have it."""
+    if rows.height and not (rows["artists"].list.len() > 0).any():
+        yield (
+            "no row has an artist: look whether `columns.artists` names the right column. Without artists, no page "
+            "lists them, and works of unseen artists are not measured"
+        )
+    if rows.height and not (rows["images"].list.len() > 0).any():
+        yield "no row has a picture, so nothing can be searched by its looks: look at `columns.images`"
 
 
 def _counts(values: pl.Series) -> dict[str, int]:

@@ -44,7 +44,13 @@ def every_measured_class_has_training_works(splits: DataFrame) -> dg.AssetCheckR
     """Every class of a held-out split has works in the training split."""
     from artpipe.splits import leaks
 
-    return _none_found(leaks.classes_missing_from_train(splits), severity=dg.AssetCheckSeverity.WARN)
+    missing = leaks.classes_missing_from_train(splits)
+    return _none_found(
+        missing,
+        dg.AssetCheckSeverity.WARN,
+        f"{missing.height:,} classes have held-out works and none to learn from, so that the classifier never predicts "
+        "them. More works of them, or fewer classes, mend it; nothing is held up.",
+    )
 
 
 @pipeline_check(asset="splits")
@@ -62,10 +68,11 @@ def every_task_is_learned_and_measured(splits: DataFrame) -> dg.AssetCheckResult
 
 
 def _none_found(
-    offending: DataFrame, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    offending: DataFrame, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR, advice: str = ""
 ) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=offending.is_empty(),
         severity=severity,
+        description="" if offending.is_empty() else advice,
         metadata={"found": offending.height, "examples": dg.MetadataValue.md(markdown_table(offending))},
     )

@@ -19,6 +19,11 @@ def training_works_are_open(training_set: DataFrame, artworks: DataFrame) -> dg.
     return dg.AssetCheckResult(
         passed=closed.is_empty(),
         severity=dg.AssetCheckSeverity.WARN,
+        description=""
+        if closed.is_empty()
+        else f"{closed.height:,} of {training_set.height:,} pictures that the classifier learns from are not said to "
+        "be open. Nothing is held up; if you are not allowed to train on them, set ARTPIPE_RIGHTS=open, or `rights: "
+        "open` of the source, and refresh.",
         metadata={
             "not_open": closed.height,
             "works": training_set.height,

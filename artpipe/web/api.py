@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
-from artpipe.errors import ArtpipeError, did_you_mean
+from artpipe.errors import ArtpipeError
 from artpipe.search.predictions import sure_tasks
 from artpipe.search.word_query import WordMatch
 from artpipe.web.app_state import AppState, State
 from artpipe.web.downloads import KINDS, Download, as_csv, as_parquet
 from artpipe.web.links import AddressedId
-from artpipe.web.questions import PAGE_SIZE, Question, QuestionOfAddress, tasks_of_addresses
+from artpipe.web.parameters import unknown_parameters
+from artpipe.web.questions import PAGE_SIZE, Question, QuestionOfAddress
 from artpipe.web.results import heading
 from artpipe.web.uploads import FIELD, CropOfAddress, view_of
 
@@ -40,16 +40,8 @@ def refuse_unknown_parameters(request: Request) -> None:
     Raises:
         UnknownParameterError: there is one; the closest known one is named.
     """
-    route: APIRoute = request.scope["route"]
-    operation = request.app.openapi()["paths"][route.path_format][request.method.lower()]
-    known = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
-    if "style" in known:  # a search, which knows the other tasks of the collection, too
-        known += tasks_of_addresses(request)
-    for name in request.query_params:
-        if name not in known:
-            names = ", ".join(f"`{one}`" for one in known)
-            hint = did_you_mean(name, known) or f"it takes {names or 'none'}."
-            raise UnknownParameterError(f"there is no parameter `{name}` here; {hint}")
+    for hint in unknown_parameters(request).values():
+        raise UnknownParameterError(hint)
 
 
 router = APIRouter(prefix="/api", dependencies=[Depends(refuse_unknown_parameters)])

@@ -31,6 +31,7 @@ from artpipe.web.live_collection import LiveCollection
 from artpipe.web.metrics import Metrics, RequestMetrics
 from artpipe.web.mounting import BelowPath, HeadAsGet
 from artpipe.web.originals import Originals
+from artpipe.web.parameters import CollectionApp
 
 if TYPE_CHECKING:
     from artpipe.crawler.client import GalleryClient
@@ -85,7 +86,7 @@ def create_app(
             originals.close()
 
     # FastAPI's own documentation pages load scripts from other sites, which the CSP forbids; /api replaces them.
-    app = FastAPI(
+    app = CollectionApp(
         title="artpipe",
         version=__version__,
         description="Search a collection of paintings by image and by words.",

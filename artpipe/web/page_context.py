@@ -1,5 +1,6 @@
 """Template contexts of the pages of a work, an artist, the map and the collection, served or exported."""
 
+import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ import polars as pl
 from artpipe.errors import ArtpipeError
 from artpipe.lake.parquet import read_table_if_exists
 from artpipe.lake.paths import DataLake
+from artpipe.tasks import heading
 from artpipe.web.collection_summary import (
     completeness,
     evaluation_scores,
@@ -76,6 +78,7 @@ def work_context(
         "is_drawn": catalogue.snapshot.is_drawn,
         "structured": structured_data(work, links, catalogue.collection.tasks.labelled),
         "changes": _catalogue_changes(lake, artwork_id),
+        "extra": _further_facts(lake, artwork_id),
         "has_map": lake.table("art_map").exists(),
     }
 
@@ -198,6 +201,22 @@ def _catalogue_changes(lake: DataLake, artwork_id: str) -> list[dict[str, Any]]:
         return []
     rows = changes.filter(pl.col("artwork_id") == artwork_id).sort("changed_at", descending=True).to_dicts()
     return [{**row, "date": str(row["changed_at"])[:10]} for row in rows]
+
+
+def _further_facts(lake: DataLake, artwork_id: str) -> list[tuple[str, str]]:
+    """What else the source says of a work: names with their values; only this row's part of the table is read."""
+    from pyarrow.parquet import ParquetFile, read_table
+
+    try:
+        with lake.table("artworks").open("rb") as file:
+            if "extra" not in ParquetFile(file).schema_arrow.names:  # of an older lake
+                return []
+            rows = read_table(file, columns=["extra"], filters=[("artwork_id", "=", artwork_id)]).to_pylist()
+    except FileNotFoundError:
+        return []
+    facts: dict[str, Any] = json.loads(rows[0]["extra"] or "{}") if rows else {}
+    texts = {name: "; ".join(map(str, one)) if isinstance(one, list) else str(one or "") for name, one in facts.items()}
+    return [(heading(name), text) for name, text in texts.items() if text.strip()]
 
 
 def _artist_row(lake: DataLake, artist_id: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from artpipe.web.app_state import State
 from artpipe.web.headers import wants_json
 from artpipe.web.links import AddressedId
 from artpipe.web.page_context import artist_context, artists_context, collection_context, work_context
+from artpipe.web.parameters import ignored_parameters
 from artpipe.web.questions import MAX_PAGE, PAGE_SIZE, Question, QuestionOfAddress
 from artpipe.web.results import results_context, verdict_context
 from artpipe.web.uploads import CropOfAddress, view_of
@@ -27,7 +28,7 @@ def home(state: State) -> HTMLResponse:
 
 
 @router.get("/search")
-def results(state: State, question: QuestionOfAddress) -> HTMLResponse:
+def results(state: State, request: Request, question: QuestionOfAddress) -> HTMLResponse:
     """The results of a search; each has this address to share."""
     question, picture = state.resolve(question)
     is_comparing = question.image is not None and state.comparisons.is_known(question.image)
@@ -40,7 +41,7 @@ def results(state: State, question: QuestionOfAddress) -> HTMLResponse:
         state.config.abstain_below,
         is_comparing=is_comparing,
     )
-    return HTMLResponse(state.render("results.html", **context))
+    return HTMLResponse(state.render("results.html", **context, ignored=ignored_parameters(request)))
 
 
 @router.get("/search/verdict")

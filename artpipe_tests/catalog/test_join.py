@@ -236,6 +236,13 @@ def test_one_of_several_labels_is_kept_by_the_rule(rule: str, kept: str | None):
     assert joined.cleaned.artworks["movement"][0] == kept
 
 
+def test_labels_that_are_too_rare_to_be_a_class_are_said():
+    movements = [["Cubism"]] * 3 + [["Dada"], ["Dada"], ["Orphism"]]
+    read = _read(*(_row(n) for n in range(6)), movement=movements, tasks=[{"name": "movement", "min_works": 3}])
+    (note,) = join_sources(read).notes
+    assert note.startswith("`movement`: labels that fewer than 3 works have count as unknown (Dada 2, Orphism 1); ")
+
+
 def test_a_task_without_a_class_is_said_and_left_without_labels():
     joined = join_sources(_read(_row(1), movement=[["Cubism"]], tasks=[{"name": "movement"}]))
     assert joined.tasks["movement"].classes == ()

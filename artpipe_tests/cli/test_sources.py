@@ -94,6 +94,16 @@ def test_check_shows_people_why_records_could_not_be_read():
     assert "style: Impressionismus 2, Jugendstil 1" in shown
 
 
+def test_check_says_what_no_row_has(tmp_path):
+    (tmp_path / "works.csv").write_text("id,title,maker\n1,Pears,\n2,Plums,\n")
+    columns = {"source_id": "id", "title": "title", "artists": "maker"}
+    source = {"name": "mine", "adapter": "table", "path": "works.csv", "columns": columns}
+    (tmp_path / "sources.yaml").write_text(json.dumps({"sources": [source]}))
+    said = CliRunner().invoke(app, ["sources", "check", str(tmp_path / "sources.yaml")]).stdout
+    assert "note: no row has an artist: look whether `columns.artists` names the right column" in said
+    assert "note: no row has a picture" in said
+
+
 @pytest.mark.usefixtures("museum")
 def test_check_says_what_the_sources_make_together():
     said = run("check", "sources.yaml").stdout

@@ -10,6 +10,7 @@ from artpipe.images.wanted import (
     AGE,
     BACK,
     FAILED,
+    FORCED,
     FUTURE,
     MOST,
     NEVER,
@@ -136,3 +137,14 @@ def test_without_forms_every_work_is_wanted_that_has_a_picture_and_the_right_to_
     )
     assert wanted_artworks(works, None)["artwork_id"].to_list() == ["a", "b", "e"]
     assert wanted_artworks(works, ("relief",))["artwork_id"].to_list() == ["e"]
+
+
+def test_what_is_not_stored_is_asked_for_at_once_where_a_person_wants_it(store: ImageStore):
+    wanted = artworks(*(f"a/x/{number}" for number in range(5)))
+    stored = [row(f"a/x/{number}", requested_url=f"https://www.wga.hu/art/a/x/{number}.jpg") for number in range(3)]
+    lost = [row("a/x/3", "gone", jpeg=None, sha256=None), row("a/x/4", "unreadable", jpeg=None, sha256=None)]
+    store.upsert([*stored, *lost])
+    now = NOW + timedelta(days=1)
+    assert due(wanted, store.outcomes(), HarvestConfig(), now).is_empty()
+    asked = due(wanted, store.outcomes(), HarvestConfig(asks_missing=True), now)
+    assert dict(asked.select("artwork_id", "why").iter_rows()) == {"a/x/3": FORCED, "a/x/4": FORCED}

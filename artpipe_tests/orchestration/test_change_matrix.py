@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from artpipe.orchestration.declaration import DECLARED
-from artpipe.orchestration.runner import RefreshReport
+from artpipe.orchestration.runner import RefreshOptions, RefreshReport
 from artpipe.search import Collection
 from artpipe.splits.overrides import OverrideFiles, write_label, write_same_work
 
@@ -230,6 +230,19 @@ def assert_whole(upkeep) -> None:
 
     usable = upkeep.table("splits")["artwork_id"].sort().to_list()
     assert EmbeddingTable(upkeep.lake).read(["artwork_id"])["artwork_id"].to_list() == usable
+
+
+def test_force_asks_at_once_for_the_images_that_are_not_stored_and_for_no_others(upkeep):
+    from artpipe.images.missing import picture_outcomes, without_picture
+
+    missing = without_picture(picture_outcomes(upkeep.lake))
+    gone = missing.filter(outcome="gone")["artwork_id"][0]
+    upkeep.gallery.hang(gone)
+    report: RefreshReport = upkeep.refresh(RefreshOptions("images", force=True))
+    asked = [path for _, path, _ in upkeep.gallery.server.requests if path.startswith("/art/")]
+    assert set(asked) == {f"/art/{name}.jpg" for name in missing["artwork_id"]}
+    assert report.work["images_fetched"] == 1
+    assert picture_outcomes(upkeep.lake).filter(artwork_id=gone)["outcome"].to_list() == ["stored"]
 
 
 def test_a_changed_code_version_runs_its_asset_alone(upkeep, monkeypatch: pytest.MonkeyPatch):

@@ -16,12 +16,12 @@ WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
     [
         (
             {"severity": WARN, "metadata": {"share": 0.88333}},
-            "! check most_are_held of images failed, a warning: share 0.88333",
+            "! warning: check most_are_held of images: share 0.88333",
         ),
-        ({"severity": ERROR, "metadata": {"by_status": {"gone": 3}}}, "! check most_are_held of images failed"),
+        ({"severity": ERROR, "metadata": {"by_status": {"gone": 3}}}, "! failed: check most_are_held of images"),
         (
             {"severity": ERROR, "description": "[bold] is no markup", "metadata": {"found": 3}},
-            "! check most_are_held of images failed: [bold] is no markup",
+            "! failed: check most_are_held of images: [bold] is no markup",
         ),
     ],
 )

@@ -58,6 +58,8 @@ class TwoSources:
                 "made": 1800 + 5 * n,
                 "kind": KINDS[n % 3],
                 "picture": f"{address}/{n}.jpg",
+                "acquired_from": "<b>Anna</b>",
+                "remarks": "long " * 100,
                 "licence": "CC0" if n in OPEN else "all rights reserved",
             }
             for n in range(WORKS)
@@ -77,6 +79,7 @@ class TwoSources:
             "credit_line": {"constant": "Museum of Tests"},
         }
         museum = {"name": "museum", "adapter": "table", "path": "works.csv", "columns": columns | rights}
+        museum["extra"] = ["acquired_from", "remarks"]
         here = {"name": "here", "adapter": "folder", "path": "photos", "labels": {"kind": "folder"}}
         tasks = [{"name": "kind", "min_works": 3}, {"name": "century", "years": [1800, 1850]}]
         sources = [museum | {"labels": {"kind": "kind"}, "rights": "open"}, here]
@@ -127,6 +130,28 @@ def test_only_open_works_are_downloaded_of_the_source_that_asks_for_them(sources
     photos = {f"here:oil/photo{n}.jpg" for n in range(WORKS, WORKS + 3)} | {"here:print/same.jpg"}
     assert stored == {f"museum:{n}" for n in OPEN} | photos
     assert sorted(Museum.seen) == sorted(["/robots.txt", *(f"/{n}.jpg" for n in OPEN)])
+
+
+def test_the_page_of_a_work_shows_what_else_its_source_says(sources: TwoSources):
+    with TestClient(create_app(sources.lake)) as client:
+        page = client.get("/works/museum:1").text
+        assert "<dt>Acquired from</dt><dd>&lt;b&gt;Anna&lt;/b&gt;</dd>" in page
+        assert f"<summary>{'long ' * 24} …</summary>{'long ' * 99}" in page
+        assert "More from the source" not in client.get(f"/works/here:oil/photo{WORKS}.jpg").text
+
+
+def test_the_works_without_a_picture_are_listed_with_the_reason(sources: TwoSources):
+    closed = [f"museum:{n}" for n in range(WORKS) if n not in OPEN]
+    stored = WORKS + 4 - len(closed)
+    found = json.loads(sources.invoke("images", "--json").stdout)
+    assert found["outcomes"] == {"stored": stored, "not_open": len(closed)}
+    assert sorted(one["artwork_id"] for one in found["works"]) == sorted(closed)
+    assert found["works"][0]["address"] == f"{sources.address}/0.jpg"
+    listed = sources.invoke("images", "--limit", "2").stdout
+    assert f"Pictures: {stored} of {WORKS + 4} works have one; {len(closed)} not open." in listed
+    assert f"{len(closed) - 2} more" in listed
+    assert f"{stored} of {WORKS + 4} works have one" in sources.invoke("status").stdout
+    assert "choose no_address" in sources.invoke("images", "--outcome", "lost", code=2).stderr
 
 
 def test_the_model_card_the_report_and_the_page_tell_the_rights_of_what_was_trained_on(sources: TwoSources):

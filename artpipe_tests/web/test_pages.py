@@ -1,3 +1,4 @@
+import html
 import json
 import re
 from collections.abc import ItemsView
@@ -357,3 +358,21 @@ def test_a_file_path_is_not_accepted_as_an_example(client: TestClient, tmp_path,
     file.write_bytes(picture_of((9, 9, 9)))
     assert client.get("/search", params={"like": str(file)}).status_code == 404
     assert client.get("/api/search", params={"like": str(file)}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("/search?text=angel", 'There is no parameter "text" here; did you mean "words"?'),
+        ("/search?stile=Baroque", 'There is no parameter "stile" here; did you mean "style"?'),
+        ("/search?words=angel&utm_source=letter&fbclid=1", None),
+        ("/search?words=angel", None),
+    ],
+)
+def test_a_parameter_that_the_results_ignore_is_told_with_the_one_that_is_meant(
+    client: TestClient, address: str, message: str | None
+):
+    answer = client.get(address)
+    assert answer.status_code == 200
+    said = html.unescape(answer.text)
+    assert message in said if message else "There is no parameter" not in said
