@@ -165,6 +165,11 @@ class Settings(BaseSettings):
         validation_alias="DAGSTER_HOME",
         description="folder of the Dagster instance that records the runs; default: `dagster/` inside the lake",
     )
+    dagster_storage: Literal["sqlite", "postgres"] = Field(
+        default="sqlite",
+        description="where Dagster records the runs: `sqlite`, in its home; `postgres`, in the database that `PGHOST`, "
+        "`PGDATABASE`, `PGUSER` and `PGPASSWORD` name, for which `artpipe[postgres]` is needed",
+    )
     keep_runs_days: float = Field(
         default=30.0,
         ge=0,
