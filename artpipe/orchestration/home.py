@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -106,14 +107,14 @@ def _refuse_unavailable() -> None:
     Raises:
         DatabaseUnavailableError: it does not, or the library for it is missing.
     """
-    try:
-        import dagster_postgres  # noqa: F401 - Dagster loads it by its name
-        import psycopg2
-    except ImportError as error:
+    missing = [name for name in ("dagster_postgres", "psycopg2") if find_spec(name) is None]
+    if missing:
         raise DatabaseUnavailableError(
-            f"ARTPIPE_DAGSTER_STORAGE=postgres needs a library that is not installed ({error.name}); run `pip install "
+            f"ARTPIPE_DAGSTER_STORAGE=postgres needs a library that is not installed ({missing[0]}); run `pip install "
             "'artpipe[postgres]'`, or unset it."
-        ) from error
+        )
+    import psycopg2
+
     try:
         psycopg2.connect("", connect_timeout=_PATIENCE_OF_POSTGRES_S).close()
     except psycopg2.Error as error:

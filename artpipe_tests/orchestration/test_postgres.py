@@ -1,5 +1,6 @@
 """Dagster's records in Postgres: one database for every process that is told of it, and one line where it fails."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,15 @@ def test_a_dagster_home_for_sqlite_is_named_where_postgres_is_wanted(tmp_path: P
     with (
         pytest.raises(BrokenHomeError, match=r"home/dagster.yaml is for SQLite; add the lines of .*postgres.yaml"),
         open_instance(settings(tmp_path, dagster_home=str(home))),
+    ):
+        pass
+
+
+def test_a_missing_library_is_named_with_the_command_that_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "dagster_postgres", None)
+    with (
+        pytest.raises(DatabaseUnavailableError, match=r"\(dagster_postgres\); run `pip install 'artpipe\[postgres\]'`"),
+        open_instance(settings(tmp_path)),
     ):
         pass
 
