@@ -36,8 +36,9 @@ from artpipe_tests.fixtures.postgres import postgres_programs  # noqa: E402
 from artpipe_tests.fixtures.small_training import SMALL_TRAINING  # noqa: E402
 
 LIMIT_S = 1800
+_NAMESPACES = ("--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 _IN_NAMESPACE = "ARTPIPE_COMPOSE_SERVICES_IN_NAMESPACE"
-SETTINGS = {"sample_artworks": 60, "same_painting": "false", "rescrape_cron": "* * * * *", **SMALL_TRAINING}
+SETTINGS = {"sample_artworks": 60, "same_painting": "false", "rescrape_cron": "*/10 * * * *", **SMALL_TRAINING}
 FOR_S3 = {"ARTPIPE_LAKE": "s3://artpipe/lake", "AWS_ENDPOINT_URL": "http://s3:9000", "AWS_ALLOW_HTTP": "true"}
 
 
@@ -114,8 +115,8 @@ class Services:
 
     def stop(self) -> None:
         """End all, the last one first."""
-        for process in reversed(self.running.values()):
-            process.send_signal(signal.SIGTERM)
+        for name, process in reversed(self.running.items()):
+            process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)  # as the images say
             try:
                 process.wait(60)
             except subprocess.TimeoutExpired:
@@ -233,8 +234,9 @@ def main() -> int:
     parser.add_argument("--profile", choices=["s3"], help="also the services of this profile; the lake is a bucket")
     arguments = parser.parse_args()
     if _IN_NAMESPACE not in os.environ:
-        command = ["unshare", "--net", "--mount", sys.executable, *sys.argv]
-        return subprocess.run(command, env={**os.environ, _IN_NAMESPACE: "1"}, check=False).returncode
+        command = ["unshare", *_NAMESPACES, sys.executable, *sys.argv]
+        os.execvpe(command[0], command, {**os.environ, _IN_NAMESPACE: "1"})  # noqa: S606
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     with tempfile.TemporaryDirectory(prefix="artpipe-compose-") as name:
         folder = Path(name)
