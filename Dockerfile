@@ -26,10 +26,10 @@ RUN mkdir -p /opt/dagster/storage \
     && cat artpipe/orchestration/dagster.yaml artpipe/orchestration/postgres.yaml > /opt/dagster/dagster.yaml
 
 FROM python:${PYTHON}-slim-bookworm
-# tini passes signals on and reaps the processes that runs leave behind. OpenMP is what PyTorch needs of the system.
+# tini passes signals on and reaps the processes that runs leave behind. The wheels bring every other library.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libgomp1 tini \
+    && apt-get install -y --no-install-recommends tini \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --user-group --no-create-home --home-dir /var/lib/artpipe --shell /usr/sbin/nologin artpipe \
     && install -d -o artpipe -g artpipe /lake /var/lib/artpipe
