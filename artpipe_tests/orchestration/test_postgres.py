@@ -4,8 +4,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg2
 import pytest
 
+from artpipe.cli.failures import expected_failure
 from artpipe.orchestration.home import BrokenHomeError, DatabaseUnavailableError, dagster_home
 from artpipe.orchestration.instance import open_instance
 from artpipe.settings import Settings
@@ -87,3 +89,13 @@ def test_a_database_that_cannot_be_opened_is_one_line(
     assert "start it, or correct PGHOST" in str(raised.value)
     assert "\n" not in str(raised.value)
     assert "hidden" not in str(raised.value)
+
+
+def test_a_database_that_goes_away_meanwhile_is_one_line():
+    error = RuntimeError("an event could not be stored")
+    error.__cause__ = psycopg2.OperationalError(
+        "server closed the connection unexpectedly\n\tbefore or while processing"
+    )
+    failure = expected_failure(error)
+    assert isinstance(failure, DatabaseUnavailableError)
+    assert "(server closed the connection unexpectedly before or while processing); start it" in str(failure)
