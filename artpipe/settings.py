@@ -165,6 +165,11 @@ class Settings(BaseSettings):
         validation_alias="DAGSTER_HOME",
         description="folder of the Dagster instance that records the runs; default: `dagster/` inside the lake",
     )
+    dagster_storage: Literal["sqlite", "postgres"] = Field(
+        default="sqlite",
+        description="where Dagster records the runs: `sqlite`, in its home; `postgres`, in the database that `PGHOST`, "
+        "`PGDATABASE`, `PGUSER` and `PGPASSWORD` name, for which `artpipe[postgres]` is needed",
+    )
     keep_runs_days: float = Field(
         default=30.0,
         ge=0,
@@ -250,7 +255,16 @@ class Settings(BaseSettings):
     web_originals_mb: float = Field(
         default=500.0, ge=0, description="how much of the source's pictures `proxy` keeps in the lake's `cache/`"
     )
-
+    web_replicas: bool = Field(
+        default=False,
+        description="several `artpipe serve` answer at one address: the results of an uploaded picture wait for its "
+        "comparison with the collection, of which the next server would not know",
+    )
+    web_status: bool = Field(
+        default=True,
+        description="show on the page of the collection what is stale; `artpipe serve` then runs `artpipe status`, "
+        "which needs Dagster's records",
+    )
     web_editing: SecretStr = Field(
         default=SecretStr("off"),
         description="who may correct labels in the pages of `artpipe serve`: `off`, nobody; `loopback`, who opens them "

@@ -1,4 +1,4 @@
-"""What a person can act on, among the errors of libraries: a full disk, and damaged files."""
+"""What a person can act on, among the errors of libraries: a full disk, damaged files, a database that went away."""
 
 import sqlite3
 from typing import TYPE_CHECKING
@@ -37,9 +37,19 @@ def expected_failure(error: Exception) -> ArtpipeError | None:
             from artpipe.orchestration.home import dagster_home
 
             return DamagedLakeError(f"a database in {dagster_home(settings)}", cause)
+        if _of_postgres(cause):
+            from artpipe.orchestration.home import unavailable
+
+            return unavailable(cause)
         if isinstance(cause, _TYPES_OF_LANCE) and _OF_LANCE in str(cause):
             return _damage(lake)
     return None
+
+
+def _of_postgres(error: BaseException) -> bool:
+    """Whether it is psycopg2's `OperationalError`, without loading the library, which may not be installed."""
+    kinds = [(kind.__module__, kind.__name__) for kind in type(error).__mro__]
+    return ("psycopg2", "OperationalError") in kinds
 
 
 def _damage(lake: "DataLake") -> ArtpipeError | None:

@@ -55,6 +55,7 @@ def _lake_facts(settings: "Settings", lake: "DataLake") -> dict[str, Any]:
 
     from artpipe.lake.paths import EMBEDDINGS_TABLE, IMAGES_TABLE
     from artpipe.models.served import served_model_id
+    from artpipe.orchestration.home import dagster_home
     from artpipe.search.index import read_card
     from artpipe.tasks import read_tasks
 
@@ -63,7 +64,7 @@ def _lake_facts(settings: "Settings", lake: "DataLake") -> dict[str, Any]:
     return {
         "lake": str(lake.root),
         "exists": lake.root.exists(),
-        "dagster_home": str(settings.dagster_home or lake.local_root / "dagster"),
+        "dagster_home": str(dagster_home(settings)),
         "rows": {
             **{name: _or_damage(lambda name=name: _parquet_rows(lake, name)) for name in PARQUET_TABLES},
             **{

@@ -16,6 +16,7 @@ def serve(
     ),
     port: Port = 8500,
     opens_browser: Annotated[bool, typer.Option("--open", help="Open the first page in a browser.")] = False,
+    waits: Annotated[bool, typer.Option("--wait", help="Wait for a first collection where there is none yet.")] = False,
 ) -> None:
     """Serve the collection as web pages and as a JSON API, until Ctrl-C."""
     from artpipe.lake.paths import DataLake
@@ -31,9 +32,10 @@ def serve(
         host=host,
         port=port,
         device=settings.device,
-        status=LakeStatus(),
+        status=LakeStatus() if settings.web_status else None,
         gallery=client_of_visitors(settings),
         opens_browser=opens_browser,
+        waits=waits,
         write_line=lambda line: typer.echo(line, err=True),
     )
 

@@ -4,6 +4,8 @@ Dagster creates its databases when a process first opens a home. Two processes t
 no process can open any more. So artpipe lets Dagster create them in a folder aside, and links each into the home unless
 another process was first. A home inside the lake that is damaged all the same is set aside and made anew, and the
 lake's own records bring it up without work. A `DAGSTER_HOME` may belong to other projects too, and stays as it is.
+
+With `ARTPIPE_DAGSTER_STORAGE=postgres`, the databases are Postgres's, and the home holds the configuration and logs.
 """
 
 import logging
@@ -16,6 +18,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +32,13 @@ from artpipe.settings import Settings
 logger = logging.getLogger(__name__)
 
 DAGSTER_YAML = resources.files("artpipe.orchestration") / "dagster.yaml"
+POSTGRES_YAML = resources.files("artpipe.orchestration") / "postgres.yaml"
+"""What `dagster.yaml` says in addition where the databases are Postgres's."""
 DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
 _STORED_ELSEWHERE = re.compile(r"^(storage|run_storage|event_log_storage|schedule_storage)\s*:", re.MULTILINE)
 _PATIENCE_S = 30.0
 """How long another process, such as `dagster dev`, may take to create a database."""
+_PATIENCE_OF_POSTGRES_S = 5
 _LOCKED_S = 1.0
 """How long a database may be locked; what it holds is then not known."""
 
@@ -41,11 +47,17 @@ class BrokenHomeError(ArtpipeError):
     """Dagster cannot open its home."""
 
 
+class DatabaseUnavailableError(ArtpipeError):
+    """The Postgres database with Dagster's records cannot be used."""
+
+
 def dagster_home(settings: Settings) -> Path:
     """The folder of the Dagster instance: `DAGSTER_HOME` where it is set, else one inside the lake."""
     if settings.dagster_home is not None:
         return Path(settings.dagster_home).absolute()
-    return DataLake(settings.lake_root).local_root.absolute() / "dagster"
+    # Each has a home of its own, so that a lake may change from one to the other and back.
+    name = "dagster-postgres" if settings.dagster_storage == "postgres" else "dagster"
+    return DataLake(settings.lake_root).local_root.absolute() / name
 
 
 def prepare_home(settings: Settings) -> Path:
@@ -55,10 +67,11 @@ def prepare_home(settings: Settings) -> Path:
     the lake is set aside, which the log says.
 
     Raises:
-        BrokenHomeError: a `DAGSTER_HOME` is damaged.
+        BrokenHomeError: a `DAGSTER_HOME` is damaged, or does not keep its records where the settings say.
+        DatabaseUnavailableError: the Postgres database cannot be used.
         UnwritableLakeError: the lake cannot be written to.
     """
-    home = dagster_home(settings)
+    home, is_postgres = dagster_home(settings), settings.dagster_storage == "postgres"
     if settings.dagster_home is None:
         DataLake(settings.lake_root).ensure_writable()
     config = home / "dagster.yaml"
@@ -66,11 +79,19 @@ def prepare_home(settings: Settings) -> Path:
     if _config_problem(config, may_be_empty=may_be_empty):
         _set_aside(settings, config, lambda: _config_problem(config, may_be_empty=may_be_empty))
     is_ours = settings.dagster_home is None or not home.exists()
-    if not config.exists() and is_ours and home.exists():
+    if not config.exists() and is_ours and (home.exists() or is_postgres):
         from upath import UPath
 
-        write_whole(UPath(config), DAGSTER_YAML.read_bytes())
-    if config.exists() and _STORED_ELSEWHERE.search(config.read_text(encoding="utf-8")):
+        write_whole(UPath(config), DAGSTER_YAML.read_bytes() + (POSTGRES_YAML.read_bytes() if is_postgres else b""))
+    text = config.read_text(encoding="utf-8") if config.exists() else ""
+    if is_postgres:
+        if "postgres" not in text:
+            raise BrokenHomeError(
+                f"ARTPIPE_DAGSTER_STORAGE is postgres, and {config} is for SQLite; add the lines of {POSTGRES_YAML} to "
+                "it, or unset one of the two."
+            )
+        _refuse_unavailable()
+    if _STORED_ELSEWHERE.search(text):
         return home
     if not all((home / name).exists() for name in DATABASES):
         _create(home, with_yaml=is_ours)
@@ -78,6 +99,34 @@ def prepare_home(settings: Settings) -> Path:
         _set_aside(settings, home, lambda: _databases_problem(home))
         return prepare_home(settings)
     return home
+
+
+def _refuse_unavailable() -> None:
+    """Check that the Postgres database of the environment answers.
+
+    Raises:
+        DatabaseUnavailableError: it does not, or the library for it is missing.
+    """
+    missing = [name for name in ("dagster_postgres", "psycopg2") if find_spec(name) is None]
+    if missing:
+        raise DatabaseUnavailableError(
+            f"ARTPIPE_DAGSTER_STORAGE=postgres needs a library that is not installed ({missing[0]}); run `pip install "
+            "'artpipe[postgres]'`, or unset it."
+        )
+    import psycopg2
+
+    try:
+        psycopg2.connect("", connect_timeout=_PATIENCE_OF_POSTGRES_S).close()
+    except psycopg2.Error as error:
+        raise unavailable(error) from error
+
+
+def unavailable(error: BaseException) -> DatabaseUnavailableError:
+    """An error of the Postgres library as one line."""
+    return DatabaseUnavailableError(
+        f"Dagster's database cannot be used ({' '.join(str(error).split())}); start it, or correct PGHOST, PGDATABASE, "
+        "PGUSER or PGPASSWORD."
+    )
 
 
 def _create(home: Path, *, with_yaml: bool) -> None:

@@ -191,7 +191,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         413: "The picture is too large.",
         415: "The file is no picture that can be opened.",
         422: "A value or the picture cannot be used.",
-        503: "Too many pictures or exports at once.",
+        503: "Too many pictures or exports at once, or the model is being loaded.",
     }.items()
 }
 _PICTURE: dict[str, Any] = {
@@ -298,6 +298,14 @@ def healthz(state: State) -> Health:
         model_id=model.model_id,
         is_model_ready=model.is_ready,
     )
+
+
+@router.get("/readyz", responses={k: REFUSALS[k] for k in (422, 503)})
+def readyz(state: State) -> Health:
+    """Whether this server should be sent visitors: 503 while the model is being loaded."""
+    if state.live.now[1].is_loading:
+        raise HTTPException(503, "The model is being loaded.", headers={"Retry-After": "5"})
+    return healthz(state)
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}, 422: REFUSALS[422]})

@@ -95,7 +95,7 @@ class AppState:
 
         Args:
             request: has the picture.
-            compare: with "later", the token can be passed to `await_verdict`.
+            compare: with "later", the token can be passed to `await_verdict`; beside other servers that is "now".
             crop: the part of the picture that shows the painting, where the visitor chose it.
 
         Raises:
@@ -112,7 +112,7 @@ class AppState:
             self.metrics.uploads.labels("cancelled").inc()
             raise
         self.metrics.uploads.labels("encoded").inc()
-        if compare == "now":
+        if compare == "now" or (compare == "later" and self.config.has_replicas):
             return await self.await_verdict(picture, token)
         if self.comparisons.waiting > 1:
             return picture, token

@@ -31,6 +31,7 @@ class WebConfig:
         has_metrics: whether `/api/metrics` answers.
         root_path: the path below which the app is reached, such as `/art`; empty for none.
         originals_bytes: how much of the gallery's own pictures is kept, where they are passed on to visitors.
+        has_replicas: whether other servers answer at the same address; then no answer rests on what one remembers.
         editing: who may correct labels: `off`, `loopback`, or the token that an editor types.
         editing_key: what the address has that makes a browser an editor's where `editing` is `loopback`.
         overrides: where corrections are written; None where none can be.
@@ -49,6 +50,7 @@ class WebConfig:
     has_metrics: bool = True
     root_path: str = ""
     originals_bytes: int = 500_000_000
+    has_replicas: bool = False
     editing: str = field(default="off", repr=False)
     editing_key: str = field(default_factory=token_urlsafe, repr=False)
     overrides: OverrideFiles | None = None
@@ -70,6 +72,7 @@ class WebConfig:
             has_metrics=settings.web_metrics,
             root_path=settings.web_root_path,
             originals_bytes=round(settings.web_originals_mb * 1e6),
+            has_replicas=settings.web_replicas,
             editing=settings.web_editing.get_secret_value(),
             overrides=OverrideFiles.from_settings(settings),
             retrain_drift=settings.retrain_drift,

@@ -43,6 +43,7 @@ class BatchingEncoder:
         self._forward_pass = threading.Lock()
         self._queue: list[_Request] = []
         self._loaded: PictureEncoder | None = None
+        self._has_failed = False
 
     @property
     def model_id(self) -> str:
@@ -53,6 +54,11 @@ class BatchingEncoder:
     def is_ready(self) -> bool:
         """Whether the model is loaded."""
         return self._loaded is not None
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether the model may be ready later."""
+        return self._loaded is None and not self._has_failed
 
     @property
     def labels(self) -> dict[str, list[str]]:
@@ -90,6 +96,7 @@ class BatchingEncoder:
         try:
             self.loaded()
         except ArtpipeError as error:
+            self._has_failed = True
             logger.warning("the model could not be loaded: %s", error)
 
 

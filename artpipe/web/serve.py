@@ -2,18 +2,24 @@
 
 import socket
 import threading
+import time
 import webbrowser
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from artpipe.crawler.limits import is_loopback
 from artpipe.errors import PortTakenError
-from artpipe.lake.paths import DataLake
+from artpipe.lake.paths import DataLake, LakeMissingError
+from artpipe.search.snapshot import NothingEmbeddedError
 from artpipe.web.config import WebConfig
 from artpipe.web.lake_status import LakeStatus
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from artpipe.crawler.client import GalleryClient
+
+_LOOKS_AGAIN_S = 5.0
 
 
 def serve(
@@ -26,6 +32,7 @@ def serve(
     status: LakeStatus | None = None,
     gallery: "GalleryClient | None" = None,
     opens_browser: bool = False,
+    waits: bool = False,
     write_line: Callable[[str], None] = print,
 ) -> None:
     """Serve a lake until Ctrl-C.
@@ -39,10 +46,11 @@ def serve(
         status: reports stale assets.
         gallery: requests the originals of works into which visitors zoom.
         opens_browser: whether to open the first page.
+        waits: whether to wait where there is nothing to serve yet.
         write_line: prints a line for the person who starts the server.
 
     Raises:
-        LakeMissingError, NothingEmbeddedError: there is nothing to serve yet.
+        LakeMissingError, NothingEmbeddedError: there is nothing to serve yet, and `waits` is False.
         PortTakenError: the address cannot be bound.
     """
     import cv2
@@ -51,7 +59,10 @@ def serve(
 
     from artpipe.web.app import create_app
 
-    app = create_app(lake, config, device=device, status=status, gallery=gallery)
+    def create() -> "FastAPI":
+        return create_app(lake, config, device=device, status=status, gallery=gallery)
+
+    app = _once_there_is_something(create, write_line) if waits else create()
     listening = _bind(host, port)
     address = f"http://{host if ':' not in host else f'[{host}]'}:{listening.getsockname()[1]}"
     address += config.root_path
@@ -72,6 +83,19 @@ def serve(
     cv2.setNumThreads(1)
     with threadpool_limits(1, user_api="blas"):
         uvicorn.Server(settings).run(sockets=[listening])
+
+
+def _once_there_is_something(create: "Callable[[], FastAPI]", write_line: Callable[[str], None]) -> "FastAPI":
+    """The app, as soon as the lake has a collection; what it waits for is said once."""
+    said = ""
+    while True:
+        try:
+            return create()
+        except (LakeMissingError, NothingEmbeddedError) as error:
+            if str(error) != said:
+                write_line(f"Waiting for a first collection: {error}")
+            said = str(error)
+            time.sleep(_LOOKS_AGAIN_S)
 
 
 def _bind(host: str, port: int) -> socket.socket:

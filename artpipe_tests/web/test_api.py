@@ -1,6 +1,8 @@
 import io
 import multiprocessing
 import os
+import threading
+import time
 
 import lance
 import polars as pl
@@ -12,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.paths import DataLake
 from artpipe.search import Collection
+from artpipe.search.collection import NothingEmbeddedError
 from artpipe.web.app import create_app
 from artpipe.web.catalogue import Catalogue
 from artpipe.web.config import WebConfig
@@ -247,6 +250,24 @@ def test_a_prediction_has_its_probability_and_novelty(web_lake: DataLake, colour
 def test_health_has_the_served_version(client: TestClient):
     response = client.get("/api/healthz").json()
     assert (response["status"], response["works"], response["model_id"]) == ("ok", 60, "3fa9c0de")
+
+
+def test_a_server_is_ready_once_its_model_is_loaded_or_cannot_be(twelve_works, monkeypatch: pytest.MonkeyPatch):
+    may_load = threading.Event()
+
+    def load(_: object) -> None:
+        assert may_load.wait(60)
+        raise NothingEmbeddedError("there is no model")
+
+    monkeypatch.setattr("artpipe.models.checkpoint.load_model", load)
+    with TestClient(create_app(DataLake(twelve_works))) as client:
+        waiting = client.get("/api/readyz")
+        assert (waiting.status_code, waiting.headers["retry-after"]) == (503, "5")
+        assert client.get("/api/healthz").status_code == 200
+        may_load.set()
+        while client.get("/api/readyz").status_code == 503:
+            time.sleep(0.01)
+        assert client.get("/api/readyz").json()["is_model_ready"] is False, "pages are served all the same"
 
 
 def test_metrics_count_requests_by_route_and_never_by_address(client: TestClient):

@@ -63,6 +63,19 @@ def test_without_local_features_only_the_collection_page_mentions_it(client: Tes
     assert "ARTPIPE_SAME_PAINTING" in client.get("/collection").text
 
 
+def test_beside_other_servers_a_script_gets_results_with_the_verdict(
+    described: DataLake, colour_model, paused_comparisons: threading.Event, blots
+):
+    app = create_app(described, WebConfig(has_replicas=True), encoder=colour_model)
+    with TestClient(app) as client, ThreadPoolExecutor(1) as visitor:
+        sent = visitor.submit(sent_by_a_script, client, blots(1))
+        with pytest.raises(TimeoutError):
+            sent.result(1.5)  # many times what the results alone take
+        paused_comparisons.set()
+        page = client.get("/search", params={"image": sent.result(60)}).text
+    assert "In the collection" in page
+
+
 def test_a_script_gets_results_before_the_verdict(comparing: TestClient, paused_comparisons: threading.Event, blots):
     token = sent_by_a_script(comparing, blots(1))
     page = comparing.get("/search", params={"image": token}).text
