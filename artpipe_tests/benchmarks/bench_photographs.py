@@ -29,7 +29,6 @@ from artpipe.search import Collection
 from artpipe.search.photographs import Look, look_at
 from artpipe.search.served_model import load_served_model
 from artpipe.splits.assign import HELD_OUT
-from artpipe.vectors.nearest import Vector
 from artpipe_tests.fixtures.photographs import TREATMENTS, photograph, true_view
 
 NEIGHBOURS = 10
@@ -73,11 +72,7 @@ class Bench:
 
     def look(self, picture: Image.Image, crop: Crop | None = None) -> Look:
         short_side_px = self.collection.snapshot.short_side_px
-        return look_at([picture], lambda: self.encoder, short_side_px, None, self.likeness_of_others, crop)[0]
-
-    def likeness_of_others(self, vectors: Vector) -> Vector:
-        found = (self.collection.index.nearest.search(vector, 3, self.others) for vector in vectors)
-        return np.array([one.similarities.mean() for one in found], np.float32)
+        return look_at([picture], lambda: self.encoder, short_side_px, crop=crop)[0]
 
     def score(self, look: Look, row: Mapping[str, Any]) -> dict[str, float]:
         right: dict[str, float] = {}
