@@ -21,6 +21,7 @@ class Predictions:
         computed: how many of the pictures an inference cache did not know and ran through the network.
         features: the backbone's own pooled output, float32 (N, F); None where it was not asked for.
         is_painting: whether each picture looks like a painting, (N,); None where that is not known.
+        positions: how much each picture looks turned by 0 to 3 quarters, float32 (N, 4); None where that is not known.
     """
 
     vectors: NDArray[np.float32]
@@ -28,6 +29,7 @@ class Predictions:
     computed: int = 0
     features: NDArray[np.float32] | None = None
     is_painting: NDArray[np.bool_] | None = None
+    positions: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -39,6 +41,7 @@ class Predictions:
             {task: one[rows] for task, one in self.probabilities.items()},
             features=None if self.features is None else self.features[rows],
             is_painting=None if self.is_painting is None else self.is_painting[rows],
+            positions=None if self.positions is None else self.positions[rows],
         )
 
     def of_tasks(self, tasks: Iterable[str]) -> "Predictions":
@@ -54,11 +57,13 @@ class Predictions:
         probabilities = {task: np.concatenate([each.probabilities[task] for each in batches]) for task in tasks}
         features = [each.features for each in batches if each.features is not None]
         verdicts = [each.is_painting for each in batches if each.is_painting is not None]
+        positions = [each.positions for each in batches if each.positions is not None]
         return cls(
             np.concatenate([each.vectors for each in batches]),
             probabilities,
             features=np.concatenate(features) if len(features) == len(batches) else None,
             is_painting=np.concatenate(verdicts) if len(verdicts) == len(batches) else None,
+            positions=np.concatenate(positions) if len(positions) == len(batches) else None,
         )
 
 

@@ -13,7 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-import numpy as np
 import polars as pl
 
 from artpipe.embedding.predictions import PictureEncoder
@@ -41,7 +40,6 @@ from artpipe.tasks import Tasks
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from artpipe.vectors.nearest import Vector
 
 __all__ = [
     "Collection",
@@ -52,7 +50,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-_LIKENESS_OF = 3
 
 
 class Collection:
@@ -493,12 +490,7 @@ class Collection:
         recognise: "Callable[[Image], Match | None] | None" = None,
     ) -> list[Look]:
         px = self.snapshot.short_side_px
-        return look_at(photographs, self._encoder_for_table, px, recognise or self._recognise, self._likeness, crop)
-
-    def _likeness(self, vectors: "Vector") -> "Vector":
-        """The mean cosine of each of some unit vectors, float32 (N, D), with the three most similar works, (N,)."""
-        found = self.index.nearest.search_many(vectors, [_LIKENESS_OF] * len(vectors))
-        return np.array([one.similarities.mean() if len(one.similarities) else 0 for one in found], np.float32)
+        return look_at(photographs, self._encoder_for_table, px, recognise or self._recognise, crop)
 
     @property
     def _features(self) -> FeatureIndex | None:

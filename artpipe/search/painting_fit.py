@@ -1,11 +1,12 @@
 """Fits what tells paintings from other pictures: which pictures are compared with, and the thresholds.
 
 Works that the model learned from are the reference. Works that it did not learn from set the thresholds, so that nearly
-all of them pass. Pictures drawn by code stand for what is no painting. `paintings.py` has the two rules.
+all of them pass. Pictures drawn by code stand for what is no painting. `paintings.py` has the two rules. Some works are
+also shown in all four positions, so that photographs are turned upright; see `positions.py`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,10 @@ from artpipe.images.reading import read_picture
 from artpipe.models.learned import without_learned
 from artpipe.progress import Progress, SilentProgress
 from artpipe.recognition.rephotograph import rephotograph
+from artpipe.recognition.view import WHOLE
 from artpipe.search.drawn_pictures import KINDS, drawn_picture
 from artpipe.search.paintings import NEIGHBOURS, Features, PaintingDetector, mean_similarity, of_length_1
+from artpipe.search.positions import fit_positions
 from artpipe.splits.assign import hash_fraction
 
 if TYPE_CHECKING:
@@ -37,6 +40,8 @@ MAX_HELD_OUT = 400
 """So many works that the model did not learn from set the thresholds."""
 PHOTOGRAPHED_SHARE = 0.4
 """The share of the works compared with that is shown as photographs too."""
+POSITION_WORKS, POSITION_HELD_OUT = 400, 150
+"""So many works, and works that the model did not learn from, are also shown on their sides and upside down."""
 DRAWN_OF_EACH_KIND = 40
 _MARGIN = 0.25
 """How far the threshold of the second rule lies from the held-out works towards the drawn pictures."""
@@ -81,7 +86,8 @@ def measure_detector(
         return PaintingDetector(model_id, none, none, None, None, held_out.height)
     some = works.head(round(PHOTOGRAPHED_SHARE * works.height))
     drawn = DRAWN_OF_EACH_KIND * len(KINDS)
-    total = works.height + some.height + 2 * held_out.height + drawn
+    turned = 3 * (works.head(POSITION_WORKS).height + held_out.head(POSITION_HELD_OUT).height)
+    total = works.height + some.height + 2 * held_out.height + drawn + turned
     with (progress or SilentProgress()).track("compare", total, "images") as step:
 
         def encoded(pictures: "Iterable[Image]") -> Features:
@@ -96,6 +102,13 @@ def measure_detector(
             pictures = _pictures(sample, images, photographs=photographs)
             return Shown(encoded(pictures), sample["artist_id"].fill_null(sample["work_id"]).to_numpy())
 
+        def in_positions(sample: pl.DataFrame, upright: Features) -> Features:
+            views = [
+                encoded(turn.of(picture, short_side_px) for picture in _pictures(sample, images, photographs=False))
+                for turn in map(WHOLE.turned, (1, 2, 3))
+            ]
+            return np.stack([upright[: sample.height], *views], axis=1)
+
         plain, photographs = shown(works, photographs=False), shown(some, photographs=True)
         reference = Shown(
             np.concatenate([plain.features, photographs.features]),
@@ -103,7 +116,11 @@ def measure_detector(
         )
         groups = [shown(held_out, photographs=False), shown(held_out, photographs=True)]
         outliers = encoded(drawn_picture(kind, number) for number in range(DRAWN_OF_EACH_KIND) for kind in KINDS)
-    return fit_detector(model_id, reference, groups, outliers)
+        weights = fit_positions(
+            in_positions(works.head(POSITION_WORKS), plain.features),
+            in_positions(held_out.head(POSITION_HELD_OUT), groups[0].features),
+        )
+    return replace(fit_detector(model_id, reference, groups, outliers), position_weights=weights)
 
 
 def sampled_works(rows: pl.DataFrame, learned: pl.DataFrame | None) -> tuple[pl.DataFrame, pl.DataFrame]:

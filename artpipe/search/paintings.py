@@ -19,12 +19,13 @@ arXiv:1812.04606 (outlier exposure).
 import io
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from artpipe.lake.paths import DataLake, write_whole
+from artpipe.search.positions import position_scores
 
 if TYPE_CHECKING:
     from artpipe.embedding.predictions import Predictions
@@ -46,6 +47,7 @@ class PaintingDetector:
         least_similarity: to the works; a picture below it is no painting. None where it was not measured.
         most_contrast: similarity to drawn pictures less that to works; a picture above it is no painting.
         pictures: how many pictures of held-out works both were measured on.
+        position_weights: float32 (F + 1, 4), see `positions.py`; None where they were not fitted.
     """
 
     model_id: str
@@ -54,6 +56,7 @@ class PaintingDetector:
     least_similarity: float | None
     most_contrast: float | None
     pictures: int
+    position_weights: Features | None = None
 
     def is_painting(self, features: Features) -> NDArray[np.bool_] | None:
         """Whether each picture looks like a painting, (N,), from features (N, F); None where it was not measured."""
@@ -64,6 +67,10 @@ class PaintingDetector:
         to_works = mean_similarity(np.einsum("nf,mf->nm", unit, self.works))
         contrast = mean_similarity(np.einsum("nf,mf->nm", unit, self.drawn)) - to_works
         return (to_works >= self.least_similarity) & (contrast <= self.most_contrast)
+
+    def positions(self, features: Features) -> Features | None:
+        """How much each picture looks turned by 0 to 3 quarters, (N, 4), from features (N, F); None if not known."""
+        return None if self.position_weights is None else position_scores(self.position_weights, features)
 
 
 def features_of(predictions: "Predictions") -> Features:
@@ -76,6 +83,8 @@ def features_of(predictions: "Predictions") -> Features:
 def save_detector(lake: DataLake, detector: PaintingDetector) -> None:
     """Write it beside the search index."""
     thresholds = (detector.least_similarity, detector.most_contrast)
+    weights = detector.position_weights
+    fitted: dict[str, Any] = {} if weights is None else {"position_weights": weights}
     packed = io.BytesIO()
     np.savez(
         packed,
@@ -84,6 +93,7 @@ def save_detector(lake: DataLake, detector: PaintingDetector) -> None:
         drawn=detector.drawn.astype(np.float16),
         thresholds=np.array([np.nan if each is None else each for each in thresholds]),
         pictures=np.array(detector.pictures),
+        **fitted,
     )
     write_whole(lake.index(DETECTOR_FILE), packed.getvalue())
 
@@ -100,6 +110,7 @@ def open_detector(lake: DataLake, model_id: str) -> PaintingDetector | None:
                 least,
                 most,
                 int(stored["pictures"]),
+                stored["position_weights"].astype(np.float32) if "position_weights" in stored else None,
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

@@ -1,8 +1,8 @@
 """Looks at a photograph: which part of it is the painting, and what the model makes of that part.
 
 Where the collection holds the very painting, the match says where it lies. Elsewhere `picture_finder.py` looks for it.
-It is also tried on its side and upside down: a painting that stands upright is more like the works of the collection.
-Search, predictions, command line and web app all look by this.
+It is also tried on its side and upside down, and turned where it looks upright then; see `positions.py`. Search,
+predictions, command line and web app all look by this.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,6 +14,7 @@ import numpy as np
 from artpipe.embedding.predictions import PictureEncoder, Predictions
 from artpipe.recognition.picture_finder import find_picture
 from artpipe.recognition.view import PHOTOGRAPH_SHORT_SIDE_PX, WHOLE, Crop, View
+from artpipe.search.positions import margin_over_upright, upright_scores
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from artpipe.vectors.nearest import Vector
 
 _TURNS = (1, 2, 3)
-_WORTH_TURNING = 0.05
-"""How much more alike a photograph must be to works of the collection on its side or upside down, to be turned. The
-confidence of the model tells less: by it, three photographs in ten that lay on their side were turned."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,6 @@ def look_at(
     encoder: "Callable[[], PictureEncoder]",
     short_side_px: int,
     recognise: "Callable[[Image], Match | None] | None" = None,
-    likeness: "Callable[[Vector], Vector] | None" = None,
     crop: Crop | None = None,
 ) -> list[Look]:
     """Look at some photographs; those that are not recognised go through the model together.
@@ -67,8 +64,6 @@ def look_at(
         encoder: returns the model.
         short_side_px: that of the stored pictures.
         recognise: compares a photograph with the paintings of the collection.
-        likeness: returns how similar each of some vectors (N, D) is to the works of the collection, (N,); without it
-            nothing is turned.
         crop: the part of each that shows the painting; looked for by default.
 
     Raises:
@@ -87,15 +82,18 @@ def look_at(
     encoded = model.encode(seen)
     looks = [Look(encoded[slice(row, row + 1)], view, matches[row]) for row, view in enumerate(views)]
     upright = [row for row, look in enumerate(looks) if not look.match]
-    if likeness is None or not upright:
+    if encoded.positions is None or not upright:
         return looks
     turns = [WHOLE.turned(quarters) for quarters in _TURNS]
     turned = model.encode([turn.of(seen[row], short_side_px) for row in upright for turn in turns])
-    before = likeness(encoded.vectors[upright])
-    after = likeness(turned.vectors).reshape(len(upright), len(_TURNS))
+    if turned.positions is None:
+        return looks
+    scores = np.concatenate([encoded.positions[upright][:, None], turned.positions.reshape(len(upright), 3, 4)], axis=1)
+    looks_upright = upright_scores(scores)
+    is_turned = margin_over_upright(looks_upright) > 1
     for number, row in enumerate(upright):
-        best = int(after[number].argmax())
-        if after[number, best] >= before[number] + _WORTH_TURNING:
+        if is_turned[number]:
+            best = int(looks_upright[number, 1:].argmax())
             first = len(_TURNS) * number + best
             looks[row] = Look(turned[slice(first, first + 1)], views[row].turned(_TURNS[best]), matches[row])
     return looks

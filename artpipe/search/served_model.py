@@ -39,13 +39,16 @@ class ServedModel:
         return {task: list(names) for task, names in self.embedder.card.classes.items()}
 
     def encode(self, pictures: Sequence[Image]) -> Predictions:
-        """Embed and classify RGB pictures, at least one, and tell whether they look like paintings."""
+        """Embed and classify RGB pictures, at least one; tell whether they look like paintings, and which way up."""
         found = self.encode_with_features(pictures)
         # It is made after the model, and by lakes of earlier releases at their next refresh.
         self._detector = self._detector or open_detector(self._lake, self.model_id)
         if self._detector is None:
             return found
-        return replace(found, is_painting=self._detector.is_painting(features_of(found)))
+        features = features_of(found)
+        return replace(
+            found, is_painting=self._detector.is_painting(features), positions=self._detector.positions(features)
+        )
 
     def encode_with_features(self, pictures: Sequence[Image]) -> Predictions:
         """Embeddings, probabilities and backbone features of RGB pictures, at least one."""

@@ -93,6 +93,10 @@ def test_a_detector_is_read_back_for_its_own_model_alone(tmp_path: Path, detecto
     save_detector(lake, detector)
     assert np.array_equal(open_detector(lake, "3fa9").is_painting(mixed), detector.is_painting(mixed))
     assert open_detector(lake, "81c0") is None
+    assert open_detector(lake, "3fa9").positions(mixed) is None
+    weights = np.arange(36, dtype=np.float32).reshape(9, 4)
+    save_detector(lake, replace(detector, position_weights=weights))
+    np.testing.assert_array_equal(open_detector(lake, "3fa9").positions(mixed), mixed @ weights[:-1] + weights[-1])
     save_detector(lake, replace(detector, least_similarity=None, most_contrast=None))
     assert open_detector(lake, "3fa9").is_painting(mixed) is None
     lake.index(DETECTOR_FILE).write_bytes(b"damaged")
@@ -155,6 +159,7 @@ def test_pictures_drawn_by_code_are_told_from_the_works_of_a_collection():
     assert detector.is_painting(described(new)).mean() > 0.95
     framed = [rephotograph(picture, "frame", number) for number, picture in enumerate(new)]
     assert detector.is_painting(described(framed)).mean() > 0.95
+    assert detector.positions(described(new)).shape == (60, 4)
 
 
 def test_works_that_the_model_has_seen_set_no_threshold():
