@@ -28,7 +28,7 @@ ASSETS = {
     "raw_catalog", "raw_artists", "artists", "catalog_changes", "tasks", "artworks", "quarantine", "wanted_images",
     "images", "splits", "training_set", "backbone_features", "classifier", "served_model", "evaluation_report",
     "embeddings", "vectors", "search_index", "text_index", "local_features", "art_map", "suspect_labels",
-    "novelty_scale", "painting_detector",
+    "novelty_scale", "painting_detector", "text_encoder",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from artpipe.embedding.predictions import PictureEncoder
-    from artpipe.search import SearchFilter
+    from artpipe.search import Collection, Hits, SearchFilter
     from artpipe.search.predictions import Prediction
     from artpipe.tasks import Tasks
 
@@ -95,19 +95,36 @@ def search(
     where = _filter(labels, label, artist=artist, technique=technique, location=location, years=years)
     settings = settings_in_force()
     collection = Collection.open(settings.lake_root, device=settings.device, as_of=as_of)
-    hits = collection.find(text or "", k, where) if query is None else collection.similar(query, k, where, text=text)
+    if query is None:
+        hits, title = collection.find(text or "", k, where), f"Works that match {text}"
+    else:
+        hits, title = collection.similar(query, k, where, text=text), f"Most similar to {query}"
+    if _give(hits, title, collection, csv, parquet, sheet, as_json=as_json):
+        return
+    meant = " or ".join(one.text for one in collection.did_you_mean(text)) if text else ""
+    unmatched = "these words" if text and where.is_empty else "every filter"
+    message_console().print(f"No work matches {unmatched}." + (f" Did you mean {meant}?" if meant else ""))
+
+
+def _give(
+    hits: "Hits",
+    title: str,
+    collection: "Collection",
+    csv: Path | None,
+    parquet: Path | None,
+    sheet: Path | None,
+    *,
+    as_json: bool,
+) -> bool:
+    """Write hits to the files that are named, and show them; False where there is nothing to show."""
     for write, path in ((hits.to_csv, csv), (hits.to_parquet, parquet), (hits.contact_sheet, sheet)):
         if path is not None:
             _write_file(write, path)
     if as_json:
         print_json(hits.to_dicts())
     elif not hits.is_empty():
-        title = f"Works that match {text}" if query is None else f"Most similar to {query}"
         _show_hits(title, hits.to_polars(), collection.tasks)
-    else:
-        meant = " or ".join(one.text for one in collection.did_you_mean(text)) if text else ""
-        unmatched = "these words" if text and where.is_empty else "every filter"
-        message_console().print(f"No work matches {unmatched}." + (f" Did you mean {meant}?" if meant else ""))
+    return as_json or not hits.is_empty()
 
 
 def find(
@@ -126,11 +143,28 @@ def find(
     csv: Csv = None,
     parquet: Parquet = None,
     sheet: Sheet = None,
+    looks: Annotated[
+        bool, typer.Option("--looks", help="Works that look so, whether or not their text says it.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the works that match some words, the most relevant first."""
-    filters = (style, type_, period, school, label, artist, technique, location, years)
-    search(None, k, *filters, as_of, " ".join(words), csv, parquet, sheet, as_json)
+    """Show the works that match some words, the most relevant first; with --looks, those that look like them."""
+    text = " ".join(words)
+    if not looks:
+        filters = (style, type_, period, school, label, artist, technique, location, years)
+        search(None, k, *filters, as_of, text, csv, parquet, sheet, as_json)
+        return
+    from artpipe.search import Collection
+
+    labels = {"style": style, "type": type_, "period": period, "school": school}
+    where = _filter(labels, label, artist=artist, technique=technique, location=location, years=years)
+    collection = Collection.open(settings_in_force().lake_root, as_of=as_of)
+    hits = collection.describe(text, k, where)
+    if unknown := collection.text_encoder.encode(text).unknown:
+        console = message_console()
+        console.print(f"Not known by looks, and left out: {', '.join(unknown)}.", markup=False, highlight=False)
+    if not _give(hits, f"Works that look like {text}", collection, csv, parquet, sheet, as_json=as_json):
+        message_console().print("No work matches every filter.")
 
 
 def same(picture: Annotated[Path, typer.Argument(help="The path of a photograph.")], as_json: AsJson = False) -> None:

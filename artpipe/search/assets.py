@@ -143,6 +143,45 @@ def painting_detector(step: AssetStep, training_set: DataFrame) -> Result:
 
 
 @pipeline_asset(
+    kinds={"numpy"},
+    code_version="1",
+    stored=written_by_body(lambda lake: lake.index("text_encoder.npz")),
+    deps=["embeddings", "vectors"],
+)
+def text_encoder(step: AssetStep) -> Result:
+    """What the words of the catalogue look like, learned from the vectors; it finds works whose own text lacks them.
+
+    Words that pictures by other artists do not confirm are left out.
+    """
+    import polars as pl
+
+    from artpipe.embedding.table import EmbeddingTable, tasks_of_table
+    from artpipe.models.served import served_card
+    from artpipe.search.text_encoder import save_text_encoder
+    from artpipe.search.text_encoder_fit import fit_text_encoder
+
+    lake = step.lake
+    table = EmbeddingTable(lake)
+    version = table.version
+    found = table.read(version=version)
+    texts = ["title", "school", *tasks_of_table(found.columns)]
+    works = found.select("artwork_id", "jpeg_sha256", "artist_id", "artist", "model_id", *texts)
+    model_id = served_card(lake).model_id if works.is_empty() else str(works["model_id"][0])
+    encoder = fit_text_encoder(model_id, works, table.vectors(version)[1], texts, step.progress)
+    save_text_encoder(lake, encoder)
+    words = pl.DataFrame({"word": encoder.words, "precision": encoder.precision, "share": encoder.share})
+    words = words.sort("precision", "word", descending=[True, False])
+    return Result(
+        version=content_hash(works),
+        metadata={
+            "dagster/row_count": words.height,
+            "words": dg.MetadataValue.md(markdown_table(words, rows=50)),
+            "model_id": encoder.model_id,
+        },
+    )
+
+
+@pipeline_asset(
     kinds={"lancedb"},
     code_version="2",
     stored=replace(lance_table(EMBEDDINGS_TABLE).with_files(lambda lake: [_indices(lake)]), owns_location=False),

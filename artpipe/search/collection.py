@@ -35,6 +35,7 @@ from artpipe.search.request import Query, QueryVector, SearchOptions, SearchRequ
 from artpipe.search.searcher import Searcher
 from artpipe.search.snapshot import AsOf, NothingEmbeddedError, Snapshot, opened_once
 from artpipe.search.suggestions import Suggestion
+from artpipe.search.text_encoder import NoTextEncoderError, TextEncoder
 from artpipe.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -317,6 +318,48 @@ class Collection:
         """
         request = SearchRequest(k, where, distinct=distinct, offset=offset)
         return self._searcher.find(words, request, loosen=loosen)
+
+    @checked
+    def describe(
+        self,
+        words: str,
+        k: int = 10,
+        where: SearchFilter | None = None,
+        *,
+        liked: Sequence[Query] = (),
+        unlike: Sequence[Picture] = (),
+        **options: Unpack[SearchOptions],
+    ) -> Hits:
+        """The works that look like a description, the most similar first, whether or not their own text says it.
+
+        Only words that the catalogue taught are known, see `text_encoder`; of others, `text_encoder.encode` tells.
+
+        Args:
+            words: what the works should look like, such as `winter landscape`.
+            k: how many.
+            where: which works may be returned.
+            liked: queries as for `similar` that they should be similar to as well.
+            unlike: queries that they should not be similar to.
+            options: as for `similar`.
+
+        Raises:
+            UnknownWordsError: none of the words is known by its looks; the most similar ones are named.
+            NoTextEncoderError: the words were not learned yet.
+        """
+        described = QueryVector(self.text_encoder.encode(words).vector)
+        return self._searcher.nearest([described, *liked], unlike, SearchRequest(k, where, **options))
+
+    @property
+    def text_encoder(self) -> TextEncoder:
+        """The words that are known by looks.
+
+        Raises:
+            NoTextEncoderError: they were not learned yet.
+        """
+        encoder = self.snapshot.text_encoder()
+        if encoder is None:
+            raise NoTextEncoderError('no word is known by its looks yet; materialize "text_encoder".')
+        return encoder
 
     @checked
     def browse(self, k: int | None = 10, where: SearchFilter | None = None, *, offset: int = 0) -> Hits:

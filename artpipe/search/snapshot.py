@@ -24,6 +24,7 @@ from artpipe.search.index import IN_MEMORY_ROWS, ServedIndex, open_index
 from artpipe.search.novelty import NoveltyScale, open_scale
 from artpipe.search.predictions import stored_short_side_px
 from artpipe.search.suggestions import Suggestions
+from artpipe.search.text_encoder import TextEncoder, open_text_encoder
 from artpipe.settings import SAMPLE
 from artpipe.tasks import Task, Tasks, read_tasks
 from artpipe.vectors.lance_search import read_rows
@@ -232,6 +233,14 @@ class Snapshot:
             return self._scale
 
     _scale: NoveltyScale | None = None
+
+    def text_encoder(self) -> TextEncoder | None:
+        """The words that are known by looks; None until they were learned, which is after the table."""
+        with self._lock:
+            self._text_encoder = self._text_encoder or open_text_encoder(self.lake, self.model_ids[0])
+            return self._text_encoder
+
+    _text_encoder: TextEncoder | None = None
 
     @opened_once
     def _images_version(self) -> int | None:

@@ -16,6 +16,7 @@ from artpipe.catalog.names import initial_of, labels_known_as, name_words, norma
 from artpipe.search.collection import Collection, UnknownArtworkError
 from artpipe.search.filters import SearchFilter
 from artpipe.search.request import QueryVector
+from artpipe.search.text_encoder import NoTextEncoderError, UnknownWordsError
 from artpipe.search.word_query import WordMatch
 from artpipe.web.questions import PAGE_SIZE, Question, UnusableQuestionError
 
@@ -132,6 +133,7 @@ class Catalogue:
             UnknownArtworkError: a work to compare with is not in the collection.
             UnknownFilterValueError: no work has a label that the filter names.
             NoTextIndexError: the question has words, and these were not indexed yet.
+            UnknownWordsError, NoTextEncoderError: no work can be told by such looks.
         """
         began = time.perf_counter()
         first = (question.page - 1) * size
@@ -272,6 +274,13 @@ class Catalogue:
             and (normalized_name(one.text) == name or one.text in labels_known_as(one.kind, words))
         ]
 
+    def not_known_by_looks(self, words: str) -> tuple[str, ...] | None:
+        """Those of some words that no picture taught; None where that is all of them."""
+        try:
+            return self.collection.text_encoder.encode(words).unknown
+        except (UnknownWordsError, NoTextEncoderError):
+            return None
+
     def meant_by(self, words: str | None, found: ResultPage) -> "list[Suggestion]":
         """The artists and labels that words may mean, where no work that was found holds all of them."""
         return self.collection.did_you_mean(words) if words and found.word_match is not WordMatch.ALL else []
@@ -283,6 +292,8 @@ class Catalogue:
             # `like` would also take the path of a file, which no visitor may name: `get` takes ids alone.
             liked, unlike = ([self.get(one)["artwork_id"] for one in ids] for ids in (question.like, question.unlike))
             queries = liked if picture is None else [self._query(picture), *liked]
+            if question.looks is not None:
+                queries = [QueryVector(self.collection.text_encoder.encode(question.looks).vector), *queries]
             first = min(first, MAX_RANKED - 1)
             k = min(size or MAX_RANKED, MAX_RANKED - first)
             return self.collection.like(queries, k, where, unlike=unlike, text=words, offset=first)

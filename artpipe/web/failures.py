@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from artpipe.search.collection import UnknownArtworkError
 from artpipe.search.filters import UnknownFilterValueError
 from artpipe.search.text import NoTextIndexError
+from artpipe.search.text_encoder import NoTextEncoderError, UnknownWordsError
 from artpipe.web.app_state import state_of
 from artpipe.web.decoding import UploadRefusedError
 from artpipe.web.headers import SECURITY_HEADERS, wants_json
@@ -28,6 +29,8 @@ _NOT_FOUND = (
     UnknownFilterValueError,
     NoMapError,
     NoTextIndexError,
+    UnknownWordsError,
+    NoTextEncoderError,
     UnknownSheetError,
 )
 _HEADINGS = {404: "Not found", 429: "One moment, please", 500: "Something went wrong here", 503: "One moment, please"}

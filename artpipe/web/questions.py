@@ -19,6 +19,7 @@ MAX_EXAMPLES = 12
 _YEAR = r"^\s*(-?[0-9]{1,4}|[0-9]{1,4}\s*[Bb]\.?\s?[Cc]\.?(\s?[Ee]\.?)?)?\s*$"
 
 _WORDS = "to be found in titles, artists, techniques, locations and labels"
+_LOOKS = "what the works should look like, in words that the catalogue taught"
 _Ids = tuple[Annotated[str, Field(max_length=300)], ...]
 _MAX_VALUE, _MAX_VALUES = 200, 40
 _Values = Annotated[tuple[Annotated[str, Field(max_length=_MAX_VALUE)], ...], Field(max_length=_MAX_VALUES)]
@@ -71,10 +72,11 @@ class UnusableQuestionError(ArtpipeError):
 
 @dataclass(frozen=True)
 class Question:
-    """A search: by a picture's token, by works to be similar or not similar to, by words, or by filters alone.
+    """A search: by a picture's token, by works to be similar or not, by looks, by words, or by filters alone.
 
     Attributes:
         words: to be found in titles, artists, techniques, locations and labels.
+        looks: what the hits should look like.
         image: the token of an uploaded picture, see `artpipe.web.tokens`.
         like: the ids of works that the hits should be similar to.
         unlike: the ids of works that they should not be similar to.
@@ -83,6 +85,7 @@ class Question:
     """
 
     words: str | None = None
+    looks: str | None = None
     image: str | None = None
     like: tuple[str, ...] = ()
     unlike: tuple[str, ...] = ()
@@ -99,6 +102,7 @@ class Question:
     def of(
         cls,
         words: Annotated[str | None, Query(max_length=200, description=_WORDS)] = None,
+        looks: Annotated[str | None, Query(max_length=200, description=_LOOKS)] = None,
         image: Annotated[str | None, Query(max_length=6000, description="the token of an uploaded picture")] = None,
         like: Annotated[_Ids, Query(description="ids of works that the hits should be similar to")] = (),
         unlike: Annotated[_Ids, Query(description="ids of works that the hits should not be similar to")] = (),
@@ -130,7 +134,8 @@ class Question:
             raise UnusableQuestionError(
                 f"the years end before they begin: from {year_from} to {year_to}; exchange them."
             ) from error
-        return cls(_stripped(words), _stripped(image), _each(like), _each(unlike), where, page)
+        texts = (_stripped(words), _stripped(looks), _stripped(image))
+        return cls(*texts, _each(like), _each(unlike), where, page)
 
     @property
     def filters(self) -> list[tuple[str, Any]]:
@@ -144,7 +149,7 @@ class Question:
     @property
     def is_by_picture(self) -> bool:
         """Whether works are ranked by similarity."""
-        return self.image is not None or bool(self.like)
+        return self.image is not None or self.looks is not None or bool(self.like)
 
     def address(self) -> str:
         """The query string of this search."""
@@ -177,6 +182,14 @@ class Question:
         """The same without the words, from the first page."""
         return replace(self, words=None, page=1)
 
+    def by_looks(self) -> "Question":
+        """The same with its words as what the works should look like."""
+        return replace(self, words=None, looks=self.words, page=1)
+
+    def by_words(self) -> "Question":
+        """The same with what the works should look like as words to be found."""
+        return replace(self, words=self.looks, looks=None, page=1)
+
     def with_like(self, artwork_id: str) -> "Question":
         """The same with a work added to `like`, or removed where it is there."""
         return self._with_examples(_toggled(self.like, artwork_id), _without(self.unlike, artwork_id))
@@ -192,7 +205,7 @@ class Question:
 
     def hidden(self) -> list[tuple[str, str]]:
         """The hidden fields of the form of filters."""
-        fields = [("words", self.words), ("image", self.image)]
+        fields = [("words", self.words), ("looks", self.looks), ("image", self.image)]
         fields += [("like", one) for one in self.like] + [("unlike", one) for one in self.unlike]
         return [(name, value) for name, value in fields if value is not None]
 
@@ -204,7 +217,7 @@ class Question:
 
     def _with_examples(self, like: tuple[str, ...], unlike: tuple[str, ...]) -> "Question":
         # `unlike` needs something to move away from: the last example of `like` takes `unlike` with it.
-        return replace(self, like=like, unlike=unlike if like or self.image else (), page=1)
+        return replace(self, like=like, unlike=unlike if like or self.image or self.looks else (), page=1)
 
 
 QuestionOfAddress = Annotated[Question, Depends(Question.of)]

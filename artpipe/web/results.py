@@ -10,6 +10,7 @@ from artpipe.lake.paths import DataLake
 from artpipe.search.filters import UnknownFilterValueError
 from artpipe.search.predictions import sure_tasks
 from artpipe.search.text import NoTextIndexError
+from artpipe.search.text_encoder import NoTextEncoderError, UnknownWordsError
 from artpipe.web.catalogue import Catalogue, ResultPage
 from artpipe.web.collection_summary import held_out_accuracy
 from artpipe.web.questions import Question
@@ -65,6 +66,8 @@ def results_context(
         "reason": reason,
         "meant": meant,
         "labels": catalogue.labels_called(question.words) if question.words else [],
+        "is_known_by_looks": bool(question.words) and catalogue.not_known_by_looks(question.words) is not None,
+        "unknown_looks": catalogue.not_known_by_looks(question.looks) or () if question.looks else (),
         "accuracy": held_out_accuracy(lake) if picture else {},
         "heading": heading(question, catalogue),
         "on_map": f"{links.map()}#{on_map}" if found.works and lake.table("art_map").exists() else "",
@@ -100,7 +103,10 @@ def heading(question: Question, catalogue: Catalogue) -> str:
     Raises:
         UnknownArtworkError: a work to compare with is not in the collection.
     """
-    if question.image is not None:
+    if question.looks is not None:
+        others = question.image is not None or question.like
+        start = f"Looks like “{question.looks}”" + (" and your choice" if others else "")
+    elif question.image is not None:
         start = "Looks like your picture" + (" and more" if question.like else "")
     elif len(question.like) == 1:
         start = f"Looks like “{catalogue.get(question.like[0])['title'] or 'this work'}”"
@@ -149,6 +155,8 @@ def _found(
         meant = {name: question.with_filter(error.column, name) for name in error.similar}
     except NoTextIndexError:
         reason, wider = _NO_TEXT_INDEX, question.without_words()
+    except (UnknownWordsError, NoTextEncoderError) as error:
+        reason, wider = _sentence(error), replace(question, looks=None)
     try:
         others = catalogue.search(wider, picture)
     except NoTextIndexError:

@@ -14,7 +14,7 @@ from artpipe.splits.overrides import OverrideFiles, write_label, write_same_work
 ROOTS = {"raw_catalog", "raw_artists"}
 CATALOG = {"catalog_changes", "tasks", "artworks", "quarantine"}
 PICTURES = {"wanted_images", "images"}
-TABLE = {"embeddings", "vectors", "text_index"}
+TABLE = {"embeddings", "vectors", "text_index", "text_encoder"}
 NEIGHBOURS = {"search_index", "local_features", "art_map", "novelty_scale"}
 ASSIGNED = {"splits", "training_set", "evaluation_report", "novelty_scale"}
 MODEL = {"classifier", "served_model", "painting_detector"}

@@ -8,14 +8,22 @@ from artpipe.definitions import build_definitions
 from artpipe.orchestration.runner import UnknownAssetError, selected_assets
 from artpipe.settings import Settings
 
-SEARCHED = {"search_index", "text_index", "local_features", "art_map", "novelty_scale", "painting_detector"}
+SEARCHED = {
+    "search_index",
+    "text_index",
+    "local_features",
+    "art_map",
+    "novelty_scale",
+    "painting_detector",
+    "text_encoder",
+}
 CATALOG = {"catalog_changes", "tasks", "artworks", "quarantine"}
 
 
 @pytest.mark.parametrize(
     ("select", "names"),
     [
-        (None, 24),
+        (None, 25),
         ("images", {"images"}),
         ("search_index, artists", {"search_index", "artists"}),
         ("vectors", {"embeddings", "vectors"}),

@@ -1,0 +1,161 @@
+"""Words as vectors among those of the pictures: what a collection's own titles and labels look like.
+
+A text encoder that needs no download. A ridge regression from the pictures' vectors to the words of their works gives
+each word a direction, and the pictures furthest along it look like the works that the catalogue calls so. It finds
+works whose own text does not say it, and knows no other words than the catalogue's: only those that pictures by other
+artists confirm, see `text_encoder_fit.py`. A description is the sum of its words, weighted by their rarity, and is
+searched for like any other vector.
+
+Source: Hardoon et al., Canonical Correlation Analysis (2004), for the common space of words and pictures; the
+regression is the special case in which the space of the pictures is given.
+"""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artpipe.catalog.names import normalized_name, similar_names
+from artpipe.errors import ArtpipeError
+from artpipe.lake.paths import DataLake, write_whole
+from artpipe.search.queries import unit_vector
+from artpipe.vectors.nearest import Vector
+
+ENCODER_FILE = "text_encoder.npz"
+_LINKS = frozenset(
+    ["a", "an", "and", "at", "by", "for", "from", "his", "her", "in", "of", "on", "or", "the", "to", "with"]
+)
+"""Words between those that describe something."""
+
+
+class NoTextEncoderError(ArtpipeError):
+    """The words of this collection were not learned yet."""
+
+
+class UnknownWordsError(ArtpipeError):
+    """None of the words is known by its looks."""
+
+
+def stems(text: str) -> list[str]:
+    """The words of a text without accents, case and endings, in their order; those between others are left out."""
+    return [_stem(word) for word in normalized_name(text).split() if len(word) > 1 and word not in _LINKS]
+
+
+@cache
+def _stem(word: str) -> str:
+    from snowballstemmer import stemmer
+
+    return stemmer("english").stemWord(word)
+
+
+@dataclass(frozen=True)
+class EncodedText:
+    """A description as a vector.
+
+    Attributes:
+        vector: float32 (D,), of length 1.
+        unknown: the words of the description that no picture taught.
+    """
+
+    vector: Vector
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """The words that can be searched for by looks.
+
+    Attributes:
+        model_id: of the model that made the pictures' vectors.
+        stems: of the words, (W,).
+        words: as the catalogue writes them most often, (W,).
+        vectors: their directions times their rarity, float32 (W, D).
+        offsets: what to add to a picture's vector times a direction for the guess of `suggest`, float32 (W,).
+        sure_from: the least such guess that is right half of the time, float32 (W,); NaN where none is.
+        precision: average precision of a search for each word among works by artists that did not teach it, (W,).
+        share: of the works that have the word, which is the precision of a search by chance, (W,).
+    """
+
+    model_id: str
+    stems: NDArray[np.str_]
+    words: NDArray[np.str_]
+    vectors: NDArray[np.float32]
+    offsets: NDArray[np.float32]
+    sure_from: NDArray[np.float32]
+    precision: NDArray[np.float32]
+    share: NDArray[np.float32]
+
+    def encode(self, text: str) -> EncodedText:
+        """The vector of a description.
+
+        Raises:
+            UnknownWordsError: no word of it is known; the most similar ones are named.
+        """
+        written = {stem: word for word in normalized_name(text).split() for stem in stems(word)}
+        known = [self._places[stem] for stem in written if stem in self._places]
+        if not known:
+            raise UnknownWordsError(f"{text.strip()!r} is not among the words known by looks{self._instead(written)}.")
+        vector = self.vectors[known].sum(axis=0)
+        unknown = tuple(word for stem, word in written.items() if stem not in self._places)
+        return EncodedText(unit_vector(vector, len(vector)), unknown)
+
+    def suggest(self, vectors: Vector, count: int = 5) -> list[list[str]]:
+        """Words for pictures, from their vectors (N, D): those that would be right half of the time, the surest first.
+
+        Source: the thresholds are those of works by artists that did not teach the word.
+        """
+        surplus = vectors @ self.vectors.T + self.offsets - self.sure_from
+        surplus[np.isnan(surplus)] = -np.inf
+        best = np.argsort(-surplus, axis=1, kind="stable")[:, :count]
+        return [
+            [str(self.words[place]) for place in places if surplus[row, place] >= 0] for row, places in enumerate(best)
+        ]
+
+    @property
+    def best_words(self) -> list[str]:
+        """All words, those that their pictures tell best first."""
+        gain = (self.precision - self.share) / (1 - self.share)
+        return [str(word) for word in self.words[np.argsort(-gain, kind="stable")]]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {str(stem): place for place, stem in enumerate(self.stems)}
+
+    def _instead(self, written: "dict[str, str]") -> str:
+        close = [word for each in written.values() for word in similar_names(each, self.words.tolist(), 2)]
+        named: Sequence[str] = list(dict.fromkeys(close)) or self.best_words[:5]
+        return f", as {', '.join(map(repr, named))} are" if named else "; this collection has taught none"
+
+
+def save_text_encoder(lake: DataLake, encoder: TextEncoder) -> None:
+    """Write it beside the search index."""
+    packed = io.BytesIO()
+    np.savez(
+        packed,
+        model_id=np.array(encoder.model_id),
+        stems=encoder.stems,
+        words=encoder.words,
+        vectors=encoder.vectors,
+        offsets=encoder.offsets,
+        sure_from=encoder.sure_from,
+        precision=encoder.precision,
+        share=encoder.share,
+    )
+    write_whole(lake.index(ENCODER_FILE), packed.getvalue())
+
+
+_STORED = tuple(TextEncoder.__dataclass_fields__)
+
+
+def open_text_encoder(lake: DataLake, model_id: str) -> TextEncoder | None:
+    """The encoder for this model's vectors; None where it was not made yet or is of another model's."""
+    try:
+        with np.load(io.BytesIO(lake.index(ENCODER_FILE).read_bytes())) as stored:
+            encoder = TextEncoder(str(stored["model_id"]), *(stored[name] for name in _STORED[1:]))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    return encoder if encoder.model_id == model_id else None
