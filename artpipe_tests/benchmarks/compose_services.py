@@ -38,7 +38,7 @@ from artpipe_tests.fixtures.small_training import SMALL_TRAINING  # noqa: E402
 LIMIT_S = 1800
 _NAMESPACES = ("--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 _IN_NAMESPACE = "ARTPIPE_COMPOSE_SERVICES_IN_NAMESPACE"
-SETTINGS = {"sample_artworks": 60, "same_painting": "false", "rescrape_cron": "*/10 * * * *", **SMALL_TRAINING}
+SETTINGS = {"sample_artworks": 60, "same_painting": "false", "rescrape_cron": "*/5 * * * *", **SMALL_TRAINING}
 FOR_S3 = {"ARTPIPE_LAKE": "s3://artpipe/lake", "AWS_ENDPOINT_URL": "http://s3:9000", "AWS_ALLOW_HTTP": "true"}
 
 
@@ -125,7 +125,10 @@ class Services:
             folder.rmdir()
 
     def _environment(self, name: str) -> dict[str, str]:
-        return {**self.of_image, **{key: value or "" for key, value in self.services[name]["environment"].items()}}
+        return {
+            **self.of_image,
+            **{key: value or "" for key, value in self.services[name].get("environment", {}).items()},
+        }
 
     def _in_container(self, name: str, command: list[str]) -> list[str]:
         """A command in a mount namespace as the service has it."""
@@ -224,7 +227,10 @@ def drive(services: Services, profile: str | None) -> None:
     services.wait("the automation to rest", has_made_everything)
     done = services.execute("code", "with-secrets", "artpipe", "refresh", "--json")
     assert done.returncode == 0, done.stderr
-    print("a refresh by hand:", done.stdout.strip().splitlines()[-1][:300], flush=True)
+    report = json.loads(done.stdout)
+    made = set(report["ran"]) - set(report["reused"])
+    print(f"a refresh by hand ran {report['ran']} and made {sorted(made)}", flush=True)
+    assert "classifier" not in made
     assert not list((services.state / "lake").glob("dagster*")), "Dagster's records are in Postgres"
     print("healthy:", ", ".join(name for name in services.running if services.is_healthy(name)), flush=True)
 
