@@ -19,6 +19,8 @@ from typing import IO, TYPE_CHECKING
 from artpipe.errors import ArtpipeError
 from artpipe.lake.format import FORMAT, FORMAT_FILE, read_format, refuse_newer
 from artpipe.lake.full_disk import FULL, FullDiskError
+from artpipe.lake.object_store import open_root
+from artpipe.lake.scratch import adopt_old_caches, scratch_folder
 
 if TYPE_CHECKING:
     from lancedb.db import DBConnection
@@ -55,10 +57,13 @@ class DataLake:
 
     Args:
         root: a local folder, or an fsspec address such as `s3://bucket/prefix`.
+        cache: the local folder for what belongs to lakes in an object store and can be made again; by default artpipe's
+            in the user's cache folder.
     """
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(self, root: str | Path, cache: str | None = None) -> None:
         address = expand_home(str(root))
+        self._cache = cache
         # Absolute, so that messages name a place, and a notebook may change its folder.
         self._address = address if "://" in address else str(Path(address).absolute())
 
@@ -68,10 +73,11 @@ class DataLake:
 
         Raises:
             NewerLakeError: this release cannot read what is there.
+            StoreError: it is in an object store that does not answer, or refuses.
         """
         from upath import UPath
 
-        root = UPath(self._address)
+        root = open_root(self._address) if "://" in self._address else UPath(self._address)
         refuse_newer(root)
         return root
 
@@ -194,12 +200,14 @@ class DataLake:
 
     @property
     def local_root(self) -> Path:
-        """Where its local folders are: the lake itself, or a temporary folder where the lake is an object store."""
-        return Path(str(self.root)) if self.is_local else Path(tempfile.gettempdir()) / "artpipe"
+        """Where its local folders are: the lake itself, or a folder of its own where the lake is in an object store."""
+        return Path(str(self.root)) if self.is_local else scratch_folder(self._address, self._cache)
 
     def local_folder(self, name: str) -> Path:
         """A local folder for what can be made again (decoded pixels, the sample gallery); never in an object store."""
         self.ensure_writable()
+        if not self.is_local:
+            adopt_old_caches(self.local_root)
         folder = self.local_root / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder

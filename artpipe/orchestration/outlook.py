@@ -141,7 +141,7 @@ def outlook(
         statuses = for_refresh(asset_statuses(graph, instance, settings))
         return statuses, _failed_checks(graph, instance, selected)
 
-    lake = DataLake(settings.lake_root)
+    lake = settings.data_lake
     try:
         with _reading(settings, lake) as instance:
             statuses, failed_checks = read(instance)

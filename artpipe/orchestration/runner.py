@@ -18,7 +18,6 @@ import dagster as dg
 from artpipe.errors import ArtpipeError
 from artpipe.lake.lock import refresh_lock
 from artpipe.lake.mass_loss import MassLossError
-from artpipe.lake.paths import DataLake
 from artpipe.orchestration.alerts import Alert, post
 from artpipe.orchestration.blocking_checks import BlockingCheckError
 from artpipe.orchestration.dagster_private import AssetGraph
@@ -127,7 +126,7 @@ def refresh(
         RefreshUnderWayError: another refresh is under way, and waiting was not wanted.
     """
     started = time.monotonic()
-    lake = DataLake(settings.lake_root)
+    lake = settings.data_lake
     lake.ensure_writable()
     lines = AssetLines(console)
     graph = definitions.resolve_asset_graph()

@@ -57,7 +57,7 @@ def asset_statuses(
             edited since. What was made after that with other ones counts as made with newer ones, and is not stale for
             that.
     """
-    lineage = Lineage(DataLake(settings.lake_root))
+    lineage = Lineage(settings.data_lake)
     with suppress(UnwritableLakeError):
         adopt_split(lineage.lake, instance)
     observe_files(instance, settings)

@@ -19,7 +19,7 @@ import polars as pl
 
 from artpipe.catalog.names import similar_names
 from artpipe.errors import ArtpipeError
-from artpipe.lake.paths import DataLake, expand_home, file_at, write_whole
+from artpipe.lake.paths import expand_home, file_at, write_whole
 from artpipe.settings import Settings
 from artpipe.tasks import WGA_TASKS, Tasks, read_tasks
 
@@ -62,7 +62,7 @@ class OverrideFiles:
     @classmethod
     def from_settings(cls, settings: Settings) -> "OverrideFiles":
         """The files that the settings name, or those of the lake."""
-        lake = DataLake(settings.lake_root)
+        lake = settings.data_lake
         named = settings.label_overrides
         labels = named or lake.overrides("labels")
         pairs = lake.overrides("same_work"), lake.overrides("different_works")
