@@ -44,6 +44,11 @@ def open_root(address: str) -> "UPath":
     return root
 
 
+def one_request(file: "UPath") -> dict[str, Any]:
+    """What lets `cat_file` read a small file in one request; s3fs would ask for the size first."""
+    return {"max_concurrency": 1} if file.protocol == "s3" else {}
+
+
 def read_first(file: "UPath") -> bytes | None:
     """Read the file that is asked for first in a store; None where there is none.
 
@@ -53,10 +58,10 @@ def read_first(file: "UPath") -> bytes | None:
     from fsspec.asyn import sync
 
     store: Any = file.fs
-    one_request = {"max_concurrency": 1} if file.protocol == "s3" else {}  # without it, s3fs asks for the size first
     try:
         if store.async_impl:  # which alone has a time limit
-            return sync(store.loop, getattr(store, "_cat_file"), file.path, **one_request, timeout=ANSWER_WITHIN_S)  # noqa: B009
+            read = store._cat_file  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - what `cat_file` runs
+            return sync(store.loop, read, file.path, **one_request(file), timeout=ANSWER_WITHIN_S)
         return store.cat_file(file.path)
     except Exception as error:
         if (explained := store_failure(error, str(file.parent))) is not None:

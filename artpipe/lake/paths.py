@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING
 from artpipe.errors import ArtpipeError
 from artpipe.lake.format import FORMAT, FORMAT_FILE, read_format, refuse_newer
 from artpipe.lake.full_disk import FULL, FullDiskError
+from artpipe.lake.lease import ensure_held
 from artpipe.lake.object_store import open_root
 from artpipe.lake.scratch import adopt_old_caches, scratch_folder
 
@@ -384,7 +385,9 @@ def write_whole(path: "UPath", data: bytes | IOBase) -> None:
 
     Raises:
         FullDiskError: there is no room for it.
+        LeaseLostError: another process writes the lake by now.
     """
+    ensure_held(path)
     if path.protocol not in ("", "file", "local"):
         with path.open("wb") as out:
             _write(out, data)

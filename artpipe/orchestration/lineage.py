@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
+from artpipe.lake.lease import ensure_held
 from artpipe.lake.paths import DataLake, write_whole
 
 ABSENT = "absent"
@@ -79,6 +80,7 @@ class Lineage:
     def begin(self, asset: str, origin: Origin) -> None:
         """Take the record away before an asset is touched: until `complete`, nothing is known of it."""
         before = self.read(asset)
+        ensure_held(self.lake.lineage(asset))
         self.lake.lineage(asset).unlink(missing_ok=True)
         self._begun[asset] = (origin, self._clock(), before)
 

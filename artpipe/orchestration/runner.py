@@ -132,10 +132,11 @@ def refresh(
     graph = definitions.resolve_asset_graph()
     selected = selected_assets(graph, options.select)
     report = RefreshReport()
-    with refresh_lock(lake, console, wait=options.wait), open_instance(settings) as instance:
+    name = uuid.uuid4().hex[:8]
+    with refresh_lock(lake, console, wait=options.wait, run=name), open_instance(settings) as instance:
         end_dead_runs(instance)
         bring_up_to_date(lake, instance)
-        run = _runner(definitions, settings, instance, lines, options)
+        run = _runner(definitions, settings, instance, lines, options, {REFRESH_TAG: name})
         try:
             while True:
                 statuses = for_refresh(asset_statuses(graph, instance, settings))
@@ -219,10 +220,10 @@ def _runner(
     instance: dg.DagsterInstance,
     lines: AssetLines,
     options: RefreshOptions,
+    tags: dict[str, str],
 ) -> Run:
     """What runs assets: this process, or the queue of a webserver."""
     graph = definitions.resolve_asset_graph()
-    tags = {REFRESH_TAG: uuid.uuid4().hex[:8]}
 
     def config_of(wave: Iterable[str]) -> dict[str, Any]:
         steps = {graph.get(dg.AssetKey(name)).assets_def for name in wave}

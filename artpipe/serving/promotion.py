@@ -61,5 +61,6 @@ def materialize_with_config(
 ) -> None:
     """Materialise one asset in this process with this run config, and record it in the lake's Dagster instance."""
     run_config = {"ops": {asset: {"config": config}}}
-    with refresh_lock(settings.data_lake, Console(stderr=True)), open_instance(settings) as instance:
+    lock = refresh_lock(settings.data_lake, Console(stderr=True), doing="a change of the served model")
+    with lock, open_instance(settings) as instance:
         execute_in_this_process(definitions, instance, [asset], run_config)
