@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile
 
 from artpipe.lake.lance_tables import is_torn, manifests, open_lance
+from artpipe.lake.lease import ensure_held
 from artpipe.lake.paths import DamagedLakeError, DataLake
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def set_aside_damaged(lake: DataLake, names: Iterable[str]) -> None:
         names: keys of `find_damage`.
     """
     for name in names:
+        ensure_held(lake.root / name)
         table, part = _in_table(name)
         if table and lake.is_local:
             _mend_table(Path(str(lake.root / table)), of_indices=part == _INDICES)
