@@ -95,9 +95,13 @@ class Generations:
             with suppress(FileNotFoundError):
                 self._file(number).unlink()
 
-    def remove_before(self, number: int) -> None:
-        """Remove the files of lower numbers."""
-        self.remove(*(each for each in self._numbers() if each < number))
+    def is_latest(self, number: int) -> bool:
+        """Whether there is no higher number; then the files of lower ones are removed."""
+        numbers = self._numbers()
+        if max(numbers, default=0) != number:
+            return False
+        self.remove(*(each for each in numbers if each < number))
+        return True
 
     def _numbers(self) -> list[int]:
         store: Any = self.folder.fs

@@ -14,6 +14,7 @@ from artpipe.lake.paths import DamagedLakeError, DataLake
 
 if TYPE_CHECKING:
     import lance
+    from upath import UPath
 
 
 ROW_KEY = "artwork_id"
@@ -143,13 +144,22 @@ def manifests(folder: Path) -> list[Path]:
 
     Lance names a manifest after its version, or after 2^64 - 1 less that, with 20 digits.
     """
-
-    def version(manifest: Path) -> int:
-        number = int(manifest.stem)
-        return 2**64 - 1 - number if len(manifest.stem) == _INVERTED_DIGITS else number
-
     found = [file for file in (folder / "_versions").glob("*.manifest") if file.stem.isdecimal()]
-    return sorted(found, key=version, reverse=True)
+    return sorted(found, key=lambda manifest: _version_of(manifest.stem), reverse=True)
+
+
+def newest_version(folder: "UPath") -> int:
+    """The newest version of a table in an object store, by the names of its manifests; 0 where there is no table."""
+    try:
+        names = [str(path).rpartition("/")[2] for path in folder.fs.ls((folder / "_versions").path, detail=False)]
+    except FileNotFoundError:
+        return 0
+    stems = [name.removesuffix(".manifest") for name in names if name.endswith(".manifest")]
+    return max((_version_of(stem) for stem in stems if stem.isdecimal()), default=0)
+
+
+def _version_of(stem: str) -> int:
+    return 2**64 - 1 - int(stem) if len(stem) == _INVERTED_DIGITS else int(stem)
 
 
 def is_torn(manifest: Path) -> bool:

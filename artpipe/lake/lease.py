@@ -191,7 +191,7 @@ class Lease:
                 return
         number = self._number + 1
         is_mine = self._generations.create(number, self.holder.content)
-        if is_mine and self._generations.latest_number() == number:
+        if is_mine and self._generations.is_latest(number):
             self._number, self._renewed_at = number, at
             return
         if is_mine:
@@ -294,9 +294,7 @@ class Lock:
             if not self._generations.create(number + 1, mine.content):
                 continue
             self._refuse_store_without_conditions(number + 1, mine)
-            if self._generations.latest_number() == number + 1:
-                if number:
-                    self._generations.remove_before(number + 1)
+            if self._generations.is_latest(number + 1):
                 return Lease(self._what, self._generations, number + 1, mine, at)
             self._generations.remove(number + 1)  # it was removed, after later ones had been created
 

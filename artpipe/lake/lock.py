@@ -26,8 +26,8 @@ class RefreshUnderWayError(ArtpipeError):
 @contextmanager
 def refresh_lock(
     lake: DataLake, console: "Console", *, wait: bool = True, doing: str = "a refresh", run: str = ""
-) -> Generator[None]:
-    """Hold the lock of a lake for a command.
+) -> Generator[bool]:
+    """Hold the lock of a lake for a command; yields whether this waited for another process.
 
     Args:
         lake: whose lock.
@@ -39,15 +39,17 @@ def refresh_lock(
     Raises:
         RefreshUnderWayError: another process holds the lock, and `wait` is off.
     """
+    waited_for: list[Holder] = []
 
     def waiting(other: Holder) -> None:
         message = f"{other.doing} of {lake.root} is under way ({other})"
         if not wait:
             raise RefreshUnderWayError(f"{message}; wait for it to end, or end that process.")
         console.print(f"  {message}; waiting for it to end ...", style="yellow", highlight=False)
+        waited_for.append(other)
 
     with _locked(lake, doing, waiting, run):
-        yield
+        yield bool(waited_for)
 
 
 @contextmanager
@@ -73,6 +75,7 @@ def _locked(lake: DataLake, doing: str, waiting: Callable[[Holder], None], run: 
     with ExitStack() as stack:
         lease = lock.under(run) if run else None
         stack.enter_context(guarding(address, lease or stack.enter_context(lock.held(doing, waiting, run=run))))
+        lake.root.fs.invalidate_cache()  # others wrote while this process waited
         before = _held_here.set((*_held_here.get(), address))
         try:
             yield

@@ -1,6 +1,8 @@
 """Object stores: whether the one of a lake answers, and what its errors mean in words."""
 
 import re
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from artpipe.errors import ArtpipeError
@@ -69,6 +71,49 @@ def read_first(file: "UPath") -> bytes | None:
         if isinstance(error, FileNotFoundError):
             return None
         raise
+
+
+@contextmanager
+def listed(root: "UPath", folders: Iterable[str]) -> Generator[None]:
+    """Let one listing answer which files are below a folder, and their sizes; a write makes its folder be asked again.
+
+    Args:
+        root: a folder in an object store, or one on this machine, which needs no listing.
+        folders: those in it that may be there.
+    """
+    store: Any = root.fs
+    if not hasattr(store, "dircache"):
+        yield
+        return
+    store.invalidate_cache()
+    store.find(root.path)
+    for folder in folders:
+        store.dircache.setdefault(f"{root.path}/{folder}", [])  # it would ask for each file of one that is not there
+    try:
+        yield
+    finally:
+        store.invalidate_cache()
+
+
+class Unchanged:
+    """Small files that were read before, by what a listing says of them."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, tuple[object, bytes]] = {}
+
+    def read(self, file: "UPath") -> bytes:
+        """The content of a file, which is asked for only where it is not the one that was read last.
+
+        Raises:
+            FileNotFoundError: it does not exist.
+        """
+        if not hasattr(file.fs, "dircache"):
+            return file.read_bytes()
+        etag = file.fs.info(file.path).get("ETag")
+        held = self._read.get(str(file))
+        if held is None or etag is None or held[0] != etag:
+            held = self._read[str(file)] = etag, bytes(file.fs.cat_file(file.path, **one_request(file)))
+        return held[1]
 
 
 def store_failure(error: BaseException, address: str) -> StoreError | None:

@@ -20,13 +20,16 @@ from artpipe.errors import ArtpipeError
 from artpipe.lake.format import FORMAT, FORMAT_FILE, read_format, refuse_newer
 from artpipe.lake.full_disk import FULL, FullDiskError
 from artpipe.lake.lease import ensure_held
-from artpipe.lake.object_store import open_root
+from artpipe.lake.object_store import listed, open_root
 from artpipe.lake.scratch import adopt_old_caches, scratch_folder
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from lancedb.db import DBConnection
     from upath import UPath
 
+_FOLDERS = ("raw", "tables", "models", "reports", "index", "lineage", "refused", "overrides", "checkpoints")
 IMAGES_TABLE = "images"
 EMBEDDINGS_TABLE = "embeddings"
 
@@ -64,7 +67,7 @@ class DataLake:
 
     def __init__(self, root: str | Path, cache: str | None = None) -> None:
         address = expand_home(str(root))
-        self._cache = cache
+        self._cache, self._is_marked = cache, False
         # Absolute, so that messages name a place, and a notebook may change its folder.
         self._address = address if "://" in address else str(Path(address).absolute())
 
@@ -89,6 +92,10 @@ class DataLake:
     def is_local(self) -> bool:
         """Whether the lake is a folder of this machine."""
         return self.root.protocol in ("", "file", "local")
+
+    def listed(self) -> "AbstractContextManager[None]":
+        """Within, one listing answers which files there are; see `listed` in `object_store.py`."""
+        return listed(self.root, _FOLDERS)
 
     def raw(self, name: str) -> "UPath":
         """A file as the gallery sent it, `catalog` or `artists`; its metadata is `<name>.json` in the same folder."""
@@ -235,8 +242,9 @@ class DataLake:
 
     def mark_format(self) -> None:
         """Name the present format in a lake that names none, or an older one."""
-        if read_format(self.root) != FORMAT:
+        if not self._is_marked and read_format(self.root) != FORMAT:
             write_whole(self.root / FORMAT_FILE, json.dumps({"format": FORMAT}).encode())
+        self._is_marked = not self.is_local
 
     def refuse_other_than_folder(self) -> None:
         """Refuse an address that can be no lake: a file, a link that leads nowhere, a path longer than any can be.

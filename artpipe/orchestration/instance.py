@@ -28,6 +28,10 @@ OF_COMMAND = {"dagster/max_retries": "0"}
 REFRESH_TAG = "artpipe/refresh"
 """Every run of one refresh carries this tag with the same value."""
 
+WAITED_TAG = "artpipe/waited_since"
+"""Of the runs of a refresh that waited for another process: since when, ISO 8601 in UTC. What the source was asked
+since then, it is not asked again."""
+
 RESCRAPE = "weekly_rescrape"
 RESCRAPE_TAGS = {"dagster/schedule_name": RESCRAPE}
 """The tag that Dagster gives the runs of the re-scrape schedule."""

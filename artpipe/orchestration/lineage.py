@@ -12,8 +12,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
 from artpipe.lake.lease import ensure_held
+from artpipe.lake.object_store import Unchanged
 from artpipe.lake.paths import DataLake, write_whole
 
+_files = Unchanged()
 ABSENT = "absent"
 """The data version of an asset that was never made."""
 
@@ -66,7 +68,7 @@ class Lineage:
     def read(self, asset: str) -> Record | None:
         """The record of an asset; None where it was never completed, or was touched since."""
         try:
-            found = json.loads(self.lake.lineage(asset).read_bytes())
+            found = json.loads(_files.read(self.lake.lineage(asset)))
             origin, files = Origin(**found["origin"]), found.get("files", {})
             return Record(found["data_version"], origin, found["seconds"], found["made_at"], files)
         except (FileNotFoundError, ValueError, KeyError, TypeError):

@@ -21,7 +21,7 @@ from artpipe.lake.paths import DataLake
 from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.declaration import DECLARED, Declaration, adopt_older, read_input
 from artpipe.orchestration.event_size import limited, limited_result
-from artpipe.orchestration.instance import PROCESS_TAG, REFRESH_TAG, this_process
+from artpipe.orchestration.instance import PROCESS_TAG, REFRESH_TAG, WAITED_TAG, this_process
 from artpipe.orchestration.lineage import Lineage, Origin, Record
 from artpipe.orchestration.metadata import CHANGES, DATA_VERSION_TAG, REUSED, WORK
 from artpipe.orchestration.storage import Storage
@@ -146,22 +146,26 @@ def step_function(
         blocking_checks: BlockingChecks,
         resources: Mapping[str, Any],
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        adopt_older(lineage.lake, context.instance)
-        lineage.lake.mark_format()
         selected = [key.path[-1] for key in context.selected_asset_keys]
         declared = {asset: DECLARED[asset] for asset in assets}
         upstream = declared[assets[0]].upstream  # the same for every asset of a step
-        blocking_checks.refuse_below_unmet(context.instance, lineage, upstream)
-        versions, now = lineage.versions(upstream), datetime.now(UTC)
-        origins = {asset: one.origin(versions, settings) for asset, one in declared.items()}
-        damaged = _damage(lineage, declared.values())
-        must_run = (
-            always_runs
-            or config.must_run
-            or bool(damaged)
-            or any(one.questions(lineage.lake, settings, now) for one in declared.values())
-        )
-        if not must_run and all(declared[asset].is_reusable(lineage, origins[asset]) for asset in selected):
+        with lineage.lake.listed():
+            adopt_older(lineage.lake, context.instance)
+            lineage.lake.mark_format()
+            blocking_checks.refuse_below_unmet(context.instance, lineage, upstream)
+            versions, now = lineage.versions(upstream), datetime.now(UTC)
+            origins = {asset: one.origin(versions, settings) for asset, one in declared.items()}
+            damaged = _damage(lineage, declared.values())
+            is_again = context.run.parent_run_id is not None  # with the tags of the run that is executed again
+            waited_since = None if is_again else context.run.tags.get(WAITED_TAG)
+            must_run = (
+                (always_runs and not _made_since(waited_since, map(lineage.read, assets)))
+                or config.must_run
+                or bool(damaged)
+                or any(one.questions(lineage.lake, settings, now) for one in declared.values())
+            )
+            is_made = not must_run and all(declared[asset].is_reusable(lineage, origins[asset]) for asset in selected)
+        if is_made:
             context.log.info(
                 f"nothing changed that {', '.join(selected)} depends on; what the lake holds is used again"
             )
@@ -217,6 +221,11 @@ def step_function(
     run_step.__annotations__ = annotations
     cast("Any", run_step).__signature__ = signature
     return run_step
+
+
+def _made_since(moment: str | None, records: Iterable[Record | None]) -> bool:
+    """Whether all of these were made since a moment, ISO 8601 in UTC; not where there is none."""
+    return moment is not None and all(record is not None and record.made_at >= moment for record in records)
 
 
 def _damage(lineage: Lineage, declared: Iterable[Declaration]) -> dict[str, str]:
