@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING
 
 from artpipe.errors import ArtpipeError
-from artpipe.lake.object_store import read_first
+from artpipe.lake.object_store import is_local, read_first
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -29,7 +29,7 @@ def read_format(root: "UPath") -> int:
     """
     file = root / FORMAT_FILE
     try:
-        content = file.read_bytes() if root.protocol in ("", "file", "local") else read_first(file)
+        content = file.read_bytes() if is_local(file) else read_first(file)
         return int(json.loads(content or b"")["format"])
     except (OSError, ValueError, KeyError, TypeError):  # whoever reads the lake next says why it cannot be read
         return 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from artpipe.errors import ArtpipeError
 from artpipe.lake.full_disk import causes
-from artpipe.lake.object_store import one_request
+from artpipe.lake.object_store import is_local, read_small
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -40,7 +40,7 @@ class Generations:
 
     def __init__(self, folder: "UPath") -> None:
         self.folder = folder
-        self.is_local = folder.protocol in ("", "file", "local")
+        self.is_local = is_local(folder)
 
     def latest(self) -> tuple[int, bytes]:
         """The highest number and its content; 0 where there is none."""
@@ -159,8 +159,7 @@ class Generations:
         return Path(aside)
 
     def _read(self, number: int) -> bytes:
-        file = self._file(number)
-        return file.read_bytes() if self.is_local else bytes(file.fs.cat_file(file.path, **one_request(file)))
+        return read_small(self._file(number))
 
     def _file(self, number: int) -> "UPath":
         return self.folder / f"{number:0{_DIGITS}}.json"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 ANSWER_WITHIN_S = 6.0
 """How long the first request to a store may take, with what its library tries again."""
+_ONE_REQUEST = {"max_concurrency": 1}
 _NO_BUCKET = ("NoSuchBucket", "InvalidBucketName")
 _WRONG_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "InvalidToken", "ExpiredToken", "403")
 _KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or AWS_PROFILE)"
@@ -26,6 +27,11 @@ class StoreError(ArtpipeError):
 
 class MissingLibraryError(StoreError):
     """The library for a kind of address is not installed."""
+
+
+def is_local(path: "UPath") -> bool:
+    """Whether a path is of this machine."""
+    return path.protocol in ("", "file", "local")
 
 
 def open_root(address: str) -> "UPath":
@@ -46,9 +52,12 @@ def open_root(address: str) -> "UPath":
     return root
 
 
-def one_request(file: "UPath") -> dict[str, Any]:
-    """What lets `cat_file` read a small file in one request; s3fs would ask for the size first."""
-    return {"max_concurrency": 1} if file.protocol == "s3" else {}
+def read_small(file: "UPath") -> bytes:
+    """The content of a small file; of s3fs in one request, where it would ask for the size first."""
+    if file.protocol != "s3":
+        return file.read_bytes()
+    store: Any = file.fs
+    return store.cat_file(file.path, **_ONE_REQUEST)
 
 
 def read_first(file: "UPath") -> bytes | None:
@@ -62,8 +71,9 @@ def read_first(file: "UPath") -> bytes | None:
     store: Any = file.fs
     try:
         if store.async_impl:  # which alone has a time limit
+            options: Any = _ONE_REQUEST if file.protocol == "s3" else {}
             read = store._cat_file  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - what `cat_file` runs
-            return sync(store.loop, read, file.path, **one_request(file), timeout=ANSWER_WITHIN_S)
+            return sync(store.loop, read, file.path, **options, timeout=ANSWER_WITHIN_S)
         return store.cat_file(file.path)
     except Exception as error:
         if (explained := store_failure(error, str(file.parent))) is not None:
@@ -81,14 +91,15 @@ def listed(root: "UPath", folders: Iterable[str]) -> Generator[None]:
         root: a folder in an object store, or one on this machine, which needs no listing.
         folders: those in it that may be there.
     """
-    store: Any = root.fs
-    if not hasattr(store, "dircache"):
+    if is_local(root):
         yield
         return
+    store: Any = root.fs
     store.invalidate_cache()
     store.find(root.path)
-    for folder in folders:
-        store.dircache.setdefault(f"{root.path}/{folder}", [])  # it would ask for each file of one that is not there
+    if root.path in store.dircache:  # the library keeps what it found; it would ask for each file of an absent folder
+        for folder in folders:
+            store.dircache.setdefault(f"{root.path}/{folder}", [])
     try:
         yield
     finally:
@@ -107,12 +118,12 @@ class Unchanged:
         Raises:
             FileNotFoundError: it does not exist.
         """
-        if not hasattr(file.fs, "dircache"):
+        if is_local(file):
             return file.read_bytes()
         etag = file.fs.info(file.path).get("ETag")
         held = self._read.get(str(file))
         if held is None or etag is None or held[0] != etag:
-            held = self._read[str(file)] = etag, bytes(file.fs.cat_file(file.path, **one_request(file)))
+            held = self._read[str(file)] = etag, read_small(file)
         return held[1]
 
 

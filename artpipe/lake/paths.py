@@ -20,7 +20,7 @@ from artpipe.errors import ArtpipeError
 from artpipe.lake.format import FORMAT, FORMAT_FILE, read_format, refuse_newer
 from artpipe.lake.full_disk import FULL, FullDiskError
 from artpipe.lake.lease import ensure_held
-from artpipe.lake.object_store import listed, open_root
+from artpipe.lake.object_store import is_local, listed, open_root
 from artpipe.lake.scratch import adopt_old_caches, scratch_folder
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class DataLake:
     @property
     def is_local(self) -> bool:
         """Whether the lake is a folder of this machine."""
-        return self.root.protocol in ("", "file", "local")
+        return is_local(self.root)
 
     def listed(self) -> "AbstractContextManager[None]":
         """Within, one listing answers which files there are; see `listed` in `object_store.py`."""
@@ -396,7 +396,7 @@ def write_whole(path: "UPath", data: bytes | IOBase) -> None:
         LeaseLostError: another process writes the lake by now.
     """
     ensure_held(path)
-    if path.protocol not in ("", "file", "local"):
+    if not is_local(path):
         with path.open("wb") as out:
             _write(out, data)
         return

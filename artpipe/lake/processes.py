@@ -20,10 +20,7 @@ def this_machine() -> str:
 
 def started_at(pid: int) -> str:
     """When a process started, in clock ticks of Linux since the machine did; "" on other systems."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
+    return _stat(pid, 19)
 
 
 def is_alive(pid: int, since: str) -> bool:
@@ -34,4 +31,14 @@ def is_alive(pid: int, since: str) -> bool:
         return False
     except PermissionError:  # it is there, and somebody else's
         pass
+    if _stat(pid, 0) == "Z":  # it ended, and its parent has not asked how
+        return False
     return not since or started_at(pid) in ("", since)
+
+
+def _stat(pid: int, place: int) -> str:
+    """A field of a process's statistics, counted from its state; "" where there are none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[place]
+    except (OSError, IndexError):
+        return ""

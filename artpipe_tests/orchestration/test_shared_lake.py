@@ -13,6 +13,9 @@ from artpipe_tests.fixtures.s3_server import Bucket
 
 UP_TO_IMAGES = "raw_catalog,raw_artists,artists,artworks,wanted_images,images"
 
+MAX_REQUESTS = 100
+"""Of a refresh that finds nothing changed."""
+
 
 @pytest.fixture
 def environment(bucket: Bucket) -> dict[str, str]:
@@ -31,7 +34,9 @@ def refresh(environment: dict[str, str], cache: Path) -> "subprocess.Popen[str]"
     return subprocess.Popen(command, env=with_cache, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_of_two_refreshes_at_once_one_waits_and_finds_everything_made(environment: dict[str, str], tmp_path: Path):
+def test_of_two_refreshes_at_once_one_waits_and_finds_everything_made(
+    bucket: Bucket, environment: dict[str, str], tmp_path: Path
+):
     processes = [refresh(environment, tmp_path / name) for name in ("one", "another")]
     said = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
@@ -44,3 +49,10 @@ def test_of_two_refreshes_at_once_one_waits_and_finds_everything_made(environmen
     assert not reports[first]["reused"]
     assert sorted(reports[second]["reused"]) == sorted(reports[second]["ran"])
     assert not any(reports[second]["work"].values()), "the gallery is asked once"
+
+    bucket.requests.clear()
+    third = refresh(environment, tmp_path / "one")
+    out, said_last = third.communicate(timeout=300)
+    assert third.returncode == 0, said_last
+    assert set(json.loads(out)["ran"]) == {"raw_catalog", "raw_artists"}, "nothing changed"
+    assert len(bucket.requests) <= MAX_REQUESTS, bucket.requests
