@@ -26,7 +26,6 @@ import artpipe.splits.checks
 import artpipe.training.assets
 import artpipe.training.checks
 from artpipe.errors import BadSettingError
-from artpipe.lake.paths import DataLake
 from artpipe.orchestration.automation import accept_loss_job, automation_sensors, promising_age, rescrape_schedule
 from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.declaration import DECLARED
@@ -60,7 +59,7 @@ CHECK_MODULES = (
 
 def build_definitions(settings: Settings) -> dg.Definitions:
     """The whole graph for these settings."""
-    lake = DataLake(settings.lake_root)
+    lake = settings.data_lake
     assets = [
         promising_age(asset.map_asset_specs(lambda spec: with_code_version(spec, settings)), settings)
         for asset in dg.load_assets_from_modules(ASSET_MODULES)

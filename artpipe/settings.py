@@ -23,7 +23,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from artpipe import __version__
 from artpipe.errors import BadSettingError
 from artpipe.lake.of_gallery import LAKES, lake_of_gallery
-from artpipe.lake.paths import expand_home
+from artpipe.lake.paths import DataLake, expand_home
 
 SAMPLE = "sample"
 PREFIX = "ARTPIPE_"
@@ -84,6 +84,11 @@ class Settings(BaseSettings):
     lake: str | None = Field(
         default=None,
         description="folder or `s3://` address of the data lake; default: `data_lake/` + the gallery's name",
+    )
+    cache: str | None = Field(
+        default=None,
+        description="local folder for what belongs to lakes at `s3://` and can be made again, each in a folder of its "
+        "own: caches, Dagster's memory; default: artpipe's in the user's cache folder",
     )
     contact: str | None = Field(
         default=None, description="e-mail or URL put into the User-Agent, so that a site can reach you"
@@ -331,7 +336,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} cannot be sent in a header; write an e-mail or URL in plain ASCII")
         return value
 
-    @field_validator("lake", "label_overrides", "backbone_weights", "dagster_home")
+    @field_validator("lake", "cache", "label_overrides", "backbone_weights", "dagster_home")
     @classmethod
     def _home_is_expanded(cls, value: str | None) -> str | None:
         # A `.env` file, a systemd unit and Compose pass `~` as it is.
@@ -419,6 +424,11 @@ class Settings(BaseSettings):
         if self.sources is not None:
             return str(LAKES / Path(self.sources).stem)
         return str(LAKES / SAMPLE if self.is_sample else lake_of_gallery(self.gallery.get_secret_value()))
+
+    @cached_property
+    def data_lake(self) -> DataLake:
+        """The lake in use, with the folder for what this machine keeps of it."""
+        return DataLake(self.lake_root, self.cache)
 
     @property
     def user_agent(self) -> str:

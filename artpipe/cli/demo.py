@@ -37,7 +37,7 @@ def run_demo(settings: Settings, console: "Console") -> None:
     console.print(f"[bold]artpipe[/] runs its whole graph on {gallery}; the lake is [cyan]{settings.lake_root}[/].")
     definitions = build_definitions(settings)
     print_summary(refresh(definitions, settings, RefreshOptions(), console), definitions, console)
-    lake = DataLake(settings.lake_root)
+    lake = settings.data_lake
     _print_accuracy(lake, console)
     _print_neighbours(lake, console)
     print_next_steps(settings, console)

@@ -1,4 +1,4 @@
-"""What a person can act on, among the errors of libraries: a full disk, damaged files, a database that went away."""
+"""What a person can act on, among the errors of libraries: a full disk, damaged files, a server that went away."""
 
 import sqlite3
 from typing import TYPE_CHECKING
@@ -21,14 +21,17 @@ def expected_failure(error: Exception) -> ArtpipeError | None:
     traceback, and the advice to refresh is given where a refresh mends something.
     """
     from artpipe.lake.full_disk import FullDiskError, causes, is_of_full_disk
-    from artpipe.lake.paths import DamagedLakeError, DataLake
+    from artpipe.lake.object_store import store_failure
+    from artpipe.lake.paths import DamagedLakeError
     from artpipe.settings import read_settings
 
     try:
         settings = read_settings()
     except ArtpipeError:
         return None
-    lake = DataLake(settings.lake_root)
+    lake = settings.data_lake
+    if "://" in settings.lake_root and (unanswered := store_failure(error, settings.lake_root)):
+        return unanswered
     if is_of_full_disk(error, lake.local_root):
         files = [one.filename for one in causes(error) if isinstance(one, OSError) and one.filename]
         return FullDiskError(files[0] if files else lake.local_root)

@@ -27,12 +27,11 @@ def images(
     import polars as pl
 
     from artpipe.images.missing import OUTCOMES, count_outcomes, picture_outcomes, without_picture
-    from artpipe.lake.paths import DataLake
 
     if outcome is not None and outcome not in OUTCOMES:
         raise UnknownOutcomeError(f"there is no outcome {outcome!r}; choose {', '.join(OUTCOMES)}.")
     settings = settings_in_force()
-    pictures = picture_outcomes(DataLake(settings.lake_root))
+    pictures = picture_outcomes(settings.data_lake)
     without, listed = without_picture(pictures), without_picture(pictures, outcome)
     if as_json:
         rows = listed.with_columns(pl.col("asked_at").dt.to_string("iso:strict")).to_dicts()

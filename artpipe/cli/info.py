@@ -21,10 +21,8 @@ PARQUET_TABLES = ("artists", "artworks", "quarantine", "catalog_changes", "wante
 
 def info(as_json: AsJson = False) -> None:
     """Show the settings in force, the tables of the lake, the model, the index and the versions."""
-    from artpipe.lake.paths import DataLake
-
     settings = settings_in_force()
-    topics = _lake_facts(settings, DataLake(settings.lake_root))
+    topics = _lake_facts(settings, settings.data_lake)
     if as_json:
         print_json(topics)
         return

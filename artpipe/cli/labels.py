@@ -25,12 +25,11 @@ class UnknownWorkError(ArtpipeError):
 @app.command("list")
 def list_overrides(as_json: AsJson = False) -> None:
     """List the corrected and confirmed labels with the catalogue's, and the joined artworks."""
-    from artpipe.lake.paths import DataLake
     from artpipe.splits.corrections import compare_corrections
     from artpipe.splits.overrides import OverrideFiles, read_overrides
 
     settings = settings_in_force()
-    artworks = _artworks(DataLake(settings.lake_root))
+    artworks = _artworks(settings.data_lake)
     files = OverrideFiles.from_settings(settings)
     overrides = read_overrides(files, artworks["artwork_id"])
     corrections = compare_corrections(artworks, overrides.labels, files.tasks)
@@ -57,14 +56,13 @@ def suspects(
     import polars as pl
 
     from artpipe.lake.parquet import read_table_if_exists
-    from artpipe.lake.paths import DataLake
     from artpipe.splits.overrides import OverrideFiles, read_overrides
 
     settings = settings_in_force()
     files = OverrideFiles.from_settings(settings)
     if task is not None and task not in files.tasks:
         raise typer.BadParameter(f"{task!r} is not a task; choose {', '.join(files.tasks)}", param_hint="--task")
-    lake = DataLake(settings.lake_root)
+    lake = settings.data_lake
     found = read_table_if_exists(lake, "suspect_labels")
     if found is None:
         raise ArtpipeError(f'the table of suspect labels is not in {lake.root} yet; materialize "suspect_labels".')
@@ -135,10 +133,9 @@ def _signed(by: str | None, reason: str) -> dict[str, str]:
 
 
 def _refuse_unknown(artwork_id: str) -> None:
-    from artpipe.lake.paths import DataLake
     from artpipe.splits.overrides import spelling_advice
 
-    known = _artworks(DataLake(settings_in_force().lake_root))["artwork_id"].to_list()
+    known = _artworks(settings_in_force().data_lake)["artwork_id"].to_list()
     if artwork_id not in known:
         advice = spelling_advice(artwork_id, known, "`artpipe labels suspects` shows some ids")
         raise UnknownWorkError(f"the catalogue has no artwork {artwork_id!r}; {advice}.")

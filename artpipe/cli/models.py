@@ -30,10 +30,9 @@ def models(context: typer.Context, as_json: AsJson = False) -> None:
     """List every saved model, the last trained first, or change which one is served."""
     if context.invoked_subcommand is not None:
         return
-    from artpipe.lake.paths import DataLake
     from artpipe.models.summary import model_summaries
 
-    lake = DataLake(settings_in_force().lake_root)
+    lake = settings_in_force().data_lake
     summaries = model_summaries(lake)
     if as_json:
         print_json([each.to_dict() for each in summaries])
@@ -70,10 +69,9 @@ def rollback(as_json: AsJson = False) -> None:
 
 
 def _report(model_id: str, *, has_moved: bool, as_json: bool) -> None:
-    from artpipe.lake.paths import DataLake
     from artpipe.models.served import read_pointer
 
-    now = read_pointer(DataLake(settings_in_force().lake_root)).now
+    now = read_pointer(settings_in_force().data_lake).now
     reason = now.reason if now else ""
     if as_json:
         print_json({"served": model_id, "changed": has_moved, "reason": reason})

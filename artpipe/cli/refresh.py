@@ -77,7 +77,7 @@ def status(
     console.print(outlook_table(found))
     for check in found.failed_checks:
         console.print(failed_check_line(check), highlight=False)
-    if line := _pictures_line(DataLake(settings.lake_root)):
+    if line := _pictures_line(settings.data_lake):
         console.print(line, markup=False, highlight=False)
     console.print(found.summary, highlight=False)
 

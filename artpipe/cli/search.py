@@ -214,7 +214,7 @@ def predict(
     from artpipe.search.queries import ModelMismatchError, UnusableQueryError, query_picture
 
     settings = settings_in_force()
-    lake = DataLake(found_upwards(str(settings.lake_root)))
+    lake = DataLake(found_upwards(settings.lake_root), settings.cache)
 
     @cache
     def load_encoder() -> "PictureEncoder":

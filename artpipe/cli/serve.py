@@ -19,7 +19,6 @@ def serve(
     waits: Annotated[bool, typer.Option("--wait", help="Wait for a first collection where there is none yet.")] = False,
 ) -> None:
     """Serve the collection as web pages and as a JSON API, until Ctrl-C."""
-    from artpipe.lake.paths import DataLake
     from artpipe.web.config import WebConfig
     from artpipe.web.lake_status import LakeStatus
     from artpipe.web.originals import client_of_visitors
@@ -27,7 +26,7 @@ def serve(
 
     settings = settings_in_force()
     serve_web(
-        DataLake(settings.lake_root),
+        settings.data_lake,
         WebConfig.from_settings(settings, host),
         host=host,
         port=port,
@@ -47,12 +46,11 @@ def export_site(
     ] = False,
 ) -> None:
     """Export the map and the pages as files that need no server."""
-    from artpipe.lake.paths import DataLake
     from artpipe.progress import TerminalProgress
     from artpipe.web.export import export_site as write_site
 
     settings = settings_in_force()
-    lake = DataLake(settings.lake_root)
+    lake = settings.data_lake
     done = write_site(lake, folder, TerminalProgress(), abstain_below=settings.abstain_below, all_rights=all_rights)
     left_out = ""
     if done.closed:
@@ -68,13 +66,12 @@ def serve_gallery(
     """Draw the sample gallery if needed, and serve it on loopback until Ctrl-C."""
     import threading
 
-    from artpipe.lake.paths import DataLake
     from artpipe.progress import TerminalProgress
     from artpipe.sample_gallery.server import serve
     from artpipe.sample_gallery.site import write_sample_site
 
     settings = settings_in_force()
-    site = DataLake(settings.lake_root).local_folder("sample_site")
+    site = settings.data_lake.local_folder("sample_site")
     folder = write_sample_site(site, artworks=settings.sample_artworks, progress=TerminalProgress())
     try:
         with serve(folder, port=port) as url:

@@ -23,14 +23,13 @@ def settings_in_force() -> "Settings":
         BadSettingError: one of them cannot be taken (every one that cannot is named), or needs a library.
         UnwritableLakeError: the lake can be no folder.
     """
-    from artpipe.lake.paths import DataLake
     from artpipe.settings import read_settings, unknown_variables
 
     for name, meant in unknown_variables().items():
         typer.echo(f"{name} is no setting{f'; {meant} may be meant' if meant else ''}.", err=True)
     settings = read_settings()
     _refuse_without_library(settings)
-    DataLake(settings.lake_root).refuse_other_than_folder()
+    settings.data_lake.refuse_other_than_folder()
     return settings
 
 

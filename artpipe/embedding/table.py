@@ -8,12 +8,13 @@ import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
 
-from artpipe.lake.lance_tables import open_lance
+from artpipe.lake.lance_tables import committed, keyed_schema, merge, open_keyed, open_lance
 from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
 from artpipe.lake.versions import MIN_CURRENT, TableVersion, maintain_table, table_versions
 from artpipe.schema import ARTWORKS
@@ -239,11 +240,14 @@ class EmbeddingTable:
         One that was made with other tasks loses the columns of those that went and gains empty ones of those that came;
         no vector is made again.
         """
+        committed(self._uri, lambda: self._prepare(dimension))
+
+    def _prepare(self, dimension: int) -> None:
         table, schema = self._open_for_writing(), self._schema()
         if table is None:
             vector = {VECTOR: pl.Array(pl.Float32, dimension)}
             empty = _arrow_rows(pl.DataFrame(schema={"artwork_id": pl.String, **vector}), schema)
-            self.lake.connect().create_table(EMBEDDINGS_TABLE, schema=empty.schema)
+            self.lake.connect().create_table(EMBEDDINGS_TABLE, schema=empty.schema, exist_ok=True)
             return
         held = [name for name in table.schema.names if name != VECTOR]
         if gone := [name for name in held if name not in schema]:
@@ -266,6 +270,9 @@ class EmbeddingTable:
         if rows.is_empty():
             return
         _refuse_repeated(rows)
+        committed(self._uri, lambda: self._upsert(rows))
+
+    def _upsert(self, rows: pl.DataFrame) -> None:
         table = self._open_for_writing()
         held = [] if table is None else [name for name in table.schema.names if name != VECTOR]
         data = _arrow_rows(rows, _schema_of(held) if held else self._schema())
@@ -275,8 +282,7 @@ class EmbeddingTable:
             mode = "overwrite" if is_other_length else "create"
             self.lake.connect().create_table(EMBEDDINGS_TABLE, data=data, schema=data.schema, mode=mode)
         else:
-            data = data.select(table.schema.names)
-            table.merge_insert("artwork_id").when_matched_update_all().when_not_matched_insert_all().execute(data)
+            merge(table, data.select(table.schema.names))
 
     def update_metadata(self, rows: pl.DataFrame) -> None:
         """Change the metadata of rows already held, as one commit; no vector is rewritten and no row is added.
@@ -291,7 +297,7 @@ class EmbeddingTable:
         columns = {"artwork_id": KEYS["artwork_id"], **{n: t for n, t in self._metadata().items() if n in rows.columns}}
         data = rows.select(pl.col(name).cast(kind) for name, kind in columns.items()).to_arrow()
         data = data.cast(_plain_strings(data.schema))
-        table.merge_insert("artwork_id").when_matched_update_all().execute(data)
+        committed(self._uri, lambda: merge(self._open_for_writing(), data, inserts=False))
 
     def remove(self, ids: list[str]) -> None:
         """Delete the rows of these artworks; an id that is not held is ignored."""
@@ -300,7 +306,7 @@ class EmbeddingTable:
             return
         for first in range(0, len(ids), _IDS_A_DELETE):
             quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in ids[first : first + _IDS_A_DELETE])
-            table.delete(f"artwork_id IN ({quoted})")
+            committed(self._uri, partial(table.delete, f"artwork_id IN ({quoted})"))
 
     def optimize(self, keep_versions_for: timedelta = timedelta(0), min_current: timedelta = MIN_CURRENT) -> None:
         """Join small fragments, once there are many, and drop the table's old versions.
@@ -332,7 +338,7 @@ class EmbeddingTable:
     def _open_for_writing(self) -> "Table | None":
         if not self.exists:
             return None
-        return self.lake.connect().open_table(EMBEDDINGS_TABLE)
+        return open_keyed(self.lake, EMBEDDINGS_TABLE)
 
 
 def _schema_of(columns: Collection[str]) -> pl.Schema:
@@ -384,7 +390,7 @@ def _arrow_rows(rows: pl.DataFrame, scalars: pl.Schema) -> Any:
         ),
     )
     data = ordered.to_arrow()
-    return data.cast(_plain_strings(data.schema))
+    return data.cast(keyed_schema(_plain_strings(data.schema)))
 
 
 def _plain_strings(schema: Any) -> Any:

@@ -1,8 +1,8 @@
 """The Lance table `images`: one row for every artwork whose image was requested.
 
-New rows are appended, known rows replaced or, where their JPEG stays, updated column by column. Each batch is one
-commit of each kind, so that a killed run loses at most the batch it was about to write, and no artwork is ever in the
-table twice. JPEGs are read by random access.
+Rows are merged by `artwork_id` or, where their JPEG stays, updated column by column. Each batch is one commit of each
+kind, so that a killed run loses at most the batch it was about to write, and no artwork is ever in the table twice,
+whoever else writes. JPEGs are read by random access.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -15,7 +15,15 @@ import pyarrow as pa
 
 from artpipe.errors import ArtpipeError
 from artpipe.lake.full_disk import FullDiskError, is_of_full_disk
-from artpipe.lake.lance_tables import RowOffsets, open_lance
+from artpipe.lake.lance_tables import (
+    KEY_METADATA,
+    ROW_KEY,
+    RowOffsets,
+    committed,
+    merge,
+    open_keyed,
+    open_lance,
+)
 from artpipe.lake.paths import IMAGES_TABLE, DataLake
 from artpipe.lake.versions import MIN_CURRENT, maintain_table
 
@@ -24,7 +32,7 @@ if TYPE_CHECKING:
 
 IMAGES_SCHEMA = pa.schema(
     [
-        pa.field("artwork_id", pa.string(), nullable=False),
+        pa.field(ROW_KEY, pa.string(), nullable=False, metadata=KEY_METADATA),
         pa.field("status", pa.string(), nullable=False),
         pa.field("error", pa.string()),
         pa.field("attempts", pa.int32(), nullable=False),
@@ -61,7 +69,7 @@ class MissingImageError(ArtpipeError):
 
 
 class ImageStore:
-    """The stored images of a lake. Reading never creates anything; one process writes at a time."""
+    """The stored images of a lake. Reading never creates anything."""
 
     _last_outcomes: ClassVar[tuple[str, pl.DataFrame] | None] = None
     """What was read last, with its table, version and files: a harvest, its checks and the splits read it in turn."""
@@ -107,10 +115,7 @@ class ImageStore:
         return rows.join(self.outcomes().select(keys), on=keys, how="semi", maintain_order="left")
 
     def upsert(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write whole rows: those that the table has already are replaced, the others appended.
-
-        Appending a batch of 128 costs 9 ms at any size of the table, merging it 30 ms and more, so only known rows are
-        merged.
+        """Write whole rows: those that the table has already are replaced, the others inserted.
 
         Args:
             rows: values of `IMAGES_SCHEMA`, each artwork once; a missing key is null.
@@ -121,15 +126,8 @@ class ImageStore:
         if not rows:
             return
         with self._writing():
-            table = self._latest()
-            known = self._offsets.of(self._existing_dataset())
-            replaced = [row for row in rows if row["artwork_id"] in known]
-            added = [row for row in rows if row["artwork_id"] not in known]
-            if added:
-                table.add(pa.Table.from_pylist(added, schema=IMAGES_SCHEMA))
-            if replaced:
-                data = pa.Table.from_pylist(replaced, schema=IMAGES_SCHEMA)
-                table.merge_insert("artwork_id").when_matched_update_all().execute(data)
+            data = pa.Table.from_pylist(list(rows), schema=IMAGES_SCHEMA)
+            committed(self.uri, lambda: merge(self._latest(), data))
 
     def amend(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Update columns of known rows; their JPEGs are neither read nor written.
@@ -142,32 +140,10 @@ class ImageStore:
         """
         if not rows:
             return
-        import lance
-
         with self._writing():
             self._existing_dataset()
             self._latest()
-            dataset = self._existing_dataset()
-            schema = pa.schema([IMAGES_SCHEMA.field(name) for name in rows[0]])
-            data = pa.Table.from_pylist(list(rows), schema=schema)
-            offsets = self._offsets.of(dataset)
-            wanted = sorted(offsets[row["artwork_id"]] for row in rows if row["artwork_id"] in offsets)
-            # Lance's own merge would rewrite the rows with their JPEGs.
-            updated: list[Any] = []
-            fields: set[int] = set()
-            first = 0
-            for fragment in dataset.get_fragments():
-                beyond = first + fragment.count_rows()
-                if wanted and wanted[0] < beyond:
-                    while wanted and wanted[0] < beyond:
-                        wanted.pop(0)
-                    metadata, modified = fragment.update_columns(data, left_on="artwork_id")[:2]
-                    updated.append(metadata)
-                    fields.update(modified)
-                first = beyond
-            if updated:
-                change = lance.LanceOperation.Update(updated_fragments=updated, fields_modified=sorted(fields))
-                lance.LanceDataset.commit(self.uri, change, read_version=dataset.version)
+            committed(self.uri, lambda: self._amend(rows))
 
     def jpegs(self, artwork_ids: Sequence[str], /) -> list[bytes]:
         """The stored JPEGs, in the requested order.
@@ -198,6 +174,31 @@ class ImageStore:
         with self._writing():
             maintain_table(self.uri, ROWS_PER_FRAGMENT, keep_versions_for, min_current)
 
+    def _amend(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        import lance
+
+        dataset = self._existing_dataset()
+        schema = pa.schema([IMAGES_SCHEMA.field(name) for name in rows[0]])
+        data = pa.Table.from_pylist(list(rows), schema=schema)
+        offsets = self._offsets.of(dataset)
+        wanted = sorted(offsets[row["artwork_id"]] for row in rows if row["artwork_id"] in offsets)
+        # Lance's own merge would rewrite the rows with their JPEGs.
+        updated: list[Any] = []
+        modified_fields: set[int] = set()
+        first = 0
+        for fragment in dataset.get_fragments():
+            beyond = first + fragment.count_rows()
+            if wanted and wanted[0] < beyond:
+                while wanted and wanted[0] < beyond:
+                    wanted.pop(0)
+                metadata, modified = fragment.update_columns(data, left_on="artwork_id")[:2]
+                updated.append(metadata)
+                modified_fields.update(modified)
+            first = beyond
+        if updated:
+            change = lance.LanceOperation.Update(updated_fragments=updated, fields_modified=sorted(modified_fields))
+            lance.LanceDataset.commit(self.uri, change, read_version=dataset.version)
+
     def _dataset(self) -> "lance.LanceDataset | None":
         return open_lance(self.uri)
 
@@ -210,7 +211,7 @@ class ImageStore:
     def _latest(self) -> Any:
         """The LanceDB table at its newest version; created where there is none."""
         if self._table is None:
-            self._table = _with_later_columns(self.lake)
+            self._table = committed(self.uri, lambda: _with_later_columns(self.lake))
         self._table.checkout_latest()
         return self._table
 
@@ -230,10 +231,9 @@ class ImageStore:
 
 def _with_later_columns(lake: DataLake) -> Any:
     """The table, created where there is none, with the columns that one of an older lake lacks."""
-    connection = lake.connect()
     if (held := open_lance(lake.lance_table(IMAGES_TABLE))) is None:
-        return connection.create_table(IMAGES_TABLE, schema=IMAGES_SCHEMA, exist_ok=True)
-    table = connection.open_table(IMAGES_TABLE)
+        return lake.connect().create_table(IMAGES_TABLE, schema=IMAGES_SCHEMA, exist_ok=True)
+    table = open_keyed(lake, IMAGES_TABLE)
     lacking = [name for name in LATER_COLUMNS if name not in held.schema.names]
     if lacking:
         table.add_columns([IMAGES_SCHEMA.field(name) for name in lacking])

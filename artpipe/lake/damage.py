@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile
 
-from artpipe.lake.lance_tables import is_torn, manifests, open_lance
+from artpipe.lake.lance_tables import is_torn, manifests, newest_version, open_lance
+from artpipe.lake.lease import ensure_held
 from artpipe.lake.paths import DamagedLakeError, DataLake
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def set_aside_damaged(lake: DataLake, names: Iterable[str]) -> None:
         names: keys of `find_damage`.
     """
     for name in names:
+        ensure_held(lake.root / name)
         table, part = _in_table(name)
         if table and lake.is_local:
             _mend_table(Path(str(lake.root / table)), of_indices=part == _INDICES)
@@ -175,6 +177,10 @@ def _safetensors_bytes(file: IO[bytes], size: int) -> int:
 
 
 def _table_damage(lake: DataLake, table: str, version: int, *, of_indices: bool) -> str:
+    if not lake.is_local:
+        held = newest_version(lake.root / table)
+        is_older = f"is older than it was: version {held} instead of {version}"
+        return "is gone" if not held else is_older if held < version else ""
     try:
         dataset = open_lance(str(lake.root / table))
     except DamagedLakeError:
@@ -183,8 +189,6 @@ def _table_damage(lake: DataLake, table: str, version: int, *, of_indices: bool)
         return "is gone"
     if dataset.version < version:
         return f"is older than it was: version {dataset.version} instead of {version}"
-    if not lake.is_local:
-        return ""
     folder = Path(str(lake.root / table))
     for manifest in filter(is_torn, manifests(folder)):
         return f"is torn: {manifest.name}, an earlier state"

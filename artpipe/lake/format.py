@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING
 
 from artpipe.errors import ArtpipeError
+from artpipe.lake.object_store import is_local, read_first
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -21,9 +22,15 @@ class NewerLakeError(ArtpipeError):
 
 
 def read_format(root: "UPath") -> int:
-    """The format of the lake in this folder; 0 where it names none."""
+    """The format of the lake in this folder; 0 where it names none.
+
+    Raises:
+        StoreError: the folder is in an object store that does not answer, or refuses.
+    """
+    file = root / FORMAT_FILE
     try:
-        return int(json.loads((root / FORMAT_FILE).read_bytes())["format"])
+        content = file.read_bytes() if is_local(file) else read_first(file)
+        return int(json.loads(content or b"")["format"])
     except (OSError, ValueError, KeyError, TypeError):  # whoever reads the lake next says why it cannot be read
         return 0
 

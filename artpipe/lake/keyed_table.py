@@ -1,9 +1,10 @@
 """A Lance table of derived rows, each with the key of its input, so that only new and changed ones are made again."""
 
 from collections.abc import Generator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from artpipe.lake.lance_tables import RowOffsets, open_lance
+from artpipe.lake.lance_tables import RowOffsets, committed, keyed_schema, merge, open_keyed, open_lance
 from artpipe.lake.paths import DataLake
 from artpipe.lake.versions import maintain_table
 
@@ -58,19 +59,22 @@ class KeyedTable:
 
         if not keys:
             return
-        data = pa.table(
+        table = pa.table(
             {
                 "artwork_id": pa.array(list(keys), pa.string()),
                 "key": pa.array(list(keys.values()), pa.string()),
                 **{name: pa.array(values, pa.binary()) for name, values in columns.items()},
             }
         )
-        database = self._lake.connect()
-        if self._dataset() is None:
-            database.create_table(self._name, data=data)
-        else:
-            table: Any = database.open_table(self._name)
-            table.merge_insert("artwork_id").when_matched_update_all().when_not_matched_insert_all().execute(data)
+        data = table.cast(keyed_schema(table.schema))
+
+        def commit() -> None:
+            if self._dataset() is None:
+                self._lake.connect().create_table(self._name, data=data)
+            else:
+                merge(open_keyed(self._lake, self._name), data)
+
+        committed(self._uri, commit)
 
     def remove(self, artwork_ids: Sequence[str]) -> None:
         """Delete the rows of some artworks."""
@@ -80,11 +84,16 @@ class KeyedTable:
         if dataset is None:
             return
         for first in range(0, len(artwork_ids), _IDS_PER_DELETE):
-            dataset.delete(pc.field("artwork_id").isin(list(artwork_ids[first : first + _IDS_PER_DELETE])))
+            some = pc.field("artwork_id").isin(list(artwork_ids[first : first + _IDS_PER_DELETE]))
+            committed(self._uri, partial(dataset.delete, some))
 
     def maintain(self) -> None:
         """Compact the table and drop every old version."""
-        maintain_table(self._lake.lance_table(self._name), _ROWS_PER_FRAGMENT)
+        maintain_table(self._uri, _ROWS_PER_FRAGMENT)
+
+    @property
+    def _uri(self) -> str:
+        return self._lake.lance_table(self._name)
 
     def _dataset(self) -> "lance.LanceDataset | None":
-        return open_lance(self._lake.lance_table(self._name))
+        return open_lance(self._uri)

@@ -1,17 +1,30 @@
-"""Opening the Lance tables of a lake, and finding the row of an artwork in one."""
+"""Opening the Lance tables of a lake, finding the row of an artwork in one, and committing to one."""
 
 import os
+import random
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from artpipe.errors import ArtpipeError
-from artpipe.lake.paths import DamagedLakeError
+from artpipe.lake.lease import ensure_held
+from artpipe.lake.paths import DamagedLakeError, DataLake
 
 if TYPE_CHECKING:
     import lance
+    from upath import UPath
 
 
+ROW_KEY = "artwork_id"
+KEY_METADATA = {"lance-schema:unenforced-primary-key": "true"}
+"""Of the column `ROW_KEY` of each table: of two processes that insert one row at once, Lance lets only one commit."""
+_ATTEMPTS = 8
+_LONGEST_PAUSE_S = 2.0
+_CONFLICT = ("commit conflict", "too many concurrent writers", "already exists", "preempted by concurrent transaction")
+"""In errors about a commit that another process was faster than."""
+_Result = TypeVar("_Result")
 _INVERTED_DIGITS = 20
 _MAGIC = b"LANC"
 _NOT_DAMAGED = ("upgrade", "not supported", "permission denied")
@@ -20,6 +33,73 @@ _NOT_DAMAGED = ("upgrade", "not supported", "permission denied")
 
 class NoSuchVersionError(ArtpipeError):
     """The requested version of a table never existed, or is not kept any more."""
+
+
+class WriteConflictError(ArtpipeError):
+    """Other processes commit to a table again and again."""
+
+
+def committed(uri: str, commit: Callable[[], _Result]) -> _Result:
+    """Commit to a table; where another process was faster, again on top of what that one wrote.
+
+    Args:
+        uri: of the table.
+        commit: reads the newest version, and commits.
+
+    Raises:
+        WriteConflictError: another process was faster each time.
+        LeaseLostError: another process writes the lake by now.
+    """
+    last: Exception | None = None
+    for attempt in range(_ATTEMPTS):
+        ensure_held(uri)
+        try:
+            return commit()
+        except (RuntimeError, OSError, ValueError) as error:
+            if not any(words in str(error).lower() for words in _CONFLICT):
+                raise
+            last = error
+        time.sleep(random.uniform(0, min(0.05 * 2**attempt, _LONGEST_PAUSE_S)))
+    raise WriteConflictError(
+        f"{uri} could not be written: in {_ATTEMPTS} attempts another process was faster each time. Let one process "
+        "at a time write it, then run again: what was finished is kept."
+    ) from last
+
+
+def open_keyed(lake: DataLake, name: str) -> Any:
+    """The LanceDB table of this name, for writing, with `ROW_KEY` as its primary key; that of an older lake gets it."""
+    table: Any = lake.connect().open_table(name)
+    key = table.schema.field(ROW_KEY)
+    if not any(word.startswith(b"lance-schema:unenforced-primary-key") for word in key.metadata or ()):
+        if key.nullable:
+            table.alter_columns({"path": ROW_KEY, "nullable": False})
+        table.set_unenforced_primary_key(ROW_KEY)
+    return table
+
+
+def keyed_schema(schema: Any) -> Any:
+    """The Arrow schema of a table with `ROW_KEY` as its primary key."""
+    import pyarrow as pa
+
+    place = schema.get_field_index(ROW_KEY)
+    return schema.set(place, pa.field(ROW_KEY, pa.string(), nullable=False, metadata=KEY_METADATA))
+
+
+def merge(table: Any, data: Any, *, inserts: bool = True) -> None:
+    """Replace the rows of the same `ROW_KEY`, as one commit, and insert the others.
+
+    Args:
+        table: of LanceDB.
+        data: an Arrow table of some columns or all of them.
+        inserts: whether to; without, rows that the table lacks are left out.
+    """
+    import pyarrow as pa
+
+    schema = table.schema
+    merging = table.merge_insert(ROW_KEY).when_matched_update_all()
+    if inserts:
+        merging = merging.when_not_matched_insert_all()
+    merging.execute(data.cast(pa.schema([schema.field(name) for name in data.column_names])))
 
 
 def open_lance(uri: str, version: int | None = None) -> "lance.LanceDataset | None":
@@ -64,13 +144,22 @@ def manifests(folder: Path) -> list[Path]:
 
     Lance names a manifest after its version, or after 2^64 - 1 less that, with 20 digits.
     """
-
-    def version(manifest: Path) -> int:
-        number = int(manifest.stem)
-        return 2**64 - 1 - number if len(manifest.stem) == _INVERTED_DIGITS else number
-
     found = [file for file in (folder / "_versions").glob("*.manifest") if file.stem.isdecimal()]
-    return sorted(found, key=version, reverse=True)
+    return sorted(found, key=lambda manifest: _version_of(manifest.stem), reverse=True)
+
+
+def newest_version(folder: "UPath") -> int:
+    """The newest version of a table in an object store, by the names of its manifests; 0 where there is no table."""
+    try:
+        names = [str(path).rpartition("/")[2] for path in folder.fs.ls((folder / "_versions").path, detail=False)]
+    except FileNotFoundError:
+        return 0
+    stems = [name.removesuffix(".manifest") for name in names if name.endswith(".manifest")]
+    return max((_version_of(stem) for stem in stems if stem.isdecimal()), default=0)
+
+
+def _version_of(stem: str) -> int:
+    return 2**64 - 1 - int(stem) if len(stem) == _INVERTED_DIGITS else int(stem)
 
 
 def is_torn(manifest: Path) -> bool:

@@ -1,79 +1,97 @@
-"""The refresh lock: one refresh of a lake at a time; a second one waits and names the holder."""
+"""The lock of a lake: one process at a time writes it, on whichever machine; another one waits and names the holder.
 
-import json
-import os
-import socket
-from collections.abc import Generator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
+What is written into a lake passes `ensure_held`, so that a process whose lock was taken over writes nothing more.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from artpipe.errors import ArtpipeError
+from artpipe.lake.lease import Holder, Lock, guarding
 from artpipe.lake.paths import DataLake
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+_held_here: ContextVar[tuple[str, ...]] = ContextVar("_held_here", default=())
+"""The lakes whose lock is held around the present code."""
+
 
 class RefreshUnderWayError(ArtpipeError):
-    """Another refresh of this lake is under way."""
+    """Another process writes this lake."""
 
 
 @contextmanager
-def refresh_lock(lake: DataLake, console: "Console", *, wait: bool = True) -> Generator[None]:
-    """Hold the lake's refresh lock; the operating system releases it when the process ends, however it ends.
+def refresh_lock(
+    lake: DataLake, console: "Console", *, wait: bool = True, doing: str = "a refresh", run: str = ""
+) -> Generator[bool]:
+    """Hold the lock of a lake for a command; yields whether this waited for another process.
 
     Args:
-        lake: whose lock. That of a lake in an object store holds on one machine only.
+        lake: whose lock.
         console: where the holder is named while this waits.
-        wait: wait for another refresh to end.
+        wait: wait for another process to end.
+        doing: what for, as a noun.
+        run: tag of the Dagster runs that may write the lake meanwhile, in whichever process.
 
     Raises:
-        RefreshUnderWayError: another refresh holds the lock, and `wait` is off.
+        RefreshUnderWayError: another process holds the lock, and `wait` is off.
     """
-    from filelock import FileLock, Timeout
+    waited_for: list[Holder] = []
 
-    path = lake.lock_file("refresh")
-    lock, holder_file = FileLock(path), path.with_suffix(".json")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        message = f"a refresh of {lake.root} is under way ({_holder(holder_file)})"
+    def waiting(other: Holder) -> None:
+        message = f"{other.doing} of {lake.root} is under way ({other})"
         if not wait:
-            raise RefreshUnderWayError(f"{message}; wait for it to end, or end that process.") from error
+            raise RefreshUnderWayError(f"{message}; wait for it to end, or end that process.")
         console.print(f"  {message}; waiting for it to end ...", style="yellow", highlight=False)
-        lock.acquire()
-    try:
-        since = datetime.now(UTC).isoformat("T", "seconds")
-        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
-        holder_file.write_text(json.dumps(holder), encoding="utf-8")
+        waited_for.append(other)
+
+    with _locked(lake, doing, waiting, run):
+        yield bool(waited_for)
+
+
+@contextmanager
+def write_lock(lake: DataLake, doing: str, waiting: Callable[[Holder], None], *, run: str = "") -> Generator[None]:
+    """Hold the lock of a lake; code within may hold it again.
+
+    Args:
+        lake: whose lock.
+        doing: what for, as a noun.
+        waiting: told once of each process that this one waits for.
+        run: names the work; where another process holds the lock for the same, this one works under its lock.
+    """
+    if str(lake.root) in _held_here.get():
         yield
-    finally:
-        holder_file.unlink(missing_ok=True)
-        lock.release()
+        return
+    with _locked(lake, doing, waiting, run):
+        yield
+
+
+@contextmanager
+def _locked(lake: DataLake, doing: str, waiting: Callable[[Holder], None], run: str) -> Generator[None]:
+    address, lock = str(lake.root), lake_lock(lake)
+    with ExitStack() as stack:
+        lease = lock.under(run) if run else None
+        stack.enter_context(guarding(address, lease or stack.enter_context(lock.held(doing, waiting, run=run))))
+        lake.root.fs.invalidate_cache()  # others wrote while this process waited
+        before = _held_here.set((*_held_here.get(), address))
+        try:
+            yield
+        finally:
+            _held_here.reset(before)
 
 
 def refresh_under_way(lake: DataLake) -> str:
-    """Which process refreshes a lake, and since when, in words; "" where none does. Creates nothing."""
-    from filelock import FileLock, Timeout
-
-    path = lake.local_root / "locks" / "refresh.lock"
-    holder_file = path.with_suffix(".json")
-    if not holder_file.exists() or not path.exists():
-        return ""
+    """What is done to a lake now, by which process and since when, in words; "" where nothing is. Creates nothing."""
     try:
-        with FileLock(path, timeout=0):  # a killed process leaves its name and no lock
-            return ""
-    except Timeout:
-        return _holder(holder_file)
-    except OSError:  # the lock may not be opened by everybody
+        holder = lake_lock(lake).holder()
+    except OSError:  # it may not be read by everybody
         return ""
+    return f"{holder.doing} is under way ({holder})" if holder else ""
 
 
-def _holder(holder_file: Path) -> str:
-    try:
-        holder = json.loads(holder_file.read_text(encoding="utf-8"))
-        return f"process {holder['pid']} on {holder['host']}, since {holder['since']}"
-    except (OSError, ValueError, KeyError):
-        return "its process is unknown"
+def lake_lock(lake: DataLake) -> Lock:
+    """The lock of a lake."""
+    return Lock(f"the lake {lake.root}", lake.root / "locks" / "lake")

@@ -19,11 +19,17 @@ from typing import IO, TYPE_CHECKING
 from artpipe.errors import ArtpipeError
 from artpipe.lake.format import FORMAT, FORMAT_FILE, read_format, refuse_newer
 from artpipe.lake.full_disk import FULL, FullDiskError
+from artpipe.lake.lease import ensure_held
+from artpipe.lake.object_store import is_local, listed, open_root
+from artpipe.lake.scratch import adopt_old_caches, scratch_folder
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from lancedb.db import DBConnection
     from upath import UPath
 
+_FOLDERS = ("raw", "tables", "models", "reports", "index", "lineage", "refused", "overrides", "checkpoints")
 IMAGES_TABLE = "images"
 EMBEDDINGS_TABLE = "embeddings"
 
@@ -55,10 +61,13 @@ class DataLake:
 
     Args:
         root: a local folder, or an fsspec address such as `s3://bucket/prefix`.
+        cache: the local folder for what belongs to lakes in an object store and can be made again; by default artpipe's
+            in the user's cache folder.
     """
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(self, root: str | Path, cache: str | None = None) -> None:
         address = expand_home(str(root))
+        self._cache, self._is_marked = cache, False
         # Absolute, so that messages name a place, and a notebook may change its folder.
         self._address = address if "://" in address else str(Path(address).absolute())
 
@@ -68,10 +77,11 @@ class DataLake:
 
         Raises:
             NewerLakeError: this release cannot read what is there.
+            StoreError: it is in an object store that does not answer, or refuses.
         """
         from upath import UPath
 
-        root = UPath(self._address)
+        root = open_root(self._address) if "://" in self._address else UPath(self._address)
         refuse_newer(root)
         return root
 
@@ -81,7 +91,11 @@ class DataLake:
     @property
     def is_local(self) -> bool:
         """Whether the lake is a folder of this machine."""
-        return self.root.protocol in ("", "file", "local")
+        return is_local(self.root)
+
+    def listed(self) -> "AbstractContextManager[None]":
+        """Within, one listing answers which files there are; see `listed` in `object_store.py`."""
+        return listed(self.root, _FOLDERS)
 
     def raw(self, name: str) -> "UPath":
         """A file as the gallery sent it, `catalog` or `artists`; its metadata is `<name>.json` in the same folder."""
@@ -194,12 +208,14 @@ class DataLake:
 
     @property
     def local_root(self) -> Path:
-        """Where its local folders are: the lake itself, or a temporary folder where the lake is an object store."""
-        return Path(str(self.root)) if self.is_local else Path(tempfile.gettempdir()) / "artpipe"
+        """Where its local folders are: the lake itself, or a folder of its own where the lake is in an object store."""
+        return Path(str(self.root)) if self.is_local else scratch_folder(self._address, self._cache)
 
     def local_folder(self, name: str) -> Path:
         """A local folder for what can be made again (decoded pixels, the sample gallery); never in an object store."""
         self.ensure_writable()
+        if not self.is_local:
+            adopt_old_caches(self.local_root)
         folder = self.local_root / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -226,8 +242,9 @@ class DataLake:
 
     def mark_format(self) -> None:
         """Name the present format in a lake that names none, or an older one."""
-        if read_format(self.root) != FORMAT:
+        if not self._is_marked and read_format(self.root) != FORMAT:
             write_whole(self.root / FORMAT_FILE, json.dumps({"format": FORMAT}).encode())
+        self._is_marked = not self.is_local
 
     def refuse_other_than_folder(self) -> None:
         """Refuse an address that can be no lake: a file, a link that leads nowhere, a path longer than any can be.
@@ -376,8 +393,10 @@ def write_whole(path: "UPath", data: bytes | IOBase) -> None:
 
     Raises:
         FullDiskError: there is no room for it.
+        LeaseLostError: another process writes the lake by now.
     """
-    if path.protocol not in ("", "file", "local"):
+    ensure_held(path)
+    if not is_local(path):
         with path.open("wb") as out:
             _write(out, data)
         return

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, cast
 
-from artpipe.lake.lance_tables import NoSuchVersionError, open_lance
+from artpipe.lake.lance_tables import NoSuchVersionError, committed, open_lance
+from artpipe.lake.lease import ensure_held
 
 if TYPE_CHECKING:
     import lance
@@ -126,6 +127,7 @@ def drop_old_versions(
     expired = expired_versions(table_versions(uri), keep_for, now or datetime.now(UTC), min_current)
     dataset = open_lance(uri) if expired else None
     if dataset is not None:
+        ensure_held(uri)
         dataset.cleanup_old_versions(versions=expired, error_if_tagged_old_versions=False)
     return len(expired)
 
@@ -169,7 +171,10 @@ def maintain_table(
         keep_versions_for: how long a version can be opened after it was replaced.
         min_current: a version that was current for less than this is not kept.
     """
-    dataset = open_lance(uri)
-    if dataset is not None:
-        compact_when_fragmented(dataset, rows_per_fragment)
+
+    def compact() -> bool:
+        dataset = open_lance(uri)
+        return dataset is not None and (compact_when_fragmented(dataset, rows_per_fragment) or True)
+
+    if committed(uri, compact):
         drop_old_versions(uri, keep_versions_for, min_current=min_current)

@@ -16,7 +16,6 @@ from typing import Any, cast
 import dagster as dg
 
 from artpipe.lake.absence import read_absences
-from artpipe.lake.paths import DataLake
 from artpipe.orchestration.alerts import Alert, Trouble, Watch, deliver, overdue, stale_text
 from artpipe.orchestration.asset import GALLERY_POOL
 from artpipe.orchestration.instance import RESCRAPE, RESCRAPE_TAGS, UNFINISHED, end_dead_runs
@@ -264,7 +263,7 @@ def sources_away(settings: Settings, now: float) -> list[Trouble]:
     at = datetime.fromtimestamp(now, UTC)
     return [
         Trouble("raw_catalog", f"without an answer of {name} since {one.since[:10]}", 0.0)
-        for name, one in read_absences(DataLake(settings.lake_root)).items()
+        for name, one in read_absences(settings.data_lake).items()
         if one.days(at) > settings.source_away_days
     ]
 

@@ -192,7 +192,14 @@ def bring_up_to_date(lake: DataLake, instance: dg.DagsterInstance | None = None)
         lake: whose files and records.
         instance: whose history; it is left alone where it is None.
     """
-    adopt_older(lake, instance)
+    with lake.listed():
+        adopt_older(lake, instance)
+        _name_files(lake)
+    lake.mark_format()
+
+
+def _name_files(lake: DataLake) -> None:
+    """Complete the records of a lake of a release whose records named no files."""
     lineage = Lineage(lake)
     for asset, declared in DECLARED.items():
         record = lineage.read(asset) if declared.stored else None
@@ -200,7 +207,6 @@ def bring_up_to_date(lake: DataLake, instance: dg.DagsterInstance | None = None)
             files = declared.files(lake)
             if lineage.read(asset) == record:  # no run of another process began or ended it meanwhile
                 lineage.write(asset, replace(record, files=files))
-    lake.mark_format()
 
 
 def adopt_older(lake: DataLake, instance: dg.DagsterInstance | None = None) -> None:

@@ -26,7 +26,7 @@ import dagster as dg
 
 from artpipe.errors import ArtpipeError
 from artpipe.lake.damage import name_aside
-from artpipe.lake.paths import DataLake, write_whole
+from artpipe.lake.paths import write_whole
 from artpipe.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def dagster_home(settings: Settings) -> Path:
         return Path(settings.dagster_home).absolute()
     # Each has a home of its own, so that a lake may change from one to the other and back.
     name = "dagster-postgres" if settings.dagster_storage == "postgres" else "dagster"
-    return DataLake(settings.lake_root).local_root.absolute() / name
+    return settings.data_lake.local_root.absolute() / name
 
 
 def prepare_home(settings: Settings) -> Path:
@@ -73,7 +73,7 @@ def prepare_home(settings: Settings) -> Path:
     """
     home, is_postgres = dagster_home(settings), settings.dagster_storage == "postgres"
     if settings.dagster_home is None:
-        DataLake(settings.lake_root).ensure_writable()
+        settings.data_lake.ensure_writable()
     config = home / "dagster.yaml"
     may_be_empty = settings.dagster_home is not None  # as Dagster itself advises
     if _config_problem(config, may_be_empty=may_be_empty):
@@ -175,7 +175,7 @@ def _set_aside(settings: Settings, damaged: Path, problem_now: Callable[[], str]
 
     if settings.dagster_home is not None:
         raise BrokenHomeError(_remedy(damaged, problem_now()))
-    with FileLock(DataLake(settings.lake_root).lock_file("dagster_home")):
+    with FileLock(settings.data_lake.lock_file("dagster_home")):
         if not (problem := problem_now()):
             return
         aside = damaged.rename(name_aside(damaged))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from artpipe.lake.processes import is_alive, started_at
 from artpipe.orchestration.dagster_private import sqlite_folder
 from artpipe.orchestration.home import DAGSTER_YAML, DATABASES, dagster_home, prepare_home
 from artpipe.settings import Settings
@@ -26,6 +27,10 @@ OF_COMMAND = {"dagster/max_retries": "0"}
 
 REFRESH_TAG = "artpipe/refresh"
 """Every run of one refresh carries this tag with the same value."""
+
+WAITED_TAG = "artpipe/waited_since"
+"""Of the runs of a refresh that waited for another process: since when, ISO 8601 in UTC. What the source was asked
+since then, it is not asked again."""
 
 RESCRAPE = "weekly_rescrape"
 RESCRAPE_TAGS = {"dagster/schedule_name": RESCRAPE}
@@ -93,7 +98,7 @@ def open_copy(settings: Settings) -> Generator[dg.DagsterInstance]:
 
 def this_process() -> str:
     """The value of `PROCESS_TAG` for runs of this process."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started_at(os.getpid())}"
+    return f"{socket.gethostname()}:{os.getpid()}:{started_at(os.getpid())}"
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
@@ -107,8 +112,8 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """
     ended: list[str] = []
     for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
-        host, pid, started_at = [*_process_of(run, instance).split(":"), "", ""][:3]
-        if host == socket.gethostname() and not _is_alive(int(pid), started_at):
+        host, pid, since = [*_process_of(run, instance).split(":"), "", ""][:3]
+        if host == socket.gethostname() and not is_alive(int(pid), since):
             is_of_command = OF_COMMAND.items() <= run.tags.items() and run.parent_run_id is None
             end = instance.report_run_canceled if is_of_command else instance.report_run_failed
             end(run, f"process {pid} ended before its run did")
@@ -121,25 +126,6 @@ def _process_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> str:
     process = run.tags.get(PROCESS_TAG, "")
     parent = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
     return "" if parent is not None and parent.tags.get(PROCESS_TAG) == process else process
-
-
-def _is_alive(pid: int, started_at: str) -> bool:
-    """Whether the process that started then still runs; a later process may have its number."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it is there, and somebody else's
-        pass
-    return not started_at or _started_at(pid) in ("", started_at)
-
-
-def _started_at(pid: int) -> str:
-    """When a process started, in clock ticks of Linux since the machine did; "" on other systems."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
 
 
 def ui_command(settings: Settings) -> str:

@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
+from artpipe.lake.lease import ensure_held
+from artpipe.lake.object_store import Unchanged
 from artpipe.lake.paths import DataLake, write_whole
 
+_files = Unchanged()
 ABSENT = "absent"
 """The data version of an asset that was never made."""
 
@@ -65,7 +68,7 @@ class Lineage:
     def read(self, asset: str) -> Record | None:
         """The record of an asset; None where it was never completed, or was touched since."""
         try:
-            found = json.loads(self.lake.lineage(asset).read_bytes())
+            found = json.loads(_files.read(self.lake.lineage(asset)))
             origin, files = Origin(**found["origin"]), found.get("files", {})
             return Record(found["data_version"], origin, found["seconds"], found["made_at"], files)
         except (FileNotFoundError, ValueError, KeyError, TypeError):
@@ -79,6 +82,7 @@ class Lineage:
     def begin(self, asset: str, origin: Origin) -> None:
         """Take the record away before an asset is touched: until `complete`, nothing is known of it."""
         before = self.read(asset)
+        ensure_held(self.lake.lineage(asset))
         self.lake.lineage(asset).unlink(missing_ok=True)
         self._begun[asset] = (origin, self._clock(), before)
 

@@ -54,7 +54,7 @@ class Outlook:
     failed_checks: list[dg.AssetCheckEvaluation]
     """The selected assets' checks that did not pass when they last ran."""
     under_way: str = ""
-    """Which process refreshes the lake now, and since when; "" where none does."""
+    """What is done to the lake now, by which process and since when; "" where nothing is."""
     missing: str = ""
     """That there is no lake, and which folder may be meant; "" where there is one."""
 
@@ -82,7 +82,7 @@ class Outlook:
         """The outlook in one line."""
         certain = [one for one in self.forecasts if one.would_run == "yes"]
         if self.under_way:
-            return f"A refresh is under way ({self.under_way}); the table shows what it has made so far."
+            return f"{self.under_way[0].upper()}{self.under_way[1:]}; the table shows what it has made so far."
         if self.missing:
             return (
                 f"{self.missing[0].upper()}{self.missing[1:]}: `artpipe refresh` would make one, or set ARTPIPE_LAKE."
@@ -141,7 +141,7 @@ def outlook(
         statuses = for_refresh(asset_statuses(graph, instance, settings))
         return statuses, _failed_checks(graph, instance, selected)
 
-    lake = DataLake(settings.lake_root)
+    lake = settings.data_lake
     try:
         with _reading(settings, lake) as instance:
             statuses, failed_checks = read(instance)

@@ -11,6 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -18,13 +19,12 @@ import dagster as dg
 from artpipe.errors import ArtpipeError
 from artpipe.lake.lock import refresh_lock
 from artpipe.lake.mass_loss import MassLossError
-from artpipe.lake.paths import DataLake
 from artpipe.orchestration.alerts import Alert, post
 from artpipe.orchestration.blocking_checks import BlockingCheckError
 from artpipe.orchestration.dagster_private import AssetGraph
 from artpipe.orchestration.declaration import bring_up_to_date
 from artpipe.orchestration.in_process import execute_in_this_process
-from artpipe.orchestration.instance import REFRESH_TAG, end_dead_runs, open_instance
+from artpipe.orchestration.instance import REFRESH_TAG, WAITED_TAG, end_dead_runs, open_instance
 from artpipe.orchestration.lines import AssetLines
 from artpipe.orchestration.metadata import REUSED, WORK
 from artpipe.orchestration.next_assets import AssetStatus, failed_above, for_refresh, next_assets
@@ -127,16 +127,20 @@ def refresh(
         RefreshUnderWayError: another refresh is under way, and waiting was not wanted.
     """
     started = time.monotonic()
-    lake = DataLake(settings.lake_root)
+    lake = settings.data_lake
     lake.ensure_writable()
     lines = AssetLines(console)
     graph = definitions.resolve_asset_graph()
     selected = selected_assets(graph, options.select)
     report = RefreshReport()
-    with refresh_lock(lake, console, wait=options.wait), open_instance(settings) as instance:
+    tags, asked_at = {REFRESH_TAG: uuid.uuid4().hex[:8]}, datetime.now(UTC).isoformat(timespec="seconds")
+    lock = refresh_lock(lake, console, wait=options.wait, run=tags[REFRESH_TAG])
+    with lock as waited, open_instance(settings) as instance:
+        if waited:
+            tags[WAITED_TAG] = asked_at
         end_dead_runs(instance)
         bring_up_to_date(lake, instance)
-        run = _runner(definitions, settings, instance, lines, options)
+        run = _runner(definitions, settings, instance, lines, options, tags)
         try:
             while True:
                 statuses = for_refresh(asset_statuses(graph, instance, settings))
@@ -220,10 +224,10 @@ def _runner(
     instance: dg.DagsterInstance,
     lines: AssetLines,
     options: RefreshOptions,
+    tags: dict[str, str],
 ) -> Run:
     """What runs assets: this process, or the queue of a webserver."""
     graph = definitions.resolve_asset_graph()
-    tags = {REFRESH_TAG: uuid.uuid4().hex[:8]}
 
     def config_of(wave: Iterable[str]) -> dict[str, Any]:
         steps = {graph.get(dg.AssetKey(name)).assets_def for name in wave}

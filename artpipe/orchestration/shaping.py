@@ -15,6 +15,7 @@ from artpipe.settings import Settings
 
 NOT_SHAPING: Mapping[str, str] = {
     "lake_root": "where results are kept",
+    "data_lake": "where results are kept",
     "gallery": "where files are asked for; what is answered is the content",
     "sources": "where the file of sources is; its content is the asset `sources_file`",
     "obey_reservations": "which answers are taken; each is an outcome, and the images are the content",

@@ -57,7 +57,14 @@ def asset_statuses(
             edited since. What was made after that with other ones counts as made with newer ones, and is not stale for
             that.
     """
-    lineage = Lineage(DataLake(settings.lake_root))
+    with settings.data_lake.listed():
+        return _statuses(graph, instance, settings, asks_due=asks_due, loaded_at=loaded_at)
+
+
+def _statuses(
+    graph: AssetGraph, instance: dg.DagsterInstance, settings: Settings, *, asks_due: bool, loaded_at: float | None
+) -> dict[str, AssetStatus]:
+    lineage = Lineage(settings.data_lake)
     with suppress(UnwritableLakeError):
         adopt_split(lineage.lake, instance)
     observe_files(instance, settings)

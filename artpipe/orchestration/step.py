@@ -6,8 +6,7 @@ the asset counts as stale and is made again, never as fresh.
 """
 
 import inspect
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,12 +15,13 @@ from typing import Any, Concatenate, cast
 import dagster as dg
 
 from artpipe.lake.damage import set_aside_damaged
+from artpipe.lake.lock import write_lock
 from artpipe.lake.mass_loss import LossGuard, MassLossError, settle_refusal, write_refusal
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.declaration import DECLARED, Declaration, adopt_older, read_input
 from artpipe.orchestration.event_size import limited, limited_result
-from artpipe.orchestration.instance import PROCESS_TAG, this_process
+from artpipe.orchestration.instance import PROCESS_TAG, REFRESH_TAG, WAITED_TAG, this_process
 from artpipe.orchestration.lineage import Lineage, Origin, Record
 from artpipe.orchestration.metadata import CHANGES, DATA_VERSION_TAG, REUSED, WORK
 from artpipe.orchestration.storage import Storage
@@ -130,7 +130,12 @@ def step_function(
     ) -> Iterator[dg.MaterializeResult[Any]]:
         if context.run.tags.get(PROCESS_TAG) != this_process():  # executed again, it has its parent's
             context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: this_process()})
-        with _step_lock(lineage.lake, body.__name__, context):
+        with write_lock(
+            lineage.lake,
+            f"a run of {', '.join(assets)}",
+            lambda other: context.log.info(f"{other.doing} is under way ({other}); waiting for it to end"),
+            run=context.run.tags.get(REFRESH_TAG, ""),
+        ):
             yield from run_alone(context, config, lineage, settings, blocking_checks, resources)
 
     def run_alone(
@@ -141,22 +146,26 @@ def step_function(
         blocking_checks: BlockingChecks,
         resources: Mapping[str, Any],
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        adopt_older(lineage.lake, context.instance)
-        lineage.lake.mark_format()
         selected = [key.path[-1] for key in context.selected_asset_keys]
         declared = {asset: DECLARED[asset] for asset in assets}
         upstream = declared[assets[0]].upstream  # the same for every asset of a step
-        blocking_checks.refuse_below_unmet(context.instance, lineage, upstream)
-        versions, now = lineage.versions(upstream), datetime.now(UTC)
-        origins = {asset: one.origin(versions, settings) for asset, one in declared.items()}
-        damaged = _damage(lineage, declared.values())
-        must_run = (
-            always_runs
-            or config.must_run
-            or bool(damaged)
-            or any(one.questions(lineage.lake, settings, now) for one in declared.values())
-        )
-        if not must_run and all(declared[asset].is_reusable(lineage, origins[asset]) for asset in selected):
+        with lineage.lake.listed():
+            adopt_older(lineage.lake, context.instance)
+            lineage.lake.mark_format()
+            blocking_checks.refuse_below_unmet(context.instance, lineage, upstream)
+            versions, now = lineage.versions(upstream), datetime.now(UTC)
+            origins = {asset: one.origin(versions, settings) for asset, one in declared.items()}
+            damaged = _damage(lineage, declared.values())
+            is_again = context.run.parent_run_id is not None  # with the tags of the run that is executed again
+            waited_since = None if is_again else context.run.tags.get(WAITED_TAG)
+            must_run = (
+                (always_runs and not _made_since(waited_since, map(lineage.read, assets)))
+                or config.must_run
+                or bool(damaged)
+                or any(one.questions(lineage.lake, settings, now) for one in declared.values())
+            )
+            is_made = not must_run and all(declared[asset].is_reusable(lineage, origins[asset]) for asset in selected)
+        if is_made:
             context.log.info(
                 f"nothing changed that {', '.join(selected)} depends on; what the lake holds is used again"
             )
@@ -214,21 +223,9 @@ def step_function(
     return run_step
 
 
-@contextmanager
-def _step_lock(lake: DataLake, step: str, context: dg.AssetExecutionContext) -> Generator[None]:
-    """Hold the lock of a step until Dagster has recorded its last asset; processes of this machine share it."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(lake.lock_file(f"step_{step}"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        context.log.info(f"another process makes {step}; waiting for it to end")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+def _made_since(moment: str | None, records: Iterable[Record | None]) -> bool:
+    """Whether all of these were made since a moment, ISO 8601 in UTC; not where there is none."""
+    return moment is not None and all(record is not None and record.made_at >= moment for record in records)
 
 
 def _damage(lineage: Lineage, declared: Iterable[Declaration]) -> dict[str, str]:

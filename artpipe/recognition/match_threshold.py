@@ -23,7 +23,7 @@ from artpipe.images.pictures import StoredPictures
 from artpipe.images.reading import read_picture
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.recognition.candidates import search_candidates
-from artpipe.recognition.feature_table import FeatureTable
+from artpipe.recognition.feature_table import CachedFeatures, FeatureTable
 from artpipe.recognition.geometry import MIN_INLIERS, Alignment, best_alignment
 from artpipe.recognition.local_features import (
     QUERY_SHORT_SIDE_PX,
@@ -137,6 +137,7 @@ def measure_threshold(
         seed: of the choice of works and of their photographs.
     """
     kinds = list(KINDS)
+    cached = CachedFeatures(features)  # queries have many candidates in common
 
     def inlier_ratio(number: int, name: str, jpeg: bytes) -> float | None:
         try:
@@ -144,10 +145,10 @@ def measure_threshold(
             grey = grey_picture(read_picture(photograph, PHOTOGRAPH_SHORT_SIDE_PX), QUERY_SHORT_SIDE_PX)
         except TooNarrowError:
             return None  # a detail of a long picture may be one that no search takes
-        found = search_candidates(grey, words, features, is_hidden=lambda other: work_of.get(other) == work_of[name])
+        found = search_candidates(grey, words, cached, is_hidden=lambda other: work_of.get(other) == work_of[name])
         if found.artwork_id is None or found.alignment.inliers < MIN_INLIERS:
             return 0.0
-        is_duplicate = _is_duplicate(jpeg, features.read([found.artwork_id]))
+        is_duplicate = _is_duplicate(jpeg, cached.read([found.artwork_id]))
         return None if is_duplicate else found.alignment.inlier_ratio
 
     names = sorted(name for name in words.ids if name in work_of)

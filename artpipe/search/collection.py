@@ -122,7 +122,7 @@ class Collection:
         settings = read_settings()
         lake = settings.lake_root if lake is None else lake
         return cls(
-            _lake_at(lake),
+            _lake_at(lake, settings.cache),
             encoder,
             settings.device if device is None else device,
             as_of,
@@ -571,5 +571,5 @@ class Collection:
         return load_served_model(self.lake, self._device, self.snapshot.model_id if self.snapshot.past else None)
 
 
-def _lake_at(lake: str | Path | DataLake) -> DataLake:
-    return lake if isinstance(lake, DataLake) else DataLake(found_upwards(str(lake)))
+def _lake_at(lake: str | Path | DataLake, cache: str | None = None) -> DataLake:
+    return lake if isinstance(lake, DataLake) else DataLake(found_upwards(str(lake)), cache)

@@ -17,6 +17,7 @@ from artpipe.catalog.names import Names
 from artpipe.embedding.table import tasks_of_table
 from artpipe.errors import ArtpipeError
 from artpipe.lake.lance_tables import open_lance
+from artpipe.lake.lease import ensure_held
 from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
 from artpipe.search.query_expansion import QueryExpansion
 from artpipe.search.word_query import COLUMNS, WordMatch, WordQuery, query_words
@@ -82,6 +83,7 @@ def build_text_index(lake: DataLake) -> dict[str, int]:
     if dataset is None:
         raise NoTextIndexError(f'nothing is embedded in {lake.root} yet; materialize "embeddings".')
     columns, indexed = searched_columns(dataset.schema.names), _indexed_columns(dataset)
+    ensure_held(dataset.uri)
     for column in columns:
         if column not in indexed:
             dataset.create_scalar_index(column, "INVERTED", name=_name(column), **_TOKENS)

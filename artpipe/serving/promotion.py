@@ -9,7 +9,6 @@ import dagster as dg
 from rich.console import Console
 
 from artpipe.lake.lock import refresh_lock
-from artpipe.lake.paths import DataLake
 from artpipe.models.registry import find_model
 from artpipe.models.served import previous_model_id, read_pointer
 from artpipe.orchestration.in_process import execute_in_this_process
@@ -32,7 +31,7 @@ def promote(definitions: dg.Definitions, settings: Settings, model_id: str) -> b
         UnknownModelError: the lake holds no such model.
         CorruptModelError: it is damaged.
     """
-    lake = DataLake(settings.lake_root)
+    lake = settings.data_lake
     find_model(lake, model_id)
     if read_pointer(lake).model_id == model_id:
         return False
@@ -52,7 +51,7 @@ def roll_back(definitions: dg.Definitions, settings: Settings) -> str:
         NoPreviousModelError: there is no earlier model.
         CorruptModelError: the earlier model is damaged.
     """
-    model_id = previous_model_id(DataLake(settings.lake_root))
+    model_id = previous_model_id(settings.data_lake)
     promote(definitions, settings, model_id)
     return model_id
 
@@ -62,5 +61,6 @@ def materialize_with_config(
 ) -> None:
     """Materialise one asset in this process with this run config, and record it in the lake's Dagster instance."""
     run_config = {"ops": {asset: {"config": config}}}
-    with refresh_lock(DataLake(settings.lake_root), Console(stderr=True)), open_instance(settings) as instance:
+    lock = refresh_lock(settings.data_lake, Console(stderr=True), doing="a change of the served model")
+    with lock, open_instance(settings) as instance:
         execute_in_this_process(definitions, instance, [asset], run_config)

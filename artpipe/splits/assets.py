@@ -3,7 +3,7 @@
 import dagster as dg
 
 from artpipe.lake.parquet import read_table_if_exists, write_table
-from artpipe.lake.paths import DataLake, file_version, write_whole
+from artpipe.lake.paths import file_version, write_whole
 from artpipe.lake.spreadsheet import spreadsheet_csv
 from artpipe.orchestration.asset import AssetStep, Result, observed_file, pipeline_asset
 from artpipe.orchestration.frames import DataFrame
@@ -16,13 +16,13 @@ from artpipe.tasks import Tasks
 @observed_file
 def label_overrides(settings: Settings) -> str:
     """The file of labels that a person corrected, or confirmed."""
-    return file_version(settings.label_overrides or DataLake(settings.lake_root).overrides("labels")) or "none"
+    return file_version(settings.label_overrides or settings.data_lake.overrides("labels")) or "none"
 
 
 @observed_file
 def same_work_overrides(settings: Settings) -> str:
     """The file of pictures that a person joined into one work."""
-    return file_version(DataLake(settings.lake_root).overrides("same_work")) or "none"
+    return file_version(settings.data_lake.overrides("same_work")) or "none"
 
 
 @pipeline_asset(

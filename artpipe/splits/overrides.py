@@ -5,9 +5,7 @@ before anything is made from them. `corrections.py` applies the labels to the sp
 """
 
 import csv
-import hashlib
 import io
-import tempfile
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +17,8 @@ import polars as pl
 
 from artpipe.catalog.names import similar_names
 from artpipe.errors import ArtpipeError
-from artpipe.lake.paths import DataLake, expand_home, file_at, write_whole
+from artpipe.lake.lease import Lock
+from artpipe.lake.paths import expand_home, file_at, write_whole
 from artpipe.settings import Settings
 from artpipe.tasks import WGA_TASKS, Tasks, read_tasks
 
@@ -62,7 +61,7 @@ class OverrideFiles:
     @classmethod
     def from_settings(cls, settings: Settings) -> "OverrideFiles":
         """The files that the settings name, or those of the lake."""
-        lake = DataLake(settings.lake_root)
+        lake = settings.data_lake
         named = settings.label_overrides
         labels = named or lake.overrides("labels")
         pairs = lake.overrides("same_work"), lake.overrides("different_works")
@@ -219,14 +218,17 @@ def _subject(line: Override) -> object:
 
 @contextmanager
 def _locked(file: str) -> Generator[None]:
-    """Hold the lock of a file of overrides, so that of two writers on this machine none loses the other's line."""
+    """Hold the lock of a file of overrides, so that of two writers none loses the other's line."""
+    if "://" in file:
+        from upath import UPath
+
+        place = UPath(file)
+        with Lock(file, place.with_name(f".{place.name}.lock") / "lease").held("a correction", patience_s=_LOCK_S):
+            yield
+        return
     from filelock import FileLock, Timeout
 
-    if "://" in file:
-        digest = hashlib.sha256(file.encode()).hexdigest()[:16]
-        path = Path(tempfile.gettempdir()) / f"artpipe-overrides-{digest}.lock"
-    else:
-        path = Path(expand_home(file)).with_name(f".{Path(file).name}.lock")
+    path = Path(expand_home(file)).with_name(f".{Path(file).name}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)

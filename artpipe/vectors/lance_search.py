@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from artpipe.lake.lease import ensure_held
 from artpipe.vectors.nearest import ExactProduct, Int8Index, Mask, Neighbours, Positions, Vector, in_memory
 from artpipe.vectors.row_addresses import RowAddresses
 
@@ -222,6 +223,7 @@ def _matrix(column: Any) -> Vector:
 
 def build_index(dataset: "lance.LanceDataset", column: str) -> None:
     """Build the table's vector index, or build it anew; commits a version of the table."""
+    ensure_held(dataset.uri)
     dataset.create_index(column, "IVF_RQ", name=INDEX_NAME, metric="cosine", num_bits=_BITS, replace=True)
 
 
@@ -233,11 +235,13 @@ def has_index(dataset: "lance.LanceDataset") -> bool:
 def drop_index(dataset: "lance.LanceDataset") -> None:
     """Remove the table's vector index, if it has one; commits a version of the table."""
     if has_index(dataset):
+        ensure_held(dataset.uri)
         dataset.drop_index(INDEX_NAME)
 
 
 def add_to_index(dataset: "lance.LanceDataset") -> None:
     """Add the rows that the index does not know yet, without training it again; commits a version of the table."""
+    ensure_held(dataset.uri)
     dataset.optimize.optimize_indices(index_names=[INDEX_NAME])
 
 

@@ -112,7 +112,7 @@ def test_a_full_disk_is_an_error_with_the_next_step_and_loses_nothing(store, tmp
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store._latest(), "add", full)
+    monkeypatch.setattr(store._latest(), "merge_insert", full)
     with pytest.raises(FullDiskError, match=r"is full: .* Free some space there") as raised:
         store.upsert([row("a/x/2")])
     assert str(tmp_path) in str(raised.value)

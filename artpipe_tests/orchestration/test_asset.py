@@ -1,6 +1,7 @@
 """A toy asset made with the decorator behaves as every asset of the graph: reused, recorded, forced, selected alone."""
 
 import dataclasses
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -10,8 +11,8 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
-from filelock import FileLock
 
+from artpipe.lake.lock import write_lock
 from artpipe.lake.parquet import MissingTableError, read_table, write_table
 from artpipe.lake.paths import DataLake, file_version, write_whole
 from artpipe.orchestration.asset import (
@@ -340,12 +341,11 @@ def test_of_two_processes_that_make_an_asset_one_waits_and_reuses_it(bench: Benc
         bench.run("toy_sum")
         finished.set()
 
-    lock = FileLock(bench.lake.lock_file("step_toy_sum"))
-    with lock:
+    with write_lock(bench.lake, "a run of toy_sum", lambda _: None):
         thread = threading.Thread(target=second)
         thread.start()
         logged = ""
-        while "another process makes toy_sum; waiting for it to end" not in logged:
+        while f"a run of toy_sum is under way (process {os.getpid()} on" not in logged:
             assert not finished.wait(0.01), logged
             logged += capfd.readouterr().err
         assert not finished.wait(0.5), "it says that it waits, and does"

@@ -125,6 +125,8 @@ def test_the_status_of_a_lake_that_is_not_there_creates_nothing_and_names_the_cl
 
 def test_status_says_who_refreshes_the_lake_and_since_when(tmp_path, monkeypatch):
     import os
+    import subprocess
+    import sys
 
     from rich.console import Console
     from typer.testing import CliRunner
@@ -136,9 +138,10 @@ def test_status_says_who_refreshes_the_lake_and_since_when(tmp_path, monkeypatch
     monkeypatch.setenv("ARTPIPE_LAKE", str(tmp_path))
     with refresh_lock(DataLake(tmp_path), Console(quiet=True)):
         running = CliRunner().invoke(app, ["status"]).stdout
-        holder = tmp_path / "locks" / "refresh.json"
-        left_behind = holder.read_bytes()
+        (generation,) = (tmp_path / "locks" / "lake").glob("*.json")
+        left_behind = json.loads(generation.read_bytes())
     assert f"A refresh is under way (process {os.getpid()} on " in running
     assert ", since 20" in running
-    holder.write_bytes(left_behind)  # as a killed process leaves it
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    generation.write_text(json.dumps(left_behind | {"pid": int(ended.stdout)}))  # as a killed process leaves it
     assert json.loads(CliRunner().invoke(app, ["status", "--json"]).stdout)["refresh_under_way"] is None

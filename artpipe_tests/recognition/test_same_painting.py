@@ -1,6 +1,7 @@
 """A handful of textured pictures; each must be recognised, and no other painting must be."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -244,6 +245,21 @@ def test_the_feature_cache_evicts_the_least_recently_used(lake: DataLake):
     for names in ([WORKS[0], WORKS[1]], [WORKS[1], "nobody", WORKS[0]], [WORKS[2]], [WORKS[0], WORKS[1]]):
         assert list(kept.read(names)) == [name for name in names if name in WORKS]
     assert read == [WORKS[0], WORKS[1], "nobody", WORKS[2], WORKS[1]]
+
+
+def test_a_picture_is_read_once_while_the_threshold_is_measured(lake: DataLake, monkeypatch: pytest.MonkeyPatch):
+    read = FeatureTable.read
+    names: list[str] = []
+
+    def counted(table: FeatureTable, artwork_ids: Sequence[str]) -> dict[str, LocalFeatures]:
+        names.extend(artwork_ids)
+        return read(table, artwork_ids)
+
+    monkeypatch.setattr(FeatureTable, "read", counted)
+    lake.index("same_painting.json").unlink()
+    build_feature_index(lake)
+    at_a_time = os.cpu_count() or 1
+    assert len(names) <= at_a_time * len(WORKS), "48 queries have 5 candidates each"
 
 
 def test_a_threshold_of_another_method_is_measured_again(tmp_path: Path):

@@ -1,0 +1,337 @@
+"""A lock that several machines share, as a lease: renewed by its holder, and taken over from one that went silent.
+
+The lock is a folder of numbered files, the generations of the lease; the highest names the present holder. Who creates
+the next one holds the lease, and only one process can. The holder writes its generation anew every few seconds. One
+that waits sees whether it changes, by its own clock: machines need not agree on the time. A holder that was silent for
+half the time after which it may be replaced trusts its lease no longer; it has to create the next generation, too.
+"""
+
+import json
+import logging
+import math
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from artpipe.errors import ArtpipeError
+from artpipe.lake.generations import Generations
+from artpipe.lake.processes import is_alive, started_at, this_machine
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+logger = logging.getLogger(__name__)
+
+SILENCE_S = 60.0
+"""After how long a silent holder is replaced."""
+_RENEWALS = 4
+"""How often a lease is renewed in that time."""
+_LOOKS = 60
+"""How often one that waits looks at the lock in that time."""
+_guards: "dict[str, Lease | LeaseOfAnother]" = {}
+"""The leases of this process, held or lost, by the place whose writers they guard."""
+_obeying_stores: set[str] = set()
+"""The folders whose store was seen to obey conditions."""
+
+
+class LeaseLostError(ArtpipeError):
+    """Another process took the lock over, because this one, or the one that it works for, was silent for too long.
+
+    Args:
+        what: the lock is of.
+        other: who holds it now, if anybody.
+    """
+
+    def __init__(self, what: str, other: "Holder | None") -> None:
+        super().__init__(
+            f"{what} was taken over by {other or 'another process'}, because this one was silent for too long. "
+            "Nothing more is written; what was finished is kept. Run the same command again."
+        )
+
+
+class HeldError(ArtpipeError):
+    """Another process holds a lock for longer than this one would wait.
+
+    Args:
+        what: the lock is of.
+        other: who holds it.
+    """
+
+    def __init__(self, what: str, other: "Holder | None") -> None:
+        super().__init__(f"{what} is being written by another process ({other or 'which one is unknown'}); try again.")
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock, as its generation says.
+
+    Attributes:
+        doing: what for, as a noun: "a refresh".
+        run: names the work, which other processes may do parts of; or "".
+        host: the machine's name.
+        machine: this boot of it.
+        pid: of the process.
+        started: when the process started, as `started_at` gives it.
+        since: when the lock was taken, ISO 8601 in UTC.
+        silence_s: after how long it is replaced.
+        renewed_at: when the generation was last written, by the holder's clock; shown only.
+        renewals: how often it was written anew.
+        is_released: whether the lock is free again.
+        nonce: tells this holding from every other one.
+    """
+
+    doing: str
+    run: str = ""
+    silence_s: float = SILENCE_S
+    host: str = field(default_factory=socket.gethostname)
+    machine: str = field(default_factory=this_machine)
+    pid: int = field(default_factory=os.getpid)
+    started: str = field(default_factory=lambda: started_at(os.getpid()))
+    since: str = field(default_factory=lambda: datetime.now(UTC).isoformat("T", "seconds"))
+    renewed_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
+    renewals: int = 0
+    is_released: bool = False
+    nonce: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}, since {self.since}"
+
+    @classmethod
+    def read(cls, content: bytes) -> "Holder | None":
+        """Who a generation names; None where it cannot be read."""
+        try:
+            found = json.loads(content)
+            return cls(**{one.name: found[one.name] for one in fields(cls)})  # a later release may say more
+        except (ValueError, TypeError, KeyError):
+            return None
+
+    @property
+    def content(self) -> bytes:
+        """What its generation holds."""
+        return json.dumps(asdict(self), indent=1).encode()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its process was one of this machine, and ended without a word."""
+        return self.machine == this_machine() and not is_alive(self.pid, self.started)
+
+    @property
+    def seems_silent(self) -> bool:
+        """Whether it has not been heard of for long, if clocks agree."""
+        silent_for = datetime.now(UTC) - datetime.fromisoformat(self.renewed_at)
+        return silent_for > timedelta(seconds=2 * self.silence_s)
+
+
+class Lease:
+    """What a process has that holds a lock.
+
+    Args:
+        what: the lock is of.
+        generations: of the lock.
+        number: the present generation, which this process created at the earliest `at`.
+        holder: this process.
+        at: seconds of `now`.
+    """
+
+    def __init__(self, what: str, generations: Generations, number: int, holder: Holder, at: float) -> None:
+        self.holder, self._what = holder, what
+        self._generations, self._number, self._renewed_at = generations, number, at
+        self._lock, self._ended, self._is_lost = threading.RLock(), threading.Event(), False
+        self._thread = threading.Thread(target=self._keep_renewing, name="lease", daemon=True)
+        self._thread.start()
+
+    def ensure_held(self) -> None:
+        """Check that nobody took the lock over, and that nobody can within the next half of the time of silence.
+
+        Raises:
+            LeaseLostError: somebody did.
+        """
+        with self._lock:
+            if not self._is_lost and now() - self._renewed_at >= self.holder.silence_s / 2:
+                self._renew()
+            if self._is_lost:
+                raise LeaseLostError(self._what, Holder.read(self._generations.latest()[1]))
+
+    def release(self) -> None:
+        """Let others have the lock; where that cannot be said, they take it over after the time of silence."""
+        self._ended.set()
+        self._thread.join()
+        with self._lock:
+            if self._is_lost:
+                return
+            try:
+                self._generations.write(self._number, replace(self.holder, is_released=True).content)
+            except Exception as error:  # noqa: BLE001 - whatever the library of the store raises
+                logger.warning("the lock %s could not be released: %s", self._generations.folder, error)
+
+    def _keep_renewing(self) -> None:
+        while not self._ended.wait(self.holder.silence_s / _RENEWALS):
+            try:
+                with self._lock:
+                    self._renew()
+            except Exception as error:  # noqa: BLE001 - whatever the library of the store raises; who writes sees it
+                logger.debug("the lock %s could not be renewed: %s", self._generations.folder, error)
+
+    def _renew(self) -> None:
+        """Write the generation anew, or, where another process may have created the next one by now, create that."""
+        at, silence_s = now(), self.holder.silence_s
+        renewed_at = datetime.now(UTC).isoformat()
+        self.holder = replace(self.holder, renewals=self.holder.renewals + 1, renewed_at=renewed_at)
+        if at - self._renewed_at < silence_s / 2:
+            self._generations.write(self._number, self.holder.content)
+            if now() - self._renewed_at < silence_s:  # it arrived before anybody could replace this process
+                self._renewed_at = at
+                return
+        number = self._number + 1
+        is_mine = self._generations.create(number, self.holder.content)
+        if is_mine and self._generations.is_latest(number):
+            self._number, self._renewed_at = number, at
+            return
+        if is_mine:
+            self._generations.remove(number)
+        self._is_lost = True
+
+
+class LeaseOfAnother:
+    """What a process has that does a part of the work for which another one holds the lock.
+
+    Args:
+        what: the lock is of.
+        generations: of the lock.
+        run: names the work.
+    """
+
+    def __init__(self, what: str, generations: Generations, run: str) -> None:
+        self._what, self._generations, self._run = what, generations, run
+
+    def ensure_held(self) -> None:
+        """Check that the lock is still held for this work.
+
+        Raises:
+            LeaseLostError: it is not.
+        """
+        other = Holder.read(self._generations.latest()[1])
+        if other is None or other.is_released or other.run != self._run:
+            raise LeaseLostError(self._what, other)
+
+
+class Lock:
+    """A lock that processes of several machines share.
+
+    Args:
+        what: it is of, in words.
+        folder: where its generations are kept, in a local folder or an object store.
+        silence_s: after how long a silent holder is replaced.
+    """
+
+    def __init__(self, what: str, folder: "UPath", silence_s: float = SILENCE_S) -> None:
+        self._what, self._generations = what, Generations(folder)
+        self._silence_s = silence_s
+
+    def holder(self) -> Holder | None:
+        """Who holds the lock now, as far as one look shows; None where nobody does. Creates nothing."""
+        found = Holder.read(self._generations.latest()[1])
+        return None if found is None or found.is_released or found.is_gone or found.seems_silent else found
+
+    @contextmanager
+    def held(
+        self,
+        doing: str,
+        waiting: Callable[[Holder], None] = lambda _: None,
+        *,
+        run: str = "",
+        patience_s: float = math.inf,
+    ) -> Generator[Lease]:
+        """Hold the lock, once nobody else does.
+
+        Args:
+            doing: what for, as a noun.
+            waiting: told once of each process that this one waits for; may raise, in place of waiting.
+            run: names the work, which other processes may do parts of.
+            patience_s: how long to wait.
+
+        Raises:
+            HeldError: another process held it for longer.
+            StoreWithoutConditionsError: the store could let two processes hold it.
+        """
+        lease = self._acquire(Holder(doing, run, self._silence_s), waiting, now() + patience_s)
+        try:
+            yield lease
+        finally:
+            lease.release()
+
+    def under(self, run: str) -> LeaseOfAnother | None:
+        """The lease of whoever holds the lock for this work; None where nobody does."""
+        other = self.holder()
+        return LeaseOfAnother(self._what, self._generations, run) if other is not None and other.run == run else None
+
+    def _acquire(self, me: Holder, waiting: Callable[[Holder], None], until: float) -> Lease:
+        told, seen, seen_at = "", (0, b""), now()
+        while True:
+            before = now()
+            number, content = self._generations.latest()
+            other = Holder.read(content)
+            if (number, content) != seen:
+                seen, seen_at = (number, content), now()
+            is_silent = before - seen_at >= (other.silence_s if other else self._silence_s)
+            is_free = not number or is_silent or (other is not None and (other.is_released or other.is_gone))
+            if not is_free:
+                if other is not None and told != other.nonce:
+                    told = other.nonce
+                    waiting(other)
+                if now() > until:
+                    raise HeldError(self._what, other)
+                time.sleep(self._silence_s / _LOOKS)
+                continue
+            at, mine = now(), replace(me, since=Holder("").since, renewed_at=Holder("").renewed_at)
+            if not self._generations.create(number + 1, mine.content):
+                continue
+            self._refuse_store_without_conditions(number + 1, mine)
+            if self._generations.is_latest(number + 1):
+                return Lease(self._what, self._generations, number + 1, mine, at)
+            self._generations.remove(number + 1)  # it was removed, after later ones had been created
+
+    def _refuse_store_without_conditions(self, number: int, mine: Holder) -> None:
+        folder = str(self._generations.folder)
+        if folder not in _obeying_stores:
+            self._generations.refuse_store_without_conditions(number, mine.content)
+            _obeying_stores.add(folder)
+
+
+@contextmanager
+def guarding(place: str, lease: Lease | LeaseOfAnother) -> Generator[None]:
+    """Let `ensure_held` ask this lease about everything below a place."""
+    before = _guards.get(place)
+    _guards[place] = lease
+    try:
+        yield
+    finally:
+        _guards.pop(place)
+        if before is not None:
+            _guards[place] = before
+
+
+def ensure_held(place: object) -> None:
+    """Check, before something is written, that the lock of the lake in which it is was not taken over.
+
+    What a process writes that never held a lock, such as a test, is not checked.
+
+    Raises:
+        LeaseLostError: it was.
+    """
+    for guarded, lease in [*_guards.items()]:
+        if f"{place}/".startswith(f"{guarded}/"):
+            lease.ensure_held()
+
+
+def now() -> float:
+    """Seconds that pass, too, while this process is stopped or the machine sleeps."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
