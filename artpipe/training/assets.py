@@ -80,14 +80,14 @@ def backbone_features(step: AssetStep, training_set: DataFrame) -> Result:
     without trained weights gives none, and the table is empty.
     """
     from artpipe.images.store import ImageStore
-    from artpipe.training.config import TrainingConfig
+    from artpipe.training.config import TrainingConfig, network_image_px
     from artpipe.training.features import update_features
 
     settings = step.settings
     config = TrainingConfig(
         backbone=settings.backbone,
         weights=settings.resolved_backbone_weights,
-        image_px=settings.resolved_train_image_px,
+        image_px=network_image_px(settings),
         device=settings.device,
     )
     previous = None if step.config.force else read_table_if_exists(step.lake, "backbone_features")
