@@ -182,6 +182,11 @@ class Settings(BaseSettings):
         default=False,
         description="start a new model from the served one's weights where backbone and image size agree",
     )
+    refit: bool = Field(
+        default=True,
+        description="once a model is measured and chosen, fit its recipe again on every work, held-out works included, "
+        "and let that embed and predict; the training time once more, hardly any with the recipe `probe`",
+    )
     model_tolerance: float = Field(
         default=0.01,
         ge=0,
