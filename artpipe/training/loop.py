@@ -44,6 +44,7 @@ from artpipe.training.memory import reused_memory
 from artpipe.training.optimizer import set_learning_rate, train_step
 from artpipe.training.task import ClassifierTask, predict_logits
 from artpipe.training.temperature import FittedTemperature, calibrate
+from artpipe.training.unseen_artists import HeadRows, unseen_artist_factors
 from artpipe.training.untrained import save_untrained, why_untrainable
 
 if TYPE_CHECKING:
@@ -192,7 +193,22 @@ def train_classifier(
 
         # The best epoch's weights, with temperatures fitted to them, and the card.
         model = task.final_model(history.best_weights)
-        temperatures = _fit_temperatures(task, model, validation_loader, validation_set.labels)
+        factors: dict[str, float] = {}
+        has_frozen_head = recipe.head_epochs and (config.is_ensemble or not recipe.epochs)
+        if has_frozen_head and refit_of is None and len(validation_set):
+            train, validation = (
+                HeadRows(
+                    _head_features(task, features, cache, each["jpeg_sha256"].to_list(), progress),
+                    torch.from_numpy(labels.encode(each)),
+                )
+                for each in (train_rows, validation_rows)
+            )
+            artists = train_rows["artist_id"].to_list()
+            epochs, views = recipe.head_epochs, recipe.views
+            factors = unseen_artist_factors(
+                task.head_network, train, artists, validation, task.loss, epochs, views, config.seed
+            )
+        temperatures = _fit_temperatures(task, model, validation_loader, validation_set.labels, factors)
         card = _card(task, history, ended, version, temperatures, split_counts(training_set))
         if refit_of is not None:
             card = replace(card, refit_of=refit_of.model_id, temperatures=refit_of.temperatures)
@@ -328,13 +344,16 @@ def _fit_temperatures(
     model: MultiTaskClassifier,
     loader: "DataLoader[PixelBatch]",
     labels: NDArray[np.int64],
+    factors: Mapping[str, float],
 ) -> dict[str, FittedTemperature]:
     """Temperature scaling of each task, fitted on the model's logits of the validation rows; empty without rows."""
     if not len(loader):
         return {}
     batches = predict_logits(model, loader, task.normalise, task.config.recipe.views)
     return {
-        name: calibrate(torch.cat([logits[name] for logits in batches]).cpu().numpy(), labels[:, column])
+        name: calibrate(
+            torch.cat([logits[name] for logits in batches]).cpu().numpy(), labels[:, column], factors.get(name, 1.0)
+        )
         for column, name in enumerate(task.labels.tasks)
     }
 

@@ -15,7 +15,7 @@ CATALOG = {"catalog_changes", "tasks", "artworks", "quarantine"}
 @pytest.mark.parametrize(
     ("select", "names"),
     [
-        (None, 24),
+        (None, 25),
         ("images", {"images"}),
         ("search_index, artists", {"search_index", "artists"}),
         ("vectors", {"embeddings", "vectors"}),
