@@ -152,7 +152,8 @@ class Settings(BaseSettings):
         default=None,
         ge=32,
         le=1024,
-        description="side of the network's square input; default: by `recipe`, sample gallery 128",
+        description="side of the network's square input; default: the only one that the backbone takes, else by "
+        "`recipe`, sample gallery 128",
     )
     embedding_dimensions: int = Field(default=256, ge=8, le=4096, description="length of an embedding")
     epochs: int | None = Field(default=None, ge=1, description="most epochs to train; early stopping may end sooner")
@@ -185,6 +186,11 @@ class Settings(BaseSettings):
     warm_start: bool = Field(
         default=False,
         description="start a new model from the served one's weights where backbone and image size agree",
+    )
+    refit: bool = Field(
+        default=True,
+        description="once a model is measured and chosen, fit its recipe again on every work, held-out works included, "
+        "and let that embed and predict; the training time once more, hardly any with the recipe `probe`",
     )
     model_tolerance: float = Field(
         default=0.01,
@@ -439,6 +445,11 @@ class Settings(BaseSettings):
     def resolved_backbone_weights(self) -> str:
         """`backbone_weights`, or the default for this gallery."""
         return self.backbone_weights or ("none" if self.is_sample else "imagenet")
+
+    @property
+    def has_train_image_px(self) -> bool:
+        """Whether a person set `train_image_px`."""
+        return self.train_image_px is not None
 
     @property
     def resolved_train_image_px(self) -> int:

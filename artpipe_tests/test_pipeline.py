@@ -26,7 +26,8 @@ from artpipe.settings import Settings
 SMALL = {"sample_artworks": 60, "train_image_px": 32, "epochs": 1, "batch_size": 16}
 ASSETS = {
     "raw_catalog", "raw_artists", "artists", "catalog_changes", "tasks", "artworks", "quarantine", "wanted_images",
-    "images", "splits", "training_set", "backbone_features", "classifier", "served_model", "evaluation_report",
+    "images", "splits", "training_set", "backbone_features", "classifier", "served_model", "refitted_model",
+    "evaluation_report",
     "embeddings", "vectors", "search_index", "text_index", "local_features", "art_map", "suspect_labels",
     "novelty_scale", "painting_detector", "text_encoder",
 }  # fmt: skip
@@ -170,7 +171,9 @@ def test_every_usable_image_is_embedded_once_as_a_unit_vector_by_the_served_mode
     splits = read_table(pipeline.lake, "splits")
     assert isinstance(rows, pl.DataFrame)
     assert sorted(rows["artwork_id"]) == sorted(splits["artwork_id"])
-    assert rows["model_id"].unique().to_list() == [json.loads(pipeline.lake.served_model.read_text())["model_id"]]
+    refit = json.loads(pipeline.lake.refitted_model.read_text())
+    assert rows["model_id"].unique().to_list() == [refit["model_id"]]
+    assert refit["refit_of"] == json.loads(pipeline.lake.served_model.read_text())["model_id"] != refit["model_id"]
     lengths = rows["vector"].to_numpy() ** 2
     assert lengths.sum(axis=1) == pytest.approx(1, abs=1e-5)
 

@@ -144,12 +144,24 @@ def code_versions(**changed: object) -> dict[str, str | None]:
     [
         ({"image_short_side_px": 256}, {"images"}),
         ({"split_salt": "another"}, {"splits"}),
-        ({"backbone": "resnet18"}, {"backbone_features", "classifier"}),
-        ({"recipe": "best"}, {"classifier"}),
-        ({"seed": 1}, {"classifier", "served_model", "evaluation_report", "suspect_labels", "search_index", "art_map"}),
+        ({"backbone": "resnet18"}, {"backbone_features", "classifier", "refitted_model"}),
+        ({"recipe": "best"}, {"classifier", "refitted_model"}),
+        ({"refit": False}, {"refitted_model"}),
+        (
+            {"seed": 1},
+            {
+                "classifier",
+                "served_model",
+                "refitted_model",
+                "evaluation_report",
+                "suspect_labels",
+                "search_index",
+                "art_map",
+            },
+        ),
         ({"requests_per_s": 1.0, "concurrency": 1, "lake": "elsewhere"}, set()),
     ],
-    ids=["image size", "salt", "backbone", "recipe", "seed", "nothing that shapes content"],
+    ids=["image size", "salt", "backbone", "recipe", "refit", "seed", "nothing that shapes content"],
 )
 def test_a_setting_makes_the_asset_it_shapes_stale_and_no_other(changed: dict[str, object], stale: set[str]):
     before, after = code_versions(), code_versions(**changed)

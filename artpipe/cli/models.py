@@ -17,12 +17,19 @@ app = typer.Typer(invoke_without_command=True, help="The trained models: which i
 
 _STATES = {
     "served": "served",
+    "measured": "the measured one",
+    "refit": "a refit",
     "candidate": "a candidate",
     "declined": "declined",
     "served before": "an earlier one",
     "kept": "kept",
 }
-_MARKS = {"served": "[green]served[/]", "candidate": "[cyan]candidate[/]", "declined": "[yellow]declined[/]"}
+_MARKS = {
+    "served": "[green]served[/]",
+    "measured": "[green]measured[/]",
+    "candidate": "[cyan]candidate[/]",
+    "declined": "[yellow]declined[/]",
+}
 
 
 @app.callback()
@@ -98,8 +105,8 @@ def _table(summaries: "list[ModelSummary]") -> "Table":
             _when(each.trained_at),
             escape(f"{each.backbone}\n{each.start}"),
             ("-" if each.training_rows is None else f"{each.training_rows:,} rows") + f"\n{each.epochs} epochs",
-            _shares(each.validation_at_1),
-            "-" if each.test_at_1 is None else _shares(each.test_at_1),
+            f"of {each.refit_of}" if each.refit_of else _shares(each.validation_at_1),
+            "-" if each.refit_of or each.test_at_1 is None else _shares(each.test_at_1),
         )
     return table
 

@@ -29,7 +29,8 @@ def read_embeddings(lake: DataLake) -> DataFrame:
         "vectors": "The vectors of that table without metadata: all that a search index depends on.",
     },
     # Not an input: reading the model card imports torch, which a reused step does not need.
-    deps=["served_model"],
+    deps=["refitted_model"],
+    renamed={"served_model": "refitted_model"},
 )
 def embedded_images(step: AssetStep, artworks: DataFrame, tasks: Tasks, splits: DataFrame) -> Iterator[Result]:
     """Bring the table up to date: only images new to this model run through the network, metadata is updated alone."""

@@ -34,14 +34,14 @@ def evaluation_report(
     from artpipe.evaluation.measure import measure_model
     from artpipe.evaluation.pictures import evaluation_pictures
     from artpipe.images.store import ImageStore
-    from artpipe.models.served import served_card
+    from artpipe.models.served import measured_card
     from artpipe.splits.assign import HELD_OUT
 
     lake, settings, tasks = step.lake, step.settings, tasks.among(splits.columns)
-    served_model, images = served_card(lake), ImageStore(lake)
+    model, images = measured_card(lake), ImageStore(lake)
     measured = measure_model(
         lake,
-        served_model,
+        model,
         splits,
         training_set,
         artworks,
@@ -55,7 +55,7 @@ def evaluation_report(
     report = measured.report
     pairs = report.leaks.confirmed if report.leaks else pl.DataFrame(schema=PAIRS)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    suggestions = same_work_csv(pairs, f"model {served_model.model_id}", now)
+    suggestions = same_work_csv(pairs, f"model {model.model_id}", now)
     markdown = report_markdown(report)
     write_whole(lake.evaluation_report, json.dumps(report.to_dict(), indent=1).encode())
     write_whole(lake.report("evaluation/report.md"), markdown.encode())
@@ -75,7 +75,7 @@ def evaluation_report(
     return Result(
         version=content_hash(pl.DataFrame({"report": [json.dumps(report.to_dict())]})),
         metadata={
-            "model_id": served_model.model_id,
+            "model_id": model.model_id,
             "report": dg.MetadataValue.md(markdown),
             **figures,
             "images_embedded": measured.images_embedded,
@@ -148,12 +148,12 @@ def _fixed_vectors(step: AssetStep, rows: DataFrame, features: DataFrame, store:
     some images have no features.
     """
     from artpipe.embedding.inference import InferenceCache
-    from artpipe.models.served import served_card
+    from artpipe.models.served import measured_card
     from artpipe.training.features import features_in_order
 
     keys: list[str] = rows["jpeg_sha256"].to_list()
     if features.height and set(keys) <= set(features["jpeg_sha256"]):
         return features_in_order(features, keys)[0].float().numpy(), 0
-    cache = InferenceCache(step.lake, served_card(step.lake), step.settings.device)
+    cache = InferenceCache(step.lake, measured_card(step.lake), step.settings.device)
     found = cache.infer(rows, store, step.progress)
     return found.vectors, found.computed

@@ -14,6 +14,10 @@ _CLASSIFICATION = """\
 @1 is accuracy; @3 is the share of images whose label is among the three most probable classes. The baseline always
 predicts the most frequent class of the training rows. ECE is the expected calibration error; raw, before temperature
 scaling."""
+_REFIT = """\
+This model did not see the works that measure it. With `ARTPIPE_REFIT` (the default) its refit embeds and predicts in
+its place: the same recipe, seed, training set and number of epochs, fitted on every work. No figure can be measured of
+the refit on these works, since it knows them."""
 _SELECTIVE = """\
 The classifier abstains below a minimum confidence: coverage is the share of images that get a prediction, accuracy the
 share of those that are correct."""
@@ -31,6 +35,7 @@ def report_markdown(report: EvaluationReport) -> str:
     classes = "\n\n".join(_classes(scores) for scores in report.classification if scores.n)
     sections = [
         f"Model `{report.model_id}`. Intervals are 95 % bootstrap intervals over works.",
+        _REFIT,
         _section("Classification", _CLASSIFICATION, _classification(report)),
         _section("Selective classification", _SELECTIVE, _selective(report)),
         _section("Retrieval", _RETRIEVAL, _retrieval(report)),

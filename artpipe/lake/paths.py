@@ -163,8 +163,13 @@ class DataLake:
 
     @property
     def served_model(self) -> "UPath":
-        """The JSON pointer to the model that embeds and predicts, with its history: `{"model_id": ..., ...}`."""
+        """The JSON pointer to the model that was chosen by its figures, with its history: `{"model_id": ..., ...}`."""
         return self.root / "models" / "served.json"
+
+    @property
+    def refitted_model(self) -> "UPath":
+        """The JSON pointer to the model that embeds and predicts in place of the chosen one."""
+        return self.root / "models" / "refitted.json"
 
     @property
     def checkpoints(self) -> "UPath":

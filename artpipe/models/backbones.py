@@ -24,6 +24,8 @@ Colour = tuple[float, float, float]
 CLASSIFIER_NAMES = ("classifier", "fc", "heads", "head")
 # These return several outputs in training or pool inside their classifier; timm has its own version of most.
 _UNSUITABLE = ("inception", "googlenet", "squeezenet")
+# torchvision's models that take pictures of one size; timm's say so themselves.
+_OF_ONE_SIZE = ("vit_", "maxvit")
 
 
 class UnknownBackboneError(ArtpipeError):
@@ -39,6 +41,18 @@ def is_torchvision(name: str) -> bool:
     from torchvision import models
 
     return name in models.list_models(module=models) and not name.startswith(_UNSUITABLE)
+
+
+def own_image_px(name: str) -> int | None:
+    """The only size of pictures that a backbone takes, as most vision transformers do; None where it takes others."""
+    if is_torchvision(name):
+        return 224 if name.startswith(_OF_ONE_SIZE) else None
+    import timm
+
+    if name.partition(".")[0] not in timm.list_models():
+        return None
+    found = timm.get_pretrained_cfg(name)
+    return int(found.input_size[-1]) if found is not None and found.fixed_input_size else None
 
 
 def named_body(name: str) -> tuple[nn.Module, Colour, Colour]:

@@ -99,7 +99,10 @@ class ModelCard:
     """Why training ended."""
     library_versions: Mapping[str, str] = field(default_factory=dict[str, str])
     rows: Mapping[str, int] = field(default_factory=dict[str, int])
-    """How many pictures of each split it was trained and validated on."""
+    """How many pictures of each split there were: it was fitted on those of `train`. Cards of older code lack those
+    that neither trained nor validated it."""
+    refit_of: str | None = None
+    """The measured model whose recipe was fitted again, on every work; None for one that was fitted on `train`."""
     trained_at: str = ""
     """When training ended, ISO 8601 in UTC; empty in cards of older code."""
     model_id: str = ""
@@ -128,16 +131,28 @@ class ModelCard:
         """Whether it is an ensemble of the pretrained and the fine-tuned network."""
         return bool(self.config.get("keeps_start")) and self.is_trained
 
+    @property
+    def keeps_pretrained(self) -> bool:
+        """Whether the features of its backbone's own output are those of the weights that it started from."""
+        return self.is_head_only or self.is_ensemble
+
+    @property
+    def measured_id(self) -> str:
+        """The model that its figures are of: itself, or the one that it is the refit of."""
+        return self.refit_of or self.model_id
+
     def identity(self) -> dict[str, Any]:
         """What `model_id` is hashed from, as named in the file: nothing of speed, dates or library versions."""
         card = asdict(self) | {"weights_source": self.weights_source.identity()}
-        # Models saved before temperature scaling have none in their hash.
-        names = (*_IDENTITY, "temperatures") if self.temperatures else _IDENTITY
+        # Models saved before there were temperatures and refits have none in their hash.
+        names = (*_IDENTITY, *(name for name in ("temperatures", "refit_of") if card[name]))
         return {_NAMES_IN_FILE.get(name, name): card[name] for name in names}
 
     def to_json(self) -> str:
         """The card as indented JSON."""
         card = {_NAMES_IN_FILE.get(name, name): value for name, value in asdict(self).items()}
+        if self.refit_of is None:  # earlier releases read all other cards
+            del card["refit_of"]
         return json.dumps(card, indent=2, ensure_ascii=False)
 
     @classmethod

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from artpipe.errors import BadSettingError
-from artpipe.models.backbones import BackboneInputError, MultiLevelBackbone, find_levels, named_body
+from artpipe.models.backbones import BackboneInputError, MultiLevelBackbone, find_levels, named_body, own_image_px
 from artpipe.models.card import EMBEDDING_DIM, TransformSpec
 
 HEAD_STD = 0.01
@@ -112,7 +112,7 @@ def build_backbone(name: str, image_px: int) -> tuple[MultiLevelBackbone, Transf
     except (AssertionError, RuntimeError, ValueError) as error:
         raise BackboneInputError(
             f"the backbone {name!r} does not take pictures of {image_px} x {image_px} px ({error}); "
-            "set ARTPIPE_TRAIN_IMAGE_PX to a size that it takes, usually 224."
+            f"unset ARTPIPE_TRAIN_IMAGE_PX, or set it to {own_image_px(name) or 'a size that it takes, usually 224'}."
         ) from error
     return MultiLevelBackbone(body, levels).eval(), TransformSpec(image_px, mean, std)
 

@@ -1,6 +1,7 @@
-"""The pointer: which model is served, since when and why, the ones served before it, and the candidates declined.
+"""Which model is chosen by its figures, since when and why, the ones before it, and the candidates declined.
 
-One JSON file of the lake. Embedding, evaluation and search read it; nothing here loads weights.
+The chosen model was measured on works that it never saw. What embeds and predicts is its refit, which learned from all
+works, or the chosen model itself where there is none. Two JSON files of the lake; nothing here loads weights.
 """
 
 import json
@@ -112,8 +113,34 @@ def write_pointer(lake: DataLake, pointer: Pointer) -> None:
     write_whole(lake.served_model, json.dumps(content.pop("now") | content, indent=1).encode())
 
 
-def served_model_id(lake: DataLake) -> str | None:
-    """The model that embeds and predicts; None before the first training.
+@dataclass(frozen=True)
+class Refit:
+    """What embeds and predicts in place of the chosen model."""
+
+    refit_of: str
+    """The chosen model."""
+    model_id: str
+    """Its refit; the chosen model itself where there is none."""
+    reason: str = ""
+    """Why there is a refit, or none."""
+
+
+def read_refit(lake: DataLake) -> Refit | None:
+    """The refit of the chosen model, if that was decided on; None where it was not, or cannot be read."""
+    try:
+        refit = Refit(**json.loads(lake.refitted_model.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return refit if refit.refit_of == measured_model_id(lake) else None
+
+
+def write_refit(lake: DataLake, refit: Refit) -> None:
+    """Replace the pointer to the refit whole."""
+    write_whole(lake.refitted_model, json.dumps(asdict(refit), indent=1).encode())
+
+
+def measured_model_id(lake: DataLake) -> str | None:
+    """The chosen model, which the evaluation measures; None before the first training.
 
     Raises:
         DamagedLakeError: the pointer cannot be read.
@@ -121,14 +148,28 @@ def served_model_id(lake: DataLake) -> str | None:
     return read_pointer(lake).model_id
 
 
+def served_model_id(lake: DataLake) -> str | None:
+    """The model that embeds and predicts: the refit of the chosen one, where there is one; raises as above."""
+    refit = read_refit(lake)
+    return refit.model_id if refit else measured_model_id(lake)
+
+
+def measured_card(lake: DataLake) -> ModelCard:
+    """The card of the chosen model; raises what `served_card` raises."""
+    return _card_of(lake, measured_model_id(lake))
+
+
 def served_card(lake: DataLake) -> ModelCard:
-    """The card of the served model.
+    """The card of the model that embeds and predicts.
 
     Raises:
         NoModelError: nothing was trained yet.
         CorruptModelError: its card is missing or damaged.
     """
-    model_id = served_model_id(lake)
+    return _card_of(lake, served_model_id(lake))
+
+
+def _card_of(lake: DataLake, model_id: str | None) -> ModelCard:
     if model_id is None:
         raise NoModelError(f'no model was trained in {lake.root} yet; materialize "classifier" and "served_model".')
     return load_card(lake.model(model_id))

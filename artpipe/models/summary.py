@@ -9,9 +9,9 @@ from artpipe.lake.paths import DataLake
 from artpipe.models.card import ModelCard
 from artpipe.models.registry import COMPARISON_FILE, candidate_id, saved_models
 from artpipe.models.rights import rights_in_words
-from artpipe.models.served import Pointer, read_pointer
+from artpipe.models.served import Pointer, Refit, read_pointer, read_refit
 
-State = Literal["served", "candidate", "declined", "served before", "kept"]
+State = Literal["served", "measured", "refit", "candidate", "declined", "served before", "kept"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class ModelSummary:
     """One saved model.
 
     Attributes:
-        state: `candidate` is a model that was not compared yet.
+        state: `measured` is the chosen model where its refit is served, `refit` one that is not served, `candidate` a
+            model that was not compared yet.
         is_candidate: whether it is the model of the present settings, whatever its state.
         trained_at: ISO 8601 in UTC; empty where its card does not record it.
         start: the source of its initial weights.
@@ -30,6 +31,9 @@ class ModelSummary:
         compared_with: the model that was served then.
         why: why it is or is not served.
         rights: of its training pictures when it was trained, in words; empty where no source tells them.
+        refit_of: the model that it is the refit of, whose figures it is given; None for one that is measured itself.
+        seed: of its training.
+        training_set_version: a hash of the pictures, splits and labels.
     """
 
     model_id: str
@@ -44,6 +48,9 @@ class ModelSummary:
     test_at_1: Mapping[str, float] | None
     compared_with: str | None
     why: str
+    refit_of: str | None
+    seed: int
+    training_set_version: str
     rights: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -53,13 +60,21 @@ class ModelSummary:
 
 def model_summaries(lake: DataLake) -> list[ModelSummary]:
     """The summaries of all saved models, the last trained first."""
-    pointer, candidate = read_pointer(lake), candidate_id(lake)
-    return [_summary(lake, card, pointer, candidate) for card in saved_models(lake)]
+    pointer, candidate, refit = read_pointer(lake), candidate_id(lake), read_refit(lake)
+    cards = {card.model_id: card for card in saved_models(lake)}
+    return [_summary(lake, card, cards, _state(card, pointer, candidate, refit), candidate) for card in cards.values()]
 
 
-def _summary(lake: DataLake, card: ModelCard, pointer: Pointer, candidate: str | None) -> ModelSummary:
-    state, why = _state(card.model_id, pointer, candidate)
-    comparison = _comparison(lake, card.model_id)
+def _summary(
+    lake: DataLake,
+    card: ModelCard,
+    cards: Mapping[str, ModelCard],
+    state_and_why: tuple[State, str],
+    candidate: str | None,
+) -> ModelSummary:
+    state, why = state_and_why
+    measured = cards.get(card.measured_id, card)
+    comparison = _comparison(lake, measured.model_id)
     return ModelSummary(
         model_id=card.model_id,
         state=state,
@@ -69,18 +84,30 @@ def _summary(lake: DataLake, card: ModelCard, pointer: Pointer, candidate: str |
         start=card.weights_source.description,
         training_rows=card.rows.get("train"),
         epochs=len(card.history),
-        validation_at_1=dict(card.metrics.get("validation_accuracy", {})),
+        validation_at_1=dict(measured.metrics.get("validation_accuracy", {})),
         test_at_1={task["task"]: task["candidate"] for task in comparison["tasks"]} if comparison else None,
         compared_with=comparison["served"] if comparison else None,
         why=why,
         rights=rights_in_words(card.rights),
+        refit_of=card.refit_of,
+        seed=card.seed,
+        training_set_version=card.training_set_version,
     )
 
 
-def _state(model_id: str, pointer: Pointer, candidate: str | None) -> tuple[State, str]:
+def _state(card: ModelCard, pointer: Pointer, candidate: str | None, refit: Refit | None) -> tuple[State, str]:
+    model_id = card.model_id
+    if card.refit_of is not None:
+        why = refit.reason if refit and refit.model_id == model_id else f"the refit of {card.refit_of}"
+        figures = f"{why}; its figures are those of {card.refit_of}, which did not see the works that measure it"
+        return "served" if refit and refit.model_id == model_id else "refit", figures
     if pointer.now is not None and pointer.now.model_id == model_id:
         since = f"since {pointer.now.since}: " if pointer.now.since else ""
-        return "served", f"{since}{pointer.now.reason}"
+        if refit is None:
+            return "served", f"{since}{pointer.now.reason}"
+        if refit.model_id == model_id:
+            return "served", f"{since}{pointer.now.reason}; {refit.reason}"
+        return "measured", f"{since}{pointer.now.reason}; its refit {refit.model_id} embeds and predicts"
     if model_id in pointer.declined:
         return "declined", pointer.declined[model_id].reason
     if model_id == candidate:

@@ -116,15 +116,18 @@ def pipeline_assets(
         stored: the assets, and how each is kept.
         descriptions: of each asset.
         split_from: assets that were part of another one in older lakes, and which.
-        options: `shaped_by`, `deps`, and further arguments of `dg.multi_asset`.
+        options: `shaped_by`, `deps`, `renamed`, and further arguments of `dg.multi_asset`.
     """
     shaped_by, deps = tuple(options.pop("shaped_by", ())), tuple(options.pop("deps", ()))
+    renamed = dict(options.pop("renamed", {}))
 
     def declare(body: Body) -> dg.AssetsDefinition:
         upstream = (*input_names(body), *deps)
         for asset, storage in stored.items():
             whole = (split_from or {}).get(asset, "")
-            DECLARED[asset] = Declaration(asset, code_version, shaped_by, upstream, storage, split_from=whole)
+            DECLARED[asset] = Declaration(
+                asset, code_version, shaped_by, upstream, storage, renamed=renamed, split_from=whole
+            )
         outs = {
             asset: dg.AssetOut(
                 description=descriptions[asset],

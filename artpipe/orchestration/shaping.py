@@ -29,6 +29,7 @@ NOT_SHAPING: Mapping[str, str] = {
     "keep_versions_days": "how long replaced versions of a table can still be opened",
     "keep_models": "how many old models are kept",
     "revalidate_after_days": "when the gallery is asked again; its answer is the content",
+    "has_train_image_px": "whether the size was set; the size is `resolved_train_image_px`, or the backbone's only one",
     "resolved_backbone_weights": "where the weights are; their content is the asset `backbone_weights`",
     "label_overrides": "where the file is; its content is the asset `label_overrides`",
 }

@@ -16,6 +16,9 @@ from artpipe.orchestration.storage import lance_table, written_by_body
 if TYPE_CHECKING:
     from upath import UPath
 
+    from artpipe.search.paintings import PaintingDetector
+    from artpipe.search.served_model import ServedModel
+
 
 def _indices(lake: DataLake) -> "UPath":
     """The indices of the table of embeddings."""
@@ -64,13 +67,19 @@ def search_index(step: AssetStep) -> Result:
     deps=["vectors"],
 )
 def novelty_scale(step: AssetStep, splits: DataFrame) -> Result:
-    """The out-of-distribution threshold: 99 of 100 held-out works are nearer to the collection than this distance."""
+    """The out-of-distribution threshold: 99 of 100 held-out works are nearer to the collection than this distance.
+
+    A refit knows the held-out works, so they are measured by the vectors of the model that it is the refit of.
+    """
     import polars as pl
 
+    from artpipe.embedding.inference import InferenceCache
     from artpipe.embedding.table import EmbeddingTable, vectors_version
+    from artpipe.images.store import ImageStore
+    from artpipe.models.card import load_card
     from artpipe.models.learned import load_learned, without_learned
     from artpipe.models.served import served_card
-    from artpipe.search.novelty import measure_scale, save_scale
+    from artpipe.search.novelty import measure_scale, save_scale, transferred
 
     lake = step.lake
     table = EmbeddingTable(lake)
@@ -79,18 +88,33 @@ def novelty_scale(step: AssetStep, splits: DataFrame) -> Result:
     model_id = served_card(lake).model_id if rows.is_empty() else str(rows["model_id"][0])
     assigned = rows.join(splits.select("artwork_id", "work_id", "split"), "artwork_id", "left", maintain_order="left")
     held_out = splits.filter(pl.col("split") != "train")
-    learned = load_learned(lake.model(model_id))
+    card = load_card(lake.model(model_id))
+    learned = load_learned(lake.model(card.measured_id))
     if learned is not None:
         held_out = without_learned(held_out, learned.filter(split="train"))
     is_held_out = assigned["artwork_id"].is_in(held_out["artwork_id"].implode()).to_numpy()
     work_ids = assigned["work_id"].fill_null(assigned["artwork_id"]).to_numpy()
-    scale = measure_scale(table.vectors(version)[1], work_ids, is_held_out, model_id)
+    vectors = table.vectors(version)[1]
+    if card.refit_of:
+        measured = load_card(lake.model(card.refit_of))
+        found = InferenceCache(lake, measured, step.settings.device).infer(rows, ImageStore(lake), step.progress)
+        of_measured = measure_scale(found.vectors, work_ids, is_held_out, measured.model_id)
+        scale = transferred(of_measured, found.vectors, vectors, work_ids, ~is_held_out, model_id)
+        embedded = found.computed
+    else:
+        scale, embedded = measure_scale(vectors, work_ids, is_held_out, model_id), 0
     save_scale(lake, scale)
     content = f"{scale.threshold} {scale.pictures} {vectors_version(rows)}"
     threshold = {} if scale.threshold is None else {"threshold": scale.threshold}
     return Result(
         version=hashlib.sha256(content.encode()).hexdigest()[:16],
-        metadata={**threshold, "held_out_pictures": scale.pictures, "model_id": scale.model_id},
+        metadata={
+            **threshold,
+            "held_out_pictures": scale.pictures,
+            "model_id": scale.model_id,
+            "thresholds_by": card.measured_id,
+            "images_embedded": embedded,
+        },
     )
 
 
@@ -98,13 +122,15 @@ def novelty_scale(step: AssetStep, splits: DataFrame) -> Result:
     kinds={"pytorch"},
     code_version="2",
     stored=written_by_body(lambda lake: lake.index("paintings.npz")),
-    deps=["served_model"],
+    deps=["refitted_model"],
+    renamed={"served_model": "refitted_model"},
 )
 def painting_detector(step: AssetStep, training_set: DataFrame) -> Result:
     """What tells whether a picture looks like a painting, and which way up it is held.
 
     Of held-out works either rule refuses three in a thousand, and one in fifty is turned. It is made again when the
-    model or the training set changes, not for each new work.
+    model or the training set changes, not for each new work. A refit knows the held-out works, so the measured model
+    sets the thresholds.
     """
     from artpipe.images.store import ImageStore
     from artpipe.models.learned import load_learned
@@ -114,18 +140,25 @@ def painting_detector(step: AssetStep, training_set: DataFrame) -> Result:
     from artpipe.search.served_model import load_served_model
 
     lake = step.lake
-    model = load_served_model(lake, step.settings.device)
-    store = ImageStore(lake)
+    served = load_served_model(lake, step.settings.device)
+    card, store = served.embedder.card, ImageStore(lake)
     rows = store.stored_rows(training_set)
-    detector = measure_detector(
-        model.model_id,
-        rows,
-        load_learned(lake.model(model.model_id)),
-        store,
-        lambda pictures: features_of(model.encode_with_features(pictures)),
-        stored_short_side_px(lake),
-        step.progress,
-    )
+
+    def fitted_with(model: "ServedModel") -> "PaintingDetector":
+        return measure_detector(
+            served.model_id,
+            rows,
+            load_learned(lake.model(card.measured_id)),
+            store,
+            lambda pictures: features_of(model.encode_with_features(pictures)),
+            stored_short_side_px(lake),
+            step.progress,
+        )
+
+    detector = fitted_with(load_served_model(lake, step.settings.device, card.measured_id) if card.refit_of else served)
+    if card.refit_of and not card.keeps_pretrained:  # it compares in features of its own
+        seen = fitted_with(served)
+        detector = replace(detector, works=seen.works, drawn=seen.drawn, position_weights=seen.position_weights)
     save_detector(lake, detector)
     thresholds = {
         name: value for name in ("least_similarity", "most_contrast") if (value := getattr(detector, name)) is not None

@@ -104,7 +104,48 @@ def measure_scale(
     if not len(vectors):
         return NoveltyScale(model_id, np.eye(vectors.shape[1], dtype=np.float32), None, 0)
     matrix = _whitening(vectors)
-    rows = np.flatnonzero(is_held_out)
+    found = _distances(vectors, matrix, work_ids, is_held_out, seed)
+    threshold = float(np.quantile(found, 1 - FLAGGED_SHARE)) if len(found) >= MIN_WORKS else None
+    return NoveltyScale(model_id, matrix, threshold, len(found))
+
+
+def transferred(
+    scale: NoveltyScale,
+    vectors: "Vector",
+    of_refit: "Vector",
+    work_ids: NDArray[Any],
+    is_trained: NDArray[np.bool_],
+    model_id: str,
+    seed: int = 0,
+) -> NoveltyScale:
+    """The scale of a refit, whose vectors no work is new to, from that of the model that it is the refit of.
+
+    The works that both were fitted on tell how much longer a distance is in the refit's units.
+
+    Args:
+        scale: of the measured model.
+        vectors: the measured model's, float32 (N, D).
+        of_refit: the refit's of the same pictures, float32 (N, D).
+        work_ids: (N,) which work each picture shows.
+        is_trained: (N,) whether the measured model was fitted on the picture.
+        model_id: of the refit.
+        seed: as for `measure_scale`.
+    """
+    if not len(of_refit):
+        return NoveltyScale(model_id, np.eye(of_refit.shape[1], dtype=np.float32), None, 0)
+    matrix = _whitening(of_refit)
+    before = _distances(vectors, scale.matrix, work_ids, is_trained, seed)
+    after = _distances(of_refit, matrix, work_ids, is_trained, seed)
+    ratio = float(np.median(after) / max(np.median(before), 1e-12)) if before else 1.0
+    threshold = None if scale.threshold is None else scale.threshold * ratio
+    return NoveltyScale(model_id, matrix, threshold, scale.pictures)
+
+
+def _distances(
+    vectors: "Vector", matrix: NDArray[np.float32], work_ids: NDArray[Any], chosen: NDArray[np.bool_], seed: int
+) -> list[float]:
+    """How far each of the chosen pictures is from the nearest other work, of a sample where there are very many."""
+    rows = np.flatnonzero(chosen)
     if len(rows) > _MAX_WORKS:
         rows = np.sort(np.random.default_rng(seed).choice(rows, _MAX_WORKS, replace=False))
     works = np.unique(work_ids, return_inverse=True)[1]
@@ -118,8 +159,7 @@ def measure_scale(
             others = best[number][np.isfinite(similarity[number][best[number]])]
             if len(others):
                 found.append(float(np.linalg.norm((vectors[others] - vectors[row]) @ matrix, axis=1).min()))
-    threshold = float(np.quantile(found, 1 - FLAGGED_SHARE)) if len(found) >= MIN_WORKS else None
-    return NoveltyScale(model_id, matrix, threshold, len(found))
+    return found
 
 
 def save_scale(lake: DataLake, scale: NoveltyScale) -> None:

@@ -1,4 +1,4 @@
-"""Which model is served: the one that embeds and predicts."""
+"""Which model is chosen by its figures, and its refit, which embeds and predicts."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from artpipe.lake.parquet import read_table
+from artpipe.lake.parquet import read_table, read_table_if_exists
 from artpipe.lake.paths import DamagedLakeError, DataLake
 from artpipe.orchestration.asset import AssetStep, Result, RunConfig, pipeline_asset
+from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.storage import written_by_body
+from artpipe.tasks import Tasks
+from artpipe.training.assets import TRAINED_BY
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -48,10 +51,10 @@ def last_decision(lake: DataLake) -> Sequence[dg.AssetCheckResult]:
 
 def _served_files(lake: DataLake) -> "list[UPath]":
     from artpipe.models.registry import model_files
-    from artpipe.models.served import served_model_id
+    from artpipe.models.served import measured_model_id
 
     try:
-        return model_files(lake, served_model_id(lake))
+        return model_files(lake, measured_model_id(lake))
     except DamagedLakeError:
         return []
 
@@ -73,9 +76,9 @@ def _served_files(lake: DataLake) -> "list[UPath]":
     ],
 )
 def served_model(step: AssetStep, config: ServedModelConfig) -> Result:
-    """The model that embeds and predicts: the candidate, if it is no worse on the same test works.
+    """The chosen model, by its figures: the candidate, if it is no worse on the same test works.
 
-    `classifier` names the candidate. A person's choice overrides every comparison.
+    `classifier` names the candidate. A person's choice overrides every comparison. Its refit embeds and predicts.
     """
     from artpipe.evaluation.comparison import compare_on_test_works
     from artpipe.images.store import ImageStore
@@ -100,6 +103,67 @@ def served_model(step: AssetStep, config: ServedModelConfig) -> Result:
         check_results=[
             _no_worse(choice.challenger, choice.reason, _choice_metadata(choice), passed=choice.is_no_worse)
         ],
+    )
+
+
+def _refit_files(lake: DataLake) -> "list[UPath]":
+    from artpipe.models.registry import model_files
+    from artpipe.models.served import read_refit
+
+    try:
+        refit = read_refit(lake)
+    except DamagedLakeError:
+        return []
+    return [] if refit is None or refit.model_id == refit.refit_of else model_files(lake, refit.model_id)
+
+
+@pipeline_asset(
+    kinds={"pytorch"},
+    code_version="1",
+    shaped_by=("refit", *TRAINED_BY),
+    stored=written_by_body(lambda lake: lake.refitted_model).with_files(_refit_files),
+    deps=["served_model", "backbone_weights"],
+)
+def refitted_model(step: AssetStep, training_set: DataFrame, tasks: Tasks, backbone_features: DataFrame) -> Result:
+    """The model that embeds and predicts: the chosen model's recipe, fitted on every work, held-out works included.
+
+    Every figure is of the chosen model, which did not see the works that measure it. A killed refit resumes after its
+    last epoch, and one that is saved is used again. `ARTPIPE_REFIT=false` serves the chosen model itself.
+    """
+    from artpipe.images.store import ImageStore
+    from artpipe.models.card import load_card
+    from artpipe.serving.refit import refit_chosen
+    from artpipe.training.config import TrainingConfig
+    from artpipe.training.loop import training_set_version
+
+    lake, settings, store = step.lake, step.settings, ImageStore(step.lake)
+    refit, is_new = refit_chosen(
+        lake,
+        store.stored_rows(training_set),
+        tasks,
+        training_set_version(training_set),
+        backbone_features,
+        store,
+        TrainingConfig.from_settings(settings),
+        step.progress,
+        artworks=read_table_if_exists(lake, "artworks"),
+        is_wanted=settings.refit,
+        force=step.config.force,
+    )
+    card = load_card(lake.model(refit.model_id))
+    step.log(f"{refit.model_id} embeds and predicts: {refit.reason}")
+    return Result(
+        version=refit.model_id,
+        metadata={
+            "model_id": refit.model_id,
+            "figures_are_of": refit.refit_of,
+            "trained": is_new,
+            "training_pictures": card.rows.get("train", 0),
+            "epochs": len(card.history),
+            "seed": card.seed,
+            "training_set_version": card.training_set_version,
+            "reason": refit.reason,
+        },
     )
 
 

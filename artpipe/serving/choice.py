@@ -75,7 +75,7 @@ def choose_served(
     """
     pointer, candidate = read_pointer(lake), candidate_id(lake)
     if promote is not None:
-        named = load_card(lake.model(find_model(lake, promote).model_id))
+        named = load_card(lake.model(find_model(lake, promote).measured_id))
         choice = _chosen_by_a_person(lake, pointer, named, compare, tolerance)
     else:
         name = candidate or pointer.model_id
@@ -101,7 +101,7 @@ def restore_pointer(lake: DataLake, served: str | None, tolerance: float, now: d
         tolerance: as for `choose_served`.
         now: the present.
     """
-    saved = {model.model_id for model in saved_models(lake)}
+    saved = {model.model_id for model in saved_models(lake) if model.refit_of is None}
     if served not in saved or read_pointer(lake).now is not None:
         return
     since = (now or datetime.now(UTC)).isoformat(timespec="seconds")
@@ -203,16 +203,19 @@ def remove_old_models(lake: DataLake, keep: int) -> list[str]:
 
     Args:
         lake: where the models are.
-        keep: number of the newest models that stay in any case.
+        keep: number of the newest models that stay in any case; a refit stays with the model that it is of.
 
     Returns:
         Ids of the removed models.
     """
     pointer = read_pointer(lake)
-    saved = [model.model_id for model in saved_models(lake)]
+    models = saved_models(lake)
+    saved = [model.model_id for model in models if model.refit_of is None]
     removed = unneeded_models(saved, {pointer.model_id, pointer.previous, candidate_id(lake)}, keep)
+    kept_models = set(saved) - set(removed)
+    removed += [model.model_id for model in models if model.refit_of and model.refit_of not in kept_models]
     for model_id in removed:
         remove_model(lake, model_id)
-    if (kept := pointer.only_of(set(saved) - set(removed))) != pointer:
+    if (kept := pointer.only_of(kept_models)) != pointer:
         write_pointer(lake, kept)
     return removed

@@ -17,7 +17,7 @@ from artpipe.settings import Settings
 
 
 def promote(definitions: dg.Definitions, settings: Settings, model_id: str) -> bool:
-    """Serve a saved model whatever its comparison shows.
+    """Serve a saved model, or the one that it is the refit of, whatever its comparison shows.
 
     Args:
         definitions: the assets of these settings.
@@ -32,7 +32,7 @@ def promote(definitions: dg.Definitions, settings: Settings, model_id: str) -> b
         CorruptModelError: it is damaged.
     """
     lake = settings.data_lake
-    find_model(lake, model_id)
+    model_id = find_model(lake, model_id).measured_id
     if read_pointer(lake).model_id == model_id:
         return False
     materialize_with_config(definitions, settings, "served_model", {"promote": model_id})

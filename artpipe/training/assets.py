@@ -80,14 +80,14 @@ def backbone_features(step: AssetStep, training_set: DataFrame) -> Result:
     without trained weights gives none, and the table is empty.
     """
     from artpipe.images.store import ImageStore
-    from artpipe.training.config import TrainingConfig
+    from artpipe.training.config import TrainingConfig, network_image_px
     from artpipe.training.features import update_features
 
     settings = step.settings
     config = TrainingConfig(
         backbone=settings.backbone,
         weights=settings.resolved_backbone_weights,
-        image_px=settings.resolved_train_image_px,
+        image_px=network_image_px(settings),
         device=settings.device,
     )
     previous = None if step.config.force else read_table_if_exists(step.lake, "backbone_features")
@@ -107,10 +107,10 @@ def backbone_features(step: AssetStep, training_set: DataFrame) -> Result:
 def _read_candidate(lake: DataLake) -> "ModelCard":
     from artpipe.models.card import load_card
     from artpipe.models.registry import candidate_id
-    from artpipe.models.served import served_card
+    from artpipe.models.served import measured_card
 
     candidate = candidate_id(lake)
-    return served_card(lake) if candidate is None else load_card(lake.model(candidate))
+    return measured_card(lake) if candidate is None else load_card(lake.model(candidate))
 
 
 def _name_candidate(lake: DataLake, card: "ModelCard") -> None:
@@ -134,6 +134,19 @@ def _candidate_files(lake: DataLake) -> "list[UPath]":
     return [*model_files(lake, candidate), lake.report(f"training/{candidate}.png")]
 
 
+TRAINED_BY = (
+    "recipe",
+    "embedding_dimensions",
+    "backbone",
+    "resolved_train_image_px",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "seed",
+    "warm_start",
+)
+"""The settings that shape a trained model."""
+
 CANDIDATE = Storage(
     location=lambda lake, _: lake.candidate_model,
     further_files=_candidate_files,
@@ -147,17 +160,7 @@ CANDIDATE = Storage(
 @pipeline_asset(
     kinds={"pytorch"},
     code_version="3",
-    shaped_by=(
-        "recipe",
-        "embedding_dimensions",
-        "backbone",
-        "resolved_train_image_px",
-        "epochs",
-        "batch_size",
-        "learning_rate",
-        "seed",
-        "warm_start",
-    ),
+    shaped_by=TRAINED_BY,
     stored=CANDIDATE,
     deps=["backbone_weights"],
     renamed={"backbone_weights_content": "backbone_weights", "features": "backbone_features"},

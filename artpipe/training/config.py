@@ -145,7 +145,7 @@ class TrainingConfig:
             weights=settings.resolved_backbone_weights,
             recipe_name=settings.recipe,
             embedding_dim=settings.embedding_dimensions,
-            image_px=settings.resolved_train_image_px,
+            image_px=network_image_px(settings),
             epochs=settings.epochs,
             batch_size=settings.batch_size,
             learning_rate=settings.learning_rate,
@@ -199,6 +199,14 @@ class TrainingConfig:
         values["weights"] = self.weights if self.weights in (IMAGENET, NO_WEIGHTS) else "file"
         values |= asdict(self.recipe)
         return {_NAMES_IN_FILE.get(name, name): value for name, value in values.items()}
+
+
+def network_image_px(settings: "Settings") -> int:
+    """Side of the network's input: as it was set, else the only one that the backbone takes, else the recipe's."""
+    from artpipe.models.backbones import own_image_px
+
+    own = None if settings.has_train_image_px else own_image_px(settings.backbone)
+    return own or settings.resolved_train_image_px
 
 
 def fingerprint(*parts: Any) -> str:

@@ -59,8 +59,15 @@ class History:
         """How many of the epochs trained the whole network; the head's own training is none of them."""
         return len(self.epochs) - bool(recipe.head_epochs)
 
-    def stop_reason(self, recipe: Recipe) -> str:
-        """Why training is over, early stopping included; empty while it is not."""
+    def stop_reason(self, recipe: Recipe, last_epoch: int | None = None) -> str:
+        """Why training is over, early stopping included; empty while it is not.
+
+        Args:
+            recipe: how it is trained.
+            last_epoch: of a refit, the best epoch of the model that it is the refit of.
+        """
+        if last_epoch is not None:
+            return f"all {last_epoch} epochs of a refit" if len(self.epochs) >= last_epoch else ""
         if not recipe.epochs:
             return "the head alone was trained"
         is_complete = self.finetuned_epochs(recipe) >= recipe.epochs

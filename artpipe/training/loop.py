@@ -2,7 +2,8 @@
 
 A backbone with pretrained weights first gets a head, trained on cached features, and is then fine-tuned together with
 it; one without is trained on the pictures from the start. Only `train` rows fit weights, only `validation` rows choose
-the best epoch, stop early and fit temperatures; test rows are never read.
+the best epoch, stop early and fit temperatures; test rows are never read. A refit is the exception: it learns from the
+rows of every split, for as many epochs and with the temperatures that its measured sibling found.
 """
 
 import time
@@ -31,6 +32,7 @@ from artpipe.models.rights import training_rights
 from artpipe.models.transforms import Augmentation
 from artpipe.progress import Progress, SilentProgress, Step
 from artpipe.schema import label_columns
+from artpipe.splits.assign import split_counts
 from artpipe.tasks import WGA_TASKS, Tasks
 from artpipe.training.config import TrainingConfig, fingerprint
 from artpipe.training.dataset import ArtDataset, EpochBatches, PixelBatch, loader_workers, make_loader
@@ -42,6 +44,7 @@ from artpipe.training.memory import reused_memory
 from artpipe.training.optimizer import set_learning_rate, train_step
 from artpipe.training.task import ClassifierTask, predict_logits
 from artpipe.training.temperature import FittedTemperature, calibrate
+from artpipe.training.unseen_artists import HeadRows, unseen_artist_factors
 from artpipe.training.untrained import save_untrained, why_untrainable
 
 if TYPE_CHECKING:
@@ -77,6 +80,7 @@ def train_classifier(
     start: LoadedModel | None = None,
     features: pl.DataFrame | None = None,
     artworks: pl.DataFrame | None = None,
+    refit_of: ModelCard | None = None,
 ) -> TrainedModel:
     """Train and save a classifier; a killed run of the same training set and config is resumed.
 
@@ -96,6 +100,7 @@ def train_classifier(
         features: the table of cached backbone features; they are computed here where it is of another backbone or
             size, or lacks a picture.
         artworks: table `artworks`, whose rights are noted on the card.
+        refit_of: learn from every row, as this model of the same config and training set learned from `train`.
 
     Raises:
         UnknownBackboneError, BackboneInputError: see `models.backbones`.
@@ -104,6 +109,8 @@ def train_classifier(
     """
     progress = progress or SilentProgress()
     version = version or training_set_version(training_set)
+    if refit_of is not None:
+        training_set = training_set.with_columns(split=pl.lit("train"))
     labels = Labels.of(training_set, tasks)
     rows = training_set.filter(pl.col("split").is_in(["train", "validation"])).sort("artwork_id")
     train_rows, validation_rows = (rows.filter(pl.col("split") == split) for split in ("train", "validation"))
@@ -133,7 +140,15 @@ def train_classifier(
 
         # A killed run resumes after its last epoch.
         checkpoint = RunCheckpoint(
-            lake, fingerprint(LOOP_VERSION, version, config.identity(), task.weights_source.identity(), asdict(labels))
+            lake,
+            fingerprint(
+                LOOP_VERSION,
+                version,
+                config.identity(),
+                task.weights_source.identity(),
+                asdict(labels),
+                *([refit_of.model_id] if refit_of else []),
+            ),
         )
         history = _resume(checkpoint, task, validation_loader)
         resumed_after_epoch = len(history.epochs)
@@ -165,9 +180,12 @@ def train_classifier(
             finish_epoch(loss, LEARNING_RATE, recipe.head_epochs * len(train_set), started)
 
         # The whole network, on the pictures.
-        images_left = (recipe.epochs - history.finetuned_epochs(recipe)) * len(train_set)
-        with (progress if images_left else SilentProgress()).track("train", images_left, "images") as step:
-            while not (ended := history.stop_reason(recipe)):
+        last_epoch = refit_of.best_epoch if refit_of else None
+        total_epochs = last_epoch or recipe.epochs + bool(recipe.head_epochs)
+        images_left = (total_epochs - len(history.epochs)) * len(train_set)
+        what = "refit on every work" if refit_of else "train"
+        with (progress if images_left else SilentProgress()).track(what, images_left, "images") as step:
+            while not (ended := history.stop_reason(recipe, last_epoch)):
                 started = time.perf_counter()
                 batches.epoch = history.finetuned_epochs(recipe)
                 loss, learning_rate = train_one_epoch(task, loader, batches, train_rows["artwork_id"], step)
@@ -175,8 +193,25 @@ def train_classifier(
 
         # The best epoch's weights, with temperatures fitted to them, and the card.
         model = task.final_model(history.best_weights)
-        temperatures = _fit_temperatures(task, model, validation_loader, validation_set.labels)
-        card = _card(task, history, ended, version, temperatures, rows)
+        factors: dict[str, float] = {}
+        has_frozen_head = recipe.head_epochs and (config.is_ensemble or not recipe.epochs)
+        if has_frozen_head and refit_of is None and len(validation_set):
+            train, validation = (
+                HeadRows(
+                    _head_features(task, features, cache, each["jpeg_sha256"].to_list(), progress),
+                    torch.from_numpy(labels.encode(each)),
+                )
+                for each in (train_rows, validation_rows)
+            )
+            artists = train_rows["artist_id"].to_list()
+            epochs, views = recipe.head_epochs, recipe.views
+            factors = unseen_artist_factors(
+                task.head_network, train, artists, validation, task.loss, epochs, views, config.seed
+            )
+        temperatures = _fit_temperatures(task, model, validation_loader, validation_set.labels, factors)
+        card = _card(task, history, ended, version, temperatures, split_counts(training_set))
+        if refit_of is not None:
+            card = replace(card, refit_of=refit_of.model_id, temperatures=refit_of.temperatures)
         learned = known_learned(lake, card.weights_source.model_id, rows)
         if learned is not None and artworks is not None:
             card = replace(card, rights=training_rights(learned, artworks))
@@ -309,13 +344,16 @@ def _fit_temperatures(
     model: MultiTaskClassifier,
     loader: "DataLoader[PixelBatch]",
     labels: NDArray[np.int64],
+    factors: Mapping[str, float],
 ) -> dict[str, FittedTemperature]:
     """Temperature scaling of each task, fitted on the model's logits of the validation rows; empty without rows."""
     if not len(loader):
         return {}
     batches = predict_logits(model, loader, task.normalise, task.config.recipe.views)
     return {
-        name: calibrate(torch.cat([logits[name] for logits in batches]).cpu().numpy(), labels[:, column])
+        name: calibrate(
+            torch.cat([logits[name] for logits in batches]).cpu().numpy(), labels[:, column], factors.get(name, 1.0)
+        )
         for column, name in enumerate(task.labels.tasks)
     }
 
@@ -330,7 +368,7 @@ def _card(
     ended: str,
     version: str,
     temperatures: Mapping[str, FittedTemperature],
-    rows: pl.DataFrame,
+    rows: Mapping[str, int],
 ) -> ModelCard:
     config, best = task.config, history.epochs[history.best_epoch - 1]
     return ModelCard(
@@ -352,7 +390,7 @@ def _card(
         best_epoch=best.epoch,
         ended=ended,
         library_versions=_library_versions(),
-        rows={split: rows.filter(pl.col("split") == split).height for split in ("train", "validation")},
+        rows=rows,
         trained_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         middle_years=task.labels.middle_years,
     )

@@ -27,7 +27,7 @@ def find_trained_model(lake: DataLake, version: str, config: TrainingConfig, lab
     from artpipe.models.checkpoint import load_model
 
     for card in saved_models(lake):
-        if card.training_set_version != version or not _is_trained_with(card, config) or not _predicts(card, labels):
+        if card.refit_of or card.training_set_version != version or not is_trained_with(card, config, labels):
             continue
         try:
             return load_model(lake.model(card.model_id)).card
@@ -36,13 +36,10 @@ def find_trained_model(lake: DataLake, version: str, config: TrainingConfig, lab
     return None
 
 
-def _predicts(card: ModelCard, labels: Labels) -> bool:
-    """Whether a model was trained on these classes; older cards do not say their years, and an untrained one none."""
-    same_years = card.middle_years is None or card.middle_years == labels.middle_years
-    return not card.is_trained or (card.classes == labels.classes and same_years)
-
-
-def _is_trained_with(card: ModelCard, config: TrainingConfig) -> bool:
+def is_trained_with(card: ModelCard, config: TrainingConfig, labels: Labels) -> bool:
+    """Whether a model was trained with this config on these classes, wherever a warm start began."""
+    if not _predicts(card, labels):
+        return False
     source = card.weights_source
     requested = replace(config, started_from=source.model_id).identity()
     if card.config != json.loads(json.dumps(requested)):
@@ -56,3 +53,9 @@ def _sha256(weights_file: str) -> str | None:
         return hashlib.sha256(Path(weights_file).expanduser().read_bytes()).hexdigest()
     except OSError:
         return None
+
+
+def _predicts(card: ModelCard, labels: Labels) -> bool:
+    """Whether a model was trained on these classes; older cards do not say their years, and an untrained one none."""
+    same_years = card.middle_years is None or card.middle_years == labels.middle_years
+    return not card.is_trained or (card.classes == labels.classes and same_years)

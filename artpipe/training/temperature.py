@@ -2,11 +2,12 @@
 
 Cross-entropy training leaves a network overconfident or, with label smoothing, underconfident. Dividing its logits by a
 temperature changes every probability and no prediction. It is fitted on the validation rows once the weights are
-chosen, and saved on the model card, since it decides the probabilities.
+chosen, suited to unseen artists, and saved on the model card, since it decides the probabilities.
 
 Source: Guo et al., arXiv:1706.04599.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,7 @@ class FittedTemperature:
         loss_before: mean negative log-likelihood of the uncalibrated probabilities; None without rows.
         loss_after: the same with the temperature.
         note: why the temperature was left at 1; empty where it was fitted.
+        unseen_artists: the factor in it that suits it to artists that the model never saw, see `unseen_artists.py`.
     """
 
     temperature: float
@@ -45,6 +47,7 @@ class FittedTemperature:
     loss_before: float | None
     loss_after: float | None
     note: str = ""
+    unseen_artists: float = 1.0
 
 
 def fit_temperature(logits: Logits, labels: NDArray[np.integer]) -> float:
@@ -56,26 +59,34 @@ def fit_temperature(logits: Logits, labels: NDArray[np.integer]) -> float:
         logits: (N, C), one row for each picture.
         labels: (N,) the true class of each; a negative one is unknown and ignored.
     """
-    known = labels >= 0
-    if int(known.sum()) < MIN_ROWS:
-        return 1.0
-    known_logits, truth = logits[known].astype(np.float64), labels[known]
+    return 1.0 if int((labels >= 0).sum()) < MIN_ROWS else weighted_temperature([(logits, labels)])
+
+
+def weighted_temperature(groups: Sequence[tuple[Logits, NDArray[np.integer]]]) -> float:
+    """As `fit_temperature`, on several groups of rows that weigh the same whatever their size, each with a label."""
+    known = [(logits[labels >= 0].astype(np.float64), labels[labels >= 0]) for logits, labels in groups]
     low, high = 1 / MAX_TEMPERATURE, 1 / MIN_TEMPERATURE
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        if _slope(known_logits, truth, middle) > 0:
+        if sum(_slope(logits, truth, middle) for logits, truth in known) > 0:
             high = middle
         else:
             low = middle
     found = round(2 / (low + high), 4)
-    return found if mean_loss(known_logits, truth, found) <= mean_loss(known_logits, truth, 1.0) else 1.0
+    at_found, at_1 = (sum(mean_loss(logits, truth, each) for logits, truth in known) for each in (found, 1.0))
+    return found if at_found <= at_1 else 1.0
 
 
-def calibrate(logits: Logits, labels: NDArray[np.integer]) -> FittedTemperature:
-    """Fit a task's temperature and measure the rows before and after; takes what `fit_temperature` takes."""
+def calibrate(logits: Logits, labels: NDArray[np.integer], unseen_artists: float = 1.0) -> FittedTemperature:
+    """Fit a task's temperature and measure the rows before and after; takes what `fit_temperature` takes.
+
+    `unseen_artists` is the factor that suits it to artists the model never saw, too.
+    """
     known = labels >= 0
     rows = int(known.sum())
     temperature = fit_temperature(logits, labels)
+    if rows >= MIN_ROWS:
+        temperature = round(min(max(temperature * unseen_artists, MIN_TEMPERATURE), MAX_TEMPERATURE), 4)
     note = "" if rows >= MIN_ROWS else f"{rows} validation rows with a known label; {MIN_ROWS} are needed"
     if not rows:
         return FittedTemperature(temperature, 0, None, None, None, None, note)
@@ -88,6 +99,7 @@ def calibrate(logits: Logits, labels: NDArray[np.integer]) -> FittedTemperature:
         mean_loss(known_logits, truth, 1.0),
         mean_loss(known_logits, truth, temperature),
         note,
+        unseen_artists,
     )
 
 

@@ -10,13 +10,13 @@ from artpipe.models.checkpoint import LoadedModel, load_model
 from artpipe.models.ensemble import finetuned_member
 from artpipe.models.labels import Labels
 from artpipe.models.network import MultiTaskClassifier
-from artpipe.models.served import served_model_id
+from artpipe.models.served import measured_model_id
 from artpipe.training.config import TrainingConfig
 
 
 def model_to_start_from(lake: DataLake) -> LoadedModel | None:
-    """The served model; None before the first training, or where it is damaged."""
-    model_id = served_model_id(lake)
+    """The chosen model, since its refit knows the test works; None before any training, or where it is damaged."""
+    model_id = measured_model_id(lake)
     if model_id is None:
         return None
     try:

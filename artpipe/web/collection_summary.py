@@ -11,7 +11,7 @@ from artpipe.lake.parquet import read_table_if_exists
 from artpipe.lake.paths import IMAGES_TABLE, DataLake
 from artpipe.models.card import CARD_FILE
 from artpipe.models.rights import TrainingRights, rights_in_words
-from artpipe.models.served import served_model_id
+from artpipe.models.served import measured_model_id, served_model_id
 from artpipe.orchestration.lineage import Lineage
 from artpipe.search.index import read_card
 from artpipe.vectors.lance_search import LanceSearch
@@ -42,9 +42,12 @@ def evaluation_report(lake: DataLake) -> dict[str, Any] | None:
 
 
 def held_out_accuracy(lake: DataLake) -> dict[str, float]:
-    """For each task the top-1 accuracy of the served model on unseen works; empty where it was not evaluated."""
+    """For each task the top-1 accuracy on unseen works; empty where the chosen model was not evaluated.
+
+    Where its refit is served, the figures are of the chosen model, which did not see these works.
+    """
     report = evaluation_report(lake)
-    if report is None or report["model_id"] != served_model_id(lake) or "test" not in report["splits"]:
+    if report is None or report["model_id"] != measured_model_id(lake) or "test" not in report["splits"]:
         return {}
     scores = report["splits"]["test"]["classification"]
     return {task: found["at_1"] for task, found in scores.items() if found["at_1"] is not None}
@@ -118,7 +121,7 @@ def mismatches(lake: DataLake, catalogue: "Catalogue") -> list[str]:
         else:
             found.append("The search index was built from other vectors and is not used (search_index).")
     report = evaluation_report(lake)
-    if report is not None and report["model_id"] != served:
+    if report is not None and report["model_id"] != measured_model_id(lake):
         found.append("The evaluation report is about an earlier model (evaluation_report).")
     if not catalogue.has_words:
         found.append("There is no text index, so words cannot be searched (text_index).")

@@ -47,7 +47,7 @@ def test_an_unknown_backbone_gets_close_names():
 
 
 def test_an_image_size_that_the_backbone_refuses_names_the_setting():
-    with pytest.raises(BackboneInputError, match="ARTPIPE_TRAIN_IMAGE_PX"):
+    with pytest.raises(BackboneInputError, match="unset ARTPIPE_TRAIN_IMAGE_PX, or set it to 224"):
         build_model("vit_b_32", {}, 48)
 
 

@@ -28,6 +28,8 @@ KILLS = [
     ("classifier", "artpipe.models.checkpoint:RunCheckpoint.save", 2),
     ("classifier", "artpipe.training.loop:save_model", 1),
     ("served_model", "artpipe.serving.choice:write_pointer", 1),
+    ("refitted_model", "artpipe.models.checkpoint:RunCheckpoint.save", 1),
+    ("refitted_model", "artpipe.serving.refit:write_refit", 1),
     ("embeddings", "artpipe.embedding.table:EmbeddingTable.upsert", 1),
     ("embeddings", "artpipe.embedding.table:EmbeddingTable.optimize", 1),
     ("evaluation_report", "artpipe.evaluation.assets:write_whole", 2),

@@ -58,7 +58,8 @@ def draw_lake(folder: Path, works: int = 48) -> DataLake:
         )  # fmt: skip
     ImageStore(lake).upsert(images)
     write_table(lake.table("training_set"), pl.DataFrame(rows, schema=SPLITS, orient="row"))
-    Lineage(lake).write("training_set", Record("v1", Origin("1", {}), 0.0, "2026-01-01T00:00:00+00:00"))
+    for asset in ("training_set", "tasks"):
+        Lineage(lake).write(asset, Record("v1", Origin("1", {}), 0.0, "2026-01-01T00:00:00+00:00"))
     return lake
 
 

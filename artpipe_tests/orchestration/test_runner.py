@@ -30,7 +30,16 @@ CATALOG = {"catalog_changes", "tasks", "artworks", "quarantine"}
         ("evaluation_report+", {"evaluation_report"}),
         (
             "classifier+",
-            {"classifier", "served_model", "evaluation_report", "suspect_labels", "embeddings", "vectors", *SEARCHED},
+            {
+                "classifier",
+                "served_model",
+                "refitted_model",
+                "evaluation_report",
+                "suspect_labels",
+                "embeddings",
+                "vectors",
+                *SEARCHED,
+            },
         ),
         ("+wanted_images", {"raw_catalog", "raw_artists", "artists", *CATALOG, "wanted_images"}),
         ('key:"images" or key:"splits"', {"images", "splits"}),

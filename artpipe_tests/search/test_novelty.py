@@ -15,7 +15,7 @@ from artpipe.images.reading import read_picture
 from artpipe.lake.paths import DataLake
 from artpipe.recognition.rephotograph import rephotograph
 from artpipe.search import Collection
-from artpipe.search.novelty import SCALE_FILE, Novelty, measure_scale, open_scale, save_scale
+from artpipe.search.novelty import SCALE_FILE, Novelty, NoveltyScale, measure_scale, open_scale, save_scale, transferred
 from artpipe_tests.fixtures.paintings import lit_figure
 
 
@@ -65,6 +65,38 @@ def test_too_few_held_out_works_say_nothing():
     assert (scale.threshold, scale.pictures) == (None, 29)
     assert Novelty(0.9, 1e9, scale.threshold).is_out_of_distribution is None
     assert measure_scale(paintings(40), np.full(40, "w"), np.ones(40, dtype=bool), "3fa9").pictures == 0
+
+
+def test_the_scale_of_a_refit_flags_as_few_new_works_although_no_held_out_work_is_new_to_it():
+    """The refit draws what it knows together, held-out works too, and leaves new works where they were."""
+    count, is_held_out = 3000, np.arange(3000) < 1000
+    vectors, new = paintings(count), paintings(1000, seed=1)
+    nearest = np.argsort(-(vectors @ vectors.T) + 9 * np.eye(count), axis=1)[:, 0]
+    trained = ~is_held_out
+    of_measured, of_refit = vectors.copy(), on_sphere(0.3 * vectors + 0.7 * vectors[nearest])
+    of_measured[trained] = of_refit[trained]
+    scale = measure_scale(of_measured, names(count), is_held_out, "3fa9")
+    fooled = measure_scale(of_refit, names(count), is_held_out, "81c0")
+    moved = transferred(scale, of_measured, of_refit, names(count), trained, "81c0")
+
+    def flagged(one: NoveltyScale) -> float:
+        near = np.argsort(-(new @ of_refit.T), axis=1)[:, :50]
+        return float(
+            np.mean([one.distance(v, of_refit[k]) > (one.threshold or 0) for v, k in zip(new, near, strict=True)])
+        )
+
+    assert flagged(fooled) > 0.04
+    assert 0.003 < flagged(moved) < 0.03
+    assert (moved.model_id, moved.pictures) == ("81c0", 1000)
+
+
+def test_the_scale_of_a_refit_is_in_its_own_units():
+    vectors, work_ids, is_held_out = paintings(400), names(400), np.arange(400) < 200
+    scale = measure_scale(vectors, work_ids, is_held_out, "3fa9")
+    wider = NoveltyScale("3fa9", 3 * scale.matrix, 3 * (scale.threshold or 0), scale.pictures)
+    moved = transferred(wider, vectors, vectors, work_ids, ~is_held_out, "81c0")
+    assert moved.threshold == pytest.approx(scale.threshold)
+    assert np.allclose(moved.matrix, scale.matrix)
 
 
 def test_a_scale_is_read_back_for_its_own_model_alone(tmp_path: Path):

@@ -3,6 +3,8 @@ import sys
 
 import pytest
 
+from artpipe.models.network import build_backbone
+from artpipe.settings import Settings
 from artpipe.training.config import FINETUNE, FROM_SCRATCH, TrainingConfig, recipe
 
 
@@ -37,6 +39,21 @@ def test_settings_override_the_recipe():
     chosen = TrainingConfig(weights="none", epochs=3, learning_rate=0.5).recipe
     assert (chosen.epochs, chosen.learning_rate) == (3, 0.5)
     assert chosen.patience == FROM_SCRATCH.patience
+
+
+@pytest.mark.parametrize(
+    ("backbone", "px"), [("test_vit", 160), ("vit_b_32", 224), ("vit_small_patch16_384", 384), ("resnet18", 288)]
+)
+def test_a_backbone_of_one_size_gets_pictures_of_that_size_unless_another_is_set(backbone: str, px: int):
+    found = Settings(gallery="https://www.wga.hu", recipe="best", backbone=backbone)
+    assert TrainingConfig.from_settings(found).image_px == px
+    assert TrainingConfig.from_settings(found.model_copy(update={"train_image_px": 96})).image_px == 96
+
+
+def test_a_backbone_takes_pictures_of_its_own_size():
+    for backbone in ("test_vit", "vit_b_32"):
+        px = TrainingConfig.from_settings(Settings(backbone=backbone)).image_px
+        assert build_backbone(backbone, px)[1].size == px
 
 
 def test_paths_and_devices_are_not_part_of_the_identity():

@@ -259,6 +259,21 @@ def test_a_probe_trains_the_head_and_leaves_the_backbone_frozen(probe_run, from_
     assert card.metrics["validation_accuracy"]["type"] > 0.8, "colours tell the types apart"
 
 
+def test_the_temperatures_of_a_probe_are_suited_to_artists_that_were_left_out(draw, lake, from_file):
+    rows, store = draw(480)
+    artist = pl.int_range(pl.len()) % 11
+    by_artist = rows.with_columns(  # a style that shows in no picture
+        artist_id=pl.format("artist {}", artist),
+        style=pl.when(artist % 2 == 0).then(pl.lit("Baroque")).otherwise(pl.lit("Rococo")),
+    )
+    config = replace(from_file, recipe_name="probe", epochs=None, recipe_changes={"head_epochs": 60})
+    card = train_classifier(by_artist, store, lake, WGA_TASKS, config).card
+    assert card.metrics["calibration"]["style"]["unseen_artists"] > 1
+    unknown = by_artist.with_columns(artist_id=pl.lit(None, pl.String))
+    card = train_classifier(unknown, store, lake, WGA_TASKS, config).card
+    assert card.metrics["calibration"]["style"]["unseen_artists"] == 1
+
+
 def test_fine_tuning_leaves_the_lowest_levels_frozen(draw, lake, from_file):
     training_set, store = draw(36)
     changes = {"frozen_levels": 2, "head_epochs": 0}

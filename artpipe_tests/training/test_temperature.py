@@ -11,6 +11,7 @@ from artpipe.training.temperature import (
     calibrate,
     fit_temperature,
     mean_loss,
+    weighted_temperature,
 )
 
 
@@ -54,6 +55,25 @@ def test_rows_that_are_all_right_or_all_wrong_reach_the_bounds():
     assert fit_temperature(logits, labels) == MIN_TEMPERATURE
     assert fit_temperature(logits, (labels + 1) % 3) == MAX_TEMPERATURE
     assert fit_temperature(logits * 1e4, (labels + 1) % 3) == MAX_TEMPERATURE
+
+
+def test_groups_of_rows_weigh_the_same_whatever_their_size():
+    (one, truth), (other, of_other) = calibrated_logits(500), calibrated_logits(500, seed=1)
+    small, large = (one, truth), (2.5 * other, of_other)
+    often = (np.tile(large[0], (9, 1)), np.tile(large[1], 9))
+    found = weighted_temperature([small, large])
+    assert weighted_temperature([small, often]) == found
+    assert fit_temperature(*small) < found < fit_temperature(*large)
+
+
+def test_what_suits_unseen_artists_is_part_of_the_temperature_within_the_bounds():
+    logits, labels = calibrated_logits(500)
+    fitted = fit_temperature(logits, labels)
+    found = calibrate(logits, labels, 1.5)
+    assert found.temperature == pytest.approx(1.5 * fitted, abs=1e-4)
+    assert found.unseen_artists == 1.5
+    assert calibrate(logits, labels, 99.0).temperature == MAX_TEMPERATURE
+    assert calibrate(logits[:50], labels[:50], 1.5).temperature == 1
 
 
 def test_too_few_known_labels_give_temperature_1_and_a_note():
