@@ -33,20 +33,23 @@ class Outline(NamedTuple):
     is_round: bool
 
 
-def fit_outline(contour: NDArray[np.int32], hull: NDArray[np.int32], shape: tuple[int, int]) -> Outline | None:
+def fit_outline(
+    contour: NDArray[np.int32], hull: NDArray[np.int32], shape: tuple[int, int], *, may_be_broken: bool
+) -> Outline | None:
     """The form of a thing; None where none fits.
 
     Args:
         contour: int32 (N, 1, 2), the thing's outline.
         hull: int32 (M, 1, 2), its convex hull.
         shape: height and width of the picture.
+        may_be_broken: whether an upright box will do that the contour runs along only in part.
     """
     import cv2
 
     left, top, width, height = cv2.boundingRect(hull)
     right, bottom = left + width, top + height
     box = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], dtype=np.float32)
-    if _runs_along(contour, box):
+    if may_be_broken and _runs_along(contour, box):
         return Outline(box, _between(box), max(_MIN_FIT, _overlap(_between(box), hull, shape)), is_round=False)
     is_solid = cv2.contourArea(contour) >= _MIN_SOLIDITY * cv2.contourArea(hull)
     quad, fit = _quadrilateral(hull, shape)

@@ -36,6 +36,8 @@ _MIN_BORDER_EXPLAINED, _MIN_BORDER_PX = 0.7, 10
 _WALL_TOLERANCE = 7.0
 """The distance in CIE L*a*b* up to which a pixel is as a smooth wall would be there."""
 _DARKEST_SHADOW = 0.45
+_INSET = 0.98
+"""A little less of the painting does no harm, a strip of the wall does."""
 _WITHIN_ROUND_FRAME = 0.82
 """How much of its radius a round frame leaves to the painting; its inner edge is seldom found."""
 _MIN_SHARP_SHARE, _SHARP_STEP, _SHARPNESS = 0.6, 5.0, 0.6
@@ -72,7 +74,10 @@ def find_picture(pixels: Pixels) -> Corners | None:
         found = outline.corners if found is None and outline is not None else found
     if found is None or not _is_plausible(found, width, height):
         return None
-    return np.clip(found / size, 0, 1).astype(np.float32)
+    is_outline = outline is not None and found is outline.corners
+    centre = found.mean(axis=0)
+    within = centre + (_INSET if is_outline else 1) * (found - centre)
+    return np.clip(within / size, 0, 1).astype(np.float32)
 
 
 def _reduced(pixels: Pixels, short_side_px: int) -> tuple[Pixels, float]:
@@ -119,7 +124,8 @@ def _outline(pixels: Pixels, *, may_zoom: bool = True) -> Outline | None:
             nearer = _outline(pixels[y0:y1, x0:x1], may_zoom=False)
             if nearer is not None:
                 return nearer._replace(corners=nearer.corners + np.array([x0, y0], np.float32))
-        found = fit_outline(contour, hull, (height, width))
+        # What is looked at from nearer and still broken is too likely a part of a colour chart.
+        found = fit_outline(contour, hull, (height, width), may_be_broken=may_zoom)
         if found is None or _sharp_share(lab, found.points) < _MIN_SHARP_SHARE:
             continue
         if best is None or found.fit > best.fit + 0.01:
