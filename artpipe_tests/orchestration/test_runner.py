@@ -23,7 +23,7 @@ CATALOG = {"catalog_changes", "tasks", "artworks", "quarantine"}
 @pytest.mark.parametrize(
     ("select", "names"),
     [
-        (None, 25),
+        (None, 26),
         ("images", {"images"}),
         ("search_index, artists", {"search_index", "artists"}),
         ("vectors", {"embeddings", "vectors"}),

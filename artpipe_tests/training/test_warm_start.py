@@ -88,7 +88,7 @@ def test_a_model_is_saved_with_its_training_and_validation_rows(draw, lake):
     assert learned is not None
     assert set(learned["artwork_id"]) == set(tested.filter(pl.col("split") != "test")["artwork_id"])
     assert learned.schema == LEARNED
-    assert trained.card.rows == {"train": 18, "validation": 6}
+    assert trained.card.rows == {"train": 18, "validation": 6, "test": 6, "unseen_artists": 0}
 
 
 def test_a_model_that_started_from_one_without_a_record_has_none_either(draw, lake):
