@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from artpipe.cli.main import app
 from artpipe.search import Collection
+from artpipe.search.text_encoder import NoTextEncoderError
 
 ARCHIVE = Path(__file__).parent / "fixtures" / "lake_of_0_1.tar.xz"
 MODEL = "99b817e64028df18"
@@ -46,6 +47,15 @@ def test_an_old_lake_is_searched_without_a_refresh(old_lake: Path):
     assert len(collection) == 53
     assert len(collection.like(["m/montalve/inter039"], k=5)) == 5
     assert collection.find("Geertruid bloemendaal decorative", k=1)["title"].to_list() == ["Decorative Panel"]
+
+
+def test_what_reads_a_lake_reads_an_old_one(old_lake: Path):
+    assert run("status")
+    assert run("images")
+    assert [model["model_id"] for model in run("models")] == [MODEL]
+    collection = Collection.open(old_lake)
+    with pytest.raises(NoTextEncoderError, match='materialize "text_encoder"'):
+        collection.describe("landscape")
 
 
 def test_an_old_lake_refreshes_without_doing_anything_again(old_lake: Path):

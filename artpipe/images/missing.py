@@ -41,6 +41,8 @@ def picture_outcomes(lake: DataLake) -> pl.DataFrame:
     schema = dict.fromkeys(("artwork_id", "artist", "title", "outcome", "error"), pl.String())
     if artworks is None:
         return pl.DataFrame(schema=schema | {"asked_at": pl.Datetime("us", "UTC"), "address": pl.String()})
+    if "is_allowed" not in artworks.columns:  # of an older lake
+        artworks = artworks.with_columns(is_allowed=pl.lit(None, pl.Boolean()))
     asked = ImageStore(lake).outcomes().select("artwork_id", "status", "error", "fetched_at", "requested_url")
     chosen = pl.lit(value=True) if wanted is None else pl.col("artwork_id").is_in(wanted["artwork_id"].implode())
     outcome = (

@@ -32,6 +32,8 @@ def training_rights(learned: pl.DataFrame, artworks: pl.DataFrame) -> tuple[Trai
         learned: what the model saw, columns of `LEARNED`.
         artworks: table `artworks`; pictures that left it, and those of a gallery without a source, are not counted.
     """
+    if "source" not in artworks.columns:  # of an older lake, which had a gallery
+        return ()
     trained = learned.filter(split="train").select(pl.col("artwork_id").unique())
     told = artworks.filter(pl.col("source").is_not_null()).join(trained, on="artwork_id", how="semi")
     counts = told.group_by("source", "rights_uri", "is_open").agg(
