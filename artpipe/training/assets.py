@@ -67,7 +67,7 @@ def training_set(step: AssetStep, splits: DataFrame, tasks: Tasks) -> Result:
 
 @pipeline_asset(
     kinds={"pytorch", "parquet"},
-    code_version="2",
+    code_version="1",
     shaped_by=("backbone", "resolved_train_image_px"),
     deps=["backbone_weights"],
     formerly="features",

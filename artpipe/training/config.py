@@ -19,9 +19,6 @@ _NOT_IDENTITY = frozenset(
 # What saved cards call a field; a rename in the file would change every `model_id`.
 _NAMES_IN_FILE = {"embedding_dim": "dimensions", "ema_decay": "average_decay", "is_ensemble": "keeps_start"}
 
-VIEWS = 3
-"""The views of a picture that a head is trained on: as it is, its mirror image, and as in a photograph."""
-
 RecipeName = Literal["probe", "finetune", "best"]
 
 
@@ -201,8 +198,6 @@ class TrainingConfig:
             values["warm_start"] = True
         values["weights"] = self.weights if self.weights in (IMAGENET, NO_WEIGHTS) else "file"
         values |= asdict(self.recipe)
-        if self.recipe.head_epochs:
-            values["head_views"] = VIEWS
         return {_NAMES_IN_FILE.get(name, name): value for name, value in values.items()}
 
 

@@ -19,20 +19,20 @@ from artpipe.models.card import NO_WEIGHTS, TransformSpec, WeightsSource
 from artpipe.models.inference_form import inference_form
 from artpipe.models.transforms import Normalise, mirrored
 from artpipe.progress import Progress, SilentProgress
-from artpipe.training.config import VIEWS, TrainingConfig, fingerprint
-from artpipe.training.photographed import photographed
+from artpipe.training.config import TrainingConfig, fingerprint
 
 if TYPE_CHECKING:
     from artpipe.images.pixels import JpegSource, PixelCache
     from artpipe.models.backbones import MultiLevelBackbone
 
-FEATURES_VERSION = 2
+FEATURES_VERSION = 1
 """Raised when the same backbone would give other features of the same picture."""
 
+VIEWS = 2
+"""The picture as it is, and its mirror image."""
 
 BATCH_SIZE = 64
 
-_VERSION_OF_NONE = fingerprint(1, [])
 _EMPTY_SCHEMA = {"made_by": pl.String(), "jpeg_sha256": pl.String(), "features": pl.Array(pl.Float16, (VIEWS, 1))}
 
 
@@ -64,22 +64,12 @@ def compute_features(
     with (progress or SilentProgress()).track("features", len(rows), "images") as step, torch.inference_mode():
         for first in range(0, len(rows), BATCH_SIZE):
             squares = list(torch.from_numpy(cache.squares(rows[first : first + BATCH_SIZE])))
-            photographs = _photographed(squares, keys[first : first + BATCH_SIZE])
-            inputs = (squares, mirrored(squares), photographs)
-            views = [body(normalise(each)).to(torch.float16).cpu() for each in inputs]
+            views = [body(normalise(each)).to(torch.float16).cpu() for each in (squares, mirrored(squares))]
             batches.append(torch.stack(views, dim=1).numpy())
             step.advance(len(squares))
     features = np.concatenate(batches) if batches else np.empty((0, VIEWS, 1), np.float16)
     schema = {"jpeg_sha256": pl.String(), "features": pl.Array(pl.Float16, (VIEWS, features.shape[2]))}
     return pl.DataFrame({"jpeg_sha256": list(keys), "features": features}, schema)
-
-
-def _photographed(squares: Sequence[Tensor], keys: Sequence[str]) -> list[Tensor]:
-    """Each picture photographed in a way that its key decides."""
-    generators = (np.random.default_rng(list(key.encode())) for key in keys)
-    return [
-        torch.from_numpy(photographed(square.numpy(), rng)) for square, rng in zip(squares, generators, strict=True)
-    ]
 
 
 def features_fingerprint(backbone: str, source: WeightsSource, image_px: int) -> str:
@@ -140,7 +130,7 @@ def update_features(
 
     pictures = rows.unique("jpeg_sha256").sort("jpeg_sha256")
     if config.weights == NO_WEIGHTS or not pictures.height:
-        return FeaturesUpdate(pl.DataFrame(schema=_EMPTY_SCHEMA), _VERSION_OF_NONE, 0)
+        return FeaturesUpdate(pl.DataFrame(schema=_EMPTY_SCHEMA), fingerprint(FEATURES_VERSION, []), 0)
     backbone, transform = build_backbone(config.backbone, config.image_px)
     source = load_backbone_weights(backbone, config.backbone, config.weights)
     made_by = features_fingerprint(config.backbone, source, config.image_px)

@@ -31,7 +31,7 @@ from artpipe.models.labels import UNKNOWN, Labels
 from artpipe.models.network import MultiTaskClassifier, build_backbone, choose_device
 from artpipe.models.weights import load_backbone_weights
 from artpipe.tasks import WGA_TASKS
-from artpipe.training.config import VIEWS, TrainingConfig
+from artpipe.training.config import TrainingConfig
 from artpipe.training.features import compute_features, features_in_order, update_features
 from artpipe.training.head import train_head
 from artpipe.training.loop import train_classifier
@@ -185,7 +185,7 @@ class HeadVariant:
     kind: type[MultiTaskClassifier] = MultiTaskClassifier
     loss: type[MultiTaskLoss] = MultiTaskLoss
     own_level_alone: bool = False
-    views: int = VIEWS
+    views: int = 2
     extra: Literal["", "artist", "resample", "year ranges"] = ""
     image_px: int | None = None
     train_share: float = 1.0
@@ -199,7 +199,6 @@ HEAD: Mapping[str, HeadVariant] = {
     "vectors of 128": HeadVariant({"embedding_dim": 128}),
     "vectors of 512": HeadVariant({"embedding_dim": 512}),
     "vectors of 1024": HeadVariant({"embedding_dim": 1024}),
-    "without photographs": HeadVariant(views=2),
     "one view": HeadVariant(views=1),
     "dropout 0.1": HeadVariant({"dropout": 0.1}),
     "dropout 0.5": HeadVariant({"dropout": 0.5}),
@@ -271,7 +270,7 @@ class HeadBench:
         epochs = round(config.recipe.head_epochs / variant.train_share)
         train_head(model, features[:, rows], labels[rows], loss_of, epochs)
         with torch.inference_mode():
-            logits = [model.forward_head(view.float())[1] for view in features[: config.recipe.views]]
+            logits = [model.forward_head(view.float())[1] for view in features]
         return bench.score(
             {
                 task: torch.stack([each[task].softmax(1) for each in logits]).mean(0).numpy()

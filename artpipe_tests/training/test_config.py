@@ -5,7 +5,7 @@ import pytest
 
 from artpipe.models.network import build_backbone
 from artpipe.settings import Settings
-from artpipe.training.config import FINETUNE, FROM_SCRATCH, VIEWS, TrainingConfig, recipe
+from artpipe.training.config import FINETUNE, FROM_SCRATCH, TrainingConfig, recipe
 
 
 def test_training_from_scratch_takes_longer_than_from_weights():
@@ -56,11 +56,6 @@ def test_a_backbone_takes_pictures_of_its_own_size():
         assert build_backbone(backbone, px)[1].size == px
 
 
-def test_the_views_of_a_head_name_a_model_that_has_one_trained_on_features():
-    assert TrainingConfig(weights="imagenet").identity()["head_views"] == VIEWS
-    assert "head_views" not in TrainingConfig(weights="none").identity(), "such models stay as they were"
-
-
 def test_paths_and_devices_are_not_part_of_the_identity():
     one = TrainingConfig(weights="/home/ada/weights.pth", device="cpu", loader_workers=3)
     other = TrainingConfig(weights="/srv/weights.pth", device="cuda")
@@ -72,8 +67,8 @@ def test_the_names_of_the_identity_are_those_of_saved_cards():
     """A renamed field keeps its name in the file; otherwise every model would be trained again."""
     assert set(TrainingConfig(warm_start=True).identity()) == {
         "average_decay", "backbone", "backbone_rate_share", "batch_size", "class_balance", "crop_area_from",
-        "dimensions", "dropout", "epochs", "frozen_levels", "gradient_clip", "head_epochs", "head_views", "image_px",
-        "keeps_start", "label_smoothing", "learning_rate", "patience", "period_years", "recipe_name", "seed", "views",
+        "dimensions", "dropout", "epochs", "frozen_levels", "gradient_clip", "head_epochs", "image_px", "keeps_start",
+        "label_smoothing", "learning_rate", "patience", "period_years", "recipe_name", "seed", "views",
         "warm_start", "warmup_share", "weight_decay", "weights",
     }  # fmt: skip
     assert "warm_start" not in TrainingConfig().identity(), "cards of older code have none"

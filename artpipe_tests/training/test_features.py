@@ -9,8 +9,8 @@ import torch
 from artpipe.embedding.inference import InferenceCache
 from artpipe.models.network import build_backbone
 from artpipe.tasks import WGA_TASKS
-from artpipe.training.config import VIEWS, TrainingConfig
-from artpipe.training.features import features_in_order, update_features
+from artpipe.training.config import TrainingConfig
+from artpipe.training.features import VIEWS, features_in_order, update_features
 from artpipe.training.loop import train_classifier
 
 TINY = "test_efficientnet"
@@ -27,7 +27,7 @@ def config(tmp_path) -> TrainingConfig:
     )
 
 
-def test_features_are_of_the_picture_its_mirror_image_and_a_photograph(draw, lake, config):
+def test_features_are_of_two_views(draw, lake, config):
     training_set, store = draw(24)
     update = update_features(training_set, None, store, lake, config)
     assert update.table["jpeg_sha256"].to_list() == training_set["jpeg_sha256"].sort().to_list()
@@ -35,7 +35,7 @@ def test_features_are_of_the_picture_its_mirror_image_and_a_photograph(draw, lak
     keys = training_set["jpeg_sha256"].to_list()[::-1]
     features = features_in_order(update.table, keys)
     assert features.shape == (VIEWS, training_set.height, update.width)
-    assert not any(torch.equal(features[one], features[other]) for one, other in ((0, 1), (0, 2), (1, 2)))
+    assert not torch.equal(features[0], features[1])
     one = update.table.filter(pl.col("jpeg_sha256") == keys[0])["features"].to_numpy()[0]
     assert np.array_equal(features[:, 0], one)
 
