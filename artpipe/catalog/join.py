@@ -6,7 +6,6 @@ the same where their names have the same words, so that a model never sees an ar
 tested on.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import polars as pl
 from artpipe.catalog.clean import CleanedCatalog, dates_table, shows_detail, with_years
 from artpipe.catalog.labels import decide_tasks
 from artpipe.catalog.names import name_words
+from artpipe.catalog.record_ids import as_paths
 from artpipe.catalog.rows import LABEL_PREFIX, ReadSource, ReadSources
 from artpipe.catalog.spilled import SpilledFrame
 from artpipe.lake.paths import DataLake, write_whole
@@ -139,7 +139,7 @@ def _keys(read: ReadSources, prefixes: Mapping[str, str], *, is_alone: bool) -> 
     for source in read.sources:
         for batch in source.read.batches(["row_number", "source_id"]):
             raw_id = batch["source_id"].str.strip_chars()
-            plain = raw_id if source.is_gallery else _as_paths(raw_id)
+            plain = raw_id if source.is_gallery else as_paths(raw_id)
             record = pl.when(plain != "").then(pl.lit(prefixes[source.name]) + plain)
             parts.append(batch.with_columns(source=pl.lit(source.name, names), record=record))
     keys = pl.concat(parts).with_row_index("place")
@@ -194,20 +194,6 @@ def _labels(read: ReadSources, keys: pl.DataFrame) -> tuple[list[str], Iterator[
     given = dict.fromkeys(column.removeprefix(LABEL_PREFIX) for source in read.sources for column in columns(source))
     rows = _batches(read, keys, lambda source: ["row_number", *columns(source)])
     return list(given), (_kept(batch).select(columns(source)) for source, batch in rows)
-
-
-def _as_paths(ids: pl.Series) -> pl.Series:
-    """Ids as parts of a path. One that has what a path cannot have gets a hash of itself, so that no two are one."""
-    bare = pl.col("id").str.replace(r"^https?://", "").str.strip_chars("/")
-    path = bare.str.replace_all(r"[^\p{L}\p{N}._:/-]+", "-").str.strip_chars("/-")
-    known = pl.DataFrame({"id": ids.unique().drop_nulls()}).with_columns(bare=bare, path=path)
-    changed = known.filter((pl.col("bare") != pl.col("path")) & (pl.col("bare") != ""))
-    hashed = {
-        one: f"{path}-{hashlib.sha256(one.encode()).hexdigest()[:8]}".strip("-")
-        for one, path in changed.select("id", "path").iter_rows()
-    }
-    paths = dict(known.select("id", "path").iter_rows()) | hashed
-    return ids.replace_strict(paths, default=None, return_dtype=pl.String)
 
 
 _NAMES = (

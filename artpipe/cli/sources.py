@@ -193,7 +193,8 @@ def _print_summary(summary: "SourceSummary", named: "SourcesFile") -> None:
     console.print(f"[bold]{summary.name}[/bold]: {_counts(summary)}, {years}", highlight=False)
     if summary.first:
         console.print(table)
-    fewest = {task.name: task.min_works for task in named.tasks or () if task.classes is None}
+    is_alone = len(named.sources) == 1  # of several, only what they have together is learned
+    fewest = {task.name: task.min_works for task in named.tasks or () if is_alone and task.classes is None}
     for task, classes in summary.labels.items():
         console.print(f"  {task}: {_classes(classes, fewest.get(task))}", markup=False, highlight=False)
     if summary.rights:
@@ -203,7 +204,8 @@ def _print_summary(summary: "SourceSummary", named: "SourcesFile") -> None:
         console.print(f"  note: {note}", markup=False, highlight=False)
     for reason in summary.reasons[:_MOST_REASONS]:
         console.print(f"  not read, {reason.count:,}: {reason.first}", markup=False, highlight=False)
-        console.print(f"    {reason.raw[:100]!r}", markup=False, highlight=False)
+        if reason.raw.strip():
+            console.print(f"    {reason.raw[:100]!r}", markup=False, highlight=False)
 
 
 def _print_collection(read: "ReadSources", rights: str | None) -> None:

@@ -107,9 +107,9 @@ class HarvestSummary:
     errors: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     """Errors by kind: what they say without addresses, names and numbers."""
 
-    def add_error(self, error: str) -> None:
+    def add_error(self, artwork_id: str, error: str) -> None:
         """Count an error among those of its kind."""
-        self.errors.setdefault(_VARYING.sub("", error), []).append(error)
+        self.errors.setdefault(_VARYING.sub("", error), []).append(f"{artwork_id}: {error}")
 
     def errors_text(self) -> str:
         """The most frequent kinds of errors, with the first of each."""
@@ -201,7 +201,7 @@ def harvest(
             def record(update: _RowUpdate) -> None:
                 summary.by_status[update.status] += 1
                 if error := update.row.get("error"):
-                    summary.add_error(error)
+                    summary.add_error(update.row["artwork_id"], error)
                 summary.not_modified += update.is_not_modified
                 summary.decoded += update.is_decoded
                 write([update] if update.instead is None or not held else at_risk.add(update))

@@ -53,6 +53,7 @@ class Matcher:
         groups: the work and the artist of each row.
         artists: returns what the artists are called.
         read_column: returns a column that `works` lacks.
+        position_of: returns the row of a work by its id; None where there is no such work.
     """
 
     def __init__(
@@ -63,9 +64,10 @@ class Matcher:
         groups: Groups,
         artists: Callable[[], Names],
         read_column: Callable[[str], pl.Series],
+        position_of: Callable[[object], int | None],
     ) -> None:
         self._works, self._text, self._groups, self._artists = works, text, groups, artists
-        self._read_column, self._tasks = read_column, tasks
+        self._position_of, self._read_column, self._tasks = position_of, read_column, tasks
 
     @cached_property
     def columns(self) -> FilterColumns:
@@ -85,7 +87,7 @@ class Matcher:
         return _both(passing, matches.mask(self._works.height)), matches
 
     def by_words(self, words: str, request: SearchRequest, *, loosen: bool) -> tuple[Positions, TextMatches]:
-        """The works that pass the filter and match the words, the most relevant first.
+        """The works that pass the filter and match the words, the most relevant first; before all, one of that id.
 
         Args:
             words: what a person typed.
@@ -106,6 +108,9 @@ class Matcher:
         matches = self._text.search(
             words, lambda positions: len(places(positions) if loosen else positions) >= (request.depth if loosen else 1)
         )
+        named = self._position_of(words.strip())
+        if named is not None:
+            matches = matches.led_by(named)
         return places(matches.positions), matches
 
     def passing(self, where: SearchFilter | None) -> Positions:

@@ -47,6 +47,7 @@ class Searcher:
             groups,
             lambda: snapshot.artist_names,
             lambda name: snapshot.columns([name])[name],
+            snapshot.position_of,
         )
         self._ranking = Ranking(groups, lambda: snapshot.index)
         self._builder = HitBuilder(snapshot.works_at, snapshot.hit_columns)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import polars as pl
 
 from artpipe.catalog.names import Names, artist_names
+from artpipe.catalog.record_ids import artwork_ids_of
 from artpipe.embedding.table import EmbeddingTable, has_rights, table_schema, tasks_of_table, vectors_version
 from artpipe.errors import ArtpipeError
 from artpipe.images.pictures import StoredPictures
@@ -52,6 +53,7 @@ else:
 
 logger = logging.getLogger(__name__)
 
+_LONGEST_ID = 1000
 SEARCHED = ("artwork_id", "artist_id", "artist", "title", "technique", "year_from", "year_to", "school", "work_id")
 """The columns that are compared with a request, beside the labels of each task."""
 AsOf = int | str | date | datetime
@@ -118,9 +120,19 @@ class Snapshot:
         return hit_metadata(self.tasks, rights=self.has_rights)
 
     def position_of(self, artwork_id: object) -> int | None:
-        """The row of a work; None where there is no such work."""
+        """The row of a work; None where there is no such work.
+
+        Args:
+            artwork_id: its id, or that of its record as the source writes it, such as an inventory number.
+        """
         if not isinstance(artwork_id, str):
             return None
+        found = self._row_of(artwork_id)
+        if found is None and len(artwork_id) <= _LONGEST_ID:
+            found = next((row for one in artwork_ids_of(artwork_id) if (row := self._row_of(one)) is not None), None)
+        return found
+
+    def _row_of(self, artwork_id: str) -> int | None:
         if self.rows.height <= IN_MEMORY_ROWS:
             return self._positions.get(artwork_id)
         ids = self.rows["artwork_id"]

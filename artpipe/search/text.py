@@ -64,6 +64,16 @@ class TextMatches:
         mask[self.positions] = True
         return mask
 
+    def led_by(self, position: int) -> "TextMatches":
+        """The same with one row before all others."""
+        others = self.positions != position
+        best = max(self.relevance, default=np.float32(1))
+        return TextMatches(
+            np.concatenate([[position], self.positions[others]]),
+            np.concatenate([[best], self.relevance[others]]).astype(np.float32),
+            self.level or WordMatch.ALL,
+        )
+
 
 def searched_columns(columns: Sequence[str]) -> list[str]:
     """The columns of a table that words are searched in: what describes a work, and the labels of each task."""

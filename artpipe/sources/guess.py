@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from upath import UPath
 
 SAMPLE_ROWS = 500
-_SEPARATORS = ("|", ";")
+_SEPARATORS = ("|", ";", " / ")
+_SOUNDS_STORED = r"(?i)depot|magazin|\blager|storage|\bstores?\b|r[ée]serve|dep[óo]sito"
 _SOUNDS_OPEN = r"(?i)cc.?0|public.?domain|\bpdm?\b|cc.?by\b|domaine public|dominio p|gemeinfrei|^true$|^yes$|^1$"
+_SOUNDS_RESTRICTED = r"(?i)\b(nc|nd)\b|non.?comm"
+_MOST_RIGHTS, _LONGEST_RIGHTS = 8, 100
 _YEAR_OR_DAY = r"^-?\d{1,4}(\.0|-\d\d-\d\d.*)?$"
 _TIME_STAMP = r"^-?\d{4}-\d\d-\d\d"
 _MOST_CLASSES = 60
@@ -193,6 +196,8 @@ class _Guess:
                 yield f"        {key}: {value}{self._example(beside)}"
         elif field in ("year_from", "year_to", "date_text"):
             yield f"      {field}: {self._year(column, field)}{self._example(column)}"
+        elif field == "location" and self._share(column, _SOUNDS_STORED) > 0:
+            yield f"      # location: {self._value(column)}  # it names stores, and the pages would show them"
         else:
             value = _scalar(column) if field == "images" else self._value(column)
             yield f"      {field}: {value}{self._example(column)}"
@@ -214,17 +219,20 @@ class _Guess:
         """The mapping of a column whose cells have several values between separators."""
         if self.sample[column].dtype != pl.String():
             return None
-        separators = (one for one in _SEPARATORS if self._share(column, re.escape(one)) > 0.02)
-        return next((f"{{column: {_scalar(column)}, split: '{one}'}}" for one in separators), None)
+        separators = [f"'{one}'" for one in _SEPARATORS if self._share(column, re.escape(one)) > 0.02]
+        split = separators[0] if len(separators) == 1 else f"[{', '.join(separators)}]"
+        return f"{{column: {_scalar(column)}, split: {split}}}" if separators else None
 
     def _rule_of_openness(self) -> str:
-        """A rule for `is_open`: the column that may say it, and its value that sounds open."""
+        """A rule for `is_open`: the column that may say it, and its values that sound open."""
         column = named(self.flat, OPENNESS)
         if column is None:
             return "{COLUMN: CC0}"
         values = self.texts[column].drop_nulls().unique(maintain_order=True)
-        value = next(iter(values.filter(values.str.contains(_SOUNDS_OPEN))), "VALUE")
-        return f"{{{_scalar(column)}: {_scalar(value[:60])}}}"
+        is_open = values.str.contains(_SOUNDS_OPEN) & ~values.str.contains(_SOUNDS_RESTRICTED)
+        found = [_scalar(value) for value in values.filter(is_open) if len(value) <= _LONGEST_RIGHTS][:_MOST_RIGHTS]
+        said = f"[{', '.join(found)}]" if len(found) > 1 else (found or ["VALUE"])[0]
+        return f"{{{_scalar(column)}: {said}}}"
 
     def _example(self, column: str) -> str:
         values = self.texts[column].drop_nulls()

@@ -18,6 +18,7 @@ from pydantic import (
     Field,
     StringConstraints,
     Tag,
+    field_validator,
     model_validator,
 )
 
@@ -61,7 +62,9 @@ class Value(Strict):
         default=None, description="a text with columns in braces, `{title} ({year})`; empty where one of them is"
     )
     constant: Text | None = Field(default=None, description="the same for every record")
-    split: str | None = Field(default=None, min_length=1, description="split at this text into several values")
+    split: str | tuple[str, ...] | None = Field(
+        default=None, description="split at this text, or at each of several, into several values"
+    )
     regex: str | None = Field(
         default=None, description="keep what its first group matches, or all of the match; empty where nothing does"
     )
@@ -82,6 +85,14 @@ class Value(Strict):
         if not isinstance(data, Mapping):
             raise ValueError("a column's name, a list, or a mapping with `column` is expected here")  # noqa: TRY004
         return data
+
+    @field_validator("split", mode="before")
+    @classmethod
+    def _separators(cls, split: Any) -> Any:
+        texts = split if isinstance(split, list | tuple) else [split]
+        if split is not None and not (texts and all(isinstance(text, str) and text for text in texts)):
+            raise ValueError("a text to split at, or a list of several, is expected here")
+        return split
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -111,7 +122,11 @@ class Value(Strict):
         """The values for a batch: texts, or lists of texts; an empty one is null."""
         found = self._origin(frame)
         if self.split is not None:
-            found = as_text(found).str.split(self.split)
+            first, *others = (self.split,) if isinstance(self.split, str) else self.split
+            found = as_text(found)
+            for other in others:
+                found = found.str.replace_all(other, first, literal=True)
+            found = found.str.split(first)
         return _elementwise(found, self._changed)
 
     def _origin(self, frame: pl.DataFrame) -> pl.Series:

@@ -94,6 +94,24 @@ def test_check_shows_people_why_records_could_not_be_read():
     assert "style: Impressionismus 2, Jugendstil 1" in shown
 
 
+def test_check_says_of_several_sources_only_together_whether_a_task_is_learned(museum):
+    other = SOURCES.format(path="works.csv").replace("name: museum", "name: other").replace("sources:", "")
+    tasks = "tasks:\n  - {name: style, min_works: 2}\n"
+    (museum / "sources.yaml").write_text(SOURCES.format(path="works.csv") + other + tasks)
+    result = run("check", "sources.yaml")
+    assert result.exit_code == 0, result.output
+    assert "style predicts 2 classes" in result.stdout
+    assert "none is learned" not in result.stdout
+
+
+def test_check_shows_nothing_of_a_row_that_has_neither_id_nor_title(museum):
+    with (museum / "works.csv").open("a", encoding="cp1252") as table:
+        table.write(";;;;;;;;Summe 3\n")
+    said = run("check", "sources.yaml").stdout
+    assert "it has no id" in said
+    assert "''" not in said
+
+
 def test_check_says_what_no_row_has(tmp_path):
     (tmp_path / "works.csv").write_text("id,title,maker\n1,Pears,\n2,Plums,\n")
     columns = {"source_id": "id", "title": "title", "artists": "maker"}

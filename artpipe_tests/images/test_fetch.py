@@ -393,8 +393,8 @@ def test_the_summary_tells_why_images_did_not_come_the_most_frequent_reason_firs
     works = artworks(*(f"a/x/{name}" for name in (*late, *moved)))
     summary = run(store, works, FakeGallery(**late, **moved))
     assert summary.errors_text().split("\n") == [
-        "harvest: 3 did not come, such as: http://a/1.jpg redirects to http://b/1.jpg",
-        "harvest: 1 did not come, such as: timed out (tries: 1)",
+        "harvest: 3 did not come, such as: a/x/m1: http://a/1.jpg redirects to http://b/1.jpg",
+        "harvest: 1 did not come, such as: a/x/late: timed out (tries: 1)",
     ]
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from artpipe.catalog.record_ids import as_paths
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.lance_tables import open_lance
 from artpipe.lake.parquet import write_table
@@ -307,3 +308,17 @@ def test_a_torn_list_of_artists_takes_their_aliases_and_nothing_else(lake: DataL
     (said,) = caplog.messages
     assert "by the names of their works alone" in said
     assert "run `artpipe refresh`" in said
+
+
+@pytest.mark.parametrize("prefix", ["", "loans:"])
+def test_a_work_is_found_by_its_inventory_number_as_the_museum_writes_it(tmp_path: object, prefix: str):
+    number = "GM 1801/1 Oil"
+    lake = DataLake(f"{tmp_path}/lake")
+    ids = [f"{prefix}{as_paths(pl.Series([number]))[0]}", "b", "c"]
+    EmbeddingTable(lake).upsert(rows([*TITLES][:3]).with_columns(artwork_id=pl.Series(ids)))
+    build_text_index(lake)
+    collection = Collection.open(lake)
+    assert found_in(collection, f" {prefix}{number}") == [ids[0], "b"]  # then works that hold some of the words
+    assert found_in(collection, "GM 1801/2") == []
+    similar = collection.similar(f"{prefix}{number}")["artwork_id"].to_list()
+    assert sorted(similar) == ["b", "c"]

@@ -103,3 +103,25 @@ def test_what_says_of_which_kind_a_value_is_is_no_column(tmp_path):
     ]
     columns, _ = guessed(tmp_path, works)
     assert columns["date_text"] == column("date[0].content")
+
+
+def test_each_separator_of_makers_is_found(tmp_path):
+    cells = ["Anna Meier; Bo Kern", "Käthe Müller / Jörg Schröder", "K/T"]
+    columns, _ = guessed(tmp_path, [{"id": str(n), "title": "A", "artist": cell} for n, cell in enumerate(cells)])
+    assert columns["artists"][0]["name"] == {"column": "artist", "split": [";", " / "]}
+
+
+@pytest.mark.parametrize(("place", "is_shown"), [("Depot A", False), ("Room 3", True), ("Storage 2", False)])
+def test_where_a_store_is_is_not_shown_unasked(tmp_path, place, is_shown):
+    works = [{"id": str(n), "title": "A", "location": place if n else "Hall"} for n in range(3)]
+    columns, _ = guessed(tmp_path, works)
+    assert ("location" in columns) == is_shown
+
+
+def test_every_value_that_sounds_open_is_proposed_and_none_with_a_restriction(tmp_path):
+    table = tmp_path / "works.csv"
+    said = ["gemeinfrei", "CC0", "CC BY 4.0", "CC BY-NC 4.0", "CC BY-ND", "© Bild-Kunst"]
+    rows = "".join(f"{n},A,{rights}\n" for n, rights in enumerate(said))
+    table.write_text(f"id,title,license\n{rows}", "utf-8")
+    text = sources_yaml(UPath(table), "works.csv", "works", tmp_path)
+    assert "# is_open: {license: [gemeinfrei, CC0, CC BY 4.0]}" in text

@@ -28,6 +28,7 @@ def value_of(read_table, cell: str, mapping) -> str | None:
         ("Oil", {"column": "note", "lower": True}, "oil"),
         ("[oil]", {"column": "note", "strip": "[]"}, "oil"),
         ("a; b ;;c", {"column": "note", "split": ";"}, "a; b; c"),
+        ("a; b / c;/ d", {"column": "note", "split": [";", "/"]}, "a; b; c; d"),
         ("born 1901, Rome", {"column": "note", "regex": r"\d{4}"}, "1901"),
         ("born 1901, Rome", {"column": "note", "regex": r"born (\d+)"}, "1901"),
         ("unknown", {"column": "note", "regex": r"born (\d+)"}, None),

@@ -412,6 +412,22 @@ def test_an_api_is_asked_once_about_each_record_and_again_when_it_changed(galler
     assert refreshed() == (["oil", None, None, "ink", None], 1)
 
 
+def test_a_table_joined_to_itself_gives_a_work_the_pictures_of_all_of_its_rows(tmp_path):
+    address = "https://pictures.example"
+    (tmp_path / "works.csv").write_text(
+        f"id,title,image\n1,A,{address}/1.jpg\n1,A,{address}/2.jpg\n2,B,{address}/3.jpg\n"
+    )
+    source = table_source(
+        tmp_path / "works.csv",
+        tables={"rows": {"path": str(tmp_path / "works.csv"), "key": "id", "to": "id"}},
+        columns={"source_id": "id", "images": "rows[].image"},
+    )
+    download(source, UPath(tmp_path / "raw"))
+    rows = source.read(UPath(tmp_path / "raw")).rows.to_dicts()
+    pictures = {row["source_id"]: [image["url"][-5:] for image in row["images"]] for row in rows}
+    assert pictures == {"1": ["1.jpg", "2.jpg"], "2": ["3.jpg"]}
+
+
 def test_a_joined_table_may_have_joined_tables_of_its_own(tmp_path):
     tables = {"works": "id,title\n1,Pears\n", "makers": "work,person\n1,p1\n", "people": "person,town\np1,t1\n"}
     tables |= {"towns": "town,name\nt1,Delft\n"}
