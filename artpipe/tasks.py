@@ -32,7 +32,22 @@ RESERVED: Mapping[str, frozenset[str]] = {
     "a column of the lake's tables": frozenset((*ARTWORKS, *SPLITS, "model_id", "vector")) - {"style", "type"},
     "a column that is added to labels for a while": frozenset(("label", "override", "is_overridden", "row", "x", "y")),
     "a parameter of an address": frozenset(
-        ("words", "image", "like", "unlike", "page", "size", "crop", "corners", "by", "width", "only", "work", "works")
+        (
+            "looks",
+            "words",
+            "image",
+            "like",
+            "unlike",
+            "page",
+            "size",
+            "crop",
+            "corners",
+            "by",
+            "width",
+            "only",
+            "work",
+            "works",
+        )
     ),
     "a field of a filter": frozenset(("labels",)),
     "a field of a hit or of a prediction": frozenset(

@@ -196,9 +196,8 @@ def text_encoder(step: AssetStep) -> Result:
     lake = step.lake
     table = EmbeddingTable(lake)
     version = table.version
-    found = table.read(version=version)
-    texts = ["title", "school", *tasks_of_table(found.columns)]
-    works = found.select("artwork_id", "jpeg_sha256", "artist_id", "artist", "model_id", *texts)
+    texts = ["title", "school", *tasks_of_table(table.schema)]
+    works = table.read(["artwork_id", "jpeg_sha256", "artist_id", "artist", "model_id", *texts], version)
     model_id = served_card(lake).model_id if works.is_empty() else str(works["model_id"][0])
     encoder = fit_text_encoder(model_id, works, table.vectors(version)[1], texts, step.progress)
     save_text_encoder(lake, encoder)

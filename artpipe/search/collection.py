@@ -356,6 +356,8 @@ class Collection:
         Raises:
             NoTextEncoderError: they were not learned yet.
         """
+        if self.snapshot.past:
+            raise NoTextEncoderError("the looks of words are known of the newest state alone; open it without `as_of`.")
         encoder = self.snapshot.text_encoder()
         if encoder is None:
             raise NoTextEncoderError('no word is known by its looks yet; materialize "text_encoder".')

@@ -74,8 +74,6 @@ class TextEncoder:
         stems: of the words, (W,).
         words: as the catalogue writes them most often, (W,).
         vectors: their directions times their rarity, float32 (W, D).
-        offsets: what to add to a picture's vector times a direction for the guess of `suggest`, float32 (W,).
-        sure_from: the least such guess that is right half of the time, float32 (W,); NaN where none is.
         precision: average precision of a search for each word among works by artists that did not teach it, (W,).
         share: of the works that have the word, which is the precision of a search by chance, (W,).
     """
@@ -84,8 +82,6 @@ class TextEncoder:
     stems: NDArray[np.str_]
     words: NDArray[np.str_]
     vectors: NDArray[np.float32]
-    offsets: NDArray[np.float32]
-    sure_from: NDArray[np.float32]
     precision: NDArray[np.float32]
     share: NDArray[np.float32]
 
@@ -102,18 +98,6 @@ class TextEncoder:
         vector = self.vectors[known].sum(axis=0)
         unknown = tuple(word for stem, word in written.items() if stem not in self._places)
         return EncodedText(unit_vector(vector, len(vector)), unknown)
-
-    def suggest(self, vectors: Vector, count: int = 5) -> list[list[str]]:
-        """Words for pictures, from their vectors (N, D): those that would be right half of the time, the surest first.
-
-        Source: the thresholds are those of works by artists that did not teach the word.
-        """
-        surplus = vectors @ self.vectors.T + self.offsets - self.sure_from
-        surplus[np.isnan(surplus)] = -np.inf
-        best = np.argsort(-surplus, axis=1, kind="stable")[:, :count]
-        return [
-            [str(self.words[place]) for place in places if surplus[row, place] >= 0] for row, places in enumerate(best)
-        ]
 
     @property
     def best_words(self) -> list[str]:
@@ -140,8 +124,6 @@ def save_text_encoder(lake: DataLake, encoder: TextEncoder) -> None:
         stems=encoder.stems,
         words=encoder.words,
         vectors=encoder.vectors,
-        offsets=encoder.offsets,
-        sure_from=encoder.sure_from,
         precision=encoder.precision,
         share=encoder.share,
     )

@@ -1,7 +1,8 @@
 """Teaches words their looks, and finds out which of them are told by pictures at all.
 
 All works teach. For the measurement the works are cut into folds by artist, and each fold is searched with what the
-others taught; a word stays where that search is better than chance.
+others taught; a word stays where that search is better than chance. Where the model learned the labels of these works,
+as a refit did, words that are labels pass more easily; a search for those is as good as the model's predictions.
 """
 
 from collections import Counter
@@ -30,9 +31,6 @@ _PRIOR_WORKS = 3_000
 _MAX_WORDS = 4_000
 _MAX_MEASURED = 20_000
 _ROWS_AT_A_TIME = 8_192
-_SURE = 0.5
-_MIN_SURE = 5
-"""So many of the surest guesses at least say how often guesses are right."""
 
 
 def fit_text_encoder(
@@ -56,20 +54,19 @@ def fit_text_encoder(
     with (progress or SilentProgress()).track("describe", FOLDS, "folds") as step:
         for fold in range(FOLDS):
             inside = folds[measured] == fold
-            directions, offsets = (total - sums[fold]).solve()
-            scores[inside] = vectors[measured[inside]] @ directions + offsets
+            # Less the mean of the works that taught, so that scores of different folds are comparable.
+            rest = total - sums[fold]
+            scores[inside] = (vectors[measured[inside]] - rest.mean) @ rest.solve()
             step.advance()
     has = vocabulary.has(measured)
-    precision, share, sure_from = _measured(scores, has)
-    directions, offsets = total.solve()
+    precision, share = _measured(scores, has)
+    directions = total.solve()
     kept = np.flatnonzero((precision - share) / np.maximum(1 - share, 1e-9) >= MIN_GAIN)
     return TextEncoder(
         model_id,
         vocabulary.stems[kept],
         vocabulary.words[kept],
         (directions * vocabulary.rarity).T[kept].astype(np.float32),
-        (offsets * vocabulary.rarity)[kept].astype(np.float32),
-        (sure_from * vocabulary.rarity)[kept].astype(np.float32),
         precision[kept],
         share[kept],
     )
@@ -159,33 +156,31 @@ class _Sums:
     def __sub__(self, other: "_Sums") -> "_Sums":
         return _Sums(self.count - other.count, tuple(map(np.subtract, self.sums, other.sums)))
 
-    def solve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The directions of the words, (D, W), and what to add to a vector times a direction, (W,)."""
+    @property
+    def mean(self) -> NDArray[np.floating]:
+        """The mean vector, (D,)."""
+        return self.sums[0] / max(self.count, 1)
+
+    def solve(self) -> NDArray[np.float64]:
+        """The directions of the words, (D, W)."""
         count = max(self.count, 1)
         mean, usual, squares, products = (found / count for found in self.sums)
         covariance = squares - np.outer(mean, mean)
-        variance = max(np.trace(covariance) / len(mean), 1e-12)
+        variance = max(np.trace(covariance) / max(len(mean), 1), 1e-12)
         penalty = variance * _PRIOR_WORKS / count * np.eye(len(mean))
-        directions = np.linalg.solve(covariance + penalty, products - np.outer(mean, usual))
-        return directions, usual - mean @ directions
+        return np.linalg.solve(covariance + penalty, products - np.outer(mean, usual))
 
 
-def _measured(
-    scores: NDArray[np.float32], has: NDArray[np.bool_]
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Of each word the average precision, the share of works that have it, and the least score that is sure."""
+def _measured(scores: NDArray[np.float32], has: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The average precision of a search for each word, and the share of works that have it, (W,)."""
     words = scores.shape[1]
-    precision, share, sure_from = (np.zeros(words, np.float32) for _ in range(3))
+    precision, share = np.zeros(words, np.float32), np.zeros(words, np.float32)
     ranks = np.arange(1, len(scores) + 1)
     for word in range(words):
-        order = np.argsort(-scores[:, word], kind="stable")
-        right = has[order, word]
-        of_best = np.cumsum(right) / ranks
-        precision[word] = of_best[right].mean() if right.any() else 0
+        right = has[np.argsort(-scores[:, word], kind="stable"), word]
+        precision[word] = (np.cumsum(right) / ranks)[right].mean() if right.any() else 0
         share[word] = right.mean()
-        sure = np.flatnonzero((of_best >= _SURE) & (ranks >= _MIN_SURE))
-        sure_from[word] = scores[order[sure[-1]], word] if len(sure) else np.nan
-    return precision, share, sure_from
+    return precision, share
 
 
 def _artists(works: pl.DataFrame) -> list[str]:

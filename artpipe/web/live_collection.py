@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 POLL_S = 5.0
-_OPENED_WITH_TABLE = ("search_index", "text_index", "local_features")
+_OPENED_WITH_TABLE = ("search_index", "text_index", "text_encoder", "local_features")
 """Assets that a collection opens in addition to the embeddings; a new version of one of them is served as well."""
 
 

@@ -156,7 +156,8 @@ def _found(
     except NoTextIndexError:
         reason, wider = _NO_TEXT_INDEX, question.without_words()
     except (UnknownWordsError, NoTextEncoderError) as error:
-        reason, wider = _sentence(error), replace(question, looks=None)
+        unlike = question.unlike if question.like or question.image else ()
+        reason, wider = _sentence(error), replace(question, looks=None, unlike=unlike)
     try:
         others = catalogue.search(wider, picture)
     except NoTextIndexError:

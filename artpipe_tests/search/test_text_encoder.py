@@ -90,14 +90,6 @@ def test_words_that_are_not_known_are_told(encoder: TextEncoder):
         encoder.encode("?!")
 
 
-def test_suggested_words_are_right_half_of_the_time_and_more(encoder: TextEncoder):
-    works, vectors = planted(seed=1)
-    suggested = ["ships" in words for words in encoder.suggest(vectors)]
-    assert 0.02 < np.mean(suggested) < 0.2
-    assert works["shows_ship"].to_numpy()[suggested].mean() > 0.5
-    assert max(map(len, encoder.suggest(vectors, count=1))) == 1
-
-
 def test_a_word_of_the_artist_s_own_name_says_nothing_of_a_picture():
     works, vectors = planted()
     named = works.with_columns(artist=pl.lit("SHIPS, Jan"))
@@ -109,7 +101,6 @@ def test_a_small_collection_teaches_nothing_and_says_so(rows):
     works, vectors = planted()
     small = fit_text_encoder("m", works.head(rows), vectors[:rows], ["title"])
     assert len(small.words) == 0
-    assert small.suggest(vectors[:2]) == [[], []]
     with pytest.raises(UnknownWordsError, match="this collection has taught none"):
         small.encode("ship")
 
@@ -144,8 +135,6 @@ def of_colours() -> TextEncoder:
         np.array(["blue", "red"]),
         np.array(["blue", "red"]),
         np.array([[-0.5, 0, 1], [1, -0.5, -0.5]], np.float32),
-        0 * ones,
-        ones / 2,
         ones,
         ones / 5,
     )
@@ -171,6 +160,12 @@ def test_a_collection_finds_works_by_a_description(taught: DataLake):
 def test_a_collection_whose_words_were_not_learned_says_so(lake: DataLake):
     with pytest.raises(NoTextEncoderError, match='materialize "text_encoder"'):
         Collection.open(lake).describe("red")
+
+
+def test_the_past_is_not_searched_by_what_was_learned_since(taught: DataLake):
+    past = Collection.open(taught, as_of=Collection.versions(taught)["version"][0])
+    with pytest.raises(NoTextEncoderError, match="without `as_of`"):
+        past.describe("red")
 
 
 def test_the_command_line_finds_by_looks(taught: DataLake):

@@ -17,7 +17,7 @@ def client(own_lake: DataLake) -> Iterator[TestClient]:
     """Twelve works of all colours, the first red; "red" and "blue" are known by looks."""
     words, ones = np.array(["blue", "red"]), np.ones(2, np.float32)
     directions = np.array([[-0.5, -0.5, 1], [1, -0.5, -0.5]], np.float32)
-    save_text_encoder(own_lake, TextEncoder(MODEL, words, words, directions, 0 * ones, ones / 2, ones, ones / 5))
+    save_text_encoder(own_lake, TextEncoder(MODEL, words, words, directions, ones, ones / 5))
     with TestClient(create_app(own_lake, encoder=ColourModel())) as client:
         yield client
 
@@ -42,6 +42,8 @@ def test_words_that_no_picture_taught_find_nothing_and_the_page_names_others(cli
     assert page.status_code == 200
     assert "is not among the words known by looks" in page.text
     assert "/works/" not in page.text
+    without = client.get("/search?looks=storm&unlike=d/durer/work000")
+    assert "is not among the words known by looks" in without.text
 
 
 def test_a_search_for_words_leads_to_works_that_look_so(client: TestClient):
