@@ -11,7 +11,7 @@ from artpipe.cli.terminal import EXPECTED_FAILURE, AsJson, message_console, prin
 from artpipe.errors import ArtpipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from upath import UPath
 
@@ -130,7 +130,7 @@ def new(
     source = named.sources[0]
     with tempfile.TemporaryDirectory(prefix="artpipe-new-") as folder:
         with _client(named, settings) as client:
-            stored = downloaded_files(_downloaded(source, client, Path(folder)) / MAIN)[0]
+            stored = downloaded_files(_downloaded(source, client, Path(folder)) / MAIN)
         text = sources_yaml(stored, place if is_web(table) else _relative(place, output), name, Path(folder))
     try:
         with output.open("x", encoding="utf-8") as out:
@@ -226,13 +226,18 @@ def _print_collection(read: "ReadSources", rights: str | None) -> None:
     labels = catalogue_labels(works, joined.tasks)
     for name, task in joined.tasks.items():
         counts = dict(labels[name].drop_nulls().value_counts(sort=True).iter_rows())
-        console.print(
-            f"  {name} predicts {len(task.classes)} classes: {_classes(counts, None)}", markup=False, highlight=False
-        )
+        console.print(f"  {name} {_predicts(task.classes, counts)}", markup=False, highlight=False)
     of_sources = {note for one in read.sources for note in one.read.notes}
     for note in joined.notes:
         if note not in of_sources and note.partition(": ")[2] not in of_sources:
             console.print(f"  note: {note}", markup=False, highlight=False)
+
+
+def _predicts(classes: "Collection[str]", counts: "Mapping[str, int]") -> str:
+    """What a task predicts; a single class cannot be learned."""
+    if len(counts) == 1:
+        return f"cannot be learned: all works are of one class, and at least two are needed: {_classes(counts, None)}"
+    return f"predicts {len(classes):,} classes: {_classes(counts, None)}"
 
 
 def _counts(summary: "SourceSummary") -> str:
@@ -263,5 +268,8 @@ def _classes(classes: "Mapping[str, int]", fewest: int | None) -> str:
     if fewest is None:
         return text
     enough = sum(count >= fewest for count in classes.values())
-    few = "; lower `min_works` of the task, or none is learned" if enough < _FEWEST_CLASSES else ""
+    few = ""
+    if enough < _FEWEST_CLASSES:
+        lower = "; lower `min_works` of the task, as" if len(classes) >= _FEWEST_CLASSES else ";"
+        few = f"{lower} at least two are needed to learn it"
     return f"{enough:,} of {len(classes):,} classes have at least {fewest:,} works{few}: {text}"

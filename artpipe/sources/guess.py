@@ -5,20 +5,18 @@ A person reads the file and corrects it; every guess shows a value of the table.
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import cast
 
 import polars as pl
 import yaml
+from upath import UPath
 
 from artpipe.sources.guess_names import ARTIST, FIELDS, LABELS, OPENNESS, named
 from artpipe.sources.mapping import as_text
 from artpipe.sources.record_paths import NUMBER
 from artpipe.sources.records import NoRecordsError, RecordReader, TableForm
-
-if TYPE_CHECKING:
-    from upath import UPath
 
 SAMPLE_ROWS = 500
 _SEPARATORS = ("|", ";")
@@ -29,23 +27,45 @@ _MOST_CLASSES = 60
 _MOST_FURTHER = 20
 
 
-def sources_yaml(file: "UPath", place: str, name: str, scratch: Path) -> str:
+def sources_yaml(files: Sequence[UPath], place: str, name: str, scratch: Path) -> str:
     """The text of a file of sources for one table.
 
     Args:
-        file: the table.
+        files: of the table; what the first says holds for all, unless each is a record by itself.
         place: where it is, as the file of sources should say it.
         name: of the source.
         scratch: a folder for copies.
     """
+    records = _records_of_their_own(files)
+    file = files[0]
     label = file.name.partition("-")[2] or file.name
+    if records:
+        file = UPath(scratch / "records.json")
+        file.write_text(json.dumps(records), "utf-8")
     reader = RecordReader(TableForm(), {}, scratch)
     reader.wanted = dict.fromkeys(reader.columns(file, label), "the guess")
     reader.batch_rows = SAMPLE_ROWS
     batch = next(reader.batches(file, label), None)
     if batch is None or batch.is_empty() or batch.width == 1:
         raise NoRecordsError(f"{label} has no record that can be read; check that it is the file that you mean.")
-    return "\n".join(_Guess(batch.drop(NUMBER)).lines(place, name)) + "\n"
+    return "\n".join(_Guess(batch.drop(NUMBER)).lines(place, name, "." if records else None)) + "\n"
+
+
+def _records_of_their_own(files: Sequence[UPath]) -> list[dict[str, object]]:
+    """The records of a table of which each file is one, or none: it has an id and a title at its top."""
+    records: list[dict[str, object]] = []
+    for file in files[:SAMPLE_ROWS] if len(files) > 1 else ():
+        try:
+            data = json.loads(file.read_bytes())
+        except ValueError:
+            return []
+        if not isinstance(data, dict):
+            return []
+        record = cast("dict[str, object]", data)
+        if any(named(record, FIELDS[field]) is None for field in ("source_id", "title")):
+            return []
+        records.append(record)
+    return records
 
 
 class _Guess:
@@ -87,14 +107,17 @@ class _Guess:
             distinct = {column: self.texts[column].drop_nulls().n_unique() / len(self.texts) for column in free}
             title = named(free, FIELDS["title"])
             whole = (column for column in free if distinct[column] == 1 and column != title)
-            return named([column for column in free if distinct[column] > 0.7], names) or next(whole, None)
+            several = [column for column in free if self._stands_in_several_rows(column, free)]
+            sure = named([column for column in free if distinct[column] > 0.7], names)
+            return sure or named(several, names) or next(whole, None)
         if field == "artists":
             return named(free, names) or self._named_in_lists(names)
         if field == "images":
             pictures = [column for column in addresses if column in self.pictures]
             of_web_size = [column for column in pictures if "web" in column] or pictures
             in_lists = [column for column in self.pictures if "[]" in column]
-            return named(addresses, names) or next(iter(of_web_size or in_lists), None) or named(free, names)
+            named_so = named([column for column in free if self._share(column, r"[./]") > 0.5], names)
+            return named(addresses, names) or next(iter(of_web_size or in_lists), None) or named_so
         if field == "landing_url":
             return named([column for column in addresses if column not in self.pictures], names)
         if field == "rights_uri":
@@ -105,6 +128,13 @@ class _Guess:
             )
         first = [column for column in self.columns if column.count("[]") == 1 and not column.endswith("[]")]
         return named(free, names) or named(first if field in ("title", "date_text") else [], names)
+
+    def _stands_in_several_rows(self, column: str, free: Iterable[str]) -> bool:
+        """Whether rows with one value of a column are rows of one work: they have the same title."""
+        title = named([other for other in free if other != column], FIELDS["title"])
+        if title is None or self.texts[column].null_count() or not self.texts[column].is_duplicated().any():
+            return False
+        return self.texts.select(column, title).n_unique() == self.texts[column].n_unique()
 
     def _named_in_lists(self, names: str) -> str | None:
         """The path to the names of makers in nested records, such as `creators[].name`."""
@@ -140,7 +170,7 @@ class _Guess:
 
     # How it is written
 
-    def lines(self, place: str, name: str) -> Iterator[str]:
+    def lines(self, place: str, name: str, records: str | None) -> Iterator[str]:
         """The file of sources, line by line."""
         yield "# Sources of the collection; see docs/sources.md for every key."
         yield "# The columns were guessed by their names and values: read this file, correct it, then run"
@@ -149,6 +179,11 @@ class _Guess:
         yield f"  - name: {name}"
         yield "    adapter: table"
         yield f"    path: {_scalar(place)}"
+        if records:
+            yield f"    records: {_scalar(records)}  # each file is one record"
+        source_id = self.fields.get("source_id")
+        if source_id and self._stands_in_several_rows(source_id, self.flat):
+            yield "    rows_of_a_work: joined  # an id stands in several rows: makers, pictures and labels are joined"
         yield "    columns:"
         for field in FIELDS:
             yield from self._field_lines(field)
@@ -193,6 +228,8 @@ class _Guess:
                 yield f"        {key}: {value}{self._example(beside)}"
         elif field in ("year_from", "year_to", "date_text"):
             yield f"      {field}: {self._year(column, field)}{self._example(column)}"
+        elif field == "source_id" and (end := self._end_of_address(column)):
+            yield f"      source_id: {end}{self._example(column)}"
         else:
             value = _scalar(column) if field == "images" else self._value(column)
             yield f"      {field}: {value}{self._example(column)}"
@@ -201,6 +238,14 @@ class _Guess:
         """A column as one value: the first of a list, without brackets around all of it."""
         path = _scalar(column.replace("[]", "[0]"))
         return f"{{column: {path}, strip: '()'}}" if self._share(column, r"^\([^()]*\)") > 0.5 else path
+
+    def _end_of_address(self, column: str) -> str | None:
+        """The mapping of ids that are addresses: what is behind the last slash, where that tells them apart."""
+        if column not in self.addresses:
+            return None
+        ends = self.texts[column].str.extract(r"([^/]+)$", 1)
+        tells = not ends.null_count() and ends.n_unique() == self.texts[column].n_unique()
+        return f"{{column: {_scalar(column)}, regex: '[^/]+$'}}" if tells else None
 
     def _year(self, column: str, field: str = "") -> str:
         """A column as a year, which is the first number where it holds more."""

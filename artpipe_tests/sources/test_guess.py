@@ -15,7 +15,7 @@ def guessed(folder: Path, records: object, name: str = "works.json") -> tuple[di
     """The columns of the file that is written for a table, and what that file is read as."""
     table = folder / name
     table.write_text(records if isinstance(records, str) else json.dumps(records), "utf-8")
-    text = sources_yaml(UPath(table), name, "works", folder)
+    text = sources_yaml([UPath(table)], name, "works", folder)
     return parse_sources(text, name, folder).without_secrets()["sources"][0]["columns"], parse_sources(
         text, name, folder
     )
@@ -72,7 +72,7 @@ def test_the_answer_of_a_query_in_wikidata_is_understood(tmp_path):
     ]
     table = "\n".join(["item,itemLabel,creatorLabel,image,inception,movementLabel", *rows])
     columns, named = guessed(tmp_path, table, "query.csv")
-    assert columns["source_id"] == column("item")
+    assert columns["source_id"] == column("item", "[^/]+$")
     assert columns["title"] == column("itemLabel")
     assert columns["artists"] == [{"name": column("creatorLabel")}]
     assert columns["date_text"] == column("inception", YEAR)
@@ -103,3 +103,32 @@ def test_what_says_of_which_kind_a_value_is_is_no_column(tmp_path):
     ]
     columns, _ = guessed(tmp_path, works)
     assert columns["date_text"] == column("date[0].content")
+
+
+def test_rows_with_one_id_and_title_are_joined(tmp_path):
+    bindings = [
+        {
+            "item": {"value": f"http://www.wikidata.org/entity/Q{number // 3}"},
+            "itemLabel": {"value": f"P {number // 3}"},
+        }
+        | {"movementLabel": {"value": f"M {number % 3}"}}
+        for number in range(12)
+    ]
+    columns, named = guessed(tmp_path, {"head": {}, "results": {"bindings": bindings}})
+    assert columns["source_id"] == column("item.value", "[^/]+$")
+    assert named.without_secrets()["sources"][0]["rows_of_a_work"] == "joined"
+
+
+def test_ids_that_repeat_with_other_titles_are_not_joined(tmp_path):
+    works = [{"id": max(number, 1), "title": f"Pears {number}"} for number in range(12)]
+    _, named = guessed(tmp_path, works)
+    assert named.without_secrets()["sources"][0].get("rows_of_a_work", "one") == "one"
+
+
+def test_a_folder_with_one_record_a_file_is_said_to_be_so(tmp_path):
+    files = [UPath(tmp_path / f"{number}.json") for number in range(3)]
+    for number, file in enumerate(files):
+        file.write_text(json.dumps({"id": number, "title": f"Pears {number}", "creators": [{"name": "Ann"}]}))
+    text = sources_yaml(files, "works", "works", tmp_path)
+    source = parse_sources(text, "works", tmp_path).without_secrets()["sources"][0]
+    assert (source["records"], source["columns"]["source_id"]) == (".", column("id"))
