@@ -109,29 +109,26 @@ def check(
 
 @app.command()
 def new(
-    table: Annotated[str, typer.Argument(help="A table of works: a path, an http(s) or an s3:// address.")],
+    table: Annotated[
+        str, typer.Argument(help="A table of works: a path, an http(s) or an s3:// address; or a folder of pictures.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the file is written.")] = Path("sources.yaml"),
     name: Annotated[str | None, typer.Option(help="Name of the source; by default that of the table.")] = None,
 ) -> None:
-    """Write a first file of sources for a table, with its columns guessed; an existing file is never replaced."""
-    from artpipe.sources.config import sources_of
-    from artpipe.sources.guess import sources_yaml
-    from artpipe.sources.joins import downloaded_files
-    from artpipe.sources.places import file_name, is_web
-    from artpipe.sources.table import MAIN
+    """Write a first file of sources, with the columns of a table guessed; an existing file is never replaced."""
+    from artpipe.sources.guess import folder_yaml
+    from artpipe.sources.places import file_name
 
     if output.exists():
         raise NoSourcesFileError(f"{output} is there already; name another file by --output.")
     settings = settings_in_force()
     place = table if "://" in table else str(Path(table).expanduser().absolute())
     name = name or _source_name(Path(file_name(table)).stem)
-    content = {"name": name, "adapter": "table", "path": place, "columns": {"source_id": "-"}}
-    named = sources_of({"sources": [content]})
-    source = named.sources[0]
-    with tempfile.TemporaryDirectory(prefix="artpipe-new-") as folder:
-        with _client(named, settings) as client:
-            stored = downloaded_files(_downloaded(source, client, Path(folder)) / MAIN)
-        text = sources_yaml(stored, place if is_web(table) else _relative(place, output), name, Path(folder))
+    shown = place if "://" in table else _relative(place, output)
+    if pictures := _pictures_without_table(Path(place)):
+        text = folder_yaml(pictures, shown, name)
+    else:
+        text = _table_yaml(place, shown, name, settings)
     try:
         with output.open("x", encoding="utf-8") as out:
             out.write(text)
@@ -140,6 +137,31 @@ def new(
     console = message_console()
     console.print(f"Written to {output}; read it and correct it.", markup=False)
     console.print(f"Next: `artpipe sources check {output}`.", markup=False)
+
+
+def _table_yaml(place: str, shown: str, name: str, settings: "Settings") -> str:
+    """The text of a file of sources for a table, which is downloaded for a look at it."""
+    from artpipe.sources.config import sources_of
+    from artpipe.sources.guess import sources_yaml
+    from artpipe.sources.joins import downloaded_files
+    from artpipe.sources.table import MAIN
+
+    content = {"name": name, "adapter": "table", "path": place, "columns": {"source_id": "-"}}
+    named = sources_of({"sources": [content]})
+    with tempfile.TemporaryDirectory(prefix="artpipe-new-") as folder, _client(named, settings) as client:
+        stored = downloaded_files(_downloaded(named.sources[0], client, Path(folder)) / MAIN)
+        return sources_yaml(stored, shown, name, Path(folder))
+
+
+def _pictures_without_table(folder: Path) -> list[Path]:
+    """The pictures in a folder that has no tables, by their paths below it."""
+    from artpipe.sources.picture_metadata import SUFFIXES
+    from artpipe.sources.records import FORMATS
+
+    files = sorted(file.relative_to(folder) for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else []
+    if any(file.suffix.lower() in FORMATS for file in files):
+        return []
+    return [file for file in files if file.suffix.lower() in SUFFIXES]
 
 
 def _source_name(stem: str) -> str:
@@ -236,7 +258,7 @@ def _print_collection(read: "ReadSources", rights: str | None) -> None:
 def _predicts(classes: "Collection[str]", counts: "Mapping[str, int]") -> str:
     """What a task predicts; a single class cannot be learned."""
     if len(counts) == 1:
-        return f"cannot be learned: all works are of one class, and at least two are needed: {_classes(counts, None)}"
+        return f"has one class only, so that there is nothing to learn: {_classes(counts, None)}"
     return f"predicts {len(classes):,} classes: {_classes(counts, None)}"
 
 

@@ -25,6 +25,13 @@ _YEAR_OR_DAY = r"^-?\d{1,4}(\.0|-\d\d-\d\d.*)?$"
 _TIME_STAMP = r"^-?\d{4}-\d\d-\d\d"
 _MOST_CLASSES = 60
 _MOST_FURTHER = 20
+_HEAD = (
+    "# Sources of the collection; see docs/sources.md for every key.",
+    "# What is below was guessed by names and values: read this file, correct it, then run",
+    "#   artpipe sources check FILE",
+    "sources:",
+)
+_NO_TABLE = "    # table: {path: works.csv, columns: {source_id: file}}  # a table beside the pictures"
 
 
 def sources_yaml(files: Sequence[UPath], place: str, name: str, scratch: Path) -> str:
@@ -49,6 +56,24 @@ def sources_yaml(files: Sequence[UPath], place: str, name: str, scratch: Path) -
     if batch is None or batch.is_empty() or batch.width == 1:
         raise NoRecordsError(f"{label} has no record that can be read; check that it is the file that you mean.")
     return "\n".join(_Guess(batch.drop(NUMBER)).lines(place, name, "." if records else None)) + "\n"
+
+
+def folder_yaml(pictures: Sequence[Path], place: str, name: str) -> str:
+    """The text of a file of sources for a folder of pictures.
+
+    Args:
+        pictures: their paths below the folder.
+        place: where the folder is, as the file of sources should say it.
+        name: of the source.
+    """
+    lines = [*_HEAD, f"  - name: {name}", "    adapter: folder", f"    path: {_scalar(place)}"]
+    in_folders = [picture.parts[0] for picture in pictures if len(picture.parts) > 1]
+    if len(set(in_folders)) > 1 and len(in_folders) > len(pictures) / 2:
+        lines += [f"    labels_from: [style]  # what the folders are, such as {json.dumps(in_folders[0])}", "tasks:"]
+        lines += ["  - {name: style, min_works: 20}"]
+    else:
+        lines += ["    # labels_from: [style]  # what the names of folders are, from the outermost", _NO_TABLE]
+    return "\n".join(lines) + "\n"
 
 
 def _records_of_their_own(files: Sequence[UPath]) -> list[dict[str, object]]:
@@ -172,10 +197,7 @@ class _Guess:
 
     def lines(self, place: str, name: str, records: str | None) -> Iterator[str]:
         """The file of sources, line by line."""
-        yield "# Sources of the collection; see docs/sources.md for every key."
-        yield "# The columns were guessed by their names and values: read this file, correct it, then run"
-        yield "#   artpipe sources check FILE"
-        yield "sources:"
+        yield from _HEAD
         yield f"  - name: {name}"
         yield "    adapter: table"
         yield f"    path: {_scalar(place)}"

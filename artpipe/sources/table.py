@@ -4,7 +4,7 @@
 """
 
 import tempfile
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -23,9 +23,10 @@ from artpipe.sources.contract import Source
 from artpipe.sources.download import copy_file, download_file, metadata_file
 from artpipe.sources.fields import WebAddress
 from artpipe.sources.joins import JoinedTable, Joins, TableFiles, downloaded_files
-from artpipe.sources.mapping import Columns, Conditions, Labels, as_text, holds
+from artpipe.sources.mapping import TEXTS, Columns, Conditions, Labels, as_text, holds
 from artpipe.sources.places import file_name, files_at, is_web
 from artpipe.sources.record_mapper import RecordMapper
+from artpipe.sources.record_paths import FILE
 from artpipe.sources.records import FORMATS, NoRecordsError, Quarantined, RecordReader
 from artpipe.sources.repeated_ids import joined_rows, with_unique_ids
 from artpipe.sources.text import CHUNK_BYTES, refuse_other_than_table
@@ -179,14 +180,12 @@ class Table(Source, TableFiles):
             joins = Joins(self.tables, paths, folder, scratch, quarantine)
             reader = RecordReader(self.form, joins.wanted_of_records, scratch, quarantine=quarantine)
             files = downloaded_files(folder / MAIN)
-            for place, file in enumerate(files):
-                name = file.name.partition("-")[2]
-                batches = map(joins.joined, reader.batches(file, name))
-                for _, answers in asked:
-                    batches = map(answers.joined, batches)
-                for batch in map(mapper.rows, batches):
-                    rows.add(batch)
-                    ids.append(batch.select("source_id", "row_number", file=pl.lit(place, pl.UInt32)))
+            batches = map(joins.joined, _of_all_files(reader, files))
+            for _, answers in asked:
+                batches = map(answers.joined, batches)
+            for batch in map(mapper.rows, batches):
+                rows.add(batch.drop(FILE))
+                ids.append(batch.select("source_id", "row_number", file=FILE))
         if not rows.height:
             raise NoRecordsError(self._why_no_rows(files, quarantine, mapper))
         names = [file.name.partition("-")[2] for file in files]
@@ -232,6 +231,32 @@ class Table(Source, TableFiles):
 def _scratch() -> Generator[Path]:
     with tempfile.TemporaryDirectory(prefix="artpipe-table-") as folder:
         yield Path(folder)
+
+
+def _of_all_files(reader: RecordReader, files: "Iterable[UPath]") -> Iterator[pl.DataFrame]:
+    """The records of several files with the place of each, those of small files together."""
+    waiting: list[pl.DataFrame] = []
+    height = 0
+    for place, file in enumerate(files):
+        for batch in reader.batches(file, file.name.partition("-")[2]):
+            waiting.append(batch.with_columns(pl.lit(place, pl.UInt32).alias(FILE)))
+            height += batch.height
+            if height >= reader.batch_rows:
+                yield _together(waiting)
+                waiting, height = [], 0
+    if waiting:
+        yield _together(waiting)
+
+
+def _together(batches: list[pl.DataFrame]) -> pl.DataFrame:
+    """Batches as one; a column that is a list of texts in one of them is so in all."""
+    lists = {name for batch in batches for name, kind in batch.schema.items() if kind == TEXTS}
+
+    def alike(batch: pl.DataFrame) -> pl.DataFrame:
+        texts = [name for name in batch.columns if name in lists and batch.schema[name] != TEXTS]
+        return batch.with_columns(pl.when(pl.col(name).is_not_null()).then(pl.concat_list(name)) for name in texts)
+
+    return pl.concat(map(alike, batches)) if len(batches) > 1 else batches[0]
 
 
 def _fetch(client: "GalleryClient", url: str, target: "UPath") -> None:

@@ -8,7 +8,7 @@ import pytest
 from upath import UPath
 
 from artpipe.sources.config import SourcesFile, parse_sources
-from artpipe.sources.guess import sources_yaml
+from artpipe.sources.guess import folder_yaml, sources_yaml
 
 
 def guessed(folder: Path, records: object, name: str = "works.json") -> tuple[dict[str, Any], SourcesFile]:
@@ -132,3 +132,11 @@ def test_a_folder_with_one_record_a_file_is_said_to_be_so(tmp_path):
     text = sources_yaml(files, "works", "works", tmp_path)
     source = parse_sources(text, "works", tmp_path).without_secrets()["sources"][0]
     assert (source["records"], source["columns"]["source_id"]) == (".", column("id"))
+
+
+def test_a_folder_of_pictures_is_a_source_whose_folders_are_labels(tmp_path):
+    text = folder_yaml([Path("Cubism/a.jpg"), Path("Rococo/b.jpg"), Path("c.jpg")], "pictures", "mine")
+    [source] = parse_sources(text, "sources.yaml", tmp_path).without_secrets()["sources"]
+    assert (source["adapter"], source["labels_from"]) == ("folder", ["style"])
+    plain = parse_sources(folder_yaml([Path("c.jpg")], "pictures", "mine"), "sources.yaml", tmp_path)
+    assert plain.without_secrets()["sources"][0].get("labels_from", []) == []

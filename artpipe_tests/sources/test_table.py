@@ -548,3 +548,20 @@ def test_rows_of_a_work_become_one_with_the_makers_pictures_and_labels_of_all(re
     assert (first["label.style"], first["year_from"], first["is_open"]) == (["Baroque", "Rococo"], 1640, False)
     assert reasons(found) == ["row 6: it has no id (columns.source_id)"]
     assert found.notes == ("1 works whose several rows are joined, such as in works.csv",)
+
+
+def test_one_value_in_one_file_and_several_in_the_next_are_one_column(tmp_path):
+    (tmp_path / "works").mkdir()
+    for number, artists in enumerate(["Ann", ["Ann", "Bo"], None]):
+        (tmp_path / f"works/{number}.json").write_text(json.dumps({"id": number, "title": "Pears", "artist": artists}))
+    source = table_source(tmp_path / "works", records=".", columns={"artists": "artist"})
+    download(source, UPath(tmp_path / "raw"))
+    found = source.read(UPath(tmp_path / "raw")).rows["artists"]
+    assert [[artist["name"] for artist in some] for some in found] == [["Ann"], ["Ann", "Bo"], []]
+
+
+def test_an_address_is_no_name_of_an_artist(read_table):
+    content = json.dumps([{"id": 1, "title": "Pears", "creator": ["http://data.example/agent/1", "Willem Kalf"]}])
+    found = read_table(content, "works.json", columns={"artists": "creator"})
+    assert [artist["name"] for artist in found.rows["artists"].item()] == ["Willem Kalf"]
+    assert "1 names of artists that are addresses, and left out, such as in row 1" in found.notes[0]
