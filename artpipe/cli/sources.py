@@ -28,6 +28,7 @@ app = typer.Typer(
 
 _MOST_CLASSES = 8
 _MOST_REASONS = 8
+_MOST_IMAGES = 3
 _FEWEST_CLASSES = 2
 """A classifier tells at least two classes apart."""
 
@@ -277,7 +278,9 @@ def _cells(row: "Mapping[str, Any]") -> "Iterator[str]":
     yield "; ".join(artist["name"] for artist in row["artists"])
     years = years_text(row["year_from"], row["year_to"])
     yield " = ".join(dict.fromkeys(text for text in (row["date_text"], years) if text))
-    yield "\n".join(image.get("url") or image.get("service", "") for image in row["images"])
+    images = [image.get("url") or image.get("service", "") for image in row["images"]]
+    more = [f"and {len(images) - _MOST_IMAGES:,} more"] if len(images) > _MOST_IMAGES else []
+    yield "\n".join([*images[:_MOST_IMAGES], *more])
     yield {True: "yes", False: "no", None: "?"}[row["is_open"]]
     for labels in row["labels"].values():
         yield "; ".join(labels)

@@ -164,9 +164,10 @@ class _Guess:
     def _named_in_lists(self, names: str) -> str | None:
         """The path to the names of makers in nested records, such as `creators[].name`."""
         heads = {column: column.rpartition("[]")[0] for column in self.columns if "[]." in column}
-        makers = [column for column, head in heads.items() if named([head], names)]
+        is_name = (".name", ".names")
+        makers = [column for column, head in heads.items() if named([head], names) or head.endswith(is_name)]
         last = {re.sub(r"\W|_", "", column.rpartition(".")[2].lower()): column for column in makers}
-        return next((last[key] for key in ("name", "fullname", "title", "description") if key in last), None)
+        return next((last[key] for key in ("name", "fullname", "title", "content", "description") if key in last), None)
 
     def _artist(self) -> dict[str, str]:
         """The columns of what is said of a maker besides the name."""
@@ -239,7 +240,9 @@ class _Guess:
             if field in ("title", "artists", "date_text", "images"):
                 yield f"      # {field}: ...  # no column was recognised"
         elif field == "artists":
-            name = self._several(column)
+            several = self._several(column)
+            is_list = several is None and self._are_lists_with_commas(column, self.artist.get("artist_id"))
+            name = f"{{column: {_scalar(column)}, split: ', '}}" if is_list else several
             if not self.artist:
                 yield f"      artists: {f'{{name: {name}}}' if name else _scalar(column)}{self._example(column)}"
                 return
@@ -247,6 +250,8 @@ class _Guess:
             yield f"        name: {name or _scalar(column)}{self._example(column)}"
             for key, beside in self.artist.items():
                 value = self._year(beside) if key in ("born", "died") else _scalar(beside)
+                if key == "artist_id" and is_list:
+                    value = f"{{column: {_scalar(beside)}, split: ', '}}"
                 yield f"        {key}: {value}{self._example(beside)}"
         elif field in ("year_from", "year_to", "date_text"):
             yield f"      {field}: {self._year(column, field)}{self._example(column)}"
@@ -283,6 +288,14 @@ class _Guess:
             return None
         separators = (one for one in _SEPARATORS if self._share(column, re.escape(one)) > 0.02)
         return next((f"{{column: {_scalar(column)}, split: '{one}'}}" for one in separators), None)
+
+    def _are_lists_with_commas(self, names: str, ids: str | None) -> bool:
+        """Whether cells have as many names of makers as ids, with commas between; one may be part of a name."""
+        if ids is None or self.sample[names].dtype != pl.String() or self._share(ids, ", ") < 0.02:
+            return False
+        filled = self.texts.filter(pl.col(ids).is_not_null() & pl.col(names).is_not_null())
+        commas = filled.select(pl.col(column).str.count_matches(", ", literal=True) for column in (names, ids))
+        return (commas[names] == commas[ids]).sum() > 0.9 * commas.height
 
     def _rule_of_openness(self) -> str:
         """A rule for `is_open`: the column that may say it, and its value that sounds open."""

@@ -125,7 +125,7 @@ def as_utf8(file: "UPath", name: str, scratch: Path, encoding: str | None = None
         raise NotATableError(f"{name}: {found!r} is no encoding; leave `encoding` out, or use utf-8 or cp1252.") from (
             error
         )
-    return TextFile(copy, found.removesuffix("+damage"), damaged)
+    return TextFile(copy, found.partition("+")[0], damaged)
 
 
 def _chunks(file: "UPath") -> Iterator[bytes]:
@@ -135,18 +135,23 @@ def _chunks(file: "UPath") -> Iterator[bytes]:
 
 
 def _encoding(file: "UPath", start: bytes) -> str:
-    """`utf-8`, `utf-16`, `cp1252`, or `utf-8+damage` where a few bytes of UTF-8 are damaged."""
+    """`utf-8`, `utf-16`, `cp1252`, `utf-8+damage` where a few bytes are damaged, `utf-8+nul` where some are NUL."""
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
+    has_nul = False
+    for order, place in (("le", 1), ("be", 0)):
+        if start[place::2].count(0) > len(start) / 4:
+            return f"utf-16-{order}"
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         for chunk in _chunks(file):
             decoder.decode(chunk)
+            has_nul = has_nul or b"\0" in chunk
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         pass
     else:
-        return "utf-8"
+        return "utf-8+nul" if has_nul else "utf-8"
     # Windows-1252 text is hardly ever valid UTF-8 by chance: where most letters are, the rest are damaged bytes.
     lenient = codecs.getincrementaldecoder("utf-8")("replace")
     letters = stray = 0
@@ -159,8 +164,8 @@ def _encoding(file: "UPath", start: bytes) -> str:
 
 
 def _convert(file: "UPath", copy: Path, encoding: str) -> bool:
-    """Write a file anew as UTF-8 with newlines; whether some bytes could not be decoded."""
-    known, errors = encoding.removesuffix("+damage"), "replace"
+    """Write a file anew as UTF-8 with newlines and without NUL; whether some bytes could not be decoded."""
+    known, errors = encoding.partition("+")[0], "replace"
     if known == "cp1252":
         errors = CP1252_CONTROLS
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(known)(errors), translate=True)
@@ -169,7 +174,7 @@ def _convert(file: "UPath", copy: Path, encoding: str) -> bool:
         for chunk in (*_chunks(file), b""):
             text = decoder.decode(chunk, final=not chunk)
             damaged = damaged or "\ufffd" in text
-            out.write(text)
+            out.write(text.replace("\0", ""))
     return damaged and errors == "replace"
 
 

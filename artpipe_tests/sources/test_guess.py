@@ -140,3 +140,23 @@ def test_a_folder_of_pictures_is_a_source_whose_folders_are_labels(tmp_path):
     assert (source["adapter"], source["labels_from"]) == ("folder", ["style"])
     plain = parse_sources(folder_yaml([Path("c.jpg")], "pictures", "mine"), "sources.yaml", tmp_path)
     assert plain.without_secrets()["sources"][0].get("labels_from", []) == []
+
+
+def test_as_many_names_as_ids_with_commas_are_several_makers(tmp_path):
+    rows = ['1,Chair,"Otto Wagner, Aino Aalto","6210, 34"', "2,Desk,Otto Wagner,6210"]
+    columns, _ = guessed(tmp_path, "\n".join(["ObjectID,Title,Artist,ConstituentID", *rows]), "works.csv")
+    split = {"split": ", "}
+    assert columns["artists"] == [{"name": column("Artist") | split, "artist_id": column("ConstituentID") | split}]
+
+
+def test_a_comma_inside_a_name_is_no_separator(tmp_path):
+    rows = ['1,Chair,"Wagner, Otto",6210', '2,Desk,"Aalto, Aino",34']
+    columns, _ = guessed(tmp_path, "\n".join(["ObjectID,Title,Artist,ConstituentID", *rows]), "works.csv")
+    assert columns["artists"] == [{"name": column("Artist"), "artist_id": column("ConstituentID")}]
+
+
+def test_makers_in_a_list_of_labelled_texts_are_found(tmp_path):
+    name = [{"label": "Artist", "content": "Winslow Homer"}]
+    works = [{"id": number, "title": f"View {number}", "content": {"freetext": {"name": name}}} for number in range(3)]
+    columns, _ = guessed(tmp_path, works)
+    assert columns["artists"] == [{"name": column("content.freetext.name[].content")}]

@@ -53,6 +53,15 @@ def test_encoding_and_delimiter_are_found_out(read_table, encoding, delimiter):
     assert titles(read_table(text.encode(encoding))) == ["Étude à l\u2019huile", "Prés"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_two_bytes_a_letter_are_found_out_without_a_mark(read_table, encoding):
+    assert titles(read_table(WORKS.encode(encoding))) == ["Pears", "Plums"]
+
+
+def test_bytes_that_are_zero_are_no_part_of_a_value(read_table):
+    assert titles(read_table(WORKS.replace("Plums", "Pl\0ums\0"))) == ["Pears", "Plums"]
+
+
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 def test_every_kind_of_line_end_is_read(read_table, line_end):
     assert titles(read_table(WORKS.replace("\n", line_end))) == ["Pears", "Plums"]
