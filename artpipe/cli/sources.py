@@ -11,7 +11,7 @@ from artpipe.cli.terminal import EXPECTED_FAILURE, AsJson, message_console, prin
 from artpipe.errors import ArtpipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from upath import UPath
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 
 _MOST_CLASSES = 8
 _MOST_REASONS = 8
+_MOST_IMAGES = 3
 _FEWEST_CLASSES = 2
 """A classifier tells at least two classes apart."""
 
@@ -109,29 +110,26 @@ def check(
 
 @app.command()
 def new(
-    table: Annotated[str, typer.Argument(help="A table of works: a path, an http(s) or an s3:// address.")],
+    table: Annotated[
+        str, typer.Argument(help="A table of works: a path, an http(s) or an s3:// address; or a folder of pictures.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the file is written.")] = Path("sources.yaml"),
     name: Annotated[str | None, typer.Option(help="Name of the source; by default that of the table.")] = None,
 ) -> None:
-    """Write a first file of sources for a table, with its columns guessed; an existing file is never replaced."""
-    from artpipe.sources.config import sources_of
-    from artpipe.sources.guess import sources_yaml
-    from artpipe.sources.joins import downloaded_files
-    from artpipe.sources.places import file_name, is_web
-    from artpipe.sources.table import MAIN
+    """Write a first file of sources, with the columns of a table guessed; an existing file is never replaced."""
+    from artpipe.sources.guess import folder_yaml
+    from artpipe.sources.places import file_name
 
     if output.exists():
         raise NoSourcesFileError(f"{output} is there already; name another file by --output.")
     settings = settings_in_force()
     place = table if "://" in table else str(Path(table).expanduser().absolute())
     name = name or _source_name(Path(file_name(table)).stem)
-    content = {"name": name, "adapter": "table", "path": place, "columns": {"source_id": "-"}}
-    named = sources_of({"sources": [content]})
-    source = named.sources[0]
-    with tempfile.TemporaryDirectory(prefix="artpipe-new-") as folder:
-        with _client(named, settings) as client:
-            stored = downloaded_files(_downloaded(source, client, Path(folder)) / MAIN)[0]
-        text = sources_yaml(stored, place if is_web(table) else _relative(place, output), name, Path(folder))
+    shown = place if "://" in table else _relative(place, output)
+    if pictures := _pictures_without_table(Path(place)):
+        text = folder_yaml(pictures, shown, name)
+    else:
+        text = _table_yaml(place, shown, name, settings)
     try:
         with output.open("x", encoding="utf-8") as out:
             out.write(text)
@@ -140,6 +138,31 @@ def new(
     console = message_console()
     console.print(f"Written to {output}; read it and correct it.", markup=False)
     console.print(f"Next: `artpipe sources check {output}`.", markup=False)
+
+
+def _table_yaml(place: str, shown: str, name: str, settings: "Settings") -> str:
+    """The text of a file of sources for a table, which is downloaded for a look at it."""
+    from artpipe.sources.config import sources_of
+    from artpipe.sources.guess import sources_yaml
+    from artpipe.sources.joins import downloaded_files
+    from artpipe.sources.table import MAIN
+
+    content = {"name": name, "adapter": "table", "path": place, "columns": {"source_id": "-"}}
+    named = sources_of({"sources": [content]})
+    with tempfile.TemporaryDirectory(prefix="artpipe-new-") as folder, _client(named, settings) as client:
+        stored = downloaded_files(_downloaded(named.sources[0], client, Path(folder)) / MAIN)
+        return sources_yaml(stored, shown, name, Path(folder))
+
+
+def _pictures_without_table(folder: Path) -> list[Path]:
+    """The pictures in a folder that has no tables, by their paths below it."""
+    from artpipe.sources.picture_metadata import SUFFIXES
+    from artpipe.sources.records import FORMATS
+
+    files = sorted(file.relative_to(folder) for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else []
+    if any(file.suffix.lower() in FORMATS for file in files):
+        return []
+    return [file for file in files if file.suffix.lower() in SUFFIXES]
 
 
 def _source_name(stem: str) -> str:
@@ -228,13 +251,18 @@ def _print_collection(read: "ReadSources", rights: str | None) -> None:
     labels = catalogue_labels(works, joined.tasks)
     for name, task in joined.tasks.items():
         counts = dict(labels[name].drop_nulls().value_counts(sort=True).iter_rows())
-        console.print(
-            f"  {name} predicts {len(task.classes)} classes: {_classes(counts, None)}", markup=False, highlight=False
-        )
+        console.print(f"  {name} {_predicts(task.classes, counts)}", markup=False, highlight=False)
     of_sources = {note for one in read.sources for note in one.read.notes}
     for note in joined.notes:
         if note not in of_sources and note.partition(": ")[2] not in of_sources:
             console.print(f"  note: {note}", markup=False, highlight=False)
+
+
+def _predicts(classes: "Collection[str]", counts: "Mapping[str, int]") -> str:
+    """What a task predicts; a single class cannot be learned."""
+    if len(counts) == 1:
+        return f"has one class only, so that there is nothing to learn: {_classes(counts, None)}"
+    return f"predicts {len(classes):,} classes: {_classes(counts, None)}"
 
 
 def _counts(summary: "SourceSummary") -> str:
@@ -252,7 +280,9 @@ def _cells(row: "Mapping[str, Any]") -> "Iterator[str]":
     yield "; ".join(artist["name"] for artist in row["artists"])
     years = years_text(row["year_from"], row["year_to"])
     yield " = ".join(dict.fromkeys(text for text in (row["date_text"], years) if text))
-    yield "\n".join(image.get("url") or image.get("service", "") for image in row["images"])
+    images = [image.get("url") or image.get("service", "") for image in row["images"]]
+    more = [f"and {len(images) - _MOST_IMAGES:,} more"] if len(images) > _MOST_IMAGES else []
+    yield "\n".join([*images[:_MOST_IMAGES], *more])
     yield {True: "yes", False: "no", None: "?"}[row["is_open"]]
     for labels in row["labels"].values():
         yield "; ".join(labels)
@@ -265,5 +295,8 @@ def _classes(classes: "Mapping[str, int]", fewest: int | None) -> str:
     if fewest is None:
         return text
     enough = sum(count >= fewest for count in classes.values())
-    few = "; lower `min_works` of the task, or none is learned" if enough < _FEWEST_CLASSES else ""
+    few = ""
+    if enough < _FEWEST_CLASSES:
+        lower = "; lower `min_works` of the task, as" if len(classes) >= _FEWEST_CLASSES else ";"
+        few = f"{lower} at least two are needed to learn it"
     return f"{enough:,} of {len(classes):,} classes have at least {fewest:,} works{few}: {text}"

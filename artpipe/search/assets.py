@@ -196,7 +196,7 @@ def text_encoder(step: AssetStep) -> Result:
     lake = step.lake
     table = EmbeddingTable(lake)
     version = table.version
-    texts = ["title", "school", *tasks_of_table(table.schema)]
+    texts = ["title", "school", *tasks_of_table(table.columns(version))]
     works = table.read(["artwork_id", "jpeg_sha256", "artist_id", "artist", "model_id", *texts], version)
     model_id = served_card(lake).model_id if works.is_empty() else str(works["model_id"][0])
     encoder = fit_text_encoder(model_id, works, table.vectors(version)[1], texts, step.progress)

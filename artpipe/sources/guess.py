@@ -5,20 +5,18 @@ A person reads the file and corrects it; every guess shows a value of the table.
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import cast
 
 import polars as pl
 import yaml
+from upath import UPath
 
 from artpipe.sources.guess_names import ARTIST, FIELDS, LABELS, OPENNESS, named
 from artpipe.sources.mapping import as_text
 from artpipe.sources.record_paths import NUMBER
 from artpipe.sources.records import NoRecordsError, RecordReader, TableForm
-
-if TYPE_CHECKING:
-    from upath import UPath
 
 SAMPLE_ROWS = 500
 _SEPARATORS = ("|", ";", " / ")
@@ -30,25 +28,72 @@ _YEAR_OR_DAY = r"^-?\d{1,4}(\.0|-\d\d-\d\d.*)?$"
 _TIME_STAMP = r"^-?\d{4}-\d\d-\d\d"
 _MOST_CLASSES = 60
 _MOST_FURTHER = 20
+_HEAD = (
+    "# Sources of the collection; see docs/sources.md for every key.",
+    "# What is below was guessed by names and values: read this file, correct it, then run",
+    "#   artpipe sources check FILE",
+    "sources:",
+)
+_NO_TABLE = "    # table: {path: works.csv, columns: {source_id: file}}  # a table beside the pictures"
 
 
-def sources_yaml(file: "UPath", place: str, name: str, scratch: Path) -> str:
+def sources_yaml(files: Sequence[UPath], place: str, name: str, scratch: Path) -> str:
     """The text of a file of sources for one table.
 
     Args:
-        file: the table.
+        files: of the table; what the first says holds for all, unless each is a record by itself.
         place: where it is, as the file of sources should say it.
         name: of the source.
         scratch: a folder for copies.
     """
+    records = _records_of_their_own(files)
+    file = files[0]
     label = file.name.partition("-")[2] or file.name
+    if records:
+        file = UPath(scratch / "records.json")
+        file.write_text(json.dumps(records), "utf-8")
     reader = RecordReader(TableForm(), {}, scratch)
     reader.wanted = dict.fromkeys(reader.columns(file, label), "the guess")
     reader.batch_rows = SAMPLE_ROWS
     batch = next(reader.batches(file, label), None)
     if batch is None or batch.is_empty() or batch.width == 1:
         raise NoRecordsError(f"{label} has no record that can be read; check that it is the file that you mean.")
-    return "\n".join(_Guess(batch.drop(NUMBER)).lines(place, name)) + "\n"
+    return "\n".join(_Guess(batch.drop(NUMBER)).lines(place, name, "." if records else None)) + "\n"
+
+
+def folder_yaml(pictures: Sequence[Path], place: str, name: str) -> str:
+    """The text of a file of sources for a folder of pictures.
+
+    Args:
+        pictures: their paths below the folder.
+        place: where the folder is, as the file of sources should say it.
+        name: of the source.
+    """
+    lines = [*_HEAD, f"  - name: {name}", "    adapter: folder", f"    path: {_scalar(place)}"]
+    in_folders = [picture.parts[0] for picture in pictures if len(picture.parts) > 1]
+    if len(set(in_folders)) > 1 and len(in_folders) > len(pictures) / 2:
+        lines += [f"    labels_from: [style]  # what the folders are, such as {json.dumps(in_folders[0])}", "tasks:"]
+        lines += ["  - {name: style, min_works: 20}"]
+    else:
+        lines += ["    # labels_from: [style]  # what the names of folders are, from the outermost", _NO_TABLE]
+    return "\n".join(lines) + "\n"
+
+
+def _records_of_their_own(files: Sequence[UPath]) -> list[dict[str, object]]:
+    """The records of a table of which each file is one, or none: it has an id and a title at its top."""
+    records: list[dict[str, object]] = []
+    for file in files[:SAMPLE_ROWS] if len(files) > 1 else ():
+        try:
+            data = json.loads(file.read_bytes())
+        except ValueError:
+            return []
+        if not isinstance(data, dict):
+            return []
+        record = cast("dict[str, object]", data)
+        if any(named(record, FIELDS[field]) is None for field in ("source_id", "title")):
+            return []
+        records.append(record)
+    return records
 
 
 class _Guess:
@@ -90,14 +135,17 @@ class _Guess:
             distinct = {column: self.texts[column].drop_nulls().n_unique() / len(self.texts) for column in free}
             title = named(free, FIELDS["title"])
             whole = (column for column in free if distinct[column] == 1 and column != title)
-            return named([column for column in free if distinct[column] > 0.7], names) or next(whole, None)
+            several = [column for column in free if self._stands_in_several_rows(column, free)]
+            sure = named([column for column in free if distinct[column] > 0.7], names)
+            return sure or named(several, names) or next(whole, None)
         if field == "artists":
             return named(free, names) or self._named_in_lists(names)
         if field == "images":
             pictures = [column for column in addresses if column in self.pictures]
             of_web_size = [column for column in pictures if "web" in column] or pictures
             in_lists = [column for column in self.pictures if "[]" in column]
-            return named(addresses, names) or next(iter(of_web_size or in_lists), None) or named(free, names)
+            named_so = named([column for column in free if self._share(column, r"[./]") > 0.5], names)
+            return named(addresses, names) or next(iter(of_web_size or in_lists), None) or named_so
         if field == "landing_url":
             return named([column for column in addresses if column not in self.pictures], names)
         if field == "rights_uri":
@@ -109,12 +157,20 @@ class _Guess:
         first = [column for column in self.columns if column.count("[]") == 1 and not column.endswith("[]")]
         return named(free, names) or named(first if field in ("title", "date_text") else [], names)
 
+    def _stands_in_several_rows(self, column: str, free: Iterable[str]) -> bool:
+        """Whether rows with one value of a column are rows of one work: they have the same title."""
+        title = named([other for other in free if other != column], FIELDS["title"])
+        if title is None or self.texts[column].null_count() or not self.texts[column].is_duplicated().any():
+            return False
+        return self.texts.select(column, title).n_unique() == self.texts[column].n_unique()
+
     def _named_in_lists(self, names: str) -> str | None:
         """The path to the names of makers in nested records, such as `creators[].name`."""
         heads = {column: column.rpartition("[]")[0] for column in self.columns if "[]." in column}
-        makers = [column for column, head in heads.items() if named([head], names)]
+        is_name = (".name", ".names")
+        makers = [column for column, head in heads.items() if named([head], names) or head.endswith(is_name)]
         last = {re.sub(r"\W|_", "", column.rpartition(".")[2].lower()): column for column in makers}
-        return next((last[key] for key in ("name", "fullname", "title", "description") if key in last), None)
+        return next((last[key] for key in ("name", "fullname", "title", "content", "description") if key in last), None)
 
     def _artist(self) -> dict[str, str]:
         """The columns of what is said of a maker besides the name."""
@@ -143,15 +199,17 @@ class _Guess:
 
     # How it is written
 
-    def lines(self, place: str, name: str) -> Iterator[str]:
+    def lines(self, place: str, name: str, records: str | None) -> Iterator[str]:
         """The file of sources, line by line."""
-        yield "# Sources of the collection; see docs/sources.md for every key."
-        yield "# The columns were guessed by their names and values: read this file, correct it, then run"
-        yield "#   artpipe sources check FILE"
-        yield "sources:"
+        yield from _HEAD
         yield f"  - name: {name}"
         yield "    adapter: table"
         yield f"    path: {_scalar(place)}"
+        if records:
+            yield f"    records: {_scalar(records)}  # each file is one record"
+        source_id = self.fields.get("source_id")
+        if source_id and self._stands_in_several_rows(source_id, self.flat):
+            yield "    rows_of_a_work: joined  # an id stands in several rows: makers, pictures and labels are joined"
         yield "    columns:"
         for field in FIELDS:
             yield from self._field_lines(field)
@@ -185,7 +243,9 @@ class _Guess:
             if field in ("title", "artists", "date_text", "images"):
                 yield f"      # {field}: ...  # no column was recognised"
         elif field == "artists":
-            name = self._several(column)
+            several = self._several(column)
+            is_list = several is None and self._are_lists_with_commas(column, self.artist.get("artist_id"))
+            name = f"{{column: {_scalar(column)}, split: ', '}}" if is_list else several
             if not self.artist:
                 yield f"      artists: {f'{{name: {name}}}' if name else _scalar(column)}{self._example(column)}"
                 return
@@ -193,11 +253,15 @@ class _Guess:
             yield f"        name: {name or _scalar(column)}{self._example(column)}"
             for key, beside in self.artist.items():
                 value = self._year(beside) if key in ("born", "died") else _scalar(beside)
+                if key == "artist_id" and is_list:
+                    value = f"{{column: {_scalar(beside)}, split: ', '}}"
                 yield f"        {key}: {value}{self._example(beside)}"
         elif field in ("year_from", "year_to", "date_text"):
             yield f"      {field}: {self._year(column, field)}{self._example(column)}"
         elif field == "location" and self._share(column, _SOUNDS_STORED) > 0:
             yield f"      # location: {self._value(column)}  # it names stores, and the pages would show them"
+        elif field == "source_id" and (end := self._end_of_address(column)):
+            yield f"      source_id: {end}{self._example(column)}"
         else:
             value = _scalar(column) if field == "images" else self._value(column)
             yield f"      {field}: {value}{self._example(column)}"
@@ -206,6 +270,14 @@ class _Guess:
         """A column as one value: the first of a list, without brackets around all of it."""
         path = _scalar(column.replace("[]", "[0]"))
         return f"{{column: {path}, strip: '()'}}" if self._share(column, r"^\([^()]*\)") > 0.5 else path
+
+    def _end_of_address(self, column: str) -> str | None:
+        """The mapping of ids that are addresses: what is behind the last slash, where that tells them apart."""
+        if column not in self.addresses:
+            return None
+        ends = self.texts[column].str.extract(r"([^/]+)$", 1)
+        tells = not ends.null_count() and ends.n_unique() == self.texts[column].n_unique()
+        return f"{{column: {_scalar(column)}, regex: '[^/]+$'}}" if tells else None
 
     def _year(self, column: str, field: str = "") -> str:
         """A column as a year, which is the first number where it holds more."""
@@ -222,6 +294,14 @@ class _Guess:
         separators = [f"'{one}'" for one in _SEPARATORS if self._share(column, re.escape(one)) > 0.02]
         split = separators[0] if len(separators) == 1 else f"[{', '.join(separators)}]"
         return f"{{column: {_scalar(column)}, split: {split}}}" if separators else None
+
+    def _are_lists_with_commas(self, names: str, ids: str | None) -> bool:
+        """Whether cells have as many names of makers as ids, with commas between; one may be part of a name."""
+        if ids is None or self.sample[names].dtype != pl.String() or self._share(ids, ", ") < 0.02:
+            return False
+        filled = self.texts.filter(pl.col(ids).is_not_null() & pl.col(names).is_not_null())
+        commas = filled.select(pl.col(column).str.count_matches(", ", literal=True) for column in (names, ids))
+        return (commas[names] == commas[ids]).sum() > 0.9 * commas.height
 
     def _rule_of_openness(self) -> str:
         """A rule for `is_open`: the column that may say it, and its values that sound open."""

@@ -15,10 +15,12 @@ FIELDS: Mapping[str, str] = {
     "constituents production kunstler kuenstler kunstlername maler urheber artiste artistes auteur createur artista "
     "autore autor pintor pittore kunstenaar vervaardiger kunstner konstnar",
     "date_text": "date datetext dated dates displaydate objectdate creationdate inception dating datum datierung "
-    "entstehungszeit datation data datazione fecha datacion datering year jahr annee anno ano jaar",
-    "year_from": "yearfrom yearstart startyear beginyear year datestart datebegin objectbegindate creationdateearliest "
+    "datemade datecreated dateofcreation productiondate entstehungszeit datation data datazione fecha datacion "
+    "datering year jahr annee anno ano jaar",
+    "year_from": "yearfrom yearstart startyear beginyear year datestart datebegin dateearliest earliestdate "
+    "objectbegindate creationdateearliest "
     "jahrvon jahr annee anneedebut anno ano jaar",
-    "year_to": "yearto yearend endyear dateend objectenddate creationdatelatest jahrbis anneefin",
+    "year_to": "yearto yearend endyear dateend datelatest latestdate objectenddate creationdatelatest jahrbis anneefin",
     "medium": "medium technique materials material mediumtechnique technik materialtechnik tecnica materiali tecniche "
     "materiale techniek materiaal",
     "classification": "classification objecttype objectname objektart objekttyp kategorie category categorie categoria "

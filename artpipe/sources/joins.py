@@ -22,7 +22,7 @@ _KEY = "\0key"
 class TableFiles(Strict):
     """A table's files and how they are read."""
 
-    path: Place = Field(description="a file, a folder, a pattern such as `parts/*.csv`, an http(s) or s3:// address")
+    path: Place = Field(description="a file, a folder, a pattern such as `parts/**/*.csv`, an http(s) or s3:// address")
     format: Format | None = Field(default=None, description="form of the files; by default the name's ending tells")
     delimiter: str | None = Field(default=None, min_length=1, max_length=1, description="found out where unset")
     encoding: str | None = Field(default=None, description="found out where unset")

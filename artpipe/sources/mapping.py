@@ -175,22 +175,23 @@ def _filled_in(template: str, frame: pl.DataFrame) -> pl.Series:
     paths = list(dict.fromkeys(_PLACEHOLDER.findall(template)))
     lists = [path for path in paths if frame[path].dtype == TEXTS]
     pieces = _PLACEHOLDER.split(template)  # texts and paths in turn
-
-    def joined(of: Callable[[str], pl.Expr]) -> pl.Expr:
-        parts = [of(piece) if number % 2 else pl.lit(piece) for number, piece in enumerate(pieces)]
-        return pl.concat_str(parts)
-
-    def filled(text: pl.Expr) -> pl.Expr:
-        return pl.when(text.str.contains(r"\S")).then(text.str.strip_chars())
-
+    filled = [
+        pl.when(pl.col(piece).str.contains(r"\S")).then(pl.col(piece).str.strip_chars())
+        if number % 2
+        else pl.lit(piece)
+        for number, piece in enumerate(pieces)
+    ]
     if not lists:
-        return frame.select(joined(lambda path: filled(pl.col(path)))).to_series()
-    if len(paths) > 1:
+        return frame.select(pl.concat_str(filled)).to_series()
+    records = frame.select(paths).with_row_index("\0record")
+    try:
+        texts = records.explode(lists, empty_as_null=True).select("\0record", pl.concat_str(filled).alias(template))
+    except pl.exceptions.ShapeError as error:
         raise BadMappingError(
-            f"template {template!r}: {lists[0]} has several values, and such a template may name nothing else; "
+            f"template {template!r}: {' and '.join(lists)} do not have the same number of values in every record; "
             f"take one of them by `{lists[0]}[0]`."
-        )
-    return _elementwise(frame[lists[0]], lambda element: joined(lambda _: filled(element)))
+        ) from error
+    return texts.group_by("\0record", maintain_order=True).agg(template)[template]
 
 
 def as_text(values: pl.Series) -> pl.Series:

@@ -54,7 +54,9 @@ def file_name(place: str) -> str:
 
 
 def files_at(place: str, suffixes: "Collection[str]") -> "list[UPath]":
-    """The files at a place that is not on the web: one, all of a folder that have such a suffix, those of a pattern.
+    """The files at a place that is not on the web: one, those of a folder with such a suffix, those of a pattern.
+
+    Of a folder that has none itself, those of the folders below it are taken.
 
     Raises:
         NoFileError: there is none, or it cannot be read.
@@ -65,10 +67,10 @@ def files_at(place: str, suffixes: "Collection[str]") -> "list[UPath]":
         if kind == "file":
             return [path]
         if kind == "directory":
-            found = sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes)
-            if not found:
-                raise NoFileError(f"{place} has no file that ends in {', '.join(sorted(suffixes))}; check `path`.")
-            return found
+            for files in (path.iterdir(), path.rglob("*")):
+                if found := sorted(file for file in files if _ends_in(file, suffixes)):
+                    return found
+            raise NoFileError(f"{place} has no file that ends in {', '.join(sorted(suffixes))}; check `path`.")
         if any(char in place for char in "*?["):
             fixed = place
             while any(char in fixed for char in "*?["):
@@ -78,6 +80,11 @@ def files_at(place: str, suffixes: "Collection[str]") -> "list[UPath]":
                 return found
         advice = "check bucket and name." if "://" in place else "relative paths count from the file of sources."
         raise NoFileError(f"there is no file at {place}; {advice}")
+
+
+def _ends_in(file: "UPath", suffixes: "Collection[str]") -> bool:
+    name = file.name.lower().removesuffix(".gz")
+    return not name.startswith(".") and Path(name).suffix in suffixes
 
 
 def _path(place: str) -> "UPath":

@@ -22,7 +22,7 @@ from artpipe.sources.mapping import (
     as_text,
     holds,
 )
-from artpipe.sources.record_paths import NUMBER
+from artpipe.sources.record_paths import FILE, NUMBER
 from artpipe.sources.remarks import Remarks
 from artpipe.sources.rights import is_open
 
@@ -75,7 +75,7 @@ class RecordMapper:
         """The rows of a batch: `ROWS` and the labels of each task.
 
         Args:
-            frame: `NUMBER`, and a column for each of `paths`.
+            frame: `NUMBER`, a column for each of `paths`, and `FILE`, which is kept.
         """
         if self.where:
             kept = frame.filter(holds(frame, self.where))
@@ -99,7 +99,7 @@ class RecordMapper:
             rows["extra"] = texts.select(pl.struct(pl.all()).struct.json_encode()).to_series()
         table = pl.DataFrame(rows).cast(dict(ROWS)).select(ROWS.names())  # pyright: ignore[reportArgumentType]
         labels = [as_list(value.of(frame)).alias(LABEL_PREFIX + task) for task, value in self.labels.items()]
-        return table.with_columns(labels)
+        return table.with_columns(*labels, frame[FILE])
 
     def _years(self, texts: pl.Series, numbers: pl.Series, name: str) -> pl.Series:
         frame = pl.DataFrame({"text": texts, "number": numbers}).with_columns(
@@ -145,7 +145,9 @@ class RecordMapper:
         return pl.DataFrame({"": items}).select(pl.col("").fill_null(pl.lit([], dtype=pl.List(kind)))).to_series()
 
     def _artist(self, table: pl.DataFrame) -> pl.DataFrame:
-        table = table.filter(pl.col("name").is_not_null())
+        is_address = pl.col("name").str.contains(r"^https?://")
+        self._say("names of artists that are addresses, and left out", _texts(table.filter(is_address), "name"))
+        table = table.filter(pl.col("name").is_not_null() & ~is_address)
         given = [name for name in ("born", "died") if name in table]
         return table.with_columns(
             self._years(table[name], table[NUMBER], f"artists.{name}").alias(name) for name in given
@@ -196,6 +198,10 @@ class RecordMapper:
         for kind, what in _NO_ADDRESSES.items():
             self._say(what, frame.filter(pl.col("kind") == kind))
         return frame.select(pl.when(pl.col("kind") == "fine").then(text)).to_series()
+
+
+def _texts(table: pl.DataFrame, column: str) -> pl.DataFrame:
+    return table.select(pl.col(column).alias("text"), pl.col(NUMBER).alias("number"))
 
 
 def _open(frame: pl.DataFrame, rule: bool | Conditions | None, rights: pl.Series) -> pl.Series:

@@ -12,6 +12,8 @@ from typing import Any, cast
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d*)\]")
 NUMBER = "\0number"
 """The column of a batch with the line or the place of each record; no table has a column of that name."""
+FILE = "\0file"
+"""The column with the place of a record's file, where a batch has records of several."""
 Step = str | int | None
 """A key, a place in a list, or every place."""
 

@@ -25,6 +25,7 @@ from artpipe.sources.text import (
     as_utf8,
     refuse_other_than_table,
 )
+from artpipe.sources.unpacked import unpacked
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -104,6 +105,7 @@ class RecordReader:
             NoRecordsError: there is no list of records in it.
             MissingColumnError: it lacks a wanted column.
         """
+        file, name = unpacked(file, name, self.scratch, FORMATS)
         format_ = self._format(file, name)
         if format_ == "parquet":
             return self._parquet(file, name)
@@ -114,6 +116,7 @@ class RecordReader:
 
     def columns(self, file: "UPath", name: str) -> list[str]:
         """The columns of a file, or the paths that its first records have; it raises what `batches` does."""
+        file, name = unpacked(file, name, self.scratch, FORMATS)
         format_ = self._format(file, name)
         if format_ == "parquet":
             frame = self._scan_parquet(file, name).head(_MAX_SAMPLE_RECORDS).collect()
@@ -265,9 +268,9 @@ def _column(name: str, values: list[Any]) -> pl.Series:
 def _format_of(name: str, start: bytes) -> Format:
     if start.startswith(b"PAR1"):
         return "parquet"
-    known = FORMATS.get(Path(name.partition("?")[0]).suffix.lower())
-    if known:
-        return known
+    ending = Path(name.partition("?")[0]).suffix.lower()
+    if ending in FORMATS and ending != ".txt":
+        return FORMATS[ending]
     return "json" if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") else "csv"
 
 
@@ -298,7 +301,18 @@ def list_of_records(data: object, path: str | None, name: str) -> list[object]:
         for key in (*_USUAL_LISTS, *(lists if len(lists) == 1 else ())):
             if key in lists:
                 return lists[key]
+        if not lists and len(below := [*_lists_below(inner)]) == 1:  # such as `results.bindings` of SPARQL
+            return below[0]
     raise NoRecordsError(f"{name}: it is not clear where its records are; set `records`: {_lists_in(data)}.")
+
+
+def _lists_below(data: Mapping[str, object]) -> Iterator[list[object]]:
+    """The lists of objects that are inside of objects alone."""
+    for value in data.values():
+        if isinstance(value, Mapping):
+            yield from _lists_below(cast("Mapping[str, object]", value))
+        elif _is_list_of_objects(value):
+            yield cast("list[object]", value)
 
 
 def _is_list_of_objects(value: object) -> bool:

@@ -4,7 +4,7 @@
 """
 
 import tempfile
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -23,10 +23,12 @@ from artpipe.sources.contract import Source
 from artpipe.sources.download import copy_file, download_file, metadata_file
 from artpipe.sources.fields import WebAddress
 from artpipe.sources.joins import JoinedTable, Joins, TableFiles, downloaded_files
-from artpipe.sources.mapping import Columns, Conditions, Labels, as_text, holds
+from artpipe.sources.mapping import TEXTS, Columns, Conditions, Labels, as_text, holds
 from artpipe.sources.places import file_name, files_at, is_web
 from artpipe.sources.record_mapper import RecordMapper
+from artpipe.sources.record_paths import FILE
 from artpipe.sources.records import FORMATS, NoRecordsError, Quarantined, RecordReader
+from artpipe.sources.repeated_ids import joined_rows, with_unique_ids
 from artpipe.sources.text import CHUNK_BYTES, refuse_other_than_table
 from artpipe.tasks import NAME
 
@@ -52,6 +54,10 @@ class Table(Source, TableFiles):
     labels: Labels = Field(default={}, description="the labels of each task")
     extra: tuple[str, ...] = Field(default=(), description="further columns to keep")
     where: Conditions = Field(default={}, description="conditions that a record must meet to be read")
+    rows_of_a_work: Literal["one", "joined"] = Field(
+        default="one",
+        description="`joined`: rows with one id are one work with the makers, pictures and labels of all",
+    )
     base_url: WebAddress | None = Field(default=None, description="what relative image addresses are below")
 
     @field_validator("tables", "answers")
@@ -174,18 +180,22 @@ class Table(Source, TableFiles):
             joins = Joins(self.tables, paths, folder, scratch, quarantine)
             reader = RecordReader(self.form, joins.wanted_of_records, scratch, quarantine=quarantine)
             files = downloaded_files(folder / MAIN)
-            for place, file in enumerate(files):
-                name = file.name.partition("-")[2]
-                batches = map(joins.joined, reader.batches(file, name))
-                for _, answers in asked:
-                    batches = map(answers.joined, batches)
-                for batch in map(mapper.rows, batches):
-                    rows.add(batch)
-                    ids.append(batch.select("source_id", "row_number", file=pl.lit(place, pl.UInt32)))
+            batches = map(joins.joined, _of_all_files(reader, files))
+            for _, answers in asked:
+                batches = map(answers.joined, batches)
+            for batch in map(mapper.rows, batches):
+                rows.add(batch.drop(FILE))
+                ids.append(batch.select("source_id", "row_number", file=FILE))
         if not rows.height:
             raise NoRecordsError(self._why_no_rows(files, quarantine, mapper))
         names = [file.name.partition("-")[2] for file in files]
-        rows, unusable = _with_unique_ids(rows, pl.concat(ids), names)
+        of_rows = pl.concat(ids)
+        if self.rows_of_a_work == "joined":
+            rows, several = joined_rows(rows, of_rows["source_id"])
+            is_kept = pl.col("source_id").is_first_distinct() | pl.col("source_id").is_null()
+            of_rows = of_rows.filter(is_kept)
+            mapper.remarks.add("works whose several rows are joined", f"{names[0]}", several)
+        rows, unusable = with_unique_ids(rows, of_rows, names)
         if not rows.height:
             raise NoRecordsError(f"{self.name}: no row has an id of its own; check columns.source_id.")
         table = pl.DataFrame(quarantine, schema=QUARANTINE, orient="row")
@@ -223,6 +233,32 @@ def _scratch() -> Generator[Path]:
         yield Path(folder)
 
 
+def _of_all_files(reader: RecordReader, files: "Iterable[UPath]") -> Iterator[pl.DataFrame]:
+    """The records of several files with the place of each, those of small files together."""
+    waiting: list[pl.DataFrame] = []
+    height = 0
+    for place, file in enumerate(files):
+        for batch in reader.batches(file, file.name.partition("-")[2]):
+            waiting.append(batch.with_columns(pl.lit(place, pl.UInt32).alias(FILE)))
+            height += batch.height
+            if height >= reader.batch_rows:
+                yield _together(waiting)
+                waiting, height = [], 0
+    if waiting:
+        yield _together(waiting)
+
+
+def _together(batches: list[pl.DataFrame]) -> pl.DataFrame:
+    """Batches as one; a column that is a list of texts in one of them is so in all."""
+    lists = {name for batch in batches for name, kind in batch.schema.items() if kind == TEXTS}
+
+    def alike(batch: pl.DataFrame) -> pl.DataFrame:
+        texts = [name for name in batch.columns if name in lists and batch.schema[name] != TEXTS]
+        return batch.with_columns(pl.when(pl.col(name).is_not_null()).then(pl.concat_list(name)) for name in texts)
+
+    return pl.concat(map(alike, batches)) if len(batches) > 1 else batches[0]
+
+
 def _fetch(client: "GalleryClient", url: str, target: "UPath") -> None:
     def check(start: bytes) -> None:
         refuse_other_than_table(start, url)
@@ -232,34 +268,3 @@ def _fetch(client: "GalleryClient", url: str, target: "UPath") -> None:
 
 def _copy(file: "UPath", target: "UPath") -> None:
     copy_file(file, target, lambda start: refuse_other_than_table(start, str(file)), checked_bytes=CHUNK_BYTES)
-
-
-def _with_unique_ids(rows: SpilledFrame, ids: pl.DataFrame, files: "list[str]") -> tuple[SpilledFrame, pl.DataFrame]:
-    """The rows with an id of their own, and the others as quarantine.
-
-    Args:
-        rows: of all files.
-        ids: `source_id`, `row_number` and `file` of each row.
-        files: what `file` counts.
-    """
-    has_id = pl.col("source_id").is_not_null()
-    is_good = ids.select(has_id & pl.col("source_id").is_first_distinct()).to_series()
-    if is_good.all():
-        return rows, pl.DataFrame(schema=QUARANTINE)
-    others = ids.with_columns(rows.scan().select("title").collect()).filter(~is_good)
-    first = ids.filter(is_good).join(others, on="source_id", how="semi")
-    file = pl.col("file").replace_strict(dict(enumerate(files)), return_dtype=pl.String)
-    where = pl.format("{}: row {}", file, "row_number") if len(files) > 1 else pl.format("row {}", "row_number")
-    refused = (
-        others.with_columns(_where=where)
-        .join(first.select("source_id", _first=where), on="source_id", how="left", maintain_order="left")
-        .select(
-            "row_number",
-            pl.when(has_id)
-            .then(pl.format("{}: the id {} repeats that of {}", "_where", "source_id", "_first"))
-            .otherwise(pl.format("{}: it has no id (columns.source_id)", "_where"))
-            .alias("reason"),
-            pl.concat_str("source_id", "title", separator=" ", ignore_nulls=True).alias("raw"),
-        )
-    )
-    return rows.filter(is_good), refused

@@ -6,6 +6,7 @@
 import codecs
 import csv
 import io
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,14 @@ DELIMITERS = (",", ";", "\t", "|")
 CHUNK_BYTES = 1 << 20
 SAMPLE_CHARS = 200_000
 _MAX_SAMPLE_ROWS = 50
+GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _NO_TABLES = (
-    (b"PK\x03\x04", "is a zip or an Excel workbook; save it as CSV (UTF-8), and name that file"),
     (b"\xd0\xcf\x11\xe0", "is an old Excel workbook; save it as CSV (UTF-8), and name that file"),
     (b"%PDF", "is a PDF, not a table"),
-    (b"\x1f\x8b", "is compressed by gzip; unpack it first"),
+    (b"BZh", "is compressed by bzip2; unpack it first, or compress it by gzip"),
+    (b"\xfd7zXZ", "is compressed by xz; unpack it first, or compress it by gzip"),
+    (b"\x28\xb5\x2f\xfd", "is compressed by Zstandard; unpack it first, or compress it by gzip"),
+    (b"7z\xbc\xaf", "is a 7z archive; unpack it first"),
     (
         b"version https://git-lfs",
         "is a pointer of Git LFS, not the file itself; use the address below media.githubusercontent.com/media/",
@@ -63,6 +67,18 @@ def refuse_other_than_table(start: bytes, name: str) -> None:
     for magic, what in _NO_TABLES:
         if start.startswith(magic):
             raise NotATableError(f"{name} {what}.")
+    if start[257:262] == b"ustar":
+        raise NotATableError(f"{name} is a tar archive; unpack it, and name the table of works.")
+    if start.startswith(ZIP):
+        refuse_zip_of_another_kind(start, name)
+        return
+    if start.startswith(GZIP):
+        try:
+            content = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(start, CHUNK_BYTES)
+        except zlib.error as error:
+            raise NotATableError(f"{name} cannot be unpacked ({error}); fetch it again.") from error
+        refuse_other_than_table(content, name)
+        return
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<body", b"<!--")):
         shown = text[:40].decode("ascii", "replace")
@@ -70,6 +86,16 @@ def refuse_other_than_table(start: bytes, name: str) -> None:
             f"{name} is a web page or XML, not a table (it starts with {shown!r}); "
             "open the address in a browser, and name the one of the file itself."
         )
+
+
+def refuse_zip_of_another_kind(start: bytes, name: str) -> None:
+    """Refuse a workbook, which is a zip archive by its first bytes.
+
+    Raises:
+        NotATableError: it is one.
+    """
+    if b"[Content_Types].xml" in start or start[30:].startswith(b"mimetypeapplication/"):
+        raise NotATableError(f"{name} is an Excel workbook or the like; save it as CSV (UTF-8), and name that file.")
 
 
 def as_utf8(file: "UPath", name: str, scratch: Path, encoding: str | None = None) -> TextFile:
@@ -99,7 +125,7 @@ def as_utf8(file: "UPath", name: str, scratch: Path, encoding: str | None = None
         raise NotATableError(f"{name}: {found!r} is no encoding; leave `encoding` out, or use utf-8 or cp1252.") from (
             error
         )
-    return TextFile(copy, found.removesuffix("+damage"), damaged)
+    return TextFile(copy, found.partition("+")[0], damaged)
 
 
 def _chunks(file: "UPath") -> Iterator[bytes]:
@@ -109,18 +135,23 @@ def _chunks(file: "UPath") -> Iterator[bytes]:
 
 
 def _encoding(file: "UPath", start: bytes) -> str:
-    """`utf-8`, `utf-16`, `cp1252`, or `utf-8+damage` where a few bytes of UTF-8 are damaged."""
+    """`utf-8`, `utf-16`, `cp1252`, `utf-8+damage` where a few bytes are damaged, `utf-8+nul` where some are NUL."""
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
+    has_nul = False
+    for order, place in (("le", 1), ("be", 0)):
+        if start[place::2].count(0) > len(start) / 4:
+            return f"utf-16-{order}"
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         for chunk in _chunks(file):
             decoder.decode(chunk)
+            has_nul = has_nul or b"\0" in chunk
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         pass
     else:
-        return "utf-8"
+        return "utf-8+nul" if has_nul else "utf-8"
     # Windows-1252 text is hardly ever valid UTF-8 by chance: where most letters are, the rest are damaged bytes.
     lenient = codecs.getincrementaldecoder("utf-8")("replace")
     letters = stray = 0
@@ -133,8 +164,8 @@ def _encoding(file: "UPath", start: bytes) -> str:
 
 
 def _convert(file: "UPath", copy: Path, encoding: str) -> bool:
-    """Write a file anew as UTF-8 with newlines; whether some bytes could not be decoded."""
-    known, errors = encoding.removesuffix("+damage"), "replace"
+    """Write a file anew as UTF-8 with newlines and without NUL; whether some bytes could not be decoded."""
+    known, errors = encoding.partition("+")[0], "replace"
     if known == "cp1252":
         errors = CP1252_CONTROLS
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(known)(errors), translate=True)
@@ -143,7 +174,7 @@ def _convert(file: "UPath", copy: Path, encoding: str) -> bool:
         for chunk in (*_chunks(file), b""):
             text = decoder.decode(chunk, final=not chunk)
             damaged = damaged or "\ufffd" in text
-            out.write(text)
+            out.write(text.replace("\0", ""))
     return damaged and errors == "replace"
 
 

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from artpipe.cli.main import app
@@ -120,6 +121,28 @@ def test_check_says_what_no_row_has(tmp_path):
     said = CliRunner().invoke(app, ["sources", "check", str(tmp_path / "sources.yaml")]).stdout
     assert "note: no row has an artist: look whether `columns.artists` names the right column" in said
     assert "note: no row has a picture" in said
+
+
+def test_check_says_that_one_class_is_nothing_to_learn_and_shows_a_few_of_many_pictures(tmp_path):
+    pictures = "|".join(f"https://a.example/{number}.jpg" for number in range(500))
+    (tmp_path / "works.csv").write_text(f"id,title,image,kind\n1,Pears,{pictures},oil\n2,Plums,,oil\n")
+    columns = {"source_id": "id", "title": "title", "images": {"url": {"column": "image", "split": "|"}}}
+    source = {"name": "mine", "adapter": "table", "path": "works.csv", "columns": columns, "labels": {"kind": "kind"}}
+    content = {"sources": [source], "tasks": [{"name": "kind", "min_works": 1}]}
+    (tmp_path / "sources.yaml").write_text(json.dumps(content))
+    said = CliRunner().invoke(app, ["sources", "check", str(tmp_path / "sources.yaml")]).stdout
+    assert "kind has one class only, so that there is nothing to learn: oil" in said
+    assert "and 497 more" in said
+
+
+def test_a_first_file_for_a_folder_of_pictures_can_be_checked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("pictures/Cubism/a.png", "pictures/Rococo/b.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        Image.new("RGB", (60, 40), "red" if "Cubism" in name else "blue").save(tmp_path / name)
+    assert run("new", "pictures").exit_code == 0
+    [source] = json.loads(run("check", "sources.yaml", "--json").stdout)["sources"]
+    assert source["labels"] == {"style": {"Cubism": 1, "Rococo": 1}}
 
 
 @pytest.mark.usefixtures("museum")

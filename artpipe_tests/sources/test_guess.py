@@ -8,14 +8,14 @@ import pytest
 from upath import UPath
 
 from artpipe.sources.config import SourcesFile, parse_sources
-from artpipe.sources.guess import sources_yaml
+from artpipe.sources.guess import folder_yaml, sources_yaml
 
 
 def guessed(folder: Path, records: object, name: str = "works.json") -> tuple[dict[str, Any], SourcesFile]:
     """The columns of the file that is written for a table, and what that file is read as."""
     table = folder / name
     table.write_text(records if isinstance(records, str) else json.dumps(records), "utf-8")
-    text = sources_yaml(UPath(table), name, "works", folder)
+    text = sources_yaml([UPath(table)], name, "works", folder)
     return parse_sources(text, name, folder).without_secrets()["sources"][0]["columns"], parse_sources(
         text, name, folder
     )
@@ -72,7 +72,7 @@ def test_the_answer_of_a_query_in_wikidata_is_understood(tmp_path):
     ]
     table = "\n".join(["item,itemLabel,creatorLabel,image,inception,movementLabel", *rows])
     columns, named = guessed(tmp_path, table, "query.csv")
-    assert columns["source_id"] == column("item")
+    assert columns["source_id"] == column("item", "[^/]+$")
     assert columns["title"] == column("itemLabel")
     assert columns["artists"] == [{"name": column("creatorLabel")}]
     assert columns["date_text"] == column("inception", YEAR)
@@ -125,3 +125,60 @@ def test_every_value_that_sounds_open_is_proposed_and_none_with_a_restriction(tm
     table.write_text(f"id,title,license\n{rows}", "utf-8")
     text = sources_yaml(UPath(table), "works.csv", "works", tmp_path)
     assert "# is_open: {license: [gemeinfrei, CC0, CC BY 4.0]}" in text
+
+
+def test_rows_with_one_id_and_title_are_joined(tmp_path):
+    bindings = [
+        {
+            "item": {"value": f"http://www.wikidata.org/entity/Q{number // 3}"},
+            "itemLabel": {"value": f"P {number // 3}"},
+        }
+        | {"movementLabel": {"value": f"M {number % 3}"}}
+        for number in range(12)
+    ]
+    columns, named = guessed(tmp_path, {"head": {}, "results": {"bindings": bindings}})
+    assert columns["source_id"] == column("item.value", "[^/]+$")
+    assert named.without_secrets()["sources"][0]["rows_of_a_work"] == "joined"
+
+
+def test_ids_that_repeat_with_other_titles_are_not_joined(tmp_path):
+    works = [{"id": max(number, 1), "title": f"Pears {number}"} for number in range(12)]
+    _, named = guessed(tmp_path, works)
+    assert named.without_secrets()["sources"][0].get("rows_of_a_work", "one") == "one"
+
+
+def test_a_folder_with_one_record_a_file_is_said_to_be_so(tmp_path):
+    files = [UPath(tmp_path / f"{number}.json") for number in range(3)]
+    for number, file in enumerate(files):
+        file.write_text(json.dumps({"id": number, "title": f"Pears {number}", "creators": [{"name": "Ann"}]}))
+    text = sources_yaml(files, "works", "works", tmp_path)
+    source = parse_sources(text, "works", tmp_path).without_secrets()["sources"][0]
+    assert (source["records"], source["columns"]["source_id"]) == (".", column("id"))
+
+
+def test_a_folder_of_pictures_is_a_source_whose_folders_are_labels(tmp_path):
+    text = folder_yaml([Path("Cubism/a.jpg"), Path("Rococo/b.jpg"), Path("c.jpg")], "pictures", "mine")
+    [source] = parse_sources(text, "sources.yaml", tmp_path).without_secrets()["sources"]
+    assert (source["adapter"], source["labels_from"]) == ("folder", ["style"])
+    plain = parse_sources(folder_yaml([Path("c.jpg")], "pictures", "mine"), "sources.yaml", tmp_path)
+    assert plain.without_secrets()["sources"][0].get("labels_from", []) == []
+
+
+def test_as_many_names_as_ids_with_commas_are_several_makers(tmp_path):
+    rows = ['1,Chair,"Otto Wagner, Aino Aalto","6210, 34"', "2,Desk,Otto Wagner,6210"]
+    columns, _ = guessed(tmp_path, "\n".join(["ObjectID,Title,Artist,ConstituentID", *rows]), "works.csv")
+    split = {"split": ", "}
+    assert columns["artists"] == [{"name": column("Artist") | split, "artist_id": column("ConstituentID") | split}]
+
+
+def test_a_comma_inside_a_name_is_no_separator(tmp_path):
+    rows = ['1,Chair,"Wagner, Otto",6210', '2,Desk,"Aalto, Aino",34']
+    columns, _ = guessed(tmp_path, "\n".join(["ObjectID,Title,Artist,ConstituentID", *rows]), "works.csv")
+    assert columns["artists"] == [{"name": column("Artist"), "artist_id": column("ConstituentID")}]
+
+
+def test_makers_in_a_list_of_labelled_texts_are_found(tmp_path):
+    name = [{"label": "Artist", "content": "Winslow Homer"}]
+    works = [{"id": number, "title": f"View {number}", "content": {"freetext": {"name": name}}} for number in range(3)]
+    columns, _ = guessed(tmp_path, works)
+    assert columns["artists"] == [{"name": column("content.freetext.name[].content")}]

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from artpipe.sources.mapping import BadMappingError
+
 TABLE = "id,title,artist,dates,year,last,url,license,style,note\n"
 
 
@@ -169,3 +171,17 @@ def test_labels_are_lists_without_blanks_and_repetitions(read_table):
 def test_further_columns_are_kept_as_json(read_table):
     found, _ = row(read_table, '1,Pears,,,,,,,,"a ""note"""', extra=["note", "title"])
     assert json.loads(found["extra"]) == {"note": 'a "note"', "title": "Pears"}
+
+
+def test_a_template_of_several_lists_takes_them_side_by_side(read_table):
+    people = [{"first": "Ann", "last": "Lee"}, {"first": "Bo", "last": ""}, {"first": "Cy", "last": "Day"}]
+    records = [{"id": 1, "people": people}, {"id": 2, "people": []}]
+    artists = {"name": {"template": "{people[].first} {people[].last} ({id})"}}
+    found = read_table(json.dumps(records), "works.json", columns={"title": "id", "artists": artists}).rows["artists"]
+    assert [[artist["name"] for artist in some] for some in found] == [["Ann Lee (1)", "Cy Day (1)"], []]
+
+
+def test_a_template_of_lists_of_different_length_is_refused(read_table):
+    records = json.dumps([{"id": 1, "a": ["x", "y"], "b": ["z", "z", "z"]}])
+    with pytest.raises(BadMappingError, match="a and b do not have the same number of values"):
+        read_table(records, "works.json", columns={"title": {"template": "{a} {b}"}})

@@ -1,8 +1,10 @@
 """Tables of works: what is read of them, and what is said of the rest."""
 
 import csv
+import gzip
 import io
 import json
+import zipfile
 
 import polars as pl
 import pytest
@@ -49,6 +51,15 @@ def test_rows_and_quarantine_have_the_columns_of_every_source(read_table):
 def test_encoding_and_delimiter_are_found_out(read_table, encoding, delimiter):
     text = f"id{delimiter}title\n1{delimiter}Étude à l\u2019huile\n2{delimiter}Prés\n"
     assert titles(read_table(text.encode(encoding))) == ["Étude à l\u2019huile", "Prés"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_two_bytes_a_letter_are_found_out_without_a_mark(read_table, encoding):
+    assert titles(read_table(WORKS.encode(encoding))) == ["Pears", "Plums"]
+
+
+def test_bytes_that_are_zero_are_no_part_of_a_value(read_table):
+    assert titles(read_table(WORKS.replace("Plums", "Pl\0ums\0"))) == ["Pears", "Plums"]
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
@@ -205,7 +216,6 @@ def test_a_path_through_what_is_always_empty_is_no_error(read_table):
         ("", NotATableError, "is empty"),
         (" \n", NotATableError, "is empty"),
         ("<!DOCTYPE html><p>Sorry", NotATableError, "web page"),
-        ("PK\x03\x04...", NotATableError, "save it as CSV"),
         ("version https://git-lfs.github.com/spec/v1\n", NotATableError, "pointer of Git LFS"),
         ("id,title\n", NoRecordsError, "no record"),
         ("id,title\n1\n2\n", NoRecordsError, "none of its 2 records can be read; the first: works.csv: line 2"),
@@ -217,11 +227,13 @@ def test_a_file_without_records_says_what_it_is_instead(read_table, content, err
 
 
 def test_json_whose_records_are_not_to_be_found_says_where_lists_are(read_table):
-    content = json.dumps({"a": {"b": RECORDS}, "c": 1})
-    with pytest.raises(NoRecordsError, match=r"lists of objects are at a\.b"):
+    content = json.dumps({"a": {"b": RECORDS, "c": RECORDS}})
+    with pytest.raises(NoRecordsError, match=r"lists of objects are at a\.b, a\.c"):
         read_table(content, "works.json")
     assert ids(read_table(content, "works.json", records="a.b")) == ["1", "2"]
     assert titles(read_table(json.dumps(RECORDS[0]), "works.json", records=".")) == ["Pears"]
+    answer = {"head": {"vars": ["id"]}, "results": {"bindings": RECORDS}}
+    assert ids(read_table(json.dumps(answer), "works.json")) == ["1", "2"]
 
 
 def test_a_repeated_id_goes_to_the_quarantine_with_the_row_of_the_first(read_table):
@@ -490,3 +502,91 @@ def test_newlines_inside_fields_and_long_files_keep_every_record_and_its_line(re
     assert found.rows["row_number"].to_list() == [2 * number + 2 for number in range(90_000)]
     assert found.rows["title"].str.ends_with(pl.concat_str(pl.lit("\n"), found.rows["source_id"])).all()
     assert found.quarantine.is_empty()
+
+
+@pytest.mark.parametrize("name", ["works.csv.gz", "works.csv", "export?what=works"])
+def test_a_table_compressed_by_gzip_is_read_as_it_is(read_table, name):
+    assert titles(read_table(gzip.compress(WORKS.encode()), name)) == ["Pears", "Plums"]
+
+
+def _zipped(**files: str) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return out.getvalue()
+
+
+def test_the_only_table_of_a_zip_archive_is_read(read_table):
+    content = _zipped(**{"export/works.csv": WORKS + "3\n", "__MACOSX/works.csv": "x", "READ ME.md": "x"})
+    found = read_table(content, "works.zip")
+    assert titles(found) == ["Pears", "Plums"]
+    assert reasons(found) == ["works.zip/export/works.csv: line 4 has 1 field instead of 2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (_zipped(**{"a.csv": WORKS, "b.csv": WORKS}), r"several tables \(a\.csv, b\.csv\)"),
+        (_zipped(**{"a.jpg": ""}), r"no table \(a\.jpg\)"),
+        (_zipped(**{"[Content_Types].xml": "", "xl/workbook.xml": ""}), "Excel workbook or the like; save it as CSV"),
+        (gzip.compress(WORKS.encode())[:-9], "works.csv cannot be unpacked"),
+        (gzip.compress(b"<html>Sorry"), "web page"),
+    ],
+)
+def test_a_compressed_file_without_a_table_says_why(read_table, content, message):
+    with pytest.raises(NotATableError, match=message):
+        read_table(content)
+
+
+def test_lines_of_json_in_a_file_of_text_are_json(read_table):
+    assert titles(read_table('{"id": 1, "title": "Pears"}\n{"id": 2, "title": "Plums"}\n', "00.txt")) == [
+        "Pears",
+        "Plums",
+    ]
+
+
+def test_a_folder_without_tables_is_read_with_the_folders_below_it(tmp_path):
+    for number in range(12):
+        file = tmp_path / "works" / str(number // 10) / f"{number}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({"id": number, "title": f"Pears {number}", "creators": [{"name": "Ann"}]}))
+    source = table_source(tmp_path / "works", records=".")
+    download(source, UPath(tmp_path / "raw"))
+    assert sorted(ids(source.read(UPath(tmp_path / "raw"))), key=int) == [str(number) for number in range(12)]
+
+
+def test_rows_of_a_work_become_one_with_the_makers_pictures_and_labels_of_all(read_table):
+    table = """id,title,artist,image,style,from,open
+1,Pears,Ann,https://a.example/1.jpg,Baroque,1650,yes
+2,Plums,Bo,,Rococo,1700,yes
+1,Birnen,Ann,https://a.example/2.jpg,Baroque,1640,yes
+1,,Cy,https://a.example/1.jpg,Rococo,,no
+,Figs,,,,,
+"""
+    columns = {"artists": "artist", "images": "image", "year_from": "from", "is_open": {"open": "yes"}}
+    found = read_table(table, columns=columns, labels={"style": "style"}, rows_of_a_work="joined")
+    assert (ids(found), titles(found)) == (["1", "2"], ["Pears", "Plums"])
+    first = found.rows.row(0, named=True)
+    assert [artist["name"] for artist in first["artists"]] == ["Ann", "Cy"]
+    assert [image["url"][-5:] for image in first["images"]] == ["1.jpg", "2.jpg"]
+    assert (first["label.style"], first["year_from"], first["is_open"]) == (["Baroque", "Rococo"], 1640, False)
+    assert reasons(found) == ["row 6: it has no id (columns.source_id)"]
+    assert found.notes == ("1 works whose several rows are joined, such as in works.csv",)
+
+
+def test_one_value_in_one_file_and_several_in_the_next_are_one_column(tmp_path):
+    (tmp_path / "works").mkdir()
+    for number, artists in enumerate(["Ann", ["Ann", "Bo"], None]):
+        (tmp_path / f"works/{number}.json").write_text(json.dumps({"id": number, "title": "Pears", "artist": artists}))
+    source = table_source(tmp_path / "works", records=".", columns={"artists": "artist"})
+    download(source, UPath(tmp_path / "raw"))
+    found = source.read(UPath(tmp_path / "raw")).rows["artists"]
+    assert [[artist["name"] for artist in some] for some in found] == [["Ann"], ["Ann", "Bo"], []]
+
+
+def test_an_address_is_no_name_of_an_artist(read_table):
+    content = json.dumps([{"id": 1, "title": "Pears", "creator": ["http://data.example/agent/1", "Willem Kalf"]}])
+    found = read_table(content, "works.json", columns={"artists": "creator"})
+    assert [artist["name"] for artist in found.rows["artists"].item()] == ["Willem Kalf"]
+    assert "1 names of artists that are addresses, and left out, such as in row 1" in found.notes[0]
