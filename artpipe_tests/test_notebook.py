@@ -5,6 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -16,6 +17,7 @@ from artpipe.models.served import Pointer, Serving, write_pointer
 from artpipe.recognition.feature_index import build_feature_index
 from artpipe.search.served_model import load_served_model
 from artpipe.search.text import build_text_index
+from artpipe.search.text_encoder import TextEncoder, save_text_encoder
 from artpipe_tests.fixtures.paintings import jpeg_of, painting
 
 README = Path(__file__).parents[1] / "README.md"
@@ -63,6 +65,9 @@ def lake(tmp_path: Path) -> DataLake:
     )
     lake.connect().create_table("images", data=images.to_arrow())
     build_text_index(lake)
+    words, ones = np.array(["landscap", "winter"]), np.ones(2, np.float32)
+    directions = np.eye(2, model.embedding_dim, dtype=np.float32)
+    save_text_encoder(lake, TextEncoder(encoder.model_id, words, words, directions, ones, ones / 2))
     build_feature_index(lake, queries=8)
     return lake
 

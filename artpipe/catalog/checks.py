@@ -1,26 +1,46 @@
 """What must hold of the clean catalogue."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from artpipe.lake.paths import DataLake
-from artpipe.orchestration.check import pipeline_check
+from artpipe.orchestration.check import pipeline_check, pipeline_checks
 from artpipe.orchestration.frames import DataFrame
+from artpipe.tasks import Tasks
 
 STYLED_SHARE = 0.95
 
 
-@pipeline_check(asset="artworks", blocking=True)
-def artworks_have_one_row_each(artworks: DataFrame, lake: dg.ResourceParam[DataLake]) -> dg.AssetCheckResult:
-    """No `artwork_id` twice, none empty, and the columns are those of the schema."""
+@pipeline_checks(
+    [
+        dg.AssetCheckSpec(
+            "artworks_have_one_row_each",
+            asset=asset,
+            blocking=True,
+            description="No `artwork_id` twice, none empty, and the columns are those of the schema with its tasks.",
+        )
+        for asset in ("artworks", "tasks")  # made in one step, and both held until it passed
+    ],
+    ins={"artworks": dg.AssetIn("artworks"), "tasks": dg.AssetIn("tasks")},
+    can_subset=True,
+)
+def artworks_have_one_row_each(
+    context: dg.AssetCheckExecutionContext, artworks: DataFrame, tasks: Tasks
+) -> Iterator[dg.AssetCheckResult]:
+    """The check of both assets, on one look at the table."""
     import polars as pl
 
-    from artpipe.tasks import artworks_schema, read_tasks
+    from artpipe.tasks import artworks_schema
 
     repeated = artworks.filter(pl.col("artwork_id").is_duplicated() | pl.col("artwork_id").is_null())
-    return dg.AssetCheckResult(
-        passed=repeated.is_empty() and artworks.schema == artworks_schema(read_tasks(lake)),
-        metadata={"repeated": repeated.height, "examples": repeated["artwork_id"].head(5).to_list()},
-    )
+    for key in sorted(context.selected_asset_check_keys, key=str):
+        yield dg.AssetCheckResult(
+            passed=repeated.is_empty() and artworks.schema == artworks_schema(tasks),
+            asset_key=key.asset_key,
+            check_name=key.name,
+            metadata={"repeated": repeated.height, "examples": repeated["artwork_id"].head(5).to_list()},
+        )
 
 
 @pipeline_check(asset="artworks")

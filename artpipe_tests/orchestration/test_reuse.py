@@ -28,6 +28,6 @@ def test_what_would_come_out_as_it_is_does_no_work_and_loads_no_network(upkeep):
     settings = upkeep.settings().model_dump_json(exclude_unset=True)
     done = subprocess.run([sys.executable, "-c", AGAIN, settings], capture_output=True, text=True, check=True)
     result = json.loads(done.stdout.splitlines()[-1])
-    assert len(result["made"]) == 24
+    assert len(result["made"]) == 26
     assert set(result["made"]) - set(result["reused"]) == {"raw_artists", "raw_catalog"}
     assert (result["work"], result["torch"]) == (0, False)

@@ -3,7 +3,7 @@
 import json
 
 from artpipe.models.learned import load_learned
-from artpipe.models.served import served_card
+from artpipe.models.served import measured_model_id
 from artpipe.orchestration.runner import RefreshOptions
 from artpipe_tests.fixtures.drawn_pictures import draw_jpeg
 
@@ -47,8 +47,8 @@ def split_of(upkeep, table: str, artwork_id: str) -> str:
 
 
 def saw(upkeep, artwork_id: str) -> str | None:
-    """The split in which the served model saw an artwork."""
-    learned = load_learned(upkeep.lake.model(served_card(upkeep.lake).model_id))
+    """The split in which the measured model saw an artwork; its refit saw all of them."""
+    learned = load_learned(upkeep.lake.model(measured_model_id(upkeep.lake)))
     return dict(learned.select("artwork_id", "split").iter_rows()).get(artwork_id)
 
 

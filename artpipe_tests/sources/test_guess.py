@@ -123,7 +123,7 @@ def test_every_value_that_sounds_open_is_proposed_and_none_with_a_restriction(tm
     said = ["gemeinfrei", "CC0", "CC BY 4.0", "CC BY-NC 4.0", "CC BY-ND", "© Bild-Kunst"]
     rows = "".join(f"{n},A,{rights}\n" for n, rights in enumerate(said))
     table.write_text(f"id,title,license\n{rows}", "utf-8")
-    text = sources_yaml(UPath(table), "works.csv", "works", tmp_path)
+    text = sources_yaml([UPath(table)], "works.csv", "works", tmp_path)
     assert "# is_open: {license: [gemeinfrei, CC0, CC BY 4.0]}" in text
 
 

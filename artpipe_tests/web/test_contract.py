@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 
 from artpipe.web.app import create_app
 
-OPERATIONS = 8
+OPERATIONS = 9
 
 
 def conformance_test(operation: Any, checks: list[Callable[..., Any]]) -> Callable[[], None]:

@@ -363,8 +363,8 @@ def test_a_file_path_is_not_accepted_as_an_example(client: TestClient, tmp_path,
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("/search?text=angel", 'There is no parameter "text" here; did you mean "words"?'),
-        ("/search?stile=Baroque", 'There is no parameter "stile" here; did you mean "style"?'),
+        ("/search?text=angel", "There is no parameter \"text\" here; did you mean 'words'?"),
+        ("/search?stile=Baroque", "There is no parameter \"stile\" here; did you mean 'style'?"),
         ("/search?words=angel&utm_source=letter&fbclid=1", None),
         ("/search?words=angel", None),
     ],
