@@ -24,8 +24,6 @@ def test_a_wrong_clock_costs_requests_alone_and_changes_are_followed_by_it_and_w
     assert upkeep.needing_a_run() == {"images"}
     one_image_replaced(upkeep)
     report = upkeep.refresh()
-    assert (report.work["images_fetched"], report.work["images_embedded"]) == (1, 2), (
-        "by the model and its refit"
-    )
+    assert (report.work["images_fetched"], report.work["images_embedded"]) == (1, 2), "by the model and its refit"
     assert_whole(upkeep)
     assert upkeep.needing_a_run() == set()
