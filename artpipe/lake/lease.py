@@ -35,14 +35,14 @@ _RENEWALS = 4
 """How often a lease is renewed in that time."""
 _LOOKS = 60
 """How often one that waits looks at the lock in that time."""
-_guards: "dict[str, Lease | LeaseOfAnother]" = {}
+_guards: "dict[str, Lease]" = {}
 """The leases of this process, held or lost, by the place whose writers they guard."""
 _obeying_stores: set[str] = set()
 """The folders whose store was seen to obey conditions."""
 
 
 class LeaseLostError(ArtpipeError):
-    """Another process took the lock over, because this one, or the one that it works for, was silent for too long.
+    """Another process took the lock over, because this one was silent for too long.
 
     Args:
         what: the lock is of.
@@ -74,7 +74,6 @@ class Holder:
 
     Attributes:
         doing: what for, as a noun: "a refresh".
-        run: names the work, which other processes may do parts of; or "".
         host: the machine's name.
         machine: this boot of it.
         pid: of the process.
@@ -88,7 +87,6 @@ class Holder:
     """
 
     doing: str
-    run: str = ""
     silence_s: float = SILENCE_S
     host: str = field(default_factory=socket.gethostname)
     machine: str = field(default_factory=this_machine)
@@ -199,29 +197,6 @@ class Lease:
         self._is_lost = True
 
 
-class LeaseOfAnother:
-    """What a process has that does a part of the work for which another one holds the lock.
-
-    Args:
-        what: the lock is of.
-        generations: of the lock.
-        run: names the work.
-    """
-
-    def __init__(self, what: str, generations: Generations, run: str) -> None:
-        self._what, self._generations, self._run = what, generations, run
-
-    def ensure_held(self) -> None:
-        """Check that the lock is still held for this work.
-
-        Raises:
-            LeaseLostError: it is not.
-        """
-        other = Holder.read(self._generations.latest()[1])
-        if other is None or other.is_released or other.run != self._run:
-            raise LeaseLostError(self._what, other)
-
-
 class Lock:
     """A lock that processes of several machines share.
 
@@ -246,7 +221,6 @@ class Lock:
         doing: str,
         waiting: Callable[[Holder], None] = lambda _: None,
         *,
-        run: str = "",
         patience_s: float = math.inf,
     ) -> Generator[Lease]:
         """Hold the lock, once nobody else does.
@@ -254,23 +228,17 @@ class Lock:
         Args:
             doing: what for, as a noun.
             waiting: told once of each process that this one waits for; may raise, in place of waiting.
-            run: names the work, which other processes may do parts of.
             patience_s: how long to wait.
 
         Raises:
             HeldError: another process held it for longer.
             StoreWithoutConditionsError: the store could let two processes hold it.
         """
-        lease = self._acquire(Holder(doing, run, self._silence_s), waiting, now() + patience_s)
+        lease = self._acquire(Holder(doing, self._silence_s), waiting, now() + patience_s)
         try:
             yield lease
         finally:
             lease.release()
-
-    def under(self, run: str) -> LeaseOfAnother | None:
-        """The lease of whoever holds the lock for this work; None where nobody does."""
-        other = self.holder()
-        return LeaseOfAnother(self._what, self._generations, run) if other is not None and other.run == run else None
 
     def _acquire(self, me: Holder, waiting: Callable[[Holder], None], until: float) -> Lease:
         told, seen, seen_at = "", (0, b""), now()
@@ -306,7 +274,7 @@ class Lock:
 
 
 @contextmanager
-def guarding(place: str, lease: Lease | LeaseOfAnother) -> Generator[None]:
+def guarding(place: str, lease: Lease) -> Generator[None]:
     """Let `ensure_held` ask this lease about everything below a place."""
     before = _guards.get(place)
     _guards[place] = lease

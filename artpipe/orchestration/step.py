@@ -21,7 +21,7 @@ from artpipe.lake.paths import DataLake
 from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.declaration import DECLARED, Declaration, adopt_older, read_input
 from artpipe.orchestration.event_size import limited, limited_result
-from artpipe.orchestration.instance import PROCESS_TAG, REFRESH_TAG, WAITED_TAG, this_process
+from artpipe.orchestration.instance import PROCESS_TAG, WAITED_TAG, this_process
 from artpipe.orchestration.lineage import Lineage, Origin, Record
 from artpipe.orchestration.metadata import CHANGES, DATA_VERSION_TAG, REUSED, WORK
 from artpipe.orchestration.storage import Storage
@@ -134,7 +134,6 @@ def step_function(
             lineage.lake,
             f"a run of {', '.join(assets)}",
             lambda other: context.log.info(f"{other.doing} is under way ({other}); waiting for it to end"),
-            run=context.run.tags.get(REFRESH_TAG, ""),
         ):
             yield from run_alone(context, config, lineage, settings, blocking_checks, resources)
 

@@ -17,9 +17,9 @@ import pytest
 from upath import UPath
 
 from artpipe.lake.generations import Generations, StoreWithoutConditionsError
-from artpipe.lake.lease import Holder, LeaseLostError, Lock, guarding
+from artpipe.lake.lease import Holder, Lock
 from artpipe.lake.lock import lake_lock, write_lock
-from artpipe.lake.paths import DataLake, write_whole
+from artpipe.lake.paths import DataLake
 from artpipe_tests.fixtures.loopback_server import Quiet, running
 from artpipe_tests.fixtures.s3_server import Bucket
 
@@ -183,17 +183,6 @@ def test_one_that_was_silent_and_not_replaced_goes_on(root: UPath):
         assert ask_to_write(process, "after all") == "written\n"
         with pytest.raises(AssertionError, match="a refresh is under way"), lock_in(root, 0.4).held("x", refuse):
             pass
-
-
-def test_who_does_a_part_of_the_work_is_fenced_with_its_holder(root: UPath):
-    lock = lock_in(root)
-    with lock.held("a refresh", refuse, run="3fa9"):
-        assert lock.under("another run") is None
-        lease = lock.under("3fa9")
-        assert lease is not None
-        lease.ensure_held()
-    with pytest.raises(LeaseLostError), guarding(str(root), lease):
-        write_whole(root / "written.txt", b"too late")
 
 
 def test_the_lock_of_a_lake_can_be_held_again_within(lake: DataLake):
