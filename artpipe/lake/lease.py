@@ -121,6 +121,11 @@ class Holder:
         return self.machine == this_machine() and not is_alive(self.pid, self.started)
 
     @property
+    def is_here(self) -> bool:
+        """Whether its process is one of this machine, and runs, or is stopped."""
+        return self.machine == this_machine() and is_alive(self.pid, self.started)
+
+    @property
     def seems_silent(self) -> bool:
         """Whether it has not been heard of for long, if clocks agree."""
         silent_for = datetime.now(UTC) - datetime.fromisoformat(self.renewed_at)
@@ -158,7 +163,10 @@ class Lease:
                 raise LeaseLostError(self._what, Holder.read(self._generations.latest()[1]))
 
     def release(self) -> None:
-        """Let others have the lock; where that cannot be said, they take it over after the time of silence."""
+        """Let others have the lock; where that cannot be said, they take it over after the time of silence.
+
+        Those of this machine do once this process has ended.
+        """
         self._ended.set()
         self._thread.join()
         with self._lock:
@@ -213,7 +221,9 @@ class Lock:
     def holder(self) -> Holder | None:
         """Who holds the lock now, as far as one look shows; None where nobody does. Creates nothing."""
         found = Holder.read(self._generations.latest()[1])
-        return None if found is None or found.is_released or found.is_gone or found.seems_silent else found
+        if found is None or found.is_released or found.is_gone or (found.seems_silent and not found.is_here):
+            return None
+        return found
 
     @contextmanager
     def held(
@@ -234,27 +244,31 @@ class Lock:
             HeldError: another process held it for longer.
             StoreWithoutConditionsError: the store could let two processes hold it.
         """
-        lease = self._acquire(Holder(doing, self._silence_s), waiting, now() + patience_s)
+        lease = self._acquire(Holder(doing, self._silence_s), waiting, time.monotonic() + patience_s)
         try:
             yield lease
         finally:
             lease.release()
 
     def _acquire(self, me: Holder, waiting: Callable[[Holder], None], until: float) -> Lease:
-        told, seen, seen_at = "", (0, b""), now()
+        # A clock that stands still while this machine sleeps: holders may sleep with it, and are not silent for that.
+        told, seen, seen_at = "", (0, b""), time.monotonic()
         while True:
-            before = now()
+            before = time.monotonic()
             number, content = self._generations.latest()
             other = Holder.read(content)
             if (number, content) != seen:
-                seen, seen_at = (number, content), now()
+                seen, seen_at = (number, content), time.monotonic()
             is_silent = before - seen_at >= (other.silence_s if other else self._silence_s)
-            is_free = not number or is_silent or (other is not None and (other.is_released or other.is_gone))
+            if other is None:
+                is_free = not number or is_silent
+            else:
+                is_free = other.is_released or other.is_gone or (is_silent and not other.is_here)
             if not is_free:
                 if other is not None and told != other.nonce:
                     told = other.nonce
                     waiting(other)
-                if now() > until:
+                if time.monotonic() > until:
                     raise HeldError(self._what, other)
                 time.sleep(self._silence_s / _LOOKS)
                 continue

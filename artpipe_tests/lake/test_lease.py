@@ -17,7 +17,7 @@ import pytest
 from upath import UPath
 
 from artpipe.lake.generations import Generations, StoreWithoutConditionsError
-from artpipe.lake.lease import Holder, Lock
+from artpipe.lake.lease import HeldError, Holder, Lock
 from artpipe.lake.lock import lake_lock, write_lock
 from artpipe.lake.paths import DataLake
 from artpipe_tests.fixtures.loopback_server import Quiet, running
@@ -130,6 +130,16 @@ def test_a_killed_process_of_this_machine_is_replaced_at_once(root: UPath):
         process.wait()
         with lock_in(root, 3600).held("a refresh", refuse):
             pass
+
+
+@pytest.mark.parametrize("root", ["folder"], indirect=True)
+def test_a_stopped_process_of_this_machine_is_not_replaced(root: UPath):
+    with holder(root, 0.4) as process:
+        process.send_signal(signal.SIGSTOP)
+        with pytest.raises(HeldError), lock_in(root, 0.4).held("x", lambda _: None, patience_s=1.2):
+            pass
+        process.send_signal(signal.SIGCONT)
+        assert ask_to_write(process, "after all") == "written\n"
 
 
 @pytest.mark.parametrize("root", ["bucket"], indirect=True)
