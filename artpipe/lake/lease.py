@@ -309,7 +309,7 @@ def ensure_held(place: object) -> None:
         LeaseLostError: it was.
     """
     for guarded, lease in [*_guards.items()]:
-        if f"{place}/".startswith(f"{guarded}/"):
+        if f"{place}/".startswith(f"{guarded.rstrip('/')}/"):  # a bucket itself ends with one already
             lease.ensure_held()
 
 

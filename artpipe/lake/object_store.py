@@ -96,10 +96,12 @@ def listed(root: "UPath", folders: Iterable[str]) -> Generator[None]:
         return
     store: Any = root.fs
     store.invalidate_cache()
-    store.find(root.path)
-    if root.path in store.dircache:  # the library keeps what it found; it would ask for each file of an absent folder
+    path = root.path.rstrip("/")  # that of a bucket itself ends with one
+    store.find(path)
+    # The library keeps what it found, of a bucket itself only the folders; it would ask for each file of an absent one.
+    if any(f"{found}/".startswith(f"{path}/") for found in store.dircache):
         for folder in folders:
-            store.dircache.setdefault(f"{root.path}/{folder}", [])
+            store.dircache.setdefault(f"{path}/{folder}", [])
     try:
         yield
     finally:

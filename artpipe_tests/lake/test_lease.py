@@ -48,7 +48,7 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> UPath:
     if request.param == "folder":
         return UPath(tmp_path / "lake")
     bucket: Bucket = request.getfixturevalue("bucket")
-    return UPath(f"{bucket.address}/lake")
+    return UPath(f"{bucket.address}/" if request.param == "whole bucket" else f"{bucket.address}/lake")
 
 
 def lock_in(root: UPath, silence_s: float = 60.0) -> Lock:
@@ -172,7 +172,7 @@ def test_a_holder_that_renews_its_lease_is_not_replaced(root: UPath):
         assert taken.is_set()
 
 
-@pytest.mark.parametrize("root", ["bucket"], indirect=True)
+@pytest.mark.parametrize("root", ["bucket", "whole bucket"], indirect=True)
 def test_one_that_was_replaced_writes_nothing_more(root: UPath):
     with holder(root, 0.6) as process:
         assert ask_to_write(process, "first") == "written\n"
@@ -193,6 +193,16 @@ def test_one_that_was_silent_and_not_replaced_goes_on(root: UPath):
         assert ask_to_write(process, "after all") == "written\n"
         with pytest.raises(AssertionError, match="a refresh is under way"), lock_in(root, 0.4).held("x", refuse):
             pass
+
+
+def test_a_lake_that_is_a_whole_bucket_is_listed_once(bucket: Bucket):
+    lake = DataLake(f"{bucket.address}/")
+    lake.raw("catalog").write_bytes(b"rows")
+    bucket.requests.clear()
+    with lake.listed():
+        assert lake.raw("catalog").exists()
+        assert not lake.lineage("images").exists()
+    assert len(bucket.requests) == 1, bucket.requests
 
 
 def test_the_lock_of_a_lake_can_be_held_again_within(lake: DataLake):
