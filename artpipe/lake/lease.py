@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -21,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from artpipe.errors import ArtpipeError
-from artpipe.lake.generations import Generations
+from artpipe.lake.generations import Generations, StoreWithoutConditionsError
 from artpipe.lake.processes import is_alive, started_at, this_machine
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ _RENEWALS = 4
 """How often a lease is renewed in that time."""
 _LOOKS = 60
 """How often one that waits looks at the lock in that time."""
+_FAILURES = 5
+"""After how many attempts to create a generation that nobody else created a store is given up."""
 _guards: "dict[str, Lease]" = {}
 """The leases of this process, held or lost, by the place whose writers they guard."""
 _obeying_stores: set[str] = set()
@@ -253,6 +256,7 @@ class Lock:
     def _acquire(self, me: Holder, waiting: Callable[[Holder], None], until: float) -> Lease:
         # A clock that stands still while this machine sleeps: holders may sleep with it, and are not silent for that.
         told, seen, seen_at = "", (0, b""), time.monotonic()
+        failures: Counter[int] = Counter()  # by the number that was the highest and stays it
         while True:
             before = time.monotonic()
             number, content = self._generations.latest()
@@ -268,17 +272,25 @@ class Lock:
                 if other is not None and told != other.nonce:
                     told = other.nonce
                     waiting(other)
-                if time.monotonic() > until:
-                    raise HeldError(self._what, other)
-                time.sleep(self._silence_s / _LOOKS)
+                self._pause(other, until)
                 continue
             at, mine = now(), replace(me, since=Holder("").since, renewed_at=Holder("").renewed_at)
             if not self._generations.create(number + 1, mine.content):
+                failures[number] += 1
+                why = self._generations.refusal
+                if failures[number] == _FAILURES and why is not None and self._generations.latest_number() == number:
+                    raise StoreWithoutConditionsError(self._generations.folder, f"it answers: {why}") from why
+                self._pause(other, until)
                 continue
             self._refuse_store_without_conditions(number + 1, mine)
             if self._generations.is_latest(number + 1):
                 return Lease(self._what, self._generations, number + 1, mine, at)
             self._generations.remove(number + 1)  # it was removed, after later ones had been created
+
+    def _pause(self, other: Holder | None, until: float) -> None:
+        if time.monotonic() > until:
+            raise HeldError(self._what, other)
+        time.sleep(self._silence_s / _LOOKS)
 
     def _refuse_store_without_conditions(self, number: int, mine: Holder) -> None:
         folder = str(self._generations.folder)

@@ -219,6 +219,7 @@ class Proxy(http.server.ThreadingHTTPServer):
     daemon_threads = True
     drops_conditions = False
     fails_after_writing = False
+    refuses_conditions = False
 
     def __init__(self, store: str) -> None:
         super().__init__(("127.0.0.1", 0), _ProxyHandler)
@@ -237,10 +238,11 @@ class _ProxyHandler(Quiet, http.server.BaseHTTPRequestHandler):
         if self.server.drops_conditions:
             headers.pop("If-None-Match", None)
         connection = http.client.HTTPConnection(self.server.store)
-        connection.request(self.command, self.path, body, headers)
+        is_refused = is_conditional and self.server.refuses_conditions
+        connection.request("HEAD" if is_refused else self.command, self.path, body, headers)
         answer = connection.getresponse()
         status, content = answer.status, answer.read()
-        if is_conditional and self.server.fails_after_writing:
+        if is_refused or (is_conditional and self.server.fails_after_writing):
             status, content = 400, b"<Error><Code>InvalidArgument</Code></Error>"
         self.send_response(status)
         for name, value in answer.getheaders():
@@ -280,3 +282,21 @@ def test_who_created_a_generation_is_read_there_whatever_the_store_answered(buck
     generations = Generations(UPath(f"{bucket.address}/lake/locks/lake"))
     assert generations.create(1, b"mine")
     assert not generations.create(1, b"not mine")
+
+
+def test_a_store_that_refuses_every_condition_is_given_up_with_what_it_answers(bucket: Bucket, proxy: Proxy):
+    proxy.refuses_conditions = True
+    with (
+        pytest.raises(StoreWithoutConditionsError, match=r"it answers: .*Invalid"),
+        lock_in(UPath(f"{bucket.address}/lake"), 0.6).held("a refresh", refuse),
+    ):
+        pass
+
+
+def test_one_that_cannot_create_a_generation_is_patient_no_longer_than_it_was_asked(bucket: Bucket, proxy: Proxy):
+    proxy.refuses_conditions = True
+    with (
+        pytest.raises(HeldError),
+        lock_in(UPath(f"{bucket.address}/lake"), 0.6).held("a refresh", refuse, patience_s=0),
+    ):
+        pass
