@@ -160,7 +160,7 @@ class Lease:
             LeaseLostError: somebody did.
         """
         with self._lock:
-            if not self._is_lost and now() - self._renewed_at >= self.holder.silence_s / 2:
+            if now() - self._renewed_at >= self.holder.silence_s / 2:
                 self._renew()
             if self._is_lost:
                 raise LeaseLostError(self._what, Holder.read(self._generations.latest()[1]))
@@ -190,6 +190,8 @@ class Lease:
 
     def _renew(self) -> None:
         """Write the generation anew, or, where another process may have created the next one by now, create that."""
+        if self._is_lost:
+            return
         at, silence_s = now(), self.holder.silence_s
         renewed_at = datetime.now(UTC).isoformat()
         self.holder = replace(self.holder, renewals=self.holder.renewals + 1, renewed_at=renewed_at)
@@ -197,6 +199,7 @@ class Lease:
             self._generations.write(self._number, self.holder.content)
             if now() - self._renewed_at < silence_s:  # it arrived before anybody could replace this process
                 self._renewed_at = at
+                self._is_lost = self._generations.latest_number() != self._number
                 return
         number = self._number + 1
         is_mine = self._generations.create(number, self.holder.content)

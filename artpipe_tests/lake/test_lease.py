@@ -17,7 +17,7 @@ import pytest
 from upath import UPath
 
 from artpipe.lake.generations import Generations, StoreWithoutConditionsError
-from artpipe.lake.lease import HeldError, Holder, Lock
+from artpipe.lake.lease import HeldError, Holder, Lease, LeaseLostError, Lock
 from artpipe.lake.lock import lake_lock, write_lock
 from artpipe.lake.paths import DataLake
 from artpipe_tests.fixtures.loopback_server import Quiet, running
@@ -78,6 +78,12 @@ def ask_to_write(process: "subprocess.Popen[str]", text: str) -> str:
     process.stdin.write(f"{text}\n")
     process.stdin.flush()
     return process.stdout.readline()
+
+
+def use_for_long(lease: Lease) -> None:
+    for _ in range(100):
+        lease.ensure_held()
+        threading.Event().wait(0.05)
 
 
 def as_of_another_machine(root: UPath) -> None:
@@ -193,6 +199,14 @@ def test_one_that_was_silent_and_not_replaced_goes_on(root: UPath):
         assert ask_to_write(process, "after all") == "written\n"
         with pytest.raises(AssertionError, match="a refresh is under way"), lock_in(root, 0.4).held("x", refuse):
             pass
+
+
+def test_a_holder_that_renews_its_lease_sees_that_it_was_replaced_all_the_same(root: UPath):
+    with lock_in(root, 0.8).held("a refresh", refuse) as lease:
+        generations = Generations(root / "locks" / "lake")
+        assert generations.create(generations.latest_number() + 1, Holder("another").content)
+        with pytest.raises(LeaseLostError, match="taken over by process"):
+            use_for_long(lease)
 
 
 def test_a_lake_that_is_a_whole_bucket_is_listed_once(bucket: Bucket):
