@@ -149,6 +149,7 @@ class Lease:
     def __init__(self, what: str, generations: Generations, number: int, holder: Holder, at: float) -> None:
         self.holder, self._what = holder, what
         self._generations, self._number, self._renewed_at = generations, number, at
+        self._tried: float | None = None  # since when this process tries to create the next generation
         self._lock, self._ended, self._is_lost = threading.RLock(), threading.Event(), False
         self._thread = threading.Thread(target=self._keep_renewing, name="lease", daemon=True)
         self._thread.start()
@@ -202,13 +203,24 @@ class Lease:
                 self._is_lost = self._generations.latest_number() != self._number
                 return
         number = self._number + 1
+        self._tried = self._tried or at
         is_mine = self._generations.create(number, self.holder.content)
+        if not is_mine and self._has_created(number):
+            self._number, self._renewed_at, self._tried = number, self._tried, None
+            self._renew()
+            return
         if is_mine and self._generations.is_latest(number):
-            self._number, self._renewed_at = number, at
+            self._number, self._renewed_at, self._tried = number, at, None
             return
         if is_mine:
             self._generations.remove(number)
         self._is_lost = True
+
+    def _has_created(self, number: int) -> bool:
+        """Whether an earlier attempt to create the generation, which seemed to fail, did create it."""
+        latest, content = self._generations.latest()
+        found = Holder.read(content)
+        return latest == number and found is not None and found.nonce == self.holder.nonce
 
 
 class Lock:

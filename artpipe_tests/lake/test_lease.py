@@ -209,6 +209,17 @@ def test_a_holder_that_renews_its_lease_sees_that_it_was_replaced_all_the_same(r
             use_for_long(lease)
 
 
+def test_a_holder_keeps_a_generation_that_it_created_without_hearing_of_it(root: UPath):
+    with holder(root, 0.4) as process:
+        generations = Generations(root / "locks" / "lake")
+        process.send_signal(signal.SIGSTOP)
+        threading.Event().wait(0.8)
+        number, content = generations.latest()
+        assert generations.create(number + 1, content)  # a request that was executed, and its answer lost
+        process.send_signal(signal.SIGCONT)
+        assert ask_to_write(process, "after all") == "written\n"
+
+
 def test_a_lake_that_is_a_whole_bucket_is_listed_once(bucket: Bucket):
     lake = DataLake(f"{bucket.address}/")
     lake.raw("catalog").write_bytes(b"rows")
