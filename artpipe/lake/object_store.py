@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Any
 
 from artpipe.errors import ArtpipeError
 from artpipe.lake.full_disk import causes
@@ -81,6 +81,20 @@ def read_first(file: "UPath") -> bytes | None:
         if isinstance(error, FileNotFoundError):
             return None
         raise
+
+
+@contextmanager
+def whole_object(file: "UPath") -> Generator[IO[bytes]]:
+    """An object to write, which is there once this ends; where it ends with an error, what was there before stays."""
+    out: Any = file.open("wb")
+    try:
+        yield out
+    except BaseException:
+        with suppress(Exception):
+            out.closed = True  # whoever closes it publishes it
+            out.discard()
+        raise
+    out.close()
 
 
 @contextmanager

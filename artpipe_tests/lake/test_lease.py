@@ -1,14 +1,16 @@
 """The lock of a lake: one holder at a time, replaced where it went silent, and fenced."""
 
+import gc
 import http.client
 import http.server
+import io
 import json
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,9 +19,9 @@ import pytest
 from upath import UPath
 
 from artpipe.lake.generations import Generations, StoreWithoutConditionsError
-from artpipe.lake.lease import HeldError, Holder, Lease, LeaseLostError, Lock
+from artpipe.lake.lease import HeldError, Holder, Lease, LeaseLostError, Lock, guarding
 from artpipe.lake.lock import lake_lock, write_lock
-from artpipe.lake.paths import DataLake
+from artpipe.lake.paths import DataLake, write_whole
 from artpipe_tests.fixtures.loopback_server import Quiet, running
 from artpipe_tests.fixtures.s3_server import Bucket
 
@@ -218,6 +220,48 @@ def test_a_holder_keeps_a_generation_that_it_created_without_hearing_of_it(root:
         assert generations.create(number + 1, content)  # a request that was executed, and its answer lost
         process.send_signal(signal.SIGCONT)
         assert ask_to_write(process, "after all") == "written\n"
+
+
+class LosesLease(io.BytesIO):
+    """A content that takes so long to read that the lock is taken over."""
+
+    def __init__(self, lease: Lease, generations: Generations) -> None:
+        super().__init__(b"too late")
+        self.lease, self.generations = lease, generations
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.generations.create(self.generations.latest_number() + 1, Holder("another").content)
+        with suppress(LeaseLostError):
+            use_for_long(self.lease)
+        return super().read(size)
+
+
+def test_what_took_too_long_to_write_is_not_published(root: UPath):
+    with lock_in(root, 0.4).held("a refresh", refuse) as lease, guarding(str(root), lease):
+        content = LosesLease(lease, Generations(root / "locks" / "lake"))
+        with pytest.raises(LeaseLostError):
+            write_whole(root / "written.txt", content)
+    assert not (root / "written.txt").exists()
+
+
+class Interrupted(io.BytesIO):
+    """A content that is there in part when Ctrl-C comes."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        part = super().read(size)
+        if not part:
+            raise KeyboardInterrupt
+        return part
+
+
+@pytest.mark.parametrize("root", ["folder", "bucket"], indirect=True)
+@pytest.mark.parametrize("megabytes", [1, 51])  # in one request, and in parts
+def test_an_interrupted_write_leaves_what_was_there(root: UPath, megabytes: int):
+    write_whole(root / "written.txt", b"before")
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(root / "written.txt", Interrupted(bytes(megabytes << 20)))
+    gc.collect()  # which closes files
+    assert (root / "written.txt").read_bytes() == b"before"
 
 
 def test_a_lake_that_is_a_whole_bucket_is_listed_once(bucket: Bucket):
