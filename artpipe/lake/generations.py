@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from upath import UPath
 
 _DIGITS = 10
-_NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK)
+_NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK)
 """What `link` fails with where a file system has none."""
 
 

@@ -247,7 +247,7 @@ class Lock:
     def held(
         self,
         doing: str,
-        waiting: Callable[[Holder], None] = lambda _: None,
+        waiting: Callable[[Holder | None], None] = lambda _: None,
         *,
         patience_s: float = math.inf,
     ) -> Generator[Lease]:
@@ -255,7 +255,8 @@ class Lock:
 
         Args:
             doing: what for, as a noun.
-            waiting: told once of each process that this one waits for; may raise, in place of waiting.
+            waiting: told once of each process that this one waits for, None where it is unknown; may raise, in place
+                of waiting.
             patience_s: how long to wait.
 
         Raises:
@@ -268,9 +269,9 @@ class Lock:
         finally:
             lease.release()
 
-    def _acquire(self, me: Holder, waiting: Callable[[Holder], None], until: float) -> Lease:
+    def _acquire(self, me: Holder, waiting: Callable[[Holder | None], None], until: float) -> Lease:
         # A clock that stands still while this machine sleeps: holders may sleep with it, and are not silent for that.
-        told, seen, seen_at = "", (0, b""), time.monotonic()
+        told, seen, seen_at = set[str](), (0, b""), time.monotonic()
         failures: Counter[int] = Counter()  # by the number that was the highest and stays it
         while True:
             before = time.monotonic()
@@ -284,8 +285,8 @@ class Lock:
             else:
                 is_free = other.is_released or other.is_gone or (is_silent and not other.is_here)
             if not is_free:
-                if other is not None and told != other.nonce:
-                    told = other.nonce
+                if (nonce := other.nonce if other else "") not in told:
+                    told.add(nonce)
                     waiting(other)
                 self._pause(other, until)
                 continue

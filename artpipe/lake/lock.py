@@ -40,10 +40,10 @@ def refresh_lock(
     Raises:
         RefreshUnderWayError: another process holds the lock, and `wait` is off.
     """
-    waited_for: list[Holder] = []
+    waited_for: list[Holder | None] = []
 
-    def waiting(other: Holder) -> None:
-        message = f"{other.doing} of {lake.root} is under way ({other})"
+    def waiting(other: Holder | None) -> None:
+        message = under_way(other, f" of {lake.root}")
         if not wait:
             raise RefreshUnderWayError(f"{message}; wait for it to end, or end that process.")
         console.print(f"  {message}; waiting for it to end ...", style="yellow", highlight=False)
@@ -54,13 +54,13 @@ def refresh_lock(
 
 
 @contextmanager
-def write_lock(lake: DataLake, doing: str, waiting: Callable[[Holder], None]) -> Generator[None]:
+def write_lock(lake: DataLake, doing: str, waiting: Callable[[Holder | None], None]) -> Generator[None]:
     """Hold the lock of a lake; code within may hold it again.
 
     Args:
         lake: whose lock.
         doing: what for, as a noun.
-        waiting: told once of each process that this one waits for.
+        waiting: told once of each process that this one waits for, None where it is unknown.
     """
     if str(lake.root) in _held_here.get():
         yield
@@ -70,7 +70,7 @@ def write_lock(lake: DataLake, doing: str, waiting: Callable[[Holder], None]) ->
 
 
 @contextmanager
-def _locked(lake: DataLake, doing: str, waiting: Callable[[Holder], None]) -> Generator[None]:
+def _locked(lake: DataLake, doing: str, waiting: Callable[[Holder | None], None]) -> Generator[None]:
     address, lock = str(lake.root), lake_lock(lake)
     with lock.held(doing, waiting) as lease, guarding(address, lease):
         lake.root.fs.invalidate_cache()  # others wrote while this process waited
@@ -87,7 +87,17 @@ def refresh_under_way(lake: DataLake) -> str:
         holder = lake_lock(lake).holder() or _queue_lock(lake).holder()
     except OSError:  # it may not be read by everybody
         return ""
-    return f"{holder.doing} is under way ({holder})" if holder else ""
+    return under_way(holder) if holder else ""
+
+
+def under_way(holder: Holder | None, of: str = "") -> str:
+    """What is done to a lake, and by which process, in words.
+
+    Args:
+        holder: of its lock; None where the lock is held, and by whom cannot be read.
+        of: which lake.
+    """
+    return f"{holder.doing if holder else 'a write'}{of} is under way ({holder or 'by which process is unknown'})"
 
 
 def lake_lock(lake: DataLake) -> Lock:

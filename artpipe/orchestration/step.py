@@ -15,7 +15,7 @@ from typing import Any, Concatenate, cast
 import dagster as dg
 
 from artpipe.lake.damage import set_aside_damaged
-from artpipe.lake.lock import write_lock
+from artpipe.lake.lock import under_way, write_lock
 from artpipe.lake.mass_loss import LossGuard, MassLossError, settle_refusal, write_refusal
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.blocking_checks import BlockingChecks
@@ -133,7 +133,7 @@ def step_function(
         with write_lock(
             lineage.lake,
             f"a run of {', '.join(assets)}",
-            lambda other: context.log.info(f"{other.doing} is under way ({other}); waiting for it to end"),
+            lambda other: context.log.info(f"{under_way(other)}; waiting for it to end"),
         ):
             yield from run_alone(context, config, lineage, settings, blocking_checks, resources)
 

@@ -16,11 +16,12 @@ from urllib.parse import urlsplit
 
 import fsspec
 import pytest
+from rich.console import Console
 from upath import UPath
 
 from artpipe.lake.generations import Generations, StoreWithoutConditionsError
 from artpipe.lake.lease import HeldError, Holder, Lease, LeaseLostError, Lock, guarding
-from artpipe.lake.lock import lake_lock, write_lock
+from artpipe.lake.lock import RefreshUnderWayError, lake_lock, refresh_lock, write_lock
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe_tests.fixtures.loopback_server import Quiet, running
 from artpipe_tests.fixtures.s3_server import Bucket
@@ -57,8 +58,8 @@ def lock_in(root: UPath, silence_s: float = 60.0) -> Lock:
     return Lock(f"the lake {root}", root / "locks" / "lake", silence_s)
 
 
-def refuse(other: Holder) -> None:
-    raise AssertionError(f"{other.doing} is under way ({other})")
+def refuse(other: Holder | None) -> None:
+    raise AssertionError(f"{other and other.doing} is under way ({other})")
 
 
 @contextmanager
@@ -117,7 +118,8 @@ def test_of_several_that_count_at_once_none_loses_a_count(root: UPath):
 def test_one_that_waits_names_who_holds_it_what_for_and_since_when(root: UPath):
     heard: list[Holder] = []
 
-    def waiting(other: Holder) -> None:
+    def waiting(other: Holder | None) -> None:
+        assert other is not None
         heard.append(other)
         raise InterruptedError
 
@@ -157,7 +159,7 @@ def test_a_silent_process_of_another_machine_is_replaced_after_the_time_of_silen
         process.wait()
         as_of_another_machine(root)
         heard: list[str] = []
-        with lock_in(root, 0.6).held("a refresh", lambda other: heard.append(other.doing)):
+        with lock_in(root, 0.6).held("a refresh", lambda other: heard.append(other.doing if other else "")):
             assert heard == ["a refresh"], "it waits first"
 
 
@@ -272,6 +274,20 @@ def test_a_lake_that_is_a_whole_bucket_is_listed_once(bucket: Bucket):
         assert lake.raw("catalog").exists()
         assert not lake.lineage("images").exists()
     assert len(bucket.requests) == 1, bucket.requests
+
+
+def test_nobody_waits_unasked_for_a_process_that_cannot_be_read(lake: DataLake):
+    assert Generations(lake.root / "locks" / "lake").create(1, b"torn")
+    output = io.StringIO()
+    with (
+        pytest.raises(RefreshUnderWayError, match=r"a write of .* is under way .by which process is unknown"),
+        refresh_lock(lake, Console(file=output), wait=False),
+    ):
+        pass
+    heard: list[Holder | None] = []
+    with pytest.raises(HeldError), lock_in(lake.root, 60).held("x", heard.append, patience_s=0):
+        pass
+    assert heard == [None]
 
 
 def test_the_lock_of_a_lake_can_be_held_again_within(lake: DataLake):
