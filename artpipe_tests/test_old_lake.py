@@ -1,5 +1,6 @@
 """A lake made by version 0.1.0, before its modules, settings and one asset got other names, opens and refreshes."""
 
+import errno
 import json
 import tarfile
 from pathlib import Path
@@ -56,6 +57,19 @@ def test_what_reads_a_lake_reads_an_old_one(old_lake: Path):
     collection = Collection.open(old_lake)
     with pytest.raises(NoTextEncoderError, match='materialize "text_encoder"'):
         collection.describe("landscape")
+
+
+def test_who_may_only_read_an_old_lake_sees_its_status(old_lake: Path, monkeypatch: pytest.MonkeyPatch):
+    refused: list[Path] = []
+
+    def mkstemp(*, dir: Path, prefix: str) -> tuple[int, str]:  # noqa: A002 - its name
+        refused.append(dir / prefix)
+        raise PermissionError(errno.EACCES, "Permission denied", str(dir))
+
+    monkeypatch.setattr("artpipe.lake.paths.tempfile.mkstemp", mkstemp)
+    assert run("status")
+    assert refused
+    assert all(path.is_relative_to(old_lake) for path in refused)
 
 
 def test_an_old_lake_refreshes_without_doing_anything_again(old_lake: Path):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from upath import UPath
 
 _DIGITS = 10
-_NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK)
+_NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK)
 """What `link` fails with where a file system has none."""
 
 
@@ -41,6 +41,8 @@ class Generations:
     def __init__(self, folder: "UPath") -> None:
         self.folder = folder
         self.is_local = is_local(folder)
+        self.refusal: Exception | None = None
+        """What the store answered last where it did not take a new file."""
 
     def latest(self) -> tuple[int, bytes]:
         """The highest number and its content; 0 where there is none."""
@@ -127,6 +129,7 @@ class Generations:
             # The loser of a race is told so in as many ways as there are stores; EINVAL is how fsspec calls Ceph's.
             is_lost = isinstance(error, OSError) and error.errno == errno.EINVAL
             if is_lost or {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"} & {*codes}:
+                self.refusal = error
                 return False
             raise
         return True

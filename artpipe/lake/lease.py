@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -21,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from artpipe.errors import ArtpipeError
-from artpipe.lake.generations import Generations
+from artpipe.lake.generations import Generations, StoreWithoutConditionsError
 from artpipe.lake.processes import is_alive, started_at, this_machine
 
 if TYPE_CHECKING:
@@ -35,14 +36,16 @@ _RENEWALS = 4
 """How often a lease is renewed in that time."""
 _LOOKS = 60
 """How often one that waits looks at the lock in that time."""
-_guards: "dict[str, Lease | LeaseOfAnother]" = {}
+_FAILURES = 5
+"""After how many attempts to create a generation that nobody else created a store is given up."""
+_guards: "dict[str, Lease]" = {}
 """The leases of this process, held or lost, by the place whose writers they guard."""
 _obeying_stores: set[str] = set()
 """The folders whose store was seen to obey conditions."""
 
 
 class LeaseLostError(ArtpipeError):
-    """Another process took the lock over, because this one, or the one that it works for, was silent for too long.
+    """Another process took the lock over, because this one was silent for too long.
 
     Args:
         what: the lock is of.
@@ -74,7 +77,6 @@ class Holder:
 
     Attributes:
         doing: what for, as a noun: "a refresh".
-        run: names the work, which other processes may do parts of; or "".
         host: the machine's name.
         machine: this boot of it.
         pid: of the process.
@@ -88,7 +90,6 @@ class Holder:
     """
 
     doing: str
-    run: str = ""
     silence_s: float = SILENCE_S
     host: str = field(default_factory=socket.gethostname)
     machine: str = field(default_factory=this_machine)
@@ -123,6 +124,11 @@ class Holder:
         return self.machine == this_machine() and not is_alive(self.pid, self.started)
 
     @property
+    def is_here(self) -> bool:
+        """Whether its process is one of this machine, and runs, or is stopped."""
+        return self.machine == this_machine() and is_alive(self.pid, self.started)
+
+    @property
     def seems_silent(self) -> bool:
         """Whether it has not been heard of for long, if clocks agree."""
         silent_for = datetime.now(UTC) - datetime.fromisoformat(self.renewed_at)
@@ -143,6 +149,7 @@ class Lease:
     def __init__(self, what: str, generations: Generations, number: int, holder: Holder, at: float) -> None:
         self.holder, self._what = holder, what
         self._generations, self._number, self._renewed_at = generations, number, at
+        self._tried: float | None = None  # since when this process tries to create the next generation
         self._lock, self._ended, self._is_lost = threading.RLock(), threading.Event(), False
         self._thread = threading.Thread(target=self._keep_renewing, name="lease", daemon=True)
         self._thread.start()
@@ -154,13 +161,16 @@ class Lease:
             LeaseLostError: somebody did.
         """
         with self._lock:
-            if not self._is_lost and now() - self._renewed_at >= self.holder.silence_s / 2:
+            if now() - self._renewed_at >= self.holder.silence_s / 2:
                 self._renew()
             if self._is_lost:
                 raise LeaseLostError(self._what, Holder.read(self._generations.latest()[1]))
 
     def release(self) -> None:
-        """Let others have the lock; where that cannot be said, they take it over after the time of silence."""
+        """Let others have the lock; where that cannot be said, they take it over after the time of silence.
+
+        Those of this machine do once this process has ended.
+        """
         self._ended.set()
         self._thread.join()
         with self._lock:
@@ -181,6 +191,8 @@ class Lease:
 
     def _renew(self) -> None:
         """Write the generation anew, or, where another process may have created the next one by now, create that."""
+        if self._is_lost:
+            return
         at, silence_s = now(), self.holder.silence_s
         renewed_at = datetime.now(UTC).isoformat()
         self.holder = replace(self.holder, renewals=self.holder.renewals + 1, renewed_at=renewed_at)
@@ -188,38 +200,27 @@ class Lease:
             self._generations.write(self._number, self.holder.content)
             if now() - self._renewed_at < silence_s:  # it arrived before anybody could replace this process
                 self._renewed_at = at
+                self._is_lost = self._generations.latest_number() != self._number
                 return
         number = self._number + 1
+        self._tried = self._tried or at
         is_mine = self._generations.create(number, self.holder.content)
+        if not is_mine and self._has_created(number):
+            self._number, self._renewed_at, self._tried = number, self._tried, None
+            self._renew()
+            return
         if is_mine and self._generations.is_latest(number):
-            self._number, self._renewed_at = number, at
+            self._number, self._renewed_at, self._tried = number, at, None
             return
         if is_mine:
             self._generations.remove(number)
         self._is_lost = True
 
-
-class LeaseOfAnother:
-    """What a process has that does a part of the work for which another one holds the lock.
-
-    Args:
-        what: the lock is of.
-        generations: of the lock.
-        run: names the work.
-    """
-
-    def __init__(self, what: str, generations: Generations, run: str) -> None:
-        self._what, self._generations, self._run = what, generations, run
-
-    def ensure_held(self) -> None:
-        """Check that the lock is still held for this work.
-
-        Raises:
-            LeaseLostError: it is not.
-        """
-        other = Holder.read(self._generations.latest()[1])
-        if other is None or other.is_released or other.run != self._run:
-            raise LeaseLostError(self._what, other)
+    def _has_created(self, number: int) -> bool:
+        """Whether an earlier attempt to create the generation, which seemed to fail, did create it."""
+        latest, content = self._generations.latest()
+        found = Holder.read(content)
+        return latest == number and found is not None and found.nonce == self.holder.nonce
 
 
 class Lock:
@@ -238,65 +239,74 @@ class Lock:
     def holder(self) -> Holder | None:
         """Who holds the lock now, as far as one look shows; None where nobody does. Creates nothing."""
         found = Holder.read(self._generations.latest()[1])
-        return None if found is None or found.is_released or found.is_gone or found.seems_silent else found
+        if found is None or found.is_released or found.is_gone or (found.seems_silent and not found.is_here):
+            return None
+        return found
 
     @contextmanager
     def held(
         self,
         doing: str,
-        waiting: Callable[[Holder], None] = lambda _: None,
+        waiting: Callable[[Holder | None], None] = lambda _: None,
         *,
-        run: str = "",
         patience_s: float = math.inf,
     ) -> Generator[Lease]:
         """Hold the lock, once nobody else does.
 
         Args:
             doing: what for, as a noun.
-            waiting: told once of each process that this one waits for; may raise, in place of waiting.
-            run: names the work, which other processes may do parts of.
+            waiting: told once of each process that this one waits for, None where it is unknown; may raise, in place
+                of waiting.
             patience_s: how long to wait.
 
         Raises:
             HeldError: another process held it for longer.
             StoreWithoutConditionsError: the store could let two processes hold it.
         """
-        lease = self._acquire(Holder(doing, run, self._silence_s), waiting, now() + patience_s)
+        lease = self._acquire(Holder(doing, self._silence_s), waiting, time.monotonic() + patience_s)
         try:
             yield lease
         finally:
             lease.release()
 
-    def under(self, run: str) -> LeaseOfAnother | None:
-        """The lease of whoever holds the lock for this work; None where nobody does."""
-        other = self.holder()
-        return LeaseOfAnother(self._what, self._generations, run) if other is not None and other.run == run else None
-
-    def _acquire(self, me: Holder, waiting: Callable[[Holder], None], until: float) -> Lease:
-        told, seen, seen_at = "", (0, b""), now()
+    def _acquire(self, me: Holder, waiting: Callable[[Holder | None], None], until: float) -> Lease:
+        # A clock that stands still while this machine sleeps: holders may sleep with it, and are not silent for that.
+        told, seen, seen_at = set[str](), (0, b""), time.monotonic()
+        failures: Counter[int] = Counter()  # by the number that was the highest and stays it
         while True:
-            before = now()
+            before = time.monotonic()
             number, content = self._generations.latest()
             other = Holder.read(content)
             if (number, content) != seen:
-                seen, seen_at = (number, content), now()
+                seen, seen_at = (number, content), time.monotonic()
             is_silent = before - seen_at >= (other.silence_s if other else self._silence_s)
-            is_free = not number or is_silent or (other is not None and (other.is_released or other.is_gone))
+            if other is None:
+                is_free = not number or is_silent
+            else:
+                is_free = other.is_released or other.is_gone or (is_silent and not other.is_here)
             if not is_free:
-                if other is not None and told != other.nonce:
-                    told = other.nonce
+                if (nonce := other.nonce if other else "") not in told:
+                    told.add(nonce)
                     waiting(other)
-                if now() > until:
-                    raise HeldError(self._what, other)
-                time.sleep(self._silence_s / _LOOKS)
+                self._pause(other, until)
                 continue
             at, mine = now(), replace(me, since=Holder("").since, renewed_at=Holder("").renewed_at)
             if not self._generations.create(number + 1, mine.content):
+                failures[number] += 1
+                why = self._generations.refusal
+                if failures[number] == _FAILURES and why is not None and self._generations.latest_number() == number:
+                    raise StoreWithoutConditionsError(self._generations.folder, f"it answers: {why}") from why
+                self._pause(other, until)
                 continue
             self._refuse_store_without_conditions(number + 1, mine)
             if self._generations.is_latest(number + 1):
                 return Lease(self._what, self._generations, number + 1, mine, at)
             self._generations.remove(number + 1)  # it was removed, after later ones had been created
+
+    def _pause(self, other: Holder | None, until: float) -> None:
+        if time.monotonic() > until:
+            raise HeldError(self._what, other)
+        time.sleep(self._silence_s / _LOOKS)
 
     def _refuse_store_without_conditions(self, number: int, mine: Holder) -> None:
         folder = str(self._generations.folder)
@@ -306,7 +316,7 @@ class Lock:
 
 
 @contextmanager
-def guarding(place: str, lease: Lease | LeaseOfAnother) -> Generator[None]:
+def guarding(place: str, lease: Lease) -> Generator[None]:
     """Let `ensure_held` ask this lease about everything below a place."""
     before = _guards.get(place)
     _guards[place] = lease
@@ -327,7 +337,7 @@ def ensure_held(place: object) -> None:
         LeaseLostError: it was.
     """
     for guarded, lease in [*_guards.items()]:
-        if f"{place}/".startswith(f"{guarded}/"):
+        if f"{place}/".startswith(f"{guarded.rstrip('/')}/"):  # a bucket itself ends with one already
             lease.ensure_held()
 
 

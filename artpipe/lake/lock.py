@@ -4,7 +4,7 @@ What is written into a lake passes `ensure_held`, so that a process whose lock w
 """
 
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ class RefreshUnderWayError(ArtpipeError):
 
 @contextmanager
 def refresh_lock(
-    lake: DataLake, console: "Console", *, wait: bool = True, doing: str = "a refresh", run: str = ""
+    lake: DataLake, console: "Console", *, wait: bool = True, doing: str = "a refresh", through_queue: bool = False
 ) -> Generator[bool]:
     """Hold the lock of a lake for a command; yields whether this waited for another process.
 
@@ -34,47 +34,45 @@ def refresh_lock(
         console: where the holder is named while this waits.
         wait: wait for another process to end.
         doing: what for, as a noun.
-        run: tag of the Dagster runs that may write the lake meanwhile, in whichever process.
+        through_queue: only keep other such commands off, and leave the lock of the lake to the runs in a queue. A run
+            of somebody else may be before them in it, and would wait for a lock that is held until they have ended.
 
     Raises:
         RefreshUnderWayError: another process holds the lock, and `wait` is off.
     """
-    waited_for: list[Holder] = []
+    waited_for: list[Holder | None] = []
 
-    def waiting(other: Holder) -> None:
-        message = f"{other.doing} of {lake.root} is under way ({other})"
+    def waiting(other: Holder | None) -> None:
+        message = under_way(other, f" of {lake.root}")
         if not wait:
             raise RefreshUnderWayError(f"{message}; wait for it to end, or end that process.")
         console.print(f"  {message}; waiting for it to end ...", style="yellow", highlight=False)
         waited_for.append(other)
 
-    with _locked(lake, doing, waiting, run):
+    with _queue_lock(lake).held(doing, waiting) if through_queue else _locked(lake, doing, waiting):
         yield bool(waited_for)
 
 
 @contextmanager
-def write_lock(lake: DataLake, doing: str, waiting: Callable[[Holder], None], *, run: str = "") -> Generator[None]:
+def write_lock(lake: DataLake, doing: str, waiting: Callable[[Holder | None], None]) -> Generator[None]:
     """Hold the lock of a lake; code within may hold it again.
 
     Args:
         lake: whose lock.
         doing: what for, as a noun.
-        waiting: told once of each process that this one waits for.
-        run: names the work; where another process holds the lock for the same, this one works under its lock.
+        waiting: told once of each process that this one waits for, None where it is unknown.
     """
     if str(lake.root) in _held_here.get():
         yield
         return
-    with _locked(lake, doing, waiting, run):
+    with _locked(lake, doing, waiting):
         yield
 
 
 @contextmanager
-def _locked(lake: DataLake, doing: str, waiting: Callable[[Holder], None], run: str) -> Generator[None]:
+def _locked(lake: DataLake, doing: str, waiting: Callable[[Holder | None], None]) -> Generator[None]:
     address, lock = str(lake.root), lake_lock(lake)
-    with ExitStack() as stack:
-        lease = lock.under(run) if run else None
-        stack.enter_context(guarding(address, lease or stack.enter_context(lock.held(doing, waiting, run=run))))
+    with lock.held(doing, waiting) as lease, guarding(address, lease):
         lake.root.fs.invalidate_cache()  # others wrote while this process waited
         before = _held_here.set((*_held_here.get(), address))
         try:
@@ -86,12 +84,27 @@ def _locked(lake: DataLake, doing: str, waiting: Callable[[Holder], None], run: 
 def refresh_under_way(lake: DataLake) -> str:
     """What is done to a lake now, by which process and since when, in words; "" where nothing is. Creates nothing."""
     try:
-        holder = lake_lock(lake).holder()
+        holder = lake_lock(lake).holder() or _queue_lock(lake).holder()
     except OSError:  # it may not be read by everybody
         return ""
-    return f"{holder.doing} is under way ({holder})" if holder else ""
+    return under_way(holder) if holder else ""
+
+
+def under_way(holder: Holder | None, of: str = "") -> str:
+    """What is done to a lake, and by which process, in words.
+
+    Args:
+        holder: of its lock; None where the lock is held, and by whom cannot be read.
+        of: which lake.
+    """
+    return f"{holder.doing if holder else 'a write'}{of} is under way ({holder or 'by which process is unknown'})"
 
 
 def lake_lock(lake: DataLake) -> Lock:
     """The lock of a lake."""
     return Lock(f"the lake {lake.root}", lake.root / "locks" / "lake")
+
+
+def _queue_lock(lake: DataLake) -> Lock:
+    """The lock of the refreshes of a lake whose runs wait in a queue."""
+    return Lock(f"the refresh of {lake.root}", lake.root / "locks" / "refresh")

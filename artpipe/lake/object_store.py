@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Any
 
 from artpipe.errors import ArtpipeError
 from artpipe.lake.full_disk import causes
@@ -84,6 +84,20 @@ def read_first(file: "UPath") -> bytes | None:
 
 
 @contextmanager
+def whole_object(file: "UPath") -> Generator[IO[bytes]]:
+    """An object to write, which is there once this ends; where it ends with an error, what was there before stays."""
+    out: Any = file.open("wb")
+    try:
+        yield out
+    except BaseException:
+        with suppress(Exception):
+            out.closed = True  # whoever closes it publishes it
+            out.discard()
+        raise
+    out.close()
+
+
+@contextmanager
 def listed(root: "UPath", folders: Iterable[str]) -> Generator[None]:
     """Let one listing answer which files are below a folder, and their sizes; a write makes its folder be asked again.
 
@@ -96,10 +110,12 @@ def listed(root: "UPath", folders: Iterable[str]) -> Generator[None]:
         return
     store: Any = root.fs
     store.invalidate_cache()
-    store.find(root.path)
-    if root.path in store.dircache:  # the library keeps what it found; it would ask for each file of an absent folder
+    path = root.path.rstrip("/")  # that of a bucket itself ends with one
+    store.find(path)
+    # The library keeps what it found, of a bucket itself only the folders; it would ask for each file of an absent one.
+    if any(f"{found}/".startswith(f"{path}/") for found in store.dircache):
         for folder in folders:
-            store.dircache.setdefault(f"{root.path}/{folder}", [])
+            store.dircache.setdefault(f"{path}/{folder}", [])
     try:
         yield
     finally:

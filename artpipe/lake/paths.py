@@ -20,7 +20,7 @@ from artpipe.errors import ArtpipeError
 from artpipe.lake.format import FORMAT, FORMAT_FILE, read_format, refuse_newer
 from artpipe.lake.full_disk import FULL, FullDiskError
 from artpipe.lake.lease import ensure_held
-from artpipe.lake.object_store import is_local, listed, open_root
+from artpipe.lake.object_store import is_local, listed, open_root, whole_object
 from artpipe.lake.scratch import adopt_old_caches, scratch_folder
 
 if TYPE_CHECKING:
@@ -402,8 +402,9 @@ def write_whole(path: "UPath", data: bytes | IOBase) -> None:
     """
     ensure_held(path)
     if not is_local(path):
-        with path.open("wb") as out:
+        with whole_object(path) as out:
             _write(out, data)
+            ensure_held(path)
         return
     target = Path(str(path))
     aside = ""
@@ -415,6 +416,7 @@ def write_whole(path: "UPath", data: bytes | IOBase) -> None:
             out.flush()
             os.fsync(out.fileno())
         Path(aside).chmod(0o644)
+        ensure_held(path)
         Path(aside).replace(target)
     except BaseException as error:
         if aside:

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -134,12 +135,15 @@ def refresh(
     selected = selected_assets(graph, options.select)
     report = RefreshReport()
     tags, asked_at = {REFRESH_TAG: uuid.uuid4().hex[:8]}, datetime.now(UTC).isoformat(timespec="seconds")
-    lock = refresh_lock(lake, console, wait=options.wait, run=tags[REFRESH_TAG])
+    through_queue = options.webserver is not None
+    lock = refresh_lock(lake, console, wait=options.wait, through_queue=through_queue)
     with lock as waited, open_instance(settings) as instance:
-        if waited:
+        first = refresh_lock(lake, console, wait=options.wait) if through_queue else nullcontext(False)
+        with first as waited_for_run:
+            end_dead_runs(instance)
+            bring_up_to_date(lake, instance)
+        if waited or waited_for_run:
             tags[WAITED_TAG] = asked_at
-        end_dead_runs(instance)
-        bring_up_to_date(lake, instance)
         run = _runner(definitions, settings, instance, lines, options, tags)
         try:
             while True:

@@ -65,7 +65,7 @@ def _statuses(
     graph: AssetGraph, instance: dg.DagsterInstance, settings: Settings, *, asks_due: bool, loaded_at: float | None
 ) -> dict[str, AssetStatus]:
     lineage = Lineage(settings.data_lake)
-    with suppress(UnwritableLakeError):
+    with suppress(UnwritableLakeError, OSError):  # who only reads may not write
         adopt_split(lineage.lake, instance)
     observe_files(instance, settings)
     keys = [key for key in graph.toposorted_asset_keys if key in graph.materializable_asset_keys]

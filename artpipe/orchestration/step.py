@@ -15,13 +15,13 @@ from typing import Any, Concatenate, cast
 import dagster as dg
 
 from artpipe.lake.damage import set_aside_damaged
-from artpipe.lake.lock import write_lock
+from artpipe.lake.lock import under_way, write_lock
 from artpipe.lake.mass_loss import LossGuard, MassLossError, settle_refusal, write_refusal
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.blocking_checks import BlockingChecks
 from artpipe.orchestration.declaration import DECLARED, Declaration, adopt_older, read_input
 from artpipe.orchestration.event_size import limited, limited_result
-from artpipe.orchestration.instance import PROCESS_TAG, REFRESH_TAG, WAITED_TAG, this_process
+from artpipe.orchestration.instance import PROCESS_TAG, WAITED_TAG, this_process
 from artpipe.orchestration.lineage import Lineage, Origin, Record
 from artpipe.orchestration.metadata import CHANGES, DATA_VERSION_TAG, REUSED, WORK
 from artpipe.orchestration.storage import Storage
@@ -133,8 +133,7 @@ def step_function(
         with write_lock(
             lineage.lake,
             f"a run of {', '.join(assets)}",
-            lambda other: context.log.info(f"{other.doing} is under way ({other}); waiting for it to end"),
-            run=context.run.tags.get(REFRESH_TAG, ""),
+            lambda other: context.log.info(f"{under_way(other)}; waiting for it to end"),
         ):
             yield from run_alone(context, config, lineage, settings, blocking_checks, resources)
 

@@ -1,24 +1,27 @@
 """The lock of a lake: one holder at a time, replaced where it went silent, and fenced."""
 
+import gc
 import http.client
 import http.server
+import io
 import json
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import fsspec
 import pytest
+from rich.console import Console
 from upath import UPath
 
 from artpipe.lake.generations import Generations, StoreWithoutConditionsError
-from artpipe.lake.lease import Holder, LeaseLostError, Lock, guarding
-from artpipe.lake.lock import lake_lock, write_lock
+from artpipe.lake.lease import HeldError, Holder, Lease, LeaseLostError, Lock, guarding
+from artpipe.lake.lock import RefreshUnderWayError, lake_lock, refresh_lock, write_lock
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe_tests.fixtures.loopback_server import Quiet, running
 from artpipe_tests.fixtures.s3_server import Bucket
@@ -48,15 +51,15 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> UPath:
     if request.param == "folder":
         return UPath(tmp_path / "lake")
     bucket: Bucket = request.getfixturevalue("bucket")
-    return UPath(f"{bucket.address}/lake")
+    return UPath(f"{bucket.address}/" if request.param == "whole bucket" else f"{bucket.address}/lake")
 
 
 def lock_in(root: UPath, silence_s: float = 60.0) -> Lock:
     return Lock(f"the lake {root}", root / "locks" / "lake", silence_s)
 
 
-def refuse(other: Holder) -> None:
-    raise AssertionError(f"{other.doing} is under way ({other})")
+def refuse(other: Holder | None) -> None:
+    raise AssertionError(f"{other and other.doing} is under way ({other})")
 
 
 @contextmanager
@@ -78,6 +81,12 @@ def ask_to_write(process: "subprocess.Popen[str]", text: str) -> str:
     process.stdin.write(f"{text}\n")
     process.stdin.flush()
     return process.stdout.readline()
+
+
+def use_for_long(lease: Lease) -> None:
+    for _ in range(100):
+        lease.ensure_held()
+        threading.Event().wait(0.05)
 
 
 def as_of_another_machine(root: UPath) -> None:
@@ -109,7 +118,8 @@ def test_of_several_that_count_at_once_none_loses_a_count(root: UPath):
 def test_one_that_waits_names_who_holds_it_what_for_and_since_when(root: UPath):
     heard: list[Holder] = []
 
-    def waiting(other: Holder) -> None:
+    def waiting(other: Holder | None) -> None:
+        assert other is not None
         heard.append(other)
         raise InterruptedError
 
@@ -132,6 +142,16 @@ def test_a_killed_process_of_this_machine_is_replaced_at_once(root: UPath):
             pass
 
 
+@pytest.mark.parametrize("root", ["folder"], indirect=True)
+def test_a_stopped_process_of_this_machine_is_not_replaced(root: UPath):
+    with holder(root, 0.4) as process:
+        process.send_signal(signal.SIGSTOP)
+        with pytest.raises(HeldError), lock_in(root, 0.4).held("x", lambda _: None, patience_s=1.2):
+            pass
+        process.send_signal(signal.SIGCONT)
+        assert ask_to_write(process, "after all") == "written\n"
+
+
 @pytest.mark.parametrize("root", ["bucket"], indirect=True)
 def test_a_silent_process_of_another_machine_is_replaced_after_the_time_of_silence(root: UPath):
     with holder(root, 0.6) as process:
@@ -139,7 +159,7 @@ def test_a_silent_process_of_another_machine_is_replaced_after_the_time_of_silen
         process.wait()
         as_of_another_machine(root)
         heard: list[str] = []
-        with lock_in(root, 0.6).held("a refresh", lambda other: heard.append(other.doing)):
+        with lock_in(root, 0.6).held("a refresh", lambda other: heard.append(other.doing if other else "")):
             assert heard == ["a refresh"], "it waits first"
 
 
@@ -162,7 +182,7 @@ def test_a_holder_that_renews_its_lease_is_not_replaced(root: UPath):
         assert taken.is_set()
 
 
-@pytest.mark.parametrize("root", ["bucket"], indirect=True)
+@pytest.mark.parametrize("root", ["bucket", "whole bucket"], indirect=True)
 def test_one_that_was_replaced_writes_nothing_more(root: UPath):
     with holder(root, 0.6) as process:
         assert ask_to_write(process, "first") == "written\n"
@@ -185,15 +205,89 @@ def test_one_that_was_silent_and_not_replaced_goes_on(root: UPath):
             pass
 
 
-def test_who_does_a_part_of_the_work_is_fenced_with_its_holder(root: UPath):
-    lock = lock_in(root)
-    with lock.held("a refresh", refuse, run="3fa9"):
-        assert lock.under("another run") is None
-        lease = lock.under("3fa9")
-        assert lease is not None
-        lease.ensure_held()
-    with pytest.raises(LeaseLostError), guarding(str(root), lease):
-        write_whole(root / "written.txt", b"too late")
+def test_a_holder_that_renews_its_lease_sees_that_it_was_replaced_all_the_same(root: UPath):
+    with lock_in(root, 0.8).held("a refresh", refuse) as lease:
+        generations = Generations(root / "locks" / "lake")
+        assert generations.create(generations.latest_number() + 1, Holder("another").content)
+        with pytest.raises(LeaseLostError, match="taken over by process"):
+            use_for_long(lease)
+
+
+def test_a_holder_keeps_a_generation_that_it_created_without_hearing_of_it(root: UPath):
+    with holder(root, 0.4) as process:
+        generations = Generations(root / "locks" / "lake")
+        process.send_signal(signal.SIGSTOP)
+        threading.Event().wait(0.8)
+        number, content = generations.latest()
+        assert generations.create(number + 1, content)  # a request that was executed, and its answer lost
+        process.send_signal(signal.SIGCONT)
+        assert ask_to_write(process, "after all") == "written\n"
+
+
+class LosesLease(io.BytesIO):
+    """A content that takes so long to read that the lock is taken over."""
+
+    def __init__(self, lease: Lease, generations: Generations) -> None:
+        super().__init__(b"too late")
+        self.lease, self.generations = lease, generations
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.generations.create(self.generations.latest_number() + 1, Holder("another").content)
+        with suppress(LeaseLostError):
+            use_for_long(self.lease)
+        return super().read(size)
+
+
+def test_what_took_too_long_to_write_is_not_published(root: UPath):
+    with lock_in(root, 0.4).held("a refresh", refuse) as lease, guarding(str(root), lease):
+        content = LosesLease(lease, Generations(root / "locks" / "lake"))
+        with pytest.raises(LeaseLostError):
+            write_whole(root / "written.txt", content)
+    assert not (root / "written.txt").exists()
+
+
+class Interrupted(io.BytesIO):
+    """A content that is there in part when Ctrl-C comes."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        part = super().read(size)
+        if not part:
+            raise KeyboardInterrupt
+        return part
+
+
+@pytest.mark.parametrize("root", ["folder", "bucket"], indirect=True)
+@pytest.mark.parametrize("megabytes", [1, 51])  # in one request, and in parts
+def test_an_interrupted_write_leaves_what_was_there(root: UPath, megabytes: int):
+    write_whole(root / "written.txt", b"before")
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(root / "written.txt", Interrupted(bytes(megabytes << 20)))
+    gc.collect()  # which closes files
+    assert (root / "written.txt").read_bytes() == b"before"
+
+
+def test_a_lake_that_is_a_whole_bucket_is_listed_once(bucket: Bucket):
+    lake = DataLake(f"{bucket.address}/")
+    lake.raw("catalog").write_bytes(b"rows")
+    bucket.requests.clear()
+    with lake.listed():
+        assert lake.raw("catalog").exists()
+        assert not lake.lineage("images").exists()
+    assert len(bucket.requests) == 1, bucket.requests
+
+
+def test_nobody_waits_unasked_for_a_process_that_cannot_be_read(lake: DataLake):
+    assert Generations(lake.root / "locks" / "lake").create(1, b"torn")
+    output = io.StringIO()
+    with (
+        pytest.raises(RefreshUnderWayError, match=r"a write of .* is under way .by which process is unknown"),
+        refresh_lock(lake, Console(file=output), wait=False),
+    ):
+        pass
+    heard: list[Holder | None] = []
+    with pytest.raises(HeldError), lock_in(lake.root, 60).held("x", heard.append, patience_s=0):
+        pass
+    assert heard == [None]
 
 
 def test_the_lock_of_a_lake_can_be_held_again_within(lake: DataLake):
@@ -210,6 +304,7 @@ class Proxy(http.server.ThreadingHTTPServer):
     daemon_threads = True
     drops_conditions = False
     fails_after_writing = False
+    refuses_conditions = False
 
     def __init__(self, store: str) -> None:
         super().__init__(("127.0.0.1", 0), _ProxyHandler)
@@ -228,10 +323,11 @@ class _ProxyHandler(Quiet, http.server.BaseHTTPRequestHandler):
         if self.server.drops_conditions:
             headers.pop("If-None-Match", None)
         connection = http.client.HTTPConnection(self.server.store)
-        connection.request(self.command, self.path, body, headers)
+        is_refused = is_conditional and self.server.refuses_conditions
+        connection.request("HEAD" if is_refused else self.command, self.path, body, headers)
         answer = connection.getresponse()
         status, content = answer.status, answer.read()
-        if is_conditional and self.server.fails_after_writing:
+        if is_refused or (is_conditional and self.server.fails_after_writing):
             status, content = 400, b"<Error><Code>InvalidArgument</Code></Error>"
         self.send_response(status)
         for name, value in answer.getheaders():
@@ -271,3 +367,21 @@ def test_who_created_a_generation_is_read_there_whatever_the_store_answered(buck
     generations = Generations(UPath(f"{bucket.address}/lake/locks/lake"))
     assert generations.create(1, b"mine")
     assert not generations.create(1, b"not mine")
+
+
+def test_a_store_that_refuses_every_condition_is_given_up_with_what_it_answers(bucket: Bucket, proxy: Proxy):
+    proxy.refuses_conditions = True
+    with (
+        pytest.raises(StoreWithoutConditionsError, match=r"it answers: .*Invalid"),
+        lock_in(UPath(f"{bucket.address}/lake"), 0.6).held("a refresh", refuse),
+    ):
+        pass
+
+
+def test_one_that_cannot_create_a_generation_is_patient_no_longer_than_it_was_asked(bucket: Bucket, proxy: Proxy):
+    proxy.refuses_conditions = True
+    with (
+        pytest.raises(HeldError),
+        lock_in(UPath(f"{bucket.address}/lake"), 0.6).held("a refresh", refuse, patience_s=0),
+    ):
+        pass

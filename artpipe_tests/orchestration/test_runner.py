@@ -113,6 +113,38 @@ def test_a_second_refresh_names_the_process_that_it_waits_for(tmp_path):
     assert "waiting for it to end" in output.getvalue()
 
 
+def test_a_refresh_through_a_queue_lets_the_runs_that_are_before_its_own_write(tmp_path, monkeypatch):
+    import io
+    import threading
+
+    from rich.console import Console
+
+    from artpipe.lake.lock import RefreshUnderWayError, refresh_under_way, write_lock
+    from artpipe.orchestration.runner import RefreshOptions, refresh
+
+    settings = Settings(lake=str(tmp_path / "lake"), dagster_home=str(tmp_path / "home"))
+    lake, console, wrote = settings.data_lake, Console(file=io.StringIO()), threading.Event()
+    options = RefreshOptions(webserver="http://127.0.0.1:3000", wait=False)
+
+    def run_of_somebody_else() -> None:
+        with write_lock(lake, "a run", lambda _: None):
+            pass
+        wrote.set()
+
+    def queue(*_: object) -> str:
+        threading.Thread(target=run_of_somebody_else, daemon=True).start()
+        assert wrote.wait(30), "it waits for the refresh, which waits for it"
+        assert "a refresh is under way" in refresh_under_way(lake)
+        with pytest.raises(RefreshUnderWayError):
+            refresh(build_definitions(settings), settings, options, console)
+        raise InterruptedError
+
+    monkeypatch.setattr("artpipe.orchestration.webserver.run_through", queue)
+    with pytest.raises(InterruptedError):
+        refresh(build_definitions(settings), settings, options, console)
+    assert not refresh_under_way(lake)
+
+
 def test_the_status_of_a_lake_that_is_not_there_creates_nothing_and_names_the_closest(tmp_path, monkeypatch):
     from typer.testing import CliRunner
 
