@@ -16,9 +16,6 @@ from artpipe.orchestration.storage import lance_table, written_by_body
 if TYPE_CHECKING:
     from upath import UPath
 
-    from artpipe.search.paintings import PaintingDetector
-    from artpipe.search.served_model import ServedModel
-
 
 def _indices(lake: DataLake) -> "UPath":
     """The indices of the table of embeddings."""
@@ -129,36 +126,31 @@ def painting_detector(step: AssetStep, training_set: DataFrame) -> Result:
     """What tells whether a picture looks like a painting, and which way up it is held.
 
     Of held-out works either rule refuses three in a thousand, and one in fifty is turned. It is made again when the
-    model or the training set changes, not for each new work. A refit knows the held-out works, so the measured model
-    sets the thresholds.
+    model or the training set changes, not for each new work. A refit knows the held-out works: where the measured model
+    has the same features, that one sets the thresholds, else nothing is refused or turned.
     """
     from artpipe.images.store import ImageStore
     from artpipe.models.learned import load_learned
-    from artpipe.search.painting_fit import measure_detector
+    from artpipe.models.served import served_card
+    from artpipe.search.painting_fit import measure_detector, model_to_fit_with
     from artpipe.search.paintings import features_of, save_detector
     from artpipe.search.predictions import stored_short_side_px
     from artpipe.search.served_model import load_served_model
 
     lake = step.lake
-    served = load_served_model(lake, step.settings.device)
-    card, store = served.embedder.card, ImageStore(lake)
+    card, store = served_card(lake), ImageStore(lake)
     rows = store.stored_rows(training_set)
-
-    def fitted_with(model: "ServedModel") -> "PaintingDetector":
-        return measure_detector(
-            served.model_id,
-            rows,
-            load_learned(lake.model(card.measured_id)),
-            store,
-            lambda pictures: features_of(model.encode_with_features(pictures)),
-            stored_short_side_px(lake),
-            step.progress,
-        )
-
-    detector = fitted_with(load_served_model(lake, step.settings.device, card.measured_id) if card.refit_of else served)
-    if card.refit_of and not card.keeps_pretrained:  # it compares in features of its own
-        seen = fitted_with(served)
-        detector = replace(detector, works=seen.works, drawn=seen.drawn, position_weights=seen.position_weights)
+    fitted_with = model_to_fit_with(card)
+    model = load_served_model(lake, step.settings.device, fitted_with)
+    detector = measure_detector(
+        card.model_id,
+        rows,
+        load_learned(lake.model(fitted_with)),
+        store,
+        lambda pictures: features_of(model.encode_with_features(pictures)),
+        stored_short_side_px(lake),
+        step.progress,
+    )
     save_detector(lake, detector)
     thresholds = {
         name: value for name in ("least_similarity", "most_contrast") if (value := getattr(detector, name)) is not None
