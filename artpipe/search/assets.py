@@ -68,13 +68,11 @@ def novelty_scale(step: AssetStep, splits: DataFrame) -> Result:
 
     A refit knows the held-out works, so they are measured by the vectors of the model that it is the refit of.
     """
-    import polars as pl
-
     from artpipe.embedding.inference import InferenceCache
     from artpipe.embedding.table import EmbeddingTable, vectors_version
     from artpipe.images.store import ImageStore
     from artpipe.models.card import load_card
-    from artpipe.models.learned import load_learned, without_learned
+    from artpipe.models.learned import held_out_and_fitted_on, load_learned
     from artpipe.models.served import served_card
     from artpipe.search.novelty import measure_scale, save_scale, transferred
 
@@ -84,19 +82,18 @@ def novelty_scale(step: AssetStep, splits: DataFrame) -> Result:
     rows = table.read(["artwork_id", "jpeg_sha256", "model_id"], version)
     model_id = served_card(lake).model_id if rows.is_empty() else str(rows["model_id"][0])
     assigned = rows.join(splits.select("artwork_id", "work_id", "split"), "artwork_id", "left", maintain_order="left")
-    held_out = splits.filter(pl.col("split") != "train")
     card = load_card(lake.model(model_id))
-    learned = load_learned(lake.model(card.measured_id))
-    if learned is not None:
-        held_out = without_learned(held_out, learned.filter(split="train"))
-    is_held_out = assigned["artwork_id"].is_in(held_out["artwork_id"].implode()).to_numpy()
+    held_out, fitted_on = held_out_and_fitted_on(splits, load_learned(lake.model(card.measured_id)))
+    is_held_out, is_fitted_on = (
+        assigned["artwork_id"].is_in(some["artwork_id"].implode()).to_numpy() for some in (held_out, fitted_on)
+    )
     work_ids = assigned["work_id"].fill_null(assigned["artwork_id"]).to_numpy()
     vectors = table.vectors(version)[1]
     if card.refit_of:
         measured = load_card(lake.model(card.refit_of))
         found = InferenceCache(lake, measured, step.settings.device).infer(rows, ImageStore(lake), step.progress)
         of_measured = measure_scale(found.vectors, work_ids, is_held_out, measured.model_id)
-        scale = transferred(of_measured, found.vectors, vectors, work_ids, ~is_held_out, model_id)
+        scale = transferred(of_measured, found.vectors, vectors, work_ids, is_fitted_on, model_id)
         embedded = found.computed
     else:
         scale, embedded = measure_scale(vectors, work_ids, is_held_out, model_id), 0
