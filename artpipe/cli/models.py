@@ -76,17 +76,20 @@ def rollback(as_json: AsJson = False) -> None:
 
 
 def _report(model_id: str, *, has_moved: bool, as_json: bool) -> None:
-    from artpipe.models.served import read_pointer
+    from artpipe.models.served import read_pointer, served_model_id
 
-    now = read_pointer(settings_in_force().data_lake).now
-    reason = now.reason if now else ""
+    lake = settings_in_force().data_lake
+    now = read_pointer(lake).now
+    chosen, reason = (now.model_id, now.reason) if now else (model_id, "")
     if as_json:
-        print_json({"served": model_id, "changed": has_moved, "reason": reason})
+        print_json({"served": chosen, "changed": has_moved, "reason": reason})
     elif has_moved:
-        message_console().print(f"{model_id} is served: {reason}.", markup=False)
-        message_console().print("Next: `artpipe refresh`, which embeds the collection with it.", markup=False)
+        message_console().print(f"{chosen} is served: {reason}.", markup=False)
+        message_console().print(
+            "Next: `artpipe refresh`; its refit, if any, then embeds the collection and predicts.", markup=False
+        )
     else:
-        message_console().print(f"{model_id} is served already: nothing was changed.", markup=False)
+        message_console().print(f"{served_model_id(lake)} is served already: nothing was changed.", markup=False)
 
 
 def _table(summaries: "list[ModelSummary]") -> "Table":

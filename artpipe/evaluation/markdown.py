@@ -18,6 +18,7 @@ _REFIT = """\
 This model did not see the works that measure it. With `ARTPIPE_REFIT` (the default) its refit embeds and predicts in
 its place: the same recipe, seed, training set and number of epochs, fitted on every work. No figure can be measured of
 the refit on these works, since it knows them."""
+_RIGHTS = "Its refit, where one embeds and predicts, learned from all works: `artpipe models` has the rights of those."
 _SELECTIVE = """\
 The classifier abstains below a minimum confidence: coverage is the share of images that get a prediction, accuracy the
 share of those that are correct."""
@@ -46,7 +47,7 @@ def report_markdown(report: EvaluationReport) -> str:
         _section("Simulated photographs", _REPHOTOGRAPHS, _rephotographs(report)),
         _section("Changes since the previous model", "", _changes(report)),
         _section("Leaks", "", _leaks(report)),
-        _section("Rights of the training pictures", "", _rights(report)),
+        _section("Rights of the training pictures of the measured model", _RIGHTS, _rights(report)),
         _section("Class by class", "", classes),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"

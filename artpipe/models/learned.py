@@ -83,3 +83,17 @@ def without_learned(rows: pl.DataFrame, learned: pl.DataFrame) -> pl.DataFrame:
     artists = pl.concat([learned["artist_id"], by_name["artist_id"]]).drop_nulls().unique()
     has_known_artist = (pl.col("split") == "unseen_artists") & pl.col("artist_id").is_in(artists.implode())
     return rows.filter(~(is_known | has_known_artist.fill_null(value=False)).any().over("work_id"))
+
+
+def held_out_and_fitted_on(splits: pl.DataFrame, learned: pl.DataFrame | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The pictures that a model has not seen, and those that it was fitted on; works that came since are neither.
+
+    Args:
+        splits: table `splits`.
+        learned: table `LEARNED` of the model; the present splits tell where it is not known.
+    """
+    held_out, fitted_on = splits.filter(pl.col("split") != "train"), splits.filter(split="train")
+    if learned is not None:
+        fitted_on = learned.filter(split="train")
+        held_out = without_learned(held_out, fitted_on)
+    return held_out, fitted_on

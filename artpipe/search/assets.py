@@ -16,9 +16,6 @@ from artpipe.orchestration.storage import lance_table, written_by_body
 if TYPE_CHECKING:
     from upath import UPath
 
-    from artpipe.search.paintings import PaintingDetector
-    from artpipe.search.served_model import ServedModel
-
 
 def _indices(lake: DataLake) -> "UPath":
     """The indices of the table of embeddings."""
@@ -71,13 +68,11 @@ def novelty_scale(step: AssetStep, splits: DataFrame) -> Result:
 
     A refit knows the held-out works, so they are measured by the vectors of the model that it is the refit of.
     """
-    import polars as pl
-
     from artpipe.embedding.inference import InferenceCache
     from artpipe.embedding.table import EmbeddingTable, vectors_version
     from artpipe.images.store import ImageStore
     from artpipe.models.card import load_card
-    from artpipe.models.learned import load_learned, without_learned
+    from artpipe.models.learned import held_out_and_fitted_on, load_learned
     from artpipe.models.served import served_card
     from artpipe.search.novelty import measure_scale, save_scale, transferred
 
@@ -87,19 +82,18 @@ def novelty_scale(step: AssetStep, splits: DataFrame) -> Result:
     rows = table.read(["artwork_id", "jpeg_sha256", "model_id"], version)
     model_id = served_card(lake).model_id if rows.is_empty() else str(rows["model_id"][0])
     assigned = rows.join(splits.select("artwork_id", "work_id", "split"), "artwork_id", "left", maintain_order="left")
-    held_out = splits.filter(pl.col("split") != "train")
     card = load_card(lake.model(model_id))
-    learned = load_learned(lake.model(card.measured_id))
-    if learned is not None:
-        held_out = without_learned(held_out, learned.filter(split="train"))
-    is_held_out = assigned["artwork_id"].is_in(held_out["artwork_id"].implode()).to_numpy()
+    held_out, fitted_on = held_out_and_fitted_on(splits, load_learned(lake.model(card.measured_id)))
+    is_held_out, is_fitted_on = (
+        assigned["artwork_id"].is_in(some["artwork_id"].implode()).to_numpy() for some in (held_out, fitted_on)
+    )
     work_ids = assigned["work_id"].fill_null(assigned["artwork_id"]).to_numpy()
     vectors = table.vectors(version)[1]
     if card.refit_of:
         measured = load_card(lake.model(card.refit_of))
         found = InferenceCache(lake, measured, step.settings.device).infer(rows, ImageStore(lake), step.progress)
         of_measured = measure_scale(found.vectors, work_ids, is_held_out, measured.model_id)
-        scale = transferred(of_measured, found.vectors, vectors, work_ids, ~is_held_out, model_id)
+        scale = transferred(of_measured, found.vectors, vectors, work_ids, is_fitted_on, model_id)
         embedded = found.computed
     else:
         scale, embedded = measure_scale(vectors, work_ids, is_held_out, model_id), 0
@@ -129,36 +123,31 @@ def painting_detector(step: AssetStep, training_set: DataFrame) -> Result:
     """What tells whether a picture looks like a painting, and which way up it is held.
 
     Of held-out works either rule refuses three in a thousand, and one in fifty is turned. It is made again when the
-    model or the training set changes, not for each new work. A refit knows the held-out works, so the measured model
-    sets the thresholds.
+    model or the training set changes, not for each new work. A refit knows the held-out works: where the measured model
+    has the same features, that one sets the thresholds, else nothing is refused or turned.
     """
     from artpipe.images.store import ImageStore
     from artpipe.models.learned import load_learned
-    from artpipe.search.painting_fit import measure_detector
+    from artpipe.models.served import served_card
+    from artpipe.search.painting_fit import measure_detector, model_to_fit_with
     from artpipe.search.paintings import features_of, save_detector
     from artpipe.search.predictions import stored_short_side_px
     from artpipe.search.served_model import load_served_model
 
     lake = step.lake
-    served = load_served_model(lake, step.settings.device)
-    card, store = served.embedder.card, ImageStore(lake)
+    card, store = served_card(lake), ImageStore(lake)
     rows = store.stored_rows(training_set)
-
-    def fitted_with(model: "ServedModel") -> "PaintingDetector":
-        return measure_detector(
-            served.model_id,
-            rows,
-            load_learned(lake.model(card.measured_id)),
-            store,
-            lambda pictures: features_of(model.encode_with_features(pictures)),
-            stored_short_side_px(lake),
-            step.progress,
-        )
-
-    detector = fitted_with(load_served_model(lake, step.settings.device, card.measured_id) if card.refit_of else served)
-    if card.refit_of and not card.keeps_pretrained:  # it compares in features of its own
-        seen = fitted_with(served)
-        detector = replace(detector, works=seen.works, drawn=seen.drawn, position_weights=seen.position_weights)
+    fitted_with = model_to_fit_with(card)
+    model = load_served_model(lake, step.settings.device, fitted_with)
+    detector = measure_detector(
+        card.model_id,
+        rows,
+        load_learned(lake.model(fitted_with)),
+        store,
+        lambda pictures: features_of(model.encode_with_features(pictures)),
+        stored_short_side_px(lake),
+        step.progress,
+    )
     save_detector(lake, detector)
     thresholds = {
         name: value for name in ("least_similarity", "most_contrast") if (value := getattr(detector, name)) is not None

@@ -570,7 +570,7 @@ class Collection:
             return self._given_encoder
         from artpipe.search.served_model import load_served_model
 
-        return load_served_model(self.lake, self._device, self.snapshot.model_id if self.snapshot.past else None)
+        return load_served_model(self.lake, self._device, self.snapshot.model_id)
 
 
 def _lake_at(lake: str | Path | DataLake, cache: str | None = None) -> DataLake:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from artpipe.images.pixels import JpegSource
+    from artpipe.models.card import ModelCard
 
 REFUSED_SHARE = 0.003
 """The share of held-out works that either rule refuses. On the recorded gallery none of 300 paintings by unseen artists
@@ -121,6 +122,14 @@ def measure_detector(
             in_positions(held_out.head(POSITION_HELD_OUT), groups[0].features),
         )
     return replace(fit_detector(model_id, reference, groups, outliers), position_weights=weights)
+
+
+def model_to_fit_with(served: "ModelCard") -> str:
+    """The model whose features and held-out works a detector is fitted on: the measured one, if it has the same ones.
+
+    The features of a refit with a backbone of its own are fitted on every work, so that no threshold can be measured.
+    """
+    return served.measured_id if served.keeps_pretrained else served.model_id
 
 
 def sampled_works(rows: pl.DataFrame, learned: pl.DataFrame | None) -> tuple[pl.DataFrame, pl.DataFrame]:

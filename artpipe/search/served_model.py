@@ -74,7 +74,7 @@ def load_served_model(lake: DataLake, device: str = "auto", model_id: str | None
     """
     if model_id is not None and not lake.model(model_id).exists():
         raise NoModelError(
-            f"model {model_id}, which made the vectors of that time, is no longer in {lake.root}; search by the id "
+            f"model {model_id}, which made the vectors, is no longer in {lake.root}; search by the id "
             "of an artwork instead of a picture."
         )
     loaded = load_model(lake.model(model_id or served_card(lake).model_id))

@@ -18,6 +18,7 @@ from artpipe.lake.of_gallery import is_claimed_by
 from artpipe.lake.parquet import read_table_if_exists
 from artpipe.lake.paths import EMBEDDINGS_TABLE, IMAGES_TABLE, DamagedLakeError, DataLake
 from artpipe.lake.versions import NoSuchVersionError, table_versions, version_as_of
+from artpipe.models.card import CARD_FILE
 from artpipe.models.served import served_model_id
 from artpipe.recognition.feature_index import FeatureIndex, open_feature_index
 from artpipe.search.hit_builder import hit_metadata
@@ -78,7 +79,8 @@ class Snapshot:
         version: that of the table.
         past: the opened state where one was requested; None where the newest is open.
         model_ids: every model that made a vector; more than one until `embeddings` is complete.
-        model_id: the model to embed queries with; None where none is served yet.
+        model_id: the model to embed queries with: that of the vectors while it is saved, else the served one; None
+            where neither is there.
 
     Raises:
         NoSuchVersionError: that state is not kept; the oldest one is named.
@@ -105,8 +107,9 @@ class Snapshot:
             )
         self.version: int = version
         self.model_ids: list[str] = self._table.read(["model_id"], version)["model_id"].unique().sort().to_list()
-        # The past is searched with the model that made it, whichever is served now.
-        self.model_id = self.model_ids[0] if self.past else served_model_id(lake)
+        # The past is searched with the model that made it, and the newest state too until the served one embedded it.
+        served, made_by = served_model_id(lake), self.model_ids[0]
+        self.model_id = made_by if self.past or (lake.model(made_by) / CARD_FILE).exists() else served
         self.pictures = StoredPictures(lake, lambda: self._images_version)
 
     @property

@@ -52,7 +52,7 @@ def refit_chosen(
         progress: advances with each picture trained on.
         artworks: table `artworks`, whose rights are noted on the card.
         is_wanted: whether a refit is to be served; the chosen model is where not.
-        force: refit again, and models of earlier releases too.
+        force: refit again where that is possible, and models of earlier releases too.
 
     Returns:
         What is served, and whether a model was trained for it.
@@ -62,15 +62,17 @@ def refit_chosen(
         DivergedError: the loss became NaN or infinite.
     """
     chosen = measured_card(lake)
-    known = None if force or not is_wanted else _saved_refit(lake, chosen.model_id)
+    saved = _saved_refit(lake, chosen.model_id) if is_wanted else None
     is_of_these = chosen.training_set_version == version and is_trained_with(chosen, config, Labels.of(rows, tasks))
+    known = None if force and is_of_these else saved  # one that cannot be made again is kept
     why_not = "" if known else _why_not(chosen, is_of_these=is_of_these, is_wanted=is_wanted, force=force)
     start: LoadedModel | None = None
     if not (known or why_not) and (started_from := chosen.weights_source.model_id):
         try:
             start = load_model(lake.model(started_from))
         except CorruptModelError:
-            why_not = f"the model that it started from, {started_from}, is gone"
+            known = saved
+            why_not = "" if known else f"the model that it started from, {started_from}, is gone"
     if why_not:
         refit = Refit(chosen.model_id, chosen.model_id, f"it was not fitted again on every work: {why_not}")
     else:

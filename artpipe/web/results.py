@@ -12,7 +12,7 @@ from artpipe.search.predictions import sure_tasks
 from artpipe.search.text import NoTextIndexError
 from artpipe.search.text_encoder import NoTextEncoderError, UnknownWordsError
 from artpipe.web.catalogue import Catalogue, ResultPage
-from artpipe.web.collection_summary import held_out_accuracy
+from artpipe.web.collection_summary import held_out_accuracy, is_measured_on_another
 from artpipe.web.questions import Question
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def results_context(
         "is_known_by_looks": bool(question.words) and catalogue.not_known_by_looks(question.words) is not None,
         "unknown_looks": catalogue.not_known_by_looks(question.looks) or () if question.looks else (),
         "accuracy": held_out_accuracy(lake) if picture else {},
+        "is_measured_on_another": is_measured_on_another(lake),
         "heading": heading(question, catalogue),
         "on_map": f"{links.map()}#{on_map}" if found.works and lake.table("art_map").exists() else "",
     }

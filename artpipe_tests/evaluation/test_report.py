@@ -12,6 +12,7 @@ from artpipe.evaluation.leaks import PAIRS, SAME_PICTURE, Leaks
 from artpipe.evaluation.markdown import report_markdown
 from artpipe.evaluation.rephotographs import RephotographScores
 from artpipe.evaluation.report import evaluate
+from artpipe.models.rights import TrainingRights
 from artpipe.schema import splits_schema
 from artpipe.tasks import WGA_TASKS
 
@@ -142,3 +143,13 @@ def test_the_previous_model_and_the_photographs_have_their_own_tables():
     found = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert found["changes"]["previous"] == "old"
     assert found["rephotographs"]["glare"]["recall"] == 0.75
+
+
+def test_the_rights_are_said_to_be_those_of_the_measured_model_and_not_of_its_refit():
+    report = evaluated(rows_of(train=9, test=5))
+    assert "Rights" not in report_markdown(report)
+    section = report_markdown(replace(report, rights=(TrainingRights("tate", None, None, 9, 0),))).partition(
+        "## Rights "
+    )[2]
+    assert section.startswith("of the training pictures of the measured model\n\nIts refit")
+    assert "| tate | no statement | unknown | 9 | 0 |" in section

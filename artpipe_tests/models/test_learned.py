@@ -12,6 +12,7 @@ from artpipe.models.learned import (
     LEARNED,
     LEARNED_FILE,
     as_parquet,
+    held_out_and_fitted_on,
     learned_rows,
     load_learned,
     restore_learned,
@@ -49,6 +50,14 @@ def test_a_work_that_a_model_saw_is_known_under_any_name():
         schema=LEARNED,
     )
     assert ids(without_learned(rows, seen)) == ["f"], "by work, by picture, by id, and by another picture of the work"
+
+
+def test_a_work_that_came_after_the_training_is_not_one_that_the_model_was_fitted_on():
+    before = splits(("a", "a", "anna", "train"), ("b", "b", "bob", "test"))
+    now = pl.concat([before, splits(("c", "c", "cara", "train"))])
+    learned = learned_rows(before)
+    assert [ids(some) for some in held_out_and_fitted_on(now, learned)] == [["b"], ["a"]]
+    assert [ids(some) for some in held_out_and_fitted_on(now, None)] == [["b"], ["a", "c"]]
 
 
 @pytest.mark.parametrize("has_artist", [True, False], ids=["recorded", "older record"])

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from artpipe.definitions import build_definitions
 from artpipe.images.store import ImageStore
 from artpipe.lake.parquet import write_table
 from artpipe.lake.paths import DataLake
+from artpipe.models.card import load_card
+from artpipe.models.checkpoint import load_model, save_model
 from artpipe.models.registry import saved_models
-from artpipe.models.served import read_pointer, served_model_id
+from artpipe.models.served import Refit, read_pointer, served_model_id, write_refit
 from artpipe.orchestration.home import dagster_home
 from artpipe.orchestration.lineage import Lineage, Origin, Record
 from artpipe.schema import splits_schema
@@ -212,8 +215,20 @@ def test_a_promotion_goes_through_dagster_too(lake: DataLake):
     assert version_in_dagster(lake) == before
     assert promote(build_definitions(settings(lake)), settings(lake), before) is False
     assert "nothing was changed" in command("promote", before).stderr
+    write_refit(lake, Refit(before, "81c0"))
+    assert "81c0 is served already" in command("promote", before).stderr
     assert command("promote", str(now)).exit_code == 0
     assert version_in_dagster(lake) == now
+
+
+def test_a_promoted_refit_names_the_model_that_was_chosen_with_it(lake: DataLake):
+    chosen = read_pointer(lake).previous
+    assert chosen is not None
+    card = replace(load_card(lake.model(chosen)), refit_of=chosen)
+    refit, _ = save_model(lake, load_model(lake.model(chosen)).model.state_dict(), card)
+    result = command("promote", refit.model_id)
+    assert f"{chosen} is served: a person chose it" in result.stderr
+    assert "its refit, if any, then embeds" in result.stderr
 
 
 def test_an_unknown_model_is_answered_with_the_closest(lake: DataLake):

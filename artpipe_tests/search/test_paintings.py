@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from artpipe.lake.paths import DataLake
+from artpipe.models.card import ModelCard, TransformSpec, WeightsSource
 from artpipe.recognition.rephotograph import rephotograph
 from artpipe.search.drawn_pictures import KINDS, drawn_picture
-from artpipe.search.painting_fit import MIN_WORKS, Shown, fit_detector, measure_detector
+from artpipe.search.painting_fit import MIN_WORKS, Shown, fit_detector, measure_detector, model_to_fit_with
 from artpipe.search.paintings import DETECTOR_FILE, PaintingDetector, open_detector, save_detector
 from artpipe_tests.fixtures.paintings import lit_figure
 
@@ -166,3 +167,14 @@ def test_works_that_the_model_has_seen_set_no_threshold():
     rows = collection(120)
     seen = rows.with_columns(split=pl.lit("train")).head(60)
     assert measure_detector("3fa9", rows, seen, Stored(), described, 80).least_similarity is None
+
+
+def test_a_refit_with_a_backbone_of_its_own_refuses_and_turns_nothing():
+    transform, source = TransformSpec(64, (0.5,) * 3, (0.2,) * 3), WeightsSource("none", None)
+    refit = ModelCard({"style": ("Baroque",)}, transform, "resnet18", 8, source, "v", 0, {}, refit_of="3fa9")
+    refit = replace(refit, model_id="81c0", best_epoch=1)
+    assert model_to_fit_with(replace(refit, config={"head_epochs": 9})) == "3fa9", "the backbone stayed frozen"
+    assert model_to_fit_with(refit) == "81c0"
+    rows = collection(120)
+    detector = measure_detector("81c0", rows, rows.with_columns(split=pl.lit("train")), Stored(), described, 80)
+    assert (detector.least_similarity, detector.most_contrast, detector.position_weights) == (None, None, None)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.paths import DataLake
-from artpipe.models.served import NoModelError, Pointer, Serving, write_pointer
+from artpipe.models.served import NoModelError, Pointer, Refit, Serving, write_pointer, write_refit
 from artpipe.search import Collection
 from artpipe.search.served_model import load_served_model
 
@@ -44,7 +44,10 @@ def lake(tmp_path: Path) -> DataLake:
     return lake
 
 
-def test_a_picture_of_the_collection_is_found_by_its_original_file(lake: DataLake):
+@pytest.mark.parametrize("is_chosen_anew", [False, True])
+def test_a_picture_is_found_by_its_original_file_also_while_another_model_is_chosen(
+    lake: DataLake, *, is_chosen_anew: bool
+):
     from artpipe.images.decode import decode_artwork
     from artpipe.images.reading import read_picture
 
@@ -53,6 +56,9 @@ def test_a_picture_of_the_collection_is_found_by_its_original_file(lake: DataLak
     ids = [f"p/painter/{n}" for n in range(3)]
     rows = pl.DataFrame({"artwork_id": ids, "model_id": encoder.model_id, "jpeg_sha256": ids, "vector": vectors})
     EmbeddingTable(lake).upsert(rows)
+    if is_chosen_anew:  # and its refit is not trained yet, which embeds the collection
+        write_refit(lake, Refit("measured before", encoder.model_id))
+        write_pointer(lake, Pointer(Serving("81c0")))
     hits = Collection.open(lake, device="cpu").similar(drawn(1), k=1)
     assert hits["artwork_id"].to_list() == ["p/painter/1"]
     assert hits["similarity"][0] == pytest.approx(1, abs=1e-3)
@@ -70,5 +76,5 @@ def test_a_past_model_is_loaded_by_name_and_one_that_is_gone_is_told(lake: DataL
     model_id = load_served_model(lake, "cpu").model_id
     lake.served_model.write_text('{"model_id": "another"}')
     assert load_served_model(lake, "cpu", model_id).model_id == model_id
-    with pytest.raises(NoModelError, match=r"model 3fa9, which made the vectors of that time, is no longer in"):
+    with pytest.raises(NoModelError, match=r"model 3fa9, which made the vectors, is no longer in"):
         load_served_model(lake, "cpu", "3fa9")

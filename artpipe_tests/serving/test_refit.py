@@ -10,7 +10,7 @@ from artpipe.models.card import ModelCard
 from artpipe.models.checkpoint import load_model
 from artpipe.models.labels import Labels
 from artpipe.models.learned import load_learned
-from artpipe.models.registry import name_candidate, saved_models
+from artpipe.models.registry import name_candidate, remove_model, saved_models
 from artpipe.models.served import (
     Pointer,
     Refit,
@@ -160,10 +160,13 @@ def test_a_chosen_model_of_other_settings_or_another_training_set_is_served_itse
     assert served_model_id(trained.lake) == trained.chosen.model_id
 
 
-def test_a_chosen_model_keeps_its_refit_when_settings_change_and_the_candidate_is_declined(trained: Trained):
+@pytest.mark.parametrize("force", [False, True])
+def test_a_chosen_model_keeps_its_refit_when_settings_change_and_the_candidate_is_declined(
+    trained: Trained, *, force: bool
+):
     refit, _ = trained.refit()
     trained.config = replace(QUICK, seed=1)
-    assert trained.refit() == (refit, False)
+    assert trained.refit(force=force) == (refit, False)
 
 
 def test_a_model_of_an_earlier_release_is_refitted_on_demand_alone(trained: Trained):
@@ -210,8 +213,12 @@ def test_a_warm_start_is_refitted_from_where_it_started(trained: Trained):
     start = model_to_start_from(trained.lake)
     card = train_classifier(trained.rows, trained.store, trained.lake, WGA_TASKS, trained.config, start=start).card
     write_pointer(trained.lake, Pointer(Serving(card.model_id)))
-    trained.refit()
+    refit, _ = trained.refit()
     assert served_card(trained.lake).weights_source.model_id == trained.chosen.model_id
+    remove_model(trained.lake, trained.chosen.model_id)
+    assert trained.refit(force=True) == (refit, False), "it cannot be made again"
+    remove_model(trained.lake, refit.model_id)
+    assert "is gone" in trained.refit(force=True)[0].reason
 
 
 class Compared(BaseException):
