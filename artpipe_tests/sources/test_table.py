@@ -533,6 +533,7 @@ def test_the_only_table_of_a_zip_archive_is_read(read_table):
         (gzip.compress(WORKS.encode())[:-9], "works.csv cannot be unpacked"),
         (gzip.compress(b"<html>Sorry"), "web page"),
     ],
+    ids=["two tables", "no table", "workbook", "cut off", "web page"],
 )
 def test_a_compressed_file_without_a_table_says_why(read_table, content, message):
     with pytest.raises(NotATableError, match=message):
