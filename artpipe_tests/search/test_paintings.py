@@ -170,7 +170,7 @@ def test_works_that_the_model_has_seen_set_no_threshold():
 
 
 def test_a_refit_with_a_backbone_of_its_own_refuses_and_turns_nothing():
-    transform, source = TransformSpec(64, (0.5,) * 3, (0.2,) * 3), WeightsSource("none", None)
+    transform, source = TransformSpec(64, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2)), WeightsSource("none", None)
     refit = ModelCard({"style": ("Baroque",)}, transform, "resnet18", 8, source, "v", 0, {}, refit_of="3fa9")
     refit = replace(refit, model_id="81c0", best_epoch=1)
     assert model_to_fit_with(replace(refit, config={"head_epochs": 9})) == "3fa9", "the backbone stayed frozen"
