@@ -12,6 +12,7 @@ import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -26,6 +27,7 @@ from artpipe.models.registry import saved_models
 from artpipe.models.served import Refit, read_pointer, served_model_id, write_refit
 from artpipe.orchestration.home import dagster_home
 from artpipe.orchestration.lineage import Lineage, Origin, Record
+from artpipe.orchestration.metadata import DATA_VERSION_TAG
 from artpipe.schema import splits_schema
 from artpipe.serving.promotion import promote
 from artpipe.settings import Settings
@@ -66,6 +68,22 @@ def draw_lake(folder: Path, works: int = 48) -> DataLake:
     return lake
 
 
+def pass_check_of_tasks(lake: DataLake) -> None:
+    """Record that the check of the tasks passed on what the lake holds."""
+    key = dg.AssetKey("tasks")
+    with dg.DagsterInstance.from_config(str(dagster_home(settings(lake)))) as instance:
+        instance.report_runless_asset_event(dg.AssetMaterialization(key, tags={DATA_VERSION_TAG: "v1"}))
+        [made] = instance.fetch_materializations(key, limit=1).records
+        target = AssetCheckEvaluationTargetMaterializationData(
+            storage_id=made.storage_id, run_id=made.run_id, timestamp=made.timestamp
+        )
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                key, "artworks_have_one_row_each", passed=True, metadata={}, target_materialization_data=target
+            )
+        )
+
+
 def settings(lake: DataLake, **changed: object) -> Settings:
     return Settings(lake=str(lake.root), **{**QUICK, **changed})
 
@@ -103,6 +121,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[DataLake, list[dg
     folder = tmp_path_factory.mktemp("promotion") / "lake"
     write_quiet_home(folder)
     lake = draw_lake(folder)
+    pass_check_of_tasks(lake)
     return lake, [run(lake), run(lake, seed=1, model_tolerance=1.0)]
 
 
