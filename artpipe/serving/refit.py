@@ -74,7 +74,7 @@ def refit_chosen(
             known = saved
             why_not = "" if known else f"the model that it started from, {started_from}, is gone"
     if why_not:
-        refit = Refit(chosen.model_id, chosen.model_id, f"it was not fitted again on every work: {why_not}")
+        refit = Refit(chosen.model_id, chosen.model_id, f"not fitted again on every work, since {why_not}")
     else:
         card = (
             known
@@ -117,7 +117,7 @@ def _why_not(chosen: ModelCard, *, is_of_these: bool, is_wanted: bool, force: bo
     if not chosen.is_trained:
         return "it predicts nothing"
     if "test" not in chosen.rows and not force:  # so that an upgrade embeds nothing anew
-        return "an earlier release trained it, and the next training will be"
+        return "an earlier release trained it; the next model that is trained will be"
     if not is_of_these:
         return "the training set or the settings changed since it was trained"
     return "" if any(rows for split, rows in chosen.rows.items() if split != "train") else "no work was held out"
