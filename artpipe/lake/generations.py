@@ -91,6 +91,12 @@ class Generations:
         else:
             self._file(number).write_bytes(content)
 
+    def write_in_place(self, number: int, content: bytes) -> None:
+        """As `write`, where there is no room for a second file; the content is no longer than what is there."""
+        with self._file(number).open("r+b") as file:
+            file.write(content)
+            file.truncate()
+
     def remove(self, *numbers: int) -> None:
         """Remove files; those that are gone already stay so."""
         for number in numbers:

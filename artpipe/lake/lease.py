@@ -42,6 +42,8 @@ _guards: "dict[str, Lease]" = {}
 """The leases of this process, held or lost, by the place whose writers they guard."""
 _obeying_stores: set[str] = set()
 """The folders whose store was seen to obey conditions."""
+_nonces: set[str] = set()
+"""Of the holders that this process is, or tries to become."""
 
 
 class LeaseLostError(ArtpipeError):
@@ -120,13 +122,17 @@ class Holder:
 
     @property
     def is_gone(self) -> bool:
-        """Whether its process was one of this machine, and ended without a word."""
-        return self.machine == this_machine() and not is_alive(self.pid, self.started)
+        """Whether its process was one of this machine and ended without a word, or is this one and let go of it."""
+        return self.machine == this_machine() and not self._runs
 
     @property
     def is_here(self) -> bool:
         """Whether its process is one of this machine, and runs, or is stopped."""
-        return self.machine == this_machine() and is_alive(self.pid, self.started)
+        return self.machine == this_machine() and self._runs
+
+    @property
+    def _runs(self) -> bool:
+        return is_alive(self.pid, self.started) and (self.pid != os.getpid() or self.nonce in _nonces)
 
     @property
     def seems_silent(self) -> bool:
@@ -176,8 +182,12 @@ class Lease:
         with self._lock:
             if self._is_lost:
                 return
+            released = replace(self.holder, is_released=True).content
             try:
-                self._generations.write(self._number, replace(self.holder, is_released=True).content)
+                try:
+                    self._generations.write(self._number, released)
+                except OSError:
+                    self._generations.write_in_place(self._number, released)
             except Exception as error:  # noqa: BLE001 - whatever the library of the store raises
                 logger.warning("the lock %s could not be released: %s", self._generations.folder, error)
 
@@ -263,11 +273,16 @@ class Lock:
             HeldError: another process held it for longer.
             StoreWithoutConditionsError: the store could let two processes hold it.
         """
-        lease = self._acquire(Holder(doing, self._silence_s), waiting, time.monotonic() + patience_s)
+        me = Holder(doing, self._silence_s)
+        _nonces.add(me.nonce)
         try:
-            yield lease
+            lease = self._acquire(me, waiting, time.monotonic() + patience_s)
+            try:
+                yield lease
+            finally:
+                lease.release()
         finally:
-            lease.release()
+            _nonces.discard(me.nonce)
 
     def _acquire(self, me: Holder, waiting: Callable[[Holder | None], None], until: float) -> Lease:
         # A clock that stands still while this machine sleeps: holders may sleep with it, and are not silent for that.

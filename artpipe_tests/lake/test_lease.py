@@ -383,3 +383,28 @@ def test_one_that_cannot_create_a_generation_is_patient_no_longer_than_it_was_as
         lock_in(UPath(f"{bucket.address}/lake"), 0.6).held("a refresh", refuse, patience_s=0),
     ):
         pass
+
+
+def test_a_lock_is_released_where_there_is_no_room_for_a_second_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    lock = lock_in(UPath(tmp_path))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with lock.held("a refresh", refuse):
+        monkeypatch.setattr(Generations, "write", full)
+    assert Holder.read(Generations(UPath(tmp_path) / "locks" / "lake").latest()[1]).is_released
+
+
+def test_what_this_process_could_not_release_it_does_not_wait_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def gone(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    lock = lock_in(UPath(tmp_path))
+    with monkeypatch.context() as patch, lock.held("a refresh", refuse):
+        patch.setattr(Generations, "write", gone)
+        patch.setattr(Generations, "write_in_place", gone)
+        with pytest.raises(AssertionError, match="a refresh is under way"), lock.held("another", refuse):
+            pass
+    with lock.held("another", refuse):
+        pass
