@@ -5,6 +5,9 @@ A release of Dagster may move a private name without notice: this is the place t
 `AssetGraph` is the type of what the public `Definitions.resolve_asset_graph` and `RepositoryDefinition.asset_graph`
 return: the assets in the order of their inputs, with their code versions, steps and checks.
 
+`AssetCheckEvaluationTargetMaterializationData` is what the evaluation of a check says of the
+materialisation that it looked at; tests record such an evaluation.
+
 `execute_run` is what Dagster's own run workers call: it executes a run that was created before. The public
 `execute_in_process` creates its run itself, without the origin that the Dagster UI needs to execute it again.
 
@@ -27,6 +30,7 @@ run, and `schedules/schedules.db`.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NO_COMPUTE_LOGS",
+    "AssetCheckEvaluationTargetMaterializationData",
     "AssetGraph",
     "InMemoryJob",
     "RegisteredCodeLocationOrigin",

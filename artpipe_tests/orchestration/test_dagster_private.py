@@ -13,6 +13,7 @@ from artpipe.orchestration import dagster_private
 ROOTS = [Path(package.__file__ or "").parent for package in (artpipe, artpipe_tests)]
 PRIVATE = "dagster." + "_core"
 IMPORTED = {
+    "AssetCheckEvaluationTargetMaterializationData",
     "AssetCheckExecutionsTable",
     "AssetGraph",
     "InMemoryJob",

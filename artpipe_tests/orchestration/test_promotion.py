@@ -12,7 +12,6 @@ import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
-from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -25,6 +24,7 @@ from artpipe.models.card import load_card
 from artpipe.models.checkpoint import load_model, save_model
 from artpipe.models.registry import saved_models
 from artpipe.models.served import Refit, read_pointer, served_model_id, write_refit
+from artpipe.orchestration.dagster_private import AssetCheckEvaluationTargetMaterializationData
 from artpipe.orchestration.home import dagster_home
 from artpipe.orchestration.lineage import Lineage, Origin, Record
 from artpipe.orchestration.metadata import DATA_VERSION_TAG
