@@ -8,8 +8,7 @@ embedding and weak geometric consistency (2008).
 """
 
 import hashlib
-import io
-import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import pairwise
@@ -18,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from artpipe.lake.paths import DataLake, write_whole
+from artpipe.lake.arrays import read_arrays, write_arrays
+from artpipe.lake.paths import DataLake
 from artpipe.recognition.local_features import DESCRIPTOR_LENGTH
 
 FILE = "visual_words.npz"
@@ -104,21 +104,18 @@ def learn_vocabulary(sample: Descriptors, features: int, pictures: int) -> Vocab
 
 def open_vocabulary(lake: DataLake) -> Vocabulary | None:
     """The vocabulary of a lake; None where there is none that can be read."""
-    try:
-        with np.load(io.BytesIO(lake.index(FILE).read_bytes()), allow_pickle=False) as stored:
-            rows: dict[str, Rows] = {name: stored[name] for name in stored.files}
-        pictures = int(rows.pop("pictures"))
-        return Vocabulary(**rows, pictures=pictures)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-        return None
+    return read_arrays(lake.index(FILE), _vocabulary_of)
+
+
+def _vocabulary_of(stored: Mapping[str, Any]) -> Vocabulary:
+    rows: dict[str, Rows] = dict(stored)
+    pictures = int(rows.pop("pictures"))
+    return Vocabulary(**rows, pictures=pictures)
 
 
 def save_vocabulary(lake: DataLake, vocabulary: Vocabulary) -> None:
     """Write the vocabulary into the lake."""
-    packed = io.BytesIO()
-    arrays: dict[str, Any] = {field.name: getattr(vocabulary, field.name) for field in fields(vocabulary)}
-    np.savez(packed, **arrays)
-    write_whole(lake.index(FILE), packed.getvalue())
+    write_arrays(lake.index(FILE), {field.name: getattr(vocabulary, field.name) for field in fields(vocabulary)})
 
 
 def _k_means(rows: Rows, count: int, rng: np.random.Generator) -> Rows:

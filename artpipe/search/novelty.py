@@ -10,15 +10,15 @@ applies it.
 Source: Lee et al., arXiv:1807.03888 (distance by the features' covariance); Sun et al., arXiv:2204.06507 (neighbours).
 """
 
-import io
-import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from artpipe.lake.paths import DataLake, write_whole
+from artpipe.lake.arrays import read_arrays, write_arrays
+from artpipe.lake.paths import DataLake
 
 if TYPE_CHECKING:
     from artpipe.vectors.nearest import Vector
@@ -164,28 +164,21 @@ def _distances(
 
 def save_scale(lake: DataLake, scale: NoveltyScale) -> None:
     """Write it beside the search index."""
-    packed = io.BytesIO()
-    np.savez(
-        packed,
-        model_id=np.array(scale.model_id),
-        matrix=scale.matrix,
-        threshold=np.array(np.nan if scale.threshold is None else scale.threshold),
-        pictures=np.array(scale.pictures),
-    )
-    write_whole(lake.index(SCALE_FILE), packed.getvalue())
+    threshold = np.nan if scale.threshold is None else scale.threshold
+    write_arrays(lake.index(SCALE_FILE), vars(scale) | {"threshold": threshold})
 
 
 def open_scale(lake: DataLake, model_id: str) -> NoveltyScale | None:
     """The scale of this model's vectors; None where it was not measured yet or is of another model's."""
-    try:
-        with np.load(io.BytesIO(lake.index(SCALE_FILE).read_bytes())) as stored:
-            # Lakes of earlier releases call the threshold `usual_up_to`.
-            threshold = float(stored["threshold" if "threshold" in stored else "usual_up_to"])
-            known = None if np.isnan(threshold) else threshold
-            scale = NoveltyScale(str(stored["model_id"]), stored["matrix"], known, int(stored["pictures"]))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
-    return scale if scale.model_id == model_id else None
+    scale = read_arrays(lake.index(SCALE_FILE), _scale_of)
+    return scale if scale and scale.model_id == model_id else None
+
+
+def _scale_of(stored: Mapping[str, Any]) -> NoveltyScale:
+    # Lakes of earlier releases call the threshold `usual_up_to`.
+    threshold = float(stored["threshold" if "threshold" in stored else "usual_up_to"])
+    known = None if np.isnan(threshold) else threshold
+    return NoveltyScale(str(stored["model_id"]), stored["matrix"], known, int(stored["pictures"]))
 
 
 def _whitening(vectors: "Vector") -> NDArray[np.float32]:

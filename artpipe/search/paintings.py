@@ -16,15 +16,15 @@ Source: Sun et al., arXiv:2204.06507 (out-of-distribution detection by nearest n
 arXiv:1812.04606 (outlier exposure).
 """
 
-import io
-import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from artpipe.lake.paths import DataLake, write_whole
+from artpipe.lake.arrays import read_arrays, write_arrays
+from artpipe.lake.paths import DataLake
 from artpipe.search.positions import position_scores
 
 if TYPE_CHECKING:
@@ -85,36 +85,33 @@ def save_detector(lake: DataLake, detector: PaintingDetector) -> None:
     thresholds = (detector.least_similarity, detector.most_contrast)
     weights = detector.position_weights
     fitted: dict[str, Any] = {} if weights is None else {"position_weights": weights}
-    packed = io.BytesIO()
-    np.savez(
-        packed,
-        model_id=np.array(detector.model_id),
-        works=detector.works.astype(np.float16),
-        drawn=detector.drawn.astype(np.float16),
-        thresholds=np.array([np.nan if each is None else each for each in thresholds]),
-        pictures=np.array(detector.pictures),
-        **fitted,
-    )
-    write_whole(lake.index(DETECTOR_FILE), packed.getvalue())
+    arrays = {
+        "model_id": detector.model_id,
+        "works": detector.works.astype(np.float16),
+        "drawn": detector.drawn.astype(np.float16),
+        "thresholds": [np.nan if each is None else each for each in thresholds],
+        "pictures": detector.pictures,
+    }
+    write_arrays(lake.index(DETECTOR_FILE), arrays | fitted)
 
 
 def open_detector(lake: DataLake, model_id: str) -> PaintingDetector | None:
     """The detector for this model's features; None where it was not made yet or is of another model's."""
-    try:
-        with np.load(io.BytesIO(lake.index(DETECTOR_FILE).read_bytes())) as stored:
-            least, most = (None if np.isnan(each) else float(each) for each in stored["thresholds"])
-            detector = PaintingDetector(
-                str(stored["model_id"]),
-                stored["works"].astype(np.float32),
-                stored["drawn"].astype(np.float32),
-                least,
-                most,
-                int(stored["pictures"]),
-                stored["position_weights"].astype(np.float32) if "position_weights" in stored else None,
-            )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
-    return detector if detector.model_id == model_id else None
+    detector = read_arrays(lake.index(DETECTOR_FILE), _detector_of)
+    return detector if detector and detector.model_id == model_id else None
+
+
+def _detector_of(stored: Mapping[str, Any]) -> PaintingDetector:
+    least, most = (None if np.isnan(each) else float(each) for each in stored["thresholds"])
+    return PaintingDetector(
+        str(stored["model_id"]),
+        stored["works"].astype(np.float32),
+        stored["drawn"].astype(np.float32),
+        least,
+        most,
+        int(stored["pictures"]),
+        stored["position_weights"].astype(np.float32) if "position_weights" in stored else None,
+    )
 
 
 def mean_similarity(cosines: NDArray[np.floating]) -> Features:

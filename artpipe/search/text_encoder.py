@@ -10,18 +10,18 @@ Source: Hardoon et al., Canonical Correlation Analysis (2004), for the common sp
 regression is the special case in which the space of the pictures is given.
 """
 
-import io
-import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from artpipe.catalog.names import normalized_name, similar_names
 from artpipe.errors import ArtpipeError
-from artpipe.lake.paths import DataLake, write_whole
+from artpipe.lake.arrays import read_arrays, write_arrays
+from artpipe.lake.paths import DataLake
 from artpipe.search.queries import unit_vector
 from artpipe.vectors.nearest import Vector
 
@@ -117,27 +117,17 @@ class TextEncoder:
 
 def save_text_encoder(lake: DataLake, encoder: TextEncoder) -> None:
     """Write it beside the search index."""
-    packed = io.BytesIO()
-    np.savez(
-        packed,
-        model_id=np.array(encoder.model_id),
-        stems=encoder.stems,
-        words=encoder.words,
-        vectors=encoder.vectors,
-        precision=encoder.precision,
-        share=encoder.share,
-    )
-    write_whole(lake.index(ENCODER_FILE), packed.getvalue())
-
-
-_STORED = tuple(TextEncoder.__dataclass_fields__)
+    write_arrays(lake.index(ENCODER_FILE), {name: getattr(encoder, name) for name in _STORED})
 
 
 def open_text_encoder(lake: DataLake, model_id: str) -> TextEncoder | None:
     """The encoder for this model's vectors; None where it was not made yet or is of another model's."""
-    try:
-        with np.load(io.BytesIO(lake.index(ENCODER_FILE).read_bytes())) as stored:
-            encoder = TextEncoder(str(stored["model_id"]), *(stored[name] for name in _STORED[1:]))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
-    return encoder if encoder.model_id == model_id else None
+    encoder = read_arrays(lake.index(ENCODER_FILE), _encoder_of)
+    return encoder if encoder and encoder.model_id == model_id else None
+
+
+_STORED = tuple(one.name for one in fields(TextEncoder))
+
+
+def _encoder_of(stored: Mapping[str, Any]) -> TextEncoder:
+    return TextEncoder(str(stored["model_id"]), *(stored[name] for name in _STORED[1:]))
