@@ -38,7 +38,7 @@ def run_demo(settings: Settings, console: "Console") -> None:
     definitions = build_definitions(settings)
     print_summary(refresh(definitions, settings, RefreshOptions(), console), definitions, console)
     lake = settings.data_lake
-    _print_accuracy(lake, console)
+    print_accuracy(lake, console)
     _print_neighbours(lake, console)
     print_next_steps(settings, console)
 
@@ -65,12 +65,14 @@ def print_next_steps(settings: Settings, console: "Console") -> None:
         console.print(f"  {command}", soft_wrap=True, highlight=False, markup=False)
 
 
-def _print_accuracy(lake: DataLake, console: "Console") -> None:
+def print_accuracy(lake: DataLake, console: "Console") -> None:
     """The held-out accuracy, as a table."""
     from rich.table import Table
 
+    from artpipe.models.served import measured_model_id, served_model_id
+
     report = json.loads(lake.evaluation_report.read_bytes())
-    table = Table(title="Accuracy on works the model never saw (top 1 / top 3, and the majority class)")
+    table = Table(title="Accuracy on works the measured model never saw (top 1 / top 3, and the majority class)")
     table.add_column("")
     names = {"test": "unseen works", "unseen_artists": "unseen artists"}
     for split, name in names.items():
@@ -78,6 +80,8 @@ def _print_accuracy(lake: DataLake, console: "Console") -> None:
     for task in report["splits"]["test"]["classification"]:
         table.add_row(task, *(_accuracy_text(report["splits"][split]["classification"][task]) for split in names))
     console.print(table)
+    if served_model_id(lake) != measured_model_id(lake):
+        console.print("The model that answers is its refit: the same recipe, fitted on all works.")
 
 
 def _accuracy_text(scores: dict[str, float | None]) -> str:

@@ -1,10 +1,14 @@
 import io
+import json
 from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
-from artpipe.cli.demo import neighbour_table, print_next_steps, print_summary
+from artpipe.cli.demo import neighbour_table, print_accuracy, print_next_steps, print_summary
 from artpipe.definitions import build_definitions
+from artpipe.lake.paths import DataLake, write_whole
+from artpipe.models.served import Pointer, Refit, Serving, write_pointer, write_refit
 from artpipe.orchestration.instance import artpipe_command, ui_command
 from artpipe.orchestration.runner import RefreshReport
 from artpipe.settings import Settings
@@ -31,6 +35,20 @@ def test_a_second_run_says_that_everything_is_fresh():
     assert "2 assets ran and 1 were fresh, in 5.0 s: no work was needed.\n  Everything is fresh" in said(asked)
     assert "Everything" not in said(replace(asked, ran=["raw_catalog", "images"]))
     assert "Everything" not in said(replace(asked, skipped=[]))
+
+
+@pytest.mark.parametrize(("answering", "is_said"), [("refit", True), ("measured", False)])
+def test_whose_the_accuracy_is_is_said_where_a_refit_answers(tmp_path, answering, is_said):
+    lake, out = DataLake(tmp_path / "lake"), io.StringIO()
+    scores = {"at_1": 0.8, "at_3": 0.9, "majority_floor": 0.2}
+    split = {"rows": 40, "classification": {"style": scores}}
+    report = {"splits": {"test": split, "unseen_artists": split}}
+    write_whole(lake.evaluation_report, json.dumps(report).encode())
+    write_pointer(lake, Pointer(Serving("measured")))
+    write_refit(lake, Refit("measured", answering))
+    print_accuracy(lake, Console(file=out, width=100))
+    assert "80.0% / 90.0%  (20.0%)" in out.getvalue()
+    assert ("The model that answers is its refit" in out.getvalue()) == is_said
 
 
 def test_a_terminal_of_80_columns_shows_every_column_of_the_neighbours():
