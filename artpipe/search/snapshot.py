@@ -130,12 +130,13 @@ class Snapshot:
         """
         if not isinstance(artwork_id, str):
             return None
-        found = self._row_of(artwork_id)
+        found = self.row_of(artwork_id)
         if found is None and len(artwork_id) <= _LONGEST_ID:
-            found = next((row for one in artwork_ids_of(artwork_id) if (row := self._row_of(one)) is not None), None)
+            found = next((row for one in artwork_ids_of(artwork_id) if (row := self.row_of(one)) is not None), None)
         return found
 
-    def _row_of(self, artwork_id: str) -> int | None:
+    def row_of(self, artwork_id: str) -> int | None:
+        """The row of a work by its own id alone; None where there is no such work."""
         if self.rows.height <= IN_MEMORY_ROWS:
             return self._positions.get(artwork_id)
         ids = self.rows["artwork_id"]

@@ -191,7 +191,7 @@ class Catalogue:
             UnknownFilterValueError: no work has a label that the filter names.
         """
         passing = set(self.collection.browse(None, where).positions)
-        positions = (self.snapshot.position_of(one) for one in artwork_ids)
+        positions = (self.snapshot.row_of(one) for one in artwork_ids)
         return self._shown(pl.Series([one for one in positions if one in passing], dtype=pl.Int64))
 
     def sample(self, count: int) -> list[dict[str, Any]]:
