@@ -69,7 +69,7 @@ def print_accuracy(lake: DataLake, console: "Console") -> None:
     """The held-out accuracy, as a table."""
     from rich.table import Table
 
-    from artpipe.models.served import measured_model_id, served_model_id
+    from artpipe.models.served import is_refit_served
 
     report = json.loads(lake.evaluation_report.read_bytes())
     table = Table(title="Accuracy on works the measured model never saw (top 1 / top 3, and the majority class)")
@@ -80,7 +80,7 @@ def print_accuracy(lake: DataLake, console: "Console") -> None:
     for task in report["splits"]["test"]["classification"]:
         table.add_row(task, *(_accuracy_text(report["splits"][split]["classification"][task]) for split in names))
     console.print(table)
-    if served_model_id(lake) != measured_model_id(lake):
+    if is_refit_served(lake):
         console.print("The model that answers is its refit: the same recipe, fitted on all works.")
 
 

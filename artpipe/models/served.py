@@ -154,6 +154,12 @@ def served_model_id(lake: DataLake) -> str | None:
     return refit.model_id if refit else measured_model_id(lake)
 
 
+def is_refit_served(lake: DataLake) -> bool:
+    """Whether a refit, which learned from all works, predicts, while the figures are those of the chosen model."""
+    refit = read_refit(lake)
+    return refit is not None and refit.model_id != refit.refit_of
+
+
 def measured_card(lake: DataLake) -> ModelCard:
     """The card of the chosen model; raises what `served_card` raises."""
     return _card_of(lake, measured_model_id(lake))

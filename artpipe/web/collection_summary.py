@@ -11,7 +11,7 @@ from artpipe.lake.parquet import read_table_if_exists
 from artpipe.lake.paths import IMAGES_TABLE, DataLake
 from artpipe.models.card import CARD_FILE
 from artpipe.models.rights import TrainingRights, rights_in_words
-from artpipe.models.served import measured_model_id, read_refit, served_model_id
+from artpipe.models.served import measured_model_id, served_model_id
 from artpipe.orchestration.lineage import Lineage
 from artpipe.search.index import read_card
 from artpipe.vectors.lance_search import LanceSearch
@@ -51,12 +51,6 @@ def held_out_accuracy(lake: DataLake) -> dict[str, float]:
         return {}
     scores = report["splits"]["test"]["classification"]
     return {task: found["at_1"] for task, found in scores.items() if found["at_1"] is not None}
-
-
-def is_measured_on_another(lake: DataLake) -> bool:
-    """Whether the figures are of the chosen model, while its refit, which learned from all works, predicts."""
-    refit = read_refit(lake)
-    return refit is not None and refit.model_id != refit.refit_of
 
 
 def evaluation_scores(lake: DataLake) -> list[dict[str, Any]]:

@@ -9,13 +9,13 @@ import polars as pl
 from artpipe.errors import ArtpipeError
 from artpipe.lake.parquet import read_table_if_exists
 from artpipe.lake.paths import DataLake
+from artpipe.models.served import is_refit_served
 from artpipe.tasks import heading
 from artpipe.web.collection_summary import (
     completeness,
     evaluation_scores,
     held_out_accuracy,
     image_outcomes,
-    is_measured_on_another,
     mismatches,
     model_card,
     training_rights,
@@ -73,7 +73,7 @@ def work_context(
         "abstain_below": abstain_below,
         "is_out_of_distribution": bool(catalogue.novelty_of(artwork_id).is_out_of_distribution),
         "accuracy": held_out_accuracy(lake),
-        "is_measured_on_another": is_measured_on_another(lake),
+        "is_measured_on_another": is_refit_served(lake),
         "same_work": catalogue.pictures_of_the_same_work(work),
         "neighbours": catalogue.neighbours(artwork_id, NEIGHBOURS),
         "source": source_of(work),

@@ -7,12 +7,13 @@ from urllib.parse import urlencode
 from artpipe.catalog.names import labels_known_as, normalized_name
 from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import DataLake
+from artpipe.models.served import is_refit_served
 from artpipe.search.filters import UnknownFilterValueError
 from artpipe.search.predictions import sure_tasks
 from artpipe.search.text import NoTextIndexError
 from artpipe.search.text_encoder import NoTextEncoderError, UnknownWordsError
 from artpipe.web.catalogue import Catalogue, ResultPage
-from artpipe.web.collection_summary import held_out_accuracy, is_measured_on_another
+from artpipe.web.collection_summary import held_out_accuracy
 from artpipe.web.questions import Question
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def results_context(
         "is_known_by_looks": bool(question.words) and catalogue.not_known_by_looks(question.words) is not None,
         "unknown_looks": catalogue.not_known_by_looks(question.looks) or () if question.looks else (),
         "accuracy": held_out_accuracy(lake) if picture else {},
-        "is_measured_on_another": is_measured_on_another(lake),
+        "is_measured_on_another": picture is not None and is_refit_served(lake),
         "heading": heading(question, catalogue),
         "on_map": f"{links.map()}#{on_map}" if found.works and lake.table("art_map").exists() else "",
     }
