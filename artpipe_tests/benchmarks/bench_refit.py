@@ -1,8 +1,8 @@
 """What a refit gains on works that no model of the lake ever saw.
 
-    python artpipe_tests/benchmarks/bench_refit.py LAKE --weights FILE [--seeds 3]
+    python artpipe_tests/benchmarks/bench_refit.py LAKE --weights FILE [--seeds 3] [--recipe finetune --image-px 224]
 
-needs a lake with `training_set`, `images` and the `backbone_features` of the recipe `probe`, and only reads it. A
+needs a lake with `training_set`, `images` and `backbone_features` of any recipe, and only reads it. A
 fifth of the works is kept away as visitors, half of them as whole artists. The others are split as the pipeline
 splits them; a model is trained on `train`, and its refit on all of them. Prints a Markdown table of @1 on the
 visitors, the expected calibration error there, and the share that the novelty scale flags: that of the chosen model,
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from artpipe.embedding.embedder import Embedder
 from artpipe.embedding.predictions import Predictions
+from artpipe.images.pixels import PixelCache
 from artpipe.images.store import ImageStore
 from artpipe.lake.paths import DataLake
 from artpipe.models.card import ModelCard
@@ -61,10 +62,14 @@ class Visitors:
         self.rows = rows.filter(pl.col("kind").is_null()).drop("kind")
 
     def predict(self, card: ModelCard, rows: pl.DataFrame) -> Predictions:
-        """What a model says of these pictures, from cached features."""
+        """What a model says of these pictures."""
         embedder = Embedder.of(load_model(self.scratch.model(card.model_id)))
-        features = features_in_order(self.features, rows["jpeg_sha256"].to_list())[: card.views]
-        return embedder.predict_from_features(features)
+        keys: list[str] = rows["jpeg_sha256"].to_list()
+        if card.is_head_only:
+            return embedder.predict_from_features(features_in_order(self.features, keys)[: card.views])
+        pixels = PixelCache(self.scratch.cache("pixels"), embedder.image_px)
+        pixels.ensure(rows["artwork_id"].to_list(), keys, self.store)
+        return Predictions.joined(embedder.embed_cached(pixels, keys))
 
     def trained(self, seed: int) -> dict[str, ModelCard]:
         """A model of this seed, and its refit."""
@@ -121,8 +126,12 @@ def main() -> None:
     parser.add_argument("--backbone", default="tf_efficientnet_lite0")
     parser.add_argument("--weights", required=True)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--recipe", choices=("probe", "finetune", "best"), default="probe")
+    parser.add_argument("--image-px", type=int, default=288)
     options = parser.parse_args()
-    config = TrainingConfig(backbone=options.backbone, weights=options.weights, recipe_name="probe", image_px=288)
+    config = TrainingConfig(
+        backbone=options.backbone, weights=options.weights, recipe_name=options.recipe, image_px=options.image_px
+    )
     with tempfile.TemporaryDirectory() as folder:
         bench = Visitors(DataLake(options.lake), DataLake(folder), config)
         kinds = {kind: bench.visitors.filter(kind=kind) for kind in KINDS}
