@@ -5,6 +5,7 @@ Each field is an environment variable with the prefix `ARTPIPE_` (and may stand 
 stage.
 """
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -253,6 +254,12 @@ class Settings(BaseSettings):
         description="names under which `artpipe serve` is reached, separated by commas; requests for others are "
         "refused. Where it is not set: the names of loopback if it is bound there, else every name",
     )
+    web_trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="addresses or networks of the reverse proxies in front of `artpipe serve`, such as "
+        "`127.0.0.1,10.0.0.0/8`, separated by commas: the visitor's address is taken from their `X-Forwarded-For`. "
+        "Where it is not set, all visitors of a proxy share the limits of one client",
+    )
     web_metrics: bool = Field(default=True, description="answer `/api/metrics`, which anybody can read")
     web_root_path: str = Field(
         default="",
@@ -282,7 +289,7 @@ class Settings(BaseSettings):
         "on this machine; any other text of at least 16 characters is the token that an editor types",
     )
 
-    @field_validator("forms", "allowed_hosts", "web_hosts", mode="before")
+    @field_validator("forms", "allowed_hosts", "web_hosts", "web_trusted_proxies", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -300,6 +307,18 @@ class Settings(BaseSettings):
         for name in value:
             if "/" in name or ("*" in name.removeprefix("*.") and name != "*"):
                 raise ValueError(f"{name!r} is no host name; write one like `art.museum.example` or `*.museum.example`")
+        return value
+
+    @field_validator("web_trusted_proxies")
+    @classmethod
+    def _proxies_are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            try:
+                network = ipaddress.ip_network(name)
+            except ValueError as error:
+                raise ValueError(f"{name!r} is no address or network; write one like `10.0.0.0/8`") from error
+            if network.prefixlen == 0:
+                raise ValueError(f"{name} is every address, and visitors would choose their own; name your proxies")
         return value
 
     @field_validator("web_root_path")

@@ -73,9 +73,13 @@ def contact_sheet(
     title: str = "",
     tile_px: int = 150,
     task: str | None = None,
+    jpeg_quality: int | None = None,
 ) -> bytes:
-    """Pictures in lines of `columns` with their captions; rows, JPEGs and task as in `neighbour_sheet`."""
-    return captioned_sheet(jpegs, [_captions(row, task) for row in rows], columns, title, tile_px)
+    """Pictures in lines of `columns` with their captions; rows, JPEGs and task as in `neighbour_sheet`.
+
+    With `jpeg_quality`, a JPEG of that quality instead of a PNG, in two thirds of the time.
+    """
+    return captioned_sheet(jpegs, [_captions(row, task) for row in rows], columns, title, tile_px, jpeg_quality)
 
 
 def captioned_sheet(
@@ -84,6 +88,7 @@ def captioned_sheet(
     columns: int = 8,
     title: str = "",
     tile_px: int = 150,
+    jpeg_quality: int | None = None,
 ) -> bytes:
     """Pictures in lines of `columns`, each with lines of text below it."""
     tiles = [_Tile(jpeg, tuple(lines)) for jpeg, lines in zip(jpegs, captions, strict=True)]
@@ -95,7 +100,7 @@ def captioned_sheet(
         row, column = divmod(i, columns)
         corner = (_GAP + column * (tile_px + _GAP), top + row * (tile_px + caption + _GAP))
         _place(sheet, draw, tile, corner, tile_px)
-    return _png(sheet)
+    return _png(sheet) if jpeg_quality is None else _jpeg(sheet, jpeg_quality)
 
 
 def _captions(row: Mapping[str, object], task: str | None) -> tuple[str, ...]:
@@ -187,6 +192,12 @@ def _font(size_px: int) -> "FreeTypeFont":
 
     # Pillow's own font has no accented letters, and artists have; matplotlib always brings DejaVu Sans.
     return ImageFont.truetype(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size_px)
+
+
+def _jpeg(sheet: "Image", quality: int) -> bytes:
+    out = io.BytesIO()
+    sheet.save(out, "JPEG", quality=quality)
+    return out.getvalue()
 
 
 def _png(sheet: "Image") -> bytes:

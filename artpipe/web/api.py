@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from artpipe.errors import ArtpipeError
 from artpipe.search.predictions import sure_tasks
 from artpipe.search.word_query import WordMatch
-from artpipe.web.app_state import AppState, State
+from artpipe.web.app_state import AppState, State, client_of
 from artpipe.web.downloads import KINDS, Download, as_csv, as_parquet
 from artpipe.web.links import AddressedId
 from artpipe.web.parameters import unknown_parameters
@@ -252,9 +252,7 @@ async def download(
             return state.sheets.draw(catalogue, found, heading(question, catalogue))
         return (as_csv if file == "hits.csv" else as_parquet)(catalogue.all_works(question, picture))
 
-    data = await state.exports.get(
-        (file, catalogue.version, question, size), make, request.client.host if request.client else ""
-    )
+    data = await state.exports.get((file, catalogue.version, question, size), make, client_of(request))
     return Response(data, headers={"Content-Disposition": f'attachment; filename="{file}"'}, media_type=KINDS[file])
 
 

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from artpipe import __version__
 from artpipe.errors import ArtpipeError
@@ -82,6 +83,8 @@ def create_app(
         state.comparisons.close()
         state.exports.close()
         state.sheets.close()
+        state.map_sheets.close()
+        state.decoded.close()
         if originals:
             originals.close()
 
@@ -112,6 +115,8 @@ def create_app(
     app.add_middleware(SecurityHeaders)
     app.add_middleware(HeadAsGet)
     app.add_middleware(BelowPath, root=config.root_path)
+    if config.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(config.trusted_proxies))
     return app
 
 
@@ -122,4 +127,4 @@ def _api_page(request: Request) -> HTMLResponse:
         for path, methods in request.app.openapi()["paths"].items()
         for method, operation in methods.items()
     ]
-    return HTMLResponse(state_of(request).render("api.html", operations=operations))
+    return HTMLResponse(state_of(request).render(request, "api.html", operations=operations))

@@ -3,15 +3,17 @@
 import asyncio
 import threading
 import zlib
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
-from starlette.concurrency import run_in_threadpool
 
 from artpipe import __version__
 from artpipe.images.reading import read_picture as open_picture
@@ -30,6 +32,7 @@ from artpipe.web.map_sheets import Sheets
 from artpipe.web.shared_jobs import SharedJobs
 from artpipe.web.thumbnails import Thumbnails
 from artpipe.web.tokens import EncodedPicture, Verdict, encoded_picture, read_token, token_of
+from artpipe.web.turns import Turns
 from artpipe.web.uploads import BytesInFlight, read_picture
 
 if TYPE_CHECKING:
@@ -46,6 +49,9 @@ HERE = Path(__file__).parent
 
 COMPARISON_PATIENCE_S = 0.4
 """How long a script that uploads waits for the comparison before its results are shown without."""
+_ENCODED_AT_ONCE = 8
+_MAX_PENDING_SHEETS = 1000
+"""Of one client: a browser may ask for many when it zooms in, and none is made twice."""
 Compare = Literal["now", "later", "never"]
 """When a picture is compared with the collection: before the response, after it, or not at all."""
 
@@ -64,13 +70,15 @@ class AppState:
     comparisons: "Comparisons[tuple[EncodedPicture, str]]" = field(default_factory=Comparisons)
     _map: "tuple[object, MapData, Sheets] | None" = None
     _map_lock: threading.Lock = field(default_factory=threading.Lock)
-    _pending_uploads: int = 0
 
     def __post_init__(self) -> None:
+        self._pending_uploads = Counter[str]()
         self._in_flight = BytesInFlight(self.config.receiving_bytes)
         self.links = ServedLinks(__version__, self.config.root_path)
         self.exports = SharedJobs("exports", self.config.max_pending_exports)
         self.sheets = SheetDrawer()
+        self.map_sheets = SharedJobs("sheets of the map", _MAX_PENDING_SHEETS)
+        self.decoded = Turns[bytes]("pictures", self.config.max_pending_uploads, self.decoding.count)
         self.editing = Editing(self.config.editing, self.config.editing_key)
 
     @property
@@ -102,9 +110,10 @@ class AppState:
             UploadRefusedError: the picture cannot be used, or too many are waiting.
         """
         try:
-            self._refuse_if_busy()
+            client = client_of(request)
+            self._refuse_if_busy(client)
             data = await read_picture(request, self.config, self._in_flight)
-            picture, token = await self._encode_picture(data, compare, crop)
+            picture, token = await self._encode_picture(data, compare, crop, client)
         except UploadRefusedError as error:
             self.metrics.uploads.labels("busy" if error.status == 503 else "refused").inc()
             raise
@@ -114,7 +123,7 @@ class AppState:
         self.metrics.uploads.labels("encoded").inc()
         if compare == "now" or (compare == "later" and self.config.has_replicas):
             return await self.await_verdict(picture, token)
-        if self.comparisons.waiting > 1:
+        if self.comparisons.unfinished() > 1:
             return picture, token
         # Nobody else waits, so it is a moment, and then the results are of the recognised painting at once.
         with suppress(TimeoutError):
@@ -122,19 +131,27 @@ class AppState:
                 return await self.await_verdict(picture, token)
         return picture, token
 
-    def _refuse_if_busy(self) -> None:
-        if self._pending_uploads + self.comparisons.waiting >= self.config.max_pending_uploads:
+    def _refuse_if_busy(self, client: str) -> None:
+        pending = self._pending_uploads.total() + self.comparisons.unfinished()
+        if pending >= self.config.max_pending_uploads:
             raise UploadRefusedError("too many pictures are being processed; try again in a few seconds.", 503)
+        own = self._pending_uploads[client] + self.comparisons.unfinished(client)
+        if own >= self.config.max_pending_uploads_of_client:
+            raise UploadRefusedError(f"{own} of your pictures are being processed; wait for them, and try again.", 503)
 
-    async def _encode_picture(self, data: bytes, compare: Compare, crop: View | None) -> tuple[EncodedPicture, str]:
+    async def _encode_picture(
+        self, data: bytes, compare: Compare, crop: View | None, client: str
+    ) -> tuple[EncodedPicture, str]:
         """Decode and encode a picture; only one that has arrived takes one of the places."""
-        self._refuse_if_busy()
-        self._pending_uploads += 1
+        self._refuse_if_busy(client)
+        self._pending_uploads[client] += 1
         try:
-            jpeg = await run_in_threadpool(self.decoding.decode, data)
-            return await run_in_threadpool(self._encode, jpeg, compare, crop)
+            jpeg = await asyncio.wrap_future(self.decoded.submit(partial(self.decoding.decode, data), client))
+            encode = partial(self._encode, jpeg, compare, crop, client)
+            return await to_thread.run_sync(encode, limiter=self._encoding)
         finally:
-            self._pending_uploads -= 1
+            self._pending_uploads[client] -= 1
+            self._pending_uploads += Counter()  # forgets those who wait for nothing
 
     def picture_of(self, question: "Question") -> EncodedPicture | None:
         """The picture that a question's token stands for.
@@ -171,7 +188,12 @@ class AppState:
             return question, picture
         return replace(question, image=token), picture
 
-    def _encode(self, jpeg: bytes, compare: Compare, crop: View | None) -> tuple[EncodedPicture, str]:
+    @cached_property
+    def _encoding(self) -> CapacityLimiter:
+        """Threads of their own, so that pages wait for no picture, nor for the model that is being loaded."""
+        return CapacityLimiter(_ENCODED_AT_ONCE)
+
+    def _encode(self, jpeg: bytes, compare: Compare, crop: View | None, client: str) -> tuple[EncodedPicture, str]:
         """The encoded picture and its token; starts the comparison."""
         catalogue, encoder = self.live.now
         labels, photograph = encoder.labels, open_picture(jpeg)
@@ -190,7 +212,7 @@ class AppState:
             return seen, token_of(seen, encoder.model_id, labels)
 
         if is_pending:
-            self.comparisons.begin(token, catalogue, compared)
+            self.comparisons.begin(token, catalogue, compared, client)
         return picture, token
 
     def map(self) -> tuple[MapData, Sheets]:
@@ -208,10 +230,10 @@ class AppState:
                 self._map = version, data, sheets_of(self.lake, catalogue, data)
             return self._map[1:]
 
-    def render(self, template: str, **values: object) -> str:
-        """A page, as HTML."""
-        catalogue = self.catalogue
-        context = {"links": self.links, "total_works": len(catalogue), "can_edit": self.editing.is_on, **values}
+    def render(self, request: Request, template: str, **values: object) -> str:
+        """A page for who sent a request, as HTML."""
+        catalogue, can_edit = self.catalogue, self.editing.is_offered_to(request)
+        context = {"links": self.links, "total_works": len(catalogue), "can_edit": can_edit, **values}
         context["caption"] = catalogue.collection.tasks.caption
         return self.templates.get_template(template).render(**context)
 
@@ -249,6 +271,16 @@ def _percent(share: float) -> str:
 def _utc_text(when: datetime) -> str:
     utc = when.astimezone(UTC)
     return f"{utc.day} {utc:%b %Y, %H:%M}"
+
+
+def client_of(request: Request) -> str:
+    """Whose limits and turns a request counts for: an address; of IPv6, the network that one customer has, /64."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    return host if address.version == 4 else str(ip_network((address, 64), strict=False))
 
 
 def state_of(request: Request) -> AppState:

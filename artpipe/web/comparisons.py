@@ -9,9 +9,12 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
 from os import cpu_count
 from typing import Generic, TypeVar
+
+from artpipe.web.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -27,37 +30,39 @@ class ComparisonFailedError(Exception):
 class Comparisons(Generic[T]):
     """Compares pictures in the background, and remembers the verdicts for a while; never the pictures.
 
-    Half of the processors compare, so that the others answer requests.
+    Half of the processors compare, one picture of each client in turn, so that the others answer requests.
 
     Args:
         max_remembered: how many comparisons; the oldest is forgotten first.
     """
 
     def __init__(self, max_remembered: int = MAX_REMEMBERED) -> None:
-        self._workers = ThreadPoolExecutor(max(1, (cpu_count() or 1) // 2), thread_name_prefix="artpipe-compare")
+        self._turns = Turns[T]("comparisons", max_remembered, max(1, (cpu_count() or 1) // 2))
         self._max_remembered = max_remembered
         self._lock = threading.Lock()
         # Weak references, so that a collection that is no longer served does not stay in memory.
         self._comparisons: OrderedDict[str, tuple[weakref.ref[object], Future[T]]] = OrderedDict()
 
-    @property
-    def waiting(self) -> int:
-        """How many comparisons are not done yet."""
-        with self._lock:
-            return sum(not one.done() for _, one in self._comparisons.values())
+    def unfinished(self, client: str | None = None) -> int:
+        """How many comparisons are not done yet: of one client's pictures, or of all."""
+        return self._turns.unfinished(client)
 
-    def begin(self, token: str, collection: object, compare: Callable[[], T]) -> None:
+    def begin(self, token: str, collection: object, compare: Callable[[], T], client: str = "") -> None:
         """Queue the comparison of a picture, once for each version of the collection however often it is uploaded.
 
         Args:
             token: of the picture.
             collection: what it is compared with.
             compare: does it.
+            client: who sent it.
+
+        Raises:
+            TooManyJobsError: pictures of too many clients wait.
         """
         with self._lock:
             queued = self._comparisons.pop(token, None)
             if queued is None or queued[0]() is not collection or _has_failed(queued[1]):
-                queued = weakref.ref(collection), self._workers.submit(_logged, compare)
+                queued = weakref.ref(collection), self._turns.submit(partial(_logged, compare), client)
             self._comparisons[token] = queued
             while len(self._comparisons) > self._max_remembered:
                 self._comparisons.popitem(last=False)
@@ -92,7 +97,7 @@ class Comparisons(Generic[T]):
 
     def close(self) -> None:
         """Stop; queued comparisons are dropped."""
-        self._workers.shutdown(wait=False, cancel_futures=True)
+        self._turns.close()
 
     def _future(self, token: str) -> Future[T] | None:
         with self._lock:

@@ -24,10 +24,13 @@ class WebConfig:
         receiving_bytes: of all pictures that are arriving; beyond that the answer is 503.
         decode_seconds: time limit for decoding a picture.
         max_pending_uploads: pictures that may wait for the model or for a comparison; beyond that the answer is 503.
+        max_pending_uploads_of_client: the same, of one client.
+        refusal_pause_s: seconds before a picture or an export is refused, so that nobody gains by asking again at once.
         max_pending_exports: exports of one client that may wait for their turn; beyond that the answer is 503.
         abstain_below: a label with a lower probability is displayed as unsure.
         hosts: the names under which the app is reached, such as `collection.museum.example` or `*.museum.example`;
             requests for others are refused. "*" allows every name.
+        trusted_proxies: addresses and networks of the reverse proxies that name their visitors in `X-Forwarded-For`.
         has_metrics: whether `/api/metrics` answers.
         root_path: the path below which the app is reached, such as `/art`; empty for none.
         originals_bytes: how much of the gallery's own pictures is kept, where they are passed on to visitors.
@@ -44,9 +47,12 @@ class WebConfig:
     receiving_bytes: int = 400_000_000
     decode_seconds: float = 8.0
     max_pending_uploads: int = 64
+    max_pending_uploads_of_client: int = 16
     max_pending_exports: int = 8
+    refusal_pause_s: float = 0.0
     abstain_below: float = 0.5
     hosts: tuple[str, ...] = ("*",)
+    trusted_proxies: tuple[str, ...] = ()
     has_metrics: bool = True
     root_path: str = ""
     originals_bytes: int = 500_000_000
@@ -67,8 +73,10 @@ class WebConfig:
         """
         return cls(
             upload_bytes=round(settings.web_upload_mb * 1e6),
+            refusal_pause_s=1.0,
             abstain_below=settings.abstain_below,
             hosts=settings.web_hosts or (LOOPBACK_NAMES if is_loopback(host) else ("*",)),
+            trusted_proxies=settings.web_trusted_proxies,
             has_metrics=settings.web_metrics,
             root_path=settings.web_root_path,
             originals_bytes=round(settings.web_originals_mb * 1e6),

@@ -63,9 +63,9 @@ def corrections(
         return response
     if editor is None:
         if state.editing.needs_token:
-            return _page(state, "editor.html", problem="")
+            return _page(state, request, "editor.html", problem="")
         raise HTTPException(403, _NO_KEY)
-    return _page(state, "corrections.html", **_context(state, editor, kind, task, skip, work))
+    return _page(state, request, "corrections.html", **_context(state, editor, kind, task, skip, work))
 
 
 @router.post("/editor")
@@ -75,7 +75,7 @@ async def become_editor(state: State, request: Request) -> Response:
     if not state.editing.needs_token and state.editing.editor_of(request) is None:
         raise HTTPException(403, _NO_KEY)
     if state.editing.needs_token and not state.editing.is_token(form.get("token", "")):
-        page = _page(state, "editor.html", problem="This is not the token.")
+        page = _page(state, request, "editor.html", problem="This is not the token.")
         page.status_code = 403
         return page
     response = RedirectResponse(state.links.root + PATH, status_code=303)
@@ -189,8 +189,8 @@ def _upcoming(found: Corrections, kind: Kind, queue: Any, skip: int) -> QueueIte
     return found.suspect(row) if kind == "labels" else found.pair(row)
 
 
-def _page(state: AppState, template: str, **values: object) -> HTMLResponse:
-    return HTMLResponse(state.render(template, **values), headers={"Cache-Control": "no-store"})
+def _page(state: AppState, request: Request, template: str, **values: object) -> HTMLResponse:
+    return HTMLResponse(state.render(request, template, **values), headers={"Cache-Control": "no-store"})
 
 
 def _files(state: AppState) -> OverrideFiles:

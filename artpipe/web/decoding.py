@@ -48,7 +48,7 @@ class DecodingWorkers:
     """
 
     def __init__(self, short_side_px: int, seconds: float, count: int = 2) -> None:
-        self.seconds = seconds
+        self.seconds, self.count = seconds, count
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
         self._is_closed = False
         for _ in range(count):

@@ -81,11 +81,6 @@ def _stand_back() -> None:
 
 
 def _drawn(works: Sequence[Mapping[str, Any]], jpegs: Sequence[bytes | None], title: str, caption: str | None) -> bytes:
-    from PIL import Image
-
     from artpipe.figures.sheets import contact_sheet
 
-    out = io.BytesIO()
-    with Image.open(io.BytesIO(contact_sheet(works, jpegs, _COLUMNS, title, task=caption))) as sheet:
-        sheet.save(out, "JPEG", quality=_QUALITY)
-    return out.getvalue()
+    return contact_sheet(works, jpegs, _COLUMNS, title, task=caption, jpeg_quality=_QUALITY)

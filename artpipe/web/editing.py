@@ -30,7 +30,7 @@ _COOKIE_S = 30 * 24 * 3600
 _MAX_NAME = 60
 _MAX_UNDO = 50
 _MAX_EDITORS = 200
-_PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip")
+_PROXY_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,12 @@ class Editing:
         if not self.is_on or (not self.needs_token and not _is_from_this_machine(request)):
             raise HTTPException(404)
 
+    def is_offered_to(self, request: Request) -> bool:
+        """Whether pages link to the corrections: where a token is typed, or for an editor on this machine."""
+        if self.needs_token:
+            return True
+        return self.is_on and _is_from_this_machine(request) and self.editor_of(request) is not None
+
     def editor_of(self, request: Request) -> Editor | None:
         """The editor who sends a request; None where nobody is known."""
         encoded, _, signature = request.cookies.get(COOKIE, "").rpartition(".")
@@ -118,7 +124,7 @@ class Editing:
             COOKIE,
             f"{encoded}.{self._signed('editor', encoded)}",
             max_age=_COOKIE_S,
-            path=f"{request.scope.get('root_path', '')}{PATH}",
+            path=f"{request.scope.get('root_path', '')}/",  # every page links to the corrections, for editors
             secure=request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https",
             httponly=True,
             samesite="strict",

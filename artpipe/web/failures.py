@@ -1,10 +1,12 @@
 """The responses where there is no answer: a page for people, JSON for programs."""
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from artpipe.search.collection import UnknownArtworkError
@@ -18,7 +20,7 @@ from artpipe.web.map_data import NoMapError
 from artpipe.web.map_sheets import UnknownSheetError
 from artpipe.web.originals import OriginalUnavailableError
 from artpipe.web.page_context import UnknownArtistError
-from artpipe.web.shared_jobs import TooManyJobsError
+from artpipe.web.turns import TooManyJobsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,8 +44,14 @@ _MESSAGES = {
 _OUR_FAULT = "the page could not be made; the fault is ours and was noted. Try again later."
 
 
-def expected_failure(request: Request, error: Exception) -> Response:
+async def expected_failure(request: Request, error: Exception) -> Response:
     """The response to an expected failure."""
+    if isinstance(error, UploadRefusedError | TooManyJobsError):
+        await asyncio.sleep(state_of(request).config.refusal_pause_s)
+    return await run_in_threadpool(_expected_failure, request, error)
+
+
+def _expected_failure(request: Request, error: Exception) -> Response:
     status = _status_of(error)
     if isinstance(error, RequestValidationError):
         problems = [
@@ -68,6 +76,7 @@ def _response(
     if wants_json(request.scope):
         return JSONResponse({"detail": detail or message}, status, dict(headers or {}))
     page = state_of(request).render(
+        request,
         "message.html",
         heading=_HEADINGS.get(status, "That did not work"),
         message=message[:1].upper() + message[1:],

@@ -6,7 +6,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from artpipe.search.collection import UnknownArtworkError
-from artpipe.web.app_state import State
+from artpipe.web.app_state import State, client_of
 from artpipe.web.links import AddressedId
 
 router = APIRouter(include_in_schema=False)
@@ -37,7 +37,7 @@ async def original(state: State, request: Request, artwork_id: AddressedId) -> R
     """The gallery's own picture of a work, where this server passes it on."""
     if state.originals is None:
         raise HTTPException(404)
-    picture = await state.originals.of(state.catalogue.get(artwork_id), request.client.host if request.client else "")
+    picture = await state.originals.of(state.catalogue.get(artwork_id), client_of(request))
     return cacheable(request, picture.data, picture.media_type, picture.etag, CACHE_A_DAY)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from artpipe.search.filters import SearchFilter
-from artpipe.web.app_state import AppState, State
+from artpipe.web.app_state import AppState, State, client_of
 from artpipe.web.downloads import KINDS, as_csv
 from artpipe.web.files import CACHE_FOR_GOOD, REVALIDATE, cacheable
 from artpipe.web.map_data import MapData, NoMapError
@@ -88,7 +88,7 @@ SelectionOfAddress = Annotated[Selection, Depends(Selection.of)]
 
 
 @router.get("/map")
-def map_of_the_collection(state: State) -> HTMLResponse:
+def map_of_the_collection(state: State, request: Request) -> HTMLResponse:
     """The map."""
     data, sheets = state.map()
     below = state.links.map()
@@ -98,7 +98,7 @@ def map_of_the_collection(state: State) -> HTMLResponse:
     served["work_link"] = state.links.work("ID")
     served["image_link"] = state.links.image({"artwork_id": "ID", "jpeg_sha256": ""}, 160)
     context = map_context(data, sheets.names)
-    return HTMLResponse(state.render("map.html", **context, **served))
+    return HTMLResponse(state.render(request, "map.html", **context, **served))
 
 
 def map_context(data: MapData, sheets: list[str]) -> dict[str, Any]:
@@ -148,14 +148,21 @@ def map_picture(state: State, request: Request) -> Response:
 
 
 @router.get("/map/sheets/{name}.webp")
-def map_sheet(state: State, request: Request, name: str) -> Response:
+async def map_sheet(state: State, request: Request, name: str) -> Response:
     """A sheet of small pictures; its name is a hash of what is on it."""
-    return cacheable(request, state.map()[1].get(name), "image/webp", f'"{name}"', CACHE_FOR_GOOD)
+    _, sheets = await run_in_threadpool(state.map)
+    data = await run_in_threadpool(sheets.kept, name)  # what is kept waits behind no other
+    if data is None:
+        data = await state.map_sheets.get(name, partial(sheets.get, name), client_of(request))
+    return cacheable(request, data, "image/webp", f'"{name}"', CACHE_FOR_GOOD)
 
 
 @router.get("/map/selection")
 def map_selection(
-    state: State, selection: SelectionOfAddress, page: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1
+    state: State,
+    request: Request,
+    selection: SelectionOfAddress,
+    page: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1,
 ) -> HTMLResponse:
     """The works of a selection, a page at a time."""
     works = _selected(state, selection)
@@ -168,7 +175,7 @@ def map_selection(
         "page": page,
         "pages": max(1, -(-works.height // PAGE_SIZE)),
     }
-    return HTMLResponse(state.render("selection.html", **context))
+    return HTMLResponse(state.render(request, "selection.html", **context))
 
 
 @router.get("/map/selection/similar")
@@ -185,8 +192,7 @@ async def selection_csv(state: State, request: Request, selection: SelectionOfAd
     """All works of a selection as CSV."""
     shown, _ = await run_in_threadpool(state.map)
     key = ("selection.csv", state.catalogue.version, hash(shown.points), selection.address)
-    client = request.client.host if request.client else ""
-    data = await state.exports.get(key, lambda: as_csv(_selected(state, selection)), client)
+    data = await state.exports.get(key, lambda: as_csv(_selected(state, selection)), client_of(request))
     headers = {"Content-Disposition": 'attachment; filename="selection.csv"'}
     return Response(data, headers=headers, media_type=KINDS["hits.csv"])
 

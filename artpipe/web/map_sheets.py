@@ -7,7 +7,6 @@ zoom into a part of the map is in few others.
 
 import hashlib
 import io
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -110,7 +109,20 @@ class Sheets:
         parts = [pictures[first : first + PER_SHEET] for first in range(0, len(pictures), PER_SHEET)]
         self._parts = {_name(part): part for part in parts}
         self.names = [_name(part) for part in parts]
-        self._making = threading.Lock()
+
+    def kept(self, name: str) -> bytes | None:
+        """A sheet that was made before, as WebP.
+
+        Raises:
+            UnknownSheetError: this version of the map has no such sheet.
+        """
+        if name not in self._parts:
+            raise UnknownSheetError("the map has changed since this page was loaded; reload it.")
+        path = self._path(name)
+        try:
+            return path.read_bytes() if path else None
+        except OSError:
+            return None
 
     def get(self, name: str) -> bytes:
         """A sheet as WebP.
@@ -118,19 +130,17 @@ class Sheets:
         Raises:
             UnknownSheetError: this version of the map has no such sheet.
         """
-        if name not in self._parts:
-            raise UnknownSheetError("the map has changed since this page was loaded; reload it.")
-        path = self._folder / f"{name}.webp" if self._folder else None
-        if path and path.exists():
-            return path.read_bytes()
-        with self._making:  # one at a time: each takes a processor for a while
-            if path and path.exists():
-                return path.read_bytes()
-            data = self._make(self._parts[name])
-            if path:
-                with suppress(OSError, FullDiskError):  # it is made again the next time
-                    write_whole(UPath(path), data)
-            return data
+        kept = self.kept(name)
+        if kept is not None:
+            return kept
+        data, path = self._make(self._parts[name]), self._path(name)
+        if path:
+            with suppress(OSError, FullDiskError):  # it is made again the next time
+                write_whole(UPath(path), data)
+        return data
+
+    def _path(self, name: str) -> "Path | None":
+        return self._folder / f"{name}.webp" if self._folder else None
 
     @cached_property
     def _folder(self) -> "Path | None":

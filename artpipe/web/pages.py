@@ -22,9 +22,9 @@ Page = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 
 
 @router.get("/")
-def home(state: State) -> HTMLResponse:
+def home(state: State, request: Request) -> HTMLResponse:
     """The first page: a picture, words, or some works to start from."""
-    return HTMLResponse(state.render("home.html", works=state.catalogue.sample(WORKS_ON_HOME_PAGE)))
+    return HTMLResponse(state.render(request, "home.html", works=state.catalogue.sample(WORKS_ON_HOME_PAGE)))
 
 
 @router.get("/search")
@@ -41,11 +41,11 @@ def results(state: State, request: Request, question: QuestionOfAddress) -> HTML
         state.config.abstain_below,
         is_comparing=is_comparing,
     )
-    return HTMLResponse(state.render("results.html", **context, ignored=ignored_parameters(request)))
+    return HTMLResponse(state.render(request, "results.html", **context, ignored=ignored_parameters(request)))
 
 
 @router.get("/search/verdict")
-async def verdict(state: State, question: QuestionOfAddress) -> JSONResponse:
+async def verdict(state: State, request: Request, question: QuestionOfAddress) -> JSONResponse:
     """Whether an uploaded picture shows a painting of the collection, after the comparison; for the results page."""
     picture = await run_in_threadpool(state.picture_of, question)
     if picture is None or question.image is None:
@@ -53,7 +53,7 @@ async def verdict(state: State, question: QuestionOfAddress) -> JSONResponse:
     first = picture
     picture, token = await state.await_verdict(picture, question.image)
     context = await run_in_threadpool(verdict_context, state.catalogue, picture)
-    html = state.render("verdict.html", question=replace(question, image=token), **context)
+    html = state.render(request, "verdict.html", question=replace(question, image=token), **context)
     # The results shown so far are of another part of the photograph than the recognised painting.
     is_other_view = picture.view != first.view
     answer = {"token": token, "html": html.strip(), "is_other_view": is_other_view}
@@ -75,29 +75,32 @@ async def upload(state: State, request: Request, crop: CropOfAddress = None) -> 
 
 
 @router.get("/works/{artwork_id:path}")
-def work(state: State, artwork_id: AddressedId) -> HTMLResponse:
+def work(state: State, request: Request, artwork_id: AddressedId) -> HTMLResponse:
     """A work's page."""
     context = work_context(state.lake, state.catalogue, artwork_id, state.links, state.config.abstain_below)
-    return HTMLResponse(state.render("work.html", **context, passes_originals=state.originals is not None))
+    passes_originals = state.originals is not None
+    return HTMLResponse(state.render(request, "work.html", **context, passes_originals=passes_originals))
 
 
 @router.get("/artists")
-def artists(state: State, initial: Annotated[str, Query(max_length=4)] = "", page: Page = 1) -> HTMLResponse:
+def artists(
+    state: State, request: Request, initial: Annotated[str, Query(max_length=4)] = "", page: Page = 1
+) -> HTMLResponse:
     """The artists, one initial at a time where they are many."""
-    return HTMLResponse(state.render("artists.html", **artists_context(state.catalogue, initial, page)))
+    return HTMLResponse(state.render(request, "artists.html", **artists_context(state.catalogue, initial, page)))
 
 
 @router.get("/artists/{artist_id:path}")
-def artist(state: State, artist_id: AddressedId, page: Page = 1) -> HTMLResponse:
+def artist(state: State, request: Request, artist_id: AddressedId, page: Page = 1) -> HTMLResponse:
     """An artist's works."""
     context = artist_context(state.lake, state.catalogue, artist_id, page, PAGE_SIZE)
-    return HTMLResponse(state.render("artist.html", **context))
+    return HTMLResponse(state.render(request, "artist.html", **context))
 
 
 @router.get("/collection")
-def collection(state: State) -> HTMLResponse:
+def collection(state: State, request: Request) -> HTMLResponse:
     """Statistics of the collection."""
     status = state.status.latest() if state.status else None
     context = collection_context(state.lake, state.catalogue)
-    page = state.render("collection.html", **context, shows_status=state.status is not None, status=status)
+    page = state.render(request, "collection.html", **context, shows_status=state.status is not None, status=status)
     return HTMLResponse(page)

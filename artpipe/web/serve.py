@@ -76,7 +76,7 @@ def serve(
         )
     if opens_browser:
         threading.Timer(0.5, webbrowser.open, (address,)).start()
-    # Without `proxy_headers`: any client could send the headers in which a proxy names the client's address.
+    # The headers in which a proxy names a client, any client could send: `create_app` takes those of known proxies.
     settings = uvicorn.Config(app, log_level="warning", server_header=False, proxy_headers=False)
     # Requests already share the processors. Threads within one matrix product or one picture that wait for each other
     # on busy cores take at least twice the processor time of one thread.

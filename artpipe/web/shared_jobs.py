@@ -1,31 +1,20 @@
-"""Jobs that cost seconds: done one at a time in a thread of their own, the last results kept.
-
-Clients take turns: who asks for many waits behind those who ask for one.
-"""
+"""Jobs that cost seconds: each is done once for all who ask for it, and the last results are kept."""
 
 import asyncio
-import itertools
-import threading
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
-from artpipe.errors import ArtpipeError
+from artpipe.web.turns import Turns
 
 _KEPT = 16
 """Results that are kept for who asks for them again."""
 _KEPT_BYTES = 64 * 1024 * 1024
 """Of all of them together; a larger one is not kept."""
-_MAX_CLIENTS = 64
-"""Clients that may wait at once."""
-
-
-class TooManyJobsError(ArtpipeError):
-    """Too many jobs wait for their turn."""
 
 
 class SharedJobs:
-    """Does jobs, one of each client in turn; those who ask for the same one at the same time get one.
+    """Does one job at a time, one of each client in turn; those who ask for the same one at the same time get one.
 
     Args:
         what: what is made, in the plural, for messages.
@@ -34,12 +23,8 @@ class SharedJobs:
     """
 
     def __init__(self, what: str, max_pending: int, kept_bytes: int = _KEPT_BYTES) -> None:
-        self._what, self._max_pending, self._kept_bytes = what, max_pending, kept_bytes
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"artpipe-{what}")
+        self._turns, self._kept_bytes = Turns[bytes](what, max_pending), kept_bytes
         self._made: OrderedDict[Hashable, Future[bytes]] = OrderedDict()
-        self._lock = threading.Lock()
-        self._unfinished = Counter[str]()
-        self._waiting: OrderedDict[str, deque[tuple[Future[bytes], Callable[[], bytes]]]] = OrderedDict()
 
     async def get(self, key: Hashable, make: Callable[[], bytes], client: str = "") -> bytes:
         """The result: what was made for this key before, or is being made, or is made now.
@@ -54,36 +39,11 @@ class SharedJobs:
         """
         known = self._made.get(key)
         if known is None or (known.done() and known.exception()):
-            known = self._made[key] = self._queued(make, client)
+            known = self._made[key] = self._turns.submit(make, client)
         self._made.move_to_end(key)
         made = asyncio.wrap_future(known)
         made.add_done_callback(lambda _: self._forget())
         return await asyncio.shield(made)  # who leaves does not end it for the others
-
-    def _queued(self, make: Callable[[], bytes], client: str) -> Future[bytes]:
-        with self._lock:
-            if self._unfinished[client] > self._max_pending or len(self._waiting) >= _MAX_CLIENTS:
-                raise TooManyJobsError(f"too many {self._what} are being made; try again in a few seconds.")
-            self._unfinished[client] += 1
-            made = Future[bytes]()
-            self._waiting.setdefault(client, deque()).append((made, make))
-        self._thread.submit(self._make_next)
-        return made
-
-    def _make_next(self) -> None:
-        """Make the next one of the client whose turn it is, who is then the last to have a turn."""
-        with self._lock:
-            client, waiting = self._waiting.popitem(last=False)
-            made, make = waiting.popleft()
-            if waiting:
-                self._waiting[client] = waiting
-        try:
-            made.set_result(make())
-        except BaseException as error:  # noqa: BLE001 - raised for those who wait for it; Lance and Polars may panic
-            made.set_exception(error)
-        with self._lock:
-            self._unfinished[client] -= 1
-            self._unfinished += Counter()  # forgets those who wait for nothing
 
     def _forget(self) -> None:
         """Drop what failed, and of the others those that were not asked for the longest and exceed a limit."""
@@ -99,7 +59,4 @@ class SharedJobs:
 
     def close(self) -> None:
         """Make no more of them."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
-        with self._lock:
-            for made, _ in itertools.chain(*self._waiting.values()):
-                made.cancel()
+        self._turns.close()

@@ -4,12 +4,14 @@
 
 Each visitor opens pages, searches by words and by a photograph, saves a contact sheet, and thinks for a moment in
 between. First nobody attacks, then one attack after another: 64 uploads that send two bytes and stall, 60 requests at
-a time for contact sheets of 100 works, and 4 clients that send a PNG of 62 megapixels. Visitors and attackers have
+a time for contact sheets of 100 works, 4 clients that send a PNG of 62 megapixels, and 32 that send one of 24, which
+is decoded. Visitors and attackers have
 addresses of their own (Linux has all of 127.0.0.0/8). Prints a table of the visitors' waiting times, and of their
 requests that were refused or failed; ends with exit code 1 where one was.
 """
 
 import argparse
+import io
 import itertools
 import random
 import socket
@@ -37,8 +39,8 @@ from artpipe_tests.benchmarks.bench_web import photographs, started_server
 USERS = 8
 THINKING_S = 1.0
 SHEET = "contact sheet"
-STALLING, SHEETS, PNGS = 64, 60, 4
-PNG_SIDE_PX = 7_874
+STALLING, SHEETS, PNGS, DECODED_PNGS = 64, 60, 4, 32
+PNG_SIDE_PX, DECODED_SIDE_PX = 7_874, 4_900
 ATTACKER = "127.0.0.9"
 
 
@@ -132,11 +134,11 @@ def sheets(address: str, until: float, seen: Seen, number: int) -> None:
             seen.attacks[type(error).__name__] += 1
 
 
-def large_png(folder: Path) -> bytes:
-    """A picture of 62 megapixels in few bytes."""
-    path = folder / "large.png"
-    Image.new("RGB", (PNG_SIDE_PX, PNG_SIDE_PX), (90, 120, 60)).save(path)
-    return path.read_bytes()
+def large_png(side_px: int) -> bytes:
+    """A picture of many megapixels in few bytes."""
+    out = io.BytesIO()
+    Image.new("RGB", (side_px, side_px), (90, 120, 60)).save(out, "PNG")
+    return out.getvalue()
 
 
 def measure(name: str, address: str, lake: DataLake, photos: Iterator[bytes], seconds: float, attack: object) -> Seen:
@@ -172,9 +174,8 @@ def main() -> None:
     lake = DataLake(options.lake)
     photos = itertools.cycle(photographs(lake, 120))
     folder = Path(tempfile.mkdtemp(prefix="artpipe-attacks-"))
-    png = large_png(folder)
 
-    def send_png(address: str, until: float, seen: Seen, _: int) -> None:
+    def send_png(png: bytes, address: str, until: float, seen: Seen, _: int) -> None:
         session = session_from(ATTACKER)
         while time.monotonic() < until:
             answer = session.post(f"{address}/api/search", data=png, headers={"content-type": "image/png"}, timeout=60)
@@ -184,7 +185,8 @@ def main() -> None:
         "nobody": None,
         f"{STALLING} stalling uploads": (STALLING, stall),
         f"{SHEETS} contact sheets of 100": (SHEETS, sheets),
-        f"{PNGS} PNGs of 62 megapixels": (PNGS, send_png),
+        f"{PNGS} PNGs of 62 megapixels": (PNGS, partial(send_png, large_png(PNG_SIDE_PX))),
+        f"{DECODED_PNGS} PNGs of 24 megapixels": (DECODED_PNGS, partial(send_png, large_png(DECODED_SIDE_PX))),
     }
     server, address, _ = started_server(str(lake.root), folder / "server.log")
     try:

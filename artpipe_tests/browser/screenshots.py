@@ -1,4 +1,4 @@
-"""The pictures of the README: pages of a lake in a real browser.
+"""The pictures of README and docs: pages of a lake in a real browser.
 
 python artpipe_tests/browser/screenshots.py data_lake/sample docs/images
 """
@@ -64,10 +64,13 @@ def main() -> None:
         photo = Path(folder) / "photo.jpg"
         photo.write_bytes(photograph(lake, works[0]))
         page.goto("/")
+        keep(page, options.folder / "web_home.png")
         page.set_input_files("input[type=file]", photo)
         page.wait_for_url("**/search?image=*")
         page.locator(".verdict.found").wait_for()
         keep(page, options.folder / "web_search.png")
+        page.goto(f"/works/{works[0]}")
+        keep(page, options.folder / "web_work.png")
         page.goto("/map")
         page.locator("[data-ready=yes]").wait_for()
         page.wait_for_load_state("networkidle")  # the small pictures

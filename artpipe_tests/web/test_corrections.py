@@ -152,6 +152,15 @@ def test_on_loopback_only_browsers_of_this_machine_are_editors(serve, host: str,
         assert visitor.get(f"/corrections?key={KEY}", headers=headers).status_code == 404
 
 
+def test_on_loopback_pages_link_to_the_corrections_for_the_editor_alone(serve, editor: TestClient):
+    pages = ("/", "/works/d/durer/work001")
+    assert all('href="/corrections' in editor.get(page).text for page in pages)
+    passed_on = ({"x-forwarded-for": "192.0.2.7"}, {"x-forwarded-host": "art.example"}, {"via": "1.1 proxy"})
+    assert not any("/corrections" in editor.get(pages[0], headers=headers).text for headers in passed_on)
+    with serve("loopback") as stranger:  # whom a proxy on this machine may pass on without a trace
+        assert not any("/corrections" in stranger.get(page).text for page in pages)
+
+
 def test_on_loopback_the_printed_address_makes_an_editor(serve):
     with serve("loopback") as editor:
         # A proxy on this machine may pass a stranger's request on as if it came from here.
@@ -164,7 +173,7 @@ def test_on_loopback_the_printed_address_makes_an_editor(serve):
         cookie = admitted.headers["set-cookie"]
         assert editor.get("/corrections").status_code == 200
         assert 'href="/corrections"' in editor.get("/").text
-    assert all(part in cookie for part in ("HttpOnly", "SameSite=strict", "Path=/corrections"))
+    assert all(part in cookie for part in ("HttpOnly", "SameSite=strict", "Path=/;"))
 
 
 def test_without_the_token_nothing_is_shown_or_written(serve, files: OverrideFiles):

@@ -13,7 +13,8 @@ from fastapi.testclient import TestClient
 from artpipe.settings import Settings
 from artpipe.web.app import create_app
 from artpipe.web.config import WebConfig
-from artpipe.web.shared_jobs import SharedJobs, TooManyJobsError
+from artpipe.web.shared_jobs import SharedJobs
+from artpipe.web.turns import TooManyJobsError
 
 Part = tuple[bytes, bool]
 

@@ -205,7 +205,7 @@ def test_waiting_for_a_verdict_takes_no_second_upload_slot(
     client = TestClient(app)
     with ThreadPoolExecutor() as pool:
         waits = pool.submit(client.post, "/api/search", files={"picture": ("p", blots(5))})
-        while not app.state.web.comparisons.waiting:
+        while not app.state.web.comparisons.unfinished():
             time.sleep(0.01)
         sent_by_a_script(client, blots(3))
         paused_comparisons.set()
