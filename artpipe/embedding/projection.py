@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from artpipe.vectors.nearest import Int8Index
+from artpipe.vectors.partitions import EXACT_PRODUCTS, Partitions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,7 +115,7 @@ def align(positions: "Positions", old: "Positions", shared: "NDArray[np.int64]")
 
 
 def nearest_known(vectors: "Vectors", known: "Vectors", k: int, *, exclude_self: bool = False) -> NearestKnown:
-    """The k most similar known works for each work, most similar first.
+    """The k most similar known works for each work, most similar first; approximately beyond `EXACT_PRODUCTS`.
 
     Args:
         vectors: float32 (N, D), each of length 1.
@@ -122,6 +123,10 @@ def nearest_known(vectors: "Vectors", known: "Vectors", k: int, *, exclude_self:
         k: at most M, or M - 1 where a work is not its own neighbour.
         exclude_self: row i of `vectors` is row i of `known` and is not its own neighbour.
     """
+    if len(vectors) * len(known) > EXACT_PRODUCTS:
+        own = np.arange(len(vectors)) if exclude_self else np.full(len(vectors), -1)
+        indices, similarities = Partitions(known, np.arange(len(known))).nearest(vectors, own, k)
+        return NearestKnown(indices, np.maximum(1.0 - similarities, 0.0))
     count = k + 1 if exclude_self else k
     found = Int8Index(known).search_many(vectors, [count] * len(vectors))
     indices = np.stack([near.positions for near in found])

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NEIGHBOURS = 10
+MAX_QUERIES = 2000
+"""Queries of a split that are ranked: each is compared with the whole table, and so many tell a percent apart."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ def score_retrieval(
 ) -> list[RetrievalScores]:
     """Precision@k and average precision of the queries for every kind of label, in one pass over the table.
 
+    Of more than `MAX_QUERIES` queries, so many drawn at random are ranked.
+
     Args:
         vectors: float32 (N, D), rows of length 1: the whole table.
         work_ids: N works.
@@ -76,9 +80,11 @@ def score_retrieval(
         queries: row numbers of the query images.
         split: name of the split the queries are from.
         k: number of neighbours.
-        seed: of the bootstrap.
+        seed: of the bootstrap, and of the draw.
         resamples: of the bootstrap.
     """
+    if len(queries) > MAX_QUERIES:
+        queries = np.sort(np.random.default_rng(seed).choice(queries, MAX_QUERIES, replace=False))
     works = group_numbers(work_ids)
     codes = {by: group_numbers(values) for by, values in labels.items()}
     candidates = len(works) - np.bincount(works, minlength=1)[works[queries]] if len(works) else np.zeros(0, np.int64)

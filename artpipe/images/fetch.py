@@ -50,6 +50,8 @@ AMENDED_ROWS = 4096
 AMENDED_S = 60.0
 """Responses that change no JPEG wait longer: each commit of them rewrites those columns of whole fragments, and a
 killed harvest only repeats a request without a body."""
+COMMITS_TO_COMPACT = 64
+"""Each commit names every fragment and opens the small ones, so they are joined while a long harvest goes on."""
 DECODERS = 2
 """Decoding takes a tenth of the time of a request, and Pillow releases the GIL."""
 MAX_DECODING = 8 * DECODERS
@@ -173,7 +175,7 @@ def harvest(
         KeyboardInterrupt: a person interrupts; what was downloaded by then is stored.
     """
     started = clock()
-    summary = HarvestSummary()
+    summary, keep_versions_for = HarvestSummary(), timedelta(days=config.keep_versions_days)
     for artwork_id in withdraw(store, wanted["artwork_id"].to_list(), now):
         summary.changes["withdrawn"].add(artwork_id)
     outcomes = store.outcomes()
@@ -187,7 +189,7 @@ def harvest(
         with (
             pillow_quiet(),
             (progress or SilentProgress()).track("harvest", requested.height, "images") as step,
-            _Batches(store, clock) as batches,
+            _Batches(store, clock, keep_versions_for) as batches,
         ):
             held = requested.filter(pl.col("status").is_in(STORED)).height
             at_risk = _AtRisk()
@@ -219,7 +221,7 @@ def harvest(
                 write(update.instead for update in at_risk.updates() if update.instead is not None)
     for artwork_id in mark_placeholders(store, wanted):
         summary.changes["placeholder"].add(artwork_id)
-    store.maintain(timedelta(days=config.keep_versions_days))
+    store.maintain(keep_versions_for)
     counts = client.counts
     summary.requests, summary.bodies = counts.requests - previous.requests, counts.bodies - previous.bodies
     summary.seconds = clock() - started
@@ -438,8 +440,9 @@ class _Batches:
     The thread begins by creating the table: loading LanceDB takes two seconds, in which the first responses arrive.
     """
 
-    def __init__(self, store: ImageStore, clock: Callable[[], float]) -> None:
-        self.store, self.clock = store, clock
+    def __init__(self, store: ImageStore, clock: Callable[[], float], keep_versions_for: timedelta) -> None:
+        self.store, self.clock, self.keep_versions_for = store, clock, keep_versions_for
+        self.commits = 0
         self.whole: list[_RowUpdate] = []
         self.partial: list[_RowUpdate] = []
         self.whole_since = self.partial_since = clock()
@@ -486,3 +489,6 @@ class _Batches:
         self.store.upsert([update.row for update in whole])
         for rows in _amendments(partial):
             self.store.amend(rows)
+        self.commits += 1
+        if self.commits % COMMITS_TO_COMPACT == 0:
+            self.store.maintain(self.keep_versions_for)

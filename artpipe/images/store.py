@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -58,6 +59,8 @@ LATER_COLUMNS = ("requested_url",)
 """Columns that the table of an older lake lacks until something is written into it."""
 ROWS_PER_FRAGMENT = 4096
 """A full fragment is never compacted again, so that a few new images never rewrite the whole collection."""
+_FRAGMENT_BITS = 32
+"""A row address has the number of its fragment above this many bits."""
 
 
 class StoreWriteError(ArtpipeError):
@@ -176,25 +179,22 @@ class ImageStore:
 
     def _amend(self, rows: Sequence[Mapping[str, Any]]) -> None:
         import lance
+        import pyarrow.compute as pc
 
         dataset = self._existing_dataset()
         schema = pa.schema([IMAGES_SCHEMA.field(name) for name in rows[0]])
         data = pa.Table.from_pylist(list(rows), schema=schema)
-        offsets = self._offsets.of(dataset)
-        wanted = sorted(offsets[row["artwork_id"]] for row in rows if row["artwork_id"] in offsets)
+        held = dataset.to_table(
+            columns=[], filter=pc.field("artwork_id").isin(data["artwork_id"]), with_row_address=True
+        )
+        numbers = np.unique(held["_rowaddr"].to_numpy() >> _FRAGMENT_BITS).tolist()
         # Lance's own merge would rewrite the rows with their JPEGs.
         updated: list[Any] = []
         modified_fields: set[int] = set()
-        first = 0
-        for fragment in dataset.get_fragments():
-            beyond = first + fragment.count_rows()
-            if wanted and wanted[0] < beyond:
-                while wanted and wanted[0] < beyond:
-                    wanted.pop(0)
-                metadata, modified = fragment.update_columns(data, left_on="artwork_id")[:2]
-                updated.append(metadata)
-                modified_fields.update(modified)
-            first = beyond
+        for fragment in map(dataset.get_fragment, numbers):
+            metadata, modified = fragment.update_columns(data, left_on="artwork_id")[:2]
+            updated.append(metadata)
+            modified_fields.update(modified)
         if updated:
             change = lance.LanceOperation.Update(updated_fragments=updated, fields_modified=sorted(modified_fields))
             lance.LanceDataset.commit(self.uri, change, read_version=dataset.version)

@@ -1,13 +1,16 @@
-"""Exact nearest neighbours outside a query's own group, for many queries: one matrix product a block of queries.
+"""Nearest neighbours outside a query's own group, for many queries: one matrix product a block of queries.
 
 Evaluation asks for neighbours of other works, or by other artists. A mask for each query would cost more than the
-product itself, so the own group is masked in the similarities.
+product itself, so the own group is masked in the similarities. Beyond `EXACT_PRODUCTS` comparisons, `partitions.py`
+finds the neighbours approximately.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from artpipe.vectors.partitions import EXACT_PRODUCTS, Partitions, top_k
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,14 +44,6 @@ def similarity_blocks(
         yield block, similarity
 
 
-def top_k(similarity: "NDArray[np.float32]", k: int) -> "NDArray[np.int64]":
-    """Columns of the k largest values of each row, largest first."""
-    k = min(k, similarity.shape[1])
-    best = np.argpartition(similarity, -k, axis=1)[:, -k:]
-    order = np.argsort(-np.take_along_axis(similarity, best, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(best, order, axis=1)
-
-
 def nearest_in_other_groups(
     vectors: "NDArray[np.float32]",
     groups: Sequence[str],
@@ -57,6 +52,8 @@ def nearest_in_other_groups(
     among: "NDArray[np.integer] | None" = None,
 ) -> "tuple[NDArray[np.int64], NDArray[np.float32]]":
     """The k most similar rows of other groups, most similar first, and their similarities.
+
+    They are exact up to `EXACT_PRODUCTS` comparisons, and approximate beyond.
 
     Args:
         vectors: float32 (N, D), rows of length 1.
@@ -71,6 +68,9 @@ def nearest_in_other_groups(
     codes = group_numbers(groups)
     table = np.arange(len(codes)) if among is None else among
     k = min(k, len(table))
+    if len(queries) * len(table) > EXACT_PRODUCTS:
+        rows, similarities = Partitions(vectors[table], codes[table]).nearest(vectors[queries], codes[queries], k)
+        return table[rows], similarities
     rows, similarities = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
     for block, similarity in similarity_blocks(vectors[queries], codes[queries], vectors[table], codes[table]):
         best = top_k(similarity, k)

@@ -34,6 +34,19 @@ def test_similar_works_are_close_on_the_map():
     assert np.isfinite(points).all()
 
 
+def test_a_map_of_very_many_works_is_laid_out_by_approximate_neighbours(monkeypatch):
+    vectors, group = islands(count=4, each=200)
+    monkeypatch.setattr("artpipe.vectors.partitions.PARTITION_ROWS", 50)
+    monkeypatch.setattr("artpipe.embedding.projection.EXACT_PRODUCTS", 1000)
+    near = nearest_known(vectors, vectors, 15, exclude_self=True)
+    assert (near.indices != np.arange(800)[:, None]).all()
+    assert (np.diff(near.distances, axis=1) >= 0).all()
+    points = lay_out(vectors)
+    close = np.argsort(np.linalg.norm(points[:, None] - points[None], axis=2), axis=1)[:, 1:6]
+    assert (group[close] == group[:, None]).mean() > 0.95
+    assert np.linalg.norm(place(vectors[:40], vectors[40:], points[40:]) - points[:40], axis=1).mean() < 2
+
+
 def test_a_layout_is_the_same_every_time():
     vectors, _ = islands()
     assert np.array_equal(lay_out(vectors, seed=3), lay_out(vectors, seed=3))

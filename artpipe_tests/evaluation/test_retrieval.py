@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from artpipe.evaluation import retrieval
 from artpipe.evaluation.retrieval import score_retrieval
 from artpipe.vectors import grouped
 
@@ -94,6 +95,17 @@ def test_equally_similar_rows_share_one_precision():
 def test_fewer_than_k_others_are_enough():
     (scores,) = score_retrieval(VECTORS[2:5], list("xyz"), {"style": ["r", "r", "b"]}, np.array([0]), split="test")
     assert scores.precision == 0.5
+
+
+def test_of_very_many_queries_a_sample_is_ranked_and_the_table_stays_whole(monkeypatch):
+    monkeypatch.setattr(retrieval, "MAX_QUERIES", 4)
+    rng = np.random.default_rng(1)
+    vectors = unit(*rng.uniform(0, 90, 60))
+    works, labels = [str(n) for n in range(60)], {"style": [str(n % 5) for n in range(60)]}
+    drawn = [score_retrieval(vectors, works, labels, np.arange(60), split="test", seed=seed)[0] for seed in (0, 0, 1)]
+    assert [(one.n, one.table_rows) for one in drawn] == [(4, 60)] * 3
+    assert drawn[0] == drawn[1]
+    assert drawn[0] != drawn[2]
 
 
 @pytest.mark.parametrize(

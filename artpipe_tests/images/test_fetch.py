@@ -4,6 +4,7 @@ import io
 from collections.abc import Generator, Iterable
 from datetime import UTC, datetime, timedelta
 
+import lance
 import polars as pl
 import pytest
 from PIL import Image
@@ -477,6 +478,18 @@ def test_a_placeholder_is_found_behind_more_new_pictures_than_are_held_in_memory
     summary = try_again(store, stored, a=placeholder, b=sent(jpeg(120)), c=placeholder, d=placeholder)
     assert summary.refused is not None
     assert summary.refused.lost == 2, "all but the first, which was written before the second came"
+
+
+def test_a_long_harvest_joins_small_fragments_before_it_ends(store, monkeypatch: pytest.MonkeyPatch):
+    """Each commit names all fragments: thousands of small ones would take more room than the images."""
+    monkeypatch.setattr("artpipe.images.fetch.BATCH_ROWS", 1)
+    monkeypatch.setattr("artpipe.images.fetch.COMMITS_TO_COMPACT", 10)
+    answers = {f"n{number:02}": sent(jpeg(number * 8)) for number in range(25)}
+    cut = FakeGallery(**answers, z=KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        harvest(artworks(*(f"a/x/{name}" for name in cut.answers)), store, cut, HarvestConfig(), NOW)
+    assert store.outcomes().height == 25
+    assert len(lance.dataset(store.uri).get_fragments()) < 15
 
 
 def test_what_may_be_lost_is_lost_and_so_is_the_picture_that_one_placeholder_replaces(store, stored):
