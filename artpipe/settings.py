@@ -167,6 +167,13 @@ class Settings(BaseSettings):
     loader_workers: int | None = Field(
         default=None, ge=0, description="DataLoader processes; default: by the number of cores"
     )
+    train_workers: int = Field(
+        default=1,
+        ge=1,
+        le=1024,
+        description="processes that share each training step; one trains a head alone, as the recipe `probe` does. "
+        "They run on this machine, each on a GPU of its own where there are GPUs",
+    )
     dagster_home: str | None = Field(
         default=None,
         validation_alias="DAGSTER_HOME",

@@ -83,6 +83,9 @@ class ImageStore:
         self._offsets = RowOffsets()
         self._table: Any = None
 
+    def __reduce__(self) -> tuple[type["ImageStore"], tuple[DataLake]]:
+        return ImageStore, (self.lake,)  # for other processes, which open it themselves
+
     def prepare(self) -> None:
         """Create the table where there is none, so that the first batch costs no more than the others.
 

@@ -117,6 +117,11 @@ class ModelCard:
         return int(self.config.get("views", 1))
 
     @property
+    def train_workers(self) -> int:
+        """How many processes trained it together."""
+        return int(self.config.get("train_workers", 1))
+
+    @property
     def is_trained(self) -> bool:
         """Whether there was anything to learn; see `artpipe.training.untrained`."""
         return bool(self.classes)

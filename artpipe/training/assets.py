@@ -144,6 +144,7 @@ TRAINED_BY = (
     "learning_rate",
     "seed",
     "warm_start",
+    "train_workers",
 )
 """The settings that shape a trained model."""
 
@@ -215,6 +216,7 @@ def classifier(step: AssetStep, training_set: DataFrame, tasks: Tasks, backbone_
         "predicts": ", ".join(card.classes) or f"nothing: {card.ended}",
         "training_set_version": card.training_set_version,
         "epochs": len(card.history),
+        "train_workers": card.train_workers,
         "validation": dg.MetadataValue.json(card.metrics),
         "curves": save_picture(
             lake, f"training/{card.model_id}.png", training_curves_picture(card.history, tuple(card.classes))

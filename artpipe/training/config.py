@@ -11,10 +11,10 @@ from artpipe.models.card import EMBEDDING_DIM, IMAGENET, NO_WEIGHTS
 if TYPE_CHECKING:
     from artpipe.settings import Settings
 
-# Not part of a model's identity: settings of the machine; `recipe_changes`, which the recipe's own fields show; and the
-# start of a warm start, which is the model's `WeightsSource`.
+# Not part of a model's identity: settings of the machine; `recipe_changes`, which the recipe's own fields show; the
+# start of a warm start, which is the model's `WeightsSource`; and one process in place of several.
 _NOT_IDENTITY = frozenset(
-    {"device", "loader_workers", "keep_checkpoint", "warm_start", "started_from", "recipe_changes"}
+    {"device", "loader_workers", "keep_checkpoint", "warm_start", "started_from", "recipe_changes", "train_workers"}
 )
 # What saved cards call a field; a rename in the file would change every `model_id`.
 _NAMES_IN_FILE = {"embedding_dim": "dimensions", "ema_decay": "average_decay", "is_ensemble": "keeps_start"}
@@ -132,6 +132,8 @@ class TrainingConfig:
     """Whether to start from the served model where it has the same backbone and input transform."""
     started_from: str | None = None
     """The model that a warm start took the initial weights from; set by the training run."""
+    train_workers: int = 1
+    """Processes that share each batch when the whole network is trained."""
     device: str = "auto"
     loader_workers: int | None = None
     keep_checkpoint: bool = False
@@ -150,6 +152,7 @@ class TrainingConfig:
             batch_size=settings.batch_size,
             learning_rate=settings.learning_rate,
             loader_workers=settings.loader_workers,
+            train_workers=settings.train_workers,
             seed=settings.seed,
             warm_start=settings.warm_start and settings.recipe != "probe",  # whose backbone is not trained
             device=settings.device,
@@ -163,6 +166,12 @@ class TrainingConfig:
         for name in ("dropout", "label_smoothing", "warmup_share"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, and must be at least 0 and below 1")
+        if self.train_workers > 1 and self.recipe.batch_size < 2 * self.train_workers:
+            raise ValueError(
+                f"batch_size is {self.recipe.batch_size}, and must be at least {2 * self.train_workers}: each of "
+                f"{self.train_workers} processes takes its share of a batch, and a batch norm needs 2 images; raise "
+                "ARTPIPE_BATCH_SIZE or lower ARTPIPE_TRAIN_WORKERS"
+            )
         if self.embedding_dim % 2 and self.weights != NO_WEIGHTS and self.is_ensemble:
             raise ValueError(
                 f"embedding_dim is {self.embedding_dim}, and must be even: each network of the ensemble gives half of "
@@ -196,6 +205,8 @@ class TrainingConfig:
         values = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NOT_IDENTITY}
         if self.warm_start:
             values["warm_start"] = True
+        if self.train_workers > 1 and self.recipe.epochs:  # one process trains a head alone
+            values["train_workers"] = self.train_workers
         values["weights"] = self.weights if self.weights in (IMAGENET, NO_WEIGHTS) else "file"
         values |= asdict(self.recipe)
         return {_NAMES_IN_FILE.get(name, name): value for name, value in values.items()}

@@ -1,7 +1,7 @@
 """Batches of pixels and labels for the training loop, read from the pixel cache.
 
-The seed, the epoch and the step alone decide a batch and its augmentation: neither the number of loader processes nor
-a resumed run changes it.
+The seed, the epoch, the step and the rank alone decide a batch and its augmentation: neither the number of loader
+processes nor a resumed run changes it.
 """
 
 import os
@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from artpipe.images.pixels import PixelCache
 from artpipe.models.transforms import Augmentation, crop_and_flip
+from artpipe.training.ranks import ALONE, Ranks
 
 MAX_LOADER_WORKERS = 8
 
@@ -28,6 +29,8 @@ class BatchPlan:
     epoch: int
     step: int
     examples: NDArray[np.int64]
+    rank: int = 0
+    """Of several that share the batch, the rank whose examples these are."""
 
 
 class PixelBatch(NamedTuple):
@@ -72,7 +75,8 @@ class ArtDataset(Dataset[PixelBatch]):
         squares = torch.from_numpy(self.cache.squares(self.rows[plan.examples]))
         gains, offsets = torch.ones(count), torch.zeros(count)
         if self.augmentation is not None:
-            rng = np.random.default_rng((self.seed, plan.epoch, plan.step))
+            of_rank = (plan.rank,) if plan.rank else ()
+            rng = np.random.default_rng((self.seed, plan.epoch, plan.step, *of_rank))
             draws = self.augmentation.draw(rng, count, self.cache.image_px)
             squares = crop_and_flip(list(squares), draws)
             gains, offsets = torch.from_numpy(draws.gains), torch.from_numpy(draws.offsets)
@@ -84,14 +88,18 @@ class EpochBatches(Sampler[BatchPlan]):
     """The batches of an epoch, nearly equal in size: no row is left out, and none is too small for a batch norm.
 
     Args:
-        count: how many examples there are.
+        count: how many examples there are, at least two for each rank.
+        batch_size: the most examples of a batch, over all ranks.
+        ranks: of each batch, this rank gets its share alone; the shares of all ranks are the batch.
         is_shuffled: a new order every epoch, from the seed and `epoch`.
     """
 
-    def __init__(self, count: int, batch_size: int, *, seed: int = 0, is_shuffled: bool = True) -> None:
-        self.count, self.seed, self.is_shuffled = count, seed, is_shuffled
+    def __init__(
+        self, count: int, batch_size: int, *, ranks: Ranks = ALONE, seed: int = 0, is_shuffled: bool = True
+    ) -> None:
+        self.count, self.ranks, self.seed, self.is_shuffled = count, ranks, seed, is_shuffled
         self.epoch = 0
-        self.steps = max(min(-(-count // batch_size), count // 2), min(count, 1))
+        self.steps = max(min(-(-count // batch_size), count // (2 * ranks.size)), min(count, 1))
 
     def __len__(self) -> int:
         return self.steps
@@ -100,15 +108,20 @@ class EpochBatches(Sampler[BatchPlan]):
         rng = np.random.default_rng((self.seed, self.epoch))
         order = rng.permutation(self.count) if self.is_shuffled else np.arange(self.count)
         for step, examples in enumerate(np.array_split(order, self.steps) if self.steps else ()):
-            yield BatchPlan(self.epoch, step, examples)
+            share = np.array_split(examples, self.ranks.size)[self.ranks.rank]
+            yield BatchPlan(self.epoch, step, share, self.ranks.rank)
+
+    def size_of(self, step: int) -> int:
+        """How many examples a batch has, over all ranks."""
+        return self.count // self.steps + (step < self.count % self.steps)
 
 
-def loader_workers(requested: int | None) -> int:
-    """How many loader processes to start: by default none where they would compete with training for the cores.
+def loader_workers(requested: int | None, ranks: int = 1) -> int:
+    """How many loader processes a rank starts: by default none where they would compete with training for the cores.
 
     On two cores, reading and augmenting a batch takes a few per cent of its step, less than a process costs.
     """
-    cores = os.cpu_count() or 1
+    cores = (os.cpu_count() or 1) // ranks
     return requested if requested is not None else 0 if cores <= 2 else min(MAX_LOADER_WORKERS, cores - 2)
 
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from artpipe.models.card import WeightsSource
 from artpipe.models.checkpoint import LoadedModel
 from artpipe.models.ensemble import join_members
 from artpipe.models.labels import Labels
@@ -42,10 +43,11 @@ class EnsembleTask(ClassifierTask):
         labels: Labels,
         class_rows: Mapping[str, NDArray[np.int64]],
         start: LoadedModel | None = None,
+        weights_source: WeightsSource | None = None,
     ) -> None:
-        super().__init__(config, labels, class_rows, start)
+        super().__init__(config, labels, class_rows, start, weights_source)
         backbone, _ = build_backbone(config.backbone, config.image_px)
-        self.head_weights_source = load_backbone_weights(backbone, config.backbone, config.weights)
+        self.head_weights_source = weights_source or load_backbone_weights(backbone, config.backbone, config.weights)
         network = self.network
         self.head_network = self.pretrained = MultiTaskClassifier(
             backbone, network.projection.in_features, network.class_counts, network.embedding_dim, network.dropout.p

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -20,42 +20,37 @@ from numpy.typing import NDArray
 from torch import Tensor
 from upath import UPath
 
-from artpipe.errors import ArtpipeError
 from artpipe.images.pixels import JpegSource, PixelCache
 from artpipe.lake.paths import DataLake
 from artpipe.models.card import ModelCard
-from artpipe.models.checkpoint import LoadedModel, RunCheckpoint, save_model
-from artpipe.models.labels import UNKNOWN, Labels
+from artpipe.models.checkpoint import LoadedModel, save_model
+from artpipe.models.labels import Labels
 from artpipe.models.learned import known_learned
 from artpipe.models.network import MultiTaskClassifier
 from artpipe.models.rights import training_rights
-from artpipe.models.transforms import Augmentation
-from artpipe.progress import Progress, SilentProgress, Step
+from artpipe.progress import Progress, SilentProgress
 from artpipe.schema import label_columns
 from artpipe.splits.assign import split_counts
 from artpipe.tasks import WGA_TASKS, Tasks
 from artpipe.training.config import TrainingConfig, fingerprint
-from artpipe.training.dataset import ArtDataset, EpochBatches, PixelBatch, loader_workers, make_loader
+from artpipe.training.dataset import PixelBatch
 from artpipe.training.ensemble import EnsembleTask
+from artpipe.training.epochs import Epochs, TrainingRun
 from artpipe.training.features import compute_features, features_fingerprint, features_in_order
 from artpipe.training.head import LEARNING_RATE
 from artpipe.training.history import Epoch, History
 from artpipe.training.memory import reused_memory
-from artpipe.training.optimizer import set_learning_rate, train_step
 from artpipe.training.task import ClassifierTask, predict_logits
 from artpipe.training.temperature import FittedTemperature, calibrate
 from artpipe.training.unseen_artists import HeadRows, unseen_artist_factors
-from artpipe.training.untrained import save_untrained, why_untrainable
+from artpipe.training.untrained import LEAST_ROWS, save_untrained, why_untrainable
+from artpipe.training.workers import train_in_processes
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
 
 LOOP_VERSION = 3
 """Raised when the same config would train other weights, so that no checkpoint of older code is resumed."""
-
-
-class DivergedError(ArtpipeError):
-    """The loss became NaN or infinite."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +101,7 @@ def train_classifier(
         UnknownBackboneError, BackboneInputError: see `models.backbones`.
         WeightsUnavailableError, WeightsMismatchError: see `models.weights`.
         DivergedError: the loss became NaN or infinite; the checkpoint of the last good epoch stays.
+        BadSettingError, TrainingProcessError: see `train_in_processes`.
     """
     progress = progress or SilentProgress()
     version = version or training_set_version(training_set)
@@ -126,22 +122,15 @@ def train_classifier(
         task = task_kind(config, labels, labels.counts(labels.encode(train_rows)), start)
         config, recipe = task.config, task.config.recipe
 
-        # Decoded pixels, in batches.
-        cache = PixelCache(lake.cache("pixels"), config.image_px)
-        cache.ensure(rows["artwork_id"].to_list(), rows["jpeg_sha256"].to_list(), images, progress)
-        train_set = _dataset(train_rows, cache, labels, config.seed, Augmentation(area_from=recipe.crop_area_from))
-        validation_set = _dataset(validation_rows, cache, labels, config.seed)
-        batches = EpochBatches(len(train_set), recipe.batch_size, seed=config.seed)
-        loader = make_loader(
-            train_set, batches, loader_workers(config.loader_workers), is_pinned=task.device.type == "cuda"
-        )
-        validation_batches = EpochBatches(len(validation_set), max(recipe.batch_size, 64), is_shuffled=False)
-        validation_loader = make_loader(validation_set, validation_batches, 0)
-
-        # A killed run resumes after its last epoch.
-        checkpoint = RunCheckpoint(
-            lake,
-            fingerprint(
+        run = TrainingRun(
+            train_rows=train_rows,
+            validation_rows=validation_rows,
+            images=images,
+            lake=lake,
+            labels=labels,
+            config=config,
+            weights_source=task.weights_source,
+            fingerprint=fingerprint(
                 LOOP_VERSION,
                 version,
                 config.identity(),
@@ -149,67 +138,51 @@ def train_classifier(
                 asdict(labels),
                 *([refit_of.model_id] if refit_of else []),
             ),
+            last_epoch=refit_of.best_epoch if refit_of else None,
         )
-        history = _resume(checkpoint, task, validation_loader)
-        resumed_after_epoch = len(history.epochs)
+        epochs = Epochs(task, run, progress=progress, on_epoch=on_epoch)
+        epochs.resume()  # a killed run, after its last epoch
+        resumed_after_epoch = len(epochs.history.epochs)
 
-        def finish_epoch(train_loss: float, learning_rate: float, images_seen: int, started: float) -> None:
-            """Validate, keep the weights if they are the best so far, and write the checkpoint."""
-            images_per_s = images_seen / (time.perf_counter() - started)
-            validation_loss, accuracy = evaluate(task, validation_loader)
-            epoch = Epoch(
-                epoch=len(history.epochs) + 1,
-                train_loss=train_loss,
-                validation_loss=validation_loss,
-                accuracy=accuracy,
-                learning_rate=learning_rate,
-                seconds=round(time.perf_counter() - started, 3),
-                images_per_s=round(images_per_s, 2),
-            )
-            history.add(epoch, task.evaluated, may_be_best=epoch.epoch >= task.first_candidate)
-            checkpoint.save(task.state_dict() | history.state_dict() | _random_state(task.device))
-            if on_epoch:
-                on_epoch(epoch)
+        def head_features(of: pl.DataFrame) -> Tensor:
+            return _head_features(task, features, epochs.cache, of["jpeg_sha256"].to_list(), progress)
 
         # The head alone, on cached features of the frozen backbone.
-        if recipe.head_epochs and not history.epochs:
+        if recipe.head_epochs and not epochs.history.epochs:
             started = time.perf_counter()
-            inputs = _head_features(task, features, cache, train_rows["jpeg_sha256"].to_list(), progress)
-            loss = task.fit_head(inputs, torch.from_numpy(train_set.labels))
-            task.prepare_validation(validation_loader)
-            finish_epoch(loss, LEARNING_RATE, recipe.head_epochs * len(train_set), started)
+            loss = task.fit_head(head_features(train_rows), torch.from_numpy(epochs.train_set.labels))
+            task.prepare_validation(epochs.validation_loader)
+            epochs.finish(loss, LEARNING_RATE, recipe.head_epochs * train_rows.height, started)
 
         # The whole network, on the pictures.
-        last_epoch = refit_of.best_epoch if refit_of else None
-        total_epochs = last_epoch or recipe.epochs + bool(recipe.head_epochs)
-        images_left = (total_epochs - len(history.epochs)) * len(train_set)
+        total_epochs = run.last_epoch or recipe.epochs + bool(recipe.head_epochs)
+        images_left = (total_epochs - len(epochs.history.epochs)) * train_rows.height
         what = "refit on every work" if refit_of else "train"
+        workers = min(config.train_workers, train_rows.height // LEAST_ROWS)
         with (progress if images_left else SilentProgress()).track(what, images_left, "images") as step:
-            while not (ended := history.stop_reason(recipe, last_epoch)):
-                started = time.perf_counter()
-                batches.epoch = history.finetuned_epochs(recipe)
-                loss, learning_rate = train_one_epoch(task, loader, batches, train_rows["artwork_id"], step)
-                finish_epoch(loss, learning_rate, len(train_set), started)
+            if workers > 1 and not epochs.stop_reason:
+                epochs.save()  # the processes start from it
+                train_in_processes(run, workers, step, on_epoch)
+                epochs.resume()
+            else:
+                epochs.train(step)
+        history = epochs.history
 
         # The best epoch's weights, with temperatures fitted to them, and the card.
         model = task.final_model(history.best_weights)
         factors: dict[str, float] = {}
         has_frozen_head = recipe.head_epochs and (config.is_ensemble or not recipe.epochs)
-        if has_frozen_head and refit_of is None and len(validation_set):
+        if has_frozen_head and refit_of is None and validation_rows.height:
             train, validation = (
-                HeadRows(
-                    _head_features(task, features, cache, each["jpeg_sha256"].to_list(), progress),
-                    torch.from_numpy(labels.encode(each)),
-                )
+                HeadRows(head_features(each), torch.from_numpy(labels.encode(each)))
                 for each in (train_rows, validation_rows)
             )
             artists = train_rows["artist_id"].to_list()
-            epochs, views = recipe.head_epochs, recipe.views
             factors = unseen_artist_factors(
-                task.head_network, train, artists, validation, task.loss, epochs, views, config.seed
+                task.head_network, train, artists, validation, task.loss, recipe.head_epochs, recipe.views, config.seed
             )
-        temperatures = _fit_temperatures(task, model, validation_loader, validation_set.labels, factors)
-        card = _card(task, history, ended, version, temperatures, split_counts(training_set))
+        temperatures = _fit_temperatures(task, model, epochs.validation_loader, epochs.validation_set.labels, factors)
+        card = _card(task, history, epochs.stop_reason, version, temperatures, split_counts(training_set))
         if refit_of is not None:
             card = replace(card, refit_of=refit_of.model_id, temperatures=refit_of.temperatures)
         learned = known_learned(lake, card.weights_source.model_id, rows)
@@ -217,7 +190,7 @@ def train_classifier(
             card = replace(card, rights=training_rights(learned, artworks))
         card, folder = save_model(lake, model.state_dict(), card, learned)
         if not config.keep_checkpoint:
-            checkpoint.remove()
+            epochs.checkpoint.remove()
         return TrainedModel(card, folder, resumed_after_epoch)
 
 
@@ -227,83 +200,6 @@ def training_set_version(training_set: pl.DataFrame) -> str:
     content = training_set.select("artwork_id", "split", *tasks, "jpeg_sha256").sort("artwork_id")
     # The names of these tasks never entered the hash, and models that were trained on them are found by it.
     return fingerprint(content.rows()) if tasks == WGA_TASKS.names else fingerprint(tasks, content.rows())
-
-
-def train_one_epoch(
-    task: ClassifierTask,
-    loader: "DataLoader[PixelBatch]",
-    batches: EpochBatches,
-    artwork_ids: pl.Series,
-    step: Step,
-) -> tuple[float, float]:
-    """One pass over the training rows; the mean loss and the last learning rate.
-
-    Raises:
-        DivergedError: the loss became NaN or infinite; the message names the batch.
-    """
-    task.train_mode()
-    config = task.config
-    total_steps = config.recipe.epochs * len(batches)
-    losses: list[Tensor] = []
-    learning_rate = 0.0
-    for number, batch in enumerate(loader):
-        step_number = batches.epoch * len(batches) + number
-        learning_rate = set_learning_rate(task.optimizer, step_number, total_steps, config.warmup_share)
-        losses.append(train_step(task.network, task.loss, task.optimizer, task.normalise, batch, config.gradient_clip))
-        if task.ema is not None:
-            task.ema.update_parameters(task.network)
-        # Reading a value waits for the GPU, so do it seldom there.
-        if task.device.type == "cpu" or number % 16 == 15 or number == len(batches) - 1:
-            _refuse_divergence(losses, batches, artwork_ids, config.recipe.learning_rate)
-        step.advance(len(batch.labels))
-    return float(torch.stack(losses).mean()), learning_rate
-
-
-def _refuse_divergence(
-    losses: list[Tensor], batches: EpochBatches, artwork_ids: pl.Series, learning_rate: float
-) -> None:
-    is_finite = torch.stack(losses).isfinite()
-    if bool(is_finite.all()):
-        return
-    number = int((~is_finite).nonzero()[0])
-    plan = next(plan for plan in batches if plan.step == number)
-    names = ", ".join(artwork_ids[int(example)] for example in plan.examples[:5])
-    raise DivergedError(
-        f"the loss became {float(losses[number])} in epoch {batches.epoch + 1}, batch {number + 1} of {len(batches)} "
-        f"({names}, ...); the checkpoint of epoch {batches.epoch} is kept. "
-        f"Set ARTPIPE_LEARNING_RATE below {learning_rate:g}, or inspect these pictures."
-    )
-
-
-def evaluate(task: ClassifierTask, loader: "DataLoader[PixelBatch]") -> tuple[float | None, dict[str, float]]:
-    """Validation loss and top-1 accuracy by task; None without rows, and no entry for a task without known labels."""
-    if not len(loader):
-        return None, {}
-    network = task.evaluated.eval()
-    losses: list[float] = []
-    hits: list[NDArray[np.bool_]] = []
-    known: list[NDArray[np.bool_]] = []
-    with torch.no_grad():  # and not inference_mode: training writes to the same input buffer again
-        for number, batch in enumerate(loader):
-            truth = batch.labels.to(task.device)
-            logits = task.validation_logits(network(task.normalise(batch.squares))[1], number)
-            losses.append(float(task.loss(logits, truth)) * len(truth))
-            predicted = torch.stack([logits[name].argmax(1) for name in task.labels.tasks], dim=1)
-            hits.append((predicted == truth).cpu().numpy())
-            known.append((truth != UNKNOWN).cpu().numpy())
-    is_hit, is_known = np.concatenate(hits), np.concatenate(known)
-    accuracy = {
-        name: float(is_hit[is_known[:, column], column].mean())
-        for column, name in enumerate(task.labels.tasks)
-        if is_known[:, column].any()
-    }
-    return sum(losses) / len(is_hit), accuracy
-
-
-def _dataset(
-    rows: pl.DataFrame, cache: PixelCache, labels: Labels, seed: int, augmentation: Augmentation | None = None
-) -> ArtDataset:
-    return ArtDataset(cache, cache.rows(rows["jpeg_sha256"].to_list()), labels.encode(rows), augmentation, seed)
 
 
 def _head_features(
@@ -317,26 +213,6 @@ def _head_features(
         backbone = task.head_network.multi_level_backbone
         known = compute_features(backbone, task.transform, cache, sorted(set(keys)), task.device, progress)
     return features_in_order(known, keys)
-
-
-def _random_state(device: torch.device) -> dict[str, Any]:
-    return {
-        "rng": torch.get_rng_state(),
-        "cuda_rng": torch.cuda.get_rng_state() if device.type == "cuda" else None,
-    }
-
-
-def _resume(checkpoint: RunCheckpoint, task: ClassifierTask, validation_loader: "DataLoader[PixelBatch]") -> History:
-    """Load a killed run's state into the task and the random generators; an empty history where there is none."""
-    state = checkpoint.load()
-    if state is None:
-        return History()
-    task.load_state_dict(state)
-    task.prepare_validation(validation_loader)  # a loader draws random numbers, so before the generators are set
-    torch.set_rng_state(state["rng"])
-    if task.device.type == "cuda" and state["cuda_rng"] is not None:
-        torch.cuda.set_rng_state(state["cuda_rng"])
-    return History.from_state_dict(state)
 
 
 def _fit_temperatures(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from artpipe.models.card import WeightsSource
 from artpipe.models.checkpoint import LoadedModel
 from artpipe.models.labels import Labels
 from artpipe.models.network import MultiTaskClassifier, build_model, choose_device
@@ -43,6 +44,7 @@ class ClassifierTask:
         labels: the vocabulary of each task.
         class_rows: training rows of each class, by task.
         start: a warm start, used where its backbone and input transform are the config's.
+        weights_source: where the weights of a checkpoint that is loaded next came from; none are loaded here.
 
     Attributes:
         config: the config, with `started_from` filled in by a warm start.
@@ -63,6 +65,7 @@ class ClassifierTask:
         labels: Labels,
         class_rows: Mapping[str, NDArray[np.int64]],
         start: LoadedModel | None = None,
+        weights_source: WeightsSource | None = None,
     ) -> None:
         self.device = choose_device(config.device)
         self.labels = labels
@@ -73,7 +76,9 @@ class ClassifierTask:
             config.backbone, class_counts, config.image_px, embedding_dim, config.dropout
         )
         backbone = self.network.multi_level_backbone
-        if start is not None and can_start_from(start.card, config, self.transform):
+        if weights_source is not None:
+            self.weights_source = weights_source
+        elif start is not None and can_start_from(start.card, config, self.transform):
             self.weights_source = start_from(self.network, labels, start)
             config = replace(config, started_from=start.card.model_id)
         else:
@@ -106,6 +111,17 @@ class ClassifierTask:
         self.network.train()
         for module in self.frozen:
             module.eval()
+
+    def running_statistics(self) -> list[Tensor]:
+        """The running mean and variance of the batch norms that are in training, in the network and its average."""
+        names = [
+            f"{name}.{statistic}"
+            for name, module in self.network.named_modules()
+            if module.training and getattr(module, "running_mean", None) is not None
+            for statistic in ("running_mean", "running_var")
+        ]
+        networks = [self.network] if self.ema is None else [self.network, self.ema.module]
+        return [network.get_buffer(name) for network in networks for name in names]
 
     def fit_head(self, features: Tensor, labels: Tensor) -> float:
         """Train the head alone on features of `head_network`'s backbone, (views, N, pooled); the final loss."""

@@ -81,6 +81,20 @@ def test_a_value_out_of_range_is_refused(wrong):
         TrainingConfig(**wrong)
 
 
+def test_how_many_processes_train_is_part_of_the_identity_where_they_share_steps():
+    assert TrainingConfig(train_workers=2).identity() == TrainingConfig().identity() | {"train_workers": 2}
+    assert (
+        TrainingConfig(train_workers=2, recipe_name="probe").identity()
+        == TrainingConfig(recipe_name="probe").identity()
+    )
+
+
+def test_each_of_several_processes_needs_two_pictures_of_a_batch():
+    assert TrainingConfig(train_workers=4, batch_size=8).train_workers == 4
+    with pytest.raises(ValueError, match=r"at least 8: each of 4 processes .* ARTPIPE_BATCH_SIZE"):
+        TrainingConfig(train_workers=4, batch_size=7)
+
+
 def test_only_fine_tuning_from_a_pretrained_backbone_makes_an_ensemble():
     assert TrainingConfig(weights="imagenet").is_ensemble
     assert not TrainingConfig(weights="imagenet", recipe_name="probe").is_ensemble

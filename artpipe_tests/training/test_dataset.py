@@ -6,7 +6,8 @@ import torch
 
 from artpipe.images.pixels import PixelCache
 from artpipe.models.transforms import Augmentation
-from artpipe.training.dataset import ArtDataset, EpochBatches, loader_workers, make_loader
+from artpipe.training.dataset import ArtDataset, BatchPlan, EpochBatches, loader_workers, make_loader
+from artpipe.training.ranks import Ranks
 
 
 def dataset(draw, tmp_path, augmentation: Augmentation | None) -> ArtDataset:
@@ -35,6 +36,32 @@ def test_the_order_follows_from_the_seed_and_the_epoch():
 @pytest.mark.parametrize(("count", "sizes"), [(3, [3]), (5, [3, 2]), (1, [1]), (4, [2, 2])])
 def test_no_batch_is_too_small_for_a_batch_norm(count, sizes):
     assert [len(plan.examples) for plan in EpochBatches(count, 2)] == sizes
+
+
+def test_the_ranks_share_each_batch():
+    whole = list(EpochBatches(50, 16, seed=1))
+    shares = [list(EpochBatches(50, 16, ranks=Ranks(rank, 3), seed=1)) for rank in range(3)]
+    for batch, *parts in zip(whole, *shares, strict=True):
+        assert np.array_equal(np.concatenate([part.examples for part in parts]), batch.examples)
+        assert max(len(part.examples) for part in parts) - min(len(part.examples) for part in parts) <= 1
+    assert [EpochBatches(50, 16).size_of(step) for step in range(4)] == [len(batch.examples) for batch in whole]
+
+
+@pytest.mark.parametrize("count", [6, 7, 11, 50])
+def test_no_share_is_too_small_for_a_batch_norm(count):
+    for rank in range(3):
+        assert min(len(plan.examples) for plan in EpochBatches(count, 6, ranks=Ranks(rank, 3))) >= 2
+
+
+def test_each_rank_augments_in_its_own_way(draw, tmp_path):
+    made = dataset(draw, tmp_path, Augmentation())
+    examples = np.arange(4)
+    first, second, alone = (
+        made.__getitems__(plan)
+        for plan in (BatchPlan(0, 0, examples), BatchPlan(0, 0, examples, rank=1), BatchPlan(0, 0, examples))
+    )
+    assert not torch.equal(first.squares, second.squares)
+    assert torch.equal(first.squares, alone.squares)
 
 
 def test_no_examples_make_no_batches():

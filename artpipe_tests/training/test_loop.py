@@ -17,11 +17,12 @@ from artpipe.models.labels import Labels
 from artpipe.models.network import build_backbone
 from artpipe.models.transforms import Normalise
 from artpipe.tasks import WGA_TASKS
-from artpipe.training import loop, temperature
+from artpipe.training import epochs as epochs_module
+from artpipe.training import temperature
 from artpipe.training.config import TrainingConfig
+from artpipe.training.epochs import DivergedError
 from artpipe.training.history import Epoch
 from artpipe.training.loop import (
-    DivergedError,
     TrainedModel,
     train_classifier,
     training_set_version,
@@ -92,8 +93,8 @@ def test_temperatures_are_fitted_to_the_best_epoch_and_not_to_the_last(draw, lak
     training_set, store = draw(60)
     monkeypatch.setattr(temperature, "MIN_ROWS", 10)
     scores = iter([0.9, 0.1])  # the first epoch is the best, the second one is the last
-    evaluate = loop.evaluate
-    monkeypatch.setattr(loop, "evaluate", lambda *given: (evaluate(*given)[0], {"type": next(scores)}))
+    evaluate = epochs_module.evaluate
+    monkeypatch.setattr(epochs_module, "evaluate", lambda *given: (evaluate(*given)[0], {"type": next(scores)}))
     fitted_on: list[np.ndarray] = []
     fit = temperature.fit_temperature
     monkeypatch.setattr(
