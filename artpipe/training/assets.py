@@ -68,7 +68,7 @@ def training_set(step: AssetStep, splits: DataFrame, tasks: Tasks) -> Result:
 @pipeline_asset(
     kinds={"pytorch", "parquet"},
     code_version="1",
-    shaped_by=("backbone", "resolved_train_image_px"),
+    shaped_by=("backbone", "backbone_depths", "resolved_train_image_px"),
     deps=["backbone_weights"],
     formerly="features",
     renamed={"backbone_weights_content": "backbone_weights"},
@@ -87,6 +87,7 @@ def backbone_features(step: AssetStep, training_set: DataFrame) -> Result:
     config = TrainingConfig(
         backbone=settings.backbone,
         weights=settings.resolved_backbone_weights,
+        depths=settings.backbone_depths,
         image_px=network_image_px(settings),
         device=settings.device,
     )
@@ -138,6 +139,7 @@ TRAINED_BY = (
     "recipe",
     "embedding_dimensions",
     "backbone",
+    "backbone_depths",
     "resolved_train_image_px",
     "epochs",
     "batch_size",

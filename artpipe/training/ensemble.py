@@ -44,7 +44,7 @@ class EnsembleTask(ClassifierTask):
         start: LoadedModel | None = None,
     ) -> None:
         super().__init__(config, labels, class_rows, start)
-        backbone, _ = build_backbone(config.backbone, config.image_px)
+        backbone, _ = build_backbone(config.backbone, config.image_px, config.depths)
         self.head_weights_source = load_backbone_weights(backbone, config.backbone, config.weights)
         network = self.network
         self.head_network = self.pretrained = MultiTaskClassifier(
