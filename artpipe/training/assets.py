@@ -180,6 +180,7 @@ def classifier(step: AssetStep, training_set: DataFrame, tasks: Tasks, backbone_
     from artpipe.models.labels import Labels
     from artpipe.models.learned import restore_learned
     from artpipe.training.config import TrainingConfig
+    from artpipe.training.duration import training_line
     from artpipe.training.loop import train_classifier, training_set_version
     from artpipe.training.reuse import find_trained_model
     from artpipe.training.warm_start import model_to_start_from
@@ -195,6 +196,7 @@ def classifier(step: AssetStep, training_set: DataFrame, tasks: Tasks, backbone_
         store = ImageStore(lake)
         start = model_to_start_from(lake) if step.settings.warm_start else None
         usable = store.stored_rows(training_set)
+        step.log(training_line(step.settings, usable.filter(split="train").height))
         card = train_classifier(
             usable,
             store,
