@@ -33,7 +33,12 @@ OBJECT_STORES = ("s3", "gs", "az", "abfs", "file", "memory")
 LONGEST_DAYS = 36_500
 """A hundred years, which stands for "never"; dates end not long after."""
 _MIN_TOKEN_LENGTH = 16
-_TRAIN_IMAGE_PX: Mapping[str, int] = {"probe": 288, "finetune": 224, "best": 288}
+FROZEN_RECIPES = ("probe", "foundation")
+"""The recipes that train a head alone, on a backbone with trained weights."""
+FOUNDATION_BACKBONE = "vit_base_patch16_siglip_256.v2_webli"
+"""The image tower of SigLIP 2 (base, 93 million weights, Apache 2.0). Source: Tschannen et al., arXiv:2502.14786."""
+_FOUNDATION_DEPTHS = 4
+_TRAIN_IMAGE_PX: Mapping[str, int] = {"probe": 288, "foundation": 224, "finetune": 224, "best": 288}
 """Side of the network's square input, by recipe; a larger one is more accurate and costs more."""
 
 
@@ -139,13 +144,26 @@ class Settings(BaseSettings):
         default=None,
         description="CSV file of labels corrected by a person; default: `overrides/labels.csv` in the lake",
     )
-    backbone: str = Field(default="mobilenet_v3_small", description="a torchvision or timm model name")
-    backbone_weights: str | None = Field(
-        default=None, description="`imagenet`, `none` or a file; default: `imagenet`, for the sample gallery `none`"
+    backbone: str = Field(
+        default="mobilenet_v3_small",
+        description=f"a torchvision or timm model name; default with the recipe `foundation`: `{FOUNDATION_BACKBONE}`",
     )
-    recipe: Literal["probe", "finetune", "best"] = Field(
+    backbone_weights: str | None = Field(
+        default=None,
+        description="`imagenet` (the published weights of the backbone, whatever they were trained on), `none` or a "
+        "file; default: `imagenet`, for the sample gallery `none` unless the recipe is `foundation`",
+    )
+    backbone_depths: int = Field(
+        default=0,
+        ge=0,
+        le=12,
+        description="how many blocks of a vision transformer of timm are read, evenly spread, beside its own output; "
+        f"default with the recipe `foundation`: {_FOUNDATION_DEPTHS}",
+    )
+    recipe: Literal["probe", "foundation", "finetune", "best"] = Field(
         default="finetune",
-        description="`probe` trains a head on a frozen backbone, minutes on a laptop; `finetune` then trains all but "
+        description="`probe` trains a head on a frozen backbone, minutes on a laptop; `foundation` is the same on a "
+        "strong vision transformer, which takes a GPU or patience; `finetune` then trains all but "
         "its lowest levels and saves the ensemble of the pretrained and the fine-tuned network; `best` is the same, "
         "longer and at 288 px, for a GPU",
     )
@@ -438,6 +456,13 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _foundation_has_its_backbone(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("recipe") == "foundation":
+            return {"backbone": FOUNDATION_BACKBONE, "backbone_depths": _FOUNDATION_DEPTHS, **data}
+        return data
+
     @property
     def is_sample(self) -> bool:
         """Whether the sample gallery is used."""
@@ -470,7 +495,8 @@ class Settings(BaseSettings):
     @property
     def resolved_backbone_weights(self) -> str:
         """`backbone_weights`, or the default for this gallery."""
-        return self.backbone_weights or ("none" if self.is_sample else "imagenet")
+        is_random = self.is_sample and self.recipe != "foundation"
+        return self.backbone_weights or ("none" if is_random else "imagenet")
 
     @property
     def has_train_image_px(self) -> bool:
@@ -494,16 +520,16 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _probe_has_weights(self) -> "Settings":
-        if self.recipe == "probe" and self.resolved_backbone_weights == "none":
+        if self.recipe in FROZEN_RECIPES and self.resolved_backbone_weights == "none":
             raise ValueError(
-                "the recipe `probe` leaves the backbone frozen, and without weights its features are random; set "
-                "ARTPIPE_RECIPE=finetune to train it, or ARTPIPE_BACKBONE_WEIGHTS to `imagenet` or a file"
+                f"the recipe `{self.recipe}` leaves the backbone frozen, and without weights its features are random; "
+                "set ARTPIPE_RECIPE=finetune to train it, or ARTPIPE_BACKBONE_WEIGHTS to `imagenet` or a file"
             )
         return self
 
     @model_validator(mode="after")
     def _ensemble_has_two_halves(self) -> "Settings":
-        is_ensemble = self.recipe != "probe" and self.resolved_backbone_weights != "none"
+        is_ensemble = self.recipe not in FROZEN_RECIPES and self.resolved_backbone_weights != "none"
         if self.embedding_dimensions % 2 and is_ensemble:
             raise ValueError(
                 f"a vector of {self.embedding_dimensions} cannot be halved between the two networks of the recipe "

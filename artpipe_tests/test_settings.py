@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from artpipe.definitions import build_definitions
 from artpipe.errors import BadSettingError
 from artpipe.lake.paths import DataLake
-from artpipe.settings import Settings, read_settings
+from artpipe.settings import FOUNDATION_BACKBONE, Settings, read_settings
 from artpipe.sources.resources import GalleryResource
 from artpipe.training.config import TrainingConfig
 
@@ -125,6 +125,26 @@ def test_a_probe_of_a_backbone_without_weights_is_refused():
     with pytest.raises(ValidationError, match="ARTPIPE_RECIPE=finetune"):
         Settings(recipe="probe", backbone_weights="none")
     assert TrainingConfig.from_settings(Settings(recipe="probe", backbone_weights="imagenet")).recipe.epochs == 0
+
+
+def test_foundation_features_are_those_of_a_strong_backbone_unless_another_is_set():
+    usual = Settings(recipe="foundation")
+    assert (usual.backbone, usual.backbone_depths) == (FOUNDATION_BACKBONE, 4)
+    assert usual.resolved_backbone_weights == "imagenet", "of the sample gallery too: nothing is learned below the head"
+    config = TrainingConfig.from_settings(usual)
+    assert (config.image_px, config.depths, config.recipe.epochs, config.is_ensemble) == (256, 4, 0, False)
+    own = Settings(recipe="foundation", backbone="vit_small_patch14_dinov2", backbone_depths=2, train_image_px=224)
+    assert TrainingConfig.from_settings(own).image_px == 224
+    assert (own.backbone, own.backbone_depths) == ("vit_small_patch14_dinov2", 2)
+    with pytest.raises(ValidationError, match="`foundation` leaves the backbone frozen"):
+        Settings(recipe="foundation", backbone_weights="none")
+
+
+def test_the_recipe_of_the_environment_brings_its_backbone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ARTPIPE_RECIPE", "foundation")
+    assert Settings().backbone == FOUNDATION_BACKBONE
+    monkeypatch.setenv("ARTPIPE_BACKBONE", "resnet18")
+    assert Settings().backbone == "resnet18"
 
 
 def test_an_odd_embedding_length_is_refused_for_an_ensemble():

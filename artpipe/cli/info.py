@@ -70,11 +70,29 @@ def _lake_facts(settings: "Settings", lake: "DataLake") -> dict[str, Any]:
             },
         },
         "tasks": _or_damage(lambda: {name: len(task.classes) for name, task in read_tasks(lake).items()}),
+        "training": expected_training(settings) or None,
         "model": _or_damage(lambda: served_model_id(lake)),
         "index": index,
         "settings": json.loads(settings.model_dump_json()),
         "versions": _versions(),
     }
+
+
+def expected_training(settings: "Settings") -> str:
+    """How long training on the lake's pictures takes, and which recipe suits this machine; empty before there are any.
+
+    Before the first training they are the wanted ones, a few more than are trained on.
+    """
+    from artpipe.training.duration import training_line
+
+    lake = settings.data_lake
+    rows = next((rows for name in ("training_set", "wanted_images") if (rows := _safe_rows(lake, name))), 0)
+    return training_line(settings, rows, is_refitted=settings.refit) if rows else ""
+
+
+def _safe_rows(lake: "DataLake", name: str) -> int:
+    rows = _or_damage(lambda: _parquet_rows(lake, name))
+    return rows if isinstance(rows, int) else 0
 
 
 def _or_damage(fact: "Callable[[], object]") -> object:

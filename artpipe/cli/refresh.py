@@ -64,6 +64,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show what is fresh, stale or missing, why, and what a refresh would run."""
+    from artpipe.cli.info import expected_training
     from artpipe.definitions import build_definitions
     from artpipe.orchestration.lines import failed_check_line
     from artpipe.orchestration.outlook import outlook, outlook_table
@@ -79,6 +80,9 @@ def status(
         console.print(failed_check_line(check), highlight=False)
     if line := _pictures_line(settings.data_lake):
         console.print(line, markup=False, highlight=False)
+    training = expected_training(settings)
+    if training and any(one.state.asset == "classifier" and one.state.status != "fresh" for one in found.forecasts):
+        console.print(f"Training: {training}", markup=False, highlight=False)
     console.print(found.summary, highlight=False)
 
 

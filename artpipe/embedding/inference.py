@@ -87,7 +87,8 @@ class InferenceCache:
         path = self.lake.table("backbone_features")
         if not self.card.is_head_only or not path.exists():
             return None
-        made_by = features_fingerprint(self.card.backbone, self.card.weights_source, self.card.transform.size)
+        card = self.card
+        made_by = features_fingerprint(card.backbone, card.weights_source, card.transform.size, card.depths)
         table = pl.read_parquet(io.BytesIO(path.read_bytes()))
         cached = table.filter((pl.col("made_by") == made_by) & pl.col("jpeg_sha256").is_in(keys.implode()))
         if not cached.height:

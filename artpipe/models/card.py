@@ -122,6 +122,11 @@ class ModelCard:
         return int(self.config.get("train_workers", 1))
 
     @property
+    def depths(self) -> int:
+        """How many blocks of a transformer are read beside its own output."""
+        return int(self.config.get("depths", 0))
+
+    @property
     def is_trained(self) -> bool:
         """Whether there was anything to learn; see `artpipe.training.untrained`."""
         return bool(self.classes)

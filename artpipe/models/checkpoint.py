@@ -104,7 +104,7 @@ def load_model(folder: UPath | Path) -> LoadedModel:
         counts = {task: len(names) for task, names in card.classes.items()}
         build = build_ensemble if card.is_ensemble else build_model
         with torch.random.fork_rng(devices=[]):
-            model, _ = build(card.backbone, counts, card.transform.size, card.embedding_dim)
+            model, _ = build(card.backbone, counts, card.transform.size, card.embedding_dim, depths=card.depths)
         model.load_state_dict(tensors_from_bytes(weights))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise CorruptModelError(

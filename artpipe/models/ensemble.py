@@ -60,10 +60,10 @@ def own_features(backbone: nn.Module, image_px: int) -> int:
 
 
 def build_ensemble(
-    backbone: str, classes: Mapping[str, int], image_px: int, embedding_dim: int
+    backbone: str, classes: Mapping[str, int], image_px: int, embedding_dim: int, depths: int = 0
 ) -> tuple[MultiTaskClassifier, TransformSpec]:
     """An ensemble with random weights, to load a saved one into; takes and raises what `build_model` does."""
-    body, transform = build_backbone(backbone, image_px)
+    body, transform = build_backbone(backbone, image_px, depths)
     both = EnsembleBackbone(body, copy.deepcopy(body))
     return MultiTaskClassifier(both, 2 * pooled_features(body, image_px), classes, embedding_dim), transform
 

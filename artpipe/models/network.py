@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from artpipe.errors import BadSettingError
-from artpipe.models.backbones import BackboneInputError, MultiLevelBackbone, find_levels, named_body, own_image_px
+from artpipe.models.backbones import BackboneInputError, MultiLevelBackbone, find_levels, named_body, takes_px
 from artpipe.models.card import EMBEDDING_DIM, TransformSpec
 
 HEAD_STD = 0.01
@@ -85,7 +85,12 @@ class MultiTaskClassifier(nn.Module):
 
 
 def build_model(
-    backbone: str, classes: Mapping[str, int], image_px: int, embedding_dim: int = EMBEDDING_DIM, dropout: float = 0.0
+    backbone: str,
+    classes: Mapping[str, int],
+    image_px: int,
+    embedding_dim: int = EMBEDDING_DIM,
+    dropout: float = 0.0,
+    depths: int = 0,
 ) -> tuple[MultiTaskClassifier, TransformSpec]:
     """A classifier with random weights, and how its input is made.
 
@@ -95,24 +100,25 @@ def build_model(
         image_px: side of the network's square input.
         embedding_dim: length of an embedding.
         dropout: as for `MultiTaskClassifier`.
+        depths: how many blocks of a transformer are read beside its own output.
 
     Raises:
         UnknownBackboneError: no such model; the message suggests close names.
         BackboneInputError: the model takes no pictures of `image_px`.
     """
-    body, transform = build_backbone(backbone, image_px)
+    body, transform = build_backbone(backbone, image_px, depths)
     return MultiTaskClassifier(body, pooled_features(body, image_px), classes, embedding_dim, dropout), transform
 
 
-def build_backbone(name: str, image_px: int) -> tuple[MultiLevelBackbone, TransformSpec]:
+def build_backbone(name: str, image_px: int, depths: int = 0) -> tuple[MultiLevelBackbone, TransformSpec]:
     """A backbone with random weights, in evaluation mode, and how its input is made. Raises as `build_model` does."""
-    body, mean, std = named_body(name)
     try:
-        levels = find_levels(body, image_px)
-    except (AssertionError, RuntimeError, ValueError) as error:
+        body, mean, std = named_body(name, image_px)
+        levels = find_levels(body, image_px, depths)
+    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
         raise BackboneInputError(
             f"the backbone {name!r} does not take pictures of {image_px} x {image_px} px ({error}); "
-            f"unset ARTPIPE_TRAIN_IMAGE_PX, or set it to {own_image_px(name) or 'a size that it takes, usually 224'}."
+            f"unset ARTPIPE_TRAIN_IMAGE_PX, or set it to {takes_px(name, image_px)}."
         ) from error
     return MultiLevelBackbone(body, levels).eval(), TransformSpec(image_px, mean, std)
 

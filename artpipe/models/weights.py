@@ -1,6 +1,7 @@
-"""Initial weights of a backbone: ImageNet's, a file's, or none; checked to fit before they are loaded."""
+"""Initial weights of a backbone: the published ones, a file's, or none; checked to fit before they are loaded."""
 
 import hashlib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -32,7 +33,9 @@ def load_backbone_weights(backbone: MultiLevelBackbone, name: str, weights: str)
     Args:
         backbone: it is changed in place.
         name: its name in torchvision or timm.
-        weights: `imagenet`, `none`, or the path of a `.pth` or `.safetensors` file with timm's or torchvision's names.
+        weights: `imagenet`, `none`, or the path of a `.pth` or `.safetensors` file, with timm's or torchvision's names,
+            or those of the original that timm converts, such as OpenAI's, OpenCLIP's, DINOv2's or DINOv3's. Position
+            embeddings of another image size are resampled.
 
     Raises:
         WeightsUnavailableError: the download failed, or there is no such file.
@@ -41,7 +44,7 @@ def load_backbone_weights(backbone: MultiLevelBackbone, name: str, weights: str)
     if weights == NO_WEIGHTS:
         return WeightsSource(NO_WEIGHTS, None)
     if weights == IMAGENET:
-        state, described_as = _imagenet_state(name), f"the ImageNet weights of {name}"
+        state, described_as = _published_state(name), f"the published weights of {name}"
         source = WeightsSource(IMAGENET, _state_hash(state))
     else:
         path = Path(weights).expanduser()
@@ -51,7 +54,7 @@ def load_backbone_weights(backbone: MultiLevelBackbone, name: str, weights: str)
     return source
 
 
-def _imagenet_state(name: str) -> dict[str, Tensor]:
+def _published_state(name: str) -> dict[str, Tensor]:
     try:
         if is_torchvision(name):
             from torchvision import models
@@ -62,12 +65,25 @@ def _imagenet_state(name: str) -> dict[str, Tensor]:
 
         return timm.create_model(name, pretrained=True, num_classes=0).state_dict()
     except Exception as error:  # each downloader has failures of its own, and changes them
-        reason = error.reason if isinstance(error, URLError) else error
+        reason = str(error.reason if isinstance(error, URLError) else error).partition("\n")[0]
         raise WeightsUnavailableError(
-            f"the ImageNet weights of {name!r} could not be downloaded ({reason}); set "
-            "ARTPIPE_BACKBONE_WEIGHTS=none to train from scratch, or ARTPIPE_BACKBONE_WEIGHTS=<file> to a .pth or "
-            ".safetensors file of them."
+            f"the weights of {name!r} could not be downloaded ({reason}); set ARTPIPE_BACKBONE_WEIGHTS=none to train "
+            f"from scratch, or ARTPIPE_BACKBONE_WEIGHTS=<file> to a .pth or .safetensors file of them{_address(name)}."
         ) from error
+
+
+def _address(name: str) -> str:
+    """Where the weights of a backbone of timm can be had by other means; empty where it does not say."""
+    if is_torchvision(name):
+        return ""
+    import timm
+
+    found = timm.get_pretrained_cfg(name)
+    if found is None or not found.has_weights:
+        return "" if found is None else "; nobody publishes weights of it"
+    if found.hf_hub_id:
+        return f", such as https://huggingface.co/{found.hf_hub_id}/resolve/main/model.safetensors"
+    return f", such as {found.url}" if found.url else ""
 
 
 def _file_state(path: Path) -> dict[str, Tensor]:
@@ -114,9 +130,9 @@ def _load_state(body: nn.Module, state: dict[str, Tensor], name: str, described_
         for key, value in state.items()
         if key.startswith(prefix)
     }
-    given = from_artpipe or {
-        key: value for key, value in state.items() if key.partition(".")[0] not in CLASSIFIER_NAMES
-    }
+    given = from_artpipe or _without_classifier(state)
+    if any(key not in given or given[key].shape != value.shape for key, value in expected.items()):
+        given = _converted(body, given if from_artpipe else state)
     missing = sorted(key for key in expected if key not in given and not key.endswith("num_batches_tracked"))
     foreign = sorted(given.keys() - expected.keys())
     misfits = sorted(key for key in expected.keys() & given.keys() if expected[key].shape != given[key].shape)
@@ -132,6 +148,21 @@ def _load_state(body: nn.Module, state: dict[str, Tensor], name: str, described_
             "training that made them diverged; give others."
         )
     body.load_state_dict(given, strict=False)
+
+
+def _without_classifier(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key: value for key, value in state.items() if key.partition(".")[0] not in CLASSIFIER_NAMES}
+
+
+def _converted(body: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same weights with timm's names and for this image size, where timm can convert them; else as they are."""
+    convert = getattr(sys.modules[type(body).__module__], "checkpoint_filter_fn", None)
+    if convert is None or not type(body).__module__.startswith("timm."):
+        return _without_classifier(state)
+    try:
+        return _without_classifier(convert(dict(state), body))
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
+        return _without_classifier(state)  # of another architecture: what is wrong with it is said by the caller
 
 
 def _state_hash(state: Mapping[str, Tensor]) -> str:

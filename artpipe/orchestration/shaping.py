@@ -87,10 +87,11 @@ def code_version(version: str, shaping: Mapping[str, object]) -> str:
 def code_changes(before: str, now: str) -> list[str]:
     """What differs between two code versions, in words: `code version 3 -> 4`, `image_short_side_px 320 -> 400`."""
     then, since = parts(before), parts(now)
+    assumed = _with_defaults(then, since)
     return [
         f"{name or 'code version'} {then.get(name, 'unset')} -> {since.get(name, 'unset')}"
         for name in sorted(then.keys() | since.keys())
-        if then.get(name) != since.get(name)
+        if assumed.get(name) != since.get(name)
     ]
 
 
@@ -100,10 +101,13 @@ def same_code(before: str, now: str) -> bool:
     A setting that was declared later counts as having had its default value before, so that declaring one makes no
     asset of an existing lake stale.
     """
-    then, since = parts(before), parts(now)
+    return _with_defaults(parts(before), parts(now)) == parts(now)
+
+
+def _with_defaults(then: Mapping[str, str], since: Mapping[str, str]) -> dict[str, str]:
+    """The parts of an older code version, with the defaults of settings that were declared since."""
     fields = Settings.model_fields
-    assumed = {name: _plain(fields[name].default) for name in since.keys() - then.keys() if name in fields}
-    return assumed | then == since
+    return {name: _plain(fields[name].default) for name in since.keys() - then.keys() if name in fields} | {**then}
 
 
 def parts(version: str) -> dict[str, str]:

@@ -68,7 +68,7 @@ def training_set(step: AssetStep, splits: DataFrame, tasks: Tasks) -> Result:
 @pipeline_asset(
     kinds={"pytorch", "parquet"},
     code_version="1",
-    shaped_by=("backbone", "resolved_train_image_px"),
+    shaped_by=("backbone", "backbone_depths", "resolved_train_image_px"),
     deps=["backbone_weights"],
     formerly="features",
     renamed={"backbone_weights_content": "backbone_weights"},
@@ -87,6 +87,7 @@ def backbone_features(step: AssetStep, training_set: DataFrame) -> Result:
     config = TrainingConfig(
         backbone=settings.backbone,
         weights=settings.resolved_backbone_weights,
+        depths=settings.backbone_depths,
         image_px=network_image_px(settings),
         device=settings.device,
     )
@@ -138,6 +139,7 @@ TRAINED_BY = (
     "recipe",
     "embedding_dimensions",
     "backbone",
+    "backbone_depths",
     "resolved_train_image_px",
     "epochs",
     "batch_size",
@@ -179,6 +181,7 @@ def classifier(step: AssetStep, training_set: DataFrame, tasks: Tasks, backbone_
     from artpipe.models.labels import Labels
     from artpipe.models.learned import restore_learned
     from artpipe.training.config import TrainingConfig
+    from artpipe.training.duration import training_line
     from artpipe.training.loop import train_classifier, training_set_version
     from artpipe.training.reuse import find_trained_model
     from artpipe.training.warm_start import model_to_start_from
@@ -194,6 +197,7 @@ def classifier(step: AssetStep, training_set: DataFrame, tasks: Tasks, backbone_
         store = ImageStore(lake)
         start = model_to_start_from(lake) if step.settings.warm_start else None
         usable = store.stored_rows(training_set)
+        step.log(training_line(step.settings, usable.filter(split="train").height))
         card = train_classifier(
             usable,
             store,

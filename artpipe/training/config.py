@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from artpipe.models.card import EMBEDDING_DIM, IMAGENET, NO_WEIGHTS
+from artpipe.settings import FROZEN_RECIPES
 
 if TYPE_CHECKING:
     from artpipe.settings import Settings
@@ -19,7 +20,7 @@ _NOT_IDENTITY = frozenset(
 # What saved cards call a field; a rename in the file would change every `model_id`.
 _NAMES_IN_FILE = {"embedding_dim": "dimensions", "ema_decay": "average_decay", "is_ensemble": "keeps_start"}
 
-RecipeName = Literal["probe", "finetune", "best"]
+RecipeName = Literal["probe", "foundation", "finetune", "best"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,14 @@ FINETUNE = Recipe(
 )
 PROBE = replace(FINETUNE, epochs=0, views=2, is_ensemble=False)
 BEST = replace(FINETUNE, epochs=12, patience=12, views=2)
-_RECIPES: Mapping[RecipeName, Recipe] = {"probe": PROBE, "finetune": FINETUNE, "best": BEST}
+FOUNDATION = PROBE
+"""The same head on the features of a stronger backbone, read at several depths: see `Settings`."""
+_RECIPES: Mapping[RecipeName, Recipe] = {
+    "probe": PROBE,
+    "foundation": FOUNDATION,
+    "finetune": FINETUNE,
+    "best": BEST,
+}
 
 
 def recipe(name: RecipeName, weights: str) -> Recipe:
@@ -86,9 +94,9 @@ def recipe(name: RecipeName, weights: str) -> Recipe:
     """
     if weights != NO_WEIGHTS:
         return _RECIPES[name]
-    if name == "probe":
+    if name in FROZEN_RECIPES:
         raise ValueError(
-            "the recipe `probe` trains a head on the frozen backbone, and ARTPIPE_BACKBONE_WEIGHTS=none leaves that "
+            f"the recipe `{name}` trains a head on the frozen backbone, and ARTPIPE_BACKBONE_WEIGHTS=none leaves that "
             "random; set ARTPIPE_RECIPE=finetune to train it, or ARTPIPE_BACKBONE_WEIGHTS to `imagenet` or a file"
         )
     return FROM_SCRATCH if name == "finetune" else replace(FROM_SCRATCH, epochs=40, patience=16, views=2)
@@ -106,6 +114,8 @@ class TrainingConfig:
     weights: str = IMAGENET
     """`imagenet`, `none`, or the path of a `.pth` or `.safetensors` file."""
     recipe_name: RecipeName = "finetune"
+    depths: int = 0
+    """How many blocks of a transformer are read beside its own output."""
     image_px: int = 224
     """Side of the network's square input."""
     embedding_dim: int = EMBEDDING_DIM
@@ -146,6 +156,7 @@ class TrainingConfig:
             backbone=settings.backbone,
             weights=settings.resolved_backbone_weights,
             recipe_name=settings.recipe,
+            depths=settings.backbone_depths,
             embedding_dim=settings.embedding_dimensions,
             image_px=network_image_px(settings),
             epochs=settings.epochs,
@@ -154,7 +165,7 @@ class TrainingConfig:
             loader_workers=settings.loader_workers,
             train_workers=settings.train_workers,
             seed=settings.seed,
-            warm_start=settings.warm_start and settings.recipe != "probe",  # whose backbone is not trained
+            warm_start=settings.warm_start and settings.recipe not in FROZEN_RECIPES,  # whose backbone is not trained
             device=settings.device,
         )
 
@@ -207,6 +218,8 @@ class TrainingConfig:
             values["warm_start"] = True
         if self.train_workers > 1 and self.recipe.epochs:  # one process trains a head alone
             values["train_workers"] = self.train_workers
+        if not self.depths:  # cards of older code do not have it
+            del values["depths"]
         values["weights"] = self.weights if self.weights in (IMAGENET, NO_WEIGHTS) else "file"
         values |= asdict(self.recipe)
         return {_NAMES_IN_FILE.get(name, name): value for name, value in values.items()}

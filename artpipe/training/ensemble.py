@@ -46,7 +46,7 @@ class EnsembleTask(ClassifierTask):
         weights_source: WeightsSource | None = None,
     ) -> None:
         super().__init__(config, labels, class_rows, start, weights_source)
-        backbone, _ = build_backbone(config.backbone, config.image_px)
+        backbone, _ = build_backbone(config.backbone, config.image_px, config.depths)
         self.head_weights_source = weights_source or load_backbone_weights(backbone, config.backbone, config.weights)
         network = self.network
         self.head_network = self.pretrained = MultiTaskClassifier(

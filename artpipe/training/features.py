@@ -72,9 +72,9 @@ def compute_features(
     return pl.DataFrame({"jpeg_sha256": list(keys), "features": features}, schema)
 
 
-def features_fingerprint(backbone: str, source: WeightsSource, image_px: int) -> str:
-    """The `made_by` of features of this backbone with these weights at this image size."""
-    return fingerprint(FEATURES_VERSION, backbone, source.identity(), image_px)
+def features_fingerprint(backbone: str, source: WeightsSource, image_px: int, depths: int = 0) -> str:
+    """The `made_by` of features of this backbone with these weights at this image size, read at so many depths."""
+    return fingerprint(FEATURES_VERSION, backbone, source.identity(), image_px, *([depths] if depths else []))
 
 
 def features_in_order(table: pl.DataFrame, keys: Sequence[str]) -> Tensor:
@@ -131,9 +131,9 @@ def update_features(
     pictures = rows.unique("jpeg_sha256").sort("jpeg_sha256")
     if config.weights == NO_WEIGHTS or not pictures.height:
         return FeaturesUpdate(pl.DataFrame(schema=_EMPTY_SCHEMA), fingerprint(FEATURES_VERSION, []), 0)
-    backbone, transform = build_backbone(config.backbone, config.image_px)
+    backbone, transform = build_backbone(config.backbone, config.image_px, config.depths)
     source = load_backbone_weights(backbone, config.backbone, config.weights)
-    made_by = features_fingerprint(config.backbone, source, config.image_px)
+    made_by = features_fingerprint(config.backbone, source, config.image_px, config.depths)
     keys: list[str] = pictures["jpeg_sha256"].to_list()
     known = pl.DataFrame(schema=_EMPTY_SCHEMA) if previous is None else previous.filter(pl.col("made_by") == made_by)
     missing = pictures.join(known, on="jpeg_sha256", how="anti")

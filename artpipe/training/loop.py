@@ -207,7 +207,7 @@ def _head_features(
 ) -> Tensor:
     """Backbone features of the training rows, float16 (views, N, pooled): from the table if it has them all."""
     config = task.config
-    made_by = features_fingerprint(config.backbone, task.head_weights_source, config.image_px)
+    made_by = features_fingerprint(config.backbone, task.head_weights_source, config.image_px, config.depths)
     known = table.filter(pl.col("made_by") == made_by) if table is not None else None
     if known is None or not set(keys) <= set(known["jpeg_sha256"]):
         backbone = task.head_network.multi_level_backbone

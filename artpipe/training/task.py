@@ -73,7 +73,7 @@ class ClassifierTask:
         class_counts = {task: len(names) for task, names in labels.classes.items()}
         embedding_dim = self.network_embedding_dim(config)
         self.network, self.transform = build_model(
-            config.backbone, class_counts, config.image_px, embedding_dim, config.dropout
+            config.backbone, class_counts, config.image_px, embedding_dim, config.dropout, config.depths
         )
         backbone = self.network.multi_level_backbone
         if weights_source is not None:

@@ -62,7 +62,7 @@ def save_untrained(
     Raises:
         UnknownBackboneError, BackboneInputError, WeightsUnavailableError, WeightsMismatchError: as `train_classifier`.
     """
-    network, transform = build_model(config.backbone, {}, config.image_px, config.embedding_dim)
+    network, transform = build_model(config.backbone, {}, config.image_px, config.embedding_dim, depths=config.depths)
     source = load_backbone_weights(network.multi_level_backbone, config.backbone, config.weights)
     keys: Sequence[str] = rows["jpeg_sha256"].unique().sort().to_list()
     if keys:

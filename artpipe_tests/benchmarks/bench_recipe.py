@@ -1,9 +1,11 @@
 """What each part of the training recipe is worth: one part at a time is taken out or changed, the rest stays.
 
     python artpipe_tests/benchmarks/bench_recipe.py LAKE --weights FILE [--part head] [--part network] [--seeds 3]
+    python artpipe_tests/benchmarks/bench_recipe.py LAKE --part foundation [--foundation BACKBONE[=FILE]]...
 
 needs a lake with `training_set` and `images`. `head` trains heads on cached features of the frozen backbone, seconds a
-run; `network` fine-tunes at a small size for a few epochs. Prints Markdown tables: the mean @1 over the tasks with its
+run; `network` fine-tunes at a small size for a few epochs; `foundation` trains heads on vision transformers read at
+several depths, with downloaded weights or those of a file. Prints Markdown tables: the mean @1 over the tasks with its
 spread over seeds on validation works, by which a part is chosen, on test works and on works of unseen artists; @1 of
 each task on test works; and the mean error of the period in years there.
 """
@@ -26,10 +28,12 @@ from artpipe.embedding.predictions import Predictions
 from artpipe.images.pixels import PixelCache
 from artpipe.images.store import ImageStore
 from artpipe.lake.paths import DataLake
+from artpipe.models.backbones import own_image_px
 from artpipe.models.checkpoint import load_model
 from artpipe.models.labels import UNKNOWN, Labels
 from artpipe.models.network import MultiTaskClassifier, build_backbone, choose_device
 from artpipe.models.weights import load_backbone_weights
+from artpipe.settings import FOUNDATION_BACKBONE
 from artpipe.tasks import WGA_TASKS
 from artpipe.training.config import TrainingConfig
 from artpipe.training.features import compute_features, features_in_order, update_features
@@ -188,6 +192,7 @@ class HeadVariant:
     views: int = 2
     extra: Literal["", "artist", "resample", "year ranges"] = ""
     image_px: int | None = None
+    depths: int = 0
     train_share: float = 1.0
     """Share of the training works, in as many steps as all of them."""
 
@@ -218,6 +223,10 @@ HEAD: Mapping[str, HeadVariant] = {
     "half of the training works": HeadVariant(train_share=0.5),
     "a quarter of them": HeadVariant(train_share=0.25),
 }
+FOUNDATION: Mapping[str, HeadVariant] = {
+    "its own output alone": HeadVariant(),
+    **{f"and {depths} blocks": HeadVariant(depths=depths) for depths in (1, 2, 4, 8)},
+}
 
 
 class HeadBench:
@@ -225,27 +234,27 @@ class HeadBench:
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
-        self.kept: dict[int, tuple[Tensor, int]] = {}
+        self.kept: dict[tuple[int, int], tuple[Tensor, int]] = {}
 
-    def features(self, image_px: int) -> tuple[Tensor, int]:
+    def features(self, image_px: int, depths: int = 0) -> tuple[Tensor, int]:
         """Of all rows, and how many of them are the last level's."""
-        if image_px not in self.kept:
+        if (image_px, depths) not in self.kept:
             bench, config = self.bench, self.bench.config
-            backbone, transform = build_backbone(config.backbone, image_px)
+            backbone, transform = build_backbone(config.backbone, image_px, depths)
             load_backbone_weights(backbone, config.backbone, config.weights)
             cache = PixelCache(bench.lake.cache("pixels"), image_px)
             cache.ensure(bench.rows["artwork_id"].to_list(), bench.keys, bench.store)
             table = compute_features(backbone, transform, cache, sorted(set(bench.keys)), choose_device("auto"))
             with torch.inference_mode():
                 own = backbone.body(torch.zeros(1, 3, image_px, image_px)).shape[1]
-            self.kept = {image_px: (features_in_order(table, bench.keys), own)}
-        return self.kept[image_px]
+            self.kept = {(image_px, depths): (features_in_order(table, bench.keys), own)}
+        return self.kept[image_px, depths]
 
     def run(self, variant: HeadVariant, seed: int) -> Score:
         """Train one head, and measure it."""
         bench = self.bench
         config = replace(bench.config, **(variant.config or {}))
-        features, own = self.features(variant.image_px or config.image_px)
+        features, own = self.features(variant.image_px or config.image_px, variant.depths)
         features = features[: variant.views, :, : own if variant.own_level_alone else None]
         torch.manual_seed(seed)
         classes = {task: len(names) for task, names in bench.labels.classes.items()}
@@ -352,13 +361,25 @@ def run_network(bench: Bench, changes: Mapping[str, Any], seed: int) -> Score:
     return bench.score(probabilities)
 
 
+def print_foundation_table(lake: DataLake, backbone: str, weights: str, seeds: int) -> None:
+    """Heads on one vision transformer, read at more and more depths."""
+    px = own_image_px(backbone) or 224
+    bench = Bench(lake, TrainingConfig(backbone=backbone, weights=weights, image_px=px), seeds)
+    heads = HeadBench(bench)
+    variants = {name: lambda seed, v=v: heads.run(v, seed) for name, v in FOUNDATION.items()}
+    bench.print_table(f"Heads on {backbone} at {px} px, {seeds} seeds", variants)
+
+
 def parse_options() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lake")
     parser.add_argument("--backbone", default="tf_efficientnet_lite0")
-    parser.add_argument("--weights", required=True)
-    parser.add_argument("--part", action="append", choices=["head", "network"])
+    parser.add_argument("--weights", default="imagenet")
+    parser.add_argument("--part", action="append", choices=["head", "network", "foundation"])
+    parser.add_argument(
+        "--foundation", action="append", metavar="BACKBONE[=FILE]", help=f"default: {FOUNDATION_BACKBONE}"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--image-px", type=int, default=224, help="for `head`")
     parser.add_argument("--small-px", type=int, default=128, help="for `network`")
@@ -382,6 +403,10 @@ def main() -> None:
             f"{options.backbone} fine-tuned for {options.epochs} epochs at {options.small_px} px, {options.seeds} seeds"
         )
         bench.print_table(title, {name: lambda seed, v=v: run_network(bench, v, seed) for name, v in NETWORK.items()})
+    if "foundation" in (options.part or []):
+        for named in options.foundation or [FOUNDATION_BACKBONE]:
+            name, _, file = named.partition("=")
+            print_foundation_table(lake, name, file or "imagenet", options.seeds)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from artpipe import __version__
 from artpipe.cli.main import app
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.errors import ArtpipeError
+from artpipe.lake.parquet import write_table
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.search.text import build_text_index
 
@@ -373,6 +374,18 @@ def test_info_counts_the_rows_of_every_table(lake: DataLake):
     assert info["dagster_home"] == str(lake.root / "dagster")
     assert info["versions"]["artpipe"] == __version__
     assert "embeddings" in run("info").stdout
+
+
+def test_info_says_how_long_training_takes(lake: DataLake, monkeypatch: pytest.MonkeyPatch):
+    assert json.loads(run("info", "--json").stdout)["training"] is None, "nobody knows yet how many pictures there are"
+    pictures = pl.DataFrame({"artwork_id": [str(number) for number in range(4000)]})
+    for name in ("ARTPIPE_GALLERY", "https://www.wga.hu"), ("ARTPIPE_DEVICE", "cpu"), ("ARTPIPE_RECIPE", "probe"):
+        monkeypatch.setenv(*name)
+    write_table(lake.table("wanted_images"), pictures)
+    said = json.loads(run("info", "--json").stdout)["training"]
+    assert said.startswith("`probe` with mobilenet_v3_small on 4,000 pictures and ")
+    write_table(lake.table("training_set"), pictures.head(3000))
+    assert "on 3,000 pictures" in json.loads(run("info", "--json").stdout)["training"]
 
 
 def test_info_creates_no_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -119,6 +119,7 @@ def test_a_setting_declared_later_counts_as_its_default_before(then: str, now: s
         ),
         (code_version("1", {}), code_version("1", {"seed": None}), ["seed unset -> default"]),
         (code_version("1", {"seed": 0}), code_version("1", {"seed": 0}), []),
+        ("1; recipe=probe", "1; recipe=best; seed=0", ["recipe probe -> best"]),
     ],
 )
 def test_a_code_version_is_compared_in_words(before, now, told):
