@@ -166,7 +166,7 @@ def _opened(data: bytes, max_pixels: int) -> "tuple[Image, bytes]":
     try:
         image = _with_header_read(data)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise TooManyPixelsError(f"the picture is far too large ({error}); give a smaller one.") from error
+        raise TooManyPixelsError(f"the picture has far more than {max_pixels:,} pixels; give a smaller one.") from error
     except Exception as error:
         if data.startswith(_SIGNATURES):
             raise UnreadableImageError("the image ends within its header; give another copy of it.") from error

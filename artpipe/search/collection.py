@@ -376,7 +376,7 @@ class Collection:
 
     @checked
     def suggest(self, typed: str, count: int = 8) -> list[Suggestion]:
-        """Artists, labels such as styles, and titles that hold a word beginning with what was typed so far.
+        """Artists, labels, schools, locations and titles with a word that begins as what was typed so far.
 
         Artists and labels are found by their other names too ("titi" suggests TIZIANO Vecellio), and, where nothing
         begins so, by misspelt ones.

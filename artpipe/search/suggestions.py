@@ -1,4 +1,4 @@
-"""Typing suggestions: artists, titles and labels, such as styles, with a word that begins with what was typed so far.
+"""Typing suggestions: artists, labels, schools, locations and titles with a word that begins as what was typed so far.
 
 Artists and labels are also found by their other names, and by misspelt ones.
 """
@@ -14,6 +14,8 @@ import polars as pl
 from artpipe.catalog.names import Names, artist_names, label_names, normalized_name
 
 _MIN_MISSPELT_LETTERS = 4
+_GROUPS = {"location": 1, "title": 2}
+"""Kinds that come after all others."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Suggestion:
 
     Attributes:
         text: as the collection writes it.
-        kind: `artist`, `title`, or the task that it is a label of, such as `style`.
+        kind: `artist`, `school`, `location`, `title`, or the task that it is a label of, such as `style`.
         works: how many works have it.
     """
 
@@ -35,30 +37,32 @@ class Suggestions:
     """All suggestions of a collection, sorted so that a prefix is found by bisection.
 
     Args:
-        works: the columns `artist` and `title`, one for each task, and `artist_id` where `artists` is not given.
+        works: the columns `artist` and `title`, one for each task, and `artist_id` where `artists` is not given;
+            `school` and `location` where they are known.
         tasks: whose labels are suggested.
         artists: what the artists are called; made of `works` alone by default.
-        with_titles: whether titles are suggested; those of a million works take gigabytes.
+        with_titles: whether titles and locations are suggested; those of a million works take gigabytes.
     """
 
     def __init__(
         self, works: pl.DataFrame, tasks: Sequence[str], artists: Names | None = None, *, with_titles: bool = True
     ) -> None:
         # Of equally common suggestions the earlier kind comes first.
-        sources = ("artist", *tasks, "title")
-        self._tasks = tuple(tasks)
-        labels = {kind: label_names(kind, works[kind].drop_nulls().unique().to_list()) for kind in tasks}
+        self._label_kinds = [kind for kind in (*tasks, "school") if kind in works.columns]
+        sources = ["artist", *self._label_kinds]
+        sources += [kind for kind in ("location", "title") if with_titles and kind in works.columns]
+        labels = {kind: label_names(kind, works[kind].drop_nulls().unique().to_list()) for kind in self._label_kinds}
         self._names = {"artist": artists or artist_names(works), **labels}
         self._entries: list[Suggestion] = []
-        for kind in sources if with_titles else sources[:-1]:
+        for kind in sources:
             counted = works[kind].drop_nulls().value_counts(sort=False).sort("count", kind, descending=[True, False])
             self._entries += [Suggestion(text, kind, count) for text, count in counted.iter_rows()]
-        # An artist or a label leads to many works, so it comes before any title.
+        # An artist or a label leads to many works, so it comes before any place, and that before any title.
         weights = np.array(
             [len(sources) * (e.works + 1) - sources.index(e.kind) for e in self._entries], dtype=np.int64
         )
-        is_title = np.array([e.kind == "title" for e in self._entries], dtype=np.bool_)
-        self._order = np.lexsort((-weights, is_title))
+        group = np.array([_GROUPS.get(e.kind, 0) for e in self._entries], dtype=np.int64)
+        self._order = np.lexsort((-weights, group))
         rank = np.empty(len(self._order), dtype=np.int64)
         rank[self._order] = np.arange(len(rank))
         spellings = {
@@ -82,21 +86,25 @@ class Suggestions:
 
         Args:
             typed: the beginning of a word of a name, or of a variant of it, and what follows it; accents and case
-                aside. Where nothing begins so, it is taken for a misspelt name.
+                aside. Where nothing begins so, it is taken for one word, as "sun fl" for "sunfl", or a misspelt name.
             count: at most how many.
         """
         prefix = normalized_name(typed)
         if not prefix or count < 1:
             return []
+        begun = self._begun(prefix, count) or self._begun(prefix.replace(" ", ""), count)
+        return begun or self.closest(typed, count)
+
+    def _begun(self, prefix: str, count: int) -> list[Suggestion]:
         first, last = bisect_left(self._texts, prefix), bisect_left(self._texts, prefix + "\U0010ffff")
         ranks = np.unique(self._ranks[first:last])[:count]
-        return [self._entries[number] for number in self._order[ranks]] or self.closest(typed, count)
+        return [self._entries[number] for number in self._order[ranks]]
 
     def closest(self, typed: str, count: int = 3) -> list[Suggestion]:
         """The artists, else the labels, that a misspelt name may mean, best first."""
         if len(normalized_name(typed)) < _MIN_MISSPELT_LETTERS or count < 1:
             return []
-        for kinds in (("artist",), self._tasks):
+        for kinds in (("artist",), self._label_kinds):
             meant = [(kind, name) for kind in kinds for name in self._names[kind].closest(typed, count)]
             if meant:
                 return [self._entry_of[one] for one in meant if one in self._entry_of][:count]

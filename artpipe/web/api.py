@@ -117,7 +117,7 @@ class Suggested(BaseModel):
     """Something to search for."""
 
     text: str
-    kind: str = Field(description="`artist`, `title`, or the task that it is a label of, such as `style`")
+    kind: str = Field(description="`artist`, `school`, `location`, `title`, or the task whose label it is")
     works: int = Field(description="how many works have it")
 
 

@@ -261,16 +261,16 @@ class Catalogue:
         return self.collection.look(photograph, None if crop is None else crop.corners.tolist(), match)
 
     def suggest(self, typed: str) -> "list[Suggestion]":
-        """Artists, titles and labels that a visitor who typed this may mean."""
+        """Artists, labels, schools, locations and titles that a visitor who typed this may mean."""
         return self.collection.suggest(typed)
 
     def labels_called(self, words: str) -> "list[Suggestion]":
-        """The labels, such as styles, that are called so, for visitors who typed one as words."""
+        """The labels, such as styles, and schools that are called so, for visitors who typed one as words."""
         name = normalized_name(words)
         return [
             one
             for one in self.suggest(words)
-            if one.kind in self.collection.tasks
+            if one.kind in (*self.collection.tasks, "school")
             and (normalized_name(one.text) == name or one.text in labels_known_as(one.kind, words))
         ]
 

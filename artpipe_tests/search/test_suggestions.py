@@ -55,6 +55,21 @@ def test_other_names_and_misspelt_ones_are_suggested_as_the_collection_writes_th
     assert texts(typed) == expected
 
 
+def test_schools_places_and_words_written_apart_are_suggested():
+    works = WORKS.with_columns(
+        school=pl.Series(["German", "German", "Flemish", "Flemish", "Flemish"]),
+        location=pl.Series(["Albertina, Vienna"] * 4 + ["Museo del Prado, Madrid"]),
+    )
+    works = works.with_columns(title=pl.Series(["Alb", "Sunflowers", "Flemish Ships", "Madonna", None]))
+    suggestions = Suggestions(works, WGA_TASKS.labelled)
+    assert suggestions.of("flem") == [Suggestion("Flemish", "school", 3), Suggestion("Flemish Ships", "title", 1)]
+    assert [one.kind for one in suggestions.of("alb")] == ["artist", "location", "title"]
+    assert [one.text for one in suggestions.of("sun fl")] == ["Sunflowers"]
+    assert [one.text for one in suggestions.of("flemisch")] == ["Flemish"]
+    without = Suggestions(works, WGA_TASKS.labelled, with_titles=False)
+    assert [one.kind for one in without.of("alb")] == ["artist"]
+
+
 def test_a_suggestion_tells_its_kind_and_how_many_works_it_leads_to():
     assert Suggestions(WORKS, WGA_TASKS.labelled).of("you") == [Suggestion("Young Hare", "title", 2)]
     assert Suggestions(WORKS, WGA_TASKS.labelled).of("baro") == [Suggestion("Baroque", "style", 2)]
