@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -14,6 +14,9 @@ from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import save_picture
 from artpipe.orchestration.storage import PARQUET, written_by_body
 from artpipe.tasks import Tasks
+
+if TYPE_CHECKING:
+    from artpipe.evaluation.label_noise import VectorsAt
 
 
 @pipeline_asset(
@@ -116,10 +119,10 @@ def suspect_labels(
     store = ImageStore(lake)
     # The frozen training set may predate a person's corrections.
     rows = correct_labels(store.stored_rows(training_set), overrides)
-    vectors, images_embedded = _fixed_vectors(step, rows, backbone_features, store)
+    vectors_at, images_embedded = _fixed_vectors(step, rows, backbone_features, store)
     reviewed = overrides.select("artwork_id", "task")
     config = HeadConfig(seed=settings.seed)
-    suspects, noise = find_suspects(rows, vectors, artworks, reviewed, tasks, config, step.progress)
+    suspects, noise = find_suspects(rows, vectors_at, artworks, reviewed, tasks, config, step.progress)
     write_whole(lake.report("labels/suspects.csv"), spreadsheet_csv(suspects))
     sheets: dict[str, Any] = {}
     for task in tasks:
@@ -140,8 +143,8 @@ def suspect_labels(
     return Result(suspects, metadata=metadata)
 
 
-def _fixed_vectors(step: AssetStep, rows: DataFrame, features: DataFrame, store: Any) -> tuple[Any, int]:
-    """Vectors to predict labels from, float32 (N, D), and how many had to be computed.
+def _fixed_vectors(step: AssetStep, rows: DataFrame, features: DataFrame, store: Any) -> "tuple[VectorsAt, int]":
+    """The vectors to predict labels from, and how many had to be computed.
 
     Features of a pretrained backbone that was not trained on these labels: a model that memorised a wrong label embeds
     the image among those of the wrong class, which hides the error. The served model's own vectors are used only where
@@ -151,9 +154,9 @@ def _fixed_vectors(step: AssetStep, rows: DataFrame, features: DataFrame, store:
     from artpipe.models.served import measured_card
     from artpipe.training.features import features_in_order
 
-    keys: list[str] = rows["jpeg_sha256"].to_list()
-    if features.height and set(keys) <= set(features["jpeg_sha256"]):
-        return features_in_order(features, keys)[0].float().numpy(), 0
+    keys = rows["jpeg_sha256"]
+    if features.height and keys.is_in(features["jpeg_sha256"].implode()).all():
+        return lambda at: features_in_order(features, keys[at].to_list())[0].float().numpy(), 0
     cache = InferenceCache(step.lake, measured_card(step.lake), step.settings.device)
     found = cache.infer(rows, store, step.progress)
-    return found.vectors, found.computed
+    return found.vectors.__getitem__, found.computed

@@ -7,20 +7,26 @@ work. Where they are confident of another class, relative to the mean confidence
 Source: Northcutt et al., "Confident Learning: Estimating Uncertainty in Dataset Labels", arXiv:1911.00068.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from artpipe.models.labels import UNKNOWN
 from artpipe.models.network import MultiTaskClassifier
 from artpipe.progress import Progress, SilentProgress
 from artpipe.training.head import train_head
 from artpipe.training.loss import MultiTaskLoss
+
+VectorsAt = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+"""The vectors of some rows, float32 (n, D): those of a large collection are read when they are needed."""
+MAX_TRAINED = 100_000
+"""Rows that a head learns from; of more, so many drawn at random."""
+_ROWS_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ def drop_rare_classes(labels: NDArray[np.int64], work_ids: Sequence[str], min_wo
 
 
 def out_of_sample_probabilities(
-    vectors: NDArray[np.float32],
+    vectors_at: VectorsAt,
     labels: NDArray[np.int64],
     work_ids: Sequence[str],
     classes: Sequence[int],
@@ -98,7 +104,7 @@ def out_of_sample_probabilities(
     """Cross-validated probabilities, each from a head trained on other works; one head learns all tasks.
 
     Args:
-        vectors: float32 (N, D).
+        vectors_at: of the N rows.
         labels: int64 (N, tasks), `UNKNOWN` where a label is missing.
         work_ids: of each row; the rows of a work share a fold.
         classes: the number of classes C of each task.
@@ -111,19 +117,23 @@ def out_of_sample_probabilities(
     """
     config = config or HeadConfig()
     fold_of = work_folds(work_ids, config.folds, config.seed)
-    found = [np.full((len(vectors), count), np.nan, np.float32) for count in classes]
+    found = [np.full((len(labels), count), np.nan, np.float32) for count in classes]
     for fold in _shown(config.folds, progress or SilentProgress()):
         train, test = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
         known = [np.isin(np.arange(count), labels[train, task]) for task, count in enumerate(classes)]
         if not len(test) or not any(k.sum() > 1 for k in known):
             continue
-        logits = _fit_and_predict(vectors[train], labels[train], vectors[test], classes, config)
-        for task, scores in enumerate(logits):
-            if known[task].sum() > 1:
-                scores[:, torch.from_numpy(~known[task])] = -torch.inf
-                found[task][test] = scores.softmax(dim=1).numpy()
-                own = labels[test, task]
-                found[task][test[(own != UNKNOWN) & ~known[task][own]]] = np.nan
+        head = _fitted(vectors_at, labels, _drawn(train, fold, config.seed), classes, config)
+        for first in range(0, len(test), _ROWS_AT_ONCE):
+            rows = test[first : first + _ROWS_AT_ONCE]
+            with torch.no_grad():  # and not inference_mode: the scores are written to
+                logits = head.forward_head(torch.from_numpy(vectors_at(rows)))[1].values()
+            for task, scores in enumerate(logits):
+                if known[task].sum() > 1:
+                    scores[:, torch.from_numpy(~known[task])] = -torch.inf
+                    found[task][rows] = scores.softmax(dim=1).numpy()
+                    own = labels[rows, task]
+                    found[task][rows[(own != UNKNOWN) & ~known[task][own]]] = np.nan
     return found
 
 
@@ -174,19 +184,26 @@ def _shown(folds: int, progress: Progress) -> Iterator[int]:
             step.advance()
 
 
-def _fit_and_predict(
-    train: NDArray[np.float32],
+def _drawn(rows: NDArray[np.int64], fold: int, seed: int) -> NDArray[np.int64]:
+    """At most `MAX_TRAINED` of the rows, in their order."""
+    if len(rows) <= MAX_TRAINED:
+        return rows
+    return np.sort(np.random.default_rng([seed, fold]).choice(rows, MAX_TRAINED, replace=False))
+
+
+def _fitted(
+    vectors_at: VectorsAt,
     labels: NDArray[np.int64],
-    test: NDArray[np.float32],
+    rows: NDArray[np.int64],
     classes: Sequence[int],
     config: HeadConfig,
-) -> list[Tensor]:
-    """Logits (rows, C) of the test rows for each task, from a head trained on the others."""
+) -> MultiTaskClassifier:
+    """A head trained on these rows."""
     counts = {str(task): count for task, count in enumerate(classes)}
+    vectors = torch.from_numpy(vectors_at(rows))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        head = MultiTaskClassifier(nn.Identity(), train.shape[1], counts, config.hidden, config.dropout)
+        head = MultiTaskClassifier(nn.Identity(), vectors.shape[1], counts, config.hidden, config.dropout)
         loss_of = MultiTaskLoss({task: torch.ones(count) for task, count in counts.items()}, config.label_smoothing)
-        train_head(head, torch.from_numpy(train)[None], torch.from_numpy(labels), loss_of, config.epochs)
-    with torch.no_grad():  # and not inference_mode: the caller writes to these
-        return list(head.forward_head(torch.from_numpy(test))[1].values())
+        train_head(head, vectors[None], torch.from_numpy(labels[rows]), loss_of, config.epochs)
+    return head

@@ -12,6 +12,7 @@ import polars as pl
 from artpipe.evaluation.label_noise import (
     HeadConfig,
     LabelNoise,
+    VectorsAt,
     drop_rare_classes,
     find_label_noise,
     out_of_sample_probabilities,
@@ -48,7 +49,7 @@ _DIGITS = 4
 
 def find_suspects(
     rows: pl.DataFrame,
-    vectors: "NDArray[np.float32]",
+    vectors_at: VectorsAt,
     artworks: pl.DataFrame,
     reviewed: pl.DataFrame,
     tasks: Tasks,
@@ -59,7 +60,7 @@ def find_suspects(
 
     Args:
         rows: `artwork_id`, `work_id`, `split` and a column for each task, such as table `training_set`.
-        vectors: float32 (N, D), in the order of `rows`.
+        vectors_at: of the N rows.
         artworks: table `artworks`, for `artist`, `title` and `page_url`.
         reviewed: `artwork_id` and `task` of the labels that a person reviewed; they are left out.
         tasks: of the labels.
@@ -77,7 +78,7 @@ def find_suspects(
     for column in range(labels.shape[1]):
         labels[:, column] = drop_rare_classes(labels[:, column], work_ids, config.min_works)
     counts = [len(names) for names in vocabulary.classes.values()]
-    probabilities = out_of_sample_probabilities(vectors, labels, work_ids, counts, config, progress)
+    probabilities = out_of_sample_probabilities(vectors_at, labels, work_ids, counts, config, progress)
     noise = {task: find_label_noise(probabilities[i], labels[:, i]) for i, task in enumerate(vocabulary.tasks)}
     tables = [
         _suspects_of(task, noise[task], rows, probabilities[i], labels[:, i], vocabulary.classes[task])

@@ -3,7 +3,7 @@
 The pairs join artworks into works (`works.py`); a check (`leaks.py`) proves afterwards that none crosses two splits.
 """
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +40,9 @@ _MIN_WORD_LETTERS = 4
 # More than any painting has photographs: the hash describes a kind of picture, not this picture.
 MAX_LOOKALIKES = 24
 
+MAX_HASHES_BY_ONE_BAND = 500_000
+"""Up to so many hashes, 60 share a band of 13 bits, and comparing them takes less than sorting them by two bands."""
+
 NEAR_DUPLICATES = pl.Schema({"left": pl.String(), "right": pl.String(), "bits": pl.Int64()})
 """One row is two artworks, left < right, whose images are one file or look alike; `bits` is their Hamming distance."""
 
@@ -72,21 +75,37 @@ def find_near_duplicates(artworks: pl.DataFrame, images: pl.DataFrame) -> pl.Dat
 def pairs_within(hashes: "NDArray[np.uint64]", max_bits: int) -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
     """Every pair of hashes that differ in at most `max_bits` bits, exactly.
 
-    Two hashes within `max_bits` agree wholly in one of `max_bits + 1` bands, so only hashes that share a band are
-    compared (multi-index hashing, Norouzi et al., arXiv:1307.2982).
+    Two hashes within `max_bits` agree wholly in one of `max_bits + 1` bands, and in two of `max_bits + 2`, so only
+    hashes that share one are compared (multi-index hashing, Norouzi et al., arXiv:1307.2982); or two, where there are
+    so many hashes that a band alone would be shared by hundreds.
 
     Returns:
         Two index arrays i < j, each pair once, sorted.
     """
-    found: list[NDArray[np.int64]] = []
-    edges = np.linspace(0, HASH_BITS, max_bits + 2).round().astype(np.uint64)
-    for low, high in pairwise(edges):
-        mask = np.uint64((1 << int(high - low)) - 1)
-        band = (hashes >> low) & mask
-        order = np.argsort(band, kind="stable")
-        for bucket in np.split(order, np.flatnonzero(np.diff(band[order])) + 1):
-            found.extend(_pairs_in(hashes, bucket, max_bits))
+    shared = 1 if len(hashes) <= MAX_HASHES_BY_ONE_BAND else 2
+    edges = np.linspace(0, HASH_BITS, max_bits + shared + 1).round().astype(int).tolist()
+    bands = [(1 << high) - (1 << low) for low, high in pairwise(edges)]
+    found = [_agreeing(hashes, np.uint64(sum(chosen)), max_bits) for chosen in combinations(bands, shared)]
     return _unique_pairs(found, len(hashes))
+
+
+def _agreeing(hashes: "NDArray[np.uint64]", mask: np.uint64, max_bits: int) -> "NDArray[np.int64]":
+    """The pairs that agree in these bits and are near enough, as codes `i * n + j`."""
+    order = np.argsort(hashes & mask, kind="stable")
+    by_band = hashes[order]
+    found: list[NDArray[np.int64]] = []
+    first = np.arange(len(hashes))
+    for distance in range(1, len(hashes)):
+        first = first[: np.searchsorted(first, len(hashes) - distance)]
+        differing = by_band[first] ^ by_band[first + distance]
+        is_same = (differing & mask) == 0
+        first, differing = first[is_same], differing[is_same]
+        if not len(first):
+            break
+        near = first[np.bitwise_count(differing) <= max_bits]
+        left, right = order[near], order[near + distance]
+        found.append(np.minimum(left, right) * len(hashes) + np.maximum(left, right))
+    return np.concatenate([np.empty(0, np.int64), *found])
 
 
 def _pairs_in(

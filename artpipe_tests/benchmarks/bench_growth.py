@@ -1,6 +1,6 @@
 """Processor time, peak memory and exponent of every stage, by the number of works.
 
-    python artpipe_tests/benchmarks/bench_growth.py [--rows 10000 100000 1000000] [--stages images splits] [--report]
+    python artpipe_tests/benchmarks/bench_growth.py --results /tmp/growth.jsonl [--rows 10000 100000] [--stages images]
 
 Makes a lake for each size, stage after stage, each by `refresh` in a process of its own: the assets that Dagster runs,
 with their locks, checks and records. The catalogue is that of `bench_table.py`. Three things are stubs: the wire and
@@ -8,9 +8,10 @@ the decoder (`images`: rows are written as if downloaded, each with the same pic
 the backbone (`features`: random numbers), and the network (`embeddings`: vectors of `bench_search.py`). The classifier
 is saved, not trained. Nothing that takes a picture's pixels is measured here.
 
-Prints one JSON line for each stage and size: seconds by the clock and of the processor (less those of an idle process
-that loaded the code), and the largest resident size beyond such a process. `--report` appends the lines to `--results`
-and makes the table and the plot of docs/benchmarks/growth.md of all lines there, the newest of each stage and size.
+Prints one JSON line for each stage and size: seconds by the clock and of the processor, and the largest resident size
+beyond that of an idle process with the same code. With `--results` the lines are added to a file, and the tables and
+the plot of docs/benchmarks/growth.md are made of the newest line of each stage and size there; `--rows` without a
+number makes them of the file alone.
 """
 
 import argparse
@@ -42,6 +43,7 @@ DIMENSION, FEATURES = 256, 816
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 NEW_WORK = 99_999_999
 EXPONENT_FROM = 100_000
+BEGIN, END = "<!-- measured by bench_growth.py -->", "<!-- end of what was measured -->"
 
 MADE: dict[str, tuple[str, ...]] = {
     "catalogue": ("raw_catalog", "raw_artists", "artists", "tasks", "artworks", "quarantine", "catalog_changes"),
@@ -326,11 +328,93 @@ def grow(lake: Path, rows: int, wanted: Sequence[str]) -> Iterator[dict[str, Any
             }
 
 
+def newest(results: Path) -> dict[str, dict[int, dict[str, float]]]:
+    """By stage, in the order of `STAGES`, and size, what was measured last."""
+    found: dict[str, dict[int, dict[str, float]]] = {stage: {} for stage in STAGES}
+    for text in results.read_text().splitlines():
+        line = json.loads(text)
+        found[line["stage"]][line["rows"]] = line
+    return {stage: dict(sorted(sizes.items())) for stage, sizes in found.items() if sizes}
+
+
+def slope(sizes: dict[int, dict[str, float]], what: str) -> float | None:
+    """What one work more adds between the last two sizes."""
+    if len(sizes) < 2:
+        return None
+    (rows, before), (more, after) = list(sizes.items())[-2:]
+    return (after[what] - before[what]) / (more - rows)
+
+
+def exponent(sizes: dict[int, dict[str, float]]) -> float | None:
+    """Of the processor time, between the last two sizes."""
+    if len(sizes) < 2 or list(sizes)[-2] < EXPONENT_FROM:
+        return None
+    (rows, before), (more, after) = list(sizes.items())[-2:]
+    return float(np.log(after["cpu_s"] / before["cpu_s"]) / np.log(more / rows))
+
+
+def markdown(found: dict[str, dict[int, dict[str, float]]]) -> str:
+    """The table of what was measured, and that of what it comes to."""
+    sizes = sorted({rows for stage in found.values() for rows in stage})
+    out = ["| stage | " + " | ".join(f"{rows:,}" for rows in sizes) + " | exponent |", "|---" * (len(sizes) + 2) + "|"]
+    for stage, by_size in found.items():
+        cells = [f"{by_size[n]['cpu_s']:.0f} s, {by_size[n]['peak_mb']:,.0f} MB" if n in by_size else "" for n in sizes]
+        power = exponent(by_size)
+        out.append(f"| {stage} | {' | '.join(cells)} | {'' if power is None else f'{power:.2f}'} |")
+    out += ["", "| stage | CPU ms a work | kB of memory a work | core-hours at 100 M | GB of memory at 100 M |"]
+    out.append("|---|--:|--:|--:|--:|")
+    for stage, by_size in found.items():
+        seconds, megabytes = slope(by_size, "cpu_s"), slope(by_size, "peak_mb")
+        if seconds is not None and megabytes is not None:
+            hours, gigabytes = seconds * 1e8 / 3600, max(megabytes, 0) * 1e5
+            out.append(
+                f"| {stage} | {seconds * 1e3:.2f} | {max(megabytes, 0) * 1e3:.2f} | {hours:,.1f} | {gigabytes:,.0f} |"
+            )
+    queries = found.get("search", {})
+    if queries:
+        out += [
+            "",
+            "| works | `Collection.open`, CPU s | a query by similarity, CPU ms | by words, CPU ms | memory, MB |",
+        ]
+        out.append("|--:|--:|--:|--:|--:|")
+        out += [
+            f"| {n:,} | {q['open_cpu_s']} | {q['similar_cpu_ms']} | {q['find_cpu_ms']} | {q['peak_mb']:,.0f} |"
+            for n, q in queries.items()
+        ]
+    return "\n".join(out)
+
+
+def draw(found: dict[str, dict[int, dict[str, float]]]) -> None:
+    """Processor time and memory over the number of works, both logarithmic, with a line of exponent 1."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    for axes, what, label in zip(
+        figure.subplots(1, 2), ("cpu_s", "peak_mb"), ("CPU seconds", "peak memory, MB"), strict=True
+    ):
+        for stage, by_size in found.items():
+            axes.plot(list(by_size), [line[what] for line in by_size.values()], marker="o", markersize=3, label=stage)
+        rows = sorted({n for stage in found.values() for n in stage})
+        axes.plot(rows, [n * 3e-4 if what == "cpu_s" else n * 4e-3 for n in rows], "k:", label="exponent 1")
+        axes.set(xscale="log", yscale="log", xlabel="works", ylabel=label)
+    figure.axes[0].legend(fontsize=7)
+    figure.savefig(DOCS.parent / "images" / "growth.png", dpi=110)
+
+
+def report(results: Path) -> None:
+    """Write the tables into the page, and the plot beside it."""
+    found, page = newest(results), DOCS / "growth.md"
+    before, rest = page.read_text().split(BEGIN)
+    page.write_text(f"{before}{BEGIN}\n\n{markdown(found)}\n\n{END}{rest.split(END)[1]}")
+    draw(found)
+
+
 def main() -> None:
     """Measure, print, and write the table and the plot."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs="+", default=list(SIZES))
+    parser.add_argument("--rows", type=int, nargs="*", default=list(SIZES))
     parser.add_argument("--stages", nargs="+", default=list(STAGES), choices=list(STAGES))
+    parser.add_argument("--results", type=Path, help="a file of JSON lines, of this run and of earlier ones")
     parser.add_argument("--folder", type=Path, help="keep the lakes here, and go on with those that are there")
     options = parser.parse_args()
     for rows in options.rows:
@@ -340,8 +424,13 @@ def main() -> None:
             for line in grow(lake, rows, options.stages):
                 sys.stdout.write(json.dumps(line) + "\n")
                 sys.stdout.flush()
+                if options.results:
+                    with options.results.open("a") as out:
+                        out.write(json.dumps(line) + "\n")
             if not options.folder:
                 shutil.rmtree(lake)
+    if options.results:
+        report(options.results)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from artpipe.evaluation import label_noise
 from artpipe.evaluation.label_noise import (
     HeadConfig,
     drop_rare_classes,
@@ -27,7 +28,7 @@ def pictures(works: int, *, each: int = 2, seed: int = 0):
 
 def noise_of(vectors, labels, work_ids, config: HeadConfig = QUICK, classes: int = CLASSES):
     labels = drop_rare_classes(labels, work_ids, config.min_works)
-    (probabilities,) = out_of_sample_probabilities(vectors, labels[:, None], work_ids, [classes], config)
+    (probabilities,) = out_of_sample_probabilities(vectors.__getitem__, labels[:, None], work_ids, [classes], config)
     return find_label_noise(probabilities, labels)
 
 
@@ -44,6 +45,25 @@ def test_injected_wrong_labels_are_found_and_correct_ones_are_not_suspected():
     assert (noise.suggested == truth[noise.rows]).mean() > 0.95
     assert noise.rate == pytest.approx(0.1, abs=0.02)
     assert (np.diff(noise.margins) <= 0).all()
+
+
+def test_a_head_learns_from_a_sample_of_very_many_rows_and_judges_them_all(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(label_noise, "MAX_TRAINED", 300)
+    monkeypatch.setattr(label_noise, "_ROWS_AT_ONCE", 32)
+    vectors, truth, work_ids = pictures(300)
+    labels = truth.copy()
+    labels[:30] = (truth[:30] + 1) % CLASSES
+    read: list[int] = []
+
+    def vectors_at(rows: np.ndarray) -> np.ndarray:
+        read.append(len(rows))
+        return vectors[rows]
+
+    (found,) = out_of_sample_probabilities(vectors_at, labels[:, None], work_ids, [CLASSES], QUICK)
+    assert np.isfinite(found).all()
+    assert max(read) == 300
+    noise = find_label_noise(found, labels)
+    assert len(set(noise.rows) & set(range(30))) >= 18
 
 
 def test_correct_labels_alone_are_not_suspected():

@@ -32,7 +32,7 @@ def collection(wrong: dict[int, str]) -> tuple[pl.DataFrame, np.ndarray, pl.Data
 
 def test_a_wrong_label_is_suspect_and_the_true_one_suggested():
     rows, vectors, artworks = collection({0: "genre", 31: "portrait"})
-    table, noise = find_suspects(rows, vectors, artworks, NOBODY, WGA_TASKS, QUICK)
+    table, noise = find_suspects(rows, vectors.__getitem__, artworks, NOBODY, WGA_TASKS, QUICK)
     assert table.schema == SUSPECTS
     found = {row["artwork_id"]: row for row in table.filter(pl.col("rank") <= 2).iter_rows(named=True)}
     assert {name: (row["label"], row["suggested"]) for name, row in found.items()} == {
@@ -48,7 +48,7 @@ def test_a_wrong_label_is_suspect_and_the_true_one_suggested():
 def test_labels_that_a_person_reviewed_are_left_out_and_the_ranks_close_up():
     rows, vectors, artworks = collection({0: "genre", 31: "portrait"})
     reviewed = pl.DataFrame({"artwork_id": ["a/00", "a/31"], "task": ["type", "style"]})
-    table, _ = find_suspects(rows, vectors, artworks, reviewed, WGA_TASKS, QUICK)
+    table, _ = find_suspects(rows, vectors.__getitem__, artworks, reviewed, WGA_TASKS, QUICK)
     assert "a/00" not in table["artwork_id"]
     assert table.filter(artwork_id="a/31")["rank"].to_list() == [1]
 
@@ -56,13 +56,13 @@ def test_labels_that_a_person_reviewed_are_left_out_and_the_ranks_close_up():
 def test_a_collection_without_labels_has_an_empty_table_and_a_sheet():
     rows, vectors, artworks = collection({})
     rows = rows.with_columns(pl.lit(None, pl.String).alias(task) for task in ("style", "period", "type"))
-    table, noise = find_suspects(rows, vectors, artworks, NOBODY, WGA_TASKS, QUICK)
+    table, noise = find_suspects(rows, vectors.__getitem__, artworks, NOBODY, WGA_TASKS, QUICK)
     assert (table.height, table.schema, noise) == (0, SUSPECTS, {})
     assert Image.open(io.BytesIO(suspects_sheet(table, [], "style"))).format == "PNG"
 
 
 def test_a_sheet_shows_the_suggested_label():
     rows, vectors, artworks = collection({0: "genre"})
-    table = find_suspects(rows, vectors, artworks, NOBODY, WGA_TASKS, QUICK)[0].head(1)
+    table = find_suspects(rows, vectors.__getitem__, artworks, NOBODY, WGA_TASKS, QUICK)[0].head(1)
     other = table.with_columns(suggested=pl.lit("landscape"))
     assert suspects_sheet(table, [None], "type") != suspects_sheet(other, [None], "type")
