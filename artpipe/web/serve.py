@@ -58,6 +58,7 @@ def serve(
     from threadpoolctl import threadpool_limits
 
     from artpipe.web.app import create_app
+    from artpipe.web.connections import PatientServer
 
     def create() -> "FastAPI":
         return create_app(lake, config, device=device, status=status, gallery=gallery)
@@ -82,7 +83,7 @@ def serve(
     # on busy cores take at least twice the processor time of one thread.
     cv2.setNumThreads(1)
     with threadpool_limits(1, user_api="blas"):
-        uvicorn.Server(settings).run(sockets=[listening])
+        PatientServer(settings).run(sockets=[listening])
 
 
 def _once_there_is_something(create: "Callable[[], FastAPI]", write_line: Callable[[str], None]) -> "FastAPI":
