@@ -135,6 +135,11 @@ class Settings(BaseSettings):
     image_short_side_px: int = Field(
         default=320, ge=32, le=4096, description="short side of the stored JPEG; never enlarged"
     )
+    trim_margins: bool = Field(
+        default=True,
+        description="compare pictures without the margins, captions and colour bars around them, where these are "
+        "certain; they are kept, and shown",
+    )
     split_salt: str = Field(default="artpipe", description="salt of the hash that assigns works to splits")
     unseen_artist_share: float = Field(default=0.05, ge=0, lt=1, description="share of artists held out whole")
     retrain_drift: float = Field(

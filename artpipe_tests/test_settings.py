@@ -163,6 +163,7 @@ def code_versions(**changed: object) -> dict[str, str | None]:
     ("changed", "stale"),
     [
         ({"image_short_side_px": 256}, {"images"}),
+        ({"trim_margins": False}, {"images"}),
         ({"split_salt": "another"}, {"splits"}),
         ({"backbone": "resnet18"}, {"backbone_features", "classifier", "refitted_model"}),
         ({"recipe": "best"}, {"classifier", "refitted_model"}),
@@ -181,7 +182,7 @@ def code_versions(**changed: object) -> dict[str, str | None]:
         ),
         ({"requests_per_s": 1.0, "concurrency": 1, "lake": "elsewhere"}, set()),
     ],
-    ids=["image size", "salt", "backbone", "recipe", "refit", "seed", "nothing that shapes content"],
+    ids=["image size", "margins", "salt", "backbone", "recipe", "refit", "seed", "nothing that shapes content"],
 )
 def test_a_setting_makes_the_asset_it_shapes_stale_and_no_other(changed: dict[str, object], stale: set[str]):
     before, after = code_versions(), code_versions(**changed)

@@ -4,7 +4,6 @@ The backbone runs in its inference form; embeddings and probabilities are always
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,25 +73,30 @@ class Embedder:
         Raises:
             ValueError: an embedding is zero and has no direction, or is not finite.
         """
+        return self.predict_from_features(self.features_of(squares), with_features=with_features)
+
+    def features_of(self, squares: "Pixels | Tensor | Sequence[Tensor]") -> list[Tensor]:
+        """The backbone's features of one batch in each view of the model, (N, pooled); takes what `embed_pixels` does.
+
+        `predict_from_features` takes them on.
+        """
         batch = torch.from_numpy(squares) if isinstance(squares, np.ndarray) else squares
         with torch.inference_mode():
             views = [batch, mirrored(batch)][: self.card.views]
             # Each view's features are computed before the next is normalised: on a CPU they share the input buffer.
-            features = [self.backbone(self._normalise(view)) for view in views]
-            found = self.predict_from_features(features)
-            if not with_features:
-                return found
-            return replace(found, features=features[0][:, : self._own_features].float().cpu().numpy())
+            return [self.backbone(self._normalise(view)) for view in views]
 
-    def predict_from_features(self, views: Iterable[Tensor]) -> Predictions:
+    def predict_from_features(self, views: Iterable[Tensor], *, with_features: bool = False) -> Predictions:
         """Embeddings and probabilities from the backbone's features, computed now or cached.
 
         Args:
             views: the features of the same N pictures in each view, (N, pooled) of any float type.
+            with_features: whether those of the backbone's own output are returned too, see `own_features`.
 
         Raises:
             ValueError: an embedding is zero and has no direction, or is not finite.
         """
+        views = list(views)
         with torch.inference_mode():
             outputs = [self.head.forward_head(features.to(self.device, torch.float32)) for features in views]
             embeddings = torch.stack([embeddings for embeddings, _ in outputs]).mean(0)
@@ -109,7 +113,8 @@ class Embedder:
                 logits = torch.stack([each[task] for _, each in outputs]).mean(0)
                 scaled = logits / self.card.temperatures.get(task, 1.0)
                 probabilities[task] = scaled.softmax(dim=1).cpu().numpy()
-        return Predictions((embeddings / lengths).cpu().numpy(), probabilities)
+        own = views[0][:, : self._own_features].float().cpu().numpy() if with_features else None
+        return Predictions((embeddings / lengths).cpu().numpy(), probabilities, features=own)
 
     def embed_cached(
         self,

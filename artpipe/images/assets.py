@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 SHEET_PICTURES = 24
 # When and how often an image was requested is not part of its content.
-NOT_CONTENT = ("attempts", "error", "etag", "fetched_at", "last_modified", "requested_url")
+# `jpeg_sha256` tells where a picture has margins.
+NOT_CONTENT = ("attempts", "error", "etag", "fetched_at", "last_modified", "requested_url", "picture_box")
 
 
 @pipeline_asset(kinds={"polars", "parquet"}, code_version="2", shaped_by=("wanted_forms", "max_artworks"))
@@ -57,14 +58,14 @@ def images_due(lake: DataLake, settings: Settings, now: datetime) -> Mapping[str
 
 @pipeline_asset(
     kinds={"http", "lancedb"},
-    code_version="2",
-    shaped_by=("image_short_side_px",),
+    code_version="3",
+    shaped_by=("image_short_side_px", "trim_margins"),
     stored=lance_table(IMAGES_TABLE, read_outcomes).with_files(lambda lake: [lake.report("images")]),
     due=images_due,
     pool=GALLERY_POOL,
 )
 def images(step: AssetStep, config: SourceConfig, wanted_images: DataFrame, gallery: GalleryResource) -> Result:
-    """Every wanted image: fetched politely, decoded safely, stored small.
+    """Every wanted image: fetched politely, decoded safely, stored small, and looked at for margins.
 
     A killed run resumes, and a stored image is requested again only when the last response about it is older than
     `ARTPIPE_REVALIDATE_AFTER_DAYS`, and then conditionally. Where too many stored images would be lost, they stay.
@@ -74,6 +75,7 @@ def images(step: AssetStep, config: SourceConfig, wanted_images: DataFrame, gall
 
     from artpipe.images.fetch import harvest
     from artpipe.images.store import ImageStore
+    from artpipe.images.trimming import WHOLE, keep_margins, trim_margins
     from artpipe.images.wanted import HarvestConfig, with_addresses
 
     store, guard = ImageStore(step.lake), step.loss_guard("images", config)
@@ -88,6 +90,10 @@ def images(step: AssetStep, config: SourceConfig, wanted_images: DataFrame, gall
             progress=step.progress,
             allows=guard.allows,
         )
+    if step.settings.trim_margins:
+        trim_margins(store, step.progress)
+    else:
+        keep_margins(store)
     outcomes = store.outcomes()
     step.log(str(summary))
     if summary.errors:
@@ -110,6 +116,7 @@ def images(step: AssetStep, config: SourceConfig, wanted_images: DataFrame, gall
             "bodies": summary.bodies,
             "images_fetched": summary.by_status["fetched"],
             "images_decoded": summary.decoded,
+            "images_trimmed": outcomes.filter(pl.col("picture_box") != WHOLE).height,
             "seconds": round(summary.seconds, 2),
             "sample": _sample_sheet(step.lake, store, outcomes),
         },
@@ -137,4 +144,6 @@ def _sample_sheet(lake: DataLake, store: "ImageStore", outcomes: DataFrame) -> d
     stored = outcomes.filter(pl.col("status").is_in(STORED))["artwork_id"].sort()
     shown = stored.gather_every(max(1, stored.len() // SHEET_PICTURES)).head(SHEET_PICTURES).to_list()
     captions = [name.split("/")[-2:] for name in shown]
-    return save_picture(lake, "images/sample.png", captioned_sheet(store.jpegs(shown), captions, title="Stored images"))
+    return save_picture(
+        lake, "images/sample.png", captioned_sheet(store.originals(shown), captions, title="Stored images")
+    )

@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from artpipe.errors import ArtpipeError
+from artpipe.images.trimming import cut
 from artpipe.lake.full_disk import FullDiskError, is_of_full_disk
 from artpipe.lake.lance_tables import (
     KEY_METADATA,
@@ -48,14 +49,17 @@ IMAGES_SCHEMA = pa.schema(
         pa.field("last_modified", pa.string()),
         pa.field("fetched_at", pa.timestamp("us", "UTC"), nullable=False),
         pa.field("requested_url", pa.string()),
+        pa.field("picture_box", pa.string()),
     ]
 )
-"""One row is an artwork whose image was requested; sizes, `sha256` and `perceptual_hash` are those of the original.
-`jpeg_sha256` is the hash of the stored JPEG, by which everything downstream identifies a picture: the same original
-stored in another size is another input to a network. `etag` and `last_modified` belong to the bytes in `jpeg`."""
+"""One row is an artwork whose image was requested; sizes and `sha256` are those of the original. `jpeg_sha256` is the
+hash of the stored JPEG, by which everything downstream identifies a picture: the same original stored in another size
+is another input to a network. Where the picture has margins, `picture_box` is the part within them, and `jpeg_sha256`
+and `perceptual_hash` are those of that part; see `trimming.py`. `etag` and `last_modified` belong to the bytes in
+`jpeg`."""
 
 OUTCOME_COLUMNS = [name for name in IMAGES_SCHEMA.names if name != "jpeg"]
-LATER_COLUMNS = ("requested_url",)
+LATER_COLUMNS = ("requested_url", "picture_box")
 """Columns that the table of an older lake lacks until something is written into it."""
 ROWS_PER_FRAGMENT = 4096
 """A full fragment is never compacted again, so that a few new images never rewrite the whole collection."""
@@ -152,11 +156,19 @@ class ImageStore:
             committed(self.uri, lambda: self._amend(rows))
 
     def jpegs(self, artwork_ids: Sequence[str], /) -> list[bytes]:
-        """The stored JPEGs, in the requested order.
+        """The pictures to compare, in the requested order: the stored JPEGs without their margins.
 
         Raises:
             MissingImageError: one of them is not stored.
         """
+        return [cut(jpeg, box) for jpeg, box in self._read(artwork_ids)]
+
+    def originals(self, artwork_ids: Sequence[str]) -> list[bytes]:
+        """The stored JPEGs as they are, to show; otherwise like `jpegs`."""
+        return [jpeg for jpeg, _ in self._read(artwork_ids)]
+
+    def _read(self, artwork_ids: Sequence[str]) -> list[tuple[bytes, str | None]]:
+        """JPEG and `picture_box` of each artwork."""
         if not artwork_ids:
             return []
         dataset = self._existing_dataset()
@@ -165,11 +177,12 @@ class ImageStore:
             rows = [offsets[artwork_id] for artwork_id in artwork_ids]
         except KeyError as error:
             raise MissingImageError(f'the image of {error.args[0]!r} is not stored; materialize "images".') from error
-        found: list[bytes | None] = dataset.take(rows, columns=["jpeg"])["jpeg"].to_pylist()
-        for artwork_id, jpeg in zip(artwork_ids, found, strict=True):
-            if jpeg is None:
+        columns = [name for name in ("jpeg", "picture_box") if name in dataset.schema.names]
+        found = dataset.take(rows, columns=columns).to_pylist()
+        for artwork_id, row in zip(artwork_ids, found, strict=True):
+            if row["jpeg"] is None:
                 raise MissingImageError(f'the image of {artwork_id!r} is not stored; materialize "images".')
-        return cast("list[bytes]", found)
+        return [(row["jpeg"], row.get("picture_box")) for row in found]
 
     def maintain(self, keep_versions_for: timedelta = timedelta(0), min_current: timedelta = MIN_CURRENT) -> None:
         """Compact the small fragments that harvests leave behind and drop old versions; see `maintain_table`.

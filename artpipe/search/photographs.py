@@ -1,7 +1,7 @@
 """Looks at a photograph: which part of it is the painting, and what the model makes of that part.
 
 Where the collection holds the very painting, the match says where it lies. Elsewhere `picture_finder.py` looks for it.
-It is also tried on its side and upside down, and turned where it looks upright then; see `positions.py`. Search,
+Where it may be turned, it is also tried on its side and upside down; see `positions.py`. Search,
 predictions, command line and web app all look by this.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from artpipe.embedding.predictions import PictureEncoder, Predictions
 from artpipe.recognition.picture_finder import find_picture
 from artpipe.recognition.view import PHOTOGRAPH_SHORT_SIDE_PX, WHOLE, Crop, View
-from artpipe.search.positions import margin_over_upright, upright_scores
+from artpipe.search.positions import margin_over_upright, may_be_turned, upright_scores
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -81,17 +81,20 @@ def look_at(
     seen = [view.of(photograph, short_side_px) for photograph, view in zip(photographs, views, strict=True)]
     encoded = model.encode(seen)
     looks = [Look(encoded[slice(row, row + 1)], view, matches[row]) for row, view in enumerate(views)]
-    upright = [row for row, look in enumerate(looks) if not look.match]
-    if encoded.positions is None or not upright:
+    if encoded.positions is None:
+        return looks
+    asked = may_be_turned(encoded.positions)
+    unsure = [row for row, look in enumerate(looks) if asked[row] and not look.match]
+    if not unsure:
         return looks
     turns = [WHOLE.turned(quarters) for quarters in _TURNS]
-    turned = model.encode([turn.of(seen[row], short_side_px) for row in upright for turn in turns])
+    turned = model.encode([turn.of(seen[row], short_side_px) for row in unsure for turn in turns])
     if turned.positions is None:
         return looks
-    scores = np.concatenate([encoded.positions[upright][:, None], turned.positions.reshape(len(upright), 3, 4)], axis=1)
+    scores = np.concatenate([encoded.positions[unsure][:, None], turned.positions.reshape(len(unsure), 3, 4)], axis=1)
     looks_upright = upright_scores(scores)
     is_turned = margin_over_upright(looks_upright) > 1
-    for number, row in enumerate(upright):
+    for number, row in enumerate(unsure):
         if is_turned[number]:
             best = int(looks_upright[number, 1:].argmax())
             first = len(_TURNS) * number + best

@@ -16,6 +16,10 @@ POSITIONS = 4
 TURNED_SHARE = 0.02
 """The share of upright held-out works that is turned."""
 _SMALLEST_MARGIN = 0.05
+_SURELY_UPRIGHT = 0.5
+"""A photograph that by itself looks upright by so much more than turned is not looked at in the other positions: of 500
+works of the recorded gallery that served for no fit, 64 % are spared that, and of those shown on a side or upside down
+0.4 % fewer are turned upright."""
 
 
 def fit_positions(works: Scores, held_out: Scores) -> Scores:
@@ -44,6 +48,11 @@ def fit_positions(works: Scores, held_out: Scores) -> Scores:
 def position_scores(weights: Scores, features: Scores) -> Scores:
     """How much each view looks turned by 0 to 3 quarters, float32 (..., 4), from features (..., F)."""
     return (features @ weights[:-1] + weights[-1]).astype(np.float32)
+
+
+def may_be_turned(scores: Scores) -> NDArray[np.bool_]:
+    """Whether it is worthwhile to look at each photograph in the other positions, (N,), from the scores as it is."""
+    return scores[:, 0] < scores[:, 1:].max(axis=1) + np.float32(_SURELY_UPRIGHT)
 
 
 def upright_scores(scores: Scores) -> Scores:

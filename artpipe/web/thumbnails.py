@@ -46,7 +46,7 @@ class Thumbnails:
             UnknownArtworkError: it is not stored.
         """
         try:
-            stored = self._store.jpegs([artwork_id])[0]
+            stored = self._store.originals([artwork_id])[0]
         except MissingImageError as error:
             raise UnknownArtworkError(f"no picture of {artwork_id} is stored.") from error
         sha256 = hashlib.sha256(stored).hexdigest()

@@ -194,6 +194,7 @@ MATRIX = {
         embedded=2 * 113 + 14,
         settings={"image_short_side_px": 96},
     ),
+    "margins kept, where no picture has any": Row(nothing, {"images"}, settings={"trim_margins": False}),
     "a label corrected by a person": Row(a_label_corrected, {*ASSIGNED, *TABLE, *SUSPECTS}),
     "a label confirmed by a person": Row(a_label_confirmed, {"splits", *SUSPECTS}),
     "two works joined by a person": Row(two_works_joined, {*ASSIGNED, *TABLE}),

@@ -82,8 +82,10 @@ class UprightModel(ThumbnailModel):
     def __init__(self, seed: int, confidence: float) -> None:
         views = [WHOLE.turned(quarters).of(painting(seed), 240) for quarters in range(4)]
         self.views, self.confidence = super().encode(views).vectors, confidence
+        self.seen = 0
 
     def encode(self, pictures: Sequence[Image.Image]) -> Predictions:
+        self.seen += len(pictures)
         found = super().encode(pictures)
         return replace(found, positions=self.confidence * found.vectors @ self.views.T)
 
@@ -94,6 +96,13 @@ def test_a_photograph_is_turned_upright(quarters: int):
     seen = look_at([lying], lambda: UprightModel(3, 4), 240)[0]
     assert seen.view == looked(lying).view.turned(quarters)
     assert seen.vector @ looked(painting(3)).vector > 0.97
+
+
+@pytest.mark.parametrize(("quarters", "encoded"), [(0, 1), (1, 4)])
+def test_only_a_photograph_that_may_be_turned_is_looked_at_in_all_positions(quarters: int, encoded: int):
+    model = UprightModel(3, 4)
+    look_at([painting(3).rotate(90 * quarters, expand=True)], lambda: model, 240)
+    assert model.seen == encoded
 
 
 def test_a_photograph_that_looks_hardly_more_upright_in_another_position_is_left_as_it_is():

@@ -1,0 +1,98 @@
+"""Records which part of each stored image is the picture itself, and cuts it out for whatever compares pictures.
+
+The JPEG stays as it is, and is what people are shown. Its row has the part, and a `jpeg_sha256` that tells the part
+from the whole, so that only pictures with margins are new to what is made of them.
+"""
+
+import io
+import os
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from artpipe.images.fingerprint import perceptual_hash
+from artpipe.images.margins import find_margins
+from artpipe.progress import Progress, SilentProgress
+from artpipe.schema import STORED
+
+if TYPE_CHECKING:
+    from artpipe.images.store import ImageStore
+
+WHOLE = ""
+"""The `picture_box` of a picture without margins; null means that none were looked for."""
+_QUALITY = 95
+_AT_A_TIME = 256
+_ROWS_PER_COMMIT = 20_000
+"""Each commit rewrites these columns of whole fragments; a killed run looks at so many pictures again."""
+
+
+def trim_margins(store: "ImageStore", progress: Progress | None = None) -> None:
+    """Look for margins in each stored image that was not looked at yet, and record the picture's part in its row."""
+    rows = store.outcomes().filter(pl.col("status").is_in(STORED) & pl.col("picture_box").is_null())
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        (progress or SilentProgress()).track("margins", rows.height, "images") as step,
+    ):
+        for commit in rows.iter_slices(_ROWS_PER_COMMIT):
+            trimmed: list[dict[str, Any]] = []
+            whole: list[dict[str, Any]] = []
+            for some in commit.iter_slices(_AT_A_TIME):
+                names: list[str] = some["artwork_id"].to_list()
+                jpegs = store.originals(names)
+                for artwork_id, jpeg, box in zip(names, jpegs, pool.map(_box_of, jpegs), strict=True):
+                    if box == WHOLE:
+                        whole.append({"artwork_id": artwork_id, "picture_box": box})
+                    else:
+                        trimmed.append({"artwork_id": artwork_id, "picture_box": box, **_identity(jpeg, box)})
+                step.advance(some.height)
+            store.amend(trimmed)
+            store.amend(whole)
+
+
+def keep_margins(store: "ImageStore") -> None:
+    """Make the pictures of trimmed images whole again."""
+    for some in store.outcomes().filter(pl.col("picture_box") != WHOLE).iter_slices(_AT_A_TIME):
+        names: list[str] = some["artwork_id"].to_list()
+        jpegs = zip(names, store.originals(names), strict=True)
+        store.amend([{"artwork_id": name, "picture_box": None, **_identity(jpeg, WHOLE)} for name, jpeg in jpegs])
+
+
+def cut(jpeg: bytes, box: str | None) -> bytes:
+    """The part of a JPEG that a `picture_box` names; the JPEG itself where that is all of it."""
+    from PIL import Image
+
+    if not box:
+        return jpeg
+    x, y, width, height = map(float, box.split())
+    with Image.open(io.BytesIO(jpeg)) as image:
+        left, top = round(x * image.width), round(y * image.height)
+        right, bottom = round((x + width) * image.width), round((y + height) * image.height)
+        part = io.BytesIO()
+        image.convert("RGB").crop((left, top, right, bottom)).save(part, "JPEG", quality=_QUALITY, subsampling=0)
+    return part.getvalue()
+
+
+def _box_of(jpeg: bytes) -> str:
+    import numpy as np
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(jpeg)) as image:
+            found = find_margins(np.asarray(image.convert("RGB")))
+    except (OSError, SyntaxError):  # whatever compares the picture says that it is damaged
+        return WHOLE
+    return WHOLE if found is None else " ".join(f"{number:.4f}" for number in found)
+
+
+def _identity(jpeg: bytes, box: str) -> dict[str, str]:
+    """The hashes by which a picture is known and compared."""
+    from PIL import Image
+
+    digest = sha256(jpeg).hexdigest()
+    with Image.open(io.BytesIO(cut(jpeg, box))) as picture:
+        return {
+            "jpeg_sha256": sha256(f"{digest} {box}".encode()).hexdigest() if box else digest,
+            "perceptual_hash": perceptual_hash(picture),
+        }
