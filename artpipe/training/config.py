@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 # Not part of a model's identity: settings of the machine; `recipe_changes`, which the recipe's own fields show; the
 # start of a warm start, which is the model's `WeightsSource`; and one process in place of several.
-_NOT_IDENTITY = frozenset(
-    {"device", "loader_workers", "keep_checkpoint", "warm_start", "started_from", "recipe_changes", "train_workers"}
-)
+_NOT_IDENTITY = frozenset({
+    "device", "keep_checkpoint", "loader_workers", "ray_address", "ray_task_cpus", "ray_task_gpus", "recipe_changes",
+    "started_from", "train_workers", "warm_start",
+})  # fmt: skip
 # What saved cards call a field; a rename in the file would change every `model_id`.
 _NAMES_IN_FILE = {"embedding_dim": "dimensions", "ema_decay": "average_decay", "is_ensemble": "keeps_start"}
 
@@ -144,6 +145,12 @@ class TrainingConfig:
     """The model that a warm start took the initial weights from; set by the training run."""
     train_workers: int = 1
     """Processes that share each batch when the whole network is trained."""
+    ray_address: str | None = None
+    """The Ray cluster on which these processes run, where there are several; None for this machine."""
+    ray_task_cpus: float = 1.0
+    """Processors of each of them there."""
+    ray_task_gpus: float = 0.0
+    """GPUs of each of them there."""
     device: str = "auto"
     loader_workers: int | None = None
     keep_checkpoint: bool = False
@@ -164,6 +171,9 @@ class TrainingConfig:
             learning_rate=settings.learning_rate,
             loader_workers=settings.loader_workers,
             train_workers=settings.train_workers,
+            ray_address=settings.ray_address,
+            ray_task_cpus=settings.ray_task_cpus,
+            ray_task_gpus=settings.ray_task_gpus,
             seed=settings.seed,
             warm_start=settings.warm_start and settings.recipe not in FROZEN_RECIPES,  # whose backbone is not trained
             device=settings.device,

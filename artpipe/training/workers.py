@@ -5,7 +5,6 @@ leave behind. When one dies, all end, start again, and go on after the last epoc
 """
 
 import logging
-import time
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,29 +15,15 @@ import torch
 from torch.distributed import FileStore  # pyright: ignore[reportPrivateImportUsage]
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, start_processes
 
-from artpipe.errors import ArtpipeError, BadSettingError
+from artpipe.errors import BadSettingError
 from artpipe.models.network import choose_device
-from artpipe.progress import SilentProgress, Step
-from artpipe.training.ensemble import EnsembleTask
-from artpipe.training.epochs import DivergedError, Epochs, TrainingRun
+from artpipe.progress import Step
+from artpipe.training.epochs import DivergedError, TrainingRun
 from artpipe.training.history import Epoch
-from artpipe.training.memory import reused_memory
+from artpipe.training.rank_process import RESTARTS, Message, TrainingProcessError, run_rank
 from artpipe.training.ranks import Ranks, joined, listen_on_loopback
-from artpipe.training.task import ClassifierTask
 
 logger = logging.getLogger(__name__)
-
-RESTARTS = 3
-"""How often the processes of a run are started again."""
-_TELL_EVERY_S = 1.0
-
-Message = int | Epoch | ArtpipeError
-"""What a rank tells: how many more pictures were trained on, a finished epoch, or why it ends."""
-Tell = Callable[[Message], None]
-
-
-class TrainingProcessError(ArtpipeError):
-    """A training process failed, and failed again each time it was started anew."""
 
 
 def train_in_processes(
@@ -54,6 +39,7 @@ def train_in_processes(
 
     Raises:
         BadSettingError: this machine lacks the processors.
+        ClusterUnavailableError: the Ray cluster does not answer.
         DivergedError: the loss became NaN or infinite.
         TrainingProcessError: a process failed, also after `RESTARTS` restarts.
     """
@@ -70,68 +56,38 @@ def train_in_processes(
         else:
             reasons.append(str(message))
 
+    try:
+        if run.config.ray_address is None:
+            _train_here(run, workers, take)
+        else:
+            from artpipe.training.ray_train import train_on_ray
+
+            train_on_ray(run, workers, take)
+    except TrainingProcessError as error:
+        reason = (reasons or [str(error)])[-1]
+        raise TrainingProcessError(
+            f"training in {workers} processes failed, also after {RESTARTS} restarts: {reason}; the checkpoint is "
+            "kept. Run again to go on from there, or set ARTPIPE_TRAIN_WORKERS=1."
+        ) from error
+
+
+def _train_here(run: TrainingRun, workers: int, take: Callable[[Message], None]) -> None:
+    """Train on this machine, and pass on what the ranks tell.
+
+    Raises:
+        TrainingProcessError: a process failed, also after all restarts.
+    """
     _check_processors(run, workers)
     for attempt in range(RESTARTS + 1):
         try:
-            _train_here(run, workers, take)
+            _start_once(run, workers, take)
         except (ProcessRaisedException, ProcessExitedException) as error:
-            reasons.append(str(error).strip().rpartition("\n")[2])
-            if attempt < RESTARTS:
-                logger.warning("a training process ended (%s); training goes on from the checkpoint", reasons[-1])
+            reason = str(error).strip().rpartition("\n")[2]
+            if attempt == RESTARTS:
+                raise TrainingProcessError(reason) from error
+            logger.warning("a training process ended (%s); training goes on from the checkpoint", reason)
         else:
             return
-    raise TrainingProcessError(
-        f"training in {workers} processes failed {RESTARTS + 1} times, at last since: {reasons[-1]}; the checkpoint is "
-        "kept. Run again to go on from there, or set ARTPIPE_TRAIN_WORKERS=1."
-    )
-
-
-def run_rank(run: TrainingRun, ranks: Ranks, tell: Tell) -> None:
-    """What each process does once it has joined the others: go on from the checkpoint until there is reason to stop.
-
-    Args:
-        run: whose checkpoint is in the lake.
-        ranks: this process among the others.
-        tell: takes the messages to the process that started this one.
-    """
-    task_kind = EnsembleTask if run.config.is_ensemble else ClassifierTask
-    class_rows = run.labels.counts(run.labels.encode(run.train_rows))
-    reports = _Reports(tell)
-    try:
-        with reused_memory():
-            task = task_kind(run.config, run.labels, class_rows, weights_source=run.weights_source)
-            epochs = Epochs(task, run, ranks, on_epoch=reports.finished if ranks.is_first else None)
-            epochs.resume()
-            with SilentProgress().track("train", 0) as silent:
-                epochs.train(reports if ranks.is_first else silent)
-            reports.flush()
-    except DivergedError as error:  # on every rank alike, and it would diverge again
-        if ranks.is_first:
-            tell(error)
-    except ArtpipeError as error:
-        tell(TrainingProcessError(str(error)))
-        raise
-
-
-class _Reports:
-    """The progress of rank 0, told once a second."""
-
-    def __init__(self, tell: Tell) -> None:
-        self._tell, self._images, self._told_at = tell, 0, time.monotonic()
-
-    def advance(self, count: int = 1) -> None:
-        self._images += count
-        if time.monotonic() - self._told_at >= _TELL_EVERY_S:
-            self.flush()
-
-    def finished(self, epoch: Epoch) -> None:
-        self.flush()
-        self._tell(epoch)
-
-    def flush(self) -> None:
-        if self._images:
-            self._tell(self._images)
-        self._images, self._told_at = 0, time.monotonic()
 
 
 def _check_processors(run: TrainingRun, workers: int) -> None:
@@ -144,7 +100,7 @@ def _check_processors(run: TrainingRun, workers: int) -> None:
         )
 
 
-def _train_here(run: TrainingRun, workers: int, take: Callable[[Message], None]) -> None:
+def _start_once(run: TrainingRun, workers: int, take: Callable[[Message], None]) -> None:
     """Start the processes once, on this machine, and pass on what they tell until all have ended.
 
     Raises:

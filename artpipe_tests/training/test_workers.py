@@ -25,9 +25,10 @@ from artpipe.training import workers
 from artpipe.training.config import TrainingConfig
 from artpipe.training.epochs import DivergedError, Epochs, TrainingRun
 from artpipe.training.loop import TrainedModel, train_classifier
+from artpipe.training.rank_process import TrainingProcessError
 from artpipe.training.ranks import Ranks, joined, listen_on_loopback
 from artpipe.training.task import ClassifierTask
-from artpipe.training.workers import TrainingProcessError, train_in_processes
+from artpipe.training.workers import train_in_processes
 from artpipe_tests.fixtures.drawn_pictures import draw_gallery
 
 LOOPBACK = "0100007F"
@@ -148,7 +149,7 @@ def test_a_process_that_fails_each_time_is_told_in_one_line(tmp_path, monkeypatc
     epochs.save()
     with (
         SilentProgress().track("train", 0) as step,
-        pytest.raises(TrainingProcessError, match=r"2 processes failed 1 times.*checkpoint is kept"),
+        pytest.raises(TrainingProcessError, match=r"2 processes failed, also after 0 restarts: .*checkpoint is kept"),
     ):
         train_in_processes(replace(run, config=TWO), 2, step)  # the checkpoint of another backbone
 
