@@ -6,6 +6,7 @@ be a caption or a colour bar. A sky, or the dark ground of a portrait, has no su
 found; `recognition/picture_finder.py` looks for frames and walls in photographs, and is less certain.
 """
 
+import io
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ _FLAT, _FLAT_SHARE = 5.0, 0.98
 """The distance in CIE L*a*b* from the margin's colour, and the share of a line that must be within it."""
 _STEP, _EDGE_PX, _EDGE_SHARE = 9.0, 4, 0.75
 """The distance from the margin's colour within so many pixels of an edge, and the share of the edge that has it."""
+_QUALITY = 95
 
 
 class Box(NamedTuple):
@@ -57,6 +59,21 @@ def find_margins(pixels: Pixels) -> Box | None:
     if min(wide, high) < _LEAST_SIDE or wide * high > 1 - _LEAST_LOSS:
         return None
     return Box(left / width, top / height, wide, high)
+
+
+def cut(jpeg: bytes, box: str | None) -> bytes:
+    """The part of a JPEG that a `picture_box` names; the JPEG itself where that is all of it."""
+    from PIL import Image
+
+    if not box:
+        return jpeg
+    x, y, width, height = map(float, box.split())
+    with Image.open(io.BytesIO(jpeg)) as image:
+        left, top = round(x * image.width), round(y * image.height)
+        right, bottom = round((x + width) * image.width), round((y + height) * image.height)
+        part = io.BytesIO()
+        image.convert("RGB").crop((left, top, right, bottom)).save(part, "JPEG", quality=_QUALITY, subsampling=0)
+    return part.getvalue()
 
 
 def _from_margin(lines: NDArray[np.float32]) -> NDArray[np.float32]:

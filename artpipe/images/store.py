@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from artpipe.errors import ArtpipeError
-from artpipe.images.trimming import cut
+from artpipe.images.margins import cut
 from artpipe.lake.full_disk import FullDiskError, is_of_full_disk
 from artpipe.lake.lance_tables import (
     KEY_METADATA,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from artpipe.images.fingerprint import perceptual_hash
-from artpipe.images.margins import find_margins
+from artpipe.images.margins import cut, find_margins
 from artpipe.progress import Progress, SilentProgress
 from artpipe.schema import STORED
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 WHOLE = ""
 """The `picture_box` of a picture without margins; null means that none were looked for."""
-_QUALITY = 95
 _AT_A_TIME = 256
 _ROWS_PER_COMMIT = 20_000
 """Each commit rewrites these columns of whole fragments; a killed run looks at so many pictures again."""
@@ -57,21 +56,6 @@ def keep_margins(store: "ImageStore") -> None:
         names: list[str] = some["artwork_id"].to_list()
         jpegs = zip(names, store.originals(names), strict=True)
         store.amend([{"artwork_id": name, "picture_box": None, **_identity(jpeg, WHOLE)} for name, jpeg in jpegs])
-
-
-def cut(jpeg: bytes, box: str | None) -> bytes:
-    """The part of a JPEG that a `picture_box` names; the JPEG itself where that is all of it."""
-    from PIL import Image
-
-    if not box:
-        return jpeg
-    x, y, width, height = map(float, box.split())
-    with Image.open(io.BytesIO(jpeg)) as image:
-        left, top = round(x * image.width), round(y * image.height)
-        right, bottom = round((x + width) * image.width), round((y + height) * image.height)
-        part = io.BytesIO()
-        image.convert("RGB").crop((left, top, right, bottom)).save(part, "JPEG", quality=_QUALITY, subsampling=0)
-    return part.getvalue()
 
 
 def _box_of(jpeg: bytes) -> str:

@@ -18,7 +18,6 @@ import hashlib
 import io
 import json
 import sqlite3
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -159,8 +158,8 @@ class Bench:
         first: list[bool] = []
         matched: list[bool] = []
         for row, (picture, _) in zip(self.chosen.iter_rows(named=True), self.photographs(treatment), strict=True):
-            match = self.collection.recognise(picture)
-            matched.append(match is not None and bool(match))
+            match = self.collection.same_painting(picture)
+            matched.append(bool(match))
             hit = self.collection.similar(picture, k=1)["artwork_id"][0]
             first.append(self.works[self.collection.snapshot.position_of(hit)] == row["work"])
         return {
@@ -182,17 +181,18 @@ def compared(scores: Mapping[str, Scores], plain: Scores) -> dict[str, dict[str,
     return table
 
 
-def as_markdown(table: Mapping[str, Mapping[str, Any]]) -> str:
-    """Cells: whole → found (± standard error of its difference to plain) / true place."""
-    metrics = list(next(iter(table.values()))["scores"])
-    lines = [f"| photographed | {' | '.join(metrics)} | cut | refused |", "|---|" + "--:|" * (len(metrics) + 2)]
-    for name, row in table.items():
-        cells = [
-            f"{one['whole']:.2f} → {one['found']:.3f} ± {one['standard error']:.3f} / {one['true place']:.3f}"
-            for one in row["scores"].values()
-        ]
-        lines.append(f"| {name} | {' | '.join(cells)} | {row['cut']:.2f} | {row['refused']:.3f} |")
-    return "\n".join(lines)
+def markdown_head(metrics: Sequence[str]) -> str:
+    """Cells will be: as artpipe looks at it (less the plain picture ± the standard error) / at the true place."""
+    return f"| photographed | {' | '.join(metrics)} | cut | refused |\n|---|" + "--:|" * (len(metrics) + 2)
+
+
+def markdown_row(name: str, row: Mapping[str, Any]) -> str:
+    cells = [
+        f"{one['found']:.2f} ({one['found'] - one['plain']:+.3f} ± {one['standard error']:.3f})"
+        f" / {one['true place']:.2f}"
+        for one in row["scores"].values()
+    ]
+    return f"| {name} | {' | '.join(cells)} | {row['cut']:.2f} | {row['refused']:.3f} |"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -210,15 +210,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     bench = Bench(options.lake, options.works, options.seed, options.split, options.features, sees_whole=options.whole)
     plain = bench.measured("plain")
     table: dict[str, dict[str, Any]] = {}
+    if options.markdown:
+        print(markdown_head(list(plain[0]["whole"])), flush=True)
     for name in TREATMENTS:
         if (options.only or "") not in name:
             continue
         scores, others = plain if name == "plain" else bench.measured(name)
         table[name] = {"scores": compared(scores, plain[0]["whole"]), **others}
-        print(name, round(table[name]["ms"]), "ms", file=sys.stderr, flush=True)
         if options.held:
             table[name] |= bench.recognised(name)
-    print(as_markdown(table) if options.markdown else json.dumps({"what": "photographs", "table": table}))
+        if options.markdown:
+            print(markdown_row(name, table[name]), flush=True)
+    if not options.markdown:
+        print(json.dumps({"what": "photographs", "table": table}))
 
 
 if __name__ == "__main__":
