@@ -66,7 +66,7 @@ def nearest_in_other_groups(
         Row numbers (Q, k) and similarities (Q, k), -inf where there is no other group left.
     """
     codes = group_numbers(groups)
-    table = np.arange(len(codes)) if among is None else among
+    table = np.arange(len(codes)) if among is None else among.astype(np.int64)
     k = min(k, len(table))
     if len(queries) * len(table) > EXACT_PRODUCTS:
         rows, similarities = Partitions(vectors[table], codes[table]).nearest(vectors[queries], codes[queries], k)
