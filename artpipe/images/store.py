@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -203,11 +202,11 @@ class ImageStore:
         held = dataset.to_table(
             columns=[], filter=pc.field("artwork_id").isin(data["artwork_id"]), with_row_address=True
         )
-        numbers = np.unique(held["_rowaddr"].to_numpy() >> _FRAGMENT_BITS).tolist()
+        touched = set((held["_rowaddr"].to_numpy() >> _FRAGMENT_BITS).tolist())
         # Lance's own merge would rewrite the rows with their JPEGs.
         updated: list[Any] = []
         modified_fields: set[int] = set()
-        for fragment in map(dataset.get_fragment, numbers):
+        for fragment in (each for each in dataset.get_fragments() if each.fragment_id in touched):
             metadata, modified = fragment.update_columns(data, left_on="artwork_id")[:2]
             updated.append(metadata)
             modified_fields.update(modified)
