@@ -8,14 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import polars as pl
 
 from artpipe.images.reading import Picture
 from artpipe.recognition.view import Crop
 from artpipe.search.filters import SearchFilter
-from artpipe.search.groups import Groups
+from artpipe.search.fusion import FUSED_RANKS, fuse
+from artpipe.search.groups import Groups, first_of_each
 from artpipe.search.hit_builder import HitBuilder
 from artpipe.search.hits import Explanation, Hits
+from artpipe.search.index import ServedIndex
 from artpipe.search.matching import Matcher
 from artpipe.search.queries import unit_vector
 from artpipe.search.ranking import Ranking
@@ -33,12 +36,14 @@ class Searcher:
     Args:
         snapshot: what is searched.
         resolve: makes vectors of queries.
+        index: returns what finds their neighbours; that of the snapshot by default.
     """
 
-    def __init__(self, snapshot: Snapshot, resolve: Resolve) -> None:
+    def __init__(self, snapshot: Snapshot, resolve: Resolve, index: Callable[[], ServedIndex] | None = None) -> None:
         self._snapshot, self._resolve = snapshot, resolve
+        self._index = index or (lambda: snapshot.index)
         self._rows = snapshot.rows.height
-        groups = Groups(snapshot.rows)
+        self._groups = groups = Groups(snapshot.rows)
         self.text = TextSearch(lambda: snapshot.dataset, lambda: snapshot.addresses, lambda: snapshot.artist_names)
         self._matcher = Matcher(
             snapshot.rows,
@@ -49,19 +54,15 @@ class Searcher:
             lambda name: snapshot.columns([name])[name],
             snapshot.position_of,
         )
-        self._ranking = Ranking(groups, lambda: snapshot.index)
+        self._ranking = Ranking(groups, self._index)
         self._builder = HitBuilder(snapshot.works_at, snapshot.hit_columns)
 
     def nearest(self, liked: Sequence[Query], unlike: Sequence[Query], request: SearchRequest) -> Hits:
         """The works nearest to the mean of some queries, and away from that of others."""
         request = request.within(self._rows)
-        served = self._snapshot.index  # read before the clock starts
+        served = self._index()  # read before the clock starts
         began = time.perf_counter()
-        resolved = self._resolve([*liked, *unlike], request.crop)
-        query = resolved[0]
-        if len(resolved) > 1:
-            mixed = QueryVector.between(resolved[: len(liked)], resolved[len(liked) :])
-            query = replace(mixed, vector=unit_vector(mixed.vector, len(mixed.vector)))
+        query = self._mixed(liked, unlike, request.crop)
         allowed, matches = self._matcher.allowed(request.where, request.text)
         page = self._ranking.nearest(query, request, allowed)
         frame = self._builder.frame(page.positions, request.offset, pl.Series("similarity", page.similarities))
@@ -69,6 +70,36 @@ class Searcher:
         explained = self._explained(served.nearest.kind, page.how, began, is_exact, served.note, page.scanned)
         total = partial(self._ranking.total, query, request, allowed, self._rows)
         return self._hits(frame, page.positions, total, request.where, matches, explained)
+
+    def fused(self, words: str, liked: Sequence[Query], unlike: Sequence[Query], request: SearchRequest) -> Hits:
+        """The works nearest to some queries, and those that hold the words, fused by their ranks in either."""
+        request = request.within(self._rows)
+        began = time.perf_counter()
+        query = self._mixed(liked, unlike, request.crop)
+        allowed, filtered = self._matcher.allowed(request.where, request.text)
+        deep = replace(request, k=max(request.depth, FUSED_RANKS), offset=0).within(self._rows)
+        places, matches = self._matcher.by_words(words, deep, loosen=False)
+        held = matches.positions[places]
+        held = held[~np.isin(held, query.source_rows)]
+        held = held if allowed is None else held[allowed[held]]
+        by_looks = self._ranking.nearest(query, deep, allowed)
+        positions, scores = fuse([by_looks.positions, held[: deep.k]])
+        if request.distinct is not None:
+            first = first_of_each(self._groups.codes(request.distinct), positions)
+            positions, scores = positions[first], scores[first]
+        page = slice(request.offset, request.depth)
+        frame = self._builder.frame(positions[page], request.offset, pl.Series("relevance", scores[page]))
+        how = f"{by_looks.how}, fused with the full-text index by reciprocal ranks"
+        explained = self._explained("fused", how, began, self._ranking.is_exact(request), scanned=by_looks.scanned)
+        return self._hits(frame, positions[page], lambda: len(positions), request.where, filtered, explained)
+
+    def _mixed(self, liked: Sequence[Query], unlike: Sequence[Query], crop: Crop | None) -> QueryVector:
+        """One vector of several queries."""
+        resolved = self._resolve([*liked, *unlike], crop)
+        if len(resolved) == 1:
+            return resolved[0]
+        mixed = QueryVector.between(resolved[: len(liked)], resolved[len(liked) :])
+        return replace(mixed, vector=unit_vector(mixed.vector, len(mixed.vector)))
 
     def nearest_to_each(self, queries: Sequence[Picture], request: SearchRequest) -> list[Hits]:
         """The works nearest to each query; all queries are compared together."""
