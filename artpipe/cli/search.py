@@ -170,7 +170,7 @@ def find(
     hits = collection.describe(text, k, where, liked=like, with_text=with_text)
     console = message_console()
     if hits.is_doubtful:
-        console.print(f"Nothing in the collection seems to look like {text}.", markup=False, highlight=False)
+        console.print(f"No work seems to look like {text}.", markup=False, highlight=False)
     if not collection.knows_any_words and (unknown := collection.text_encoder.encode(text).unknown):
         console.print(f"Not known by looks, and left out: {', '.join(unknown)}.", markup=False, highlight=False)
     if not _give(hits, f"Works that look like {text}", collection, csv, parquet, sheet, as_json=as_json):

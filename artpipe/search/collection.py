@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import polars as pl
 
+from artpipe.embedding.image_text_model import ImageTextModelError
 from artpipe.embedding.predictions import PictureEncoder
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.images.reading import Picture
@@ -27,6 +28,7 @@ from artpipe.search.arguments import checked
 from artpipe.search.descriptions import ImageTextSpace
 from artpipe.search.filters import SearchFilter
 from artpipe.search.groups import Distinct
+from artpipe.search.guessed_words import SUBJECTS
 from artpipe.search.hits import Explanation, Hits
 from artpipe.search.index import ServedIndex
 from artpipe.search.novelty import CANDIDATES, Novelty
@@ -361,6 +363,32 @@ class Collection:
         if with_text:
             return self._searcher.fused(words, queries, unlike, request)
         return self._searcher.nearest(queries, unlike, request)
+
+    @checked
+    def guess_words(self, query: Picture, k: int = 5, vocabulary: Sequence[str] = SUBJECTS) -> pl.DataFrame:
+        """Words that a picture may show: guesses of the image-text model, which nobody checked.
+
+        Args:
+            query: an `artwork_id` or a picture, as for `similar`.
+            k: how many.
+            vocabulary: the words or descriptions to choose from.
+
+        Returns:
+            `word`, `similarity`, and `standard_score`: by how many standard deviations the word fits this picture
+            better than other pictures of the collection; below 2 it is hardly worth a look.
+
+        Raises:
+            ImageTextModelError: there is no image-text model, or it cannot be loaded.
+        """
+        by_model = self._image_text.search()
+        if by_model is None:
+            raise ImageTextModelError(
+                "words are guessed by an image-text model; set ARTPIPE_IMAGE_TEXT_MODEL and materialize "
+                '"image_text_vectors".'
+            )
+        if not vocabulary:
+            raise UnusableArgumentError("vocabulary must hold at least one word.")
+        return by_model.guessed_words(query, vocabulary, k)
 
     @property
     def knows_any_words(self) -> bool:

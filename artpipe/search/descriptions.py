@@ -8,14 +8,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+import polars as pl
+
 from artpipe.embedding.image_text_model import ImageTextModel, load_image_text_model
 from artpipe.embedding.image_text_table import ImageTextCard, ImageTextTable, read_card
 from artpipe.images.reading import Picture
+from artpipe.search.guessed_words import MOST_COMPARED, guessed_words
 from artpipe.search.hits import Hits
 from artpipe.search.index import ServedIndex
 from artpipe.search.queries import ModelMismatchError, Resolver
 from artpipe.search.request import Query, QueryVector, SearchRequest
-from artpipe.search.searcher import Searcher
+from artpipe.search.searcher import Resolve, Searcher
 from artpipe.search.snapshot import Snapshot
 from artpipe.vectors.nearest import in_memory
 
@@ -33,11 +37,13 @@ class DescriptionSearch:
         model: loads the image-text model, once.
         index: of the pictures' vectors by it.
         searcher: answers with that index.
+        resolve: makes vectors of queries.
     """
 
     model: Callable[[], ImageTextModel]
     index: ServedIndex
     searcher: Searcher
+    resolve: Resolve
 
     def describe(
         self,
@@ -59,14 +65,21 @@ class DescriptionSearch:
             hits.is_doubtful = bool(best @ described <= max(best @ one for one in usual))
         return hits
 
+    def guessed_words(self, query: Query, vocabulary: Sequence[str], count: int) -> pl.DataFrame:
+        """The words that fit a picture best; see `Collection.guess_words`."""
+        (picture,) = self.resolve([query], None)
+        rows = self.searcher.rows
+        sample = np.unique(np.linspace(0, rows - 1, min(rows, MOST_COMPARED)).astype(np.int64))
+        pictures = self.index.nearest.vectors_at(sample)
+        return guessed_words(picture.vector, pictures, vocabulary, self.model().encode_texts(vocabulary), count)
+
 
 class ImageTextSpace:
     """Opens the image-text vectors of a snapshot when they are first needed.
 
     Args:
         snapshot: the opened tables.
-        resolver: of the collection, which reads pictures and names works.
-        look: looks at photographs with a model.
+        resolver: returns what makes queries comparable with an index by a model.
         device: where the model runs.
     """
 
@@ -94,7 +107,10 @@ class ImageTextSpace:
             index = ServedIndex(in_memory(vectors), None)
             resolver = self._resolver(index, lambda: self._model)
             self._found = DescriptionSearch(
-                lambda: self._model, index, Searcher(self._snapshot, resolver.resolve, lambda: index)
+                lambda: self._model,
+                index,
+                Searcher(self._snapshot, resolver.resolve, lambda: index),
+                resolver.resolve,
             )
         return self._found
 

@@ -37,12 +37,15 @@ class Searcher:
         snapshot: what is searched.
         resolve: makes vectors of queries.
         index: returns what finds their neighbours; that of the snapshot by default.
+
+    Attributes:
+        rows: how many works are searched.
     """
 
     def __init__(self, snapshot: Snapshot, resolve: Resolve, index: Callable[[], ServedIndex] | None = None) -> None:
         self._snapshot, self._resolve = snapshot, resolve
         self._index = index or (lambda: snapshot.index)
-        self._rows = snapshot.rows.height
+        self.rows = snapshot.rows.height
         self._groups = groups = Groups(snapshot.rows)
         self.text = TextSearch(lambda: snapshot.dataset, lambda: snapshot.addresses, lambda: snapshot.artist_names)
         self._matcher = Matcher(
@@ -59,7 +62,7 @@ class Searcher:
 
     def nearest(self, liked: Sequence[Query], unlike: Sequence[Query], request: SearchRequest) -> Hits:
         """The works nearest to the mean of some queries, and away from that of others."""
-        request = request.within(self._rows)
+        request = request.within(self.rows)
         served = self._index()  # read before the clock starts
         began = time.perf_counter()
         query = self._mixed(liked, unlike, request.crop)
@@ -68,16 +71,16 @@ class Searcher:
         frame = self._builder.frame(page.positions, request.offset, pl.Series("similarity", page.similarities))
         is_exact = self._ranking.is_exact(request)
         explained = self._explained(served.nearest.kind, page.how, began, is_exact, served.note, page.scanned)
-        total = partial(self._ranking.total, query, request, allowed, self._rows)
+        total = partial(self._ranking.total, query, request, allowed, self.rows)
         return self._hits(frame, page.positions, total, request.where, matches, explained)
 
     def fused(self, words: str, liked: Sequence[Query], unlike: Sequence[Query], request: SearchRequest) -> Hits:
         """The works nearest to some queries, and those that hold the words, fused by their ranks in either."""
-        request = request.within(self._rows)
+        request = request.within(self.rows)
         began = time.perf_counter()
         query = self._mixed(liked, unlike, request.crop)
         allowed, filtered = self._matcher.allowed(request.where, request.text)
-        deep = replace(request, k=max(request.depth, FUSED_RANKS), offset=0).within(self._rows)
+        deep = replace(request, k=max(request.depth, FUSED_RANKS), offset=0).within(self.rows)
         places, matches = self._matcher.by_words(words, deep, loosen=False)
         held = matches.positions[places]
         held = held[~np.isin(held, query.source_rows)]
@@ -105,7 +108,7 @@ class Searcher:
         """The works nearest to each query; all queries are compared together."""
         if not queries:
             return []
-        request = request.within(self._rows)
+        request = request.within(self.rows)
         began = time.perf_counter()
         vectors = self._resolve(queries, request.crop)
         allowed, matches = self._matcher.allowed(request.where, request.text)
@@ -117,7 +120,7 @@ class Searcher:
             self._hits(
                 frame,
                 page.positions,
-                partial(self._ranking.total, query, request, allowed, self._rows),
+                partial(self._ranking.total, query, request, allowed, self.rows),
                 request.where,
                 matches,
                 replace(explained, how=page.how, rows_scanned=page.scanned, milliseconds=share_ms),
@@ -127,7 +130,7 @@ class Searcher:
 
     def find(self, words: str, request: SearchRequest, *, loosen: bool) -> Hits:
         """The works that hold the words, the most relevant first; see `Collection.find`."""
-        request = request.within(self._rows)
+        request = request.within(self.rows)
         began = time.perf_counter()
         places, matches = self._matcher.by_words(words, request, loosen=loosen)
         page = places[request.offset : request.depth]
@@ -140,7 +143,7 @@ class Searcher:
     def browse(self, k: int | None, where: SearchFilter | None, offset: int) -> Hits:
         """The works that pass a filter, in the order of the table."""
         began = time.perf_counter()
-        request = SearchRequest(max(self._rows, 1) if k is None else k, where, offset=offset).within(self._rows)
+        request = SearchRequest(max(self.rows, 1) if k is None else k, where, offset=offset).within(self.rows)
         passing = self._matcher.passing(where)
         positions = passing[request.offset : request.depth]
         frame = self._builder.frame(positions, request.offset)
@@ -152,7 +155,7 @@ class Searcher:
         self, index: str, how: str, began: float, is_exact: bool = True, reason: str = "", scanned: int = 0
     ) -> Explanation:
         spent_ms = round((time.perf_counter() - began) * 1e3, 3)
-        return Explanation(index, is_exact, how, reason, self._rows, scanned, spent_ms)
+        return Explanation(index, is_exact, how, reason, self.rows, scanned, spent_ms)
 
     def _hits(
         self,

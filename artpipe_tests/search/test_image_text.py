@@ -25,6 +25,7 @@ from artpipe.lake.paths import DataLake
 from artpipe.search import Collection, SearchFilter
 from artpipe.search.descriptions import DescriptionSearch
 from artpipe.search.fusion import fuse
+from artpipe.search.guessed_words import guessed_words
 from artpipe.search.queries import ModelMismatchError
 from artpipe.search.request import SearchRequest
 from artpipe.search.searcher import Searcher
@@ -138,8 +139,30 @@ def test_a_description_that_fits_no_better_than_any_picture_is_doubted(
 ):
     index = collection.index
     searcher = Searcher(collection.snapshot, collection._resolver.resolve, lambda: index)
-    search = DescriptionSearch(ColourWords, index, searcher)
+    search = DescriptionSearch(ColourWords, index, searcher, collection._resolver.resolve)
     assert search.describe(words, (), (), SearchRequest(), with_text=False).is_doubtful is is_doubtful
+
+
+def test_the_words_that_fit_a_picture_better_than_others_are_guessed():
+    picture = np.array([1.0, 0.0], np.float32)
+    pictures = np.array([[1.0, 0.0], [0.0, 1.0], [0.1, 1.0], [0.0, 0.9]], np.float32)
+    words = np.array([[0.5, 0.0], [1.0, 1.0]], np.float32)  # the second fits every picture as well
+    found = guessed_words(picture, pictures, ["ship", "painting"], words, 2)
+    assert found["word"].to_list() == ["ship", "painting"]
+    assert found["similarity"].to_list() == [0.5, 1.0]
+    assert found["standard_score"][0] > 1.5
+    assert found["standard_score"][1] < 0.5
+
+
+def test_words_are_guessed_from_a_file(lake: DataLake, folder: Path, model: ImageTextModel, tmp_path: Path):
+    settings = {"ARTPIPE_LAKE": str(lake.root), "ARTPIPE_DEVICE": "cpu"}
+    (tmp_path / "words.txt").write_text("ship\n\nhare\n")
+    command = ["words", IDS[0], "--vocabulary", str(tmp_path / "words.txt"), "--json"]
+    without = CliRunner().invoke(app, command, env=settings)
+    assert "set ARTPIPE_IMAGE_TEXT_MODEL" in without.stderr
+    embed(lake, folder, model)
+    found = CliRunner().invoke(app, command, env=settings)
+    assert sorted(guess["word"] for guess in json.loads(found.stdout)) == ["hare", "ship"]
 
 
 def test_only_new_and_changed_pictures_are_embedded(lake: DataLake, folder: Path, model: ImageTextModel):
