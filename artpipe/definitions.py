@@ -60,11 +60,12 @@ CHECK_MODULES = (
 def build_definitions(settings: Settings) -> dg.Definitions:
     """The whole graph for these settings."""
     lake = settings.data_lake
+    left_out = [] if settings.same_painting else ["local_features"]
+    left_out += [] if settings.image_text_model else ["image_text_vectors", "observe_image_text_model"]
     assets = [
         promising_age(asset.map_asset_specs(lambda spec: with_code_version(spec, settings)), settings)
         for asset in dg.load_assets_from_modules(ASSET_MODULES)
-        if isinstance(asset, dg.AssetsDefinition)
-        and (settings.same_painting or asset.node_def.name != "local_features")
+        if isinstance(asset, dg.AssetsDefinition) and asset.node_def.name not in left_out
     ]
     checks = list(dg.load_asset_checks_from_modules(CHECK_MODULES))
     return dg.Definitions(

@@ -265,6 +265,12 @@ class Settings(BaseSettings):
         description="make `local_features`, so that `Collection.same_painting` answers: 40 kB a picture, "
         "about a minute for a first thousand on two cores, then in proportion to what changed",
     )
+    image_text_model: str | None = Field(
+        default=None,
+        description="open_clip's image-text model for `Collection.describe` and `artpipe find --looks`, which needs "
+        "`artpipe[image-text]`: architecture and weights, such as `ViT-B-16/datacomp_xl_s13b_b90k`, "
+        "`hf-hub:OWNER/NAME`, or a folder; default: the words that the catalogue itself teaches",
+    )
     seed: int = Field(default=0, description="seed of everything random")
     abstain_below: float = Field(
         default=0.5,
@@ -402,7 +408,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} cannot be sent in a header; write an e-mail or URL in plain ASCII")
         return value
 
-    @field_validator("lake", "cache", "label_overrides", "backbone_weights", "dagster_home")
+    @field_validator("lake", "cache", "label_overrides", "backbone_weights", "dagster_home", "image_text_model")
     @classmethod
     def _home_is_expanded(cls, value: str | None) -> str | None:
         # A `.env` file, a systemd unit and Compose pass `~` as it is.

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from artpipe import __version__
-from artpipe.cli import images, info, labels, models, refresh, search, serve, sources
+from artpipe.cli import images, info, labels, models, refresh, search, serve, sources, words
 from artpipe.cli.failures import expected_failure
 from artpipe.cli.terminal import EXPECTED_FAILURE, message_console, settings_in_force
 from artpipe.errors import ArtpipeError
@@ -107,6 +107,7 @@ for command in (
     search.search,
     search.find,
     search.same,
+    words.words,
     search.predict,
     serve.serve,
     serve.export_site,

@@ -146,10 +146,18 @@ def find(
     looks: Annotated[
         bool, typer.Option("--looks", help="Works that look so, whether or not their text says it.")
     ] = False,
+    like: Annotated[
+        list[str], typer.Option(metavar="ID_OR_IMAGE", help="With --looks: and that look like this; may be repeated.")
+    ] = [],  # noqa: B006 - typer copies it
+    with_text: Annotated[
+        bool, typer.Option("--with-text", help="With --looks: fused with the works whose text has the words.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the works that match some words, the most relevant first; with --looks, those that look like them."""
     text = " ".join(words)
+    if not looks and (like or with_text):
+        raise typer.BadParameter("--like and --with-text need --looks")
     if not looks:
         filters = (style, type_, period, school, label, artist, technique, location, years)
         search(None, k, *filters, as_of, text, csv, parquet, sheet, as_json)
@@ -159,9 +167,11 @@ def find(
     labels = {"style": style, "type": type_, "period": period, "school": school}
     where = _filter(labels, label, artist=artist, technique=technique, location=location, years=years)
     collection = Collection.open(settings_in_force().lake_root, as_of=as_of)
-    hits = collection.describe(text, k, where)
-    if unknown := collection.text_encoder.encode(text).unknown:
-        console = message_console()
+    hits = collection.describe(text, k, where, liked=like, with_text=with_text)
+    console = message_console()
+    if hits.is_doubtful:
+        console.print(f"No work seems to look like {text}.", markup=False, highlight=False)
+    if not collection.knows_any_words and (unknown := collection.text_encoder.encode(text).unknown):
         console.print(f"Not known by looks, and left out: {', '.join(unknown)}.", markup=False, highlight=False)
     if not _give(hits, f"Works that look like {text}", collection, csv, parquet, sheet, as_json=as_json):
         message_console().print("No work matches every filter.")

@@ -6,10 +6,18 @@ import dagster as dg
 
 from artpipe.lake.parquet import content_hash, read_table_if_exists
 from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
-from artpipe.orchestration.asset import AssetStep, Result, RunConfig, pipeline_asset, pipeline_assets
+from artpipe.orchestration.asset import (
+    AssetStep,
+    Result,
+    RunConfig,
+    observed_file,
+    pipeline_asset,
+    pipeline_assets,
+)
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import CHANGES, save_picture, table_metadata
-from artpipe.orchestration.storage import PARQUET, lance_table
+from artpipe.orchestration.storage import PARQUET, lance_table, written_by_body
+from artpipe.settings import Settings
 from artpipe.tasks import Tasks
 
 
@@ -131,4 +139,43 @@ def art_map(step: AssetStep, config: ArtMapConfig, tasks: Tasks) -> Result:
             "laid_out": update.laid_out,
             "why_laid_out": update.why or "only new works were placed",
         },
+    )
+
+
+@observed_file
+def image_text_model(settings: Settings) -> str:
+    """The image-text model of descriptions: published weights by their name, a folder by its content."""
+    from artpipe.embedding.image_text_model import image_text_version
+
+    return "none" if settings.image_text_model is None else image_text_version(settings.image_text_model)
+
+
+@pipeline_asset(
+    kinds={"pytorch", "lancedb"},
+    code_version="1",
+    stored=written_by_body(lambda lake: lake.index("image_text.json")).with_files(
+        lambda lake: [lake.lance("image_text_vectors")]
+    ),
+    deps=["vectors", "image_text_model"],
+)
+def image_text_vectors(step: AssetStep) -> Result:
+    """The vector of every searchable picture by the image-text model, for `Collection.describe`.
+
+    Only new and changed pictures run through it. It is in the graph where `ARTPIPE_IMAGE_TEXT_MODEL` is set.
+    """
+    import polars as pl
+
+    from artpipe.embedding.image_text_model import absolute_name, image_text_version, load_image_text_model
+    from artpipe.embedding.image_text_table import ImageTextCard, ImageTextTable
+    from artpipe.embedding.table import EmbeddingTable
+
+    name = absolute_name(step.settings.image_text_model or "")
+    card = ImageTextCard(name, image_text_version(name))
+    pictures = EmbeddingTable(step.lake).read(["artwork_id", "jpeg_sha256"])
+    embedded, dropped = ImageTextTable(step.lake).update(
+        card, dict(pictures.iter_rows()), lambda: load_image_text_model(name, step.settings.device), step.progress
+    )
+    return Result(
+        version=content_hash(pictures.with_columns(model=pl.lit(card.version))),
+        metadata={"dagster/row_count": pictures.height, "embedded": embedded, "dropped": dropped, "model": name},
     )

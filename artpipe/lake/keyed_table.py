@@ -20,9 +20,8 @@ _ROWS_PER_FRAGMENT = 1024
 class KeyedTable:
     """Rows by `artwork_id`, each with the `key` of what it was made from. Reading never creates or changes anything."""
 
-    def __init__(self, lake: DataLake, name: str) -> None:
-        self._lake = lake
-        self._name = name
+    def __init__(self, lake: DataLake, name: str, rows_per_fragment: int = _ROWS_PER_FRAGMENT) -> None:
+        self._lake, self._name, self._rows_per_fragment = lake, name, rows_per_fragment
         self._offsets = RowOffsets()
 
     def keys(self) -> dict[str, str]:
@@ -89,7 +88,7 @@ class KeyedTable:
 
     def maintain(self) -> None:
         """Compact the table and drop every old version."""
-        maintain_table(self._uri, _ROWS_PER_FRAGMENT)
+        maintain_table(self._uri, self._rows_per_fragment)
 
     @property
     def _uri(self) -> str:

@@ -34,6 +34,7 @@ NOT_SHAPING: Mapping[str, str] = {
     "revalidate_after_days": "when the gallery is asked again; its answer is the content",
     "has_train_image_px": "whether the size was set; the size is `resolved_train_image_px`, or the backbone's only one",
     "resolved_backbone_weights": "where the weights are; their content is the asset `backbone_weights`",
+    "image_text_model": "which model; what it stands for is the asset `image_text_model`",
     "label_overrides": "where the file is; its content is the asset `label_overrides`",
 }
 """Settings that assets may read and that shape no content, each with the reason."""

@@ -9,12 +9,14 @@ seen by the next `open`, never half-way. torch is loaded only when a picture mus
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import polars as pl
 
+from artpipe.embedding.image_text_model import ImageTextModelError
 from artpipe.embedding.predictions import PictureEncoder
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.images.reading import Picture
@@ -23,8 +25,10 @@ from artpipe.recognition.feature_index import FeatureIndex, NoFeatureIndexError
 from artpipe.recognition.same_painting import Match, same_painting
 from artpipe.recognition.view import PHOTOGRAPH_SHORT_SIDE_PX, Crop, View
 from artpipe.search.arguments import checked
+from artpipe.search.descriptions import ImageTextSpace
 from artpipe.search.filters import SearchFilter
 from artpipe.search.groups import Distinct
+from artpipe.search.guessed_words import SUBJECTS
 from artpipe.search.hits import Explanation, Hits
 from artpipe.search.index import ServedIndex
 from artpipe.search.novelty import CANDIDATES, Novelty
@@ -90,6 +94,7 @@ class Collection:
             look=self._look,
         )
         self._searcher = Searcher(opened, self._resolve)
+        self._image_text = ImageTextSpace(opened, self._image_text_resolver, device)
 
     @classmethod
     @checked
@@ -328,11 +333,14 @@ class Collection:
         *,
         liked: Sequence[Query] = (),
         unlike: Sequence[Picture] = (),
+        with_text: bool = False,
         **options: Unpack[SearchOptions],
     ) -> Hits:
         """The works that look like a description, the most similar first, whether or not their own text says it.
 
-        Only words that the catalogue taught are known, see `text_encoder`; of others, `text_encoder.encode` tells.
+        With an image-text model (`ARTPIPE_IMAGE_TEXT_MODEL`) any words will do, and `is_doubtful` of the hits says that
+        nothing seems to look so. Without, only words that the catalogue taught are known, see `text_encoder`; of
+        others, `text_encoder.encode` tells.
 
         Args:
             words: what the works should look like, such as `winter landscape`.
@@ -340,14 +348,52 @@ class Collection:
             where: which works may be returned.
             liked: queries as for `similar` that they should be similar to as well.
             unlike: queries that they should not be similar to.
+            with_text: fuse them by reciprocal ranks with the works whose own text holds the words, as `find` has them.
             options: as for `similar`.
 
         Raises:
+            ImageTextModelError: the image-text model cannot be loaded.
             UnknownWordsError: none of the words is known by its looks; the most similar ones are named.
             NoTextEncoderError: the words were not learned yet.
         """
-        described = QueryVector(self.text_encoder.encode(words).vector)
-        return self._searcher.nearest([described, *liked], unlike, SearchRequest(k, where, **options))
+        request = SearchRequest(k, where, **options)
+        if (by_model := self._image_text.search()) is not None:
+            return by_model.describe(words, liked, unlike, request, with_text=with_text)
+        queries = [QueryVector(self.text_encoder.encode(words).vector), *liked]
+        if with_text:
+            return self._searcher.fused(words, queries, unlike, request)
+        return self._searcher.nearest(queries, unlike, request)
+
+    @checked
+    def guess_words(self, query: Picture, k: int = 5, vocabulary: Sequence[str] = SUBJECTS) -> pl.DataFrame:
+        """Words that a picture may show: guesses of the image-text model, which nobody checked.
+
+        Args:
+            query: an `artwork_id` or a picture, as for `similar`.
+            k: how many.
+            vocabulary: the words or descriptions to choose from.
+
+        Returns:
+            `word`, `similarity`, and `standard_score`: by how many standard deviations the word fits this picture
+            better than other pictures of the collection; below 2 it is hardly worth a look.
+
+        Raises:
+            ImageTextModelError: there is no image-text model, or it cannot be loaded.
+        """
+        by_model = self._image_text.search()
+        if by_model is None:
+            raise ImageTextModelError(
+                "words are guessed by an image-text model; set ARTPIPE_IMAGE_TEXT_MODEL and materialize "
+                '"image_text_vectors".'
+            )
+        if not vocabulary:
+            raise UnusableArgumentError("vocabulary must hold at least one word.")
+        return by_model.guessed_words(query, vocabulary, k)
+
+    @property
+    def knows_any_words(self) -> bool:
+        """Whether `describe` asks an image-text model, and not the words that the catalogue taught."""
+        return self._image_text.search() is not None
 
     @property
     def text_encoder(self) -> TextEncoder:
@@ -527,6 +573,14 @@ class Collection:
     def _resolve(self, queries: Sequence[Query], crop: Crop | None = None) -> list[QueryVector]:
         refuse_mismatch(self.model_ids, None if self._given_encoder else self.snapshot.model_id)
         return self._resolver.resolve(queries, crop)
+
+    def _image_text_resolver(self, index: ServedIndex, model: Callable[[], PictureEncoder]) -> Resolver:
+        """The resolver for an image-text model: the same works and photographs, other vectors."""
+
+        def look(photographs: "Sequence[Image]", crop: Crop | None) -> list[Look]:
+            return look_at(photographs, model, self.snapshot.short_side_px, self._recognise, crop)
+
+        return replace(self._resolver, nearest=lambda: index.nearest, look=look)
 
     def _look(
         self,

@@ -70,7 +70,13 @@ class Hits:
         facets: counts the works of each label.
         years: counts the works of each time.
         caption: the task whose label captions show; none by default.
+
+    Attributes:
+        is_doubtful: whether a description fits the best hit no better than "a picture" does, so that nothing in the
+            collection seems to look so; the image-text model alone can tell.
     """
+
+    is_doubtful: bool = False
 
     def __init__(
         self,
