@@ -245,6 +245,17 @@ class Settings(BaseSettings):
         default=0.99, gt=0, le=1, description="share of the ten true neighbours that the search index must find"
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where the network runs")
+    ray_address: str | None = Field(
+        default=None,
+        description="Ray cluster that decodes, embeds and describes the pictures: `ray://host:10001`; on one of its "
+        "nodes also `auto`, or its own `host:6379`; default: this machine, without Ray",
+    )
+    ray_task_cpus: float = Field(
+        default=1.0, gt=0, description="processors of each task on the Ray cluster; whole numbers above 1"
+    )
+    ray_task_gpus: float = Field(
+        default=0.0, ge=0, description="GPUs of each task on the Ray cluster; 0.5 lets two tasks share one"
+    )
     web_upload_mb: float = Field(
         default=20.0, gt=0, le=200, description="largest picture that a visitor of `artpipe serve` may send"
     )
@@ -375,6 +386,20 @@ class Settings(BaseSettings):
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"{value!r} is no time zone; write one like `UTC` or `Europe/Budapest`") from error
+        return value
+
+    @field_validator("ray_address")
+    @classmethod
+    def _ray_address_is_known(cls, value: str | None) -> str | None:
+        if value is not None and value != "auto" and not re.fullmatch(r"(ray://)?[^/@:\s]+:\d{1,5}", value):
+            raise ValueError(f"{value!r} is no address; write `ray://host:10001`, `host:6379` or `auto`")
+        return value
+
+    @field_validator("ray_task_cpus", "ray_task_gpus")
+    @classmethod
+    def _above_one_is_whole(cls, value: float) -> float:
+        if value > 1 and value % 1:
+            raise ValueError(f"Ray gives a task a share of one, or a whole number, and not {value:g}")
         return value
 
     @field_validator("webhook_url")

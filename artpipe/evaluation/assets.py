@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -14,6 +14,9 @@ from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import save_picture
 from artpipe.orchestration.storage import PARQUET, written_by_body
 from artpipe.tasks import Tasks
+
+if TYPE_CHECKING:
+    from artpipe.training.features import BackboneFeatures
 
 
 @pipeline_asset(
@@ -96,7 +99,7 @@ def evaluation_report(
     renamed={"label_overrides_content": "label_overrides", "features": "backbone_features"},
 )
 def suspect_labels(
-    step: AssetStep, artworks: DataFrame, tasks: Tasks, training_set: DataFrame, backbone_features: DataFrame
+    step: AssetStep, artworks: DataFrame, tasks: Tasks, training_set: DataFrame, backbone_features: "BackboneFeatures"
 ) -> Result:
     """Labels that are likely to be wrong, the likeliest first, for a person to review.
 
@@ -140,7 +143,7 @@ def suspect_labels(
     return Result(suspects, metadata=metadata)
 
 
-def _fixed_vectors(step: AssetStep, rows: DataFrame, features: DataFrame, store: Any) -> tuple[Any, int]:
+def _fixed_vectors(step: AssetStep, rows: DataFrame, features: "BackboneFeatures", store: Any) -> tuple[Any, int]:
     """Vectors to predict labels from, float32 (N, D), and how many had to be computed.
 
     Features of a pretrained backbone that was not trained on these labels: a model that memorised a wrong label embeds
@@ -149,11 +152,10 @@ def _fixed_vectors(step: AssetStep, rows: DataFrame, features: DataFrame, store:
     """
     from artpipe.embedding.inference import InferenceCache
     from artpipe.models.served import measured_card
-    from artpipe.training.features import features_in_order
 
-    keys: list[str] = rows["jpeg_sha256"].to_list()
-    if features.height and set(keys) <= set(features["jpeg_sha256"]):
-        return features_in_order(features, keys)[0].float().numpy(), 0
+    known = features.read(rows["jpeg_sha256"].to_list())
+    if known is not None:
+        return known[0].float().numpy(), 0
     cache = InferenceCache(step.lake, measured_card(step.lake), step.settings.device)
     found = cache.infer(rows, store, step.progress)
     return found.vectors, found.computed

@@ -80,6 +80,10 @@ class ImageStore:
         self._offsets = RowOffsets()
         self._table: Any = None
 
+    def __reduce__(self) -> "tuple[type[ImageStore], tuple[DataLake]]":
+        # Another process opens the table itself.
+        return ImageStore, (self.lake,)
+
     def prepare(self) -> None:
         """Create the table where there is none, so that the first batch costs no more than the others.
 

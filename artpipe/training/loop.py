@@ -37,7 +37,7 @@ from artpipe.tasks import WGA_TASKS, Tasks
 from artpipe.training.config import TrainingConfig, fingerprint
 from artpipe.training.dataset import ArtDataset, EpochBatches, PixelBatch, loader_workers, make_loader
 from artpipe.training.ensemble import EnsembleTask
-from artpipe.training.features import compute_features, features_fingerprint, features_in_order
+from artpipe.training.features import BackboneFeatures, compute_features, features_fingerprint
 from artpipe.training.head import LEARNING_RATE
 from artpipe.training.history import Epoch, History
 from artpipe.training.memory import reused_memory
@@ -78,7 +78,7 @@ def train_classifier(
     on_epoch: Callable[[Epoch], None] | None = None,
     version: str | None = None,
     start: LoadedModel | None = None,
-    features: pl.DataFrame | None = None,
+    features: BackboneFeatures | None = None,
     artworks: pl.DataFrame | None = None,
     refit_of: ModelCard | None = None,
 ) -> TrainedModel:
@@ -307,16 +307,16 @@ def _dataset(
 
 
 def _head_features(
-    task: ClassifierTask, table: pl.DataFrame | None, cache: PixelCache, keys: list[str], progress: Progress
+    task: ClassifierTask, table: BackboneFeatures | None, cache: PixelCache, keys: list[str], progress: Progress
 ) -> Tensor:
     """Backbone features of the training rows, float16 (views, N, pooled): from the table if it has them all."""
     config = task.config
     made_by = features_fingerprint(config.backbone, task.head_weights_source, config.image_px)
-    known = table.filter(pl.col("made_by") == made_by) if table is not None else None
-    if known is None or not set(keys) <= set(known["jpeg_sha256"]):
+    known = table.read(keys, made_by) if table is not None else None
+    if known is None:
         backbone = task.head_network.multi_level_backbone
-        known = compute_features(backbone, task.transform, cache, sorted(set(keys)), task.device, progress)
-    return features_in_order(known, keys)
+        known = compute_features(backbone, task.transform, cache, keys, task.device, progress)
+    return known
 
 
 def _random_state(device: torch.device) -> dict[str, Any]:

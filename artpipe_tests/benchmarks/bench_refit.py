@@ -29,7 +29,7 @@ from artpipe.splits.assign import hash_fraction
 from artpipe.tasks import read_tasks
 from artpipe.training.calibration import calibration_curve
 from artpipe.training.config import TrainingConfig
-from artpipe.training.features import features_in_order
+from artpipe.training.features import BackboneFeatures
 from artpipe.training.loop import train_classifier
 from artpipe.training.memory import reused_memory
 
@@ -42,9 +42,9 @@ class Visitors:
     def __init__(self, lake: DataLake, scratch: DataLake, config: TrainingConfig) -> None:
         self.lake, self.scratch, self.config = lake, scratch, config
         self.store, self.tasks = ImageStore(lake), read_tasks(lake)
-        self.features = pl.read_parquet(str(lake.table("backbone_features")))
+        self.features = BackboneFeatures(lake)
         rows = self.store.stored_rows(pl.read_parquet(str(lake.table("training_set")))).sort("artwork_id")
-        rows = rows.join(self.features.select("jpeg_sha256").unique(), on="jpeg_sha256", how="semi")
+        rows = rows.filter(pl.col("jpeg_sha256").is_in(list(self.features.held())))
         artist = pl.col("artist_id").fill_null(pl.col("work_id"))
         by_artist = artist.map_elements(lambda name: hash_fraction("visitors", "artist", name), pl.Float64) < 0.1
         by_work = (
@@ -63,8 +63,9 @@ class Visitors:
     def predict(self, card: ModelCard, rows: pl.DataFrame) -> Predictions:
         """What a model says of these pictures, from cached features."""
         embedder = Embedder.of(load_model(self.scratch.model(card.model_id)))
-        features = features_in_order(self.features, rows["jpeg_sha256"].to_list())[: card.views]
-        return embedder.predict_from_features(features)
+        features = self.features.read(rows["jpeg_sha256"].to_list())
+        assert features is not None
+        return embedder.predict_from_features(features[: card.views])
 
     def trained(self, seed: int) -> dict[str, ModelCard]:
         """A model of this seed, and its refit."""
