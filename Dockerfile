@@ -17,7 +17,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     case "$TORCH" in cpu) backend=cpu ;; cuda) backend="" ;; *) echo "TORCH is cpu or cuda, not $TORCH"; exit 2 ;; esac \
     && uv venv "$VIRTUAL_ENV" \
     && uv pip install ${backend:+--torch-backend "$backend"} --constraint constraints.txt \
-       --requirement pyproject.toml --extra kubernetes --extra postgres --extra s3
+       --requirement pyproject.toml --extra kubernetes --extra postgres --extra ray --extra s3
 COPY README.md LICENSE ./
 COPY artpipe ./artpipe
 RUN --mount=type=cache,target=/root/.cache/uv uv pip install --no-deps .

@@ -284,8 +284,9 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where the network runs")
     ray_address: str | None = Field(
         default=None,
-        description="Ray cluster for the processes of `ARTPIPE_TRAIN_WORKERS`: `ray://host:10001`; on one of its nodes "
-        "also `auto`, or its own `host:6379`; default: this machine, without Ray",
+        description="Ray cluster that decodes, embeds and describes the pictures, and on which `ARTPIPE_TRAIN_WORKERS` "
+        "train: `ray://host:10001`; on one of its nodes also `auto`, or its own `host:6379`; default: this machine, "
+        "without Ray",
     )
     ray_task_cpus: float = Field(
         default=1.0, gt=0, description="processors of each task on the Ray cluster; whole numbers above 1"

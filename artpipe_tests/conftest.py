@@ -20,6 +20,7 @@ pytest_plugins = (
     "artpipe_tests.fixtures.loopback_gallery",
     "artpipe_tests.fixtures.made_once",
     "artpipe_tests.fixtures.oai_repository",
+    "artpipe_tests.fixtures.ray_cluster",
     "artpipe_tests.fixtures.s3_server",
     "artpipe_tests.fixtures.sample_gallery",
     "artpipe_tests.fixtures.tables",
@@ -38,6 +39,7 @@ gc.set_threshold(20_000, 20, 50)
 
 TOGETHER = (
     "browser/",
+    "engine/test_ray_engine.py",
     "orchestration/test_dagster_dev.py",
     "orchestration/test_promotion.py",
     "recognition/test_same_painting.py",

@@ -19,7 +19,7 @@ TABLES = {
     "training_set": list(splits_schema(OTHER)),
     "wanted_images": ["artwork_id", "image_url", "artist_id", "title_group"],
     "images": IMAGES_SCHEMA.names,
-    "backbone_features": ["made_by", "jpeg_sha256", "features"],
+    "backbone_features": ["artwork_id", "key", "features"],
     "embeddings": [*table_schema(OTHER), VECTOR],
     "art_map": list(ART_MAP),
     "suspect_labels": list(SUSPECTS),

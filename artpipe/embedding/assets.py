@@ -20,6 +20,9 @@ from artpipe.orchestration.storage import PARQUET, lance_table, written_by_body
 from artpipe.settings import Settings
 from artpipe.tasks import Tasks
 
+_ROWS_PER_COMMIT = 4096
+"""The vectors of fewer pictures are in the inference cache alone until there are so many."""
+
 
 def read_embeddings(lake: DataLake) -> DataFrame:
     """The table of embeddings without its vectors."""
@@ -53,7 +56,7 @@ def embedded_images(step: AssetStep, artworks: DataFrame, tasks: Tasks, splits: 
     served_model = served_card(lake)
     rights = bool(artworks["source"].is_not_null().any())  # they are told by a file of sources alone
     store, table = ImageStore(lake), EmbeddingTable(lake, tasks, rights=rights)
-    cache = InferenceCache(lake, served_model, settings.device)
+    cache = InferenceCache(lake, served_model, settings.device, step.engine)
     # The labels of the splits, not of the catalogue: they include corrections.
     described = artworks.drop(tasks.labelled, strict=False).join(splits.drop("artist_id"), on="artwork_id")
     # Where a picture lies on this machine concerns nobody who searches.
@@ -64,10 +67,15 @@ def embedded_images(step: AssetStep, artworks: DataFrame, tasks: Tasks, splits: 
     plan = table.plan(wanted, served_model.model_id, [task for task in tasks if task in served_model.classes])
     computed = 0
     to_embed = wanted.filter(pl.col("artwork_id").is_in(plan.to_embed))
-    for batch in to_embed.iter_slices(4096):
-        found = cache.infer(batch, store, step.progress)
+    rows_to_commit: list[pl.DataFrame] = []
+    for some, found in cache.inferred(to_embed, store, step.progress):
         computed += found.computed
-        table.upsert(embedding_rows(batch, found, served_model, tasks))
+        rows_to_commit.append(embedding_rows(some, found, served_model, tasks))
+        if sum(map(len, rows_to_commit)) >= _ROWS_PER_COMMIT:
+            table.upsert(pl.concat(rows_to_commit))
+            rows_to_commit.clear()
+    if rows_to_commit:
+        table.upsert(pl.concat(rows_to_commit))
     table.update_metadata(wanted.filter(pl.col("artwork_id").is_in(plan.to_update)).drop("jpeg_sha256"))
     table.remove(plan.to_remove)
     if not plan.is_empty:

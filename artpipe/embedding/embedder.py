@@ -3,7 +3,7 @@
 The backbone runs in its inference form; embeddings and probabilities are always float32.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,10 +18,9 @@ from artpipe.models.ensemble import own_features
 from artpipe.models.inference_form import Precision, inference_form
 from artpipe.models.network import MultiTaskClassifier, choose_device
 from artpipe.models.transforms import Normalise, mirrored
-from artpipe.progress import Progress, SilentProgress
 
 if TYPE_CHECKING:
-    from artpipe.images.pixels import PixelCache, Pixels
+    from artpipe.images.pixels import Pixels
 
 BATCH_SIZE = 64
 
@@ -116,17 +115,8 @@ class Embedder:
         own = views[0][:, : self._own_features].float().cpu().numpy() if with_features else None
         return Predictions((embeddings / lengths).cpu().numpy(), probabilities, features=own)
 
-    def embed_cached(
-        self,
-        cache: "PixelCache",
-        keys: Sequence[str],
-        batch_size: int = BATCH_SIZE,
-        progress: Progress | None = None,
-    ) -> Iterator[Predictions]:
-        """Embed pictures of a pixel cache, a batch at a time and in the order of `keys`; call `cache.ensure` first."""
-        rows = cache.rows(keys)
-        with (progress or SilentProgress()).track("embed", len(rows), "images") as step:
-            for first in range(0, len(rows), batch_size):
-                chunk = rows[first : first + batch_size]
-                yield self.embed_pixels(list(torch.from_numpy(cache.squares(chunk))))
-                step.advance(len(chunk))
+    def embed(self, squares: "Pixels", batch_size: int = BATCH_SIZE) -> Predictions:
+        """Embed pictures a batch at a time; see `embed_pixels`."""
+        return Predictions.joined(
+            self.embed_pixels(squares[first : first + batch_size]) for first in range(0, len(squares), batch_size)
+        )

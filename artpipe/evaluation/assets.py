@@ -17,6 +17,7 @@ from artpipe.tasks import Tasks
 
 if TYPE_CHECKING:
     from artpipe.evaluation.label_noise import VectorsAt
+    from artpipe.training.features import BackboneFeatures
 
 
 @pipeline_asset(
@@ -99,7 +100,7 @@ def evaluation_report(
     renamed={"label_overrides_content": "label_overrides", "features": "backbone_features"},
 )
 def suspect_labels(
-    step: AssetStep, artworks: DataFrame, tasks: Tasks, training_set: DataFrame, backbone_features: DataFrame
+    step: AssetStep, artworks: DataFrame, tasks: Tasks, training_set: DataFrame, backbone_features: "BackboneFeatures"
 ) -> Result:
     """Labels that are likely to be wrong, the likeliest first, for a person to review.
 
@@ -143,7 +144,9 @@ def suspect_labels(
     return Result(suspects, metadata=metadata)
 
 
-def _fixed_vectors(step: AssetStep, rows: DataFrame, features: DataFrame, store: Any) -> "tuple[VectorsAt, int]":
+def _fixed_vectors(
+    step: AssetStep, rows: DataFrame, features: "BackboneFeatures", store: Any
+) -> "tuple[VectorsAt, int]":
     """The vectors to predict labels from, and how many had to be computed.
 
     Features of a pretrained backbone that was not trained on these labels: a model that memorised a wrong label embeds
@@ -152,11 +155,11 @@ def _fixed_vectors(step: AssetStep, rows: DataFrame, features: DataFrame, store:
     """
     from artpipe.embedding.inference import InferenceCache
     from artpipe.models.served import measured_card
-    from artpipe.training.features import features_in_order
 
-    keys = rows["jpeg_sha256"]
-    if features.height and keys.is_in(features["jpeg_sha256"].implode()).all():
-        return lambda at: features_in_order(features, keys[at].to_list())[0].float().numpy(), 0
+    held = features.held()
+    if held.keys() >= set(rows["jpeg_sha256"]):
+        artworks = [held[key] for key in rows["jpeg_sha256"]]
+        return lambda at: features.of_artworks([artworks[row] for row in at])[0].float().numpy(), 0
     cache = InferenceCache(step.lake, measured_card(step.lake), step.settings.device)
     found = cache.infer(rows, store, step.progress)
     return found.vectors.__getitem__, found.computed

@@ -10,6 +10,7 @@ import os
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import repeat
 from pathlib import Path
 from threading import Barrier
 from typing import TYPE_CHECKING, Protocol
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from artpipe.engine.shards import Shard
 from artpipe.errors import ArtpipeError
 from artpipe.progress import Progress, SilentProgress
 
@@ -94,6 +96,40 @@ def decoding_threads(count: int | None = None) -> Generator[ThreadPoolExecutor]:
         finally:
             torch.set_num_threads(default)
         yield pool
+
+
+def read_squares(shard: Shard, image_px: int, images: JpegSource, cache: "PixelCache | None", threads: int) -> Pixels:
+    """The squares of a shard's pictures, uint8 (N, image_px, image_px, 3).
+
+    Args:
+        shard: the `artwork_id` and the `jpeg_sha256` of N pictures.
+        image_px: side of the square.
+        images: the stored JPEGs.
+        cache: gets those that it lacks; None decodes them all, and keeps none.
+        threads: how many decode.
+
+    Raises:
+        UndecodablePixelsError: a stored JPEG cannot be decoded.
+    """
+    if cache is not None:
+        cache.ensure(shard.ids, shard.keys, images)
+        return cache.squares(cache.rows(shard.keys))
+    squares = np.empty((len(shard), image_px, image_px, 3), np.uint8)
+    with decoding_threads(threads) as pool:
+        for square, decoded in zip(
+            squares, pool.map(_decode, shard.ids, images.jpegs(shard.ids), repeat(image_px)), strict=True
+        ):
+            square[:] = decoded
+    return squares
+
+
+def _decode(artwork_id: str, jpeg: bytes, image_px: int) -> Pixels:
+    try:
+        return decode_square(jpeg, image_px)
+    except ValueError as error:
+        raise UndecodablePixelsError(
+            f'the stored picture of {artwork_id!r} is damaged ({error}); materialize "images" again to fetch it again.'
+        ) from error
 
 
 class PixelCache:
@@ -193,7 +229,7 @@ class PixelCache:
                 jpegs = list(source.jpegs(ids))
                 if len(jpegs) != len(ids):
                     raise ValueError(f"{len(ids)} pictures were requested and {len(jpegs)} returned")
-                for square in pool.map(self._decode, ids, jpegs):
+                for square in pool.map(_decode, ids, jpegs, repeat(self.image_px)):
                     pixels.write(square.data)
                     step.advance()
                 pixels.flush()
@@ -201,15 +237,6 @@ class PixelCache:
                 keys.write(b"".join(_fixed(key) + b"\n" for key, _ in chunk))
                 keys.flush()
         self._read_keys()
-
-    def _decode(self, artwork_id: str, jpeg: bytes) -> Pixels:
-        try:
-            return decode_square(jpeg, self.image_px)
-        except ValueError as error:
-            raise UndecodablePixelsError(
-                f"the stored picture of {artwork_id!r} is damaged ({error}); "
-                'materialize "images" again to fetch it again.'
-            ) from error
 
     def _read_keys(self) -> None:
         """Read the keys that were added since the last call; an incomplete last line is ignored."""

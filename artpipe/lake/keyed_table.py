@@ -10,11 +10,13 @@ from artpipe.lake.versions import maintain_table
 
 if TYPE_CHECKING:
     import lance
+    import pyarrow as pa
 
 _ROWS_PER_BATCH = 128
 _IDS_PER_DELETE = 500
-_ROWS_PER_FRAGMENT = 1024
-"""Rows with local features have 37 kB, and a fragment is written anew as a whole when it is compacted."""
+_COMMITS_TO_COMPACT = 64
+_ROWS_PER_FRAGMENT = 8192
+"""A commit opens every fragment, so that many of a shard each are joined; one of an eighth is not written again."""
 
 
 class KeyedTable:
@@ -23,6 +25,7 @@ class KeyedTable:
     def __init__(self, lake: DataLake, name: str, rows_per_fragment: int = _ROWS_PER_FRAGMENT) -> None:
         self._lake, self._name, self._rows_per_fragment = lake, name, rows_per_fragment
         self._offsets = RowOffsets()
+        self._commits = 0
 
     def keys(self) -> dict[str, str]:
         """The key of every row, by `artwork_id`."""
@@ -47,25 +50,22 @@ class KeyedTable:
         offsets = self._offsets.of(dataset)
         return dataset.take([offsets[name] for name in dict.fromkeys(artwork_ids) if name in offsets])
 
-    def upsert(self, keys: Mapping[str, str], columns: Mapping[str, Sequence[bytes]]) -> None:
-        """Insert rows, or replace those of the same artworks.
+    def prepare(self, columns: Sequence[str]) -> None:
+        """Create the table with these further columns where there is none, so that one without rows is there too."""
+        if self._dataset() is None:
+            data = _rows({}, {name: [] for name in columns})
+            committed(self._uri, lambda: self._lake.connect().create_table(self._name, data=data, exist_ok=True))
+
+    def upsert(self, keys: Mapping[str, str], columns: "Mapping[str, Sequence[bytes]] | pa.Table") -> None:
+        """Insert rows, or replace those of the same artworks, as one commit.
 
         Args:
             keys: the key of each artwork's row.
             columns: further columns, in the same order.
         """
-        import pyarrow as pa
-
         if not keys:
             return
-        table = pa.table(
-            {
-                "artwork_id": pa.array(list(keys), pa.string()),
-                "key": pa.array(list(keys.values()), pa.string()),
-                **{name: pa.array(values, pa.binary()) for name, values in columns.items()},
-            }
-        )
-        data = table.cast(keyed_schema(table.schema))
+        data = _rows(keys, columns)
 
         def commit() -> None:
             if self._dataset() is None:
@@ -74,6 +74,9 @@ class KeyedTable:
                 merge(open_keyed(self._lake, self._name), data)
 
         committed(self._uri, commit)
+        self._commits += 1
+        if self._commits % _COMMITS_TO_COMPACT == 0:  # each commit opens the small fragments of those before it
+            self.maintain()
 
     def remove(self, artwork_ids: Sequence[str]) -> None:
         """Delete the rows of some artworks."""
@@ -96,3 +99,19 @@ class KeyedTable:
 
     def _dataset(self) -> "lance.LanceDataset | None":
         return open_lance(self._uri)
+
+
+def _rows(keys: Mapping[str, str], columns: "Mapping[str, Sequence[bytes]] | pa.Table") -> "pa.Table":
+    """Rows as the table has them."""
+    import pyarrow as pa
+
+    names = columns.column_names if isinstance(columns, pa.Table) else list(columns)
+    table = pa.table(
+        {
+            "artwork_id": pa.array(list(keys), pa.string()),
+            "key": pa.array(list(keys.values()), pa.string()),
+            **{name: columns[name] for name in names},
+        }
+    )
+    binary = [pa.field(name, pa.binary()) for name in names]
+    return table.cast(keyed_schema(pa.schema([*list(table.schema)[:2], *binary])))

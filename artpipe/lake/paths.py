@@ -88,6 +88,10 @@ class DataLake:
     def __repr__(self) -> str:
         return f"DataLake({self._address!r})"
 
+    def __reduce__(self) -> "tuple[type[DataLake], tuple[str, str | None]]":
+        # Another process opens it by its address.
+        return DataLake, (self._address, self._cache)
+
     @property
     def is_local(self) -> bool:
         """Whether the lake is a folder of this machine."""

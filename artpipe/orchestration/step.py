@@ -14,6 +14,8 @@ from typing import Any, Concatenate, cast
 
 import dagster as dg
 
+from artpipe.engine.chosen import engine_of
+from artpipe.engine.shards import Engine
 from artpipe.lake.damage import set_aside_damaged
 from artpipe.lake.lock import under_way, write_lock
 from artpipe.lake.mass_loss import LossGuard, MassLossError, settle_refusal, write_refusal
@@ -89,6 +91,11 @@ class AssetStep:
     def progress(self) -> Progress:
         """A bar in a terminal, Dagster log lines elsewhere."""
         return progress_for(self.context.log.info)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What runs the heavy work: this machine, or the Ray cluster of the settings."""
+        return engine_of(self.settings, self.context.log.info)
 
     def loss_guard(self, asset: str, config: SourceConfig) -> LossGuard:
         """What decides whether an asset of this step may lose so much at once.

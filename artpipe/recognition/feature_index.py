@@ -4,11 +4,14 @@ Each is updated incrementally: features and words by the row; the vocabulary is 
 outgrew it, and the threshold is measured again only then, or when many pictures changed.
 """
 
+import zlib
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from artpipe.embedding.table import EmbeddingTable
+from artpipe.engine.shards import Engine
 from artpipe.errors import ArtpipeError
 from artpipe.images.pictures import StoredPictures
 from artpipe.lake.paths import DataLake
@@ -65,7 +68,7 @@ class FeatureIndexUpdate:
 
 
 def build_feature_index(
-    lake: DataLake, progress: Progress | None = None, queries: int | None = None
+    lake: DataLake, progress: Progress | None = None, queries: int | None = None, engine: Engine | None = None
 ) -> FeatureIndexUpdate:
     """Describe every embedded picture that is new or changed; relearn the vocabulary and the threshold where outdated.
 
@@ -73,15 +76,17 @@ def build_feature_index(
         lake: of the collection.
         progress: advances with each picture.
         queries: how many negative queries the threshold is measured on; by default `query_count`.
+        engine: what describes and quantises the pictures; this machine by default.
     """
     works = EmbeddingTable(lake).read(["artwork_id", "work_id", "jpeg_sha256"])
     features, words = FeatureTable(lake), WordTable(lake)
-    described, dropped = features.update(dict(works.select("artwork_id", "jpeg_sha256").iter_rows()), progress)
+    pictures: dict[str, str] = dict(works.select("artwork_id", "jpeg_sha256").iter_rows())
+    described, dropped = features.update(pictures, progress, engine)
     known = open_vocabulary(lake)
     vocabulary = known if known and known.fits(works.height) else _learnt(features, works.height)
     if vocabulary is not known:
         save_vocabulary(lake, vocabulary)
-    words.update(vocabulary)
+    words.update(vocabulary, engine)
     previous = open_threshold(lake)
     if previous:
         previous = replace(previous, changed=previous.changed + described + dropped)
@@ -127,8 +132,12 @@ def open_feature_index(lake: DataLake, pictures: dict[str, str]) -> FeatureIndex
 
 
 def _learnt(features: FeatureTable, pictures: int) -> Vocabulary:
-    """A vocabulary learnt from a sample of all descriptors."""
-    counts = [len(one.points) for _, one in features.all()]
-    share, rng = training_share(sum(counts)), np.random.default_rng(_SEED)
-    sample = [one.descriptors[rng.random(len(one.points)) < share] for _, one in features.all()]
-    return learn_vocabulary(np.concatenate([*sample, np.empty((0, 128), np.uint8)]), sum(counts), pictures)
+    """A vocabulary learnt from a sample of all descriptors, the same whatever the order of the table's rows."""
+    count = sum(len(one.points) for _, one in features.all())
+    share = training_share(count)
+    sampled: dict[str, NDArray[np.uint8]] = {}
+    for name, one in features.all():
+        rng = np.random.default_rng([_SEED, zlib.crc32(name.encode())])
+        sampled[name] = one.descriptors[rng.random(len(one.points)) < share]
+    in_order = [sampled[name] for name in sorted(sampled)]
+    return learn_vocabulary(np.concatenate([*in_order, np.empty((0, 128), np.uint8)]), count, pictures)

@@ -8,20 +8,22 @@ import threading
 from collections import OrderedDict
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from os import cpu_count
-from typing import Any, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from artpipe.engine.shards import Engine, LocalEngine, Shard, planned
 from artpipe.images.pictures import StoredPictures
 from artpipe.lake.keyed_table import KeyedTable
 from artpipe.lake.paths import DataLake
 from artpipe.progress import Progress, SilentProgress
 from artpipe.recognition.local_features import DESCRIPTOR_LENGTH, POINT_LENGTH, LocalFeatures, describe_stored
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 LOCAL_FEATURES_TABLE = "local_features"
-_CHUNK = 128
-"""Pictures at a time; each takes 0.1 MB with its JPEG and the copies of its features."""
 _FEATURES_VERSION = "sift-2"
 """Changes when `describe_stored` gives other features, so that all pictures are described again."""
 
@@ -42,6 +44,37 @@ class FeatureSource(Protocol):
         ...
 
 
+class DescribePictures:
+    """The work of an engine: the local features of a shard's stored pictures.
+
+    Args:
+        lake: has the pictures.
+    """
+
+    def __init__(self, lake: DataLake) -> None:
+        self._lake = lake
+
+    @cached_property
+    def _pictures(self) -> StoredPictures:
+        return StoredPictures(self._lake)
+
+    def __call__(self, shard: Shard, threads: int) -> "pa.Table":
+        """Rows of the table without id and key; a picture that is not stored has no keypoints."""
+        import cv2
+        import pyarrow as pa
+
+        cv2.setNumThreads(threads)
+        jpegs = self._pictures.read(shard.ids)
+        with ThreadPoolExecutor(threads) as pool:
+            found = list(pool.map(describe_stored, [jpegs.get(name, b"") for name in shard.ids]))
+        columns = {
+            "points": [one.points.tobytes() for one in found],
+            "descriptors": [one.descriptors.tobytes() for one in found],
+            "size_px": [np.array([one.width_px, one.height_px], np.int32).tobytes() for one in found],
+        }
+        return pa.table({name: pa.array(values, pa.binary()) for name, values in columns.items()})
+
+
 class FeatureTable:
     """The local features of a lake's pictures. Reading never creates or changes anything."""
 
@@ -49,12 +82,15 @@ class FeatureTable:
         self._lake = lake
         self._table = KeyedTable(lake, LOCAL_FEATURES_TABLE)
 
-    def update(self, pictures: Mapping[str, str], progress: Progress | None = None) -> tuple[int, int]:
+    def update(
+        self, pictures: Mapping[str, str], progress: Progress | None = None, engine: Engine | None = None
+    ) -> tuple[int, int]:
         """Describe the pictures that are new or changed, and drop those that are gone; a killed run resumes.
 
         Args:
             pictures: the `jpeg_sha256` of every work to describe.
             progress: advances with each picture.
+            engine: what computes; this machine by default.
 
         Returns:
             The numbers of pictures described and dropped.
@@ -63,24 +99,11 @@ class FeatureTable:
         stored = self._table.keys()
         missing = [name for name, key in keys.items() if stored.get(name) != key]
         gone = sorted(stored.keys() - keys.keys())
-        stored = StoredPictures(self._lake)
-        with (
-            ThreadPoolExecutor(cpu_count()) as pool,
-            (progress or SilentProgress()).track("local features", len(missing), "images") as step,
-        ):
-            for first in range(0, len(missing), _CHUNK):
-                chunk = missing[first : first + _CHUNK]
-                jpegs = stored.read(chunk)
-                found = list(pool.map(describe_stored, [jpegs.get(name, b"") for name in chunk]))
-                self._table.upsert(
-                    {name: keys[name] for name in chunk},
-                    {
-                        "points": [one.points.tobytes() for one in found],
-                        "descriptors": [one.descriptors.tobytes() for one in found],
-                        "size_px": [np.array([one.width_px, one.height_px], np.int32).tobytes() for one in found],
-                    },
-                )
-                step.advance(len(chunk))
+        shards = planned(missing, [keys[name] for name in missing])
+        with (progress or SilentProgress()).track("local features", len(missing), "images") as step:
+            for shard, made in (engine or LocalEngine()).map(DescribePictures(self._lake), shards):
+                self._table.upsert(dict(zip(shard.ids, shard.keys, strict=True)), made)
+                step.advance(len(shard))
         self._table.remove(gone)
         if missing or gone:
             self._table.maintain()

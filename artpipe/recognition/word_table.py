@@ -5,17 +5,22 @@ is first searched for a painting.
 """
 
 from collections.abc import Generator
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from artpipe.engine.shards import Engine, LocalEngine, Shard, planned
 from artpipe.lake.keyed_table import KeyedTable
 from artpipe.lake.paths import DataLake
 from artpipe.recognition.feature_table import FeatureTable, feature_key
 from artpipe.recognition.visual_words import WordsOfWork, rotations_and_scales
 from artpipe.recognition.vocabulary import Vocabulary
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 VISUAL_WORDS_TABLE = "visual_words"
-_CHUNK = 128
 
 
 def word_key(vocabulary: Vocabulary, jpeg_sha256: str) -> str:
@@ -23,35 +28,62 @@ def word_key(vocabulary: Vocabulary, jpeg_sha256: str) -> str:
     return f"{vocabulary.id}:{feature_key(jpeg_sha256)}"
 
 
+class QuantiseFeatures:
+    """The work of an engine: the visual words of a shard's described pictures.
+
+    Args:
+        lake: has their local features.
+        vocabulary: the words.
+    """
+
+    def __init__(self, lake: DataLake, vocabulary: Vocabulary) -> None:
+        self._lake, self._vocabulary = lake, vocabulary
+
+    @cached_property
+    def _features(self) -> FeatureTable:
+        return FeatureTable(self._lake)
+
+    def __call__(self, shard: Shard, threads: int) -> "pa.Table":  # noqa: ARG002 - NumPy has its own
+        """Rows of the table without id and key."""
+        import pyarrow as pa
+
+        found = list(self._features.read(shard.ids).values())
+        descriptors = np.concatenate([features.descriptors for features in found])
+        words = self._vocabulary.words(descriptors, 1)[:, 0]
+        signatures = self._vocabulary.signatures(descriptors, words)
+        ends = np.cumsum([len(features.descriptors) for features in found])[:-1]
+        poses = [rotations_and_scales(features) for features in found]
+        columns = {
+            "words": [part.astype(np.uint16).tobytes() for part in np.split(words, ends)],
+            "signs": [part.tobytes() for part in np.split(signatures, ends)],
+            "turns": [rotations.tobytes() for rotations, _ in poses],
+            "scales": [scales.tobytes() for _, scales in poses],
+        }
+        return pa.table({name: pa.array(values, pa.binary()) for name, values in columns.items()})
+
+
 class WordTable:
     """The visual words of a lake's pictures. Reading never creates or changes anything."""
 
     def __init__(self, lake: DataLake) -> None:
+        self._lake = lake
         self._features = FeatureTable(lake)
         self._table = KeyedTable(lake, VISUAL_WORDS_TABLE)
 
-    def update(self, vocabulary: Vocabulary) -> None:
-        """Quantise the features of new and changed pictures, and drop pictures that are gone."""
+    def update(self, vocabulary: Vocabulary, engine: Engine | None = None) -> None:
+        """Quantise the features of new and changed pictures, and drop pictures that are gone.
+
+        Args:
+            vocabulary: with which.
+            engine: what computes; this machine by default.
+        """
         keys = {name: f"{vocabulary.id}:{key}" for name, key in self._features.keys().items()}
         stored = self._table.keys()
-        missing = [name for name, key in keys.items() if stored.get(name) != key]
+        missing = sorted(name for name, key in keys.items() if stored.get(name) != key)
         gone = sorted(stored.keys() - keys.keys())
-        for first in range(0, len(missing), _CHUNK):
-            found = self._features.read(missing[first : first + _CHUNK])
-            descriptors = np.concatenate([features.descriptors for features in found.values()])
-            words = vocabulary.words(descriptors, 1)[:, 0]
-            signatures = vocabulary.signatures(descriptors, words)
-            ends = np.cumsum([len(features.descriptors) for features in found.values()])[:-1]
-            poses = [rotations_and_scales(features) for features in found.values()]
-            self._table.upsert(
-                {name: keys[name] for name in found},
-                {
-                    "words": [part.astype(np.uint16).tobytes() for part in np.split(words, ends)],
-                    "signs": [part.tobytes() for part in np.split(signatures, ends)],
-                    "turns": [rotations.tobytes() for rotations, _ in poses],
-                    "scales": [scales.tobytes() for _, scales in poses],
-                },
-            )
+        shards = planned(missing, [keys[name] for name in missing])
+        for shard, made in (engine or LocalEngine()).map(QuantiseFeatures(self._lake, vocabulary), shards):
+            self._table.upsert(dict(zip(shard.ids, shard.keys, strict=True)), made)
         self._table.remove(gone)
         if missing or gone:
             self._table.maintain()

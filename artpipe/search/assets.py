@@ -237,6 +237,6 @@ def local_features(step: AssetStep) -> Result:
     from artpipe.embedding.table import EmbeddingTable
     from artpipe.recognition.feature_index import build_feature_index
 
-    done = build_feature_index(step.lake, step.progress)
+    done = build_feature_index(step.lake, step.progress, engine=step.engine)
     pictures = EmbeddingTable(step.lake).read(["artwork_id", "jpeg_sha256"])
     return Result(version=content_hash(pictures), metadata={"dagster/row_count": pictures.height, **asdict(done)})

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from artpipe.evaluation.comparison import Comparison
     from artpipe.models.card import ModelCard
     from artpipe.serving.choice import Choice
+    from artpipe.training.features import BackboneFeatures
 
 NO_WORSE = "candidate_is_no_worse"
 
@@ -124,7 +125,9 @@ def _refit_files(lake: DataLake) -> "list[UPath]":
     stored=written_by_body(lambda lake: lake.refitted_model).with_files(_refit_files),
     deps=["served_model", "backbone_weights"],
 )
-def refitted_model(step: AssetStep, training_set: DataFrame, tasks: Tasks, backbone_features: DataFrame) -> Result:
+def refitted_model(
+    step: AssetStep, training_set: DataFrame, tasks: Tasks, backbone_features: "BackboneFeatures"
+) -> Result:
     """The model that embeds and predicts: the chosen model's recipe, fitted on every work, held-out works included.
 
     Every figure is of the chosen model, which did not see the works that measure it. A killed refit resumes after its

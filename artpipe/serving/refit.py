@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from artpipe.lake.paths import DataLake
     from artpipe.progress import Progress
     from artpipe.tasks import Tasks
+    from artpipe.training.features import BackboneFeatures
 
 
 def refit_chosen(
@@ -30,7 +31,7 @@ def refit_chosen(
     rows: "pl.DataFrame",
     tasks: "Tasks",
     version: str,
-    features: "pl.DataFrame | None",
+    features: "BackboneFeatures | None",
     images: "JpegSource",
     config: TrainingConfig,
     progress: "Progress | None" = None,

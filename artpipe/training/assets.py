@@ -11,7 +11,7 @@ from artpipe.lake.paths import DataLake, file_version
 from artpipe.orchestration.asset import AssetStep, Result, observed_file, pipeline_asset
 from artpipe.orchestration.frames import DataFrame
 from artpipe.orchestration.metadata import CHANGES, save_picture
-from artpipe.orchestration.storage import PARQUET, Storage
+from artpipe.orchestration.storage import PARQUET, Storage, lance_table
 from artpipe.schema import label_columns
 from artpipe.settings import Settings
 from artpipe.tasks import Tasks, read_tasks_file, write_tasks
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from upath import UPath
 
     from artpipe.models.card import ModelCard
+    from artpipe.training.features import BackboneFeatures
 
 
 @observed_file
@@ -65,10 +66,18 @@ def training_set(step: AssetStep, splits: DataFrame, tasks: Tasks) -> Result:
     )
 
 
+def read_backbone_features(lake: DataLake) -> "BackboneFeatures":
+    """The table of features, of which each reader reads what it needs."""
+    from artpipe.training.features import BackboneFeatures
+
+    return BackboneFeatures(lake)
+
+
 @pipeline_asset(
-    kinds={"pytorch", "parquet"},
+    kinds={"pytorch", "lancedb"},
     code_version="1",
     shaped_by=("backbone", "backbone_depths", "resolved_train_image_px"),
+    stored=lance_table("backbone_features", read_backbone_features),
     deps=["backbone_weights"],
     formerly="features",
     renamed={"backbone_weights_content": "backbone_weights"},
@@ -91,13 +100,20 @@ def backbone_features(step: AssetStep, training_set: DataFrame) -> Result:
         image_px=network_image_px(settings),
         device=settings.device,
     )
-    previous = None if step.config.force else read_table_if_exists(step.lake, "backbone_features")
     store = ImageStore(step.lake)
-    update = update_features(store.stored_rows(training_set), previous, store, step.lake, config, step.progress)
+    update = update_features(
+        store.stored_rows(training_set),
+        store,
+        step.lake,
+        config,
+        step.progress,
+        engine=step.engine,
+        force=step.config.force,
+    )
     return Result(
-        update.table,
-        update.version,
+        version=update.version,
         metadata={
+            "dagster/row_count": update.rows,
             CHANGES: dg.MetadataValue.json({"computed": update.computed}),
             "images_embedded": update.computed,
             "width": update.width,
@@ -168,7 +184,7 @@ CANDIDATE = Storage(
     deps=["backbone_weights"],
     renamed={"backbone_weights_content": "backbone_weights", "features": "backbone_features"},
 )
-def classifier(step: AssetStep, training_set: DataFrame, tasks: Tasks, backbone_features: DataFrame) -> Result:
+def classifier(step: AssetStep, training_set: DataFrame, tasks: Tasks, backbone_features: "BackboneFeatures") -> Result:
     """One network with a head for each task, such as style: fitted on `train`, stopped early by `validation`.
 
     The result is a candidate; `served_model` decides whether it is served. A killed training run resumes after its last

@@ -1,19 +1,24 @@
-"""The features of the pretrained backbone, computed once for each picture and cached in a table.
+"""The features of the pretrained backbone, computed once for each picture: the Lance table `backbone_features`.
 
-One row is a picture of the training set, of whatever split: `made_by` (a hash of the backbone, its weights and the
-image size), `jpeg_sha256`, and `features`, float16 (VIEWS, pooled). The head is trained on them in seconds; only
-pictures that are not in the table yet run through the backbone.
+One row is an artwork of the training set, of whatever split: `key` (a hash of the backbone, its weights and the image
+size, and the `jpeg_sha256`), and `features`, float16 (VIEWS, pooled) as bytes. The head is trained on them in seconds;
+only pictures that are not in the table yet run through the backbone, a shard at a time, and a killed run resumes.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from artpipe.engine.shards import Engine, LocalEngine, Shard, planned
+from artpipe.lake.keyed_table import KeyedTable
+from artpipe.lake.parquet import read_table_if_exists
 from artpipe.lake.paths import DataLake
 from artpipe.models.card import NO_WEIGHTS, TransformSpec, WeightsSource
 from artpipe.models.inference_form import inference_form
@@ -22,18 +27,78 @@ from artpipe.progress import Progress, SilentProgress
 from artpipe.training.config import TrainingConfig, fingerprint
 
 if TYPE_CHECKING:
-    from artpipe.images.pixels import JpegSource, PixelCache
+    import pyarrow as pa
+
+    from artpipe.images.pixels import JpegSource, PixelCache, Pixels
     from artpipe.models.backbones import MultiLevelBackbone
 
 FEATURES_VERSION = 1
 """Raised when the same backbone would give other features of the same picture."""
 
+BACKBONE_FEATURES_TABLE = "backbone_features"
+
 VIEWS = 2
 """The picture as it is, and its mirror image."""
 
 BATCH_SIZE = 64
+_ROWS_AT_ONCE = 4096
 
-_EMPTY_SCHEMA = {"made_by": pl.String(), "jpeg_sha256": pl.String(), "features": pl.Array(pl.Float16, (VIEWS, 1))}
+Features = NDArray[np.float16]
+
+
+class BackboneFeatures:
+    """The table of a lake; what is not asked for is not read. Reading never creates or changes anything."""
+
+    def __init__(self, lake: DataLake) -> None:
+        self.lake = lake
+        self.table = KeyedTable(lake, BACKBONE_FEATURES_TABLE)
+
+    def held(self, made_by: str | None = None) -> dict[str, str]:
+        """The artwork of each `jpeg_sha256` that has features, of `made_by` alone where it is given."""
+        pairs = ((name, key.rpartition(":")) for name, key in self.table.keys().items())
+        return {sha256: name for name, (backbone, _, sha256) in pairs if made_by in (None, backbone)}
+
+    def read(self, keys: Sequence[str], made_by: str | None = None) -> Tensor | None:
+        """The features of these pictures, float16 (VIEWS, N, pooled); None where one of them, or all, are lacking.
+
+        Args:
+            keys: the `jpeg_sha256` of N pictures.
+            made_by: as `features_fingerprint` gives it; the backbone of the table's last update by default.
+        """
+        held = self.held(made_by)
+        if not keys or not held.keys() >= set(keys):
+            return None
+        return self.of_artworks([held[key] for key in keys])
+
+    def of_artworks(self, artwork_ids: Sequence[str]) -> Tensor:
+        """The features of some artworks that the table has, float16 (VIEWS, N, pooled)."""
+        names = list(dict.fromkeys(artwork_ids))
+        features = np.empty((0, VIEWS, 0), np.float16)
+        for first in range(0, len(names), _ROWS_AT_ONCE):
+            rows: list[bytes] = self.table.take(names[first : first + _ROWS_AT_ONCE])["features"].to_pylist()
+            part = np.frombuffer(b"".join(rows), np.float16).reshape(len(rows), VIEWS, -1)
+            if not first:
+                features = np.empty((len(names), *part.shape[1:]), np.float16)
+            features[first : first + len(rows)] = part
+        if len(names) < len(artwork_ids):
+            row_of = {name: row for row, name in enumerate(names)}
+            features = features[[row_of[name] for name in artwork_ids]]
+        return torch.from_numpy(features).transpose(0, 1)
+
+
+class _Backbone:
+    """A backbone in its inference form, on the device that it computes on."""
+
+    def __init__(self, backbone: "MultiLevelBackbone", transform: TransformSpec, device: torch.device) -> None:
+        self._body, dtype = inference_form(backbone, transform.size, device)
+        self._normalise = Normalise(transform, device, dtype)
+
+    def features(self, squares: "Pixels") -> Features:
+        """The features of one batch, (N, VIEWS, pooled)."""
+        batch = list(torch.from_numpy(squares))
+        with torch.inference_mode():
+            views = [self._body(self._normalise(each)).to(torch.float16).cpu() for each in (batch, mirrored(batch))]
+        return torch.stack(views, dim=1).numpy()
 
 
 def compute_features(
@@ -43,107 +108,163 @@ def compute_features(
     keys: Sequence[str],
     device: torch.device,
     progress: Progress | None = None,
-) -> pl.DataFrame:
-    """Run pictures through a backbone.
+) -> Tensor:
+    """Run pictures of a pixel cache through a backbone.
 
     Args:
         backbone: the backbone.
         transform: how its input is made.
         cache: has the pixels of all these pictures.
-        keys: the sha256 of N stored JPEGs.
+        keys: the sha256 of N stored JPEGs; one that is repeated is computed once.
         device: where to compute.
         progress: advances with each picture.
 
     Returns:
-        N rows: `jpeg_sha256`, and `features`, float16 (VIEWS, pooled).
+        float16 (VIEWS, N, pooled).
     """
-    body, dtype = inference_form(backbone, transform.size, device)
-    normalise = Normalise(transform, device, dtype)
-    rows = cache.rows(keys)
-    batches: list[np.ndarray] = []
-    with (progress or SilentProgress()).track("features", len(rows), "images") as step, torch.inference_mode():
+    form = _Backbone(backbone, transform, device)
+    once = sorted(set(keys))
+    rows, row_of = cache.rows(once), {key: row for row, key in enumerate(once)}
+    batches: list[Features] = []
+    with (progress or SilentProgress()).track("features", len(rows), "images") as step:
         for first in range(0, len(rows), BATCH_SIZE):
-            squares = list(torch.from_numpy(cache.squares(rows[first : first + BATCH_SIZE])))
-            views = [body(normalise(each)).to(torch.float16).cpu() for each in (squares, mirrored(squares))]
-            batches.append(torch.stack(views, dim=1).numpy())
-            step.advance(len(squares))
+            batches.append(form.features(cache.squares(rows[first : first + BATCH_SIZE])))
+            step.advance(len(batches[-1]))
     features = np.concatenate(batches) if batches else np.empty((0, VIEWS, 1), np.float16)
-    schema = {"jpeg_sha256": pl.String(), "features": pl.Array(pl.Float16, (VIEWS, features.shape[2]))}
-    return pl.DataFrame({"jpeg_sha256": list(keys), "features": features}, schema)
+    return torch.from_numpy(features[[row_of[key] for key in keys]]).transpose(0, 1)
+
+
+class ComputeFeatures:
+    """The work of an engine: a shard's pictures through a backbone.
+
+    Args:
+        backbone: the backbone; it is copied and not changed.
+        transform: how its input is made.
+        images: the stored JPEGs.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        pixels: the cache of decoded pictures, or None to keep none.
+    """
+
+    def __init__(
+        self,
+        backbone: "MultiLevelBackbone",
+        transform: TransformSpec,
+        images: "JpegSource",
+        device: str,
+        pixels: "PixelCache | None",
+    ) -> None:
+        self._network, self._transform, self._images = backbone, transform, images
+        self._device, self._pixels = device, pixels
+
+    @cached_property
+    def _backbone(self) -> _Backbone:
+        from artpipe.models.network import choose_device
+
+        return _Backbone(self._network, self._transform, choose_device(self._device))
+
+    def __call__(self, shard: Shard, threads: int) -> "pa.Table":
+        """One row a picture: `features`, float16 (VIEWS, pooled) as bytes."""
+        import pyarrow as pa
+
+        from artpipe.images.pixels import read_squares
+        from artpipe.training.memory import reused_memory
+
+        squares = read_squares(shard, self._transform.size, self._images, self._pixels, threads)
+        with reused_memory():
+            batches = [
+                self._backbone.features(squares[first : first + BATCH_SIZE])
+                for first in range(0, len(shard), BATCH_SIZE)
+            ]
+        rows = [one.tobytes() for batch in batches for one in batch]
+        return pa.table({"features": pa.array(rows, pa.binary())})
 
 
 def features_fingerprint(backbone: str, source: WeightsSource, image_px: int, depths: int = 0) -> str:
-    """The `made_by` of features of this backbone with these weights at this image size, read at so many depths."""
+    """Identifies features of this backbone with these weights at this image size, read at so many depths."""
     return fingerprint(FEATURES_VERSION, backbone, source.identity(), image_px, *([depths] if depths else []))
-
-
-def features_in_order(table: pl.DataFrame, keys: Sequence[str]) -> Tensor:
-    """The features of these pictures, float16 (VIEWS, N, pooled).
-
-    Raises:
-        KeyError: one of them is not in the table.
-    """
-    row_of = {key: row for row, key in enumerate(table["jpeg_sha256"])}
-    features = table["features"].to_numpy()
-    return torch.from_numpy(features[[row_of[key] for key in keys]]).transpose(0, 1)
 
 
 @dataclass(frozen=True)
 class FeaturesUpdate:
     """The updated table of features."""
 
-    table: pl.DataFrame
+    features: BackboneFeatures
+    rows: int
     version: str
     """A hash of the pictures in it and of how their features were computed."""
     computed: int
     """How many pictures ran through the backbone now; the others were in the table."""
-
-    @property
-    def width(self) -> int:
-        """Features of a picture in one view; 0 for an empty table."""
-        kind = self.table.schema["features"]
-        return int(kind.shape[1]) if isinstance(kind, pl.Array) and self.table.height else 0
+    width: int
+    """Features of a picture in one view; 0 for an empty table."""
 
 
 def update_features(
     rows: pl.DataFrame,
-    previous: pl.DataFrame | None,
     images: "JpegSource",
     lake: DataLake,
     config: TrainingConfig,
     progress: Progress | None = None,
+    *,
+    engine: Engine | None = None,
+    force: bool = False,
 ) -> FeaturesUpdate:
-    """The features of these pictures; rows of the previous table stay if they were computed in the same way.
+    """Compute the features of these pictures that the table lacks, and drop the others; a killed run resumes.
 
     Args:
         rows: `artwork_id` and `jpeg_sha256` of the pictures, of whatever split: nothing is trained here.
-        previous: the table of the last update.
         images: the stored JPEGs.
-        lake: gets the cache of decoded pixels.
+        lake: has the table, and the cache of decoded pixels.
         config: the backbone, its weights, and the image size.
-        progress: advances with each picture decoded or run through the backbone.
+        progress: advances with each picture.
+        engine: what computes; this machine by default.
+        force: compute all of them again.
     """
     from artpipe.images.pixels import PixelCache
-    from artpipe.models.network import build_backbone, choose_device
+    from artpipe.models.network import build_backbone
     from artpipe.models.weights import load_backbone_weights
-    from artpipe.training.memory import reused_memory
 
-    pictures = rows.unique("jpeg_sha256").sort("jpeg_sha256")
+    engine, features = engine or LocalEngine(), BackboneFeatures(lake)
+    table = features.table
+    pictures = rows.sort("artwork_id")
     if config.weights == NO_WEIGHTS or not pictures.height:
-        return FeaturesUpdate(pl.DataFrame(schema=_EMPTY_SCHEMA), fingerprint(FEATURES_VERSION, []), 0)
-    backbone, transform = build_backbone(config.backbone, config.image_px, config.depths)
-    source = load_backbone_weights(backbone, config.backbone, config.weights)
-    made_by = features_fingerprint(config.backbone, source, config.image_px, config.depths)
-    keys: list[str] = pictures["jpeg_sha256"].to_list()
-    known = pl.DataFrame(schema=_EMPTY_SCHEMA) if previous is None else previous.filter(pl.col("made_by") == made_by)
-    missing = pictures.join(known, on="jpeg_sha256", how="anti")
-    parts = [known] if known.height else []
+        made_by, keys, pictures = "", list[str](), pictures.clear()
+    else:
+        backbone, transform = build_backbone(config.backbone, config.image_px, config.depths)
+        source = load_backbone_weights(backbone, config.backbone, config.weights)
+        made_by = features_fingerprint(config.backbone, source, config.image_px, config.depths)
+        keys = pictures["jpeg_sha256"].unique().sort().to_list()
+    table.prepare(["features"])
+    _adopt_parquet(features, pictures, made_by)
+    held = {} if force else table.keys()
+    wanted = pictures.select("artwork_id", "jpeg_sha256", key=made_by + pl.lit(":") + pl.col("jpeg_sha256"))
+    key_of: dict[str, str] = dict(wanted.select("artwork_id", "key").iter_rows())
+    missing = wanted.filter(pl.Series([held.get(name) != key for name, key in key_of.items()], dtype=pl.Boolean))
     if missing.height:
-        cache = PixelCache(lake.cache("pixels"), config.image_px)
-        new: list[str] = missing["jpeg_sha256"].to_list()
-        cache.ensure(missing["artwork_id"].to_list(), new, images, progress)
-        with reused_memory():
-            computed = compute_features(backbone, transform, cache, new, choose_device(config.device), progress)
-        parts.append(computed.select(pl.lit(made_by).alias("made_by"), "jpeg_sha256", "features"))
-    table = pl.concat(parts).filter(pl.col("jpeg_sha256").is_in(keys)).sort("jpeg_sha256")
-    return FeaturesUpdate(table, fingerprint(made_by, keys), missing.height)
+        pixels = PixelCache(lake.cache("pixels"), config.image_px) if engine.is_local else None
+        work = ComputeFeatures(backbone, transform, images, config.device, pixels)
+        shards = planned(missing["artwork_id"].to_list(), missing["jpeg_sha256"].to_list())
+        with (progress or SilentProgress()).track("features", missing.height, "images") as step:
+            for shard, made in engine.map(work, shards):
+                table.upsert({name: key_of[name] for name in shard.ids}, made)
+                step.advance(len(shard))
+    gone = sorted(table.keys().keys() - key_of.keys())
+    table.remove(gone)
+    if missing.height or gone:
+        table.maintain()
+    width = features.of_artworks(pictures["artwork_id"][:1].to_list()).shape[2] if pictures.height else 0
+    version = fingerprint(made_by, keys) if keys else fingerprint(FEATURES_VERSION, [])
+    return FeaturesUpdate(features, pictures.height, version, missing.height, width)
+
+
+def _adopt_parquet(features: BackboneFeatures, pictures: pl.DataFrame, made_by: str) -> None:
+    """Take over what an older lake holds, which kept all features in one Parquet file."""
+    for name in (BACKBONE_FEATURES_TABLE, "features"):
+        older = read_table_if_exists(features.lake, name)
+        if older is None:
+            continue
+        usable = pictures.join(older.filter(pl.col("made_by") == made_by), on="jpeg_sha256")
+        for part in usable.iter_slices(1024):
+            rows = part.select("artwork_id", "jpeg_sha256").iter_rows()
+            keys = {artwork_id: f"{made_by}:{sha256}" for artwork_id, sha256 in rows}
+            features.table.upsert(keys, {"features": [one.tobytes() for one in part["features"].to_numpy()]})
+        features.lake.table(name).unlink()

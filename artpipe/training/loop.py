@@ -36,7 +36,7 @@ from artpipe.training.config import TrainingConfig, fingerprint
 from artpipe.training.dataset import PixelBatch
 from artpipe.training.ensemble import EnsembleTask
 from artpipe.training.epochs import Epochs, TrainingRun
-from artpipe.training.features import compute_features, features_fingerprint, features_in_order
+from artpipe.training.features import BackboneFeatures, compute_features, features_fingerprint
 from artpipe.training.head import LEARNING_RATE
 from artpipe.training.history import Epoch, History
 from artpipe.training.memory import reused_memory
@@ -73,7 +73,7 @@ def train_classifier(
     on_epoch: Callable[[Epoch], None] | None = None,
     version: str | None = None,
     start: LoadedModel | None = None,
-    features: pl.DataFrame | None = None,
+    features: BackboneFeatures | None = None,
     artworks: pl.DataFrame | None = None,
     refit_of: ModelCard | None = None,
 ) -> TrainedModel:
@@ -203,16 +203,16 @@ def training_set_version(training_set: pl.DataFrame) -> str:
 
 
 def _head_features(
-    task: ClassifierTask, table: pl.DataFrame | None, cache: PixelCache, keys: list[str], progress: Progress
+    task: ClassifierTask, table: BackboneFeatures | None, cache: PixelCache, keys: list[str], progress: Progress
 ) -> Tensor:
     """Backbone features of the training rows, float16 (views, N, pooled): from the table if it has them all."""
     config = task.config
     made_by = features_fingerprint(config.backbone, task.head_weights_source, config.image_px, config.depths)
-    known = table.filter(pl.col("made_by") == made_by) if table is not None else None
-    if known is None or not set(keys) <= set(known["jpeg_sha256"]):
+    known = table.read(keys, made_by) if table is not None else None
+    if known is None:
         backbone = task.head_network.multi_level_backbone
-        known = compute_features(backbone, task.transform, cache, sorted(set(keys)), task.device, progress)
-    return features_in_order(known, keys)
+        known = compute_features(backbone, task.transform, cache, keys, task.device, progress)
+    return known
 
 
 def _fit_temperatures(

@@ -20,7 +20,7 @@ from artpipe.models.weights import load_backbone_weights
 from artpipe.progress import Progress
 from artpipe.schema import label_columns
 from artpipe.training.config import TrainingConfig
-from artpipe.training.features import compute_features, features_in_order
+from artpipe.training.features import compute_features
 from artpipe.training.head import standardise
 
 LEAST_ROWS = 2
@@ -69,8 +69,7 @@ def save_untrained(
         cache = PixelCache(lake.cache("pixels"), config.image_px)
         cache.ensure(rows["artwork_id"].to_list(), rows["jpeg_sha256"].to_list(), images, progress)
         device = choose_device(config.device)
-        table = compute_features(network.multi_level_backbone, transform, cache, keys, device, progress)
-        standardise(network, features_in_order(table, keys))
+        standardise(network, compute_features(network.multi_level_backbone, transform, cache, keys, device, progress))
     card = ModelCard(
         classes={},
         transform=transform,

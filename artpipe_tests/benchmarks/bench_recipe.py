@@ -36,7 +36,7 @@ from artpipe.models.weights import load_backbone_weights
 from artpipe.settings import FOUNDATION_BACKBONE
 from artpipe.tasks import WGA_TASKS
 from artpipe.training.config import TrainingConfig
-from artpipe.training.features import compute_features, features_in_order, update_features
+from artpipe.training.features import BackboneFeatures, compute_features, update_features
 from artpipe.training.head import train_head
 from artpipe.training.loop import train_classifier
 from artpipe.training.loss import MultiTaskLoss, class_weights, year_targets
@@ -77,9 +77,9 @@ class Bench:
         self.held_out = {name: np.flatnonzero(split == name) for name in SPLITS}
 
     @cached_property
-    def features(self) -> pl.DataFrame:
+    def features(self) -> BackboneFeatures:
         """Features of the pretrained backbone, computed once for all runs."""
-        return update_features(self.rows, None, self.store, self.lake, self.config).table
+        return update_features(self.rows, self.store, self.lake, self.config).features
 
     def score(self, probabilities: Mapping[str, np.ndarray]) -> Score:
         """Measure predictions of all rows."""
@@ -244,10 +244,10 @@ class HeadBench:
             load_backbone_weights(backbone, config.backbone, config.weights)
             cache = PixelCache(bench.lake.cache("pixels"), image_px)
             cache.ensure(bench.rows["artwork_id"].to_list(), bench.keys, bench.store)
-            table = compute_features(backbone, transform, cache, sorted(set(bench.keys)), choose_device("auto"))
+            features = compute_features(backbone, transform, cache, bench.keys, choose_device("auto"))
             with torch.inference_mode():
                 own = backbone.body(torch.zeros(1, 3, image_px, image_px)).shape[1]
-            self.kept = {(image_px, depths): (features_in_order(table, bench.keys), own)}
+            self.kept = {(image_px, depths): (features, own)}
         return self.kept[image_px, depths]
 
     def run(self, variant: HeadVariant, seed: int) -> Score:
@@ -353,7 +353,10 @@ def run_network(bench: Bench, changes: Mapping[str, Any], seed: int) -> Score:
     cache = PixelCache(bench.lake.cache("pixels"), config.image_px)
     cache.ensure(bench.rows["artwork_id"].to_list(), bench.keys, bench.store)
     rows = np.concatenate(list(bench.held_out.values()))
-    found = Predictions.joined(embedder.embed_cached(cache, [bench.keys[row] for row in rows]))
+    at = cache.rows([bench.keys[row] for row in rows])
+    found = Predictions.joined(
+        embedder.embed_pixels(cache.squares(at[first : first + 64])) for first in range(0, len(at), 64)
+    )
     probabilities: dict[str, np.ndarray] = {}
     for task, each in found.probabilities.items():
         probabilities[task] = np.zeros((len(bench.keys), each.shape[1]), np.float32)

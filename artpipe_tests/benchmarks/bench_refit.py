@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from artpipe.embedding.embedder import Embedder
+from artpipe.embedding.embedder import BATCH_SIZE, Embedder
 from artpipe.embedding.predictions import Predictions
 from artpipe.images.pixels import PixelCache
 from artpipe.images.store import ImageStore
@@ -30,7 +30,7 @@ from artpipe.splits.assign import hash_fraction
 from artpipe.tasks import read_tasks
 from artpipe.training.calibration import calibration_curve
 from artpipe.training.config import TrainingConfig
-from artpipe.training.features import features_in_order
+from artpipe.training.features import BackboneFeatures
 from artpipe.training.loop import train_classifier
 from artpipe.training.memory import reused_memory
 
@@ -43,9 +43,9 @@ class Visitors:
     def __init__(self, lake: DataLake, scratch: DataLake, config: TrainingConfig) -> None:
         self.lake, self.scratch, self.config = lake, scratch, config
         self.store, self.tasks = ImageStore(lake), read_tasks(lake)
-        self.features = pl.read_parquet(str(lake.table("backbone_features")))
+        self.features = BackboneFeatures(lake)
         rows = self.store.stored_rows(pl.read_parquet(str(lake.table("training_set")))).sort("artwork_id")
-        rows = rows.join(self.features.select("jpeg_sha256").unique(), on="jpeg_sha256", how="semi")
+        rows = rows.filter(pl.col("jpeg_sha256").is_in(list(self.features.held())))
         artist = pl.col("artist_id").fill_null(pl.col("work_id"))
         by_artist = artist.map_elements(lambda name: hash_fraction("visitors", "artist", name), pl.Float64) < 0.1
         by_work = (
@@ -65,11 +65,13 @@ class Visitors:
         """What a model says of these pictures."""
         embedder = Embedder.of(load_model(self.scratch.model(card.model_id)))
         keys: list[str] = rows["jpeg_sha256"].to_list()
-        if card.is_head_only:
-            return embedder.predict_from_features(features_in_order(self.features, keys)[: card.views])
+        features = self.features.read(keys) if card.is_head_only else None
+        if features is not None:
+            return embedder.predict_from_features(features[: card.views])
         pixels = PixelCache(self.scratch.cache("pixels"), embedder.image_px)
         pixels.ensure(rows["artwork_id"].to_list(), keys, self.store)
-        return Predictions.joined(embedder.embed_cached(pixels, keys))
+        parts = (keys[first : first + BATCH_SIZE] for first in range(0, len(keys), BATCH_SIZE))
+        return Predictions.joined(embedder.embed_pixels(pixels.squares(pixels.rows(part))) for part in parts)
 
     def trained(self, seed: int) -> dict[str, ModelCard]:
         """A model of this seed, and its refit."""

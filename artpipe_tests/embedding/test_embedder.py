@@ -134,16 +134,10 @@ def test_cached_pixels_give_the_same_vectors_in_order_in_batches(tmp_path):
 
     cache = PixelCache(tmp_path, embedder.image_px)
     cache.ensure([str(i) for i in range(7)], keys, Store())
-    batches = list(embedder.embed_cached(cache, keys, batch_size=3))
-    assert [len(batch) for batch in batches] == [3, 3, 1]
+    found = embedder.embed(cache.squares(cache.rows(keys)), batch_size=3)
     one_by_one = [embedder.embed_pixels(decode_square(each, embedder.image_px)[None]) for each in files]
     expected = Predictions.joined(one_by_one)
-    assert np.allclose(Predictions.joined(batches).vectors, expected.vectors, atol=1e-4)
-
-
-def test_no_pictures_give_no_batches(tmp_path):
-    embedder = Embedder(*made(), device="cpu")
-    assert list(embedder.embed_cached(PixelCache(tmp_path, 48), [])) == []
+    assert np.allclose(found.vectors, expected.vectors, atol=1e-4)
 
 
 def test_different_pictures_get_different_vectors():

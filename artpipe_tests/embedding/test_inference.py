@@ -1,12 +1,13 @@
 """The inference cache: every picture runs through a network once."""
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
 
-from artpipe.embedding.inference import InferenceCache, embedding_rows
+from artpipe.embedding.inference import InferenceCache, cache_rows, embedding_rows
 from artpipe.embedding.predictions import Predictions
 from artpipe.lake.paths import DataLake
 from artpipe.tasks import WGA_TASKS
@@ -19,15 +20,13 @@ class CountingCache(InferenceCache):
 
     ran: list[str]
 
-    def _computed(self, missing: pl.DataFrame, *_: object) -> pl.DataFrame:
+    def _computed(self, missing: pl.DataFrame, *_: object) -> Iterator[pl.DataFrame]:
         self.ran = [*getattr(self, "ran", []), *missing["jpeg_sha256"]]
         count = missing.height
         numbers = np.array([int(key[1:]) for key in missing["jpeg_sha256"]], dtype=np.float32)
         vectors = np.stack([np.cos(numbers), np.sin(numbers)], axis=1)
         chances = {task: np.full((count, len(names)), 1 / len(names), np.float32) for task, names in CLASSES.items()}
-        return pl.DataFrame(
-            {"jpeg_sha256": missing["jpeg_sha256"], "vector": vectors, **chances}, schema=self._schema(2)
-        )
+        yield cache_rows(self.card, missing["jpeg_sha256"], Predictions(vectors, chances))
 
 
 @pytest.fixture

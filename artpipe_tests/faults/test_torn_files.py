@@ -79,7 +79,7 @@ GROUPS = {
             "models/*/model.json",
             "models/*/model.safetensors",
             "models/*/learned.parquet",
-            "tables/backbone_features.parquet",
+            "lance/backbone_features.lance/_versions/*.manifest",
             "reports/training/*.png",
             "reports/evaluation/report.json",
             "reports/evaluation/report.md",

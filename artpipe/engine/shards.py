@@ -1,0 +1,64 @@
+"""Work in shards: what an engine runs, and the engine that runs it on this machine.
+
+A stage gives an engine a `Work` and the shards of its pictures, and commits each result itself: whoever runs the work
+writes nothing to the lake. `ray_engine.py` is the other engine; `chosen.py` takes one by the settings.
+"""
+
+import os
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SHARD_SIZE = 256
+"""Pictures of a shard: some seconds of work, and the most that a killed run does again for each task."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Pictures that are worked on together; the unit of commit and of resume.
+
+    Attributes:
+        ids: the `artwork_id` of each.
+        keys: what each is known by, such as its `jpeg_sha256`.
+    """
+
+    ids: tuple[str, ...]
+    keys: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+Work = Callable[[Shard, int], "pa.Table"]
+"""A picklable function of a shard and the number of threads it may use. It reads the lake, and writes nothing to it."""
+
+
+def planned(ids: Sequence[str], keys: Sequence[str]) -> list[Shard]:
+    """The shards of some pictures: in their order, all of the same size but the last, whichever engine runs them."""
+    starts = range(0, len(ids), SHARD_SIZE)
+    return [Shard(tuple(ids[at : at + SHARD_SIZE]), tuple(keys[at : at + SHARD_SIZE])) for at in starts]
+
+
+class Engine(Protocol):
+    """Runs work."""
+
+    is_local: bool
+    """Whether on this machine alone, so that its caches are worth filling."""
+
+    def map(self, work: Work, shards: Sequence[Shard]) -> "Generator[tuple[Shard, pa.Table], Any, None]":
+        """Run a work on each shard; yields the shards, in any order, each with its result."""
+        ...
+
+
+class LocalEngine:
+    """Runs the shards in this process, one after another."""
+
+    is_local = True
+
+    def map(self, work: Work, shards: Sequence[Shard]) -> "Generator[tuple[Shard, pa.Table], Any, None]":
+        """Run a work on each shard, in their order."""
+        for shard in shards:
+            yield shard, work(shard, os.cpu_count() or 1)
