@@ -8,7 +8,7 @@ import io
 from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
@@ -21,8 +21,6 @@ from artpipe.lake.paths import DataLake, write_whole
 from artpipe.progress import Progress, SilentProgress
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from artpipe.embedding.embedder import Embedder
     from artpipe.images.pixels import JpegSource, PixelCache
     from artpipe.models.card import ModelCard
@@ -64,7 +62,7 @@ class EmbedPictures:
 
         return PixelCache(self._lake.cache("pixels"), self._card.transform.size) if self._keeps_pixels else None
 
-    def __call__(self, shard: Shard, threads: int) -> "pa.Table":
+    def __call__(self, shard: Shard, threads: int) -> Any:
         """Rows of the cache, in the order of the shard."""
         from artpipe.images.pixels import read_squares
         from artpipe.training.memory import reused_memory

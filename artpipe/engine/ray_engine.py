@@ -21,7 +21,7 @@ from artpipe.engine.shards import Shard, Work
 from artpipe.errors import ArtpipeError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 STALLED_AFTER_S = 60.0
 GIVE_UP_AFTER_S = 120.0
@@ -58,7 +58,7 @@ class RayEngine:
         self._address, self._cpus, self._gpus = address, task_cpus, task_gpus
         self._folder, self._log = folder, log
 
-    def map(self, work: Work, shards: Sequence[Shard]) -> "Generator[tuple[Shard, pa.Table], Any, None]":
+    def map(self, work: Work, shards: Sequence[Shard]) -> Generator[tuple[Shard, Any], Any, None]:
         """Run a work on each shard; yields the shards as they are done, each with its result.
 
         Raises:

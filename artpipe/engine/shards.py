@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 SHARD_SIZE = 256
 """Pictures of a shard: some seconds of work, and the most that a killed run does again for each task."""
@@ -32,8 +32,9 @@ class Shard:
         return len(self.ids)
 
 
-Work = Callable[[Shard, int], "pa.Table"]
-"""A picklable function of a shard and the number of threads it may use. It reads the lake, and writes nothing to it."""
+Work = Callable[[Shard, int], Any]
+"""A picklable function of a shard and the number of threads it may use, which gives a PyArrow table with a row for each
+picture. It reads the lake, and writes nothing to it."""
 
 
 def planned(ids: Sequence[str], keys: Sequence[str]) -> list[Shard]:
@@ -48,7 +49,7 @@ class Engine(Protocol):
     is_local: bool
     """Whether on this machine alone, so that its caches are worth filling."""
 
-    def map(self, work: Work, shards: Sequence[Shard]) -> "Generator[tuple[Shard, pa.Table], Any, None]":
+    def map(self, work: Work, shards: Sequence[Shard]) -> Generator[tuple[Shard, Any], Any, None]:
         """Run a work on each shard; yields the shards, in any order, each with its result."""
         ...
 
@@ -58,7 +59,7 @@ class LocalEngine:
 
     is_local = True
 
-    def map(self, work: Work, shards: Sequence[Shard]) -> "Generator[tuple[Shard, pa.Table], Any, None]":
+    def map(self, work: Work, shards: Sequence[Shard]) -> Generator[tuple[Shard, Any], Any, None]:
         """Run a work on each shard, in their order."""
         for shard in shards:
             yield shard, work(shard, os.cpu_count() or 1)

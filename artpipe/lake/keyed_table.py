@@ -10,7 +10,6 @@ from artpipe.lake.versions import maintain_table
 
 if TYPE_CHECKING:
     import lance
-    import pyarrow as pa
 
 _ROWS_PER_BATCH = 128
 _IDS_PER_DELETE = 500
@@ -56,12 +55,12 @@ class KeyedTable:
             data = _rows({}, {name: [] for name in columns})
             committed(self._uri, lambda: self._lake.connect().create_table(self._name, data=data, exist_ok=True))
 
-    def upsert(self, keys: Mapping[str, str], columns: "Mapping[str, Sequence[bytes]] | pa.Table") -> None:
+    def upsert(self, keys: Mapping[str, str], columns: Mapping[str, Sequence[bytes]] | Any) -> None:
         """Insert rows, or replace those of the same artworks, as one commit.
 
         Args:
             keys: the key of each artwork's row.
-            columns: further columns, in the same order.
+            columns: further columns, in the same order: a mapping, or a PyArrow table.
         """
         if not keys:
             return
@@ -101,7 +100,7 @@ class KeyedTable:
         return open_lance(self._uri)
 
 
-def _rows(keys: Mapping[str, str], columns: "Mapping[str, Sequence[bytes]] | pa.Table") -> "pa.Table":
+def _rows(keys: Mapping[str, str], columns: Any) -> Any:
     """Rows as the table has them."""
     import pyarrow as pa
 

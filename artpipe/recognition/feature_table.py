@@ -21,7 +21,7 @@ from artpipe.progress import Progress, SilentProgress
 from artpipe.recognition.local_features import DESCRIPTOR_LENGTH, POINT_LENGTH, LocalFeatures, describe_stored
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 LOCAL_FEATURES_TABLE = "local_features"
 _FEATURES_VERSION = "sift-2"
@@ -58,7 +58,7 @@ class DescribePictures:
     def _pictures(self) -> StoredPictures:
         return StoredPictures(self._lake)
 
-    def __call__(self, shard: Shard, threads: int) -> "pa.Table":
+    def __call__(self, shard: Shard, threads: int) -> Any:
         """Rows of the table without id and key; a picture that is not stored has no keypoints."""
         import cv2
         import pyarrow as pa

@@ -6,7 +6,7 @@ is first searched for a painting.
 
 from collections.abc import Generator
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from artpipe.recognition.visual_words import WordsOfWork, rotations_and_scales
 from artpipe.recognition.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 VISUAL_WORDS_TABLE = "visual_words"
 
@@ -43,7 +43,7 @@ class QuantiseFeatures:
     def _features(self) -> FeatureTable:
         return FeatureTable(self._lake)
 
-    def __call__(self, shard: Shard, threads: int) -> "pa.Table":  # noqa: ARG002 - NumPy has its own
+    def __call__(self, shard: Shard, threads: int) -> Any:  # noqa: ARG002 - NumPy has its own
         """Rows of the table without id and key."""
         import pyarrow as pa
 

@@ -8,7 +8,7 @@ only pictures that are not in the table yet run through the backbone, a shard at
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -27,8 +27,6 @@ from artpipe.progress import Progress, SilentProgress
 from artpipe.training.config import TrainingConfig, fingerprint
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from artpipe.images.pixels import JpegSource, PixelCache, Pixels
     from artpipe.models.backbones import MultiLevelBackbone
 
@@ -162,7 +160,7 @@ class ComputeFeatures:
 
         return _Backbone(self._network, self._transform, choose_device(self._device))
 
-    def __call__(self, shard: Shard, threads: int) -> "pa.Table":
+    def __call__(self, shard: Shard, threads: int) -> Any:
         """One row a picture: `features`, float16 (VIEWS, pooled) as bytes."""
         import pyarrow as pa
 
@@ -227,21 +225,21 @@ def update_features(
     table = features.table
     pictures = rows.sort("artwork_id")
     if config.weights == NO_WEIGHTS or not pictures.height:
-        made_by, keys, pictures = "", list[str](), pictures.clear()
+        work, made_by, keys, pictures = None, "", list[str](), pictures.clear()
     else:
         backbone, transform = build_backbone(config.backbone, config.image_px, config.depths)
         source = load_backbone_weights(backbone, config.backbone, config.weights)
         made_by = features_fingerprint(config.backbone, source, config.image_px, config.depths)
         keys = pictures["jpeg_sha256"].unique().sort().to_list()
+        pixels = PixelCache(lake.cache("pixels"), config.image_px) if engine.is_local else None
+        work = ComputeFeatures(backbone, transform, images, config.device, pixels)
     table.prepare(["features"])
     _adopt_parquet(features, pictures, made_by)
     held = {} if force else table.keys()
     wanted = pictures.select("artwork_id", "jpeg_sha256", key=made_by + pl.lit(":") + pl.col("jpeg_sha256"))
     key_of: dict[str, str] = dict(wanted.select("artwork_id", "key").iter_rows())
     missing = wanted.filter(pl.Series([held.get(name) != key for name, key in key_of.items()], dtype=pl.Boolean))
-    if missing.height:
-        pixels = PixelCache(lake.cache("pixels"), config.image_px) if engine.is_local else None
-        work = ComputeFeatures(backbone, transform, images, config.device, pixels)
+    if work and missing.height:
         shards = planned(missing["artwork_id"].to_list(), missing["jpeg_sha256"].to_list())
         with (progress or SilentProgress()).track("features", missing.height, "images") as step:
             for shard, made in engine.map(work, shards):
