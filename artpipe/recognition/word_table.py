@@ -16,6 +16,9 @@ from artpipe.recognition.vocabulary import Vocabulary
 
 VISUAL_WORDS_TABLE = "visual_words"
 _CHUNK = 128
+_COLUMNS = ("artwork_id", "words", "signs", "turns", "scales")
+_ROWS_PER_BATCH = 4096
+"""12 MB."""
 
 
 def word_key(vocabulary: Vocabulary, jpeg_sha256: str) -> str:
@@ -62,8 +65,8 @@ class WordTable:
 
     def all(self) -> "Generator[tuple[str, WordsOfWork]]":
         """Every work with its words."""
-        for batch in self._table.batches():
-            columns = [batch[name].to_pylist() for name in ("artwork_id", "words", "signs", "turns", "scales")]
+        for batch in self._table.batches(_COLUMNS, _ROWS_PER_BATCH):
+            columns = [column.to_pylist() for column in batch.columns]
             for name, words, signatures, rotations, scales in zip(*columns, strict=True):
                 yield (
                     name,
