@@ -14,7 +14,6 @@ from PIL import Image
 from artpipe.embedding.predictions import Predictions
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.paths import DataLake, write_whole
-from artpipe.recognition.candidates import FIRST
 from artpipe.recognition.feature_index import FeatureIndexUpdate, build_feature_index
 from artpipe.recognition.feature_table import CachedFeatures, FeatureTable
 from artpipe.recognition.geometry import MIN_INLIERS, Alignment, AlignmentSearch, best_alignment
@@ -228,7 +227,7 @@ class ForgettingModel(BlindModel):
 def test_no_model_runs_and_the_first_candidates_may_decide(lake: DataLake):
     collection = Collection(lake, ForgettingModel())
     found = collection.same_painting(painting(2))
-    assert (found.artwork_id, found.candidates) == (WORKS[2], FIRST)
+    assert (found.artwork_id, found.candidates) == (WORKS[2], 1)
     unknown = collection.same_painting(painting(99))
     assert (bool(unknown), unknown.candidates) == (False, len(WORKS))
 
