@@ -35,7 +35,6 @@ KILLS = [
     "/lance/embeddings.lance/data/",
     "/lance/embeddings.lance/_versions/",
     "/lance/local_features.lance/_versions/",
-    "/lineage/art_map.json",
 ]
 """What the store is told to write when the process dies."""
 TABLES = ("images", "embeddings", "local_features", "visual_words")
