@@ -3,7 +3,7 @@
 import re
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from artpipe.embedding.predictions import PictureEncoder
+    from artpipe.recognition.same_painting import Match
     from artpipe.search import Collection, Hits, SearchFilter
     from artpipe.search.predictions import Prediction
     from artpipe.tasks import Tasks
@@ -177,31 +178,47 @@ def find(
         message_console().print("No work matches every filter.")
 
 
-def same(picture: Annotated[Path, typer.Argument(help="The path of a photograph.")], as_json: AsJson = False) -> None:
-    """Show whether the collection holds the very painting that a photograph shows."""
+def same(
+    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Paths of photographs.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show whether the collection holds the very painting that a photograph shows; of each, where there are several."""
     from artpipe.search import Collection
 
     settings = settings_in_force()
     collection = Collection.open(settings.lake_root, device=settings.device)
-    match = collection.same_painting(picture)
-    work = {} if match.artwork_id is None else collection.get(match.artwork_id)
+    answers = [
+        (picture, match, {} if match.artwork_id is None else collection.get(match.artwork_id))
+        for picture, match in zip(pictures, collection.same_paintings(pictures), strict=True)
+    ]
     if as_json:
-        facts = {name: getattr(match, name) for name in ("is_same", "artwork_id", "inliers", "false_positive_rate")}
+        names = ("is_same", "artwork_id", "inliers", "false_positive_rate")
         shown = ("artist", "title", "date_text", "page_url")
-        print_json({"file": str(picture), **facts, **{name: work.get(name) for name in shown}})
+        found = [
+            {"file": str(picture)}
+            | {name: getattr(match, name) for name in names}
+            | {name: work.get(name) for name in shown}
+            for picture, match, work in answers
+        ]
+        print_json(found if len(found) > 1 else found[0])
         return
+    for picture, match, work in answers:
+        text = _sameness(match, work)
+        message_console(stderr=False).print(
+            f"{picture}: {text}" if len(answers) > 1 else text, markup=False, highlight=False
+        )
+
+
+def _sameness(match: "Match", work: "Mapping[str, Any]") -> str:
+    """Whether a photograph shows a work, in words."""
     described = ", ".join(
         work[name] for name in ("artist", "title", "date_text") if work.get(name) not in (None, "", "-")
     )
     found = f"{match.artwork_id} ({described}); {match.inliers} keypoints agree"
-    console = message_console(stderr=False)
     if match:
         by_chance = f"{match.false_positive_rate:.1%} of photographs of other paintings agree as well"
-        console.print(f"This painting is {found}; {by_chance}.", markup=False, highlight=False)
-    else:
-        closest = f" The closest is {found}." if work else ""
-        text = f"We did not find this painting in the collection.{closest}"
-        console.print(text, markup=False, highlight=False)
+        return f"This painting is {found}; {by_chance}."
+    return "We did not find this painting in the collection." + (f" The closest is {found}." if work else "")
 
 
 def predict(

@@ -103,8 +103,8 @@ class ImageTextTable:
         place = {_key(card, sha256) + artwork_id: row for row, (artwork_id, sha256) in enumerate(pictures)}
         found: NDArray[np.float32] | None = None
         known = 0
-        for batch in self._table.batches():
-            columns = (batch[name].to_pylist() for name in ("artwork_id", "key", "vector"))
+        for batch in self._table.batches(("artwork_id", "key", "vector")):
+            columns = (column.to_pylist() for column in batch.columns)
             for artwork_id, key, vector in zip(*columns, strict=True):
                 row = place.get(key + artwork_id)
                 if row is None:

@@ -197,7 +197,7 @@ def _alignments(pairs: Sequence[tuple[str, str]], images: "JpegSource") -> dict[
 
     def aligned(pair: tuple[str, str]) -> "Alignment":
         ways = (pair, pair[::-1])
-        each = [best_alignment(greys[one], features[one], [{other: features[other]}])[1] for one, other in ways]
+        each = [best_alignment(greys[one], features[one], {other: features[other]}) for one, other in ways]
         return max(each, key=lambda alignment: alignment.inlier_ratio)
 
     with ThreadPoolExecutor() as pool:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from artpipe.lake.object_store import read_small
 from artpipe.lake.paths import DataLake, write_whole
 
 
@@ -29,7 +30,7 @@ class Absence:
 def read_absences(lake: DataLake) -> dict[str, Absence]:
     """The sources that did not answer when they were asked last, by name."""
     with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
-        return {name: Absence(**found) for name, found in json.loads(lake.absences.read_bytes()).items()}
+        return {name: Absence(**found) for name, found in json.loads(read_small(lake.absences)).items()}
     return {}
 
 

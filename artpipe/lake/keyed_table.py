@@ -4,7 +4,7 @@ from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from artpipe.lake.lance_tables import RowOffsets, committed, keyed_schema, merge, open_keyed, open_lance
+from artpipe.lake.lance_tables import OpenedTable, RowOffsets, committed, keyed_schema, merge, open_keyed
 from artpipe.lake.paths import DataLake
 from artpipe.lake.versions import maintain_table
 
@@ -14,16 +14,23 @@ if TYPE_CHECKING:
 _ROWS_PER_BATCH = 128
 _IDS_PER_DELETE = 500
 _COMMITS_TO_COMPACT = 64
-_ROWS_PER_FRAGMENT = 8192
-"""A commit opens every fragment, so that many of a shard each are joined; one of an eighth is not written again."""
+"""Each commit opens the small fragments of those before it."""
 
 
 class KeyedTable:
-    """Rows by `artwork_id`, each with the `key` of what it was made from. Reading never creates or changes anything."""
+    """Rows by `artwork_id`, each with the `key` of what it was made from. Reading never creates or changes anything.
 
-    def __init__(self, lake: DataLake, name: str, rows_per_fragment: int = _ROWS_PER_FRAGMENT) -> None:
+    Args:
+        lake: that has the table.
+        name: of the table.
+        rows_per_fragment: of a full one. A reader in a bucket asks for each fragment, and a fragment is written anew as
+            a whole when it is compacted.
+    """
+
+    def __init__(self, lake: DataLake, name: str, rows_per_fragment: int = 8192) -> None:
         self._lake, self._name, self._rows_per_fragment = lake, name, rows_per_fragment
         self._offsets = RowOffsets()
+        self._opened = OpenedTable(lake.lance_table(name))
         self._commits = 0
 
     def keys(self) -> dict[str, str]:
@@ -34,20 +41,22 @@ class KeyedTable:
         rows = dataset.to_table(columns=["artwork_id", "key"])
         return dict(zip(rows["artwork_id"].to_pylist(), rows["key"].to_pylist(), strict=True))
 
-    def batches(self) -> Generator[Any]:
-        """Record batches of all rows."""
+    def batches(self, columns: Sequence[str], rows: int = _ROWS_PER_BATCH) -> Generator[Any]:
+        """Record batches of some columns of all rows, with that many rows each."""
         dataset = self._dataset()
         if dataset is not None:
             # By default Lance reads many batches and fragments ahead, which may be the whole table.
-            yield from dataset.to_batches(batch_size=_ROWS_PER_BATCH, batch_readahead=1, fragment_readahead=1)
+            yield from dataset.to_batches([*columns], batch_size=rows, batch_readahead=1, fragment_readahead=1)
 
-    def take(self, artwork_ids: Sequence[str]) -> Any:
-        """The rows of some artworks as an Arrow table, in their order; artworks without a row are left out."""
-        dataset = self._dataset()
-        if dataset is None or not artwork_ids:
-            return None
+    def take(self, artwork_ids: Sequence[str], columns: Sequence[str]) -> dict[str, tuple[bytes, ...]]:
+        """Some columns of the rows of some artworks, in their order; artworks without a row are left out."""
+        dataset = self._dataset() if artwork_ids else None
+        if dataset is None:
+            return {}
         offsets = self._offsets.of(dataset)
-        return dataset.take([offsets[name] for name in dict.fromkeys(artwork_ids) if name in offsets])
+        found = [name for name in dict.fromkeys(artwork_ids) if name in offsets]
+        rows = dataset.take([offsets[name] for name in found], [*columns])
+        return dict(zip(found, zip(*(rows[name].to_pylist() for name in columns), strict=True), strict=True))
 
     def prepare(self, columns: Sequence[str]) -> None:
         """Create the table with these further columns where there is none, so that one without rows is there too."""
@@ -74,7 +83,7 @@ class KeyedTable:
 
         committed(self._uri, commit)
         self._commits += 1
-        if self._commits % _COMMITS_TO_COMPACT == 0:  # each commit opens the small fragments of those before it
+        if self._commits % _COMMITS_TO_COMPACT == 0:
             self.maintain()
 
     def remove(self, artwork_ids: Sequence[str]) -> None:
@@ -97,7 +106,7 @@ class KeyedTable:
         return self._lake.lance_table(self._name)
 
     def _dataset(self) -> "lance.LanceDataset | None":
-        return open_lance(self._uri)
+        return self._opened.newest()
 
 
 def _rows(keys: Mapping[str, str], columns: Any) -> Any:

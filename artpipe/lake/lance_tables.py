@@ -139,6 +139,26 @@ def open_lance(uri: str, version: int | None = None) -> "lance.LanceDataset | No
         ) from error
 
 
+class OpenedTable:
+    """A Lance table that stays open for reading, with what was read of its files' metadata.
+
+    Args:
+        uri: as given by `DataLake.lance_table`.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._lock = threading.Lock()
+        self._dataset: lance.LanceDataset | None = None
+
+    def newest(self) -> "lance.LanceDataset | None":
+        """The newest version; None where there is no table. Asks a store once where it is the one opened last."""
+        with self._lock:
+            if self._dataset is None or self._dataset.latest_version != self._dataset.version:
+                self._dataset = open_lance(self._uri)
+            return self._dataset
+
+
 def manifests(folder: Path) -> list[Path]:
     """The manifests of a local Lance table, one for each version, the newest first; none where there is no table.
 

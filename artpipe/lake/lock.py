@@ -4,7 +4,7 @@ What is written into a lake passes `ensure_held`, so that a process whose lock w
 """
 
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -67,6 +67,19 @@ def write_lock(lake: DataLake, doing: str, waiting: Callable[[Holder | None], No
         return
     with _locked(lake, doing, waiting):
         yield
+
+
+def upgrade_lock(lake: DataLake) -> AbstractContextManager[None]:
+    """Hold the lock of a lake of an older release while its records are adopted.
+
+    Raises:
+        RefreshUnderWayError: another process holds it.
+    """
+
+    def refuse(other: Holder | None) -> None:
+        raise RefreshUnderWayError(under_way(other, f" of {lake.root}"))
+
+    return write_lock(lake, "an upgrade", refuse)
 
 
 @contextmanager

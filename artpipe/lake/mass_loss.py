@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from artpipe.errors import ArtpipeError
-from artpipe.lake.paths import DataLake, write_whole
+from artpipe.lake.paths import DataLake, remove_file, write_whole
 
 ALWAYS_ALLOWED = 2
 """So many may go at once, whatever share that is: a collection of five works may lose one."""
@@ -169,4 +169,4 @@ def read_refusals(lake: DataLake) -> dict[str, Refusal]:
 
 def settle_refusal(lake: DataLake, asset: str) -> None:
     """Forget what was refused: the asset was made since."""
-    lake.refusal(asset).unlink(missing_ok=True)
+    remove_file(lake.refusal(asset))

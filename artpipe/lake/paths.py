@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from io import IOBase
@@ -67,6 +68,9 @@ class DataLake:
 
     def __init__(self, root: str | Path, cache: str | None = None) -> None:
         address = expand_home(str(root))
+        if "://" in address:  # with a slash at its end, it is the same lake
+            protocol, _, place = address.partition("://")
+            address = f"{protocol}://{place.rstrip('/')}"
         self._cache, self._is_marked = cache, False
         # Absolute, so that messages name a place, and a notebook may change its folder.
         self._address = address if "://" in address else str(Path(address).absolute())
@@ -429,6 +433,20 @@ def write_whole(path: "UPath", data: bytes | IOBase) -> None:
             size = data.seek(0, os.SEEK_END) if isinstance(data, IOBase) else len(data)
             raise FullDiskError(target, size) from error
         raise
+
+
+def remove_file(path: "UPath") -> None:
+    """Delete a file of the lake, or none where it is gone already.
+
+    Raises:
+        LeaseLostError: another process writes the lake by now.
+    """
+    ensure_held(path)
+    with suppress(FileNotFoundError):
+        if is_local(path):
+            path.unlink()
+        else:  # in one request, where `unlink` asks first whether and what it is
+            path.fs.rm_file(path.path)
 
 
 def _write(out: IO[bytes], data: bytes | IOBase) -> None:

@@ -23,7 +23,7 @@ from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 from upath import UPath
 
-from artpipe.lake.paths import DataLake, write_whole
+from artpipe.lake.paths import DataLake, remove_file, write_whole
 from artpipe.models.card import CARD_FILE, LEARNED_FILE, WEIGHTS_FILE, CorruptModelError, ModelCard, load_card
 from artpipe.models.ensemble import build_ensemble
 from artpipe.models.learned import as_parquet
@@ -141,4 +141,4 @@ class RunCheckpoint:
 
     def remove(self) -> None:
         """Delete the checkpoint."""
-        self.path.unlink(missing_ok=True)
+        remove_file(self.path)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artpipe.errors import ArtpipeError, asked_for, did_you_mean
-from artpipe.lake.paths import DataLake, write_whole
+from artpipe.lake.paths import DataLake, remove_file, write_whole
 from artpipe.models.card import CARD_FILE, LEARNED_FILE, WEIGHTS_FILE, CorruptModelError, ModelCard, load_card
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def unneeded_models(newest_first: Sequence[str], needed: Collection[str | None],
 def remove_model(lake: DataLake, model_id: str) -> None:
     """Delete a model and its inference cache; the card goes first, so that no half of a model is listed."""
     folder = lake.model(model_id)
-    (folder / CARD_FILE).unlink(missing_ok=True)
+    remove_file(folder / CARD_FILE)
     if lake.is_local:
         shutil.rmtree(Path(str(folder)), ignore_errors=True)
     else:

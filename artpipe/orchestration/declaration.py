@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from artpipe.lake.damage import find_damage, fingerprints
-from artpipe.lake.paths import DataLake
+from artpipe.lake.paths import DataLake, remove_file
 from artpipe.orchestration.event_size import limited
 from artpipe.orchestration.lineage import ABSENT, Lineage, Origin, Record
 from artpipe.orchestration.metadata import DATA_VERSION_TAG
@@ -220,16 +220,31 @@ def adopt_older(lake: DataLake, instance: dg.DagsterInstance | None = None) -> N
     adopt_split(lake, instance)
 
 
+def unsplit(lake: DataLake) -> list[str]:
+    """The assets that were a part of another in an older lake, and have no record there yet."""
+    lineage = Lineage(lake)
+    return [
+        asset
+        for asset, one in DECLARED.items()
+        if one.split_from
+        and one.stored
+        and one.stored.read
+        and one.stored.version
+        and lineage.read(asset) is None
+        and lineage.read(one.split_from) is not None
+    ]
+
+
 def adopt_split(lake: DataLake, instance: dg.DagsterInstance | None = None) -> None:
     """Give an asset that was part of another in older lakes a record, and name it in the records below.
 
     What was made from the other was made from what the lake holds of this one now: both are made in one step.
     """
     lineage = Lineage(lake)
-    for asset, declared in DECLARED.items():
-        whole = lineage.read(declared.split_from) if declared.split_from else None
-        stored = declared.stored
-        if whole is None or lineage.read(asset) is not None or stored is None or not (stored.read and stored.version):
+    for asset in unsplit(lake):
+        declared = DECLARED[asset]
+        whole, stored = lineage.read(declared.split_from), declared.stored
+        if whole is None or stored is None or stored.read is None or stored.version is None:
             continue
         value = stored.read(lake, asset)
         version = stored.version(value)
@@ -266,7 +281,7 @@ def adopt_renamed(lake: DataLake, instance: dg.DagsterInstance | None = None) ->
         if (record := lineage.read(declared.formerly)) is not None:
             if lineage.read(asset) is None:
                 lineage.write(asset, record)
-            lake.lineage(declared.formerly).unlink(missing_ok=True)
+            remove_file(lake.lineage(declared.formerly))
         if instance is not None and instance.get_latest_materialization_event(dg.AssetKey(asset)) is None:
             event = instance.get_latest_materialization_event(dg.AssetKey(declared.formerly))
             if event is not None and (made := event.asset_materialization) is not None:

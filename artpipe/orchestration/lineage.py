@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
-from artpipe.lake.lease import ensure_held
 from artpipe.lake.object_store import Unchanged
-from artpipe.lake.paths import DataLake, write_whole
+from artpipe.lake.paths import DataLake, remove_file, write_whole
 
 _files = Unchanged()
 ABSENT = "absent"
@@ -82,8 +81,7 @@ class Lineage:
     def begin(self, asset: str, origin: Origin) -> None:
         """Take the record away before an asset is touched: until `complete`, nothing is known of it."""
         before = self.read(asset)
-        ensure_held(self.lake.lineage(asset))
-        self.lake.lineage(asset).unlink(missing_ok=True)
+        remove_file(self.lake.lineage(asset))
         self._begun[asset] = (origin, self._clock(), before)
 
     def abandon(self, asset: str, data_version: str = "") -> None:

@@ -16,11 +16,12 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from artpipe.lake.lock import RefreshUnderWayError, upgrade_lock
 from artpipe.lake.mass_loss import read_refusals
 from artpipe.lake.paths import DamagedLakeError, DataLake, UnwritableLakeError
 from artpipe.orchestration.blocking_checks import BlockingChecks, data_version_of, unmet_checks
 from artpipe.orchestration.dagster_private import AssetGraph
-from artpipe.orchestration.declaration import DECLARED, Declaration, adopt_split, observe_files
+from artpipe.orchestration.declaration import DECLARED, Declaration, adopt_split, observe_files, unsplit
 from artpipe.orchestration.instance import REFRESH_TAG, UNFINISHED
 from artpipe.orchestration.lineage import ABSENT, Lineage, Origin, Record
 from artpipe.orchestration.metadata import CHANGES
@@ -65,8 +66,10 @@ def _statuses(
     graph: AssetGraph, instance: dg.DagsterInstance, settings: Settings, *, asks_due: bool, loaded_at: float | None
 ) -> dict[str, AssetStatus]:
     lineage = Lineage(settings.data_lake)
-    with suppress(UnwritableLakeError, OSError):  # who only reads may not write
-        adopt_split(lineage.lake, instance)
+    if unsplit(lineage.lake):
+        # Who only reads may not write, and a run that is under way does the same.
+        with suppress(UnwritableLakeError, OSError, RefreshUnderWayError), upgrade_lock(lineage.lake):
+            adopt_split(lineage.lake, instance)
     observe_files(instance, settings)
     keys = [key for key in graph.toposorted_asset_keys if key in graph.materializable_asset_keys]
     entries = [record.asset_entry for record in instance.get_asset_records(keys)]

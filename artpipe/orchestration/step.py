@@ -260,7 +260,9 @@ def _keep(declared: Declaration, lineage: Lineage, result: Result) -> dg.Materia
             stored.write(lake, declared.asset, result.value)
     if not version:
         raise ValueError(f"`{declared.asset}` came without a data version; give one in its `Result`.")
-    lineage.complete(declared.asset, version, files=declared.files(lake))
+    with lake.listed():
+        files = declared.files(lake)
+    lineage.complete(declared.asset, version, files=files)
     settle_refusal(lake, declared.asset)
     return dg.MaterializeResult(
         asset_key=declared.asset,

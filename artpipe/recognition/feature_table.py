@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,10 +20,10 @@ from artpipe.lake.paths import DataLake
 from artpipe.progress import Progress, SilentProgress
 from artpipe.recognition.local_features import DESCRIPTOR_LENGTH, POINT_LENGTH, LocalFeatures, describe_stored
 
-if TYPE_CHECKING:
-    pass
-
 LOCAL_FEATURES_TABLE = "local_features"
+_COLUMNS = ("points", "descriptors", "size_px")
+_ROWS_PER_FRAGMENT = 2048
+"""76 MB."""
 _FEATURES_VERSION = "sift-2"
 """Changes when `describe_stored` gives other features, so that all pictures are described again."""
 
@@ -80,7 +80,7 @@ class FeatureTable:
 
     def __init__(self, lake: DataLake) -> None:
         self._lake = lake
-        self._table = KeyedTable(lake, LOCAL_FEATURES_TABLE)
+        self._table = KeyedTable(lake, LOCAL_FEATURES_TABLE, _ROWS_PER_FRAGMENT)
 
     def update(
         self, pictures: Mapping[str, str], progress: Progress | None = None, engine: Engine | None = None
@@ -115,14 +115,14 @@ class FeatureTable:
 
     def read(self, artwork_ids: Sequence[str]) -> dict[str, LocalFeatures]:
         """The features of some works in their order; works without features are left out."""
-        rows = self._table.take(artwork_ids)
-        found = {} if rows is None else dict(_features(rows))
-        return {name: found[name] for name in dict.fromkeys(artwork_ids) if name in found}
+        return {name: _features(*row) for name, row in self._table.take(artwork_ids, _COLUMNS).items()}
 
     def all(self) -> "Generator[tuple[str, LocalFeatures]]":
         """The works with their features, in the table's order."""
-        for batch in self._table.batches():
-            yield from _features(batch)
+        for batch in self._table.batches(("artwork_id", *_COLUMNS)):
+            columns = [column.to_pylist() for column in batch.columns]
+            for name, *row in zip(*columns, strict=True):
+                yield name, _features(*row)
 
 
 class CachedFeatures:
@@ -155,16 +155,12 @@ class CachedFeatures:
         return {name: found[name] for name in dict.fromkeys(artwork_ids) if name in found}
 
 
-def _features(rows: Any) -> Generator[tuple[str, LocalFeatures]]:
-    columns = [rows[name].to_pylist() for name in ("artwork_id", "points", "descriptors", "size_px")]
-    for name, points, descriptors, size in zip(*columns, strict=True):
-        width, height = np.frombuffer(size, dtype=np.int32)
-        yield (
-            name,
-            LocalFeatures(
-                np.frombuffer(points, dtype=np.float32).reshape(-1, POINT_LENGTH),
-                np.frombuffer(descriptors, dtype=np.uint8).reshape(-1, DESCRIPTOR_LENGTH),
-                int(width),
-                int(height),
-            ),
-        )
+def _features(points: bytes, descriptors: bytes, size_px: bytes) -> LocalFeatures:
+    """Those of a row of `_COLUMNS`."""
+    width, height = np.frombuffer(size_px, dtype=np.int32)
+    return LocalFeatures(
+        np.frombuffer(points, dtype=np.float32).reshape(-1, POINT_LENGTH),
+        np.frombuffer(descriptors, dtype=np.uint8).reshape(-1, DESCRIPTOR_LENGTH),
+        int(width),
+        int(height),
+    )

@@ -17,7 +17,7 @@ Sivic and Zisserman, Object retrieval with large vocabularies and fast spatial m
 matches; Barath, Noskova, Ivashechkin and Matas, MAGSAC++ (2020), the robust homography.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,32 +102,57 @@ def never(_: Alignment) -> bool:
     return False
 
 
-def best_alignment(
-    photograph: Grey,
-    query: LocalFeatures,
-    groups: Iterable[Mapping[str, LocalFeatures]],
-    is_sufficient: Callable[[Alignment], bool] = never,
-) -> tuple[str | None, Alignment]:
-    """The picture that a photograph aligns with best, or sufficiently; None where it aligns with none.
+class AlignmentSearch:
+    """Looks for the picture that a photograph aligns with best, or sufficiently, among groups of them.
 
     Args:
         photograph: in which `query` was found.
         query: the features of the photograph.
-        groups: the candidate pictures, the most likely first; a group is read only if none before was sufficient.
-        is_sufficient: ends the search; by default all candidates are compared, and the best one is returned.
+        is_sufficient: ends the search; by default all pictures are compared, and the best one is the result.
     """
-    hypotheses: list[_Hypothesis] = []
-    found: dict[str, Alignment] = {}
-    for group in groups:
-        hypotheses = sorted([*hypotheses, *_hypotheses(query, group)], key=lambda one: -one.support)
-        hypotheses = hypotheses[:_HYPOTHESES_VERIFIED]
-        for one in hypotheses:
-            if one.name not in found:
-                found[one.name] = _verify(photograph, one.homography, one.indexed, is_sufficient)
-                if is_sufficient(found[one.name]):
-                    return one.name, found[one.name]
-    best = max(found, key=lambda name: (found[name].inliers >= MIN_INLIERS, found[name].inlier_ratio), default=None)
-    return (best, found[best]) if best is not None and found[best].inliers else (None, Alignment(0))
+
+    def __init__(
+        self, photograph: Grey, query: LocalFeatures, is_sufficient: Callable[[Alignment], bool] = never
+    ) -> None:
+        self._photograph, self._query, self._is_sufficient = photograph, query, is_sufficient
+        self._hypotheses: list[_Hypothesis] = []
+        self._found: dict[str, Alignment] = {}
+        self._sufficient: str | None = None
+        self.compared = 0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether a sufficient alignment was found, so that further pictures need not be read."""
+        return self._sufficient is not None
+
+    def compare(self, group: Mapping[str, LocalFeatures]) -> None:
+        """Compare some pictures, the most likely group first."""
+        self.compared += len(group)
+        hypotheses = sorted([*self._hypotheses, *_hypotheses(self._query, group)], key=lambda one: -one.support)
+        self._hypotheses = hypotheses[:_HYPOTHESES_VERIFIED]
+        for one in self._hypotheses:
+            if one.name not in self._found:
+                alignment = _verify(self._photograph, one.homography, one.indexed, self._is_sufficient)
+                self._found[one.name] = alignment
+                if self._is_sufficient(alignment):
+                    self._sufficient = one.name
+                    return
+
+    @property
+    def result(self) -> tuple[str | None, Alignment]:
+        """The picture and its alignment; None where the photograph aligns with none."""
+        found, best = self._found, self._sufficient
+        if best is None:
+            rank = {name: (one.inliers >= MIN_INLIERS, one.inlier_ratio) for name, one in found.items()}
+            best = max(rank, key=lambda name: rank[name], default=None)
+        return (best, found[best]) if best is not None and found[best].inliers else (None, Alignment(0))
+
+
+def best_alignment(photograph: Grey, query: LocalFeatures, group: Mapping[str, LocalFeatures]) -> Alignment:
+    """The alignment of a photograph with that picture of a group with which it aligns best."""
+    search = AlignmentSearch(photograph, query)
+    search.compare(group)
+    return search.result[1]
 
 
 def _hypotheses(query: LocalFeatures, group: Mapping[str, LocalFeatures]) -> list[_Hypothesis]:

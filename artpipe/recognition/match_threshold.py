@@ -145,7 +145,8 @@ def measure_threshold(
             grey = grey_picture(read_picture(photograph, PHOTOGRAPH_SHORT_SIDE_PX), QUERY_SHORT_SIDE_PX)
         except TooNarrowError:
             return None  # a detail of a long picture may be one that no search takes
-        found = search_candidates(grey, words, cached, is_hidden=lambda other: work_of.get(other) == work_of[name])
+        work = work_of[name]
+        found = search_candidates([grey], words, cached, is_hidden=lambda other: work_of.get(other) == work)[0]
         if found.artwork_id is None or found.alignment.inliers < MIN_INLIERS:
             return 0.0
         is_duplicate = _is_duplicate(jpeg, cached.read([found.artwork_id]))
@@ -165,7 +166,7 @@ def measure_threshold(
 def _is_duplicate(jpeg: bytes, other: Mapping[str, LocalFeatures]) -> bool:
     """Whether a stored picture, itself and not a photograph of it, shows nearly all of another."""
     grey = grey_picture(jpeg, STORED_SHORT_SIDE_PX)
-    inliers = best_alignment(grey, describe(grey, STORED_POINTS), [other])[1].inliers
+    inliers = best_alignment(grey, describe(grey, STORED_POINTS), other).inliers
     return inliers > _DUPLICATE_RATIO * max(len(features.points) for features in other.values())
 
 

@@ -8,6 +8,7 @@ That second chance must not double the false positives, so it has to align bette
 """
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from artpipe.recognition.local_features import Grey, Rows
 
-__all__ = ["Match", "NoFeatureIndexError", "same_painting"]
+__all__ = ["Match", "NoFeatureIndexError", "same_painting", "same_paintings"]
 
 MIRRORED_CANDIDATES = 10
 """Works verified for a mirrored photograph: the second try may cost little, since few are mirrored."""
@@ -84,27 +85,39 @@ def same_painting(picture: "Image", index: FeatureIndex) -> Match:
         picture: RGB, with a short side of at most `PHOTOGRAPH_SHORT_SIDE_PX`.
         index: of the collection.
     """
-    grey = grey_picture(picture, QUERY_SHORT_SIDE_PX)
-    match, ratio = _match(grey, index)
-    if match and ratio >= _CLEAR_RATIO:
-        return match
-    mirrored, mirrored_ratio = _match(np.ascontiguousarray(grey[:, ::-1]), index, is_mirrored=True)
-    return mirrored if mirrored and mirrored_ratio > ratio else match
+    return same_paintings([picture], index)[0]
 
 
-def _match(grey: "Grey", index: FeatureIndex, *, is_mirrored: bool = False) -> tuple[Match, float]:
-    """The answer for a photograph as it is or mirrored, and its inlier ratio."""
+def same_paintings(pictures: "Sequence[Image]", index: FeatureIndex) -> list[Match]:
+    """`same_painting` of many pictures, with far fewer reads of the index than one after another."""
+    greys = [grey_picture(picture, QUERY_SHORT_SIDE_PX) for picture in pictures]
+    found = _matches(greys, index)
+    unclear = [row for row, (match, ratio) in enumerate(found) if not (match and ratio >= _CLEAR_RATIO)]
+    mirrored = [np.ascontiguousarray(greys[row][:, ::-1]) for row in unclear]
+    for row, (match, ratio) in zip(unclear, _matches(mirrored, index, is_mirrored=True), strict=True):
+        if match and ratio > found[row][1]:
+            found[row] = match, ratio
+    return [match for match, _ in found]
+
+
+def _matches(greys: "Sequence[Grey]", index: FeatureIndex, *, is_mirrored: bool = False) -> list[tuple[Match, float]]:
+    """The answers for photographs as they are or mirrored, and their inlier ratios."""
     threshold = index.threshold
     is_match = threshold.is_certain if is_mirrored else threshold.is_match
     most = MIRRORED_CANDIDATES if is_mirrored else CANDIDATES
-    found = search_candidates(grey, index.words, index.features, is_sufficient=is_match, most=most)
-    match = Match(
-        found.artwork_id,
-        is_match(found.alignment),
-        found.alignment.inliers,
-        threshold.false_positive_rate(found.alignment.inlier_ratio),
-        found.alignment.corners,
-        found.compared,
-        is_mirrored,
-    )
-    return match, found.alignment.inlier_ratio
+    answers = search_candidates(greys, index.words, index.features, is_sufficient=is_match, most=most)
+    return [
+        (
+            Match(
+                found.artwork_id,
+                is_match(found.alignment),
+                found.alignment.inliers,
+                threshold.false_positive_rate(found.alignment.inlier_ratio),
+                found.alignment.corners,
+                found.compared,
+                is_mirrored,
+            ),
+            found.alignment.inlier_ratio,
+        )
+        for found in answers
+    ]

@@ -6,7 +6,7 @@ is first searched for a painting.
 
 from collections.abc import Generator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +17,10 @@ from artpipe.recognition.feature_table import FeatureTable, feature_key
 from artpipe.recognition.visual_words import WordsOfWork, rotations_and_scales
 from artpipe.recognition.vocabulary import Vocabulary
 
-if TYPE_CHECKING:
-    pass
-
 VISUAL_WORDS_TABLE = "visual_words"
+_COLUMNS = ("artwork_id", "words", "signs", "turns", "scales")
+_ROWS_PER_BATCH = 4096
+"""12 MB."""
 
 
 def word_key(vocabulary: Vocabulary, jpeg_sha256: str) -> str:
@@ -94,8 +94,8 @@ class WordTable:
 
     def all(self) -> "Generator[tuple[str, WordsOfWork]]":
         """Every work with its words."""
-        for batch in self._table.batches():
-            columns = [batch[name].to_pylist() for name in ("artwork_id", "words", "signs", "turns", "scales")]
+        for batch in self._table.batches(_COLUMNS, _ROWS_PER_BATCH):
+            columns = [column.to_pylist() for column in batch.columns]
             for name, words, signatures, rotations, scales in zip(*columns, strict=True):
                 yield (
                     name,

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from artpipe.embedding.table import VECTOR, EmbeddingTable, vectors_version
-from artpipe.lake.paths import DataLake, write_whole
+from artpipe.lake.paths import DataLake, remove_file, write_whole
 from artpipe.search.trials import Trial, measure, noisy, sampled_rows, true_neighbours, tune
 from artpipe.vectors.lance_search import (
     LanceSearch,
@@ -210,7 +210,7 @@ def save_card(lake: DataLake, card: IndexCard) -> None:
     """Write the card, and remove the graphs that 0.1.0 kept beside it."""
     write_whole(lake.index(CARD), json.dumps(asdict(card), indent=1).encode())
     for graph in lake.index(CARD).parent.glob("hnsw-*"):
-        graph.unlink(missing_ok=True)
+        remove_file(graph)
 
 
 def _mismatch(card: IndexCard | None, model_id: str, content_version: str) -> str:

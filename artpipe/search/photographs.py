@@ -54,7 +54,7 @@ def look_at(
     photographs: "Sequence[Image]",
     encoder: "Callable[[], PictureEncoder]",
     short_side_px: int,
-    recognise: "Callable[[Image], Match | None] | None" = None,
+    recognise: "Callable[[Sequence[Image]], Sequence[Match | None]] | None" = None,
     crop: Crop | None = None,
 ) -> list[Look]:
     """Look at some photographs; those that are not recognised go through the model together.
@@ -63,7 +63,7 @@ def look_at(
         photographs: RGB, with a short side of up to `PHOTOGRAPH_SHORT_SIDE_PX`.
         encoder: returns the model.
         short_side_px: that of the stored pictures.
-        recognise: compares a photograph with the paintings of the collection.
+        recognise: compares photographs with the paintings of the collection.
         crop: the part of each that shows the painting; looked for by default.
 
     Raises:
@@ -72,7 +72,7 @@ def look_at(
     chosen = None if crop is None else View.of_crop(crop)
     if chosen is not None:
         photographs = [chosen.of(photograph, PHOTOGRAPH_SHORT_SIDE_PX) for photograph in photographs]
-    matches = [recognise(photograph) if recognise else None for photograph in photographs]
+    matches = recognise(photographs) if recognise else [None] * len(photographs)
     model = encoder()
     if chosen is not None:
         encoded = model.encode([WHOLE.of(photograph, short_side_px) for photograph in photographs])

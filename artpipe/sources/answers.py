@@ -16,7 +16,7 @@ import polars as pl
 from pydantic import Field
 
 from artpipe.crawler.outcome import Outcome, Request
-from artpipe.lake.paths import write_whole
+from artpipe.lake.paths import remove_file, write_whole
 from artpipe.sources.fields import WebTemplate
 from artpipe.sources.mapping import Conditions, Strict, Value, holds
 from artpipe.sources.record_paths import as_texts, parse_path, value_at
@@ -111,7 +111,7 @@ def ask_about(
                 unwritten.clear()
     _write(folder / FILE, [kept[url] for url in sorted(kept)])
     for part in _parts(folder):
-        part.unlink()
+        remove_file(part)
 
 
 def _content(body: bytes) -> tuple[Any, str | None]:

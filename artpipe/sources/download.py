@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from artpipe.crawler.outcome import Outcome, Request
 from artpipe.errors import ArtpipeError
 from artpipe.lake.damage import SET_ASIDE
+from artpipe.lake.object_store import is_local, read_small
 from artpipe.lake.paths import write_whole
 from artpipe.sources.places import read_errors
 
@@ -229,24 +230,18 @@ def _keep(
 
 def stored_file(file: "UPath") -> DownloadedFile | None:
     """The metadata of the stored copy, or None where there is no copy that matches its metadata."""
-    metadata = metadata_file(file)
-    if not (file.exists() and metadata.exists()):
-        return None
     try:
-        stored = DownloadedFile(**json.loads(metadata.read_bytes()))
-    except (ValueError, TypeError):
+        stored = DownloadedFile(**json.loads(read_small(metadata_file(file))))
+        # File and metadata are two writes; a kill between them leaves a pair that does not match.
+        return stored if content_sha256(file) == stored.sha256 else None
+    except (FileNotFoundError, ValueError, TypeError):
         return None
-    # File and metadata are two writes; a kill between them leaves a pair that does not match.
-    return stored if content_sha256(file) == stored.sha256 else None
 
 
 def content_sha256(file: "UPath") -> str:
     """The SHA-256 of a file of the lake; of a large one it is found out once, until the file is another."""
-    stat = file.stat()
-    changed_at = getattr(stat, "st_mtime_ns", None)
-    is_local = file.protocol in ("", "file", "local")
-    if is_local and stat.st_size > _HASHED_ANEW_BYTES:
-        return _sha256_once(str(file), changed_at, stat.st_size, stat.st_ino)
+    if is_local(file) and (stat := Path(str(file)).stat()).st_size > _HASHED_ANEW_BYTES:
+        return _sha256_once(str(file), stat.st_mtime_ns, stat.st_size, stat.st_ino)
     return _sha256(file)
 
 

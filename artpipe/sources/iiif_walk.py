@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from artpipe.crawler.outcome import Outcome
 from artpipe.errors import ArtpipeError
-from artpipe.lake.paths import write_whole
+from artpipe.lake.paths import remove_file, write_whole
 from artpipe.sources.download import OneOfMany, download_files
 from artpipe.sources.iiif_changes import changes_since
 from artpipe.sources.iiif_document import MANIFEST, MAX_DEPTH, STREAM, Change, Document, document, info_document
@@ -141,7 +141,7 @@ def walk(
     used = running.used | {entry.file for entry in index.entries} | set(index.services.values())
     for file in folder.iterdir():
         if _OWN.fullmatch(file.name) and file.name[: len(file_name(""))] not in used:
-            file.unlink()
+            remove_file(file)
 
 
 class _Walk:

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from artpipe.crawler.outcome import Outcome
 from artpipe.errors import ArtpipeError
-from artpipe.lake.paths import write_whole
+from artpipe.lake.paths import remove_file, write_whole
 from artpipe.sources.oai_xml import NotOaiError, Page, parsed_page
 
 if TYPE_CHECKING:
@@ -177,9 +177,9 @@ def harvest(
         write_whole(folder / STATE, TypeAdapter(State).dump_json(state, indent=1))
     for file in folder.glob("*.xml"):
         if file.name not in state.files:
-            file.unlink()
+            remove_file(file)
     if done.token is None:
-        (folder / UNFINISHED).unlink(missing_ok=True)
+        remove_file(folder / UNFINISHED)
 
 
 @dataclass(frozen=True)

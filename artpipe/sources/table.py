@@ -16,6 +16,7 @@ from pydantic import Field, field_validator, model_validator
 
 from artpipe.catalog.rows import LABEL_PREFIX, SourceRows
 from artpipe.catalog.spilled import SpilledFrame
+from artpipe.lake.paths import remove_file
 from artpipe.schema import QUARANTINE
 from artpipe.sources.answer_pages import Pages, refuse_endless
 from artpipe.sources.answers import Answers, ReadAnswers, ask_about
@@ -122,7 +123,7 @@ class Table(Source, TableFiles):
         for name in self._places:
             for file in [*(folder / name).iterdir()]:
                 if str(file) not in kept:
-                    file.unlink()
+                    remove_file(file)
         for name, asked in self.answers.items():
             wanted = dict(islice(self._to_ask(folder, asked).items(), asked.at_most))
             ask_about(client, wanted, folder / name, f"{self.name}: {name}", progress)

@@ -73,8 +73,8 @@ class BackboneFeatures:
         names = list(dict.fromkeys(artwork_ids))
         features = np.empty((0, VIEWS, 0), np.float16)
         for first in range(0, len(names), _ROWS_AT_ONCE):
-            rows: list[bytes] = self.table.take(names[first : first + _ROWS_AT_ONCE])["features"].to_pylist()
-            part = np.frombuffer(b"".join(rows), np.float16).reshape(len(rows), VIEWS, -1)
+            rows = self.table.take(names[first : first + _ROWS_AT_ONCE], ["features"])
+            part = np.frombuffer(b"".join(row for (row,) in rows.values()), np.float16).reshape(len(rows), VIEWS, -1)
             if not first:
                 features = np.empty((len(names), *part.shape[1:]), np.float16)
             features[first : first + len(rows)] = part

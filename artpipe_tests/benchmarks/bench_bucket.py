@@ -8,6 +8,7 @@ row is a new process. Prints one JSON line for each.
 
 import argparse
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -49,13 +50,18 @@ class Counted:
         return answer
 
 
-def serve() -> tuple[str, Counted]:
-    """Serve S3 on loopback in a thread; its address, and what counts."""
+def serve(within: Callable[[Counted], Any] = lambda counted: counted) -> tuple[str, Counted]:
+    """Serve S3 on loopback in a thread; its address, and what counts.
+
+    Args:
+        within: wraps the application.
+    """
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     counted = Counted(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, counted, threaded=True)
+    server = make_server("127.0.0.1", 0, within(counted), threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return f"http://127.0.0.1:{server.port}", counted
 

@@ -99,8 +99,8 @@ class Bench:
 
         def searched(is_sufficient: Callable[[Alignment], bool] = never) -> SearchResult:
             return search_candidates(
-                grey, index.words, index.features, is_sufficient=is_sufficient, is_hidden=self.is_hidden
-            )
+                [grey], index.words, index.features, is_sufficient=is_sufficient, is_hidden=self.is_hidden
+            )[0]
 
         decided = searched(index.threshold.is_match)
         cpu_ms = (time.process_time() - began) * 1e3

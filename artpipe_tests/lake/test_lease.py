@@ -21,7 +21,7 @@ from upath import UPath
 from artpipe.lake.generations import Generations, StoreWithoutConditionsError
 from artpipe.lake.lease import HeldError, Holder, Lease, LeaseLostError, Lock, guarding
 from artpipe.lake.lock import RefreshUnderWayError, lake_lock, refresh_lock, write_lock
-from artpipe.lake.paths import DataLake, write_whole
+from artpipe.lake.paths import DataLake, remove_file, write_whole
 from artpipe_tests.fixtures.loopback_server import Quiet, running
 from artpipe_tests.fixtures.s3_server import Bucket
 
@@ -242,6 +242,21 @@ def test_what_took_too_long_to_write_is_not_published(root: UPath):
         content = LosesLease(lease, Generations(root / "locks" / "lake"))
         with pytest.raises(LeaseLostError):
             write_whole(root / "written.txt", content)
+    assert not (root / "written.txt").exists()
+
+
+def test_one_that_lost_the_lock_deletes_nothing(root: UPath):
+    write_whole(root / "written.txt", b"kept")
+    with lock_in(root, 0.4).held("a refresh", refuse) as lease, guarding(str(root), lease):
+        generations = Generations(root / "locks" / "lake")
+        generations.create(generations.latest_number() + 1, Holder("another").content)
+        with suppress(LeaseLostError):
+            use_for_long(lease)
+        with pytest.raises(LeaseLostError):
+            remove_file(root / "written.txt")
+    assert (root / "written.txt").read_bytes() == b"kept"
+    remove_file(root / "written.txt")
+    remove_file(root / "written.txt")  # which is gone already
     assert not (root / "written.txt").exists()
 
 

@@ -98,6 +98,11 @@ def test_what_lance_quotes_of_a_store_is_told_as_well():
     assert object_store.store_failure(other, "s3://museum/lake") is None
 
 
+def test_an_address_with_a_slash_at_its_end_is_the_same_lake():
+    with_slash, without = DataLake("s3://bucket/lake/"), DataLake("s3://bucket/lake")
+    assert with_slash.overrides("labels") == without.overrides("labels") == "s3://bucket/lake/overrides/labels.csv"
+
+
 def test_an_empty_prefix_of_a_bucket_is_a_lake_to_be_made(bucket: Bucket):
     assert DataLake(f"{bucket.address}/new").root.fs is not None
     assert bucket.requests == [f"GET /{bucket.address.removeprefix('s3://')}/new/lake.json"]

@@ -13,7 +13,7 @@ from artpipe_tests.fixtures.s3_server import Bucket
 
 UP_TO_IMAGES = "raw_catalog,raw_artists,artists,artworks,wanted_images,images"
 
-MAX_REQUESTS = 100
+MAX_REQUESTS = 85
 """Of a refresh that finds nothing changed."""
 
 

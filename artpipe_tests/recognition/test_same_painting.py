@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +14,9 @@ from PIL import Image
 from artpipe.embedding.predictions import Predictions
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.lake.paths import DataLake, write_whole
-from artpipe.recognition.candidates import FIRST
 from artpipe.recognition.feature_index import FeatureIndexUpdate, build_feature_index
 from artpipe.recognition.feature_table import CachedFeatures, FeatureTable
-from artpipe.recognition.geometry import MIN_INLIERS, Alignment, best_alignment
+from artpipe.recognition.geometry import MIN_INLIERS, Alignment, AlignmentSearch, best_alignment
 from artpipe.recognition.local_features import LocalFeatures, describe, grey_picture
 from artpipe.recognition.match_threshold import (
     MIN_INLIER_RATIO,
@@ -179,7 +178,7 @@ def test_a_duplicate_painting_is_no_negative_query(tmp_path: Path):
 
 def alignment(photograph: Image.Image, indexed: LocalFeatures) -> Alignment:
     grey = grey_picture(jpeg_of(photograph), 400)
-    return best_alignment(grey, describe(grey, 600), [{"indexed": indexed}])[1]
+    return best_alignment(grey, describe(grey, 600), {"indexed": indexed})
 
 
 def test_a_mirrored_picture_is_not_the_same(lake: DataLake):
@@ -199,23 +198,23 @@ def test_the_best_alignment_is_returned_and_none_without_any(lake: DataLake):
     indexed = FeatureTable(lake).read(WORKS)
     grey = grey_picture(jpeg_of(painting(3)), 400)
     query = describe(grey, 600)
-    assert best_alignment(grey, query, [indexed])[0] == WORKS[3]
-    assert best_alignment(grey, query, [{}]) == (None, Alignment(0))
-    assert best_alignment(grey, query.take(np.arange(2)), [indexed]) == (None, Alignment(0))
+    search = AlignmentSearch(grey, query)
+    search.compare(indexed)
+    assert search.result[0] == WORKS[3]
+    assert AlignmentSearch(grey, query).result == (None, Alignment(0))
+    assert best_alignment(grey, query, {}) == Alignment(0)
+    assert best_alignment(grey, query.take(np.arange(2)), indexed) == Alignment(0)
 
 
 def test_the_first_sufficient_alignment_ends_the_search(lake: DataLake):
     indexed = FeatureTable(lake).read(WORKS)
-    read: list[str] = []
-
-    def groups() -> Iterator[dict[str, LocalFeatures]]:
-        for name in (WORKS[2], WORKS[3], WORKS[4]):
-            read.append(name)
-            yield {name: indexed[name]}
-
     grey = grey_picture(jpeg_of(painting(3)), 400)
-    found, _ = best_alignment(grey, describe(grey, 600), groups(), lambda one: one.inlier_ratio > 0.5)
-    assert (found, read) == (WORKS[3], [WORKS[2], WORKS[3]])
+    search = AlignmentSearch(grey, describe(grey, 600), lambda one: one.inlier_ratio > 0.5)
+    search.compare({WORKS[2]: indexed[WORKS[2]]})
+    assert not search.is_done
+    search.compare({WORKS[3]: indexed[WORKS[3]]})
+    assert search.is_done
+    assert search.result[0] == WORKS[3]
 
 
 class ForgettingModel(BlindModel):
@@ -228,7 +227,7 @@ class ForgettingModel(BlindModel):
 def test_no_model_runs_and_the_first_candidates_may_decide(lake: DataLake):
     collection = Collection(lake, ForgettingModel())
     found = collection.same_painting(painting(2))
-    assert (found.artwork_id, found.candidates) == (WORKS[2], FIRST)
+    assert (found.artwork_id, found.candidates) == (WORKS[2], 1)
     unknown = collection.same_painting(painting(99))
     assert (bool(unknown), unknown.candidates) == (False, len(WORKS))
 
