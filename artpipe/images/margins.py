@@ -23,6 +23,9 @@ _FLAT, _FLAT_SHARE = 5.0, 0.98
 """The distance in CIE L*a*b* from the margin's colour, and the share of a line that must be within it."""
 _STEP, _EDGE_PX, _EDGE_SHARE = 9.0, 4, 0.75
 """The distance from the margin's colour within so many pixels of an edge, and the share of the edge that has it."""
+_PAPER_FROM, _PAPER_CHROMA, _BLACK_TO = 80.0, 16.0, 12.0
+"""Lightness and chroma of paper, and lightness of black: a band on one side alone that has another colour is an
+entablature or a curtain as likely as a margin."""
 _QUALITY = 95
 
 
@@ -55,6 +58,10 @@ def find_margins(pixels: Pixels) -> Box | None:
         beside = [(top, bottom), (left, right)] * 2
         depths = [_depth(*side) for side in zip(distances, ends, beside, strict=True)]
     left, top, right, bottom = depths
+    margins = (across[:left], lab[:top], across[width - right :], lab[height - bottom :])
+    only = [margin for margin in margins if len(margin)]
+    if len(only) == 1 and not _is_paper_or_black(only[0]):
+        return None
     wide, high = (width - left - right) / width, (height - top - bottom) / height
     if min(wide, high) < _LEAST_SIDE or wide * high > 1 - _LEAST_LOSS:
         return None
@@ -90,6 +97,11 @@ def _ends(distance: NDArray[np.float32]) -> list[int]:
         return []
     last = len(is_flat) - _EDGE_PX
     return [n for n in range(last, _THINNEST_PX - 1, -1) if not is_flat[n] and is_flat[n - _THINNEST_PX : n].all()]
+
+
+def _is_paper_or_black(margin: NDArray[np.float32]) -> bool:
+    lightness, a, b = np.median(margin.reshape(-1, 3), axis=0) - (0, 128, 128)
+    return bool(lightness <= _BLACK_TO or (lightness >= _PAPER_FROM and np.hypot(a, b) <= _PAPER_CHROMA))
 
 
 def _depth(distance: NDArray[np.float32], ends: list[int], beside: tuple[int, int]) -> int:

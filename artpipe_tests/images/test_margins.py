@@ -53,6 +53,12 @@ def test_a_picture_without_margins_stays_whole(painting):
     assert find_margins(painting) is None
 
 
+def test_a_coloured_band_on_one_side_alone_may_be_painted(painting):
+    grey = (150, 145, 140)
+    assert find_margins(within(painting, grey, 0, 30, 0, 0)) is None
+    assert found(within(painting, grey, 0, 30, 0, 30)) == [0, 30, WIDTH, HEIGHT]
+
+
 def test_a_sliver_is_left_where_it_is(painting):
     assert find_margins(within(painting, WHITE, 2, 0, 0, 0)) is None
 
