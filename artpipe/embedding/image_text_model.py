@@ -5,6 +5,7 @@ Light to import: open_clip and torch are loaded with the model.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,6 +109,7 @@ def load_image_text_model(name: str, device: str = "auto") -> ImageTextModel:
     Raises:
         ImageTextModelError: open_clip is not installed, it knows no such model, or the weights cannot be had.
     """
+    from artpipe.models.hub import asked_once
     from artpipe.models.network import choose_device
 
     try:
@@ -119,8 +121,9 @@ def load_image_text_model(name: str, device: str = "auto") -> ImageTextModel:
         ) from error
     architecture, weights = _parts(name, open_clip)
     try:
-        network, preprocess = open_clip.create_model_from_pretrained(architecture, weights, device="cpu")
-        tokenise = open_clip.get_tokenizer(architecture)
+        with nullcontext() if _folder(name) else asked_once():
+            network, preprocess = open_clip.create_model_from_pretrained(architecture, weights, device="cpu")
+            tokenise = open_clip.get_tokenizer(architecture)
     except Exception as error:  # its downloaders and parsers have failures of their own
         reason = str(error).partition("\n")[0]
         raise ImageTextModelError(

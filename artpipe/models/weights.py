@@ -14,6 +14,7 @@ from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import is_file
 from artpipe.models.backbones import CLASSIFIER_NAMES, MultiLevelBackbone, is_torchvision
 from artpipe.models.card import IMAGENET, NO_WEIGHTS, WeightsSource
+from artpipe.models.hub import asked_once
 
 _ARTPIPE_PREFIXES = ("backbone.body.", "backbone.after.body.")
 """Where a model that artpipe trained keeps its trained backbone: alone, or as the fine-tuned half of an ensemble."""
@@ -63,7 +64,8 @@ def _published_state(name: str) -> dict[str, Tensor]:
             return chosen.DEFAULT.get_state_dict(progress=False, check_hash=True)
         import timm
 
-        return timm.create_model(name, pretrained=True, num_classes=0).state_dict()
+        with asked_once():
+            return timm.create_model(name, pretrained=True, num_classes=0).state_dict()
     except Exception as error:  # each downloader has failures of its own, and changes them
         reason = str(error.reason if isinstance(error, URLError) else error).partition("\n")[0]
         raise WeightsUnavailableError(

@@ -4,9 +4,10 @@ Without such a model descriptions are made of the words that the catalogue taugh
 """
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, partial
 
 import numpy as np
 import polars as pl
@@ -90,37 +91,34 @@ class ImageTextSpace:
         device: str,
     ) -> None:
         self._snapshot, self._resolver, self._device = snapshot, resolver, device
+        self._lock = threading.RLock()
         self._found: DescriptionSearch | None = None
 
-    @cached_property
-    def _card(self) -> ImageTextCard | None:
-        return None if self._snapshot.past else read_card(self._snapshot.lake)
-
     def search(self) -> DescriptionSearch | None:
-        """What finds works by description; None where not every picture has its vector."""
-        if self._found is None and self._card is not None:
-            pictures = self._snapshot.columns(["artwork_id", "jpeg_sha256"]).rows()
-            vectors = ImageTextTable(self._snapshot.lake).vectors(self._card, pictures)
-            if vectors is None:
-                logger.warning('pictures have no vector by %s yet; materialize "image_text_vectors".', self._card.name)
-                return None
-            index = ServedIndex(in_memory(vectors), None)
-            resolver = self._resolver(index, lambda: self._model)
-            self._found = DescriptionSearch(
-                lambda: self._model,
-                index,
-                Searcher(self._snapshot, resolver.resolve, lambda: index),
-                resolver.resolve,
-            )
-        return self._found
+        """What finds works by description; None where not every picture has its vector yet."""
+        with self._lock:
+            self._found = self._found or self._open()
+            return self._found
 
-    @cached_property
-    def _model(self) -> ImageTextModel:
-        assert self._card is not None  # noqa: S101 - `search` returned something
-        model = load_image_text_model(self._card.name, self._device)
-        if model.model_id != self._card.version:
-            raise ModelMismatchError(
-                f"the image-text model {self._card.name} is another one than made the vectors; "
-                'materialize "image_text_vectors".'
-            )
-        return model
+    def _open(self) -> DescriptionSearch | None:
+        card = None if self._snapshot.past else read_card(self._snapshot.lake)
+        if card is None:
+            return None
+        pictures = self._snapshot.columns(["artwork_id", "jpeg_sha256"]).rows()
+        vectors = ImageTextTable(self._snapshot.lake).vectors(card, pictures)
+        if vectors is None:
+            logger.warning('pictures have no vector by %s yet; materialize "image_text_vectors".', card.name)
+            return None
+        index = ServedIndex(in_memory(vectors), None)
+        model = cache(partial(_load, card, self._device))
+        resolve = self._resolver(index, model).resolve
+        return DescriptionSearch(model, index, Searcher(self._snapshot, resolve, lambda: index), resolve)
+
+
+def _load(card: ImageTextCard, device: str) -> ImageTextModel:
+    model = load_image_text_model(card.name, device)
+    if model.model_id != card.version:
+        raise ModelMismatchError(
+            f'the image-text model {card.name} is another one than made the vectors; materialize "image_text_vectors".'
+        )
+    return model

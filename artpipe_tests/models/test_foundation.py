@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import timm
 import torch
 from safetensors.torch import save_file
@@ -138,10 +139,11 @@ def test_weights_of_another_family_are_refused_by_name(tmp_path: Path):
 
 def test_without_a_connection_one_line_says_what_to_download_from_where(monkeypatch: pytest.MonkeyPatch):
     def no_connection(*_: object, **__: object) -> None:
-        raise OSError("no route to host\nand more")
+        raise requests.ConnectionError("no route to host\nand more")
 
     backbone, _ = build_backbone("test_efficientnet", 32)
     monkeypatch.setattr("timm.create_model", no_connection)
+    monkeypatch.setattr("requests.head", no_connection)
     name = "vit_base_patch16_siglip_256.v2_webli"
     address = f"https://huggingface.co/timm/{name}/resolve/main/model.safetensors"
     with pytest.raises(WeightsUnavailableError, match=f"no route to host\\).*BACKBONE_WEIGHTS=<file>.*{address}"):

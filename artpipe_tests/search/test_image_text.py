@@ -5,8 +5,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import huggingface_hub
 import numpy as np
 import pytest
+import requests
 import torch
 from typer.testing import CliRunner
 
@@ -230,6 +232,20 @@ def test_a_name_that_means_no_model_gets_close_ones(name: str, said: str):
 def test_a_folder_without_a_model_says_what_belongs_there(tmp_path: Path):
     with pytest.raises(ImageTextModelError, match=r"open_clip_config.json, open_clip_model.safetensors"):
         load_image_text_model(str(tmp_path))
+
+
+def test_without_a_connection_the_hub_is_not_asked_again_and_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    def no_connection(*_: object, **__: object) -> None:
+        raise requests.ConnectionError
+
+    monkeypatch.setattr("requests.head", no_connection)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    asked: list[object] = []
+    monkeypatch.setattr("socket.getaddrinfo", lambda *given, **_: asked.append(given) or [])
+    with pytest.raises(ImageTextModelError, match=r"cannot be loaded .* into a folder"):
+        load_image_text_model("ViT-B-32/laion2b_s34b_b79k")
+    assert not asked
+    assert not huggingface_hub.is_offline_mode(), "as it was before"
 
 
 def test_the_library_is_named_where_it_is_missing(folder: Path, monkeypatch: pytest.MonkeyPatch):
