@@ -150,8 +150,8 @@ class MultiLevelBackbone(nn.Module):
         self.body = body
         self.levels = tuple(levels)
         self._pass = _ForwardPass()
-        for name in levels:
-            body.get_submodule(name).register_forward_hook(self._collect)
+        # Kept, for with a handle another process learns which numbers of hooks are taken; it would replace these.
+        self._handles = [body.get_submodule(name).register_forward_hook(self._collect) for name in levels]
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Pooled features, (N, features), the body's own first, then the levels from the lowest up."""

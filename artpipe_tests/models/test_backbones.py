@@ -1,9 +1,11 @@
 import copy
+import pickle
 import threading
 
 import pytest
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from artpipe.models.backbones import MultiLevelBackbone, find_levels
 from artpipe.models.network import build_backbone
@@ -78,6 +80,19 @@ def test_copies_and_threads_do_not_mix_their_forward_passes():
         thread.join()
     assert len(outputs) == 400
     assert all(torch.allclose(each, expected) for each in outputs)
+
+
+def test_a_backbone_sent_to_another_process_keeps_its_levels_whatever_is_hooked_there(monkeypatch):
+    monkeypatch.setattr(RemovableHandle, "next_id", 50)
+    backbone = MultiLevelBackbone(Steps(), ("same", "high"))
+    expected = backbone(torch.ones(1, 3, 8, 8))
+    sent = pickle.dumps(backbone)
+    monkeypatch.setattr(RemovableHandle, "next_id", 0)  # as in a process that has hooked nothing yet
+    received: MultiLevelBackbone = pickle.loads(sent)
+    level = received.body.get_submodule("high")
+    for handle in [level.register_forward_hook(lambda *_: None) for _ in range(100)]:
+        handle.remove()
+    assert torch.equal(received(torch.ones(1, 3, 8, 8)), expected)
 
 
 def test_the_lowest_levels_are_the_modules_that_compute_them():
