@@ -225,7 +225,7 @@ def test_a_driver_that_is_killed_goes_on_where_it_was(
     command = [sys.executable, "-c", DRIVER, str(lake.root), str(weights), ray_cluster.address]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as driver:
         assert driver.stdout is not None
-        assert driver.stdout.readline() == "two shards are committed\n"
+        assert "two shards are committed\n" in driver.stdout  # after what Ray prints of lost nodes
         driver.send_signal(signal.SIGKILL)
     assert len(KeyedTable(lake, "backbone_features").keys()) == 8
     assert features_made(lake, weights, engine_at(ray_cluster, lake)) == expected["backbone_features"]
