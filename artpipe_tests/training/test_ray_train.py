@@ -2,9 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Generator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,40 +12,13 @@ from torch import distributed
 
 from artpipe.training.config import Recipe, TrainingConfig
 from artpipe.training.ray_train import ClusterUnavailableError
+from artpipe_tests.fixtures.ray_cluster import SmallCluster
 from artpipe_tests.training.test_workers import TWO, trained, undisturbed
 
 __all__ = ["undisturbed"]  # a fixture: what two processes of this machine make
 
 # Not imported here: Ray reads its environment when it is imported.
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'artpipe[ray]'")
-
-ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
-CLUSTER = """
-import sys
-from ray.cluster_utils import Cluster
-node = dict(num_cpus=1, node_ip_address="127.0.0.1", include_dashboard=False, object_store_memory=100 * 2**20)
-cluster = Cluster(initialize_head=True, head_node_args=node)
-cluster.add_node(**node)
-print("address", cluster.address, flush=True)
-sys.stdin.read()
-cluster.shutdown()
-"""
-
-
-@pytest.fixture(scope="module")
-def address() -> Generator[str]:
-    """Of a cluster of two nodes with a processor each. A process of its own starts it, since Ray forks its servers."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in ON_LOOPBACK.items():
-            patch.setenv(name, value)
-        command = [sys.executable, "-c", CLUSTER]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        with process:
-            try:
-                assert process.stdout is not None
-                yield next(line.split()[1] for line in process.stdout if line.startswith("address "))
-            finally:
-                process.communicate("", timeout=120)
 
 
 @dataclass(frozen=True)
@@ -69,11 +39,12 @@ class KilledAfterAnEpoch(TrainingConfig):
 
 
 def test_a_rank_of_the_cluster_that_is_killed_starts_again_and_ends_as_two_processes_here_do(
-    undisturbed, address, tmp_path
+    undisturbed, ray_cluster: SmallCluster, tmp_path
 ):
     epochs: list[int] = []
-    killed = KilledAfterAnEpoch(**vars(TWO) | {"ray_address": address, "folder": str(tmp_path)})
-    card = trained(tmp_path, killed, lambda epoch: epochs.append(epoch.epoch)).card
+    killed = KilledAfterAnEpoch(**vars(TWO) | {"ray_address": ray_cluster.address, "folder": str(tmp_path)})
+    with ray_cluster.another_node():
+        card = trained(tmp_path, killed, lambda epoch: epochs.append(epoch.epoch)).card
     assert (tmp_path / "killed").exists()
     assert epochs[-1] == 2
     assert [each["train_loss"] for each in card.history] == undisturbed[0][1]
