@@ -60,6 +60,8 @@ LONGEST_FIRST = (
     "test_pipeline.py",
     "test_other_tasks.py",
     "sources/test_whole_graph.py",
+    "engine/test_ray_engine.py",
+    "training/test_ray_train.py",
     "orchestration/test_change_matrix.py",
     "orchestration/test_kills.py",
     "orchestration/test_real_lineage_machine.py",
