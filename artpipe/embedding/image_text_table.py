@@ -51,6 +51,10 @@ class ImageTextTable:
         self._lake = lake
         self._table = KeyedTable(lake, IMAGE_TEXT_TABLE, _ROWS_PER_FRAGMENT)
 
+    def version(self) -> int | None:
+        """The newest version of the table; None where there is none."""
+        return self._table.version()
+
     def update(
         self,
         card: ImageTextCard,

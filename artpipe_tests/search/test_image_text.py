@@ -182,6 +182,19 @@ def test_until_every_picture_has_its_vector_the_words_of_the_catalogue_answer(
     assert not collection.knows_any_words
     with pytest.raises(NoTextEncoderError):
         collection.describe("a ship")
+    embed(lake, folder, model)
+    assert collection.knows_any_words
+
+
+def test_vectors_that_lack_a_picture_are_read_and_told_once(
+    lake: DataLake, folder: Path, model: ImageTextModel, caplog: pytest.LogCaptureFixture
+):
+    embed(lake, folder, model, 4)
+    collection = Collection(lake, ColourModel(MODEL), "cpu")
+    assert [collection.knows_any_words for _ in range(3)] == [False] * 3
+    told = [each.getMessage() for each in caplog.records if "no vector by" in each.getMessage()]
+    assert len(told) == 1
+    assert f"set ARTPIPE_IMAGE_TEXT_MODEL={folder}" in told[0]
 
 
 def test_another_model_in_the_folder_is_refused_until_the_pictures_went_through_it(lake: DataLake, tmp_path: Path):
