@@ -7,10 +7,7 @@ writes nothing to the lake. `ray_engine.py` is the other engine; `chosen.py` tak
 import os
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
-
-if TYPE_CHECKING:
-    pass
+from typing import Any, Protocol
 
 SHARD_SIZE = 256
 """Pictures of a shard: some seconds of work, and the most that a killed run does again for each task."""
