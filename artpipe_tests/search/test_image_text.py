@@ -1,5 +1,6 @@
 """Descriptions by an image-text model: open_clip's own classes, tiny and with random weights, on invented pictures."""
 
+import io
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import huggingface_hub
 import numpy as np
+import polars as pl
 import pytest
 import requests
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from artpipe.cli.main import app
@@ -23,6 +26,7 @@ from artpipe.embedding.image_text_model import (
 from artpipe.embedding.image_text_table import ImageTextCard, ImageTextTable
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.images.reading import read_picture
+from artpipe.images.store import ImageStore
 from artpipe.lake.paths import DataLake
 from artpipe.search import Collection, SearchFilter
 from artpipe.search.descriptions import DescriptionSearch
@@ -172,6 +176,26 @@ def test_only_new_and_changed_pictures_are_embedded(lake: DataLake, folder: Path
     assert embed(lake, folder, model) == (0, 0)
     assert embed(lake, folder, model, 3) == (0, 2)
     assert embed(lake, folder, model, 4) == (1, 0)
+
+
+def test_margins_do_not_go_through_the_model(lake: DataLake, folder: Path, model: ImageTextModel):
+    packed = io.BytesIO()
+    framed = Image.new("RGB", (64, 64), "white")
+    framed.paste(Image.radial_gradient("L").resize((32, 32)), (16, 16))
+    framed.save(packed, "JPEG", quality=95)
+    images = pl.DataFrame({"artwork_id": IDS, "jpeg": packed.getvalue(), "picture_box": "0.25 0.25 0.5 0.5"})
+    lake.connect().create_table("images", data=images.to_arrow(), mode="overwrite")
+    store = ImageStore(lake)
+    embed(lake, folder, model)
+    card = ImageTextCard(str(folder), image_text_version(str(folder)))
+    pictures = EmbeddingTable(lake).read(["artwork_id", "jpeg_sha256"]).filter(artwork_id=IDS[0]).rows()
+    found = ImageTextTable(lake).vectors(card, pictures)
+    assert found is not None
+    whole, part = (
+        model.encode([read_picture(jpeg, 320)]).vectors[0]
+        for jpeg in (store.originals(IDS[:1])[0], store.jpegs(IDS[:1])[0])
+    )
+    assert found[0] @ part > max(0.9999, found[0] @ whole)
 
 
 def test_until_every_picture_has_its_vector_the_words_of_the_catalogue_answer(
