@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artpipe.embedding.image_text_model import ImageTextModel
-from artpipe.images.pictures import StoredPictures
+from artpipe.images.store import ImageStore
 from artpipe.lake.keyed_table import KeyedTable
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.progress import Progress, SilentProgress
@@ -51,6 +51,10 @@ class ImageTextTable:
         self._lake = lake
         self._table = KeyedTable(lake, IMAGE_TEXT_TABLE, _ROWS_PER_FRAGMENT)
 
+    def version(self) -> int | None:
+        """The newest version of the table; None where there is none."""
+        return self._table.version()
+
     def update(
         self,
         card: ImageTextCard,
@@ -60,6 +64,8 @@ class ImageTextTable:
     ) -> tuple[int, int]:
         """Embed the pictures that are new or changed, drop those that are gone, and write the card; a kill resumes.
 
+        Pictures are embedded without their margins.
+
         Args:
             card: of the model.
             pictures: the `jpeg_sha256` of every work.
@@ -68,6 +74,9 @@ class ImageTextTable:
 
         Returns:
             The numbers of pictures embedded and dropped.
+
+        Raises:
+            MissingImageError: a picture is not stored any more.
         """
         from PIL import Image
 
@@ -76,17 +85,16 @@ class ImageTextTable:
         missing = [name for name, key in keys.items() if stored.get(name) != key]
         gone = sorted(stored.keys() - keys.keys())
         if missing:
-            encoder, jpegs = model(), StoredPictures(self._lake)
+            encoder, store = model(), ImageStore(self._lake)
             with (progress or SilentProgress()).track("image-text vectors", len(missing), "images") as step:
                 for first in range(0, len(missing), _CHUNK):
-                    read = jpegs.read(missing[first : first + _CHUNK])
-                    opened = [Image.open(io.BytesIO(jpeg)).convert("RGB") for jpeg in read.values()]
-                    if opened:
-                        vectors = encoder.encode(opened).vectors.astype(np.float16)
-                        self._table.upsert(
-                            {name: keys[name] for name in read}, {"vector": [one.tobytes() for one in vectors]}
-                        )
-                    step.advance(len(missing[first : first + _CHUNK]))
+                    names = missing[first : first + _CHUNK]
+                    opened = [Image.open(io.BytesIO(jpeg)).convert("RGB") for jpeg in store.jpegs(names)]
+                    vectors = encoder.encode(opened).vectors.astype(np.float16)
+                    self._table.upsert(
+                        {name: keys[name] for name in names}, {"vector": [one.tobytes() for one in vectors]}
+                    )
+                    step.advance(len(names))
         self._table.remove(gone)
         if missing or gone:
             self._table.maintain()

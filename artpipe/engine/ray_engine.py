@@ -1,10 +1,9 @@
-"""Shards as tasks of a Ray cluster: the only module that imports Ray.
+"""Shards as tasks of a Ray cluster.
 
 Tasks read the lake by its address and return Arrow tables; the driver, which is the process that refreshes, is the only
 one that writes. Ray runs a task again whose process or node dies.
 """
 
-import logging
 import math
 import socket
 import time
@@ -14,22 +13,15 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from artpipe import __version__
+from artpipe.engine.ray_cluster import GIVE_UP_AFTER_S, ClusterError, TaskResources, connected, reached
 from artpipe.engine.shards import Shard, Work
 from artpipe.errors import ArtpipeError
 
 STALLED_AFTER_S = 60.0
-GIVE_UP_AFTER_S = 120.0
-"""How long to wait for a node on which a task fits, such as one that is being started."""
-_ANSWER_WITHIN_S = 5.0
 _RETRIES = 5
 """How often Ray runs a task again whose process or node died."""
-
-
-class ClusterError(ArtpipeError):
-    """The Ray cluster does not answer, or cannot run artpipe's tasks."""
 
 
 class ShardFailedError(ArtpipeError):
@@ -40,7 +32,7 @@ class RayEngine:
     """Runs shards on a Ray cluster, at most twice as many at a time as there are slots.
 
     Args:
-        address: `ray://host:port`, `host:port` of a cluster that this machine is a node of, or `auto` for that one.
+        address: as `connected` takes it.
         task_cpus: processors of a task.
         task_gpus: GPUs of a task.
         folder: of a lake that is no bucket; each node must have it.
@@ -52,7 +44,7 @@ class RayEngine:
     def __init__(
         self, address: str, task_cpus: float, task_gpus: float, folder: str | None, log: Callable[[str], None]
     ) -> None:
-        self._address, self._cpus, self._gpus = address, task_cpus, task_gpus
+        self._address, self._needs = address, TaskResources(task_cpus, task_gpus)
         self._folder, self._log = folder, log
 
     def map(self, work: Work, shards: Sequence[Shard]) -> Generator[tuple[Shard, Any], Any, None]:
@@ -64,19 +56,19 @@ class RayEngine:
         """
         if not shards:
             return
-        ray = self._connected()
-        task = ray.remote(num_cpus=self._cpus, num_gpus=self._gpus, max_retries=_RETRIES)(_run_shard)
-        shipped, token, threads = ray.put(work), uuid.uuid4().hex, max(1, math.floor(self._cpus))
+        ray, needs = connected(self._address), self._needs
+        task = ray.remote(num_cpus=needs.cpus, num_gpus=needs.gpus, max_retries=_RETRIES)(_run_shard)
+        shipped, token, threads = ray.put(work), uuid.uuid4().hex, max(1, math.floor(needs.cpus))
         left, in_flight, waited_s = iter(shards), dict[Any, Shard](), 0.0
         try:
             while True:
-                slots = self._slots(ray)
+                slots = needs.slots(ray)
                 for shard in islice(left, max(0, 2 * max(slots, 1) - len(in_flight))):
                     in_flight[task.remote([shipped], token, shard, threads, self._folder, __version__)] = shard
                 if not in_flight:
                     return
                 if not slots and not waited_s:
-                    self._log(f"waiting: {self._too_small(ray)}")
+                    self._log(f"waiting: {needs.too_few(ray)}")
                 started = time.monotonic()
                 done, _ = ray.wait(list(in_flight), num_returns=1, timeout=STALLED_AFTER_S)
                 waited_s = 0.0 if done else waited_s + time.monotonic() - started
@@ -93,94 +85,18 @@ class RayEngine:
     def unusable(self) -> str:
         """Why nothing can run there now: Ray is not installed, or nothing listens at the address; empty otherwise."""
         try:
-            self._reached()
+            reached(self._address)
         except ClusterError as error:
             return str(error)
         return ""
 
-    def _connected(self) -> Any:
-        """The Ray library, connected to the cluster.
-
-        Raises:
-            ClusterError: Ray is not installed, the cluster does not answer, or it has another version.
-        """
-        ray = self._reached()
-        if ray.is_initialized():
-            return ray
-        try:
-            ray.init(address=self._address, namespace="artpipe", log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-            raise ClusterError(self._explained(error)) from error
-        return ray
-
-    def _reached(self) -> Any:
-        """The Ray library, where something listens at the address: Ray itself would try for minutes.
-
-        Raises:
-            ClusterError: Ray is not installed, or nothing listens.
-        """
-        try:
-            import ray
-            from ray._private.services import canonicalize_bootstrap_address_or_die  # what `ray.init` takes it for
-        except ImportError as error:
-            raise ClusterError(
-                f"ARTPIPE_RAY_ADDRESS={self._address} needs Ray, which is not installed; `pip install 'artpipe[ray]'`, "
-                "or unset it to compute on this machine."
-            ) from error
-        if ray.is_initialized():
-            return ray
-        address = self._address
-        try:
-            if not address.startswith("ray://"):
-                address = canonicalize_bootstrap_address_or_die(address)
-            place = urlsplit(address if "://" in address else f"//{address}")
-            socket.create_connection((place.hostname or "", place.port or 10001), _ANSWER_WITHIN_S).close()
-        except (OSError, RuntimeError, ValueError) as error:
-            why = " ".join(str(error).split())
-            raise ClusterError(
-                f"no Ray cluster answers at {address} ({why}), which is ARTPIPE_RAY_ADDRESS={self._address}; start "
-                "one with `ray start --head`, correct the address, or unset it to compute on this machine."
-            ) from error
-        return ray
-
-    def _explained(self, error: Exception) -> str:
-        text = " ".join(str(error).split())
-        if "ersion mismatch" in text:
-            return (
-                f"the Ray cluster at {self._address} has another version than this machine ({text}); give both the "
-                "same image, or the same Python and `pip install --constraint constraints.txt 'artpipe[ray]'`."
-            )
-        if "node_ip_address" in text or ("node" in text.lower() and "ray start" in text):
-            return (
-                f"this machine is no node of the Ray cluster at {self._address} ({text}); set "
-                "ARTPIPE_RAY_ADDRESS=ray://HOST:10001, or make it one with `ray start --address=...`."
-            )
-        return f"the Ray cluster at ARTPIPE_RAY_ADDRESS={self._address} cannot be used: {text}"
-
-    def _slots(self, ray: Any) -> int:
-        """How many tasks the nodes have room for."""
-        return sum(self._fitting(node["Resources"]) for node in ray.nodes() if node["Alive"])
-
-    def _fitting(self, resources: "dict[str, float]") -> int:
-        by_cpu = resources.get("CPU", 0.0) // self._cpus
-        return int(min(by_cpu, resources.get("GPU", 0.0) // self._gpus) if self._gpus else by_cpu)
-
-    def _too_small(self, ray: Any) -> str:
-        """Why no task can run, with the next step."""
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        has = ", ".join(f"{each.get('CPU', 0):g} CPUs and {each.get('GPU', 0):g} GPUs" for each in nodes)
-        return (
-            f"no node of the Ray cluster has the {self._cpus:g} CPUs and {self._gpus:g} GPUs of a task (nodes: {has}); "
-            "add one, or lower ARTPIPE_RAY_TASK_CPUS or ARTPIPE_RAY_TASK_GPUS."
-        )
-
     def _tell_stall(self, ray: Any, slots: int, tasks: int, waited_s: float) -> None:
         if not slots and waited_s >= GIVE_UP_AFTER_S:
-            raise ClusterError(self._too_small(ray))
+            raise ClusterError(self._needs.too_few(ray))
         if not slots:
-            self._log(f"still waiting: {self._too_small(ray)}")
+            self._log(f"still waiting: {self._needs.too_few(ray)}")
             return
-        free = self._fitting(ray.available_resources())
+        free = self._needs.fitting(ray.available_resources())
         self._log(
             f"no progress for {waited_s:.0f} s while slots are short: {tasks} shards wait, and {free} of the {slots} "
             "slots of the Ray cluster are free; add nodes, or see `ray status`"

@@ -33,6 +33,11 @@ class KeyedTable:
         self._opened = OpenedTable(lake.lance_table(name))
         self._commits = 0
 
+    def version(self) -> int | None:
+        """The newest version of the table; None where there is none."""
+        dataset = self._dataset()
+        return None if dataset is None else dataset.version
+
     def keys(self) -> dict[str, str]:
         """The key of every row, by `artwork_id`."""
         dataset = self._dataset()

@@ -93,6 +93,8 @@ class ImageTextSpace:
         self._snapshot, self._resolver, self._device = snapshot, resolver, device
         self._lock = threading.RLock()
         self._found: DescriptionSearch | None = None
+        self._table = ImageTextTable(snapshot.lake)
+        self._incomplete: tuple[ImageTextCard, int | None] | None = None
 
     def search(self) -> DescriptionSearch | None:
         """What finds works by description; None where not every picture has its vector yet."""
@@ -104,10 +106,19 @@ class ImageTextSpace:
         card = None if self._snapshot.past else read_card(self._snapshot.lake)
         if card is None:
             return None
+        read = card, self._table.version()
+        if read == self._incomplete:  # all vectors are not read again for each request
+            return None
         pictures = self._snapshot.columns(["artwork_id", "jpeg_sha256"]).rows()
-        vectors = ImageTextTable(self._snapshot.lake).vectors(card, pictures)
+        vectors = self._table.vectors(card, pictures)
         if vectors is None:
-            logger.warning('pictures have no vector by %s yet; materialize "image_text_vectors".', card.name)
+            self._incomplete = read
+            logger.warning(
+                "some pictures have no vector by %s, so descriptions are made of the words of the catalogue; set "
+                'ARTPIPE_IMAGE_TEXT_MODEL=%s and materialize "image_text_vectors".',
+                card.name,
+                card.name,
+            )
             return None
         index = ServedIndex(in_memory(vectors), None)
         model = cache(partial(_load, card, self._device))

@@ -21,7 +21,7 @@ CORE_SECONDS_A_WORK: "dict[RecipeName, float]" = {"probe": 0.07, "foundation": 0
 """Features and training of `tf_efficientnet_lite0`: 2.5 minutes on two cores, 27 and 54 on one, for 4,444 works."""
 RELATIVE_COST = {"tf_efficientnet_lite0": 1.0, "mobilenet_v3_small": 0.2, FOUNDATION_BACKBONE: 5.0}
 """Processor time of a forward pass, in that of `tf_efficientnet_lite0`."""
-PATIENCE_MINUTES = 60.0
+LONGEST_SUGGESTED_MINUTES = 60.0
 """The costliest recipe that takes no longer is suggested."""
 
 
@@ -38,13 +38,13 @@ def expected_minutes(
 
 
 def suited_recipe(backbone: str, works: int, cores: int, *, has_gpu: bool, is_refitted: bool = True) -> "RecipeName":
-    """`best` with a GPU, else the costliest recipe that takes at most `PATIENCE_MINUTES`, else `probe`."""
+    """`best` with a GPU, else the costliest recipe that takes at most `LONGEST_SUGGESTED_MINUTES`, else `probe`."""
     if has_gpu:
         return "best"
     order: tuple[RecipeName, ...] = ("best", "finetune")
     for name in order:
         minutes = expected_minutes(name, backbone, works, cores, is_refitted=is_refitted)
-        if minutes is not None and minutes <= PATIENCE_MINUTES:
+        if minutes is not None and minutes <= LONGEST_SUGGESTED_MINUTES:
             return name
     return "probe"
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from artpipe.engine.shards import Engine, LocalEngine, Shard, planned
 from artpipe.lake.keyed_table import KeyedTable
 from artpipe.lake.parquet import read_table_if_exists
-from artpipe.lake.paths import DataLake
+from artpipe.lake.paths import DataLake, remove_file
 from artpipe.models.card import NO_WEIGHTS, TransformSpec, WeightsSource
 from artpipe.models.inference_form import inference_form
 from artpipe.models.transforms import Normalise, mirrored
@@ -265,4 +265,4 @@ def _adopt_parquet(features: BackboneFeatures, pictures: pl.DataFrame, made_by: 
             rows = part.select("artwork_id", "jpeg_sha256").iter_rows()
             keys = {artwork_id: f"{made_by}:{sha256}" for artwork_id, sha256 in rows}
             features.table.upsert(keys, {"features": [one.tobytes() for one in part["features"].to_numpy()]})
-        features.lake.table(name).unlink()
+        remove_file(features.lake.table(name))

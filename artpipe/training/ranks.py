@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.distributed import Store  # pyright: ignore[reportPrivateImportUsage]
 
-PATIENCE = timedelta(hours=1)
+TIMEOUT = timedelta(hours=1)
 """How long a rank waits for the others, such as for the first one while that validates."""
 
 
@@ -87,7 +87,7 @@ def joined(store: Store, ranks: Ranks, backend: str) -> Generator[Ranks]:
         ranks: this process among them.
         backend: `gloo`, or `nccl` between GPUs.
     """
-    distributed.init_process_group(backend, store=store, rank=ranks.rank, world_size=ranks.size, timeout=PATIENCE)
+    distributed.init_process_group(backend, store=store, rank=ranks.rank, world_size=ranks.size, timeout=TIMEOUT)
     try:
         yield ranks
     finally:

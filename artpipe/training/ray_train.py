@@ -1,35 +1,29 @@
-"""Training on a Ray cluster: each rank is a worker of Ray Train. Of this room, the only module that imports Ray.
+"""Training on a Ray cluster: each rank is a worker of Ray Train. Of this room, only this module imports Ray.
 
 Ray Train starts the ranks, and all of them again when one dies or its node goes. Everything else is as on one machine:
 the ranks start from the checkpoint in the lake, and leave the next one there.
 """
 
 import fcntl
-import logging
 import math
 import os
 import socket
 import struct
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlsplit
 
-from artpipe.errors import ArtpipeError
+from artpipe.engine.ray_cluster import GIVE_UP_AFTER_S, ClusterError, TaskResources, connected
 from artpipe.training.epochs import TrainingRun
 from artpipe.training.rank_process import RESTARTS, Message, TrainingProcessError, run_rank
 from artpipe.training.ranks import Ranks, joined
 
-_ANSWER_WITHIN_S = 5.0
 _LISTEN_EVERY_S = 0.5
 _ADDRESS_OF_INTERFACE = 0x8915
 """Linux's SIOCGIFADDR."""
-
-
-class ClusterUnavailableError(ArtpipeError):
-    """The Ray cluster does not answer, or Ray is not installed."""
 
 
 def train_on_ray(run: TrainingRun, workers: int, take: Callable[[Message], None]) -> None:
@@ -41,63 +35,39 @@ def train_on_ray(run: TrainingRun, workers: int, take: Callable[[Message], None]
         take: gets their messages.
 
     Raises:
-        ClusterUnavailableError: the cluster does not answer.
+        ClusterError: the cluster does not answer, has another version, or has no room for so many ranks.
         TrainingProcessError: Ray Train gave up.
     """
-    with _connected(str(run.config.ray_address)) as ray:
-        from ray.util.queue import Queue
+    ray = connected(str(run.config.ray_address))
+    from ray.util.queue import Queue
 
-        told = Queue(actor_options={"num_cpus": 0})
-        # In a process of the cluster, since the driver may be none of its nodes; it ends with its task.
-        training = ray.remote(num_cpus=0, max_retries=0)(_fit).remote(run, workers, told)
-        try:
-            is_done = False
-            while not is_done:
-                is_done = bool(ray.wait([training], timeout=_LISTEN_EVERY_S)[0])
-                for message in told.get_nowait_batch(told.qsize()):
-                    take(message)
-            ray.get(training)
-        except ray.exceptions.RayError as error:
-            reason = str(getattr(error, "cause", None) or error).strip().rpartition("\n")[2]
-            raise TrainingProcessError(reason) from error
-        finally:
-            with suppress(Exception):  # it has ended, or the cluster is gone
-                ray.cancel(training, force=True)
-            told.shutdown(force=True)
-
-
-@contextmanager
-def _connected(address: str) -> Generator[Any]:
-    """The Ray library, connected to the cluster for the context, or by a caller who stays so.
-
-    Raises:
-        ClusterUnavailableError: Ray is not installed, or the cluster does not answer.
-    """
+    needs = _needs_of_rank(run)
+    told = Queue(actor_options={"num_cpus": 0})
+    # In a process of the cluster, since the driver may be none of its nodes; it ends with its task.
+    training = ray.remote(num_cpus=0, max_retries=0)(_fit).remote(run, workers, told)
+    has_started, started = False, time.monotonic()
     try:
-        import ray
-        import ray.train  # pyright: ignore[reportUnusedImport] - it needs more than Ray itself
-    except ImportError as error:
-        raise ClusterUnavailableError(
-            f"ARTPIPE_RAY_ADDRESS={address} needs Ray Train, which is not installed ({error}); "
-            "`pip install 'artpipe[ray]'`, or unset it to train on this machine."
-        ) from error
-    if ray.is_initialized():
-        yield ray
-        return
-    try:
-        if address != "auto":  # Ray itself would wait for minutes
-            place = urlsplit(address if "://" in address else f"//{address}")
-            socket.create_connection((place.hostname or "", place.port or 10001), _ANSWER_WITHIN_S).close()
-        ray.init(address=address, namespace="artpipe", log_to_driver=False, logging_level=logging.ERROR)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise ClusterUnavailableError(
-            f"no Ray cluster answers at ARTPIPE_RAY_ADDRESS={address} ({' '.join(str(error).split())}); start one with "
-            "`ray start --head`, correct the address, or unset it to train on this machine."
-        ) from error
-    try:
-        yield ray
+        is_done = False
+        while not is_done:
+            is_done = bool(ray.wait([training], timeout=_LISTEN_EVERY_S)[0])
+            for message in told.get_nowait_batch(told.qsize()):
+                has_started = True
+                take(message)
+            is_late = not (has_started or is_done) and time.monotonic() - started >= GIVE_UP_AFTER_S
+            if is_late and needs.slots(ray) < workers:  # Ray Train would wait without end
+                raise ClusterError(needs.too_few(ray, workers))
+        ray.get(training)
+    except ray.exceptions.RayError as error:
+        reason = str(getattr(error, "cause", None) or error).strip().rpartition("\n")[2]
+        raise TrainingProcessError(reason) from error
     finally:
-        ray.shutdown()
+        with suppress(Exception):  # it has ended, or the cluster is gone
+            ray.cancel(training, force=True)
+        told.shutdown(force=True)
+
+
+def _needs_of_rank(run: TrainingRun) -> TaskResources:
+    return TaskResources(run.config.ray_task_cpus, math.ceil(run.config.ray_task_gpus))  # NCCL shares no GPU
 
 
 def _fit(run: TrainingRun, workers: int, told: Any) -> None:
@@ -114,14 +84,16 @@ def _fit(run: TrainingRun, workers: int, told: Any) -> None:
         def backend_cls(self) -> type[Backend]:  # pyright: ignore[reportIncompatibleMethodOverride]
             return Backend
 
-    cpus, gpus = run.config.ray_task_cpus, math.ceil(run.config.ray_task_gpus)  # NCCL shares no GPU
+    needs = _needs_of_rank(run)
     with TemporaryDirectory(prefix="artpipe-ray-train-") as folder:  # of Ray Train's own records
         TorchTrainer(
             _rank,
             train_loop_config={"run": run, "told": told},
             torch_config=JoinedByThemselves(),
             scaling_config=ScalingConfig(
-                num_workers=workers, use_gpu=gpus > 0, resources_per_worker={"CPU": cpus, "GPU": gpus}
+                num_workers=workers,
+                use_gpu=needs.gpus > 0,
+                resources_per_worker={"CPU": needs.cpus, "GPU": needs.gpus},
             ),
             run_config=RunConfig(
                 name="artpipe", storage_path=folder, failure_config=FailureConfig(max_failures=RESTARTS)
@@ -138,10 +110,8 @@ def _rank(config: dict[str, Any]) -> None:
     from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
     run: TrainingRun = config["run"]
-    ranks, is_on_gpu = (
-        Ranks(get_context().get_world_rank(), get_context().get_world_size()),
-        run.config.ray_task_gpus > 0,
-    )
+    context, is_on_gpu = get_context(), run.config.ray_task_gpus > 0
+    ranks = Ranks(context.get_world_rank(), context.get_world_size())
     run = replace(run, config=replace(run.config, device="cuda" if is_on_gpu else "cpu"))
     torch.set_num_threads(max(1, int(run.config.ray_task_cpus)))
     here = ray.util.get_node_ip_address()

@@ -39,7 +39,7 @@ def train_in_processes(
 
     Raises:
         BadSettingError: this machine lacks the processors.
-        ClusterUnavailableError: the Ray cluster does not answer.
+        ClusterError: the Ray cluster does not answer, or has no room for so many.
         DivergedError: the loss became NaN or infinite.
         TrainingProcessError: a process failed, also after `RESTARTS` restarts.
     """

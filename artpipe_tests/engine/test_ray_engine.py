@@ -21,7 +21,8 @@ import torch
 from artpipe.embedding.inference import InferenceCache, embedding_rows
 from artpipe.embedding.table import EmbeddingTable, vectors_version
 from artpipe.engine.chosen import engine_of
-from artpipe.engine.ray_engine import ClusterError, RayEngine, ShardFailedError
+from artpipe.engine.ray_cluster import ClusterError
+from artpipe.engine.ray_engine import RayEngine, ShardFailedError
 from artpipe.engine.shards import Engine, LocalEngine, Shard, Work, planned
 from artpipe.images.store import ImageStore
 from artpipe.lake.keyed_table import KeyedTable

@@ -1,5 +1,6 @@
 """Descriptions by an image-text model: open_clip's own classes, tiny and with random weights, on invented pictures."""
 
+import io
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import huggingface_hub
 import numpy as np
+import polars as pl
 import pytest
 import requests
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from artpipe.cli.main import app
@@ -23,6 +26,7 @@ from artpipe.embedding.image_text_model import (
 from artpipe.embedding.image_text_table import ImageTextCard, ImageTextTable
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.images.reading import read_picture
+from artpipe.images.store import ImageStore
 from artpipe.lake.paths import DataLake
 from artpipe.search import Collection, SearchFilter
 from artpipe.search.descriptions import DescriptionSearch
@@ -174,6 +178,26 @@ def test_only_new_and_changed_pictures_are_embedded(lake: DataLake, folder: Path
     assert embed(lake, folder, model, 4) == (1, 0)
 
 
+def test_margins_do_not_go_through_the_model(lake: DataLake, folder: Path, model: ImageTextModel):
+    packed = io.BytesIO()
+    framed = Image.new("RGB", (64, 64), "white")
+    framed.paste(Image.radial_gradient("L").resize((32, 32)), (16, 16))
+    framed.save(packed, "JPEG", quality=95)
+    images = pl.DataFrame({"artwork_id": IDS, "jpeg": packed.getvalue(), "picture_box": "0.25 0.25 0.5 0.5"})
+    lake.connect().create_table("images", data=images.to_arrow(), mode="overwrite")
+    store = ImageStore(lake)
+    embed(lake, folder, model)
+    card = ImageTextCard(str(folder), image_text_version(str(folder)))
+    pictures = EmbeddingTable(lake).read(["artwork_id", "jpeg_sha256"]).filter(artwork_id=IDS[0]).rows()
+    found = ImageTextTable(lake).vectors(card, pictures)
+    assert found is not None
+    whole, part = (
+        model.encode([read_picture(jpeg, 320)]).vectors[0]
+        for jpeg in (store.originals(IDS[:1])[0], store.jpegs(IDS[:1])[0])
+    )
+    assert found[0] @ part > max(0.9999, found[0] @ whole)
+
+
 def test_until_every_picture_has_its_vector_the_words_of_the_catalogue_answer(
     lake: DataLake, folder: Path, model: ImageTextModel
 ):
@@ -182,6 +206,19 @@ def test_until_every_picture_has_its_vector_the_words_of_the_catalogue_answer(
     assert not collection.knows_any_words
     with pytest.raises(NoTextEncoderError):
         collection.describe("a ship")
+    embed(lake, folder, model)
+    assert collection.knows_any_words
+
+
+def test_vectors_that_lack_a_picture_are_read_and_told_once(
+    lake: DataLake, folder: Path, model: ImageTextModel, caplog: pytest.LogCaptureFixture
+):
+    embed(lake, folder, model, 4)
+    collection = Collection(lake, ColourModel(MODEL), "cpu")
+    assert [collection.knows_any_words for _ in range(3)] == [False] * 3
+    told = [each.getMessage() for each in caplog.records if "no vector by" in each.getMessage()]
+    assert len(told) == 1
+    assert f"set ARTPIPE_IMAGE_TEXT_MODEL={folder}" in told[0]
 
 
 def test_another_model_in_the_folder_is_refused_until_the_pictures_went_through_it(lake: DataLake, tmp_path: Path):

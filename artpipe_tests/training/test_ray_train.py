@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import distributed
 
+from artpipe.engine.ray_cluster import ClusterError
 from artpipe.training.config import Recipe, TrainingConfig
-from artpipe.training.ray_train import ClusterUnavailableError
 from artpipe_tests.fixtures.ray_cluster import SmallCluster
 from artpipe_tests.training.test_workers import TWO, trained, undisturbed
 
@@ -50,6 +50,15 @@ def test_a_rank_of_the_cluster_that_is_killed_starts_again_and_ends_as_two_proce
     assert [each["train_loss"] for each in card.history] == undisturbed[0][1]
 
 
+def test_a_cluster_without_room_for_all_ranks_ends_the_run(ray_cluster: SmallCluster, tmp_path, monkeypatch):
+    monkeypatch.setattr("artpipe.training.ray_train.GIVE_UP_AFTER_S", 0.0)
+    with pytest.raises(ClusterError, match=r"1 CPUs and 0 GPUs of a task for 1 of 2 .* lower ARTPIPE_TRAIN_WORKERS"):
+        trained(tmp_path, replace(TWO, ray_address=ray_cluster.address))
+
+
 def test_a_dead_address_is_told_in_one_line(tmp_path):
-    with pytest.raises(ClusterUnavailableError, match=r"no Ray cluster answers at .*127.0.0.1:9 .*`ray start --head`"):
+    import ray
+
+    ray.shutdown()
+    with pytest.raises(ClusterError, match=r"no Ray cluster answers at .*127.0.0.1:9 .*`ray start --head`"):
         trained(tmp_path, replace(TWO, ray_address="127.0.0.1:9"))
