@@ -13,15 +13,12 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from artpipe import __version__
 from artpipe.engine.shards import Shard, Work
 from artpipe.errors import ArtpipeError
-
-if TYPE_CHECKING:
-    pass
 
 STALLED_AFTER_S = 60.0
 GIVE_UP_AFTER_S = 120.0
@@ -93,14 +90,38 @@ class RayEngine:
                 with suppress(Exception):  # the cluster may be what failed
                     ray.cancel(ref, force=True)
 
+    def unusable(self) -> str:
+        """Why nothing can run there now: Ray is not installed, or nothing listens at the address; empty otherwise."""
+        try:
+            self._reached()
+        except ClusterError as error:
+            return str(error)
+        return ""
+
     def _connected(self) -> Any:
         """The Ray library, connected to the cluster.
 
         Raises:
             ClusterError: Ray is not installed, the cluster does not answer, or it has another version.
         """
+        ray = self._reached()
+        if ray.is_initialized():
+            return ray
+        try:
+            ray.init(address=self._address, namespace="artpipe", log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+            raise ClusterError(self._explained(error)) from error
+        return ray
+
+    def _reached(self) -> Any:
+        """The Ray library, where something listens at the address: Ray itself would try for minutes.
+
+        Raises:
+            ClusterError: Ray is not installed, or nothing listens.
+        """
         try:
             import ray
+            from ray._private.services import canonicalize_bootstrap_address_or_die  # what `ray.init` takes it for
         except ImportError as error:
             raise ClusterError(
                 f"ARTPIPE_RAY_ADDRESS={self._address} needs Ray, which is not installed; `pip install 'artpipe[ray]'`, "
@@ -108,32 +129,19 @@ class RayEngine:
             ) from error
         if ray.is_initialized():
             return ray
-        try:
-            self._refuse_dead()
-            ray.init(address=self._address, namespace="artpipe", log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-            raise ClusterError(self._explained(error)) from error
-        return ray
-
-    def _refuse_dead(self) -> None:
-        """Ask whether anything listens: Ray itself would try for minutes.
-
-        Raises:
-            ClusterError: nothing does.
-        """
-        from ray._private.services import canonicalize_bootstrap_address_or_die  # what `ray.init` takes it for
-
         address = self._address
-        if not address.startswith("ray://"):
-            address = canonicalize_bootstrap_address_or_die(address)
-        place = urlsplit(address if "://" in address else f"//{address}")
         try:
+            if not address.startswith("ray://"):
+                address = canonicalize_bootstrap_address_or_die(address)
+            place = urlsplit(address if "://" in address else f"//{address}")
             socket.create_connection((place.hostname or "", place.port or 10001), _ANSWER_WITHIN_S).close()
-        except OSError as error:
+        except (OSError, RuntimeError, ValueError) as error:
+            why = " ".join(str(error).split())
             raise ClusterError(
-                f"no Ray cluster answers at {address} ({error}), which is ARTPIPE_RAY_ADDRESS={self._address}; start "
+                f"no Ray cluster answers at {address} ({why}), which is ARTPIPE_RAY_ADDRESS={self._address}; start "
                 "one with `ray start --head`, correct the address, or unset it to compute on this machine."
             ) from error
+        return ray
 
     def _explained(self, error: Exception) -> str:
         text = " ".join(str(error).split())

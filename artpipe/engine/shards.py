@@ -7,10 +7,7 @@ writes nothing to the lake. `ray_engine.py` is the other engine; `chosen.py` tak
 import os
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
-
-if TYPE_CHECKING:
-    pass
+from typing import Any, Protocol
 
 SHARD_SIZE = 256
 """Pictures of a shard: some seconds of work, and the most that a killed run does again for each task."""
@@ -49,6 +46,10 @@ class Engine(Protocol):
     is_local: bool
     """Whether on this machine alone, so that its caches are worth filling."""
 
+    def unusable(self) -> str:
+        """Why it cannot be used now, with the next step; empty where it can."""
+        ...
+
     def map(self, work: Work, shards: Sequence[Shard]) -> Generator[tuple[Shard, Any], Any, None]:
         """Run a work on each shard; yields the shards, in any order, each with its result."""
         ...
@@ -58,6 +59,10 @@ class LocalEngine:
     """Runs the shards in this process, one after another."""
 
     is_local = True
+
+    def unusable(self) -> str:
+        """Nothing: this machine can always be used."""
+        return ""
 
     def map(self, work: Work, shards: Sequence[Shard]) -> Generator[tuple[Shard, Any], Any, None]:
         """Run a work on each shard, in their order."""

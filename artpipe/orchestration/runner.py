@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from artpipe.engine.chosen import engine_of
 from artpipe.errors import ArtpipeError
 from artpipe.lake.lock import refresh_lock
 from artpipe.lake.mass_loss import MassLossError
@@ -130,6 +131,9 @@ def refresh(
     started = time.monotonic()
     lake = settings.data_lake
     lake.ensure_writable()
+    if why := engine_of(settings, logging.getLogger(__name__).info).unusable():
+        # No error: what is stale may not need it, and it may come up while pictures are fetched.
+        console.print(f"warning: {why}", highlight=False, soft_wrap=True, markup=False)
     lines = AssetLines(console)
     graph = definitions.resolve_asset_graph()
     selected = selected_assets(graph, options.select)

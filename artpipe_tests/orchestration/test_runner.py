@@ -186,3 +186,18 @@ def test_status_says_who_refreshes_the_lake_and_since_when(tmp_path, monkeypatch
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     generation.write_text(json.dumps(left_behind | {"pid": int(ended.stdout)}))  # as a killed process leaves it
     assert json.loads(CliRunner().invoke(app, ["status", "--json"]).stdout)["refresh_under_way"] is None
+
+
+def test_a_cluster_that_does_not_answer_is_told_before_anything_runs(tmp_path):
+    import io
+
+    from rich.console import Console
+
+    from artpipe.orchestration.runner import RefreshOptions, refresh
+
+    pytest.importorskip("ray", reason="Ray is not installed")
+    settings, output = Settings(lake=str(tmp_path / "lake"), ray_address="ray://127.0.0.1:1"), io.StringIO()
+    console = Console(file=output, width=200)
+    with pytest.raises(UnknownAssetError):
+        refresh(build_definitions(settings), settings, RefreshOptions(select="nothing"), console)
+    assert output.getvalue().startswith("warning: no Ray cluster answers at ray://127.0.0.1:1")
