@@ -60,6 +60,8 @@ class RayEngine:
         task = ray.remote(num_cpus=needs.cpus, num_gpus=needs.gpus, max_retries=_RETRIES)(_run_shard)
         shipped, token, threads = ray.put(work), uuid.uuid4().hex, max(1, math.floor(needs.cpus))
         left, in_flight, waited_s = iter(shards), dict[Any, Shard](), 0.0
+        pictures = sum(len(shard) for shard in shards)
+        self._log(f"{pictures} pictures go to the Ray cluster, {len(shards)} shards, {needs.slots(ray)} at a time")
         try:
             while True:
                 slots = needs.slots(ray)
