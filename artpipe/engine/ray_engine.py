@@ -6,6 +6,7 @@ one that writes. Ray runs a task again whose process or node dies.
 
 import logging
 import math
+import os
 import socket
 import time
 import uuid
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 STALLED_AFTER_S = 60.0
 GIVE_UP_AFTER_S = 120.0
 """How long to wait for a node on which a task fits, such as one that is being started."""
+NO_AUTO_CONNECT = "RAY_ENABLE_AUTO_CONNECT"
+"""Set to 0 before Ray is imported: after a lost connection its functions would connect to any other cluster, or start
+one."""
 _ANSWER_WITHIN_S = 5.0
 _RETRIES = 5
 """How often Ray runs a task again whose process or node died."""
@@ -62,7 +66,8 @@ class RayEngine:
         """Run a work on each shard; yields the shards as they are done, each with its result.
 
         Raises:
-            ClusterError: the cluster does not answer, has another version, or no node on which a task fits.
+            ClusterError: the cluster does not answer or no longer does, has another version, or no node on which a task
+                fits.
             ShardFailedError: a task failed, or died again and again.
         """
         if not shards:
@@ -73,6 +78,8 @@ class RayEngine:
         left, in_flight, waited_s = iter(shards), dict[Any, Shard](), 0.0
         try:
             while True:
+                if not ray.is_initialized():
+                    raise ConnectionError("it was closed")  # noqa: TRY301 - as Ray says it in the middle of a call
                 slots = self._slots(ray)
                 for shard in islice(left, max(0, 2 * max(slots, 1) - len(in_flight))):
                     in_flight[task.remote([shipped], token, shard, threads, self._folder, __version__)] = shard
@@ -88,6 +95,13 @@ class RayEngine:
                 for ref in done:
                     shard = in_flight.pop(ref)
                     yield shard, _result(ray, ref, shard)
+        except ConnectionError as error:  # of Ray's client
+            in_flight.clear()  # they ended with their driver
+            ray.shutdown()
+            raise ClusterError(
+                f"the connection to the Ray cluster at ARTPIPE_RAY_ADDRESS={self._address} was lost ({error}); what "
+                "was done is kept. See whether its head runs, then run again to go on from there."
+            ) from error
         finally:
             for ref in in_flight:
                 with suppress(Exception):  # the cluster may be what failed
@@ -99,6 +113,7 @@ class RayEngine:
         Raises:
             ClusterError: Ray is not installed, the cluster does not answer, or it has another version.
         """
+        os.environ.setdefault(NO_AUTO_CONNECT, "0")
         try:
             import ray
         except ImportError as error:

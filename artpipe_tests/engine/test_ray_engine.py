@@ -306,6 +306,34 @@ def test_no_progress_is_told_while_others_hold_the_slots(ray_cluster: SmallClust
     assert "1 shards wait, and 0 of the 1 slots of the Ray cluster are free" in said[0]
 
 
+def test_a_lost_connection_is_one_line_and_the_next_run_connects_again(
+    ray_cluster: SmallCluster, monkeypatch: pytest.MonkeyPatch
+):
+    import ray
+
+    def lost(*_: Any, **__: Any) -> None:
+        ray.shutdown()
+        raise ConnectionError("Client is shutting down.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ray, "wait", lost)
+        with pytest.raises(ClusterError, match=r"the connection to .* was lost \(Client is .* run again to go on"):
+            list(engine_at(ray_cluster).map(pids, planned(IDS, IDS)))
+    assert not ray.is_initialized(), "cancelling its tasks connected to a cluster again"
+    assert len(list(engine_at(ray_cluster).map(pids, planned(IDS, IDS)))) == 5
+
+
+def test_a_connection_that_is_lost_between_two_shards_is_not_replaced_by_another_cluster(ray_cluster: SmallCluster):
+    import ray
+
+    done = engine_at(ray_cluster).map(pids, planned(IDS, IDS))
+    next(done)
+    ray.shutdown()
+    with pytest.raises(ClusterError, match="was lost"):
+        list(done)
+    assert not ray.is_initialized()
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
 def test_a_dead_address_is_one_line(address: str):
     pytest.importorskip("ray", reason="Ray is not installed")
