@@ -4,6 +4,7 @@
 """
 
 import logging
+import os
 import socket
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from artpipe.errors import ArtpipeError
 
 GIVE_UP_AFTER_S = 120.0
 """How long to wait for a node on which a task fits, such as one that is being started."""
+NO_AUTO_CONNECT = "RAY_ENABLE_AUTO_CONNECT"
+"""Set to 0 before Ray is imported: after a lost connection its functions would connect to any other cluster, or start
+one."""
 _ANSWER_WITHIN_S = 5.0
 
 
@@ -45,6 +49,7 @@ def reached(address: str) -> Any:
     Raises:
         ClusterError: Ray is not installed, or nothing listens.
     """
+    os.environ.setdefault(NO_AUTO_CONNECT, "0")
     try:
         import ray
         from ray._private.services import canonicalize_bootstrap_address_or_die  # what `ray.init` takes it for

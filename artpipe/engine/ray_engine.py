@@ -51,7 +51,8 @@ class RayEngine:
         """Run a work on each shard; yields the shards as they are done, each with its result.
 
         Raises:
-            ClusterError: the cluster does not answer, has another version, or no node on which a task fits.
+            ClusterError: the cluster does not answer or no longer does, has another version, or no node on which a task
+                fits.
             ShardFailedError: a task failed, or died again and again.
         """
         if not shards:
@@ -64,6 +65,8 @@ class RayEngine:
         self._log(f"{pictures} pictures go to the Ray cluster, {len(shards)} shards, {needs.slots(ray)} at a time")
         try:
             while True:
+                if not ray.is_initialized():
+                    raise ConnectionError("it was closed")  # noqa: TRY301 - as Ray says it in the middle of a call
                 slots = needs.slots(ray)
                 for shard in islice(left, max(0, 2 * max(slots, 1) - len(in_flight))):
                     in_flight[task.remote([shipped], token, shard, threads, self._folder, __version__)] = shard
@@ -79,6 +82,13 @@ class RayEngine:
                 for ref in done:
                     shard = in_flight.pop(ref)
                     yield shard, _result(ray, ref, shard)
+        except ConnectionError as error:  # of Ray's client
+            in_flight.clear()  # they ended with their driver
+            ray.shutdown()
+            raise ClusterError(
+                f"the connection to the Ray cluster at ARTPIPE_RAY_ADDRESS={self._address} was lost ({error}); what "
+                "was done is kept. See whether its head runs, then run again to go on from there."
+            ) from error
         finally:
             for ref in in_flight:
                 with suppress(Exception):  # the cluster may be what failed

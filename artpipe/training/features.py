@@ -52,16 +52,24 @@ class BackboneFeatures:
         self.table = KeyedTable(lake, BACKBONE_FEATURES_TABLE)
 
     def held(self, made_by: str | None = None) -> dict[str, str]:
-        """The artwork of each `jpeg_sha256` that has features, of `made_by` alone where it is given."""
-        pairs = ((name, key.rpartition(":")) for name, key in self.table.keys().items())
-        return {sha256: name for name, (backbone, _, sha256) in pairs if made_by in (None, backbone)}
+        """The artwork of each `jpeg_sha256` that has features.
+
+        Args:
+            made_by: the backbone, as `features_fingerprint` gives it; by default the only one of the table. Of two,
+                nothing is held: a killed update left rows of the one before, which compare with none of the other.
+        """
+        keys = {name: key.rpartition(":")[::2] for name, key in self.table.keys().items()}
+        made_by_all = {backbone for backbone, _ in keys.values()}
+        if made_by is None and len(made_by_all) > 1:
+            return {}
+        return {sha256: name for name, (backbone, sha256) in keys.items() if made_by in (None, backbone)}
 
     def read(self, keys: Sequence[str], made_by: str | None = None) -> Tensor | None:
         """The features of these pictures, float16 (VIEWS, N, pooled); None where one of them, or all, are lacking.
 
         Args:
             keys: the `jpeg_sha256` of N pictures.
-            made_by: as `features_fingerprint` gives it; the backbone of the table's last update by default.
+            made_by: as for `held`.
         """
         held = self.held(made_by)
         if not keys or not held.keys() >= set(keys):

@@ -290,8 +290,9 @@ def test_too_few_processors_are_told_at_once_and_end_the_run(ray_cluster: SmallC
     said: list[str] = []
     with pytest.raises(ClusterError, match=r"has the 64 CPUs and 0 GPUs of a task .* lower ARTPIPE_RAY_TASK_CPUS"):
         list(engine_at(ray_cluster, task_cpus=64, log=said.append).map(pids, planned(IDS, IDS)))
-    assert said[0].startswith("waiting: no node of the Ray cluster has the 64 CPUs")
-    assert said[1].startswith("still waiting: no node")
+    assert said[0].endswith("shards, 0 at a time")
+    assert said[1].startswith("waiting: no node of the Ray cluster has the 64 CPUs")
+    assert said[2].startswith("still waiting: no node")
 
 
 def sleeping(shard: Shard, threads: int) -> pa.Table:
@@ -303,8 +304,36 @@ def test_no_progress_is_told_while_others_hold_the_slots(ray_cluster: SmallClust
     monkeypatch.setattr("artpipe.engine.ray_engine.STALLED_AFTER_S", 0.1)
     said: list[str] = []
     list(engine_at(ray_cluster, log=said.append).map(sleeping, planned(IDS[:4], IDS[:4])))
-    assert "no progress" in said[0]
-    assert "1 shards wait, and 0 of the 1 slots of the Ray cluster are free" in said[0]
+    assert "no progress" in said[1]
+    assert "1 shards wait, and 0 of the 1 slots of the Ray cluster are free" in said[1]
+
+
+def test_a_lost_connection_is_one_line_and_the_next_run_connects_again(
+    ray_cluster: SmallCluster, monkeypatch: pytest.MonkeyPatch
+):
+    import ray
+
+    def lost(*_: Any, **__: Any) -> None:
+        ray.shutdown()
+        raise ConnectionError("Client is shutting down.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ray, "wait", lost)
+        with pytest.raises(ClusterError, match=r"the connection to .* was lost \(Client is .* run again to go on"):
+            list(engine_at(ray_cluster).map(pids, planned(IDS, IDS)))
+    assert not ray.is_initialized(), "cancelling its tasks connected to a cluster again"
+    assert len(list(engine_at(ray_cluster).map(pids, planned(IDS, IDS)))) == 5
+
+
+def test_a_connection_that_is_lost_between_two_shards_is_not_replaced_by_another_cluster(ray_cluster: SmallCluster):
+    import ray
+
+    done = engine_at(ray_cluster).map(pids, planned(IDS, IDS))
+    next(done)
+    ray.shutdown()
+    with pytest.raises(ClusterError, match="was lost"):
+        list(done)
+    assert not ray.is_initialized()
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])

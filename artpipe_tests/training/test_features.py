@@ -96,6 +96,20 @@ def test_a_killed_update_goes_on_where_it_was(draw, lake, config, monkeypatch):
     assert held(after.features) == whole
 
 
+def test_features_of_two_backbones_are_never_read_as_those_of_one(draw, lake, config):
+    training_set, store = draw(24)
+    features = update_features(training_set, store, lake, config).features
+    keys = features.table.keys()
+    made_by = next(iter(keys.values())).partition(":")[0]
+    names, rows = rows_of(features)
+    changed = names[:8]  # as an update for another backbone leaves them that was killed after its first shard
+    features.table.upsert({name: keys[name].replace(made_by, "other") for name in changed}, {"features": rows[:8]})
+    assert features.held() == {}
+    assert features.read([keys[name].partition(":")[2] for name in names]) is None
+    assert set(features.held("other").values()) == set(changed)
+    assert len(features.held(made_by)) == len(names) - len(changed)
+
+
 def test_another_image_size_is_computed_again(draw, lake, config):
     training_set, store = draw(24)
     previous = update_features(training_set, store, lake, config)
