@@ -24,6 +24,22 @@ def test_the_values_for_dagsters_chart_are_the_whole_configuration_of_an_instanc
     assert f"--version {version.removeprefix('dagster==')} " in (ROOT / "docs/deploy.md").read_text()
 
 
+def test_the_ray_cluster_has_the_image_the_secrets_and_the_version_of_the_rest():
+    web = list(yaml.safe_load_all((ROOT / "deploy/kubernetes/web.yaml").read_text()))
+    (of_web,) = next(one for one in web if one["kind"] == "Deployment")["spec"]["template"]["spec"]["containers"]
+    cluster, policy = yaml.safe_load_all((ROOT / "deploy/kubernetes/ray.yaml").read_text())
+    groups = [cluster["spec"]["headGroupSpec"], *cluster["spec"]["workerGroupSpecs"]]
+    for group in groups:
+        (container,) = group["template"]["spec"]["containers"]
+        assert container["image"] == of_web["image"]
+        assert container["envFrom"] == of_web["envFrom"]
+        assert "wget" not in str(container["livenessProbe"])
+    assert f"ray=={cluster['spec']['rayVersion']}" in (ROOT / "constraints.txt").read_text().splitlines()
+    assert "--extra ray" in DOCKERFILE
+    assert policy["spec"]["podSelector"]["matchLabels"] == {"ray.io/cluster": cluster["metadata"]["name"]}
+    assert f"{cluster['metadata']['name']}-head-svc:10001" in (ROOT / "docs/cluster.md").read_text()
+
+
 def test_what_the_image_copies_is_in_its_context():
     context = (ROOT / ".dockerignore").read_text().splitlines()
     copied = [line.split()[1:-1] for line in DOCKERFILE.splitlines() if line.startswith("COPY")]

@@ -35,8 +35,11 @@ from unittest.mock import patch
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from bench_search import like_features  # pyright: ignore[reportMissingImports]
 from bench_table import MAPPING, write_table  # pyright: ignore[reportMissingImports]
+
+from artpipe.engine.shards import Shard
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "benchmarks"
 DIMENSION, FEATURES = 256, 816
@@ -134,13 +137,12 @@ def decoded(jpeg: bytes) -> Callable[..., Any]:
     return decode
 
 
-def random_features(_: object, __: object, ___: object, keys: Sequence[str], *____: object) -> pl.DataFrame:
+def random_features(_: object, shard: Shard, __: int) -> pa.Table:
     from artpipe.training.features import VIEWS
 
-    rng = np.random.default_rng(len(keys))
-    features = rng.standard_normal((len(keys), VIEWS, FEATURES), np.float32).astype(np.float16)
-    schema = {"jpeg_sha256": pl.String(), "features": pl.Array(pl.Float16, (VIEWS, FEATURES))}
-    return pl.DataFrame({"jpeg_sha256": list(keys), "features": features}, schema)
+    rng = np.random.default_rng(len(shard))
+    features = rng.standard_normal((len(shard), VIEWS, FEATURES), np.float32).astype(np.float16)
+    return pa.table({"features": pa.array([one.tobytes() for one in features], pa.binary())})
 
 
 def untrained(
@@ -176,17 +178,18 @@ def random_predictions() -> Callable[..., Any]:
     """Vectors like those of a network, and any labels."""
     sample = like_features(DIMENSION, np.random.default_rng(1))
 
-    def infer(self: Any, rows: pl.DataFrame, *_: object) -> Any:
+    def embed(self: Any, shard: Shard, _: int) -> pa.Table:
+        from artpipe.embedding.inference import cache_rows
         from artpipe.embedding.predictions import Predictions
 
-        rng = np.random.default_rng(rows.height)
+        rng = np.random.default_rng(len(shard))
         probabilities = {
-            task: rng.dirichlet(np.ones(len(names)), rows.height).astype(np.float32)
-            for task, names in self.card.classes.items()
+            task: rng.dirichlet(np.ones(len(names)), len(shard)).astype(np.float32)
+            for task, names in self._card.classes.items()
         }
-        return Predictions(sample(rows.height), probabilities, rows.height)
+        return cache_rows(self._card, shard.keys, Predictions(sample(len(shard)), probabilities)).to_arrow()
 
-    return infer
+    return embed
 
 
 @contextmanager
@@ -198,11 +201,11 @@ def stubs() -> Generator[None]:
         for name, stub in {
             "artpipe.sources.resources.GalleryResource.client": Gallery().opened,
             "artpipe.images.fetch.decode_artwork": decoded(drawn_jpeg()),
-            "artpipe.training.features.compute_features": random_features,
+            "artpipe.training.features.ComputeFeatures.__call__": random_features,
             "artpipe.models.weights.load_backbone_weights": lambda *_: WeightsSource("imagenet", "0"),
             "artpipe.images.pixels.PixelCache.ensure": lambda *_, **__: None,
             "artpipe.training.loop.train_classifier": untrained,
-            "artpipe.embedding.inference.InferenceCache.infer": random_predictions(),
+            "artpipe.embedding.inference.EmbedPictures.__call__": random_predictions(),
         }.items():
             stack.enter_context(patch(name, stub))
         yield

@@ -30,7 +30,7 @@ from artpipe.models.labels import UNKNOWN, Labels
 from artpipe.models.network import MultiTaskClassifier
 from artpipe.tasks import read_tasks
 from artpipe.training.config import TrainingConfig
-from artpipe.training.features import features_in_order
+from artpipe.training.features import BackboneFeatures
 from artpipe.training.head import train_head
 from artpipe.training.loss import smoothed_targets, year_targets
 from artpipe.training.memory import reused_memory
@@ -157,10 +157,11 @@ class NoiseBench:
 
     def __init__(self, lake: DataLake) -> None:
         self.checked, self.config = CheckedWorks(lake), TrainingConfig(recipe_name="probe")
-        table = pl.read_parquet(str(lake.table("backbone_features")))
+        table = BackboneFeatures(lake)
         rows = self.checked.store.stored_rows(pl.read_parquet(str(lake.table("training_set")))).sort("artwork_id")
-        self.rows = rows.join(table.select("jpeg_sha256").unique(), on="jpeg_sha256", how="semi", maintain_order="left")
-        self.features = features_in_order(table, self.rows["jpeg_sha256"].to_list())
+        held = table.held()
+        self.rows = rows.filter(pl.col("jpeg_sha256").is_in(list(held)))
+        self.features = table.of_artworks([held[key] for key in self.rows["jpeg_sha256"]])
         self.labels = Labels.of(self.rows, read_tasks(lake))
         self.encoded = self.labels.encode(self.rows)
         split = self.rows["split"].to_numpy()

@@ -25,6 +25,7 @@ from artpipe.engine.ray_engine import ClusterError, RayEngine, ShardFailedError
 from artpipe.engine.shards import Engine, LocalEngine, Shard, Work, planned
 from artpipe.images.store import ImageStore
 from artpipe.lake.keyed_table import KeyedTable
+from artpipe.lake.lance_tables import open_lance
 from artpipe.lake.parquet import content_hash
 from artpipe.lake.paths import DataLake
 from artpipe.models.card import ModelCard, WeightsSource
@@ -102,8 +103,9 @@ def digest(parts: Iterable[bytes | str]) -> str:
 
 def content(lake: DataLake, name: str) -> str:
     """A hash of all rows of a table, which holds each work once."""
-    table = KeyedTable(lake, name)
-    rows = pa.Table.from_batches(list(table.batches())).sort_by("artwork_id")
+    table = open_lance(lake.lance_table(name))
+    assert table is not None
+    rows = table.to_table().sort_by("artwork_id")
     assert rows["artwork_id"].to_pylist() == IDS
     return digest(str(rows.to_pylist()).split())
 

@@ -36,7 +36,7 @@ def held(features: BackboneFeatures) -> dict[str, str]:
 
 def rows_of(features: BackboneFeatures) -> tuple[list[str], list[bytes]]:
     names = sorted(features.table.keys())
-    return names, features.table.take(names)["features"].to_pylist()
+    return names, [row for (row,) in features.table.take(names, ["features"]).values()]
 
 
 def test_features_are_of_two_views(draw, lake, config):
@@ -145,7 +145,7 @@ def test_cached_features_give_the_same_model_and_unusable_ones_are_ignored(draw,
         assert train_classifier(training_set, store, lake, WGA_TASKS, config, features=cached).card.model_id == fresh
     table = BackboneFeatures(usable).table
     keys = table.keys()
-    (row, *_) = table.take(list(keys))["features"].to_pylist()
+    ((row,), *_) = table.take(list(keys), ["features"]).values()
     table.upsert(keys, {"features": [bytes(len(row))] * len(keys)})
     other_model = train_classifier(training_set, store, lake, WGA_TASKS, config, features=BackboneFeatures(usable)).card
     assert other_model.model_id != fresh, "cached features are what the head is trained on"
