@@ -20,7 +20,7 @@ from artpipe.orchestration.storage import PARQUET, lance_table, written_by_body
 from artpipe.settings import Settings
 from artpipe.tasks import Tasks
 
-_ROWS_PER_COMMIT = 4096
+_ROWS_PER_COMMIT = 16_384
 """The vectors of fewer pictures are in the inference cache alone until there are so many."""
 
 

@@ -21,6 +21,8 @@ from artpipe.lake.paths import DataLake, write_whole
 from artpipe.progress import Progress, SilentProgress
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from artpipe.embedding.embedder import Embedder
     from artpipe.images.pixels import JpegSource, PixelCache
     from artpipe.models.card import ModelCard
@@ -85,6 +87,32 @@ def _schema(card: "ModelCard", dimension: int) -> dict[str, pl.DataType]:
     return {"jpeg_sha256": pl.String(), VECTOR: pl.Array(pl.Float32(), dimension), **probabilities}
 
 
+class _Asked:
+    """Rows by their picture, each of which is given out once: a binary search where a join would read all of them."""
+
+    def __init__(self, rows: pl.DataFrame) -> None:
+        self._rows = rows
+        self._order = rows["jpeg_sha256"].arg_sort().to_numpy()
+        self._keys = rows["jpeg_sha256"].gather(self._order)
+        self._is_left = np.ones(rows.height, bool)
+
+    def take(self, keys: pl.Series) -> "tuple[pl.DataFrame, NDArray[np.int64]]":
+        """The rows of these pictures that were not given out yet, in their order, and the place of each one's key."""
+        first, end = (self._keys.search_sorted(keys, side).to_numpy().astype(np.int64) for side in ("left", "right"))
+        counts = end - first
+        which = np.repeat(np.arange(len(keys)), counts)
+        within = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
+        places = self._order[first[which] + within]
+        which, places = which[self._is_left[places]], places[self._is_left[places]]
+        order = np.argsort(places)
+        self._is_left[places] = False
+        return self._rows[places[order]], which[order]
+
+    def rest(self) -> pl.DataFrame:
+        """The rows that were not given out."""
+        return self._rows.filter(self._is_left)
+
+
 class InferenceCache:
     """The predictions of one model, by picture.
 
@@ -99,6 +127,7 @@ class InferenceCache:
         self.lake, self.card, self.device = lake, card, device
         self.engine = engine or LocalEngine()
         self.folder = lake.inference_cache(card.model_id)
+        self._height: dict[Path, int] = {}
 
     def infer(self, rows: pl.DataFrame, images: "JpegSource", progress: Progress | None = None) -> Predictions:
         """Look up every picture, and run those that are not cached through the network.
@@ -136,20 +165,20 @@ class InferenceCache:
         Yields:
             Some of the rows, each row once, and the predictions of their pictures.
         """
-        missing = rows.select("artwork_id", "jpeg_sha256").unique("jpeg_sha256", maintain_order=True)
+        asked = _Asked(rows)
         for part in self._parts():
-            for known in self._read(part, missing["jpeg_sha256"]).iter_slices(_ROWS_AT_ONCE):
-                missing = missing.join(known, on="jpeg_sha256", how="anti", maintain_order="left")
-                yield self._matched(rows, known, 0)
+            for known in self._read(part, rows["jpeg_sha256"]).iter_slices(_ROWS_AT_ONCE):
+                yield self._matched(asked, known, 0)
+        missing = asked.rest().select("artwork_id", "jpeg_sha256").unique("jpeg_sha256", maintain_order=True)
         if missing.height:
             for computed in self._computed(missing, images, progress or SilentProgress()):
                 self._append(computed)
-                yield self._matched(rows, computed, computed.height)
+                yield self._matched(asked, computed, computed.height)
 
-    def _matched(self, rows: pl.DataFrame, known: pl.DataFrame, computed: int) -> tuple[pl.DataFrame, Predictions]:
+    def _matched(self, asked: "_Asked", known: pl.DataFrame, computed: int) -> tuple[pl.DataFrame, Predictions]:
         """The rows whose pictures are known, with what is known of each."""
-        some = rows.join(known.select("jpeg_sha256"), on="jpeg_sha256", how="semi", maintain_order="left")
-        found = some.select("jpeg_sha256").join(known, on="jpeg_sha256", how="left", maintain_order="left")
+        some, which = asked.take(known["jpeg_sha256"])
+        found = known[which]
         probabilities = {task: found[task].to_numpy() for task in self.card.classes}
         return some, Predictions(found[VECTOR].to_numpy(), probabilities, computed)
 
@@ -201,7 +230,7 @@ class InferenceCache:
     def _append(self, computed: pl.DataFrame) -> None:
         """Write rows as a new part, so that one more picture costs one picture; many small parts are merged."""
         parts = self._parts()
-        small = [part for part in parts if _rows_of(part) < _PART_ROWS] if len(parts) >= MAX_PARTS else []
+        small = [part for part in parts if self._rows_of(part) < _PART_ROWS] if len(parts) >= MAX_PARTS else []
         if len(small) < MAX_PARTS:
             small = []
         buffer = io.BytesIO()
@@ -215,13 +244,14 @@ class InferenceCache:
     def _parts(self) -> list[Path]:
         return sorted(self.folder.glob("*.parquet"))
 
-
-def _rows_of(part: Path) -> int:
-    """How many rows a part has; 0 where it is unreadable, so that it is merged away."""
-    try:
-        return int(pl.scan_parquet(part).select(pl.len()).collect().item())
-    except (OSError, pl.exceptions.PolarsError):
-        return 0
+    def _rows_of(self, part: Path) -> int:
+        """How many rows a part has, which never change; 0 where it is unreadable, so that it is merged away."""
+        if part not in self._height:
+            try:
+                self._height[part] = int(pl.scan_parquet(part).select(pl.len()).collect().item())
+            except (OSError, pl.exceptions.PolarsError):
+                return 0
+        return self._height[part]
 
 
 def embedding_rows(

@@ -37,6 +37,7 @@ from artpipe.images.decode import (
 from artpipe.images.placeholders import mark_placeholders
 from artpipe.images.store import ImageStore
 from artpipe.images.wanted import FAILED, HarvestConfig, due, withdraw
+from artpipe.lake.lance_tables import rows_of_commit
 from artpipe.lake.mass_loss import Loss
 from artpipe.progress import Progress, SilentProgress
 from artpipe.schema import ASKED_AGAIN, PLACEHOLDER, STORED
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from artpipe.crawler.client import GalleryClient
 
 BATCH_ROWS = 256
+MAX_BATCH_ROWS = 4096
+"""In memory, with their JPEGs; see `rows_of_commit`."""
 BATCH_S = 10.0
 AMENDED_ROWS = 4096
 AMENDED_S = 60.0
@@ -189,7 +192,7 @@ def harvest(
         with (
             pillow_quiet(),
             (progress or SilentProgress()).track("harvest", requested.height, "images") as step,
-            _Batches(store, clock, keep_versions_for) as batches,
+            _Batches(store, outcomes.height, clock, keep_versions_for) as batches,
         ):
             held = requested.filter(pl.col("status").is_in(STORED)).height
             at_risk = _AtRisk()
@@ -440,8 +443,8 @@ class _Batches:
     The thread begins by creating the table: loading LanceDB takes two seconds, in which the first responses arrive.
     """
 
-    def __init__(self, store: ImageStore, clock: Callable[[], float], keep_versions_for: timedelta) -> None:
-        self.store, self.clock, self.keep_versions_for = store, clock, keep_versions_for
+    def __init__(self, store: ImageStore, held: int, clock: Callable[[], float], keep_versions_for: timedelta) -> None:
+        self.store, self.held, self.clock, self.keep_versions_for = store, held, clock, keep_versions_for
         self.commits = 0
         self.whole: list[_RowUpdate] = []
         self.partial: list[_RowUpdate] = []
@@ -469,8 +472,10 @@ class _Batches:
         """
         (self.partial if update.is_partial else self.whole).append(update)
         now = self.clock()
-        if len(self.whole) >= BATCH_ROWS or (self.whole and now - self.whole_since >= BATCH_S):
+        most = rows_of_commit(self.held, BATCH_ROWS, MAX_BATCH_ROWS)
+        if len(self.whole) >= most or (self.whole and now - self.whole_since >= BATCH_S):
             self._commit(self.whole, [])
+            self.held += len(self.whole)
             self.whole, self.whole_since = [], now
         if len(self.partial) >= AMENDED_ROWS or (self.partial and now - self.partial_since >= AMENDED_S):
             self._commit([], self.partial)

@@ -1,10 +1,18 @@
 """A Lance table of derived rows, each with the key of its input, so that only new and changed ones are made again."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from artpipe.lake.lance_tables import OpenedTable, RowOffsets, committed, keyed_schema, merge, open_keyed
+from artpipe.lake.lance_tables import (
+    OpenedTable,
+    RowOffsets,
+    committed,
+    keyed_schema,
+    merge,
+    open_keyed,
+    rows_of_commit,
+)
 from artpipe.lake.paths import DataLake
 from artpipe.lake.versions import maintain_table
 
@@ -13,6 +21,7 @@ if TYPE_CHECKING:
 
 _ROWS_PER_BATCH = 128
 _IDS_PER_DELETE = 500
+_MOST_ROWS_PER_COMMIT = 4096
 _COMMITS_TO_COMPACT = 64
 """Each commit opens the small fragments of those before it."""
 
@@ -90,6 +99,40 @@ class KeyedTable:
         self._commits += 1
         if self._commits % _COMMITS_TO_COMPACT == 0:
             self.maintain()
+
+    def upsert_each(self, parts: Iterable[tuple[Mapping[str, str], Any]], came: Callable[[int], object]) -> None:
+        """Upsert parts as they come: each as one commit, or several of them where the table is large.
+
+        Args:
+            parts: the keys of some artworks, and a PyArrow table of their further columns. What came is committed,
+                whatever ends them.
+            came: is told how many rows each has.
+        """
+        import pyarrow as pa
+
+        dataset = self._dataset()
+        held = 0 if dataset is None else dataset.count_rows()
+        keys: dict[str, str] = {}
+        made: list[Any] = []
+
+        def commit() -> None:
+            nonlocal held
+            some, columns = dict(keys), pa.concat_tables(made)
+            keys.clear()
+            made.clear()
+            self.upsert(some, columns)
+            held += len(some)
+
+        try:
+            for some, columns in parts:
+                keys.update(some)
+                made.append(columns)
+                if len(keys) >= rows_of_commit(held, len(some), _MOST_ROWS_PER_COMMIT):
+                    commit()
+                came(len(some))
+        finally:
+            if keys:
+                commit()
 
     def remove(self, artwork_ids: Sequence[str]) -> None:
         """Delete the rows of some artworks."""

@@ -102,6 +102,14 @@ def merge(table: Any, data: Any, *, inserts: bool = True) -> None:
     merging.execute(data.cast(pa.schema([schema.field(name) for name in data.column_names])))
 
 
+def rows_of_commit(held: int, fewest: int, most: int) -> int:
+    """How many rows to commit at once to a table that holds so many.
+
+    Each commit reads the key of every row, so they grow with the table: a 64th of it at most is lost by a kill.
+    """
+    return max(fewest, min(most, held // 64))
+
+
 def open_lance(uri: str, version: int | None = None) -> "lance.LanceDataset | None":
     """Open a Lance table for reading; nothing is created.
 

@@ -101,9 +101,8 @@ class FeatureTable:
         gone = sorted(stored.keys() - keys.keys())
         shards = planned(missing, [keys[name] for name in missing])
         with (progress or SilentProgress()).track("local features", len(missing), "images") as step:
-            for shard, made in (engine or LocalEngine()).map(DescribePictures(self._lake), shards):
-                self._table.upsert(dict(zip(shard.ids, shard.keys, strict=True)), made)
-                step.advance(len(shard))
+            described = (engine or LocalEngine()).map(DescribePictures(self._lake), shards)
+            self._table.upsert_each(((shard.key_of, made) for shard, made in described), step.advance)
         self._table.remove(gone)
         if missing or gone:
             self._table.maintain()

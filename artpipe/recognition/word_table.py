@@ -82,8 +82,8 @@ class WordTable:
         missing = sorted(name for name, key in keys.items() if stored.get(name) != key)
         gone = sorted(stored.keys() - keys.keys())
         shards = planned(missing, [keys[name] for name in missing])
-        for shard, made in (engine or LocalEngine()).map(QuantiseFeatures(self._lake, vocabulary), shards):
-            self._table.upsert(dict(zip(shard.ids, shard.keys, strict=True)), made)
+        quantised = (engine or LocalEngine()).map(QuantiseFeatures(self._lake, vocabulary), shards)
+        self._table.upsert_each(((shard.key_of, made) for shard, made in quantised), lambda _: None)
         self._table.remove(gone)
         if missing or gone:
             self._table.maintain()

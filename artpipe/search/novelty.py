@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from artpipe.lake.arrays import read_arrays, write_arrays
 from artpipe.lake.paths import DataLake
+from artpipe.vectors.grouped import nearest_in_other_groups
 
 if TYPE_CHECKING:
     from artpipe.vectors.nearest import Vector
@@ -34,7 +35,6 @@ _MAX_WORKS = 2000
 _SHRINKAGE = 0.5
 """Of the mean variance, added to each direction's. On the recorded gallery, noise was flagged 35, 90 and 100 times in a
 hundred at 1, 0.5 and 0.3, charts 65, 65 and 90, but details of held works 19, 29 and 45; by cosine 0, 20 and 10."""
-_ROWS_AT_A_TIME = 256
 
 
 @dataclass(frozen=True)
@@ -148,17 +148,13 @@ def _distances(
     rows = np.flatnonzero(chosen)
     if len(rows) > _MAX_WORKS:
         rows = np.sort(np.random.default_rng(seed).choice(rows, _MAX_WORKS, replace=False))
-    works = np.unique(work_ids, return_inverse=True)[1]
     found: list[float] = []
-    for first in range(0, len(rows), _ROWS_AT_A_TIME):
-        block = rows[first : first + _ROWS_AT_A_TIME]
-        similarity = vectors[block] @ vectors.T
-        similarity[works[block][:, None] == works[None, :]] = -np.inf
-        best = np.argsort(-similarity, axis=1, kind="stable")[:, :CANDIDATES]
-        for number, row in enumerate(block):
-            others = best[number][np.isfinite(similarity[number][best[number]])]
-            if len(others):
-                found.append(float(np.linalg.norm((vectors[others] - vectors[row]) @ matrix, axis=1).min()))
+    for row, near, similarity in zip(
+        rows, *nearest_in_other_groups(vectors, work_ids.tolist(), rows, CANDIDATES), strict=True
+    ):
+        others = near[np.isfinite(similarity)]
+        if len(others):
+            found.append(float(np.linalg.norm((vectors[others] - vectors[row]) @ matrix, axis=1).min()))
     return found
 
 

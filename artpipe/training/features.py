@@ -250,9 +250,8 @@ def update_features(
     if work and missing.height:
         shards = planned(missing["artwork_id"].to_list(), missing["jpeg_sha256"].to_list())
         with (progress or SilentProgress()).track("features", missing.height, "images") as step:
-            for shard, made in engine.map(work, shards):
-                table.upsert({name: key_of[name] for name in shard.ids}, made)
-                step.advance(len(shard))
+            parts = (({name: key_of[name] for name in shard.ids}, made) for shard, made in engine.map(work, shards))
+            table.upsert_each(parts, step.advance)
     gone = sorted(table.keys().keys() - key_of.keys())
     table.remove(gone)
     if missing.height or gone:

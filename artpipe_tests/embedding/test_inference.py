@@ -56,6 +56,18 @@ def test_one_picture_under_two_ids_runs_once(cache):
     assert cache.ran == ["h1"]
 
 
+def test_a_picture_in_two_parts_and_under_two_ids_is_given_once_for_each_id(cache):
+    cache.infer(rows(1, 2), images=None)
+    (part,) = cache.folder.glob("*.parquet")
+    part.with_stem("000007").write_bytes(part.read_bytes())
+    asked = pl.concat([rows(3, 2, 1), rows(2, 3).with_columns(artwork_id=pl.col("artwork_id") + "b")])
+    given = list(cache.inferred(asked, images=None))
+    assert sorted(name for some, _ in given for name in some["artwork_id"]) == sorted(asked["artwork_id"])
+    for some, found in given:
+        assert found.vectors[:, 0] == pytest.approx(np.cos([int(key[1:]) for key in some["jpeg_sha256"]]), abs=1e-6)
+    assert cache.ran == ["h1", "h2", "h3"]
+
+
 def test_a_damaged_part_is_computed_again(cache):
     cache.infer(rows(1), images=None)
     (part,) = cache.folder.glob("*.parquet")

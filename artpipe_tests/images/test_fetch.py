@@ -492,6 +492,17 @@ def test_a_long_harvest_joins_small_fragments_before_it_ends(store, monkeypatch:
     assert len(lance.dataset(store.uri).get_fragments()) < 15
 
 
+def test_the_more_images_are_stored_the_more_are_committed_at_once(store, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("artpipe.images.fetch.BATCH_ROWS", 1)
+    store.upsert([{"artwork_id": f"h/{n}", "status": "gone", "attempts": 1, "fetched_at": NOW} for n in range(640)])
+    answers = {f"n{number:02}": sent(jpeg(number * 8)) for number in range(25)}
+    cut = FakeGallery(**answers, z=KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        harvest(artworks(*(f"a/x/{name}" for name in cut.answers)), store, cut, HarvestConfig(), NOW)
+    assert store.outcomes().height == 665
+    assert len(lance.dataset(store.uri).get_fragments()) == 1 + 3, "of ten, ten and five"
+
+
 def test_what_may_be_lost_is_lost_and_so_is_the_picture_that_one_placeholder_replaces(store, stored):
     placeholder, gone = sent(jpeg(250)), Response(Outcome.GONE, 404)
     seen: list[Loss] = []
