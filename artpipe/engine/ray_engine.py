@@ -7,26 +7,27 @@ one that writes. Ray runs a task again whose process or node dies.
 import logging
 import math
 import socket
+import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from artpipe import __version__
 from artpipe.engine.shards import Shard, Work
 from artpipe.errors import ArtpipeError
 
-if TYPE_CHECKING:
-    pass
-
 STALLED_AFTER_S = 60.0
 GIVE_UP_AFTER_S = 120.0
 """How long to wait for a node on which a task fits, such as one that is being started."""
 _ANSWER_WITHIN_S = 5.0
+_NAMESPACE = "artpipe"
+_MADE_ANEW_S = 0.2
+"""A pause before an object that died is made anew: the cluster may not know yet."""
 _RETRIES = 5
 """How often Ray runs a task again whose process or node died."""
 
@@ -67,7 +68,7 @@ class RayEngine:
         """
         if not shards:
             return
-        ray = self._connected()
+        ray = self.connected()
         task = ray.remote(num_cpus=self._cpus, num_gpus=self._gpus, max_retries=_RETRIES)(_run_shard)
         shipped, token, threads = ray.put(work), uuid.uuid4().hex, max(1, math.floor(self._cpus))
         left, in_flight, waited_s = iter(shards), dict[Any, Shard](), 0.0
@@ -93,7 +94,7 @@ class RayEngine:
                 with suppress(Exception):  # the cluster may be what failed
                     ray.cancel(ref, force=True)
 
-    def _connected(self) -> Any:
+    def connected(self) -> Any:
         """The Ray library, connected to the cluster.
 
         Raises:
@@ -110,7 +111,7 @@ class RayEngine:
             return ray
         try:
             self._refuse_dead()
-            ray.init(address=self._address, namespace="artpipe", log_to_driver=False, logging_level=logging.ERROR)
+            ray.init(address=self._address, namespace=_NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, OSError, RuntimeError, ValueError) as error:
             raise ClusterError(self._explained(error)) from error
         return ray
@@ -176,6 +177,70 @@ class RayEngine:
         self._log(
             f"no progress for {waited_s:.0f} s while slots are short: {tasks} shards wait, and {free} of the {slots} "
             "slots of the Ray cluster are free; add nodes, or see `ray status`"
+        )
+
+
+class ClusterObject:
+    """An object that lives once in a cluster, longer than who made it; a new one takes its place where it died.
+
+    Args:
+        address: of the cluster, as of `RayEngine`.
+        name: of the object; another version of artpipe has another object.
+        made_by: its class, which the nodes import.
+    """
+
+    def __init__(self, address: str, name: str, made_by: type) -> None:
+        self._engine = RayEngine(address, 1.0, 0.0, None, lambda _: None)
+        self._address, self._name, self._made_by = address, f"{name}-{__version__}", made_by
+        self._lock, self._actor = threading.Lock(), None
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """What a method of the object returns; it is called again where the object died meanwhile.
+
+        Raises:
+            ClusterError: the cluster does not answer.
+        """
+        ray, actor = self._found()
+        for _ in range(_RETRIES):
+            try:
+                return ray.get(getattr(actor, method).remote(*arguments), timeout=STALLED_AFTER_S)
+            except ray.exceptions.RayActorError:
+                time.sleep(_MADE_ANEW_S)
+                _, actor = self._found(instead_of=actor)
+            except (ray.exceptions.RayError, ConnectionError) as error:
+                raise ClusterError(self._lost(str(error) or type(error).__name__)) from error
+        raise ClusterError(self._lost(f"what it keeps as {self._name!r} died {_RETRIES} times"))
+
+    def tell(self, method: str, *arguments: Any) -> None:
+        """Call a method, and do not wait for it; a cluster that is gone is no error."""
+        _, actor = self._found()
+        with suppress(Exception):
+            getattr(actor, method).remote(*arguments)
+
+    def _found(self, instead_of: Any = None) -> tuple[Any, Any]:
+        """The Ray library and the object's actor, made where there is none."""
+        with self._lock:
+            ray = self._engine.connected()
+            if self._actor is None or self._actor is instead_of:
+                self._actor = (
+                    ray.remote(self._made_by)
+                    .options(
+                        name=self._name,
+                        namespace=_NAMESPACE,
+                        lifetime="detached",
+                        get_if_exists=True,
+                        num_cpus=0,
+                        max_restarts=-1,
+                        max_task_retries=-1,
+                    )
+                    .remote()
+                )
+            return ray, self._actor
+
+    def _lost(self, why: str) -> str:
+        return (
+            f"the Ray cluster at ARTPIPE_RAY_ADDRESS={self._address} does not answer ({why.splitlines()[0]}); see "
+            "`ray status`, or unset it to compute on this machine."
         )
 
 
