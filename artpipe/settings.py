@@ -94,7 +94,8 @@ class Settings(BaseSettings):
     cache: str | None = Field(
         default=None,
         description="local folder for what belongs to lakes at `s3://` and can be made again, each in a folder of its "
-        "own: caches, Dagster's memory; default: artpipe's in the user's cache folder",
+        "own: caches, Dagster's memory; and for what all refreshes know of a host that they ask, such as its "
+        "Retry-After; default: artpipe's in the user's cache folder",
     )
     contact: str | None = Field(
         default=None, description="e-mail or URL put into the User-Agent, so that a site can reach you"

@@ -195,9 +195,10 @@ def _downloaded(source: "Source", client: "GalleryClient", folder: Path) -> "UPa
 def _client(named: "SourcesFile", settings: "Settings") -> "GalleryClient":
     """The polite client that a refresh has, too."""
     from artpipe.crawler.client import GalleryClient
+    from artpipe.crawler.shared_limits import shared_paces
     from artpipe.sources.hosts import client_config
 
-    return GalleryClient(client_config(settings, named))
+    return GalleryClient(client_config(settings, named), pace_of=shared_paces(settings.cache, settings.ray_address))
 
 
 def _print_summary(summary: "SourceSummary", named: "SourcesFile") -> None:

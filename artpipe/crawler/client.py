@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from artpipe.crawler.addresses import DEFAULT_PORTS, checked_parts
 from artpipe.crawler.challenge import challenge, reservation
-from artpipe.crawler.limits import HostPace, backoff_s, http_date_s, is_loopback, is_private, retry_after_s
+from artpipe.crawler.limits import HostPace, PaceOf, backoff_s, http_date_s, is_loopback, is_private, retry_after_s
 from artpipe.crawler.local_files import local_response
 from artpipe.crawler.outcome import Outcome, Request, RequestCounts, Response
 from artpipe.crawler.parallel import AbandonedError, in_parallel
@@ -42,6 +42,8 @@ __all__ = [
 MAX_REDIRECTS = 5
 SPARE_WORKERS = 2
 """Threads in addition to those with a request in flight: ready to send the next one, or pausing before a retry."""
+LOOK_UP_S = 0.2
+"""How often a thread that waits for its turn looks whether its response is still wanted."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 525)})  # 520 to 524 are Cloudflare's
 GONE = frozenset({404, 410})
@@ -146,8 +148,7 @@ class ClientConfig:
         """How the host of an origin (`scheme://name:port`) is asked."""
         parts = urlsplit(origin)
         name = parts.hostname or ""
-        host = parts.netloc.rpartition("@")[2].lower().removesuffix(f":{DEFAULT_PORTS.get(parts.scheme)}")
-        policy = self.policies.get(host)
+        policy = self.policies.get(_name_and_port(parts))
         if policy is not None and (parts.scheme == "https" or is_private(name)):
             return policy
         return replace(policy or self.policies.get(name) or HostPolicy(), headers={})
@@ -160,17 +161,28 @@ def login_of(gallery: "SecretUrl") -> tuple[str, str]:
     return get_auth_from_url(gallery.get_secret_value())
 
 
+def _name_and_port(parts: SplitResult) -> str:
+    """The host of an address, with its port where the scheme implies another one."""
+    return parts.netloc.rpartition("@")[2].lower().removesuffix(f":{DEFAULT_PORTS.get(parts.scheme)}")
+
+
 class _Host:
     """The state of one host: its pace, its free request slots, its robots.txt."""
 
-    def __init__(self, origin: str, config: ClientConfig, clock: Callable[[], float]) -> None:
+    def __init__(self, origin: str, config: ClientConfig, clock: Callable[[], float], pace_of: PaceOf | None) -> None:
         self.origin = origin
         self.name = urlsplit(origin).hostname or ""
         policy = config.policy_of(origin)
-        rate = policy.requests_per_s or config.requests_per_s
+        interval_s = 1 / (policy.requests_per_s or config.requests_per_s)
+        concurrency = policy.concurrency or config.concurrency
         self.headers = policy.headers
-        self.pace = HostPace(0.0 if is_loopback(self.name) else 1 / rate, clock)
-        self.slots = threading.BoundedSemaphore(policy.concurrency or config.concurrency)
+        if is_loopback(self.name) or pace_of is None:
+            self.pace = HostPace(0.0 if is_loopback(self.name) else interval_s, clock)
+        else:
+            self.pace = pace_of(_name_and_port(urlsplit(origin)), interval_s, concurrency)
+        self.slots = threading.BoundedSemaphore(concurrency)
+        self.next = threading.Lock()
+        """Held by the one thread that waits for a start, so that a process that is killed had claimed no others."""
         self.challenge: Response | None = None
         """The answer that asked for a browser; nothing is requested after it."""
         self.robots_lock = threading.Lock()
@@ -199,8 +211,9 @@ class GalleryClient:
         sleep: Callable[[float], None] | None = None,
         rng: random.Random | None = None,
         login: tuple[str, str] | None = None,
+        pace_of: PaceOf | None = None,
     ) -> None:
-        self.config = config
+        self.config, self._pace_of = config, pace_of
         self._clock, self._sleep, self._rng = clock, sleep, rng or random.Random()
         self._product = config.user_agent.split("/")[0].split()[0]
         self._base = config.base_url.rstrip("/") if config.base_url else None
@@ -398,16 +411,27 @@ class GalleryClient:
     ) -> RawResponse:
         """One request, as soon as the host's concurrency and pace allow it."""
         with host.slots:
+            self._wait_for_start(host, stop)
+            with host.pace.connection(lambda seconds: self._pause(seconds, stop)) as was_full:
+                if was_full:  # the start has passed
+                    self._wait_for_start(host, stop)
+                self._count(requests=1)
+                return self._wire.send(address, {**host.headers, **headers}, accepted)
+
+    def _wait_for_start(self, host: _Host, stop: threading.Event) -> None:
+        while not host.next.acquire(timeout=LOOK_UP_S):
+            self._pause(0.0, stop)
+        try:
             waiting = True
             while waiting:
                 silence_s = host.pace.silence_left_s()
                 if silence_s > self.config.retry_after_ceiling_s:
                     raise TransferError(self._too_long(host, silence_s), is_transient=False)
                 self._pause(host.pace.claim(), stop)
-                # Meanwhile another thread may have received a Retry-After.
+                # Meanwhile somebody else may have received a Retry-After.
                 waiting = host.pace.silence_left_s() > 0
-            self._count(requests=1)
-            return self._wire.send(address, {**host.headers, **headers}, accepted)
+        finally:
+            host.next.release()
 
     def _interpret(
         self, host: _Host, answer: RawResponse, *, conditional: bool, is_robots: bool
@@ -481,7 +505,7 @@ class GalleryClient:
         host = self._hosts.get(origin)
         if host is None:
             with self._lock:
-                host = self._hosts.setdefault(origin, _Host(origin, self.config, self._clock))
+                host = self._hosts.setdefault(origin, _Host(origin, self.config, self._clock, self._pace_of))
         return host
 
     def _rules(self, host: _Host, stop: threading.Event) -> RobotsRules:

@@ -1,14 +1,46 @@
-"""Rate limits per host: spacing of requests, silence after a Retry-After, exponential backoff after failures."""
+"""Rate limits per host: spacing of requests, silence after a Retry-After, exponential backoff after failures.
+
+These hold in one process; `shared_limits.py` has those that processes share.
+"""
 
 import ipaddress
 import random
 import socket
 import threading
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import TypeAlias
 
 MAX_BACKOFF_S = 30.0
+MAX_SILENCE_S = 24 * 3600.0
+"""A longer Retry-After is cut to this, since later processes obey it, too."""
+
+
+@dataclass
+class Schedule:
+    """When one host may be asked next, in seconds of one clock.
+
+    Args:
+        next_start: of a request.
+        silent_until: the end of the last Retry-After.
+    """
+
+    next_start: float = 0.0
+    silent_until: float = 0.0
+
+    def claim(self, interval_s: float, now: float) -> float:
+        """Claim the next free start and the time after it; returns the seconds to wait for it."""
+        start = max(now, self.next_start)
+        self.next_start = start + interval_s
+        return start - now
+
+    def silence(self, seconds: float, now: float) -> None:
+        """Let no request start for this long."""
+        self.silent_until = max(self.silent_until, now + min(seconds, MAX_SILENCE_S))
+        self.next_start = max(self.next_start, self.silent_until)
 
 
 class HostPace:
@@ -21,32 +53,51 @@ class HostPace:
 
     def __init__(self, interval_s: float, clock: Callable[[], float]) -> None:
         self._interval_s, self._clock = interval_s, clock
-        self._lock = threading.Lock()
-        self._next_start = self._silent_until = clock()
+        self._lock, self._own = threading.Lock(), Schedule()
+
+    @contextmanager
+    def _schedule(self) -> Generator[Schedule]:
+        """The schedule, while nobody else has it; changes are kept."""
+        with self._lock:
+            yield self._own
 
     def slow_down(self, interval_s: float) -> None:
         """Widen the interval to at least `interval_s`, after the starts already claimed."""
-        with self._lock:
-            self._next_start += max(0.0, interval_s - self._interval_s)
-            self._interval_s = max(self._interval_s, interval_s)
+        more_s = interval_s - self._interval_s
+        if more_s > 0:
+            self._interval_s = interval_s
+            self._claim(more_s)
 
     def silence(self, seconds: float) -> None:
         """Start no request for this long, in any thread."""
-        with self._lock:
-            self._silent_until = max(self._silent_until, self._clock() + seconds)
-            self._next_start = max(self._next_start, self._silent_until)
+        with self._schedule() as schedule:
+            schedule.silence(seconds, self._clock())
 
     def silence_left_s(self) -> float:
         """How long the silence still lasts; negative when it is over."""
-        return self._silent_until - self._clock()
+        with self._schedule() as schedule:
+            return schedule.silent_until - self._clock()
 
     def claim(self) -> float:
         """Claim the next free start; returns the seconds to wait for it."""
-        with self._lock:
-            now = self._clock()
-            start = max(now, self._next_start)
-            self._next_start = start + self._interval_s
-            return start - now
+        return self._claim(self._interval_s)
+
+    def _claim(self, interval_s: float) -> float:
+        with self._schedule() as schedule:
+            return schedule.claim(interval_s, self._clock())
+
+    @contextmanager
+    def connection(self, pause: Callable[[float], None]) -> Generator[bool]:  # noqa: ARG002 - here none is shared
+        """Hold one of the connections that processes share, and yield whether it had to be waited for.
+
+        Args:
+            pause: sleeps for some seconds, or raises where nobody waits for the response any more.
+        """
+        yield False
+
+
+PaceOf: TypeAlias = Callable[[str, float, int], HostPace]
+"""Gives the pace of a host: its name (and port), the interval in seconds, the number of its connections."""
 
 
 def backoff_s(failures: int, base_s: float, rng: random.Random) -> float:

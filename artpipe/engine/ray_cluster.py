@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from artpipe.errors import ArtpipeError
 
+NAMESPACE = "artpipe"
 GIVE_UP_AFTER_S = 120.0
 """How long to wait for a node on which a task fits, such as one that is being started."""
 NO_AUTO_CONNECT = "RAY_ENABLE_AUTO_CONNECT"
@@ -37,7 +38,7 @@ def connected(address: str) -> Any:
     if ray.is_initialized():
         return ray
     try:
-        ray.init(address=address, namespace="artpipe", log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         raise ClusterError(_explained(address, error)) from error
     return ray

@@ -6,6 +6,7 @@ one that writes. Ray runs a task again whose process or node dies.
 
 import math
 import socket
+import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Sequence
@@ -15,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from artpipe import __version__
-from artpipe.engine.ray_cluster import GIVE_UP_AFTER_S, ClusterError, TaskResources, connected, reached
+from artpipe.engine.ray_cluster import GIVE_UP_AFTER_S, NAMESPACE, ClusterError, TaskResources, connected, reached
 from artpipe.engine.shards import Shard, Work
 from artpipe.errors import ArtpipeError
 
 STALLED_AFTER_S = 60.0
+_MADE_ANEW_S = 0.2
+"""A pause before an object that died is made anew: the cluster may not know yet."""
 _RETRIES = 5
 """How often Ray runs a task again whose process or node died."""
 
@@ -112,6 +115,69 @@ class RayEngine:
         self._log(
             f"no progress for {waited_s:.0f} s while slots are short: {tasks} shards wait, and {free} of the {slots} "
             "slots of the Ray cluster are free; add nodes, or see `ray status`"
+        )
+
+
+class ClusterObject:
+    """An object that lives once in a cluster, longer than who made it; a new one takes its place where it died.
+
+    Args:
+        address: of the cluster, as of `RayEngine`.
+        name: of the object; another version of artpipe has another object.
+        made_by: its class, which the nodes import.
+    """
+
+    def __init__(self, address: str, name: str, made_by: type) -> None:
+        self._address, self._name, self._made_by = address, f"{name}-{__version__}", made_by
+        self._lock, self._actor = threading.Lock(), None
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """What a method of the object returns; it is called again where the object died meanwhile.
+
+        Raises:
+            ClusterError: the cluster does not answer.
+        """
+        ray, actor = self._found()
+        for _ in range(_RETRIES):
+            try:
+                return ray.get(getattr(actor, method).remote(*arguments), timeout=STALLED_AFTER_S)
+            except ray.exceptions.RayActorError:
+                time.sleep(_MADE_ANEW_S)
+                _, actor = self._found(instead_of=actor)
+            except (ray.exceptions.RayError, ConnectionError) as error:
+                raise ClusterError(self._lost(str(error) or type(error).__name__)) from error
+        raise ClusterError(self._lost(f"what it keeps as {self._name!r} died {_RETRIES} times"))
+
+    def tell(self, method: str, *arguments: Any) -> None:
+        """Call a method, and do not wait for it; a cluster that is gone is no error."""
+        _, actor = self._found()
+        with suppress(Exception):
+            getattr(actor, method).remote(*arguments)
+
+    def _found(self, instead_of: Any = None) -> tuple[Any, Any]:
+        """The Ray library and the object's actor, made where there is none."""
+        with self._lock:
+            ray = connected(self._address)
+            if self._actor is None or self._actor is instead_of:
+                self._actor = (
+                    ray.remote(self._made_by)
+                    .options(
+                        name=self._name,
+                        namespace=NAMESPACE,
+                        lifetime="detached",
+                        get_if_exists=True,
+                        num_cpus=0,
+                        max_restarts=-1,
+                        max_task_retries=-1,
+                    )
+                    .remote()
+                )
+            return ray, self._actor
+
+    def _lost(self, why: str) -> str:
+        return (
+            f"the Ray cluster at ARTPIPE_RAY_ADDRESS={self._address} does not answer ({why.splitlines()[0]}); see "
+            "`ray status`, or unset it to compute on this machine."
         )
 
 

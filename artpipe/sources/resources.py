@@ -28,6 +28,8 @@ class GalleryResource(dg.ConfigurableResource[object]):
     concurrency: int
     allowed_hosts: list[str] = []  # noqa: RUF012 - Dagster reads this as a config default
     obey_reservations: bool = True
+    cache: str | None = None
+    ray_address: str | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> "GalleryResource":
@@ -40,6 +42,8 @@ class GalleryResource(dg.ConfigurableResource[object]):
             concurrency=settings.concurrency,
             allowed_hosts=list(settings.allowed_hosts),
             obey_reservations=settings.obey_reservations,
+            cache=settings.cache,
+            ray_address=settings.ray_address,
         )
 
     @contextmanager
@@ -67,9 +71,11 @@ class GalleryResource(dg.ConfigurableResource[object]):
     def _open(self, lake: DataLake, progress: Progress | None, settings: Settings | None) -> "Generator[GalleryClient]":
         if settings is not None and settings.sources is not None:
             from artpipe.crawler.client import GalleryClient
+            from artpipe.crawler.shared_limits import shared_paces
             from artpipe.sources.hosts import client_config
 
-            with GalleryClient(client_config(settings)) as client:
+            paces = shared_paces(self.cache, self.ray_address)
+            with GalleryClient(client_config(settings), pace_of=paces) as client:
                 yield client
             return
         if self.base_url != SAMPLE:
@@ -87,6 +93,7 @@ class GalleryResource(dg.ConfigurableResource[object]):
 
     def _client(self, base_url: str, with_login: "SecretUrl | None" = None) -> "GalleryClient":
         from artpipe.crawler.client import ClientConfig, GalleryClient, login_of
+        from artpipe.crawler.shared_limits import shared_paces
 
         return GalleryClient(
             ClientConfig(
@@ -98,4 +105,5 @@ class GalleryResource(dg.ConfigurableResource[object]):
                 obeys_reservations=self.obey_reservations,
             ),
             login=login_of(with_login) if with_login else None,
+            pace_of=shared_paces(self.cache, self.ray_address),
         )

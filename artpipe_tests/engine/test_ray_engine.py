@@ -18,6 +18,8 @@ import pyarrow as pa
 import pytest
 import torch
 
+from artpipe import __version__
+from artpipe.crawler.shared_limits import shared_paces
 from artpipe.embedding.inference import InferenceCache, embedding_rows
 from artpipe.embedding.table import EmbeddingTable, vectors_version
 from artpipe.engine.chosen import engine_of
@@ -34,6 +36,7 @@ from artpipe.models.checkpoint import save_model
 from artpipe.models.network import build_backbone, build_model
 from artpipe.recognition.feature_index import build_feature_index
 from artpipe.settings import Settings
+from artpipe.sources.resources import GalleryResource
 from artpipe.tasks import WGA_TASKS
 from artpipe.training.config import TrainingConfig
 from artpipe.training.features import update_features
@@ -230,6 +233,47 @@ def test_a_driver_that_is_killed_goes_on_where_it_was(
         driver.send_signal(signal.SIGKILL)
     assert len(KeyedTable(lake, "backbone_features").keys()) == 8
     assert features_made(lake, weights, engine_at(ray_cluster, lake)) == expected["backbone_features"]
+
+
+ASKING = """
+import sys
+from artpipe.crawler.shared_limits import shared_paces
+
+pace = shared_paces(None, sys.argv[1])("0.0.0.0:9", 1000.0, 1)
+pace.silence(500)
+with pace.connection(lambda _: None):
+    print("told to be silent for 500 s", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_drivers_share_the_limits_of_a_host_and_one_that_is_killed_leaves_them_as_they_are(
+    ray_cluster: SmallCluster, tmp_path: Path
+):
+    import ray
+
+    settings = Settings(gallery="http://0.0.0.0:9", ray_address=ray_cluster.address)
+    pace = shared_paces(None, settings.ray_address)("0.0.0.0:9", 1000.0, 1)
+    command = [sys.executable, "-c", ASKING, ray_cluster.address]
+    root = Path(__file__).resolve().parents[2]
+    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout is not None
+        assert driver.stdout.readline() == "told to be silent for 500 s\n"
+        with pytest.raises(AllTakenError), pace.connection(refuse):
+            pass
+        driver.send_signal(signal.SIGKILL)
+    with GalleryResource.of(settings).client(DataLake(tmp_path), settings=settings) as client:
+        assert "0.0.0.0 requests a pause of" in str(client.get("/a.jpg").error)
+    ray.kill(ray.get_actor(f"hosts-{__version__}", namespace="artpipe"))
+    assert pace.claim() == 0.0  # of the object that took its place
+
+
+class AllTakenError(Exception):
+    """There is no free connection."""
+
+
+def refuse(_: float) -> None:
+    raise AllTakenError
 
 
 def test_nothing_of_the_cluster_listens_beyond_loopback(ray_cluster: SmallCluster):
