@@ -76,6 +76,15 @@ def reached(address: str) -> Any:
     return ray
 
 
+def connection_lost(ray: Any, address: str, error: ConnectionError) -> ClusterError:
+    """The error to raise where a cluster no longer answers; the process may connect again then."""
+    ray.shutdown()
+    return ClusterError(
+        f"the connection to the Ray cluster at ARTPIPE_RAY_ADDRESS={address} was lost ({error}); what was done is "
+        "kept. See whether its head runs, then run again to go on from there."
+    )
+
+
 def _explained(address: str, error: Exception) -> str:
     text = " ".join(str(error).split())
     if "ersion mismatch" in text:
@@ -88,6 +97,7 @@ def _explained(address: str, error: Exception) -> str:
             f"this machine is no node of the Ray cluster at {address} ({text}); set ARTPIPE_RAY_ADDRESS="
             "ray://HOST:10001, or make it one with `ray start --address=...`."
         )
+    text = text.partition(" Traceback (most recent call last)")[0]
     return (
         f"the Ray cluster at ARTPIPE_RAY_ADDRESS={address} cannot be used: {text}; see `ray status` there, or unset it "
         "to compute on this machine."

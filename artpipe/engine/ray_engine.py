@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from artpipe import __version__
-from artpipe.engine.ray_cluster import GIVE_UP_AFTER_S, NAMESPACE, ClusterError, TaskResources, connected, reached
+from artpipe.engine.ray_cluster import (
+    GIVE_UP_AFTER_S,
+    NAMESPACE,
+    ClusterError,
+    TaskResources,
+    connected,
+    connection_lost,
+    reached,
+)
 from artpipe.engine.shards import Shard, Work
 from artpipe.errors import ArtpipeError
 
@@ -87,11 +95,7 @@ class RayEngine:
                     yield shard, _result(ray, ref, shard)
         except ConnectionError as error:  # of Ray's client
             in_flight.clear()  # they ended with their driver
-            ray.shutdown()
-            raise ClusterError(
-                f"the connection to the Ray cluster at ARTPIPE_RAY_ADDRESS={self._address} was lost ({error}); what "
-                "was done is kept. See whether its head runs, then run again to go on from there."
-            ) from error
+            raise connection_lost(ray, self._address, error) from error
         finally:
             for ref in in_flight:
                 with suppress(Exception):  # the cluster may be what failed

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from artpipe.engine.ray_cluster import GIVE_UP_AFTER_S, ClusterError, TaskResources, connected
+from artpipe.engine.ray_cluster import GIVE_UP_AFTER_S, ClusterError, TaskResources, connected, connection_lost
 from artpipe.training.epochs import TrainingRun
 from artpipe.training.rank_process import RESTARTS, Message, TrainingProcessError, run_rank
 from artpipe.training.ranks import Ranks, joined
@@ -60,10 +60,12 @@ def train_on_ray(run: TrainingRun, workers: int, take: Callable[[Message], None]
     except ray.exceptions.RayError as error:
         reason = str(getattr(error, "cause", None) or error).strip().rpartition("\n")[2]
         raise TrainingProcessError(reason) from error
+    except ConnectionError as error:  # of Ray's client
+        raise connection_lost(ray, str(run.config.ray_address), error) from error
     finally:
         with suppress(Exception):  # it has ended, or the cluster is gone
             ray.cancel(training, force=True)
-        told.shutdown(force=True)
+            told.shutdown(force=True)
 
 
 def _needs_of_rank(run: TrainingRun) -> TaskResources:
