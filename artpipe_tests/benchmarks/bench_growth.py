@@ -15,6 +15,7 @@ number makes them of the file alone.
 """
 
 import argparse
+import csv
 import io
 import json
 import multiprocessing
@@ -64,7 +65,7 @@ MADE: dict[str, tuple[str, ...]] = {
 }
 """The assets that each stage makes, in the order of the graph."""
 UNMEASURED = ("model",)
-LIMITS = {"features": 300_000, "suspect labels": 30_000, "map": 1_000_000}
+LIMITS = {"features": 1_000_000, "suspect labels": 30_000, "map": 1_000_000}
 """Sizes beyond which a stage is not made, or it would take all memory or time."""
 
 
@@ -137,7 +138,7 @@ def decoded(jpeg: bytes) -> Callable[..., Any]:
     return decode
 
 
-def random_features(_: object, shard: Shard, __: int) -> pa.Table:
+def random_features(_: object, shard: Shard, __: int) -> Any:
     from artpipe.training.features import VIEWS
 
     rng = np.random.default_rng(len(shard))
@@ -178,7 +179,7 @@ def random_predictions() -> Callable[..., Any]:
     """Vectors like those of a network, and any labels."""
     sample = like_features(DIMENSION, np.random.default_rng(1))
 
-    def embed(self: Any, shard: Shard, _: int) -> pa.Table:
+    def embed(self: Any, shard: Shard, _: int) -> Any:
         from artpipe.embedding.inference import cache_rows
         from artpipe.embedding.predictions import Predictions
 
@@ -273,10 +274,13 @@ def nothing_changed(lake: Path, _: int, __: str) -> dict[str, float]:
 
 
 def one_more(lake: Path, _: int, __: str) -> dict[str, float]:
-    """The same after one work more."""
-    lines = (lake / "works.csv").read_text("utf-8-sig").splitlines(keepends=True)
+    """The same after one work more, which has no labels, so that nothing is trained again."""
+    with (lake / "works.csv").open(encoding="utf-8-sig", newline="") as table:
+        rows = csv.reader(table)
+        work = dict(zip(next(rows), next(rows), strict=True))
+    work |= {"Object ID": str(NEW_WORK), "Department": "", "Classification": ""}
     with (lake / "works.csv").open("a", encoding="utf-8", newline="") as out:
-        out.write(lines[1].replace(",1,", f",{NEW_WORK},", 1))
+        csv.writer(out).writerow(work.values())
     return refresh(lake, held(lake))
 
 
