@@ -154,8 +154,8 @@ class ClusterObject:
 
     def tell(self, method: str, *arguments: Any) -> None:
         """Call a method, and do not wait for it; a cluster that is gone is no error."""
-        _, actor = self._found()
         with suppress(Exception):
+            _, actor = self._found()
             getattr(actor, method).remote(*arguments)
 
     def _found(self, instead_of: Any = None) -> tuple[Any, Any]:

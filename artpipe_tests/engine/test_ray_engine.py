@@ -19,12 +19,13 @@ import pytest
 import torch
 
 from artpipe import __version__
+from artpipe.crawler.cluster_limits import HostsOfCluster
 from artpipe.crawler.shared_limits import shared_paces
 from artpipe.embedding.inference import InferenceCache, embedding_rows
 from artpipe.embedding.table import EmbeddingTable, vectors_version
 from artpipe.engine.chosen import engine_of
 from artpipe.engine.ray_cluster import ClusterError
-from artpipe.engine.ray_engine import RayEngine, ShardFailedError
+from artpipe.engine.ray_engine import ClusterObject, RayEngine, ShardFailedError
 from artpipe.engine.shards import Engine, LocalEngine, Shard, Work, planned
 from artpipe.images.store import ImageStore
 from artpipe.lake.keyed_table import KeyedTable
@@ -386,6 +387,15 @@ def test_a_dead_address_is_one_line(address: str):
     engine = RayEngine(address, 1, 0, None, print)
     with pytest.raises(ClusterError, match=r"no Ray cluster answers at .*ARTPIPE_RAY_ADDRESS=.*with `ray start"):
         _without_cluster(engine)
+
+
+def test_who_tells_a_cluster_that_is_gone_goes_on():
+    ray = pytest.importorskip("ray", reason="Ray is not installed")
+    ray.shutdown()
+    gone = ClusterObject("127.0.0.1:1", "hosts", HostsOfCluster)
+    with pytest.raises(ClusterError):
+        gone.ask("silence_left_s", "museum.example")
+    gone.tell("release", "museum.example", "a connection")
 
 
 def test_a_cluster_of_another_version_is_one_line(monkeypatch: pytest.MonkeyPatch, ray_cluster: SmallCluster):
