@@ -7,19 +7,22 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from artpipe.embedding.image_text_model import ImageTextModel
+from artpipe.engine.derived_rows import update_rows
+from artpipe.engine.shards import Shard
 from artpipe.images.store import ImageStore
-from artpipe.lake.keyed_table import KeyedTable
+from artpipe.lake.keyed_table import KeyedTable, bytes_table
 from artpipe.lake.paths import DataLake, write_whole
-from artpipe.progress import Progress, SilentProgress
+from artpipe.progress import Progress
 
 IMAGE_TEXT_TABLE = "image_text_vectors"
 CARD = "image_text.json"
-_CHUNK = 512
 _ROWS_PER_FRAGMENT = 65_536
 
 
@@ -44,6 +47,29 @@ def read_card(lake: DataLake) -> ImageTextCard | None:
         return None
 
 
+class EncodePictures:
+    """The work of an engine: a shard's pictures, without their margins, through the image-text model.
+
+    Args:
+        images: the stored JPEGs.
+        model: loads it; called once there is a picture to embed.
+    """
+
+    def __init__(self, images: ImageStore, model: Callable[[], ImageTextModel]) -> None:
+        self._images, self._load = images, model
+
+    @cached_property
+    def _model(self) -> ImageTextModel:
+        return self._load()
+
+    def __call__(self, shard: Shard, threads: int) -> Any:  # noqa: ARG002 - PyTorch has its own
+        """Rows of the table without id and key."""
+        from PIL import Image
+
+        opened = [Image.open(io.BytesIO(jpeg)).convert("RGB") for jpeg in self._images.jpegs(shard.ids)]
+        return bytes_table({"vector": [one.tobytes() for one in self._model.encode(opened).vectors.astype(np.float16)]})
+
+
 class ImageTextTable:
     """The vectors of a lake's pictures by its image-text model. Reading never creates or changes anything."""
 
@@ -64,8 +90,6 @@ class ImageTextTable:
     ) -> tuple[int, int]:
         """Embed the pictures that are new or changed, drop those that are gone, and write the card; a kill resumes.
 
-        Pictures are embedded without their margins.
-
         Args:
             card: of the model.
             pictures: the `jpeg_sha256` of every work.
@@ -78,28 +102,11 @@ class ImageTextTable:
         Raises:
             MissingImageError: a picture is not stored any more.
         """
-        from PIL import Image
-
         keys = {name: _key(card, sha256) for name, sha256 in pictures.items()}
-        stored = self._table.keys()
-        missing = [name for name, key in keys.items() if stored.get(name) != key]
-        gone = sorted(stored.keys() - keys.keys())
-        if missing:
-            encoder, store = model(), ImageStore(self._lake)
-            with (progress or SilentProgress()).track("image-text vectors", len(missing), "images") as step:
-                for first in range(0, len(missing), _CHUNK):
-                    names = missing[first : first + _CHUNK]
-                    opened = [Image.open(io.BytesIO(jpeg)).convert("RGB") for jpeg in store.jpegs(names)]
-                    vectors = encoder.encode(opened).vectors.astype(np.float16)
-                    self._table.upsert(
-                        {name: keys[name] for name in names}, {"vector": [one.tobytes() for one in vectors]}
-                    )
-                    step.advance(len(names))
-        self._table.remove(gone)
-        if missing or gone:
-            self._table.maintain()
+        work = EncodePictures(ImageStore(self._lake), model)
+        changed = update_rows(self._table, keys, work, "image-text vectors", progress)
         write_whole(self._lake.index(CARD), json.dumps(asdict(card), indent=1).encode())
-        return len(missing), len(gone)
+        return changed
 
     def vectors(self, card: ImageTextCard, pictures: Sequence[tuple[str, str]]) -> NDArray[np.float32] | None:
         """The vectors of some pictures, float32 (N, D), of length 1; None unless all have one by this model.

@@ -28,11 +28,6 @@ class Shard:
     def __len__(self) -> int:
         return len(self.ids)
 
-    @property
-    def key_of(self) -> dict[str, str]:
-        """The key of each artwork."""
-        return dict(zip(self.ids, self.keys, strict=True))
-
 
 Work = Callable[[Shard, int], Any]
 """A picklable function of a shard and the number of threads it may use, which gives a PyArrow table with a row for each

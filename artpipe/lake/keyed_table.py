@@ -157,6 +157,13 @@ class KeyedTable:
         return self._opened.newest()
 
 
+def bytes_table(columns: Mapping[str, Sequence[bytes]]) -> Any:
+    """Columns of bytes as a PyArrow table, such as `upsert_each` takes."""
+    import pyarrow as pa
+
+    return pa.table({name: pa.array(values, pa.binary()) for name, values in columns.items()})
+
+
 def _rows(keys: Mapping[str, str], columns: Any) -> Any:
     """Rows as the table has them."""
     import pyarrow as pa

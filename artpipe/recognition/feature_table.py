@@ -13,11 +13,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from artpipe.engine.shards import Engine, LocalEngine, Shard, planned
+from artpipe.engine.derived_rows import update_rows
+from artpipe.engine.shards import Engine, Shard
 from artpipe.images.pictures import StoredPictures
-from artpipe.lake.keyed_table import KeyedTable
+from artpipe.lake.keyed_table import KeyedTable, bytes_table
 from artpipe.lake.paths import DataLake
-from artpipe.progress import Progress, SilentProgress
+from artpipe.progress import Progress
 from artpipe.recognition.local_features import DESCRIPTOR_LENGTH, POINT_LENGTH, LocalFeatures, describe_stored
 
 LOCAL_FEATURES_TABLE = "local_features"
@@ -61,7 +62,6 @@ class DescribePictures:
     def __call__(self, shard: Shard, threads: int) -> Any:
         """Rows of the table without id and key; a picture that is not stored has no keypoints."""
         import cv2
-        import pyarrow as pa
 
         cv2.setNumThreads(threads)
         jpegs = self._pictures.read(shard.ids)
@@ -72,7 +72,7 @@ class DescribePictures:
             "descriptors": [one.descriptors.tobytes() for one in found],
             "size_px": [np.array([one.width_px, one.height_px], np.int32).tobytes() for one in found],
         }
-        return pa.table({name: pa.array(values, pa.binary()) for name, values in columns.items()})
+        return bytes_table(columns)
 
 
 class FeatureTable:
@@ -96,17 +96,7 @@ class FeatureTable:
             The numbers of pictures described and dropped.
         """
         keys = {name: feature_key(sha256) for name, sha256 in pictures.items()}
-        stored = self._table.keys()
-        missing = [name for name, key in keys.items() if stored.get(name) != key]
-        gone = sorted(stored.keys() - keys.keys())
-        shards = planned(missing, [keys[name] for name in missing])
-        with (progress or SilentProgress()).track("local features", len(missing), "images") as step:
-            described = (engine or LocalEngine()).map(DescribePictures(self._lake), shards)
-            self._table.upsert_each(((shard.key_of, made) for shard, made in described), step.advance)
-        self._table.remove(gone)
-        if missing or gone:
-            self._table.maintain()
-        return len(missing), len(gone)
+        return update_rows(self._table, keys, DescribePictures(self._lake), "local features", progress, engine)
 
     def keys(self) -> dict[str, str]:
         """The `feature_key` of each work."""

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from artpipe.engine.shards import Engine, LocalEngine, Shard, planned
-from artpipe.lake.keyed_table import KeyedTable
+from artpipe.engine.derived_rows import update_rows
+from artpipe.engine.shards import Engine, Shard
+from artpipe.lake.keyed_table import KeyedTable, bytes_table
 from artpipe.lake.paths import DataLake
 from artpipe.recognition.feature_table import FeatureTable, feature_key
 from artpipe.recognition.visual_words import WordsOfWork, rotations_and_scales
@@ -45,8 +46,6 @@ class QuantiseFeatures:
 
     def __call__(self, shard: Shard, threads: int) -> Any:  # noqa: ARG002 - NumPy has its own
         """Rows of the table without id and key."""
-        import pyarrow as pa
-
         found = list(self._features.read(shard.ids).values())
         descriptors = np.concatenate([features.descriptors for features in found])
         words = self._vocabulary.words(descriptors, 1)[:, 0]
@@ -59,7 +58,7 @@ class QuantiseFeatures:
             "turns": [rotations.tobytes() for rotations, _ in poses],
             "scales": [scales.tobytes() for _, scales in poses],
         }
-        return pa.table({name: pa.array(values, pa.binary()) for name, values in columns.items()})
+        return bytes_table(columns)
 
 
 class WordTable:
@@ -78,15 +77,8 @@ class WordTable:
             engine: what computes; this machine by default.
         """
         keys = {name: f"{vocabulary.id}:{key}" for name, key in self._features.keys().items()}
-        stored = self._table.keys()
-        missing = sorted(name for name, key in keys.items() if stored.get(name) != key)
-        gone = sorted(stored.keys() - keys.keys())
-        shards = planned(missing, [keys[name] for name in missing])
-        quantised = (engine or LocalEngine()).map(QuantiseFeatures(self._lake, vocabulary), shards)
-        self._table.upsert_each(((shard.key_of, made) for shard, made in quantised), lambda _: None)
-        self._table.remove(gone)
-        if missing or gone:
-            self._table.maintain()
+        work = QuantiseFeatures(self._lake, vocabulary)
+        update_rows(self._table, dict(sorted(keys.items())), work, "visual words", engine=engine)
 
     def keys(self) -> dict[str, str]:
         """The `word_key` of each work."""

@@ -16,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from artpipe.engine.shards import Engine, LocalEngine, Shard, planned
-from artpipe.lake.keyed_table import KeyedTable
+from artpipe.engine.derived_rows import update_rows
+from artpipe.engine.shards import Engine, LocalEngine, Shard
+from artpipe.lake.keyed_table import KeyedTable, bytes_table
 from artpipe.lake.parquet import read_table_if_exists
 from artpipe.lake.paths import DataLake, remove_file
 from artpipe.models.card import NO_WEIGHTS, TransformSpec, WeightsSource
@@ -170,8 +171,6 @@ class ComputeFeatures:
 
     def __call__(self, shard: Shard, threads: int) -> Any:
         """One row a picture: `features`, float16 (VIEWS, pooled) as bytes."""
-        import pyarrow as pa
-
         from artpipe.images.pixels import read_squares
         from artpipe.training.memory import reused_memory
 
@@ -181,8 +180,7 @@ class ComputeFeatures:
                 self._backbone.features(squares[first : first + BATCH_SIZE])
                 for first in range(0, len(shard), BATCH_SIZE)
             ]
-        rows = [one.tobytes() for batch in batches for one in batch]
-        return pa.table({"features": pa.array(rows, pa.binary())})
+        return bytes_table({"features": [one.tobytes() for batch in batches for one in batch]})
 
 
 def features_fingerprint(backbone: str, source: WeightsSource, image_px: int, depths: int = 0) -> str:
@@ -243,22 +241,15 @@ def update_features(
         work = ComputeFeatures(backbone, transform, images, config.device, pixels)
     table.prepare(["features"])
     _adopt_parquet(features, pictures, made_by)
-    held = {} if force else table.keys()
-    wanted = pictures.select("artwork_id", "jpeg_sha256", key=made_by + pl.lit(":") + pl.col("jpeg_sha256"))
-    key_of: dict[str, str] = dict(wanted.select("artwork_id", "key").iter_rows())
-    missing = wanted.filter(pl.Series([held.get(name) != key for name, key in key_of.items()], dtype=pl.Boolean))
-    if work and missing.height:
-        shards = planned(missing["artwork_id"].to_list(), missing["jpeg_sha256"].to_list())
-        with (progress or SilentProgress()).track("features", missing.height, "images") as step:
-            parts = (({name: key_of[name] for name in shard.ids}, made) for shard, made in engine.map(work, shards))
-            table.upsert_each(parts, step.advance)
-    gone = sorted(table.keys().keys() - key_of.keys())
-    table.remove(gone)
-    if missing.height or gone:
-        table.maintain()
+    key_of = {name: _key(made_by, sha256) for name, sha256 in pictures.select("artwork_id", "jpeg_sha256").iter_rows()}
+    computed, _ = update_rows(table, key_of, work, "features", progress, engine, force=force)
     width = features.of_artworks(pictures["artwork_id"][:1].to_list()).shape[2] if pictures.height else 0
     version = fingerprint(made_by, keys) if keys else fingerprint(FEATURES_VERSION, [])
-    return FeaturesUpdate(features, pictures.height, version, missing.height, width)
+    return FeaturesUpdate(features, pictures.height, version, computed, width)
+
+
+def _key(made_by: str, jpeg_sha256: str) -> str:
+    return f"{made_by}:{jpeg_sha256}"
 
 
 def _adopt_parquet(features: BackboneFeatures, pictures: pl.DataFrame, made_by: str) -> None:
@@ -270,6 +261,6 @@ def _adopt_parquet(features: BackboneFeatures, pictures: pl.DataFrame, made_by: 
         usable = pictures.join(older.filter(pl.col("made_by") == made_by), on="jpeg_sha256")
         for part in usable.iter_slices(1024):
             rows = part.select("artwork_id", "jpeg_sha256").iter_rows()
-            keys = {artwork_id: f"{made_by}:{sha256}" for artwork_id, sha256 in rows}
+            keys = {artwork_id: _key(made_by, sha256) for artwork_id, sha256 in rows}
             features.table.upsert(keys, {"features": [one.tobytes() for one in part["features"].to_numpy()]})
         remove_file(features.lake.table(name))
