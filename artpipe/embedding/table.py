@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import polars as pl
 
-from artpipe.lake.lance_tables import committed, keyed_schema, merge, open_keyed, open_lance
+from artpipe.lake.lance_tables import committed, create_table, keyed_schema, merge, open_keyed, open_lance
 from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
 from artpipe.lake.versions import MIN_CURRENT, TableVersion, maintain_table, table_versions
 from artpipe.schema import ARTWORKS
@@ -247,7 +247,7 @@ class EmbeddingTable:
         if table is None:
             vector = {VECTOR: pl.Array(pl.Float32, dimension)}
             empty = _arrow_rows(pl.DataFrame(schema={"artwork_id": pl.String, **vector}), schema)
-            self.lake.connect().create_table(EMBEDDINGS_TABLE, schema=empty.schema, exist_ok=True)
+            create_table(self.lake, EMBEDDINGS_TABLE, empty.schema)
             return
         held = [name for name in table.schema.names if name != VECTOR]
         if gone := [name for name in held if name not in schema]:
@@ -279,10 +279,9 @@ class EmbeddingTable:
         length = data.schema.field(VECTOR).type.list_size
         is_other_length = table is not None and table.schema.field(VECTOR).type.list_size != length
         if table is None or is_other_length:
-            mode = "overwrite" if is_other_length else "create"
-            self.lake.connect().create_table(EMBEDDINGS_TABLE, data=data, schema=data.schema, mode=mode)
-        else:
-            merge(table, data.select(table.schema.names))
+            create_table(self.lake, EMBEDDINGS_TABLE, data.schema, instead_of=0 if table is None else table.version)
+            table = self._open_for_writing()
+        merge(table, data.select(table.schema.names))
 
     def update_metadata(self, rows: pl.DataFrame) -> None:
         """Change the metadata of rows already held, as one commit; no vector is rewritten and no row is added.

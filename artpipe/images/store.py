@@ -21,6 +21,7 @@ from artpipe.lake.lance_tables import (
     ROW_KEY,
     RowOffsets,
     committed,
+    create_table,
     merge,
     open_keyed,
     open_lance,
@@ -246,10 +247,10 @@ class ImageStore:
 
 def _with_later_columns(lake: DataLake) -> Any:
     """The table, created where there is none, with the columns that one of an older lake lacks."""
-    if (held := open_lance(lake.lance_table(IMAGES_TABLE))) is None:
-        return lake.connect().create_table(IMAGES_TABLE, schema=IMAGES_SCHEMA, exist_ok=True)
+    if open_lance(lake.lance_table(IMAGES_TABLE)) is None:
+        create_table(lake, IMAGES_TABLE, IMAGES_SCHEMA)
     table = open_keyed(lake, IMAGES_TABLE)
-    lacking = [name for name in LATER_COLUMNS if name not in held.schema.names]
+    lacking = [name for name in LATER_COLUMNS if name not in table.schema.names]
     if lacking:
         table.add_columns([IMAGES_SCHEMA.field(name) for name in lacking])
     return table

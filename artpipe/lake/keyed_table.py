@@ -8,6 +8,7 @@ from artpipe.lake.lance_tables import (
     OpenedTable,
     RowOffsets,
     committed,
+    create_table,
     keyed_schema,
     merge,
     open_keyed,
@@ -76,7 +77,7 @@ class KeyedTable:
         """Create the table with these further columns where there is none, so that one without rows is there too."""
         if self._dataset() is None:
             data = _rows({}, {name: [] for name in columns})
-            committed(self._uri, lambda: self._lake.connect().create_table(self._name, data=data, exist_ok=True))
+            committed(self._uri, lambda: create_table(self._lake, self._name, data.schema))
 
     def upsert(self, keys: Mapping[str, str], columns: Mapping[str, Sequence[bytes]] | Any) -> None:
         """Insert rows, or replace those of the same artworks, as one commit.
@@ -91,9 +92,8 @@ class KeyedTable:
 
         def commit() -> None:
             if self._dataset() is None:
-                self._lake.connect().create_table(self._name, data=data)
-            else:
-                merge(open_keyed(self._lake, self._name), data)
+                create_table(self._lake, self._name, data.schema)
+            merge(open_keyed(self._lake, self._name), data)
 
         committed(self._uri, commit)
         self._commits += 1

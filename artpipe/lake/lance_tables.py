@@ -66,6 +66,32 @@ def committed(uri: str, commit: Callable[[], _Result]) -> _Result:
     ) from last
 
 
+def create_table(lake: DataLake, name: str, schema: Any, *, instead_of: int = 0) -> None:
+    """Make an empty table with `ROW_KEY` as its primary key; what another process made meanwhile stays.
+
+    LanceDB's own `create_table`, with `exist_ok` too, replaces a table that another process makes at the same moment,
+    and its rows with it.
+
+    Args:
+        lake: that gets it.
+        name: of the table.
+        schema: an Arrow schema.
+        instead_of: the version of the table that it replaces; 0 where there is none.
+    """
+    import lance
+
+    if lake.is_local:
+        lake.ensure_writable()
+    uri = lake.lance_table(name)
+    empty = lance.LanceOperation.Overwrite(keyed_schema(schema), [])
+    try:
+        lance.LanceDataset.commit(uri, empty, read_version=instead_of, max_retries=0)
+    except (OSError, RuntimeError):
+        newest = open_lance(uri)
+        if newest is None or newest.version == instead_of:
+            raise
+
+
 def open_keyed(lake: DataLake, name: str) -> Any:
     """The LanceDB table of this name, for writing, with `ROW_KEY` as its primary key; that of an older lake gets it."""
     table: Any = lake.connect().open_table(name)

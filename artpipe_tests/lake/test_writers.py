@@ -14,7 +14,7 @@ import pytest
 from artpipe.embedding.table import EmbeddingTable
 from artpipe.images.store import ImageStore
 from artpipe.lake.keyed_table import KeyedTable
-from artpipe.lake.lance_tables import WriteConflictError, committed, open_lance
+from artpipe.lake.lance_tables import WriteConflictError, committed, create_table, open_lance
 from artpipe.lake.paths import EMBEDDINGS_TABLE, IMAGES_TABLE, DataLake
 from artpipe_tests.fixtures.s3_server import Bucket
 
@@ -76,6 +76,17 @@ def test_two_processes_that_write_the_same_works_leave_each_once(address: str):
         table = open_lance(DataLake(address).lance_table(name))
         assert table is not None
         assert sorted(table.to_table(columns=["artwork_id"])["artwork_id"].to_pylist()) == IDS, name
+
+
+def test_a_table_that_another_process_made_meanwhile_keeps_its_rows(lake: DataLake):
+    write_features(lake, ["a", "b"])
+    made = lance.dataset(lake.lance_table("features"))
+    for version_seen in (0, made.version - 1):
+        create_table(lake, "features", made.schema, instead_of=version_seen)
+        assert KeyedTable(lake, "features").keys() == {"a": "key", "b": "key"}
+        assert lance.dataset(made.uri).version == made.version
+    create_table(lake, "features", made.schema, instead_of=made.version)
+    assert KeyedTable(lake, "features").keys() == {}
 
 
 def test_a_table_of_an_older_lake_gets_its_key_and_keeps_its_rows(lake: DataLake):
