@@ -280,7 +280,7 @@ class EmbeddingTable:
         is_other_length = table is not None and table.schema.field(VECTOR).type.list_size != length
         if table is None or is_other_length:
             create_table(self.lake, EMBEDDINGS_TABLE, data.schema, instead_of=0 if table is None else table.version)
-            table = self._open_for_writing()
+            table = open_keyed(self.lake, EMBEDDINGS_TABLE)
         merge(table, data.select(table.schema.names))
 
     def update_metadata(self, rows: pl.DataFrame) -> None:
