@@ -134,7 +134,9 @@ def art_map(step: AssetStep, config: ArtMapConfig, tasks: Tasks) -> Result:
     works = embedded.read(columns, version=version)
     _, vectors = embedded.vectors(version)
     previous = read_table_if_exists(step.lake, "art_map")
-    update = update_map(works, vectors, previous, force=config.lay_out_anew, seed=step.settings.seed)
+    update = update_map(
+        works, vectors, previous, force=config.lay_out_anew, seed=step.settings.seed, engine=step.engine
+    )
     labelled = update.table.with_columns(works[by.name]) if by else update.table
     coloured = f" and coloured by {by.title}" if by else ""
     picture = map_picture(labelled, f"{works.height:,} works, placed by similarity{coloured}", by)

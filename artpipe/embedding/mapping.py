@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from artpipe.embedding.projection import align, lay_out, place
+from artpipe.engine.shards import Engine
 
 if TYPE_CHECKING:
     from artpipe.embedding.projection import Positions, Vectors
@@ -52,7 +53,13 @@ class MapUpdate:
 
 
 def update_map(
-    works: pl.DataFrame, vectors: "Vectors", previous: pl.DataFrame | None, *, force: bool = False, seed: int = 0
+    works: pl.DataFrame,
+    vectors: "Vectors",
+    previous: pl.DataFrame | None,
+    *,
+    force: bool = False,
+    seed: int = 0,
+    engine: Engine | None = None,
 ) -> MapUpdate:
     """The map of these works, as close to the previous one as possible.
 
@@ -62,6 +69,7 @@ def update_map(
         previous: the previous map, if there is one.
         force: lay everything out again.
         seed: of a layout.
+        engine: what finds the neighbours of very many works; this machine by default.
     """
     works = works.select("artwork_id", "jpeg_sha256", "model_id")
     previous = pl.DataFrame(schema=ART_MAP) if previous is None else previous
@@ -70,7 +78,7 @@ def update_map(
     is_kept = found["x"].is_not_null().to_numpy()
     why = _why_laid_out(found, previous, force)
     if why:
-        return _laid_out(works, vectors, previous, why, seed)
+        return _laid_out(works, vectors, previous, why, seed, engine)
     positions = found.select("x", "y").to_numpy().astype(np.float32)
     if not is_kept.all():
         positions[~is_kept] = place(vectors[~is_kept], vectors[is_kept], positions[is_kept])
@@ -92,7 +100,9 @@ def _why_laid_out(found: pl.DataFrame, previous: pl.DataFrame, force: bool) -> s
     return ""
 
 
-def _laid_out(works: pl.DataFrame, vectors: "Vectors", previous: pl.DataFrame, why: str, seed: int) -> MapUpdate:
+def _laid_out(
+    works: pl.DataFrame, vectors: "Vectors", previous: pl.DataFrame, why: str, seed: int, engine: Engine | None
+) -> MapUpdate:
     placed = works.join(previous.select("artwork_id", "x", "y"), on="artwork_id", how="left", maintain_order="left")
     old = placed.select("x", "y").to_numpy().astype(np.float32)
     known = np.flatnonzero(placed["x"].is_not_null().to_numpy())
@@ -102,7 +112,7 @@ def _laid_out(works: pl.DataFrame, vectors: "Vectors", previous: pl.DataFrame, w
         new = np.setdiff1d(np.arange(works.height), known)
         if len(new):
             start[new] = place(vectors[new], vectors[known], old[known])
-    positions = lay_out(vectors, start, seed=seed)
+    positions = lay_out(vectors, start, seed=seed, engine=engine)
     positions = align(positions, old[known], known)
     together = pl.Series([True] * works.height, dtype=pl.Boolean)
     return MapUpdate(_table(works, positions, together), 0, 0, works.height, why)

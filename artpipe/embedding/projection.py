@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from artpipe.engine.shards import Engine, LocalEngine, Rows, rows_of
 from artpipe.vectors.nearest import Int8Index
 from artpipe.vectors.partitions import EXACT_PRODUCTS, Partitions
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     Positions = NDArray[np.float32]
 
 NEIGHBOURS = 15
+_ROWS_AT_ONCE = 16_384
+"""Each row is compared with partitions that other rows are compared with, too."""
 EPOCHS = 200
 # The curve 1 / (1 + a d^2b) that UMAP fits for a least distance of 0.1.
 _A, _B = 1.5769, 0.8951
@@ -39,7 +42,12 @@ class NearestKnown:
 
 
 def lay_out(
-    vectors: "Vectors", start: "Positions | None" = None, *, epochs: int = EPOCHS, seed: int = 0
+    vectors: "Vectors",
+    start: "Positions | None" = None,
+    *,
+    epochs: int = EPOCHS,
+    seed: int = 0,
+    engine: Engine | None = None,
 ) -> "Positions":
     """Lay out works so that similar ones are close to each other.
 
@@ -49,6 +57,7 @@ def lay_out(
             directions in which the vectors differ.
         epochs: passes over the neighbourhood graph.
         seed: of the sampling.
+        engine: what finds the neighbours of very many works; this machine by default.
 
     Returns:
         float32 (N, 2), centred on zero.
@@ -60,7 +69,7 @@ def lay_out(
     if rows <= 3:
         return positions
     generator = np.random.default_rng(seed)
-    near = nearest_known(vectors, vectors, min(NEIGHBOURS, rows - 1), exclude_self=True)
+    near = nearest_known(vectors, vectors, min(NEIGHBOURS, rows - 1), exclude_self=True, engine=engine)
     tails, heads, chances = _edges(near)
     points = positions.astype(np.float64)
     # From an old layout smaller steps suffice, and clusters stay near their positions.
@@ -114,7 +123,23 @@ def align(positions: "Positions", old: "Positions", shared: "NDArray[np.int64]")
     return ((positions - our_centre) @ (left @ right) * scale + their_centre).astype(np.float32)
 
 
-def nearest_known(vectors: "Vectors", known: "Vectors", k: int, *, exclude_self: bool = False) -> NearestKnown:
+@dataclass(frozen=True)
+class FindNearest:
+    """The work of an engine: the k nearest known works of some of (N, D) vectors, but not number `own` (N,) itself."""
+
+    known: Partitions
+    vectors: "Vectors"
+    own: "NDArray[np.int64]"
+    k: int
+
+    def __call__(self, some: Rows, _threads: int) -> "tuple[NDArray[np.int64], Vectors]":
+        """Indices and similarities, both (B, k)."""
+        return self.known.nearest(self.vectors[some.slice], self.own[some.slice], self.k)
+
+
+def nearest_known(
+    vectors: "Vectors", known: "Vectors", k: int, *, exclude_self: bool = False, engine: Engine | None = None
+) -> NearestKnown:
     """The k most similar known works for each work, most similar first; approximately beyond `EXACT_PRODUCTS`.
 
     Args:
@@ -122,10 +147,14 @@ def nearest_known(vectors: "Vectors", known: "Vectors", k: int, *, exclude_self:
         known: float32 (M, D), each of length 1.
         k: at most M, or M - 1 where a work is not its own neighbour.
         exclude_self: row i of `vectors` is row i of `known` and is not its own neighbour.
+        engine: what compares where it is approximate; this machine by default.
     """
     if len(vectors) * len(known) > EXACT_PRODUCTS:
         own = np.arange(len(vectors)) if exclude_self else np.full(len(vectors), -1)
-        indices, similarities = Partitions(known, np.arange(len(known))).nearest(vectors, own, k)
+        find = FindNearest(Partitions(known, np.arange(len(known))), vectors, own, k)
+        indices, similarities = np.empty((len(vectors), k), np.int64), np.empty((len(vectors), k), np.float32)
+        for rows, found in (engine or LocalEngine()).map(find, rows_of(len(vectors), _ROWS_AT_ONCE)):
+            indices[rows.slice], similarities[rows.slice] = found
         return NearestKnown(indices, np.maximum(1.0 - similarities, 0.0))
     count = k + 1 if exclude_self else k
     found = Int8Index(known).search_many(vectors, [count] * len(vectors))

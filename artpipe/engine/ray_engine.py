@@ -25,7 +25,7 @@ from artpipe.engine.ray_cluster import (
     connection_lost,
     reached,
 )
-from artpipe.engine.shards import Shard, Work
+from artpipe.engine.shards import Part, Rows, Shard
 from artpipe.errors import ArtpipeError
 
 STALLED_AFTER_S = 60.0
@@ -58,7 +58,7 @@ class RayEngine:
         self._address, self._needs = address, TaskResources(task_cpus, task_gpus)
         self._folder, self._log = folder, log
 
-    def map(self, work: Work, shards: Sequence[Shard]) -> Generator[tuple[Shard, Any], Any, None]:
+    def map(self, work: Callable[[Part, int], Any], shards: Sequence[Part]) -> Generator[tuple[Part, Any], Any, None]:
         """Run a work on each shard; yields the shards as they are done, each with its result.
 
         Raises:
@@ -71,9 +71,9 @@ class RayEngine:
         ray, needs = connected(self._address), self._needs
         task = ray.remote(num_cpus=needs.cpus, num_gpus=needs.gpus, max_retries=_RETRIES)(_run_shard)
         shipped, token, threads = ray.put(work), uuid.uuid4().hex, max(1, math.floor(needs.cpus))
-        left, in_flight, waited_s = iter(shards), dict[Any, Shard](), 0.0
-        pictures = sum(len(shard) for shard in shards)
-        self._log(f"{pictures} pictures go to the Ray cluster, {len(shards)} shards, {needs.slots(ray)} at a time")
+        left, in_flight, waited_s = iter(shards), dict[Any, Part](), 0.0
+        total = sum(len(shard) for shard in shards)
+        self._log(f"{total} {shards[0].unit} go to the Ray cluster, {len(shards)} shards, {needs.slots(ray)} at a time")
         try:
             while True:
                 if not ray.is_initialized():
@@ -185,7 +185,7 @@ class ClusterObject:
         )
 
 
-def _result(ray: Any, ref: Any, shard: Shard) -> Any:
+def _result(ray: Any, ref: Any, shard: Shard | Rows) -> Any:
     """What a task returned.
 
     Raises:
@@ -202,16 +202,16 @@ def _result(ray: Any, ref: Any, shard: Shard) -> Any:
             what = "its node lacks artpipe, or has another version; give all nodes the same image, or install the same"
         if isinstance(error, ray.exceptions.WorkerCrashedError | ray.exceptions.OutOfMemoryError):
             what = f"its process died {_RETRIES + 1} times, perhaps for want of memory ({what.splitlines()[0]})"
-        raise ShardFailedError(
-            f"the Ray cluster could not do the {len(shard)} pictures from {shard.ids[0]!r} to {shard.ids[-1]!r}: {what}"
-        ) from error
+        raise ShardFailedError(f"the Ray cluster could not do {shard}: {what}") from error
 
 
-_works: dict[str, Work] = {}
+_works: dict[str, Callable[[Any, int], Any]] = {}
 """The work that this process of a cluster does, by its token: what it opened for one shard serves the next."""
 
 
-def _run_shard(shipped: list[Any], token: str, shard: Shard, threads: int, folder: str | None, version: str) -> Any:
+def _run_shard(
+    shipped: list[Any], token: str, shard: Shard | Rows, threads: int, folder: str | None, version: str
+) -> Any:
     """What a task does, in a process of the cluster."""
     import ray
 

@@ -55,6 +55,7 @@ def evaluation_report(
         seed=settings.seed,
         abstain_below=settings.abstain_below,
         progress=step.progress,
+        engine=step.engine,
     )
     report = measured.report
     pairs = report.leaks.confirmed if report.leaks else pl.DataFrame(schema=PAIRS)
@@ -160,6 +161,6 @@ def _fixed_vectors(
     if held.keys() >= set(rows["jpeg_sha256"]):
         artworks = [held[key] for key in rows["jpeg_sha256"]]
         return lambda at: features.of_artworks([artworks[row] for row in at])[0].float().numpy(), 0
-    cache = InferenceCache(step.lake, measured_card(step.lake), step.settings.device)
+    cache = InferenceCache(step.lake, measured_card(step.lake), step.settings.device, step.engine)
     found = cache.infer(rows, store, step.progress)
     return found.vectors.__getitem__, found.computed

@@ -18,6 +18,7 @@ from artpipe.schema import label_columns
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from artpipe.engine.shards import Engine
     from artpipe.images.pixels import JpegSource
     from artpipe.lake.paths import DataLake
     from artpipe.models.card import ModelCard
@@ -74,6 +75,7 @@ def predict_with_both(
     images: "JpegSource",
     device: str = "auto",
     progress: "Progress | None" = None,
+    engine: "Engine | None" = None,
 ) -> PairedPredictions:
     """Run the test works that neither model was trained on through both.
 
@@ -84,6 +86,7 @@ def predict_with_both(
         images: the stored JPEGs.
         device: `auto`, `cpu`, `cuda` or `mps`.
         progress: advances with each image.
+        engine: what embeds; this machine by default.
 
     Raises:
         CorruptModelError: one of the models is missing or damaged.
@@ -98,7 +101,7 @@ def predict_with_both(
         if record is not None:
             unseen = without_learned(unseen, record)
     unseen = unseen.filter(is_test)
-    inferred = [InferenceCache(lake, card, device).infer(unseen, images, progress) for card in cards]
+    inferred = [InferenceCache(lake, card, device, engine).infer(unseen, images, progress) for card in cards]
     first, second = (
         ModelPredictions(card.model_id, card.classes, found.probabilities)
         for card, found in zip(cards, inferred, strict=True)
@@ -245,12 +248,13 @@ def compare_on_test_works(
     device: str = "auto",
     seed: int = 0,
     progress: "Progress | None" = None,
+    engine: "Engine | None" = None,
 ) -> Comparison:
     """Compare a candidate with the served model on the test works that neither was trained on.
 
     Arguments and errors as of `predict_with_both`; `seed` is of the bootstrap.
     """
-    paired = predict_with_both(lake, (candidate, served), training_set, images, device, progress)
+    paired = predict_with_both(lake, (candidate, served), training_set, images, device, progress, engine)
     comparison = compare(paired.rows, paired.first, paired.second, learned=paired.excluded_works, seed=seed)
     notes = (
         f"what {name} was trained on is not recorded; it may know some of these works" for name in paired.unrecorded

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from artpipe.engine.shards import Engine
 from artpipe.evaluation.changes import Changes, measure_changes
 from artpipe.evaluation.classification import TaskScores, score_split
 from artpipe.evaluation.comparison import predict_with_both
@@ -62,6 +63,7 @@ def measure_model(
     seed: int = 0,
     abstain_below: float = 0.0,
     progress: "Progress | None" = None,
+    engine: Engine | None = None,
 ) -> Measurement:
     """Measure classification, calibration, retrieval, instance retrieval, leaks, and changes since the previous model.
 
@@ -77,10 +79,11 @@ def measure_model(
         seed: of everything random.
         abstain_below: the configured confidence below which a label is reported as unsure.
         progress: advances with each image.
+        engine: what embeds and ranks; this machine by default.
     """
     from artpipe.embedding.inference import InferenceCache
 
-    cache = InferenceCache(lake, card, device)
+    cache = InferenceCache(lake, card, device, engine)
     rows = rows_to_measure(splits, what_it_saw(lake, card, training_set))
     inferred = cache.infer(rows, images, progress).of_tasks(tasks)
     classes = {task: card.classes.get(task, ()) for task in tasks}
@@ -95,6 +98,7 @@ def measure_model(
         seed=seed,
         temperatures=card.temperatures,
         abstain_below=abstain_below,
+        engine=engine,
     )
     photographed, photographs = score_rephotographs(
         rows, inferred.vectors, images, lambda queries, source: cache.infer(queries, source, progress), seed=seed
@@ -102,7 +106,7 @@ def measure_model(
     threshold, candidates = find_candidates(rows, inferred.vectors)
     hashes: dict[str, str | None] = dict(images.outcomes().select("artwork_id", "perceptual_hash").iter_rows())
     leaks = Leaks(threshold, confirm(candidates, hashes, images))
-    changes, embedded = _changes(lake, card, rows, images, device, seed, progress)
+    changes, embedded = _changes(lake, card, rows, images, device, seed, progress, engine)
     report = replace(
         report,
         rephotographs=tuple(photographed),
@@ -169,6 +173,7 @@ def _changes(
     device: str,
     seed: int,
     progress: "Progress | None",
+    engine: Engine | None,
 ) -> tuple[Changes | None, int]:
     """Comparison with the model served before, if it is still there, and how many images ran through a network."""
     from artpipe.models.card import CorruptModelError, load_card
@@ -178,7 +183,8 @@ def _changes(
     if previous is None:
         return None, 0
     try:
-        paired = predict_with_both(lake, (card, load_card(lake.model(previous))), rows, images, device, progress)
+        both = card, load_card(lake.model(previous))
+        paired = predict_with_both(lake, both, rows, images, device, progress, engine)
     except CorruptModelError:  # removed since, or damaged
         return None, 0
     return measure_changes(paired.rows, paired.first, paired.second, seed=seed), paired.images_embedded

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from artpipe.engine.shards import Engine
 from artpipe.evaluation.changes import Changes
 from artpipe.evaluation.classification import TaskScores, class_scores, majority_class, score_split
 from artpipe.evaluation.leaks import Leaks
@@ -129,6 +130,7 @@ def evaluate(
     seed: int = 0,
     temperatures: Mapping[str, float] | None = None,
     abstain_below: float = 0.0,
+    engine: Engine | None = None,
 ) -> EvaluationReport:
     """Measure a model on each held-out split separately.
 
@@ -144,6 +146,7 @@ def evaluate(
         seed: of the bootstrap.
         temperatures: that the logits were divided by, by task; 1 by default.
         abstain_below: the configured confidence below which a label is reported as unsure.
+        engine: what ranks the neighbours; this machine by default.
     """
     split_of = rows["split"].to_numpy()
     members = {split: np.flatnonzero(split_of == split) for split in HELD_OUT}
@@ -172,7 +175,7 @@ def evaluate(
             for task in tasks
         ]
         retrieved = {by: rows[column].to_list() for by, column in retrieved_by(tasks).items()}
-        retrieval += score_retrieval(vectors, work_ids, retrieved, indices, split=split, seed=seed)
+        retrieval += score_retrieval(vectors, work_ids, retrieved, indices, split=split, seed=seed, engine=engine)
         if years is not None:
             errors += [
                 score_years(

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from artpipe.engine.shards import Engine, LocalEngine, Rows, rows_of
 from artpipe.evaluation.bootstrap import RESAMPLES, Interval, intervals_of_means
-from artpipe.vectors.grouped import group_numbers, similarity_blocks, top_k
+from artpipe.vectors.grouped import group_numbers, similarity_blocks
+from artpipe.vectors.partitions import top_k
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 NEIGHBOURS = 10
 MAX_QUERIES = 2000
 """Queries of a split that are ranked: each is compared with the whole table, and so many tell a percent apart."""
+_QUERIES_AT_ONCE = 128
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,45 @@ class RetrievalScores:
     reason: str | None = None
 
 
+@dataclass(frozen=True)
+class RankQueries:
+    """The work of an engine: precision and average precision of some queries for every kind of label.
+
+    Attributes:
+        vectors: float32 (N, D), rows of length 1.
+        works: (N,) number of each row's work.
+        codes: for each kind of label (N,) number of each row's label, -1 where unknown.
+        queries: (Q,) row numbers.
+        k: number of neighbours.
+        depth: (Q,) how many of them there are.
+    """
+
+    vectors: "NDArray[np.float32]"
+    works: "NDArray[np.int64]"
+    codes: "dict[str, NDArray[np.int64]]"
+    queries: "NDArray[np.integer]"
+    k: int
+    depth: "NDArray[np.integer]"
+
+    def __call__(self, some: Rows, _threads: int) -> "NDArray[np.float64]":
+        """Figures (B, kinds of label, 2), NaN where there is nothing to measure."""
+        found = np.full((len(some), len(self.codes), 2), np.nan)
+        rows, depth = self.queries[some.slice], self.depth[some.slice]
+        for block, similarity in similarity_blocks(self.vectors[rows], self.works[rows], self.vectors, self.works):
+            near = top_k(similarity, self.k)
+            is_valid = np.arange(near.shape[1])[None, :] < depth[block][:, None]
+            ascending = np.sort(similarity, axis=1)
+            for place, values in enumerate(self.codes.values()):
+                wanted = values[rows[block]]
+                hits = ((values[near] == wanted[:, None]) & is_valid).sum(axis=1)
+                found[block, place, 0] = np.where(depth[block] > 0, hits / np.maximum(depth[block], 1), np.nan)
+                for query, label in enumerate(wanted):
+                    if label >= 0:
+                        relevant = similarity[query, values == label]
+                        found[block.start + query, place, 1] = _average_precision(relevant, ascending[query])
+        return found
+
+
 def score_retrieval(
     vectors: "NDArray[np.float32]",
     work_ids: Sequence[str],
@@ -68,6 +110,7 @@ def score_retrieval(
     k: int = NEIGHBOURS,
     seed: int = 0,
     resamples: int = RESAMPLES,
+    engine: Engine | None = None,
 ) -> list[RetrievalScores]:
     """Precision@k and average precision of the queries for every kind of label, in one pass over the table.
 
@@ -82,34 +125,21 @@ def score_retrieval(
         k: number of neighbours.
         seed: of the bootstrap, and of the draw.
         resamples: of the bootstrap.
+        engine: what ranks; this machine by default.
     """
     if len(queries) > MAX_QUERIES:
         queries = np.sort(np.random.default_rng(seed).choice(queries, MAX_QUERIES, replace=False))
     works = group_numbers(work_ids)
     codes = {by: group_numbers(values) for by, values in labels.items()}
     candidates = len(works) - np.bincount(works, minlength=1)[works[queries]] if len(works) else np.zeros(0, np.int64)
-    depth = np.minimum(candidates, k)
-    precision = {by: np.full(len(queries), np.nan) for by in labels}
-    average = {by: np.full(len(queries), np.nan) for by in labels}
-    for block, similarity in similarity_blocks(vectors[queries], works[queries], vectors, works):
-        rows, deep = queries[block], depth[block]
-        near = top_k(similarity, k)
-        is_valid = np.arange(near.shape[1])[None, :] < deep[:, None]
-        for by, values in codes.items():
-            hits = ((values[near] == values[rows][:, None]) & is_valid).sum(axis=1)
-            precision[by][block] = np.where(deep > 0, hits / np.maximum(deep, 1), np.nan)
-        for at, row, similar in zip(range(block.start, block.stop), rows, similarity, strict=True):
-            ascending = np.sort(similar)
-            for by, values in codes.items():
-                if values[row] >= 0:
-                    average[by][at] = _average_precision(similar[values == values[row]], ascending)
+    rank = RankQueries(vectors, works, codes, queries, k, np.minimum(candidates, k))
+    figures = np.empty((len(queries), len(codes), 2))
+    for rows, found in (engine or LocalEngine()).map(rank, rows_of(len(queries), _QUERIES_AT_ONCE)):
+        figures[rows.slice] = found
     return [
-        _summary(
-            by, split, k, codes[by], works, queries, candidates, np.stack([precision[by], average[by]], axis=1), seed,
-            resamples,
-        )
-        for by in labels
-    ]  # fmt: skip
+        _summary(by, split, k, codes[by], works, queries, candidates, figures[:, place], seed, resamples)
+        for place, by in enumerate(labels)
+    ]
 
 
 def _average_precision(relevant: "NDArray[np.float32]", ascending: "NDArray[np.float32]") -> float:

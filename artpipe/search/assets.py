@@ -91,7 +91,8 @@ def novelty_scale(step: AssetStep, splits: DataFrame) -> Result:
     vectors = table.vectors(version)[1]
     if card.refit_of:
         measured = load_card(lake.model(card.refit_of))
-        found = InferenceCache(lake, measured, step.settings.device).infer(rows, ImageStore(lake), step.progress)
+        cache = InferenceCache(lake, measured, step.settings.device, step.engine)
+        found = cache.infer(rows, ImageStore(lake), step.progress)
         of_measured = measure_scale(found.vectors, work_ids, is_held_out, measured.model_id)
         scale = transferred(of_measured, found.vectors, vectors, work_ids, is_fitted_on, model_id)
         embedded = found.computed

@@ -91,7 +91,9 @@ def served_model(step: AssetStep, config: ServedModelConfig) -> Result:
     def compare(challenger: "ModelCard", served: "ModelCard") -> "Comparison":
         store = ImageStore(lake)
         rows = store.stored_rows(read_table(lake, "training_set"))
-        return compare_on_test_works(lake, challenger, served, rows, store, settings.device, seed, step.progress)
+        return compare_on_test_works(
+            lake, challenger, served, rows, store, settings.device, seed, step.progress, step.engine
+        )
 
     choice = choose_served(
         lake, compare, tolerance=settings.model_tolerance, promote=config.promote, force=config.force
