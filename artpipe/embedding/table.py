@@ -247,7 +247,7 @@ class EmbeddingTable:
         if table is None:
             vector = {VECTOR: pl.Array(pl.Float32, dimension)}
             empty = _arrow_rows(pl.DataFrame(schema={"artwork_id": pl.String, **vector}), schema)
-            create_table(self.lake, EMBEDDINGS_TABLE, empty.schema)
+            create_table(self.lake, EMBEDDINGS_TABLE, empty)
             return
         held = [name for name in table.schema.names if name != VECTOR]
         if gone := [name for name in held if name not in schema]:
@@ -279,9 +279,9 @@ class EmbeddingTable:
         length = data.schema.field(VECTOR).type.list_size
         is_other_length = table is not None and table.schema.field(VECTOR).type.list_size != length
         if table is None or is_other_length:
-            create_table(self.lake, EMBEDDINGS_TABLE, data.schema, instead_of=0 if table is None else table.version)
-            table = open_keyed(self.lake, EMBEDDINGS_TABLE)
-        merge(table, data.select(table.schema.names))
+            create_table(self.lake, EMBEDDINGS_TABLE, data, instead_of=0 if table is None else table.version)
+        else:
+            merge(table, data.select(table.schema.names))
 
     def update_metadata(self, rows: pl.DataFrame) -> None:
         """Change the metadata of rows already held, as one commit; no vector is rewritten and no row is added.

@@ -248,7 +248,7 @@ class ImageStore:
 def _with_later_columns(lake: DataLake) -> Any:
     """The table, created where there is none, with the columns that one of an older lake lacks."""
     if open_lance(lake.lance_table(IMAGES_TABLE)) is None:
-        create_table(lake, IMAGES_TABLE, IMAGES_SCHEMA)
+        create_table(lake, IMAGES_TABLE, IMAGES_SCHEMA.empty_table())
     table = open_keyed(lake, IMAGES_TABLE)
     lacking = [name for name in LATER_COLUMNS if name not in table.schema.names]
     if lacking:

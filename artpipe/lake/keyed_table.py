@@ -75,9 +75,13 @@ class KeyedTable:
 
     def prepare(self, columns: Sequence[str]) -> None:
         """Create the table with these further columns where there is none, so that one without rows is there too."""
-        if self._dataset() is None:
-            data = _rows({}, {name: [] for name in columns})
-            committed(self._uri, lambda: create_table(self._lake, self._name, data.schema))
+        data = _rows({}, {name: [] for name in columns})
+
+        def commit() -> None:
+            if self._dataset() is None:
+                create_table(self._lake, self._name, data)
+
+        committed(self._uri, commit)
 
     def upsert(self, keys: Mapping[str, str], columns: Mapping[str, Sequence[bytes]] | Any) -> None:
         """Insert rows, or replace those of the same artworks, as one commit.
@@ -92,8 +96,9 @@ class KeyedTable:
 
         def commit() -> None:
             if self._dataset() is None:
-                create_table(self._lake, self._name, data.schema)
-            merge(open_keyed(self._lake, self._name), data)
+                create_table(self._lake, self._name, data)
+            else:
+                merge(open_keyed(self._lake, self._name), data)
 
         committed(self._uri, commit)
         self._commits += 1

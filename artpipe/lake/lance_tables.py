@@ -66,8 +66,8 @@ def committed(uri: str, commit: Callable[[], _Result]) -> _Result:
     ) from last
 
 
-def create_table(lake: DataLake, name: str, schema: Any, *, instead_of: int = 0) -> None:
-    """Make an empty table with `ROW_KEY` as its primary key; what another process made meanwhile stays.
+def create_table(lake: DataLake, name: str, data: Any, *, instead_of: int = 0) -> None:
+    """Make a table with `ROW_KEY` as its primary key, as one commit, for `committed` to call.
 
     LanceDB's own `create_table`, with `exist_ok` too, replaces a table that another process makes at the same moment,
     and its rows with it.
@@ -75,21 +75,28 @@ def create_table(lake: DataLake, name: str, schema: Any, *, instead_of: int = 0)
     Args:
         lake: that gets it.
         name: of the table.
-        schema: an Arrow schema.
+        data: an Arrow table of its rows.
         instead_of: the version of the table that it replaces; 0 where there is none.
+
+    Raises:
+        FileExistsError: another process made it meanwhile, or committed to it; nothing was changed.
     """
     import lance
 
     if lake.is_local:
         lake.ensure_writable()
-    uri = lake.lance_table(name)
-    empty = lance.LanceOperation.Overwrite(keyed_schema(schema), [])
+    uri, schema = lake.lance_table(name), keyed_schema(data.schema)
+    mode = "overwrite" if instead_of else "create"
+    parts = lance.fragment.write_fragments(data.cast(schema), uri, mode=mode) if data.num_rows else []
     try:
-        lance.LanceDataset.commit(uri, empty, read_version=instead_of, max_retries=0)
-    except (OSError, RuntimeError):
+        lance.LanceDataset.commit(
+            uri, lance.LanceOperation.Overwrite(schema, parts), read_version=instead_of, max_retries=0
+        )
+    except (OSError, RuntimeError) as error:
         newest = open_lance(uri)
         if newest is None or newest.version == instead_of:
             raise
+        raise FileExistsError(f"{uri} already exists: another process made it meanwhile") from error
 
 
 def open_keyed(lake: DataLake, name: str) -> Any:

@@ -81,12 +81,17 @@ def test_two_processes_that_write_the_same_works_leave_each_once(address: str):
 def test_a_table_that_another_process_made_meanwhile_keeps_its_rows(lake: DataLake):
     write_features(lake, ["a", "b"])
     made = lance.dataset(lake.lance_table("features"))
+    other = made.to_table().slice(0, 1)
+    KeyedTable(lake, "features").upsert({"c": "key"}, {"data": [b"data"]})
+    KeyedTable(lake, "features").remove(["c"])
+    made = lance.dataset(made.uri)
     for version_seen in (0, made.version - 1):
-        create_table(lake, "features", made.schema, instead_of=version_seen)
+        with pytest.raises(FileExistsError, match="another process made it meanwhile"):
+            create_table(lake, "features", other, instead_of=version_seen)
         assert KeyedTable(lake, "features").keys() == {"a": "key", "b": "key"}
         assert lance.dataset(made.uri).version == made.version
-    create_table(lake, "features", made.schema, instead_of=made.version)
-    assert KeyedTable(lake, "features").keys() == {}
+    create_table(lake, "features", other, instead_of=made.version)
+    assert list(KeyedTable(lake, "features").keys()) == other["artwork_id"].to_pylist()
 
 
 def test_a_table_of_an_older_lake_gets_its_key_and_keeps_its_rows(lake: DataLake):
