@@ -58,6 +58,11 @@ def year_text(year: int) -> str:
     return f"{-year} BC" if year < 0 else str(year)
 
 
+def known_text(text: str | None) -> str | None:
+    """A text of the catalogue, in which "-" stands for nothing."""
+    return text if text != "-" else None
+
+
 def years_text(first: int | None, last: int | None) -> str:
     """A span of years as people write it, such as `1650`, `1650-?`, `500-450 BC` or `100 BC-AD 50`."""
     if first == last:

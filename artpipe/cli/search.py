@@ -9,6 +9,7 @@ import typer
 
 from artpipe.cli.terminal import EXPECTED_FAILURE, AsJson, message_console, print_json, settings_in_force
 from artpipe.errors import ArtpipeError
+from artpipe.schema import known_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -211,9 +212,7 @@ def same(
 
 def _sameness(match: "Match", work: "Mapping[str, Any]") -> str:
     """Whether a photograph shows a work, in words."""
-    described = ", ".join(
-        work[name] for name in ("artist", "title", "date_text") if work.get(name) not in (None, "", "-")
-    )
+    described = ", ".join(text for name in ("artist", "title", "date_text") if (text := known_text(work.get(name))))
     found = f"{match.artwork_id} ({described}); {match.inliers} keypoints agree"
     if match:
         by_chance = f"{match.false_positive_rate:.1%} of photographs of other paintings agree as well"
@@ -395,8 +394,9 @@ def _show_hits(title: str, hits: "pl.DataFrame", tasks: "Tasks") -> None:
         table.add_row(
             str(hit["rank"]),
             f"{hit[score]:.3f}",
-            escape(f"{hit['title']}\n{hit['artist']}"),
-            *(escape(hit[name] or "") for name in ("date_text", *shown)),
+            escape(f"{hit['title'] or ''}\n{hit['artist'] or ''}"),
+            escape(known_text(hit["date_text"]) or ""),
+            *(escape(hit[name] or "") for name in shown),
             page,
         )
     message_console(stderr=False).print(table)

@@ -23,7 +23,15 @@ from artpipe.crawler.local_files import local_response
 from artpipe.crawler.outcome import Outcome, Request, RequestCounts, Response
 from artpipe.crawler.parallel import AbandonedError, in_parallel
 from artpipe.crawler.robots import MAX_ROBOTS_BYTES, ROBOTS_PATH, RobotsRules, robots_rules
-from artpipe.crawler.wire import Accepted, BodyTooLargeError, RawResponse, TooSlowError, TransferError, Wire
+from artpipe.crawler.wire import (
+    Accepted,
+    BodyTooLargeError,
+    PrivateAddressError,
+    RawResponse,
+    TooSlowError,
+    TransferError,
+    Wire,
+)
 from artpipe.errors import ArtpipeError
 
 if TYPE_CHECKING:
@@ -161,6 +169,10 @@ def login_of(gallery: "SecretUrl") -> tuple[str, str]:
     return get_auth_from_url(gallery.get_secret_value())
 
 
+def _on_private_network(why: str) -> Response:
+    return Response(Outcome.REFUSED, error=f"{why}; name it in `image_hosts` of the source to request it")
+
+
 def _name_and_port(parts: SplitResult) -> str:
     """The host of an address, with its port where the scheme implies another one."""
     return parts.netloc.rpartition("@")[2].lower().removesuffix(f":{DEFAULT_PORTS.get(parts.scheme)}")
@@ -183,11 +195,20 @@ class _Host:
         self.slots = threading.BoundedSemaphore(concurrency)
         self.next = threading.Lock()
         """Held by the one thread that waits for a start, so that a process that is killed had claimed no others."""
+        self.may_be_private = False
+        """Whether its name may lead to a private address: who runs artpipe named it, or it is named beside them."""
         self.challenge: Response | None = None
         """The answer that asked for a browser; nothing is requested after it."""
         self.robots_lock = threading.Lock()
         self.rules: RobotsRules | None = None
         self.rules_end = 0.0
+
+    @property
+    def refusal(self) -> Response | None:
+        """Why nothing may be requested of it, whatever its robots.txt says."""
+        if self.challenge is None and not self.may_be_private and is_private(self.name):
+            return _on_private_network(f"{self.name} is on a private network")
+        return self.challenge
 
 
 class GalleryClient:
@@ -375,13 +396,14 @@ class GalleryClient:
         self, address: str, headers: dict[str, str], accepted: Accepted, stop: threading.Event, *, obey_robots: bool
     ) -> tuple[Response, bool]:
         """One attempt, along redirects; returns the response and whether its failure is transient."""
+        asked = urlsplit(address).hostname
         for _ in range(MAX_REDIRECTS + 1):
             host = self._host(urlsplit(address))
-            if host.challenge:
-                return host.challenge, False
-            if not self.config.reaches_private and is_private(host.name) and not self._is_allowed(urlsplit(address)):
-                error = f"{host.name} is on a private network; name it in `image_hosts` of the source to request it"
-                return Response(Outcome.REFUSED, error=error), False
+            if obey_robots:  # a request for robots.txt goes where that for a picture may go
+                reaches = self.config.reaches_private and host.name == asked
+                host.may_be_private |= reaches or self._is_allowed(urlsplit(address))
+            if host.refusal:
+                return host.refusal, False
             if obey_robots:
                 rules = self._rules(host, stop)
                 # The challenge may have come in place of robots.txt.
@@ -389,6 +411,8 @@ class GalleryClient:
                     return refusal, False
             try:
                 answer = self._exchange(host, address, headers, accepted, stop)
+            except PrivateAddressError as error:
+                return _on_private_network(str(error)), False
             except BodyTooLargeError as error:
                 return Response(Outcome.TOO_LARGE, 200, error=str(error)), False
             except TooSlowError as error:
@@ -416,7 +440,8 @@ class GalleryClient:
                 if was_full:  # the start has passed
                     self._wait_for_start(host, stop)
                 self._count(requests=1)
-                return self._wire.send(address, {**host.headers, **headers}, accepted)
+                sent = {**host.headers, **headers}
+                return self._wire.send(address, sent, accepted, only_public=not host.may_be_private)
 
     def _wait_for_start(self, host: _Host, stop: threading.Event) -> None:
         while not host.next.acquire(timeout=LOOK_UP_S):

@@ -28,12 +28,14 @@ class RobotsRules:
         crawl_delay_s: minimum time between two requests; 0 where there is none.
         parsed: the rules, or None when everything is allowed.
         problem: why the rules are unknown; nothing may be requested of the host then.
+        outcome: of every request while they are unknown.
     """
 
     product: str
     crawl_delay_s: float = 0.0
     parsed: "Protego | None" = None
     problem: str | None = None
+    outcome: Outcome = Outcome.FAILED
 
     @property
     def keep_s(self) -> float:
@@ -43,7 +45,7 @@ class RobotsRules:
     def refusal(self, url: str) -> Response | None:
         """The response in place of a forbidden request, or None where it is allowed."""
         if self.problem:
-            return Response(Outcome.FAILED, error=self.problem)
+            return Response(self.outcome, error=self.problem)
         if self.parsed is None or self.parsed.can_fetch(url, self.product):
             return None
         return Response(Outcome.REFUSED, error=f"robots.txt does not allow {self.product} to request {url}")
@@ -63,5 +65,7 @@ def robots_rules(url: str, answer: Response, product: str) -> RobotsRules:
     # 429 is a client error by its number, but means "not now", not "no rules here".
     if answer.status is not None and 400 <= answer.status < 500 and answer.status != 429:
         return RobotsRules(product)
+    if answer.outcome is Outcome.REFUSED:  # by ourselves, as the host is on a private network
+        return RobotsRules(product, problem=answer.error, outcome=Outcome.REFUSED)
     reason = answer.error or f"answered {answer.status}"
     return RobotsRules(product, problem=f"{url} could not be read, so nothing may be requested of its host: {reason}")

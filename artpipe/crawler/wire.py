@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from artpipe.crawler.limits import is_loopback
+from artpipe.crawler.limits import is_loopback, is_private
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -38,6 +38,10 @@ class TransferError(Exception):
 
 class TooSlowError(Exception):
     """A response comes too slowly to wait for its end."""
+
+
+class PrivateAddressError(Exception):
+    """A name leads to an address of this machine or of a private network, where only a public one may be asked."""
 
 
 class BodyTooLargeError(Exception):
@@ -113,7 +117,8 @@ class Wire:
         self._least_rate, self._rate_from_s = least_rate, rate_from_s
         self._waiting: dict[int, socket.socket] = {}
         self._headers = _HeaderWatch(self._timeouts[1])
-        self._adapter = _watched_adapter(connections, self._waiting, self._headers)
+        self._only_public: set[int] = set()
+        self._adapter = _watched_adapter(connections, self._waiting, self._only_public, self._headers)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = user_agent
         for scheme in ("http://", "https://"):
@@ -134,15 +139,20 @@ class Wire:
                 with contextlib.suppress(OSError):
                     waiting.shutdown(socket.SHUT_RDWR)
 
-    def send(self, url: str, headers: Mapping[str, str], accepted: Accepted) -> RawResponse:
+    def send(
+        self, url: str, headers: Mapping[str, str], accepted: Accepted, *, only_public: bool = False
+    ) -> RawResponse:
         """Send one GET request.
 
         Args:
             url: http or https, quoted or not.
             headers: sent in addition to the usual ones.
             accepted: the largest body to accept, and where it goes.
+            only_public: whether a new connection may lead to a public address alone. What a name leads to may change,
+                so it is the connection that is looked at. Where a proxy is set, the proxy decides.
 
         Raises:
+            PrivateAddressError: it leads to another one; nothing was sent.
             TransferError: no connection, no response in time, or a body that ended early.
             TooSlowError: headers or body come too slowly.
             BodyTooLargeError: the body is larger than that.
@@ -151,6 +161,8 @@ class Wire:
         from urllib3.exceptions import HTTPError
 
         deadline = self._clock() + self._total_timeout_s
+        if only_public:
+            self._only_public.add(threading.get_ident())
         try:
             request, options = self._request(url, headers)
             # Session.send would read the body of a redirect without a ceiling, and doubles the cost of a request.
@@ -165,6 +177,7 @@ class Wire:
             raise TransferError(self._plain(error)) from error
         finally:
             self._waiting.pop(threading.get_ident(), None)
+            self._only_public.discard(threading.get_ident())
         return RawResponse(response.status_code, response.headers, body)
 
     def _request(self, url: str, headers: Mapping[str, str]) -> "tuple[PreparedRequest, dict[str, Any]]":
@@ -306,8 +319,13 @@ class _HeaderWatch:
                             sock.shutdown(socket.SHUT_RDWR)
 
 
-def _watched_adapter(connections: int, waiting: dict[int, socket.socket], headers: _HeaderWatch) -> "HTTPAdapter":
-    """A transport that records in `waiting` which thread waits for a response on which socket."""
+def _watched_adapter(
+    connections: int, waiting: dict[int, socket.socket], only_public: set[int], headers: _HeaderWatch
+) -> "HTTPAdapter":
+    """A transport that records in `waiting` which thread waits for a response on which socket.
+
+    Those in `only_public` (threads by ident) get no connection to a private address.
+    """
     from requests.adapters import HTTPAdapter
     from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
     from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -320,7 +338,16 @@ def _watched_adapter(connections: int, waiting: dict[int, socket.socket], header
             _acknowledge(self.sock)
             return response
 
-        watched_connection = type(f"Watched{connection.__name__}", (connection,), {"getresponse": getresponse})
+        def new_connection(self: Any) -> Any:
+            sock = connection._new_conn(self)  # noqa: SLF001 - urllib3 has no other way to see the address before use
+            address = sock.getpeername()[0]
+            if threading.get_ident() in only_public and is_private(address):
+                sock.close()
+                raise PrivateAddressError(f"{self.host} leads to {address}, which is on a private network")
+            return sock
+
+        own = {"getresponse": getresponse, "_new_conn": new_connection}
+        watched_connection = type(f"Watched{connection.__name__}", (connection,), own)
         return type(f"Watched{pool.__name__}", (pool,), {"ConnectionCls": watched_connection})
 
     adapter = HTTPAdapter(pool_connections=16, pool_maxsize=connections)

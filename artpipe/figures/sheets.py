@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from artpipe.schema import years_text
+from artpipe.schema import known_text, years_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -110,7 +110,7 @@ def _captions(row: Mapping[str, object], task: str | None) -> tuple[str, ...]:
         return str(row.get(key) or "").strip()
 
     first, last = (int(text(key)) if text(key) else None for key in ("year_from", "year_to"))
-    date = text("date_text") if text("date_text") not in ("", "-") else years_text(first, last)
+    date = known_text(text("date_text")) or years_text(first, last)
     lines = (text("artist"), text("title"), " · ".join(part for part in (date, text(task) if task else "") if part))
     lines += tuple(text("note").splitlines())
     return tuple(line for line in lines if line)

@@ -1,5 +1,6 @@
 """Opening the Lance tables of a lake, finding the row of an artwork in one, and committing to one."""
 
+import contextlib
 import os
 import random
 import threading
@@ -183,6 +184,9 @@ def open_lance(uri: str, version: int | None = None) -> "lance.LanceDataset | No
 class OpenedTable:
     """A Lance table that stays open for reading, with what was read of its files' metadata.
 
+    A table that was deleted and made anew up to the same version is told by its manifest where the lake is a folder; in
+    a bucket that would take a second request each time.
+
     Args:
         uri: as given by `DataLake.lance_table`.
     """
@@ -191,13 +195,29 @@ class OpenedTable:
         self._uri = uri
         self._lock = threading.Lock()
         self._dataset: lance.LanceDataset | None = None
+        self._manifest: tuple[int, int] | None = None
 
     def newest(self) -> "lance.LanceDataset | None":
         """The newest version; None where there is no table. Asks a store once where it is the one opened last."""
         with self._lock:
-            if self._dataset is None or self._dataset.latest_version != self._dataset.version:
+            if self._dataset is None or not self._is_newest(self._dataset):
                 self._dataset = open_lance(self._uri)
+                self._manifest = self._dataset and self._manifest_of(self._dataset.version)
             return self._dataset
+
+    def _is_newest(self, dataset: "lance.LanceDataset") -> bool:
+        """Whether the version that is open is still there, and no newer one."""
+        return self._manifest_of(dataset.version) == self._manifest and dataset.latest_version == dataset.version
+
+    def _manifest_of(self, version: int) -> tuple[int, int] | None:
+        """Which file the manifest of a version is; None in a bucket, and where it is gone."""
+        if "://" in self._uri:
+            return None
+        for stem in (f"{2**64 - 1 - version:0{_INVERTED_DIGITS}}", str(version)):
+            with contextlib.suppress(OSError):
+                file = Path(self._uri, "_versions", f"{stem}.manifest").stat()
+                return file.st_ino, file.st_mtime_ns
+        return None
 
 
 def manifests(folder: Path) -> list[Path]:
@@ -239,13 +259,18 @@ class RowOffsets:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: tuple[int, dict[str, int]] | None = None
+        self._known: tuple[tuple[int | str, ...], dict[str, int]] | None = None
+        self._dataset: lance.LanceDataset | None = None
 
     def of(self, dataset: "lance.LanceDataset") -> dict[str, int]:
         """Offsets for `dataset.take`, valid in this version of the table alone."""
-        version = int(dataset.version)
         with self._lock:
-            if self._known is None or self._known[0] != version:
-                ids = dataset.to_table(columns=["artwork_id"])["artwork_id"].to_pylist()
-                self._known = version, {artwork_id: row for row, artwork_id in enumerate(ids)}
+            if self._known is None or dataset is not self._dataset:
+                # A table that was deleted and made anew has other files at the same version.
+                files = (file.path for fragment in dataset.get_fragments() for file in fragment.metadata.files)
+                read = (int(dataset.version), *files)
+                if self._known is None or self._known[0] != read:
+                    ids = dataset.to_table(columns=["artwork_id"])["artwork_id"].to_pylist()
+                    self._known = read, {artwork_id: row for row, artwork_id in enumerate(ids)}
+                self._dataset = dataset
             return self._known[1]

@@ -5,6 +5,7 @@ Without such a model descriptions are made of the words that the catalogue taugh
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -26,6 +27,8 @@ from artpipe.vectors.nearest import in_memory
 
 logger = logging.getLogger(__name__)
 
+_LOOKS_AGAIN_S = 30.0
+"""How long there is no image-text model where there was none: a bucket would be asked at each request."""
 _ANY_PICTURE = ("a painting", "a picture", "an image")
 """What describes any work: a description that fits no work better than these is not among what the collection shows."""
 
@@ -82,6 +85,7 @@ class ImageTextSpace:
         snapshot: the opened tables.
         resolver: returns what makes queries comparable with an index by a model.
         device: where the model runs.
+        clock: seconds, monotonic.
     """
 
     def __init__(
@@ -89,12 +93,14 @@ class ImageTextSpace:
         snapshot: Snapshot,
         resolver: Callable[[ServedIndex, Callable[[], ImageTextModel]], Resolver],
         device: str,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._snapshot, self._resolver, self._device = snapshot, resolver, device
+        self._snapshot, self._resolver, self._device, self._clock = snapshot, resolver, device, clock
         self._lock = threading.RLock()
         self._found: DescriptionSearch | None = None
         self._table = ImageTextTable(snapshot.lake)
         self._incomplete: tuple[ImageTextCard, int | None] | None = None
+        self._looks_again = 0.0
 
     def search(self) -> DescriptionSearch | None:
         """What finds works by description; None where not every picture has its vector yet."""
@@ -103,8 +109,11 @@ class ImageTextSpace:
             return self._found
 
     def _open(self) -> DescriptionSearch | None:
-        card = None if self._snapshot.past else read_card(self._snapshot.lake)
+        if self._snapshot.past or self._clock() < self._looks_again:
+            return None
+        card = read_card(self._snapshot.lake)
         if card is None:
+            self._looks_again = self._clock() + _LOOKS_AGAIN_S
             return None
         read = card, self._table.version()
         if read == self._incomplete:  # all vectors are not read again for each request

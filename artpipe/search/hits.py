@@ -13,6 +13,7 @@ import polars as pl
 
 from artpipe.errors import ArtpipeError
 from artpipe.lake.spreadsheet import spreadsheet_csv
+from artpipe.schema import known_text
 from artpipe.search.matching import Facets, YearCounts
 from artpipe.search.word_query import WordMatch
 from artpipe.vectors.nearest import Positions
@@ -221,7 +222,11 @@ def _figure(row: dict[str, Any], jpeg: bytes | None, caption_task: str | None) -
         place = f'<a href="{html.escape(page)}" target="_blank" rel="noopener noreferrer">{place}</a>'
     similarity = row.get("similarity")
     label = _text(row, caption_task) if caption_task else ""
-    facts = [_text(row, "date_text"), label, "" if similarity is None else f"{similarity:.3f}"]
+    facts = [
+        html.escape(known_text(row.get("date_text")) or ""),
+        label,
+        "" if similarity is None else f"{similarity:.3f}",
+    ]
     lines = (f"<b>{_text(row, 'rank')}. {title}</b>", artist, " · ".join(fact for fact in facts if fact))
     caption = "<br>".join(line for line in lines if line)
     return f'<figure style="{_FIGURE}">{place}<figcaption>{caption}</figcaption></figure>'

@@ -13,7 +13,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -26,7 +25,7 @@ from artpipe.web.app_state import HERE, AppState, state_of
 from artpipe.web.config import WebConfig
 from artpipe.web.decoding import DecodingWorkers
 from artpipe.web.failures import expected_failure, unexpected_failure
-from artpipe.web.headers import SecurityHeaders
+from artpipe.web.headers import KnownHosts, SecurityHeaders
 from artpipe.web.lake_status import LakeStatus
 from artpipe.web.live_collection import LiveCollection
 from artpipe.web.metrics import Metrics, RequestMetrics
@@ -109,7 +108,7 @@ def create_app(
     for expected in (ArtpipeError, HTTPException, RequestValidationError):
         app.add_exception_handler(expected, expected_failure)
     app.add_exception_handler(Exception, unexpected_failure)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(config.hosts), www_redirect=False)
+    app.add_middleware(KnownHosts, hosts=config.hosts)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=6)
     app.add_middleware(RequestMetrics, metrics=state.metrics)
     app.add_middleware(SecurityHeaders)

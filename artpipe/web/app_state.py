@@ -50,6 +50,8 @@ HERE = Path(__file__).parent
 COMPARISON_PATIENCE_S = 0.4
 """How long a script that uploads waits for the comparison before its results are shown without."""
 _ENCODED_AT_ONCE = 8
+_EXPORTS_AT_ONCE = 2
+"""One of each client, so that a small sheet does not wait for the large one of somebody else."""
 _MAX_PENDING_SHEETS = 1000
 """Of one client: a browser may ask for many when it zooms in, and none is made twice."""
 Compare = Literal["now", "later", "never"]
@@ -75,8 +77,8 @@ class AppState:
         self._pending_uploads = Counter[str]()
         self._in_flight = BytesInFlight(self.config.receiving_bytes)
         self.links = ServedLinks(__version__, self.config.root_path)
-        self.exports = SharedJobs("exports", self.config.max_pending_exports)
-        self.sheets = SheetDrawer()
+        self.exports = SharedJobs("exports", self.config.max_pending_exports, threads=_EXPORTS_AT_ONCE)
+        self.sheets = SheetDrawer(_EXPORTS_AT_ONCE)
         self.map_sheets = SharedJobs("sheets of the map", _MAX_PENDING_SHEETS)
         self.decoded = Turns[bytes]("pictures", self.config.max_pending_uploads, self.decoding.count)
         self.editing = Editing(self.config.editing, self.config.editing_key)

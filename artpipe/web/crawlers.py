@@ -1,9 +1,8 @@
 """What search engines read: `robots.txt`, and a sitemap of every page that has an address of its own."""
 
-from typing import Annotated
 from xml.sax.saxutils import escape
 
-from fastapi import APIRouter, HTTPException, Path, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from artpipe.web.app_state import AppState, State
@@ -26,17 +25,16 @@ def robots(state: State, request: Request) -> PlainTextResponse:
 @router.get("/sitemap.xml")
 def sitemap_index(state: State, request: Request) -> Response:
     """The files of the sitemap."""
-    count = -(-_address_count(state) // ADDRESSES_PER_FILE)
-    addresses = [_site(request) + state.links.sitemap(number) for number in range(1, count + 1)]
+    addresses = [_site(request) + state.links.sitemap(number) for number in range(1, _file_count(state) + 1)]
     return _xml("sitemapindex", "sitemap", addresses)
 
 
 @router.get("/sitemap-{number}.xml")
-def sitemap(state: State, request: Request, number: Annotated[int, Path(ge=1, le=10_000)]) -> Response:
+def sitemap(state: State, request: Request, number: str) -> Response:
     """One file of the sitemap."""
-    first = (number - 1) * ADDRESSES_PER_FILE
-    if first >= _address_count(state):
+    if number not in map(str, range(1, _file_count(state) + 1)):
         raise HTTPException(404)
+    first = (int(number) - 1) * ADDRESSES_PER_FILE
     addresses = _addresses(state, first, first + ADDRESSES_PER_FILE)
     return _xml("urlset", "url", [_site(request) + address for address in addresses])
 
@@ -47,8 +45,8 @@ def _site(request: Request) -> str:
     return f"{forwarded if forwarded in ('http', 'https') else request.url.scheme}://{request.url.netloc}"
 
 
-def _address_count(state: AppState) -> int:
-    return len(_pages(state)) + len(state.catalogue)
+def _file_count(state: AppState) -> int:
+    return -(-(len(_pages(state)) + len(state.catalogue)) // ADDRESSES_PER_FILE)
 
 
 def _pages(state: AppState) -> list[str]:

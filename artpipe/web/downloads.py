@@ -1,13 +1,14 @@
 """Exports of a search: a table of all its hits, or a contact sheet of a page of them.
 
-They take a processor for up to seconds, so they are made as `artpipe.web.shared_jobs`, and sheets are drawn in another
-process.
+They take a processor for up to seconds, so they are made as `artpipe.web.shared_jobs`, and sheets are drawn in other
+processes.
 """
 
 import io
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -47,10 +48,15 @@ def as_parquet(works: "pl.DataFrame") -> bytes:
 
 
 class SheetDrawer:
-    """Draws contact sheets in a process of its own that leaves the processor to visitors; started when first needed."""
+    """Draws contact sheets in processes that leave the processor to visitors; started when first needed.
 
-    def __init__(self) -> None:
-        self._pool = _new_pool()
+    Args:
+        count: how many are drawn at once.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._pool, self._replacing = self._new_pool(), threading.Lock()
 
     def draw(self, catalogue: "Catalogue", found: "ResultPage", title: str) -> bytes:
         """A JPEG contact sheet of a page of results."""
@@ -58,20 +64,22 @@ class SheetDrawer:
         stored = catalogue.collection.images(shown)
         jpegs = [stored.get(work["artwork_id"]) for work in found.works]
         caption = catalogue.collection.tasks.caption
+        pool = self._pool
         try:
-            return self._pool.submit(_drawn, found.works, jpegs, title, caption).result(_SECONDS)
-        except (BrokenProcessPool, TimeoutError):  # it was killed, for want of memory perhaps, or hangs
-            self.close()
-            self._pool = _new_pool()
+            return pool.submit(_drawn, found.works, jpegs, title, caption).result(_SECONDS)
+        except (BrokenProcessPool, TimeoutError):  # a process was killed, for want of memory perhaps, or hangs
+            with self._replacing:
+                if self._pool is pool:  # the other sheet that was drawn has not replaced it
+                    self.close()
+                    self._pool = self._new_pool()
             return self._pool.submit(_drawn, found.works, jpegs, title, caption).result(_SECONDS)
 
     def close(self) -> None:
-        """End the process."""
+        """End the processes."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-
-def _new_pool() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _stand_back)
+    def _new_pool(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(self._count, multiprocessing.get_context("spawn"), _stand_back)
 
 
 def _stand_back() -> None:

@@ -1,8 +1,11 @@
-"""HTTP headers: the security headers of every response, and whether a request accepts JSON or a page."""
+"""HTTP headers: the names that the app answers to, the security headers of every response, whether JSON is accepted."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import JSONResponse, PlainTextResponse
 
 from artpipe.web.mounting import own_path
 
@@ -33,6 +36,12 @@ SECURITY_HEADERS = {
 }
 
 
+_UNKNOWN_HOST = (
+    "this site does not answer to the name in your request; open it under one of its own names. Whoever runs it can "
+    "add a name to ARTPIPE_WEB_HOSTS."
+)
+
+
 def wants_json(scope: "Scope") -> bool:
     """Whether the client is a program or a script of a page, not a person who follows a link."""
     return own_path(scope).startswith("/api/") or "application/json" in Headers(scope=scope).get("accept", "")
@@ -55,3 +64,29 @@ class SecurityHeaders:
             await send(message)
 
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+class KnownHosts:
+    """ASGI middleware that refuses requests for other names than those of the app, and says what to do."""
+
+    def __init__(self, app: "ASGIApp", hosts: Sequence[str]) -> None:
+        self.app, self.hosts = app, hosts
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Answer one request."""
+        is_known = False
+
+        async def known(*_: object) -> None:
+            nonlocal is_known
+            is_known = True
+
+        async def unsent(_: "Message") -> None:
+            """Drop Starlette's own refusal, two words."""
+
+        await TrustedHostMiddleware(known, self.hosts, www_redirect=False)(scope, receive, unsent)
+        if is_known:
+            await self.app(scope, receive, send)
+        elif wants_json(scope):
+            await JSONResponse({"detail": _UNKNOWN_HOST}, 400)(scope, receive, send)
+        else:  # no page: another site's script must not learn anything from it
+            await PlainTextResponse(_UNKNOWN_HOST[:1].upper() + _UNKNOWN_HOST[1:], 400)(scope, receive, send)

@@ -10,6 +10,7 @@ from artpipe.errors import ArtpipeError
 from artpipe.lake.parquet import read_table_if_exists
 from artpipe.lake.paths import DataLake
 from artpipe.models.served import is_refit_served
+from artpipe.schema import known_text
 from artpipe.tasks import heading
 from artpipe.web.collection_summary import (
     completeness,
@@ -178,8 +179,8 @@ def structured_data(work: dict[str, Any], links: "Links", labelled: Iterable[str
     values = {
         "name": work["title"],
         "creator": artist if work["artist"] else None,
-        "dateCreated": _known(work["date_text"]),
-        "artMedium": _known(work["technique"]),
+        "dateCreated": known_text(work["date_text"]),
+        "artMedium": known_text(work["technique"]),
         "genre": [work[task] for task in labelled if work[task]],
         "image": links.image(work, STORED_WIDTH_PX),
         "url": links.work(work["artwork_id"]),
@@ -189,11 +190,6 @@ def structured_data(work: dict[str, Any], links: "Links", labelled: Iterable[str
     }
     about = {"@context": "https://schema.org", "@type": "VisualArtwork"}
     return about | {name: value for name, value in values.items() if value}
-
-
-def _known(text: str | None) -> str | None:
-    """A text of the catalogue, in which "-" stands for nothing."""
-    return text if text != "-" else None
 
 
 def _catalogue_changes(lake: DataLake, artwork_id: str) -> list[dict[str, Any]]:

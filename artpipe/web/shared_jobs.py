@@ -14,16 +14,17 @@ _KEPT_BYTES = 64 * 1024 * 1024
 
 
 class SharedJobs:
-    """Does one job at a time, one of each client in turn; those who ask for the same one at the same time get one.
+    """Does jobs, one of each client in turn; those who ask for the same one at the same time get one.
 
     Args:
         what: what is made, in the plural, for messages.
         max_pending: how many of one client may wait for their turn, beside the one that is being done.
         kept_bytes: how large the results may be together that are kept for who asks for them again.
+        threads: how many are done at once; see `Turns`.
     """
 
-    def __init__(self, what: str, max_pending: int, kept_bytes: int = _KEPT_BYTES) -> None:
-        self._turns, self._kept_bytes = Turns[bytes](what, max_pending), kept_bytes
+    def __init__(self, what: str, max_pending: int, kept_bytes: int = _KEPT_BYTES, threads: int = 1) -> None:
+        self._turns, self._kept_bytes = Turns[bytes](what, max_pending, threads), kept_bytes
         self._made: OrderedDict[Hashable, Future[bytes]] = OrderedDict()
 
     async def get(self, key: Hashable, make: Callable[[], bytes], client: str = "") -> bytes:

@@ -1,4 +1,7 @@
-"""Threads in which visitors take turns: who asks for many things waits behind those who ask for one."""
+"""Threads in which visitors take turns: who asks for many things waits behind those who ask for one.
+
+Of several threads, one client has all but one at most: who comes meanwhile never waits for a long job to end.
+"""
 
 import threading
 from collections import Counter, OrderedDict, deque
@@ -25,14 +28,15 @@ class Turns(Generic[T]):
     Args:
         what: what is made, in the plural, for messages and the names of threads.
         max_pending: how many jobs of one client may wait, beside those that are being done.
-        threads: how many jobs are done at once.
+        threads: how many jobs are done at once; of one client, one less.
     """
 
     def __init__(self, what: str, max_pending: int, threads: int = 1) -> None:
-        self._what, self._max_unfinished = what, max_pending + threads
+        self._what, self._at_once = what, max(1, threads - 1)
+        self._max_unfinished = max_pending + self._at_once
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"artpipe-{what}")
         self._lock = threading.Lock()
-        self._unfinished = Counter[str]()
+        self._unfinished, self._begun = Counter[str](), Counter[str]()
         self._waiting: OrderedDict[str, deque[tuple[Future[T], Callable[[], T]]]] = OrderedDict()
 
     def submit(self, job: Callable[[], T], client: str = "") -> Future[T]:
@@ -47,7 +51,7 @@ class Turns(Generic[T]):
             self._unfinished[client] += 1
             done = Future[T]()
             self._waiting.setdefault(client, deque()).append((done, job))
-        self._threads.submit(self._do_next)
+        self._threads.submit(self._do_those_that_may_begin)
         return done
 
     def unfinished(self, client: str | None = None) -> int:
@@ -63,22 +67,33 @@ class Turns(Generic[T]):
                 for done, _ in jobs:
                     done.cancel()
 
-    def _do_next(self) -> None:
-        """Do the next job of the client whose turn it is, who is then the last to have a turn."""
+    def _do_those_that_may_begin(self) -> None:
+        """Do one job after another, while there is one that need not wait for another of its client."""
+        while (begun := self._next()) is not None:
+            client, done, job = begun
+            if done.set_running_or_notify_cancel():
+                try:
+                    tell = partial(done.set_result, job())
+                except BaseException as error:  # noqa: BLE001 - raised for who waits for it; Lance and Polars may panic
+                    tell = partial(done.set_exception, error)
+            else:
+                tell = None  # who wanted it has left
+            with self._lock:
+                for counter in (self._unfinished, self._begun):
+                    counter[client] -= 1
+                    counter += Counter()  # forgets those who wait for nothing
+            if tell:
+                tell()
+
+    def _next(self) -> tuple[str, Future[T], Callable[[], T]] | None:
+        """The next job of the client whose turn it is, who is then the last to have a turn."""
         with self._lock:
-            client, jobs = self._waiting.popitem(last=False)
+            client = next((one for one in self._waiting if self._begun[one] < self._at_once), None)
+            if client is None:
+                return None
+            jobs = self._waiting.pop(client)
             done, job = jobs.popleft()
             if jobs:
                 self._waiting[client] = jobs
-        if done.set_running_or_notify_cancel():
-            try:
-                tell = partial(done.set_result, job())
-            except BaseException as error:  # noqa: BLE001 - raised for who waits for it; Lance and Polars may panic
-                tell = partial(done.set_exception, error)
-        else:
-            tell = None  # who wanted it has left
-        with self._lock:
-            self._unfinished[client] -= 1
-            self._unfinished += Counter()  # forgets those who wait for nothing
-        if tell:
-            tell()
+            self._begun[client] += 1
+            return client, done, job

@@ -24,7 +24,7 @@ CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
 TIMEOUT_MS = 30_000
-DESCRIBED_WORKS = 13
+DESCRIBED_WORKS = 14
 
 
 @pytest.fixture(scope="session")

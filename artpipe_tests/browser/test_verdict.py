@@ -76,6 +76,20 @@ def test_the_arrival_of_the_verdict_moves_nothing(
     assert first.bounding_box() == before
 
 
+def test_a_verdict_of_any_length_is_read_on_a_phone_without_scrolling_within_it(
+    visitor: Page, collection_picture: Path
+):
+    visitor.goto("/")
+    visitor.set_input_files("input[type=file]", collection_picture)
+    expect(visitor.locator(".verdict.found")).to_be_visible()
+    visitor.goto(visitor.url)
+    visitor.locator(".verdict.found h2 a").evaluate(
+        "(title) => title.textContent = 'Saint Jerome in the Wilderness '.repeat(8)"
+    )
+    box = visitor.locator(".verdict-area").evaluate("(area) => [area.scrollHeight, area.clientHeight]")
+    assert box[0] == box[1]
+
+
 def test_a_verdict_that_is_known_already_is_shown_at_once(visitor: Page, collection_picture: Path):
     for _ in range(2):
         visitor.goto("/")

@@ -1,7 +1,9 @@
 """Several hosts, each asked where its address says and as its source wants; challenges, reservations, local files."""
 
+import socket
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,6 +173,44 @@ def test_a_public_catalogue_does_not_lead_into_a_private_network(gallery, config
     named = replace(public, allowed_hosts=(f"127.0.0.1:{gallery.server_address[1]}",))
     with GalleryClient(named) as client:
         assert client.get(f"{gallery.url}/a.jpg").outcome is Outcome.OK
+
+
+@pytest.fixture
+def public_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All names of `example` lead to this machine."""
+    look_up = socket.getaddrinfo
+
+    def local(host: str, *args: Any, **kwargs: Any) -> Any:
+        return look_up("127.0.0.1" if host.endswith(".example") else host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", local)
+
+
+@pytest.mark.usefixtures("public_names")
+def test_a_public_name_that_leads_to_a_private_address_is_not_requested(gallery, config, reply):
+    gallery.on("/a.jpg", reply(200, b"pixels"))
+    named = f"museum.example:{gallery.server_address[1]}"
+    public = replace(config, base_url=None, reaches_private=False)
+    with GalleryClient(public) as client:
+        refused = client.get(f"http://{named}/a.jpg")
+    assert (refused.outcome, gallery.seen) == (Outcome.REFUSED, [])
+    assert "museum.example leads to 127.0.0.1" in (refused.error or "")
+    for trusting in (replace(public, allowed_hosts=(named,)), replace(public, reaches_private=True)):
+        with GalleryClient(trusting) as client:
+            assert client.get(f"http://{named}/a.jpg").outcome is Outcome.OK
+
+
+@pytest.mark.usefixtures("public_names")
+def test_a_redirect_to_another_public_name_does_not_lead_to_a_private_address(gallery, config, reply):
+    port = gallery.server_address[1]
+    gallery.on("/a.jpg", reply(302, headers={"Location": f"http://other.example:{port}/b.jpg"}))
+    gallery.on("/c.jpg", reply(302, headers={"Location": f"http://museum.example:{port}/d.jpg"}))
+    gallery.on("/d.jpg", reply(200, b"pixels"))
+    with GalleryClient(replace(config, base_url=None)) as client:
+        refused = client.get(f"http://museum.example:{port}/a.jpg")
+        own = client.get(f"http://museum.example:{port}/c.jpg")
+    assert (refused.outcome, own.outcome) == (Outcome.REFUSED, Outcome.OK)
+    assert gallery.seen == ["/robots.txt", "/a.jpg", "/c.jpg", "/d.jpg"]
 
 
 @pytest.mark.parametrize("reaches_private", [True, False])

@@ -1,10 +1,11 @@
+import shutil
 from pathlib import Path
 
 import lance
 import pyarrow as pa
 import pytest
 
-from artpipe.lake.lance_tables import NoSuchVersionError, RowOffsets, open_lance
+from artpipe.lake.lance_tables import NoSuchVersionError, OpenedTable, RowOffsets, open_lance
 
 
 def write(uri: str, *names: str) -> None:
@@ -43,3 +44,24 @@ def test_offsets_follow_the_version(uri: str):
     offsets = RowOffsets()
     assert offsets.of(lance.dataset(uri)) == {"b": 0, "c": 1, "a": 2}
     assert offsets.of(lance.dataset(uri, version=1)) == {"a": 0, "b": 1}
+
+
+def test_a_table_that_is_made_anew_is_another_one_at_the_same_version(uri: str):
+    opened, offsets = OpenedTable(uri), RowOffsets()
+
+    def found() -> dict[str, int]:
+        table = opened.newest()
+        assert table is not None
+        return offsets.of(table)
+
+    assert (found(), opened.newest() is opened.newest()) == ({"b": 0, "c": 1, "a": 2}, True)
+    shutil.rmtree(uri)
+    assert opened.newest() is None
+    write(uri, "a")
+    write(uri, "c", "b")
+    assert found() == {"c": 0, "b": 1}
+    shutil.rmtree(uri)
+    write(uri, "a")
+    write(uri, "b", "c")
+    assert found() == {"b": 0, "c": 1}
+    assert offsets.of(lance.dataset(uri)) == {"b": 0, "c": 1}

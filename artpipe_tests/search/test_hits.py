@@ -54,6 +54,13 @@ def test_hits_are_used_like_the_frame_they_wrap(hits: Hits):
         hits.sulect("rank")
 
 
+def test_a_date_that_the_catalogue_leaves_out_is_not_shown(hits: Hits):
+    hits.frame = FRAME.with_columns(date_text=pl.Series(["-", "c. 1500"]))
+    page = hits._repr_html_()
+    assert "Co&lt;/i&gt;<br>0.910<" in page
+    assert "c. 1500 · 0.500" in page
+
+
 def test_hits_become_a_frame_of_every_library(hits: Hits):
     assert hits.to_polars().equals(FRAME)
     assert hits.to_pandas()["similarity"].tolist() == [0.91, 0.5]

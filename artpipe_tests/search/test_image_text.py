@@ -29,12 +29,14 @@ from artpipe.images.reading import read_picture
 from artpipe.images.store import ImageStore
 from artpipe.lake.paths import DataLake
 from artpipe.search import Collection, SearchFilter
-from artpipe.search.descriptions import DescriptionSearch
+from artpipe.search.descriptions import DescriptionSearch, ImageTextSpace
 from artpipe.search.fusion import fuse
 from artpipe.search.guessed_words import guessed_words
-from artpipe.search.queries import ModelMismatchError
+from artpipe.search.index import ServedIndex
+from artpipe.search.queries import ModelMismatchError, Resolver
 from artpipe.search.request import SearchRequest
 from artpipe.search.searcher import Searcher
+from artpipe.search.snapshot import Snapshot
 from artpipe.search.text import build_text_index
 from artpipe.search.text_encoder import NoTextEncoderError
 from artpipe.settings import Settings
@@ -208,6 +210,20 @@ def test_until_every_picture_has_its_vector_the_words_of_the_catalogue_answer(
         collection.describe("a ship")
     embed(lake, folder, model)
     assert collection.knows_any_words
+
+
+def test_that_there_is_no_model_is_remembered_for_a_while(lake: DataLake, folder: Path, model: ImageTextModel):
+    now, snapshot = 0.0, Snapshot(lake)
+
+    def resolver(index: ServedIndex, _: object) -> Resolver:
+        return Resolver(snapshot.rows, snapshot.position_of, lambda: index.nearest, look=lambda *_: [])
+
+    space = ImageTextSpace(snapshot, resolver, "cpu", lambda: now)
+    assert space.search() is None
+    embed(lake, folder, model)
+    assert space.search() is None
+    now = 31.0
+    assert space.search() is not None
 
 
 def test_vectors_that_lack_a_picture_are_read_and_told_once(

@@ -144,7 +144,7 @@ def test_the_pictures_of_a_page_can_be_exported_as_a_contact_sheet(client: TestC
 
 
 def test_sheets_are_drawn_in_a_process_that_stands_back_and_is_replaced_when_it_dies(web_lake, colour_model):
-    catalogue, drawer = Catalogue(Collection.open(web_lake, encoder=colour_model)), SheetDrawer()
+    catalogue, drawer = Catalogue(Collection.open(web_lake, encoder=colour_model)), SheetDrawer(1)
 
     def started_by_drawing() -> set[multiprocessing.process.BaseProcess]:
         before = set(multiprocessing.active_children())

@@ -43,7 +43,8 @@ def test_the_sitemap_has_every_page_once(client: TestClient, monkeypatch: pytest
         *pages
     }
     assert client.get(pages[-1]).status_code == 200
-    assert client.get(f"/sitemap-{len(files) + 1}.xml").status_code == 404
+    missing = [str(len(files) + 1), "0", "-1", "01", "99999", "x", "9" * 5000]
+    assert {client.get(f"/sitemap-{number}.xml").status_code for number in missing} == {404}
 
 
 def test_addresses_behind_a_proxy_with_tls_begin_with_https(client: TestClient):

@@ -277,6 +277,12 @@ def test_only_the_names_of_the_app_are_answered(
     config = WebConfig.from_settings(Settings(web_hosts=named), bound_to)
     client = TestClient(create_app(web_lake, config, encoder=colour_model))
     assert client.get("/api/healthz", headers={"host": asked}).status_code == status
+    page = client.get("/", headers={"host": asked})
+    assert page.status_code == status
+    assert page.headers["x-content-type-options"] == "nosniff"
+    if status == 400:
+        assert "ARTPIPE_WEB_HOSTS" in page.text
+        assert "ARTPIPE_WEB_HOSTS" in client.get("/api/healthz", headers={"host": asked}).json()["detail"]
 
 
 def test_metrics_can_be_switched_off(web_lake, colour_model):
