@@ -15,14 +15,13 @@ import polars as pl
 from upath import UPath
 
 from artpipe.embedding.predictions import Predictions
+from artpipe.embedding.row_lookup import RowLookup
 from artpipe.embedding.table import VECTOR
 from artpipe.engine.shards import Engine, LocalEngine, Shard, planned
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.progress import Progress, SilentProgress
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from artpipe.embedding.embedder import Embedder
     from artpipe.images.pixels import JpegSource, PixelCache
     from artpipe.models.card import ModelCard
@@ -87,32 +86,6 @@ def _schema(card: "ModelCard", dimension: int) -> dict[str, pl.DataType]:
     return {"jpeg_sha256": pl.String(), VECTOR: pl.Array(pl.Float32(), dimension), **probabilities}
 
 
-class _Asked:
-    """Rows by their picture, each of which is given out once: a binary search where a join would read all of them."""
-
-    def __init__(self, rows: pl.DataFrame) -> None:
-        self._rows = rows
-        self._order = rows["jpeg_sha256"].arg_sort().to_numpy()
-        self._keys = rows["jpeg_sha256"].gather(self._order)
-        self._is_left = np.ones(rows.height, bool)
-
-    def take(self, keys: pl.Series) -> "tuple[pl.DataFrame, NDArray[np.int64]]":
-        """The rows of these pictures that were not given out yet, in their order, and the place of each one's key."""
-        first, end = (self._keys.search_sorted(keys, side).to_numpy().astype(np.int64) for side in ("left", "right"))
-        counts = end - first
-        which = np.repeat(np.arange(len(keys)), counts)
-        within = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
-        places = self._order[first[which] + within]
-        which, places = which[self._is_left[places]], places[self._is_left[places]]
-        order = np.argsort(places)
-        self._is_left[places] = False
-        return self._rows[places[order]], which[order]
-
-    def rest(self) -> pl.DataFrame:
-        """The rows that were not given out."""
-        return self._rows.filter(self._is_left)
-
-
 class InferenceCache:
     """The predictions of one model, by picture.
 
@@ -165,7 +138,7 @@ class InferenceCache:
         Yields:
             Some of the rows, each row once, and the predictions of their pictures.
         """
-        asked = _Asked(rows)
+        asked = RowLookup(rows, "jpeg_sha256")
         for part in self._parts():
             for known in self._read(part, rows["jpeg_sha256"]).iter_slices(_ROWS_AT_ONCE):
                 yield self._matched(asked, known, 0)
@@ -175,7 +148,7 @@ class InferenceCache:
                 self._append(computed)
                 yield self._matched(asked, computed, computed.height)
 
-    def _matched(self, asked: "_Asked", known: pl.DataFrame, computed: int) -> tuple[pl.DataFrame, Predictions]:
+    def _matched(self, asked: RowLookup, known: pl.DataFrame, computed: int) -> tuple[pl.DataFrame, Predictions]:
         """The rows whose pictures are known, with what is known of each."""
         some, which = asked.take(known["jpeg_sha256"])
         found = known[which]
