@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from artpipe.lake.parquet import content_hash, content_hash_of, read_table_if_exists
+from artpipe.lake.parquet import content_hash, read_table_if_exists
 from artpipe.lake.paths import EMBEDDINGS_TABLE
 from artpipe.orchestration.asset import (
     AssetStep,
@@ -76,7 +76,7 @@ def embedded_images(step: AssetStep, tasks: Tasks) -> Iterator[Result]:
     both = {"model_id": served_model.model_id, "unchanged": plan.unchanged}
     yield Result(
         asset="embeddings",
-        version=content_hash_of(sample.schema, table.batches(sample.columns)),
+        version=table.content_hash(sample.columns),
         metadata={
             **table_metadata(
                 sample, "embeddings", {VECTOR: pl.Array(pl.Float32, served_model.embedding_dim)}, keys.height

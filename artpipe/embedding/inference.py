@@ -5,7 +5,7 @@ through the network a shard at a time, and each shard is kept as soon as it is c
 """
 
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -73,7 +73,7 @@ class EmbedPictures:
             return cache_rows(self._card, shard.keys, self._embedder.embed(squares)).to_arrow()
 
 
-def cache_rows(card: "ModelCard", keys: Collection[str], predictions: Predictions) -> pl.DataFrame:
+def cache_rows(card: "ModelCard", keys: Iterable[str], predictions: Predictions) -> pl.DataFrame:
     """Rows of the cache of a model: `jpeg_sha256`, the vector, and the probabilities of each task."""
     return pl.DataFrame(
         {"jpeg_sha256": list(keys), VECTOR: predictions.vectors, **predictions.probabilities},
@@ -178,15 +178,14 @@ class InferenceCache:
             return
         features = BackboneFeatures(self.lake)
         card = self.card
-        held = features.held(features_fingerprint(card.backbone, card.weights_source, card.transform.size, card.depths))
-        cached = [key for key in keys if key in held]
-        if not cached:
+        made_by = features_fingerprint(card.backbone, card.weights_source, card.transform.size, card.depths)
+        cached = keys.to_frame().join(features.held_rows(made_by), on="jpeg_sha256", maintain_order="left")
+        if cached.is_empty():
             return
         embedder = Embedder.of(load_model(self.lake.model(card.model_id)), self.device)
-        for first in range(0, len(cached), _ROWS_AT_ONCE):
-            some = cached[first : first + _ROWS_AT_ONCE]
-            views = features.of_artworks([held[key] for key in some])[: card.views]
-            yield cache_rows(card, some, embedder.predict_from_features(views))
+        for some in cached.iter_slices(_ROWS_AT_ONCE):
+            views = features.of_artworks(some["artwork_id"].to_list())[: card.views]
+            yield cache_rows(card, some["jpeg_sha256"], embedder.predict_from_features(views))
 
     def _read(self, part: Path, keys: pl.Series | None = None) -> pl.DataFrame:
         """The rows of these pictures in a part, or all of them; none where it is unreadable or has another schema."""

@@ -15,6 +15,7 @@ import polars as pl
 
 from artpipe.embedding.plan import EmbeddingPlan, compare_rows
 from artpipe.lake.lance_tables import committed, keyed_schema, merge, open_keyed, open_lance
+from artpipe.lake.parquet import content_hash_of
 from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
 from artpipe.lake.versions import MIN_CURRENT, TableVersion, maintain_table, table_versions
 from artpipe.schema import ARTWORKS
@@ -158,6 +159,12 @@ class EmbeddingTable:
         if dataset is not None:
             for batch in dataset.to_batches(columns, batch_size=_ROWS_AT_ONCE, batch_readahead=1, fragment_readahead=1):
                 yield cast("pl.DataFrame", pl.from_arrow(batch))
+
+    def content_hash(self, columns: list[str]) -> str:
+        """The hash of the content of some columns, by the rows of a part of the table at a time."""
+        dataset = self.dataset()
+        held = self.read(columns) if dataset is None else pl.from_arrow(dataset.schema.empty_table().select(columns))
+        return content_hash_of(cast("pl.DataFrame", held).schema, self.batches(columns))
 
     def sample(self, rows: int) -> pl.DataFrame:
         """A few rows spread over the table, without their vectors."""

@@ -7,6 +7,7 @@ import pytest
 
 from artpipe.embedding.plan import EmbeddingPlan, compare_rows
 from artpipe.embedding.table import EmbeddingTable, table_schema, vectors_version
+from artpipe.lake.parquet import content_hash
 from artpipe.lake.paths import DataLake
 from artpipe.tasks import Task, Tasks
 
@@ -101,6 +102,7 @@ def test_batches_and_a_sample_hold_the_rows_of_the_table(table: EmbeddingTable):
     assert pl.concat(table.batches(["artwork_id"]))["artwork_id"].sort().to_list() == [*"abcde"]
     assert table.sample(2).equals(table.read()[[0, 4]])
     assert table.sample(9).equals(table.read())
+    assert table.content_hash(["title", "artwork_id"]) == content_hash(table.read(["artwork_id", "title"]))
     table.remove([*"abcde"])
     assert table.sample(2).equals(table.read())
 
