@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from artpipe.lake.parquet import content_hash, read_table_if_exists
-from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
+from artpipe.lake.paths import EMBEDDINGS_TABLE
 from artpipe.orchestration.asset import (
     AssetStep,
     Result,
@@ -14,8 +14,7 @@ from artpipe.orchestration.asset import (
     pipeline_asset,
     pipeline_assets,
 )
-from artpipe.orchestration.frames import DataFrame
-from artpipe.orchestration.metadata import CHANGES, save_picture, table_metadata
+from artpipe.orchestration.metadata import CHANGES, PREVIEW_ROWS, save_picture, table_metadata
 from artpipe.orchestration.storage import PARQUET, lance_table, written_by_body
 from artpipe.settings import Settings
 from artpipe.tasks import Tasks
@@ -24,49 +23,40 @@ _ROWS_PER_COMMIT = 16_384
 """The vectors of fewer pictures are in the inference cache alone until there are so many."""
 
 
-def read_embeddings(lake: DataLake) -> DataFrame:
-    """The table of embeddings without its vectors."""
-    from artpipe.embedding.table import EmbeddingTable
-
-    return EmbeddingTable(lake).read()
-
-
 @pipeline_assets(
     kinds={"pytorch", "lancedb"},
     code_version="1",
-    stored={"embeddings": lance_table(EMBEDDINGS_TABLE, read_embeddings), "vectors": lance_table(EMBEDDINGS_TABLE)},
+    stored={"embeddings": lance_table(EMBEDDINGS_TABLE), "vectors": lance_table(EMBEDDINGS_TABLE)},
     descriptions={
         "embeddings": "The searchable table: a unit vector for every usable image, predictions, and metadata.",
         "vectors": "The vectors of that table without metadata: all that a search index depends on.",
     },
-    # Not an input: reading the model card imports torch, which a reused step does not need.
-    deps=["refitted_model"],
+    # The model card is no input, since reading it imports torch, which a reused step does not need; of the tables, only
+    # some columns are read.
+    deps=["artworks", "splits", "refitted_model"],
     renamed={"served_model": "refitted_model"},
 )
-def embedded_images(step: AssetStep, artworks: DataFrame, tasks: Tasks, splits: DataFrame) -> Iterator[Result]:
+def embedded_images(step: AssetStep, tasks: Tasks) -> Iterator[Result]:
     """Bring the table up to date: only images new to this model run through the network, metadata is updated alone."""
     import polars as pl
 
     from artpipe.embedding.inference import InferenceCache, embedding_rows
-    from artpipe.embedding.table import VECTOR, EmbeddingTable, metadata_schema, vectors_version
+    from artpipe.embedding.table import KEYS, VECTOR, EmbeddingTable, has_rights, vectors_version
+    from artpipe.embedding.wanted import wanted_rows
     from artpipe.images.store import ImageStore
     from artpipe.models.served import served_card
 
-    lake, settings, tasks = step.lake, step.settings, tasks.among(splits.columns)
+    lake, settings = step.lake, step.settings
     served_model = served_card(lake)
-    rights = bool(artworks["source"].is_not_null().any())  # they are told by a file of sources alone
+    wanted = wanted_rows(lake, tasks)
+    tasks, rights = tasks.among(wanted.columns), has_rights(wanted.columns)
     store, table = ImageStore(lake), EmbeddingTable(lake, tasks, rights=rights)
     cache = InferenceCache(lake, served_model, settings.device, step.engine)
-    # The labels of the splits, not of the catalogue: they include corrections.
-    described = artworks.drop(tasks.labelled, strict=False).join(splits.drop("artist_id"), on="artwork_id")
-    # Where a picture lies on this machine concerns nobody who searches.
-    is_here = pl.col("image_url").str.starts_with("file:")
-    described = described.with_columns(image_url=pl.when(~is_here).then("image_url"))
-    wanted = described.select("artwork_id", "jpeg_sha256", *metadata_schema(tasks, rights=rights))
     table.prepare(served_model.embedding_dim)
     plan = table.plan(wanted, served_model.model_id, [task for task in tasks if task in served_model.classes])
+    to_embed, to_update = (wanted.filter(pl.col("artwork_id").is_in(some)) for some in (plan.to_embed, plan.to_update))
+    del wanted
     computed = 0
-    to_embed = wanted.filter(pl.col("artwork_id").is_in(plan.to_embed))
     rows_to_commit: list[pl.DataFrame] = []
     for some, found in cache.inferred(to_embed, store, step.progress):
         computed += found.computed
@@ -76,18 +66,21 @@ def embedded_images(step: AssetStep, artworks: DataFrame, tasks: Tasks, splits: 
             rows_to_commit.clear()
     if rows_to_commit:
         table.upsert(pl.concat(rows_to_commit))
-    table.update_metadata(wanted.filter(pl.col("artwork_id").is_in(plan.to_update)).drop("jpeg_sha256"))
+    table.update_metadata(to_update.drop("jpeg_sha256"))
     table.remove(plan.to_remove)
     if not plan.is_empty:
         table.optimize(settings.keep_versions_for)
-    rows = table.read()
+    del to_embed, to_update, rows_to_commit
+    keys, sample = table.read(list(KEYS)), table.sample(PREVIEW_ROWS)
     changes = {"embedded": len(plan.to_embed), "gone": len(plan.to_remove)}
     both = {"model_id": served_model.model_id, "unchanged": plan.unchanged}
     yield Result(
         asset="embeddings",
-        version=content_hash(rows),
+        version=table.content_hash(sample.columns),
         metadata={
-            **table_metadata(rows, "embeddings", {VECTOR: pl.Array(pl.Float32, served_model.embedding_dim)}),
+            **table_metadata(
+                sample, "embeddings", {VECTOR: pl.Array(pl.Float32, served_model.embedding_dim)}, keys.height
+            ),
             "rows_updated": len(plan.to_update),
             "images_embedded": computed,
             CHANGES: dg.MetadataValue.json(changes | {"metadata updated": len(plan.to_update)}),
@@ -96,8 +89,8 @@ def embedded_images(step: AssetStep, artworks: DataFrame, tasks: Tasks, splits: 
     )
     yield Result(
         asset="vectors",
-        version=vectors_version(rows),
-        metadata={"dagster/row_count": rows.height, CHANGES: dg.MetadataValue.json(changes), **both},
+        version=vectors_version(keys),
+        metadata={"dagster/row_count": keys.height, CHANGES: dg.MetadataValue.json(changes), **both},
     )
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from artpipe.lake.parquet import read_table
 from artpipe.lake.paths import DataLake
 from artpipe.orchestration.check import pipeline_checks
-from artpipe.orchestration.frames import DataFrame
 
 ASSETS = ("embeddings", "vectors")
 ONCE, ONE_MODEL = "every_usable_image_is_embedded_once", "one_model_made_every_vector"
@@ -26,25 +26,23 @@ DESCRIPTIONS = {
         for asset in ASSETS
         for name, description in DESCRIPTIONS.items()
     ],
-    ins={"embeddings": dg.AssetIn("embeddings"), "splits": dg.AssetIn("splits")},
     can_subset=True,
 )
 def embedded_rows(
-    context: dg.AssetCheckExecutionContext,
-    embeddings: DataFrame,
-    splits: DataFrame,
-    lake: dg.ResourceParam[DataLake],
+    context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[DataLake]
 ) -> Iterator[dg.AssetCheckResult]:
     """The checks of both assets, on one look at the table."""
+    from artpipe.embedding.table import EmbeddingTable
     from artpipe.models.served import served_model_id
 
-    embedded, expected = embeddings["artwork_id"], splits["artwork_id"]
-    missing, surplus = set(expected) - set(embedded), set(embedded) - set(expected)
-    repeated = embedded.len() - embedded.n_unique()
-    models, served = embeddings["model_id"].unique().sort().to_list(), served_model_id(lake)
-    is_whole = not missing and not surplus and repeated == 0
+    embedded = EmbeddingTable(lake).read(["artwork_id", "model_id"])
+    expected = read_table(lake, "splits", ["artwork_id"])
+    missing = expected.join(embedded, on="artwork_id", how="anti").height
+    surplus = embedded.join(expected, on="artwork_id", how="anti").height
+    repeated = embedded.height - embedded["artwork_id"].n_unique()
+    models, served = embedded["model_id"].unique().sort().to_list(), served_model_id(lake)
     found = {
-        ONCE: (is_whole, {"missing": len(missing), "surplus": len(surplus), "repeated": repeated}),
+        ONCE: (not missing + surplus + repeated, {"missing": missing, "surplus": surplus, "repeated": repeated}),
         ONE_MODEL: (set(models) <= {served}, {"models": models, "served": served or "none"}),
     }
     for key in sorted(context.selected_asset_check_keys, key=str):

@@ -5,7 +5,7 @@ through the network a shard at a time, and each shard is kept as soon as it is c
 """
 
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,14 +15,13 @@ import polars as pl
 from upath import UPath
 
 from artpipe.embedding.predictions import Predictions
+from artpipe.embedding.row_lookup import RowLookup
 from artpipe.embedding.table import VECTOR
 from artpipe.engine.shards import Engine, LocalEngine, Shard, planned
 from artpipe.lake.paths import DataLake, write_whole
 from artpipe.progress import Progress, SilentProgress
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from artpipe.embedding.embedder import Embedder
     from artpipe.images.pixels import JpegSource, PixelCache
     from artpipe.models.card import ModelCard
@@ -74,7 +73,7 @@ class EmbedPictures:
             return cache_rows(self._card, shard.keys, self._embedder.embed(squares)).to_arrow()
 
 
-def cache_rows(card: "ModelCard", keys: Collection[str], predictions: Predictions) -> pl.DataFrame:
+def cache_rows(card: "ModelCard", keys: Iterable[str], predictions: Predictions) -> pl.DataFrame:
     """Rows of the cache of a model: `jpeg_sha256`, the vector, and the probabilities of each task."""
     return pl.DataFrame(
         {"jpeg_sha256": list(keys), VECTOR: predictions.vectors, **predictions.probabilities},
@@ -85,32 +84,6 @@ def cache_rows(card: "ModelCard", keys: Collection[str], predictions: Prediction
 def _schema(card: "ModelCard", dimension: int) -> dict[str, pl.DataType]:
     probabilities = {task: pl.Array(pl.Float32(), len(names)) for task, names in card.classes.items()}
     return {"jpeg_sha256": pl.String(), VECTOR: pl.Array(pl.Float32(), dimension), **probabilities}
-
-
-class _Asked:
-    """Rows by their picture, each of which is given out once: a binary search where a join would read all of them."""
-
-    def __init__(self, rows: pl.DataFrame) -> None:
-        self._rows = rows
-        self._order = rows["jpeg_sha256"].arg_sort().to_numpy()
-        self._keys = rows["jpeg_sha256"].gather(self._order)
-        self._is_left = np.ones(rows.height, bool)
-
-    def take(self, keys: pl.Series) -> "tuple[pl.DataFrame, NDArray[np.int64]]":
-        """The rows of these pictures that were not given out yet, in their order, and the place of each one's key."""
-        first, end = (self._keys.search_sorted(keys, side).to_numpy().astype(np.int64) for side in ("left", "right"))
-        counts = end - first
-        which = np.repeat(np.arange(len(keys)), counts)
-        within = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
-        places = self._order[first[which] + within]
-        which, places = which[self._is_left[places]], places[self._is_left[places]]
-        order = np.argsort(places)
-        self._is_left[places] = False
-        return self._rows[places[order]], which[order]
-
-    def rest(self) -> pl.DataFrame:
-        """The rows that were not given out."""
-        return self._rows.filter(self._is_left)
 
 
 class InferenceCache:
@@ -165,7 +138,7 @@ class InferenceCache:
         Yields:
             Some of the rows, each row once, and the predictions of their pictures.
         """
-        asked = _Asked(rows)
+        asked = RowLookup(rows, "jpeg_sha256")
         for part in self._parts():
             for known in self._read(part, rows["jpeg_sha256"]).iter_slices(_ROWS_AT_ONCE):
                 yield self._matched(asked, known, 0)
@@ -175,7 +148,7 @@ class InferenceCache:
                 self._append(computed)
                 yield self._matched(asked, computed, computed.height)
 
-    def _matched(self, asked: "_Asked", known: pl.DataFrame, computed: int) -> tuple[pl.DataFrame, Predictions]:
+    def _matched(self, asked: RowLookup, known: pl.DataFrame, computed: int) -> tuple[pl.DataFrame, Predictions]:
         """The rows whose pictures are known, with what is known of each."""
         some, which = asked.take(known["jpeg_sha256"])
         found = known[which]
@@ -205,15 +178,14 @@ class InferenceCache:
             return
         features = BackboneFeatures(self.lake)
         card = self.card
-        held = features.held(features_fingerprint(card.backbone, card.weights_source, card.transform.size, card.depths))
-        cached = [key for key in keys if key in held]
-        if not cached:
+        made_by = features_fingerprint(card.backbone, card.weights_source, card.transform.size, card.depths)
+        cached = keys.to_frame().join(features.held_rows(made_by), on="jpeg_sha256", maintain_order="left")
+        if cached.is_empty():
             return
         embedder = Embedder.of(load_model(self.lake.model(card.model_id)), self.device)
-        for first in range(0, len(cached), _ROWS_AT_ONCE):
-            some = cached[first : first + _ROWS_AT_ONCE]
-            views = features.of_artworks([held[key] for key in some])[: card.views]
-            yield cache_rows(card, some, embedder.predict_from_features(views))
+        for some in cached.iter_slices(_ROWS_AT_ONCE):
+            views = features.of_artworks(some["artwork_id"].to_list())[: card.views]
+            yield cache_rows(card, some["jpeg_sha256"], embedder.predict_from_features(views))
 
     def _read(self, part: Path, keys: pl.Series | None = None) -> pl.DataFrame:
         """The rows of these pictures in a part, or all of them; none where it is unreadable or has another schema."""

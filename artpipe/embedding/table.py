@@ -5,8 +5,7 @@ is new, a killed run goes on where it stopped, and a change of title moves metad
 """
 
 import hashlib
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -14,7 +13,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import polars as pl
 
+from artpipe.embedding.plan import EmbeddingPlan, compare_rows
 from artpipe.lake.lance_tables import committed, create_table, keyed_schema, merge, open_keyed, open_lance
+from artpipe.lake.parquet import content_hash_of
 from artpipe.lake.paths import EMBEDDINGS_TABLE, DataLake
 from artpipe.lake.versions import MIN_CURRENT, TableVersion, maintain_table, table_versions
 from artpipe.schema import ARTWORKS
@@ -54,6 +55,7 @@ ROWS_PER_FRAGMENT = 262_144
 """A full fragment is left alone by `optimize`, so that a few new works never rewrite every vector; of a million works
 in 3 fragments the metadata of ten hits are read in half the time that they take in 31."""
 _IDS_A_DELETE = 500
+_ROWS_AT_ONCE = 32_768
 _LENGTH_TOLERANCE = 1e-3
 _PREDICTED, _PROBABILITY = "predicted_", "_probability"
 
@@ -83,28 +85,6 @@ def tasks_of_table(columns: Iterable[str]) -> tuple[str, ...]:
     """The tasks that a table with these columns has predictions of."""
     ends = tuple(name.removesuffix(_PROBABILITY) for name in columns if name.endswith(_PROBABILITY))
     return tuple(name.removeprefix(_PREDICTED) for name in ends if name.startswith(_PREDICTED))
-
-
-@dataclass(frozen=True)
-class EmbeddingPlan:
-    """What must be done so that the table holds exactly the wanted rows; ids are sorted.
-
-    Attributes:
-        to_embed: new artworks, artworks whose image changed, and rows made by another model.
-        to_update: rows whose metadata alone differ.
-        to_remove: rows that are no longer wanted.
-        unchanged: how many rows are right as they are.
-    """
-
-    to_embed: list[str]
-    to_update: list[str]
-    to_remove: list[str]
-    unchanged: int
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether the table is already as wanted."""
-        return not (self.to_embed or self.to_update or self.to_remove)
 
 
 class EmbeddingTable:
@@ -173,6 +153,28 @@ class EmbeddingTable:
             scanned = scanned.drop([name])
         return pl.DataFrame(rows)
 
+    def batches(self, columns: list[str], version: int | None = None) -> Iterator[pl.DataFrame]:
+        """The same some thousand rows at a time, in the order of the table."""
+        dataset = self.dataset(version)
+        if dataset is not None:
+            for batch in dataset.to_batches(columns, batch_size=_ROWS_AT_ONCE, batch_readahead=1, fragment_readahead=1):
+                yield cast("pl.DataFrame", pl.from_arrow(batch))
+
+    def content_hash(self, columns: list[str]) -> str:
+        """The hash of the content of some columns, by the rows of a part of the table at a time."""
+        dataset = self.dataset()
+        held = self.read(columns) if dataset is None else pl.from_arrow(dataset.schema.empty_table().select(columns))
+        return content_hash_of(cast("pl.DataFrame", held).schema, self.batches(columns))
+
+    def sample(self, rows: int) -> pl.DataFrame:
+        """A few rows spread over the table, without their vectors."""
+        dataset, columns = self.dataset(), self.columns()
+        if dataset is None:
+            return self.read()
+        places = np.unique(np.linspace(0, max(dataset.count_rows() - 1, 0), rows, dtype=np.int64))
+        some = dataset.take(places[: dataset.count_rows()].tolist(), columns)
+        return cast("pl.DataFrame", pl.from_arrow(some)).sort("artwork_id")
+
     def vectors(self, version: int | None = None) -> "tuple[list[str], NDArray[np.float32]]":
         """All ids, sorted, and their vectors as a float32 (N, D) array in the same order.
 
@@ -212,27 +214,20 @@ class EmbeddingTable:
             ValueError: an `artwork_id` is wanted twice.
         """
         _refuse_repeated(wanted)
-        metadata, lacking = self._metadata(), predictions_schema(predicted)
+        metadata, columns = self._metadata(), self.columns()
         compared = [name for name in metadata if name in wanted.columns]
-        predictions = [name for name in lacking if name in self.columns()]
-        held = self.read([*KEYS, *compared, *predictions])
-        both = wanted.join(held, on="artwork_id", how="left", suffix="_held", coalesce=True)
+        predictions = [name for name in predictions_schema(predicted) if name in columns]
         stale = pl.any_horizontal(
             pl.col("jpeg_sha256_held").ne_missing(pl.col("jpeg_sha256")),
-            pl.col("model_id").ne_missing(model_id),
-            *(pl.col(name).is_null() for name in predictions),
+            pl.col("model_id_held").ne_missing(model_id),
+            *(pl.col(f"{name}_held").is_null() for name in predictions),
         )
         differs = pl.any_horizontal(
             pl.lit(False),
             *(pl.col(name).cast(metadata[name]).ne_missing(pl.col(f"{name}_held")) for name in compared),
         )
-        if "model_id" in wanted.columns:
-            both = both.drop("model_id").rename({"model_id_held": "model_id"})
-        both = both.select("artwork_id", stale=stale, differs=differs).sort("artwork_id")
-        to_embed = both.filter("stale")["artwork_id"].to_list()
-        to_update = both.filter(~pl.col("stale") & pl.col("differs"))["artwork_id"].to_list()
-        to_remove = held.join(wanted, on="artwork_id", how="anti")["artwork_id"].to_list()
-        return EmbeddingPlan(to_embed, to_update, to_remove, both.height - len(to_embed) - len(to_update))
+        keys = wanted.select("artwork_id", "jpeg_sha256", *compared)
+        return compare_rows(keys, self.batches([*KEYS, *compared, *predictions]), stale, differs)
 
     def prepare(self, dimension: int) -> None:
         """Create the table where there is none, so that a collection without any image has an empty one.

@@ -37,7 +37,7 @@ from artpipe.images.decode import (
 from artpipe.images.placeholders import mark_placeholders
 from artpipe.images.store import ImageStore
 from artpipe.images.wanted import FAILED, HarvestConfig, due, withdraw
-from artpipe.lake.lance_tables import rows_of_commit
+from artpipe.lake.lance_tables import COMMITS_TO_COMPACT, rows_of_commit
 from artpipe.lake.mass_loss import Loss
 from artpipe.progress import Progress, SilentProgress
 from artpipe.schema import ASKED_AGAIN, PLACEHOLDER, STORED
@@ -53,8 +53,6 @@ AMENDED_ROWS = 4096
 AMENDED_S = 60.0
 """Responses that change no JPEG wait longer: each commit of them rewrites those columns of whole fragments, and a
 killed harvest only repeats a request without a body."""
-COMMITS_TO_COMPACT = 64
-"""Each commit names every fragment and opens the small ones, so they are joined while a long harvest goes on."""
 DECODERS = 2
 """Decoding takes a tenth of the time of a request, and Pillow releases the GIL."""
 MAX_DECODING = 8 * DECODERS

@@ -52,10 +52,14 @@ def trim_margins(store: "ImageStore", progress: Progress | None = None) -> None:
 
 def keep_margins(store: "ImageStore") -> None:
     """Make the pictures of trimmed images whole again."""
-    for some in store.outcomes().filter(pl.col("picture_box") != WHOLE).iter_slices(_AT_A_TIME):
-        names: list[str] = some["artwork_id"].to_list()
-        jpegs = zip(names, store.originals(names), strict=True)
-        store.amend([{"artwork_id": name, "picture_box": None, **_identity(jpeg, WHOLE)} for name, jpeg in jpegs])
+    trimmed = store.outcomes().filter(pl.col("picture_box") != WHOLE)
+    for commit in trimmed.iter_slices(_ROWS_PER_COMMIT):
+        kept: list[dict[str, Any]] = []
+        for some in commit.iter_slices(_AT_A_TIME):
+            names: list[str] = some["artwork_id"].to_list()
+            jpegs = zip(names, store.originals(names), strict=True)
+            kept += [{"artwork_id": name, "picture_box": None, **_identity(jpeg, WHOLE)} for name, jpeg in jpegs]
+        store.amend(kept)
 
 
 def _box_of(jpeg: bytes) -> str:

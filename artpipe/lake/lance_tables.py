@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 ROW_KEY = "artwork_id"
 KEY_METADATA = {"lance-schema:unenforced-primary-key": "true"}
 """Of the column `ROW_KEY` of each table: of two processes that insert one row at once, Lance lets only one commit."""
+COMMITS_TO_COMPACT = 64
+"""Each commit names every fragment and opens the small ones, so they are joined while a long run goes on."""
 _ATTEMPTS = 8
 _LONGEST_PAUSE_S = 2.0
 _CONFLICT = ("commit conflict", "too many concurrent writers", "already exists", "preempted by concurrent transaction")

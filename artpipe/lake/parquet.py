@@ -9,7 +9,8 @@ import hashlib
 import heapq
 import io
 import tempfile
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Iterable, Sequence
+from typing import IO, TYPE_CHECKING
 
 from artpipe.errors import ArtpipeError
 from artpipe.lake.paths import DamagedLakeError, DataLake, write_whole
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _SORTED_ROWS = 20_000
+_SPOOLED_BYTES = 65_536
 
 
 class MissingTableError(ArtpipeError):
@@ -36,22 +38,23 @@ def content_hash(table: "pl.DataFrame", ignore: tuple[str, ...] = ()) -> str:
         16 hexadecimal digits.
     """
     columns = sorted(set(table.columns) - set(ignore))
-    schema = ",".join(f"{name}:{table.schema[name]}" for name in columns)
-    digest = hashlib.blake2b(schema.encode(), digest_size=8)
+    return content_hash_of(table.select(columns).schema, table.select(columns).iter_slices(_SORTED_ROWS))
+
+
+def content_hash_of(schema: "pl.Schema", parts: "Iterable[pl.DataFrame]") -> str:
+    """The same hash of a table that comes in parts, some thousand rows each, and is never in memory whole."""
+    columns = sorted(schema)
+    digest = hashlib.blake2b(",".join(f"{name}:{schema[name]}" for name in columns).encode(), digest_size=8)
     with contextlib.ExitStack() as opened:
-        runs = [
-            _on_disk(run, opened) if table.height > _SORTED_ROWS else run
-            for part in table.select(columns).iter_slices(_SORTED_ROWS)
-            for run in [sorted(line + b"\n" for line in part.write_ndjson().encode().splitlines())]
-        ]
-        for line in heapq.merge(*runs):
+        for line in heapq.merge(*(_sorted_lines(part.select(columns), opened) for part in parts)):
             digest.update(line)
     return digest.hexdigest()
 
 
-def _on_disk(lines: list[bytes], opened: contextlib.ExitStack) -> BinaryIO:
-    """The lines as a temporary file: those of a large table take several times the memory of the table."""
-    file = opened.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
+def _sorted_lines(part: "pl.DataFrame", opened: contextlib.ExitStack) -> "IO[bytes]":
+    """The rows as JSON, in a temporary file unless they are few: they take several times the memory of the table."""
+    lines = sorted(line + b"\n" for line in part.write_ndjson().encode().splitlines())
+    file = opened.enter_context(tempfile.SpooledTemporaryFile(_SPOOLED_BYTES))  # noqa: SIM115 - the stack closes it
     file.writelines(lines)
     file.seek(0)
     return file
@@ -66,8 +69,13 @@ def write_table(path: object, table: "pl.DataFrame") -> None:
     write_whole(UPath(str(path)), buffer.getvalue())
 
 
-def read_table(lake: DataLake, name: str) -> "pl.DataFrame":
+def read_table(lake: DataLake, name: str, columns: "Sequence[str] | None" = None) -> "pl.DataFrame":
     """Read a table of the lake.
+
+    Args:
+        lake: that has it.
+        name: of the table.
+        columns: to read; all by default.
 
     Raises:
         MissingTableError: it does not exist yet.
@@ -79,7 +87,7 @@ def read_table(lake: DataLake, name: str) -> "pl.DataFrame":
     if not path.exists():
         raise MissingTableError(f"the table {name!r} is not in {lake.root}; materialize `{name}` first.")
     try:
-        return pl.read_parquet(io.BytesIO(path.read_bytes()))
+        return pl.read_parquet(io.BytesIO(path.read_bytes()), columns=None if columns is None else list(columns))
     except pl.exceptions.PolarsError as error:
         raise DamagedLakeError(f"the table {path}", error) from error
 

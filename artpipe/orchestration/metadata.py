@@ -27,21 +27,25 @@ PREVIEW_CHARS = 48
 
 
 def table_metadata(
-    table: "pl.DataFrame", name: str, unread: "Mapping[str, pl.DataType] | None" = None
+    table: "pl.DataFrame",
+    name: str,
+    unread: "Mapping[str, pl.DataType] | None" = None,
+    rows: int | None = None,
 ) -> dict[str, Any]:
     """Row count, column schema and a few rows spread over a table.
 
     Args:
-        table: its rows.
+        table: its rows, or a few of them.
         name: of the asset, for the descriptions of its columns.
         unread: columns that are stored and are not in `table`.
+        rows: how many are stored; by default those of `table`.
     """
     columns = [
         dg.TableColumn(column, str(kind), column_description(column, name))
         for column, kind in {**table.schema, **(unread or {})}.items()
     ]
     return {
-        "dagster/row_count": table.height,
+        "dagster/row_count": table.height if rows is None else rows,
         "dagster/column_schema": dg.TableSchema(columns=columns),
         "preview": dg.MetadataValue.md(markdown_table(table.gather_every(max(1, table.height // PREVIEW_ROWS)))),
     }

@@ -215,10 +215,10 @@ def text_index(step: AssetStep) -> Result:
     from artpipe.search.text import build_text_index
 
     covered = build_text_index(step.lake)
-    words = EmbeddingTable(step.lake).read(["artwork_id", *covered])
+    table = EmbeddingTable(step.lake)
     return Result(
-        version=content_hash(words),
-        metadata={"dagster/row_count": words.height, "rows_covered": dg.MetadataValue.json(covered)},
+        version=table.content_hash(["artwork_id", *covered]),
+        metadata={"dagster/row_count": table.count(), "rows_covered": dg.MetadataValue.json(covered)},
     )
 
 

@@ -3,7 +3,6 @@
 The table made here is `splits`; `freeze.py` copies it for training.
 """
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -133,10 +132,9 @@ def _held_out_artists(authors: pl.DataFrame, config: SplitConfig) -> set[str]:
     """Artists whose every work can be held out; `authors` has `work_id`, `artist_id`."""
     artists = authors["artist_id"].drop_nulls().unique().to_list()
     chosen = {a for a in artists if hash_fraction(config.salt, "artist", a) < config.unseen_artist_share}
-    shared: dict[Hashable, set[str | None]] = {}
-    for work_id, artist_id in authors.select("work_id", "artist_id").unique().iter_rows():
-        shared.setdefault(work_id, set()).add(artist_id)
-    teams = [group for group in shared.values() if len(group) > 1 and not chosen.isdisjoint(group)]
+    shared = authors.select("work_id", "artist_id").unique().filter(pl.len().over("work_id") > 1)
+    teams = [set(team) for team in shared.group_by("work_id").agg("artist_id")["artist_id"].to_list()]
+    teams = [team for team in teams if not chosen.isdisjoint(team)]
     while True:
         mixed = {a for group in teams if not group <= chosen for a in group if a in chosen}
         if not mixed:

@@ -11,9 +11,9 @@ _BALANCE = pl.Schema({"task": pl.String(), "class": pl.String(), "split": pl.Str
 def crossing_works(splits: pl.DataFrame) -> pl.DataFrame:
     """Works with rows in more than one split: `work_id`, `splits`, `artwork_ids`."""
     return (
-        splits.group_by("work_id")
+        splits.filter(pl.col("split").n_unique().over("work_id") > 1)
+        .group_by("work_id")
         .agg(pl.col("split").unique().sort().alias("splits"), pl.col("artwork_id").sort().alias("artwork_ids"))
-        .filter(pl.col("splits").list.len() > 1)
         .sort("work_id")
     )
 

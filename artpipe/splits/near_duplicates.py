@@ -131,7 +131,7 @@ def _unique_pairs(codes: "list[NDArray[np.int64]]", n: int) -> "tuple[NDArray[np
 
 def hash_values(hex_hashes: pl.Series) -> "NDArray[np.uint64]":
     """Perceptual hashes as 64-bit integers."""
-    return np.array([int(text, 16) for text in hex_hashes], dtype=np.uint64)
+    return np.frombuffer(bytes.fromhex("".join(hex_hashes)), dtype=">u8").astype(np.uint64)
 
 
 def _lookalikes(images: pl.DataFrame) -> list[pl.DataFrame]:
@@ -181,6 +181,7 @@ def _artists(images: pl.DataFrame, near: pl.DataFrame, hashes: int) -> "NDArray[
 
 def _share_title_words(pairs: pl.DataFrame, images: pl.DataFrame) -> pl.DataFrame:
     """The pairs whose titles have half of the shorter one's words in common, among them a distinctive one."""
+    images = images.join(pairs, on="artist_id", how="semi", nulls_equal=True)  # mostly few, and by few artists
     words = {title: _words(title) for title in images["title"].unique()}
     titles: dict[tuple[str | None, str], set[frozenset[str]]] = {}
     for artist, title in images.select("artist_id", "title").unique().iter_rows():

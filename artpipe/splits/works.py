@@ -5,7 +5,7 @@ Joining two works by mistake costs a little variety; failing to join them leaks,
 what it rests on; what a trained model saw is in the model's own record (`models/learned.py`).
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import polars as pl
 
@@ -52,38 +52,26 @@ def group_works(
     Returns:
         Table `WORKS`, sorted by `artwork_id`; the same for any order of the rows.
     """
-    artworks = artworks.unique("artwork_id").sort("artwork_id")
-    ids: list[str] = artworks["artwork_id"].to_list()
-    position = {artwork_id: i for i, artwork_id in enumerate(ids)}
-    is_part = [
-        bool(detail) or shows_a_part(title) for detail, title in artworks.select("is_detail", "title").iter_rows()
-    ]
-
-    sets = _DisjointSets(len(ids))
-    for group in _title_groups(artworks, is_part):
+    artworks = artworks.unique("artwork_id").sort("artwork_id").with_row_index("row")
+    is_part = artworks["is_detail"].fill_null(value=False) | _of_each(artworks["title"], shows_a_part, pl.Boolean())
+    rows = artworks.select("row", "artwork_id", is_part=is_part)
+    sets = _DisjointSets(rows.height)
+    for group in _same_titles(artworks, is_part):
         sets.join(group)
     if "record_id" in artworks.columns:
-        for group in _groups([(record, i) for i, record in enumerate(artworks["record_id"]) if record is not None]):
+        for group in _groups(artworks.drop_nulls("record_id"), "record_id"):
             sets.join(group)
     for pairs in (near_duplicates, same_work):
-        for left, right in () if pairs is None else pairs.select("left", "right").iter_rows():
-            if left in position and right in position:
-                sets.join((position[left], position[right]))
-    config = config or SplitConfig()
-    own = _own_names(previous)
-    groups = list(sets.members())
-    owner = _owners(groups, ids, own)
-    rows: list[tuple[str, str, str]] = []
-    for number, group in enumerate(groups):
-        names = {name for i in group if (name := own.get(ids[i])) is not None and owner[name] == number}
-        if names:
-            work_id = min(names, key=lambda name: (SPLIT_NAMES.index(work_split(name, config)), name))
-        else:
-            work_id = ids[min(group, key=lambda i: (is_part[i], ids[i]))]
-        for i in group:
-            name = own.get(ids[i])
-            rows.append((ids[i], work_id, name if name in names else work_id))
-    return pl.DataFrame(rows, WORKS, orient="row").sort("artwork_id")
+        if pairs is not None:
+            for pair in _row_numbers(pairs, rows).iter_rows():
+                sets.join(pair)
+    rows = rows.with_columns(group=pl.Series(sets.roots(), dtype=pl.UInt32))
+    own = _kept_names(rows, previous)
+    names = _first_names(own.select("group", "own").unique(), config or SplitConfig())
+    whole = rows.sort("is_part", "artwork_id").unique("group", keep="first").select("group", whole="artwork_id")
+    named = whole.join(names, on="group", how="left").select("group", work_id=pl.coalesce("own", "whole"))
+    rows = rows.join(named, on="group").join(own.select("row", "own"), on="row", how="left")
+    return rows.sort("row").select("artwork_id", "work_id", own_work_id=pl.coalesce("own", "work_id"))
 
 
 def remember_works(works: pl.DataFrame, previous: pl.DataFrame | None) -> pl.DataFrame:
@@ -99,50 +87,75 @@ def works_of_several_sources(splits: pl.DataFrame, artworks: pl.DataFrame) -> in
     return sources.group_by("work_id").agg(pl.col("source").drop_nulls().n_unique()).filter(pl.col("source") > 1).height
 
 
-def _title_groups(artworks: pl.DataFrame, is_part: list[bool]) -> Iterable[list[int]]:
+def _same_titles(artworks: pl.DataFrame, is_part: pl.Series) -> Iterator[list[int]]:
     """Row numbers that titles join."""
-    columns = ("artist_id", "artist", "form", "title", "date_text", "technique", "location")
-    by_base: list[tuple[Hashable, int]] = []
-    by_record: list[tuple[Hashable, int]] = []
-    for i, (artist_id, artist, form, title, *record) in enumerate(artworks.select(columns).iter_rows()):
-        maker = (artist_id or normalised(artist), form)
-        if base := base_title(title):
-            by_base.append(((maker, base), i))
-        facts = tuple("" if (text or "").strip().casefold() in _UNKNOWN else normalised(text) for text in record)
-        if normalised(title) and any(facts):
-            by_record.append(((maker, normalised(title), facts), i))
-    for group in _groups(by_base):
-        if any(is_part[i] for i in group):
-            yield group
-    yield from _groups(by_record)
+    maker = (
+        pl.when(pl.col("artist_id") != "")
+        .then("artist_id")
+        .otherwise(_of_each(artworks["artist"], normalised, pl.String()))
+    )
+    record = [
+        _of_each(artworks[name], _known, pl.String()).alias(name) for name in ("date_text", "technique", "location")
+    ]
+    title, base = (_of_each(artworks["title"], function, pl.String()) for function in (normalised, base_title))
+    keyed = artworks.select("row", "form", *record, maker=maker, title=title, base=base, is_part=is_part)
+    is_recorded = pl.any_horizontal(pl.col(fact.name) != "" for fact in record)
+    yield from _groups(keyed.filter(pl.col("base") != ""), "maker", "form", "base", having=pl.col("is_part").any())
+    yield from _groups(
+        keyed.filter(pl.col("title") != "", is_recorded), "maker", "form", "title", *(fact.name for fact in record)
+    )
 
 
-def _groups(keyed: Iterable[tuple[Hashable, int]]) -> list[list[int]]:
-    """Rows with one key, for the keys that have several."""
-    groups: dict[Hashable, list[int]] = {}
-    for key, i in keyed:
-        groups.setdefault(key, []).append(i)
-    return [group for group in groups.values() if len(group) > 1]
+def _known(text: str | None) -> str:
+    """A date, technique or location as it is compared; empty where it says nothing."""
+    return "" if (text or "").strip().casefold() in _UNKNOWN else normalised(text)
 
 
-def _own_names(previous: pl.DataFrame | None) -> dict[str, str]:
-    """The name that each artwork gives its work."""
+def _of_each(texts: pl.Series, function: Callable[[str | None], str | bool], kind: pl.DataType) -> pl.Series:
+    """A function of each text, computed once for those that are equal."""
+    distinct = texts.unique()
+    values = pl.DataFrame({"text": distinct, "value": pl.Series([function(text) for text in distinct], dtype=kind)})
+    of_each = pl.DataFrame({"text": texts}).join(values, on="text", how="left", nulls_equal=True, maintain_order="left")
+    return of_each["value"]
+
+
+def _groups(rows: pl.DataFrame, *keys: str, having: pl.Expr | None = None) -> pl.Series:
+    """The `row` numbers with one key, for the keys that have several."""
+    some = pl.len() > 1 if having is None else (pl.len() > 1) & having
+    return rows.group_by(keys).agg("row", is_wanted=some).filter("is_wanted")["row"]
+
+
+def _row_numbers(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """The numbers of the two rows of each pair whose artworks are both there."""
+    left, right = (
+        rows.select(pl.col("artwork_id").alias(side), pl.col("row").alias(f"{side}_row")) for side in ("left", "right")
+    )
+    return pairs.join(left, on="left").join(right, on="right").select("left_row", "right_row")
+
+
+def _kept_names(rows: pl.DataFrame, previous: pl.DataFrame | None) -> pl.DataFrame:
+    """The rows that keep the name that they gave their work, `own`.
+
+    A name stays with one group: that of the artwork that it names, else the first that brings it.
+    """
     if previous is None:
-        return {}
+        return rows.clear().with_columns(own=pl.lit("", pl.String))
     own = "own_work_id" if "own_work_id" in previous.columns else "work_id"
-    return dict(previous.select("artwork_id", own).iter_rows())
+    given = previous.select("artwork_id", own=own).unique("artwork_id", keep="last")
+    given = rows.join(given, on="artwork_id").drop_nulls("own")
+    first = given.group_by("own").agg(first=pl.col("group").min())
+    named = rows.select(own="artwork_id", named="group")
+    owned = given.join(first, on="own").join(named, on="own", how="left")
+    return owned.filter(pl.coalesce("named", "first") == pl.col("group"))
 
 
-def _owners(groups: list[list[int]], ids: list[str], own: dict[str, str]) -> dict[str, int]:
-    """The one group that may have each name: that of the artwork it names, else the first that brings it."""
-    found: dict[str, int] = {}
-    for number, group in enumerate(groups):
-        for i in group:
-            if ids[i] in own:
-                found.setdefault(own[ids[i]], number)
-    for number, group in enumerate(groups):
-        found |= {ids[i]: number for i in group}
-    return found
+def _first_names(names: pl.DataFrame, config: SplitConfig) -> pl.DataFrame:
+    """One name of each group: that whose split comes first, and of these the smallest."""
+    is_only = pl.len().over("group") == 1
+    rest = names.filter(~is_only)
+    order = pl.Series([SPLIT_NAMES.index(work_split(name, config)) for name in rest["own"]], dtype=pl.Int8)
+    first = rest.with_columns(order=order).sort("order", "own").unique("group", keep="first", maintain_order=True)
+    return pl.concat([names.filter(is_only), first.drop("order")])
 
 
 class _DisjointSets:
@@ -152,19 +165,18 @@ class _DisjointSets:
         self._parent = list(range(size))
 
     def root(self, i: int) -> int:
+        """The smallest number of the set."""
         parent = self._parent
         while parent[i] != i:
             parent[i] = i = parent[parent[i]]
         return i
 
     def join(self, group: Iterable[int]) -> None:
-        first, *others = (self.root(i) for i in group)
-        for other in others:
-            self._parent[self.root(other)] = self.root(first)
+        roots = {self.root(i) for i in group}
+        smallest = min(roots)
+        for other in roots:
+            self._parent[other] = smallest
 
-    def members(self) -> Iterable[list[int]]:
-        """The numbers of each set, ascending."""
-        found: dict[int, list[int]] = {}
-        for i in range(len(self._parent)):
-            found.setdefault(self.root(i), []).append(i)
-        return found.values()
+    def roots(self) -> list[int]:
+        """The smallest number of the set of each number."""
+        return [self.root(i) for i in range(len(self._parent))]

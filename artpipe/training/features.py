@@ -59,11 +59,17 @@ class BackboneFeatures:
             made_by: the backbone, as `features_fingerprint` gives it; by default the only one of the table. Of two,
                 nothing is held: a killed update left rows of the one before, which compare with none of the other.
         """
-        keys = {name: key.rpartition(":")[::2] for name, key in self.table.keys().items()}
-        made_by_all = {backbone for backbone, _ in keys.values()}
-        if made_by is None and len(made_by_all) > 1:
-            return {}
-        return {sha256: name for name, (backbone, sha256) in keys.items() if made_by in (None, backbone)}
+        return dict(self.held_rows(made_by).select("jpeg_sha256", "artwork_id").iter_rows())
+
+    def held_rows(self, made_by: str | None = None) -> pl.DataFrame:
+        """The same as a frame of `jpeg_sha256` and `artwork_id`, each picture once."""
+        parts = pl.col("key").str.extract_groups("^(?<made_by>.*):(?<jpeg_sha256>[^:]*)$").struct.unnest()
+        rows = self.table.key_rows().select("artwork_id", parts)
+        if made_by is not None:
+            rows = rows.filter(made_by=made_by)
+        elif rows["made_by"].n_unique() > 1:
+            rows = rows.clear()
+        return rows.unique("jpeg_sha256", keep="last", maintain_order=True).select("jpeg_sha256", "artwork_id")
 
     def read(self, keys: Sequence[str], made_by: str | None = None) -> Tensor | None:
         """The features of these pictures, float16 (VIEWS, N, pooled); None where one of them, or all, are lacking.

@@ -5,7 +5,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from artpipe.embedding.plan import EmbeddingPlan, compare_rows
 from artpipe.embedding.table import EmbeddingTable, table_schema, vectors_version
+from artpipe.lake.parquet import content_hash
 from artpipe.lake.paths import DataLake
 from artpipe.tasks import Task, Tasks
 
@@ -77,6 +79,32 @@ def test_metadata_that_turns_null_is_an_update(table: EmbeddingTable):
 def test_a_plan_that_was_carried_out_leaves_nothing_to_do(table: EmbeddingTable):
     table.upsert(rows("a/one", "b/two"))
     assert table.plan(wanted("a/one", "b/two"), MODEL).is_empty
+
+
+def test_a_plan_of_a_table_in_parts_is_that_of_the_table():
+    asked = wanted("a", "b", "c", "d", "new")
+    held = pl.concat([wanted("d", "gone"), wanted("a", title="Old"), wanted("b", jpeg_sha256="old"), wanted("c")])
+    stale, differs = (pl.col(name) != pl.col(f"{name}_held") for name in ("jpeg_sha256", "title"))
+    for rows in (1, 2, 5):
+        plan = compare_rows(asked, held.iter_slices(rows), stale, differs)
+        assert plan == EmbeddingPlan(to_embed=["b", "new"], to_update=["a"], to_remove=["gone"], unchanged=2)
+
+
+def test_a_row_that_an_older_table_has_twice_is_not_removed():
+    held = wanted("a", "a")
+    assert compare_rows(wanted("a"), [held], pl.lit(False), pl.lit(False)).is_empty
+
+
+def test_batches_and_a_sample_hold_the_rows_of_the_table(table: EmbeddingTable):
+    assert list(table.batches(["artwork_id"])) == []
+    assert table.sample(2).is_empty()
+    table.upsert(rows(*"abcde"))
+    assert pl.concat(table.batches(["artwork_id"]))["artwork_id"].sort().to_list() == [*"abcde"]
+    assert table.sample(2).equals(table.read()[[0, 4]])
+    assert table.sample(9).equals(table.read())
+    assert table.content_hash(["title", "artwork_id"]) == content_hash(table.read(["artwork_id", "title"]))
+    table.remove([*"abcde"])
+    assert table.sample(2).equals(table.read())
 
 
 def test_a_killed_run_goes_on_with_what_is_left(table: EmbeddingTable):
