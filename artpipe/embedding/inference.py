@@ -66,11 +66,9 @@ class EmbedPictures:
     def __call__(self, shard: Shard, threads: int) -> Any:
         """Rows of the cache, in the order of the shard."""
         from artpipe.images.pixels import read_squares
-        from artpipe.training.memory import reused_memory
 
         squares = read_squares(shard, self._card.transform.size, self._images, self._pixels, threads)
-        with reused_memory():
-            return cache_rows(self._card, shard.keys, self._embedder.embed(squares)).to_arrow()
+        return cache_rows(self._card, shard.keys, self._embedder.embed(squares)).to_arrow()
 
 
 def cache_rows(card: "ModelCard", keys: Iterable[str], predictions: Predictions) -> pl.DataFrame:
@@ -170,12 +168,12 @@ class InferenceCache:
 
     def _from_features(self, keys: pl.Series) -> Iterator[pl.DataFrame]:
         """Predictions of a model with a frozen backbone from its cached features; nothing where there are none."""
+        if not self.card.is_head_only:
+            return
         from artpipe.embedding.embedder import Embedder
         from artpipe.models.checkpoint import load_model
         from artpipe.training.features import BackboneFeatures, features_fingerprint
 
-        if not self.card.is_head_only:
-            return
         features = BackboneFeatures(self.lake)
         card = self.card
         made_by = features_fingerprint(card.backbone, card.weights_source, card.transform.size, card.depths)

@@ -4,6 +4,7 @@ Tasks read the lake by its address and return Arrow tables; the driver, which is
 one that writes. Ray runs a task again whose process or node dies.
 """
 
+import gc
 import math
 import socket
 import threading
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from artpipe import __version__
+from artpipe.engine.memory import keep_freed_memory
 from artpipe.engine.ray_cluster import (
     GIVE_UP_AFTER_S,
     NAMESPACE,
@@ -33,6 +35,9 @@ _MADE_ANEW_S = 0.2
 """A pause before an object that died is made anew: the cluster may not know yet."""
 _RETRIES = 5
 """How often Ray runs a task again whose process or node died."""
+_OBJECTS_A_COLLECTION = 50_000
+"""New objects before a task's process looks for garbage: with Python's 700, a sixth of the time in which it imports
+PyTorch and the like goes there."""
 
 
 class ShardFailedError(ArtpipeError):
@@ -225,6 +230,9 @@ def _run_shard(
             f"the node {socket.gethostname()} has no folder {folder}, where the lake is; share the folder between the "
             "nodes at the same path, or set ARTPIPE_LAKE to a bucket."
         )
+    if not _works:
+        keep_freed_memory()
+        gc.set_threshold(_OBJECTS_A_COLLECTION)
     if token not in _works:
         _works.clear()
         _works[token] = ray.get(shipped[0])

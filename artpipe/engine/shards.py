@@ -9,6 +9,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from artpipe.engine.memory import reused_memory
+
 SHARD_SIZE = 256
 """Pictures of a shard: some seconds of work, and the most that a killed run does again for each task."""
 
@@ -101,5 +103,6 @@ class LocalEngine:
 
     def map(self, work: Callable[[Part, int], Any], shards: Sequence[Part]) -> Generator[tuple[Part, Any], Any, None]:
         """Run a work on each shard, in their order."""
-        for shard in shards:
-            yield shard, work(shard, os.cpu_count() or 1)
+        with reused_memory():
+            for shard in shards:
+                yield shard, work(shard, os.cpu_count() or 1)

@@ -178,14 +178,11 @@ class ComputeFeatures:
     def __call__(self, shard: Shard, threads: int) -> Any:
         """One row a picture: `features`, float16 (VIEWS, pooled) as bytes."""
         from artpipe.images.pixels import read_squares
-        from artpipe.training.memory import reused_memory
 
         squares = read_squares(shard, self._transform.size, self._images, self._pixels, threads)
-        with reused_memory():
-            batches = [
-                self._backbone.features(squares[first : first + BATCH_SIZE])
-                for first in range(0, len(shard), BATCH_SIZE)
-            ]
+        batches = [
+            self._backbone.features(squares[first : first + BATCH_SIZE]) for first in range(0, len(shard), BATCH_SIZE)
+        ]
         return bytes_table({"features": [one.tobytes() for batch in batches for one in batch]})
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from upath import UPath
 
+from artpipe.engine.memory import reused_memory
 from artpipe.images.pixels import JpegSource, PixelCache
 from artpipe.lake.paths import DataLake
 from artpipe.models.card import ModelCard
@@ -39,7 +40,6 @@ from artpipe.training.epochs import Epochs, TrainingRun
 from artpipe.training.features import BackboneFeatures, compute_features, features_fingerprint
 from artpipe.training.head import LEARNING_RATE
 from artpipe.training.history import Epoch, History
-from artpipe.training.memory import reused_memory
 from artpipe.training.task import ClassifierTask, predict_logits
 from artpipe.training.temperature import FittedTemperature, calibrate
 from artpipe.training.unseen_artists import HeadRows, unseen_artist_factors

@@ -6,12 +6,12 @@ It tells the process that started it of its progress; weights go by the checkpoi
 import time
 from collections.abc import Callable
 
+from artpipe.engine.memory import reused_memory
 from artpipe.errors import ArtpipeError
 from artpipe.progress import SilentProgress
 from artpipe.training.ensemble import EnsembleTask
 from artpipe.training.epochs import DivergedError, Epochs, TrainingRun
 from artpipe.training.history import Epoch
-from artpipe.training.memory import reused_memory
 from artpipe.training.ranks import Ranks
 from artpipe.training.task import ClassifierTask
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from artpipe.engine.memory import reused_memory
 from artpipe.evaluation.bootstrap import interval_of_mean
 from artpipe.evaluation.label_noise import HeadConfig, find_label_noise, out_of_sample_probabilities
 from artpipe.lake.paths import DataLake
@@ -33,7 +34,6 @@ from artpipe.training.config import TrainingConfig
 from artpipe.training.features import BackboneFeatures
 from artpipe.training.head import train_head
 from artpipe.training.loss import smoothed_targets, year_targets
-from artpipe.training.memory import reused_memory
 
 SPLITS, TASKS = ("validation", "test", "unseen_artists"), ("style", "period", "type")
 

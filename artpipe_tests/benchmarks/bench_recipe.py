@@ -25,6 +25,7 @@ from torch.nn import functional
 
 from artpipe.embedding.embedder import Embedder
 from artpipe.embedding.predictions import Predictions
+from artpipe.engine.memory import reused_memory
 from artpipe.images.pixels import PixelCache
 from artpipe.images.store import ImageStore
 from artpipe.lake.paths import DataLake
@@ -40,7 +41,6 @@ from artpipe.training.features import BackboneFeatures, compute_features, update
 from artpipe.training.head import train_head
 from artpipe.training.loop import train_classifier
 from artpipe.training.loss import MultiTaskLoss, class_weights, year_targets
-from artpipe.training.memory import reused_memory
 
 VECTORS = "vectors"
 SPLITS = ("validation", "test", "unseen_artists")

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from artpipe.embedding.embedder import BATCH_SIZE, Embedder
 from artpipe.embedding.predictions import Predictions
+from artpipe.engine.memory import reused_memory
 from artpipe.images.pixels import PixelCache
 from artpipe.images.store import ImageStore
 from artpipe.lake.paths import DataLake
@@ -32,7 +33,6 @@ from artpipe.training.calibration import calibration_curve
 from artpipe.training.config import TrainingConfig
 from artpipe.training.features import BackboneFeatures
 from artpipe.training.loop import train_classifier
-from artpipe.training.memory import reused_memory
 
 KINDS = ("known artists", "unknown artists")
 

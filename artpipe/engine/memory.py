@@ -1,9 +1,10 @@
-"""Freed memory that the process keeps between training steps, instead of returning it to the system each time.
+"""Freed memory that the process keeps between steps of work, instead of returning it to the system each time.
 
 Activations are tens of megabytes. glibc asks the kernel for each block of that size and returns it when it is freed,
 so that every training step pays for fresh, zeroed pages: on two cores, MobileNetV3-small at 224 px and batches of 64
 steps 1.5 times as fast without that, batches of 32 1.15 times, and inference of `tf_efficientnet_lite0` at 288 px
-is 1.6 to 1.8 times as fast.
+is 1.6 to 1.8 times as fast. Kept between shards too, MobileNetV3-small embeds with a tenth less processor time, and the
+process has the same peak.
 """
 
 import ctypes
@@ -23,18 +24,21 @@ def reused_memory() -> Generator[None]:
 
     Does nothing where the C library is not glibc.
     """
-    library = _glibc()
-    if library is None:
-        yield
-        return
-    library.mallopt(_MMAP_MAX, 0)
-    library.mallopt(_TRIM_THRESHOLD, _NO_LIMIT)
+    keep_freed_memory()
     try:
         yield
     finally:
-        library.mallopt(_MMAP_MAX, _DEFAULT_MMAPS)
-        library.mallopt(_TRIM_THRESHOLD, _DEFAULT_TRIM_BYTES)
-        library.malloc_trim(0)
+        if library := _glibc():
+            library.mallopt(_MMAP_MAX, _DEFAULT_MMAPS)
+            library.mallopt(_TRIM_THRESHOLD, _DEFAULT_TRIM_BYTES)
+            library.malloc_trim(0)
+
+
+def keep_freed_memory() -> None:
+    """Keep freed memory in the process from now on, for one that does nothing else."""
+    if library := _glibc():
+        library.mallopt(_MMAP_MAX, 0)
+        library.mallopt(_TRIM_THRESHOLD, _NO_LIMIT)
 
 
 def _glibc() -> ctypes.CDLL | None:
