@@ -90,8 +90,8 @@ def create_table(lake: DataLake, name: str, data: Any, *, instead_of: int = 0) -
         lake.ensure_writable()
     uri, schema = lake.lance_table(name), keyed_schema(data.schema)
     mode = "overwrite" if instead_of else "create"
-    parts = lance.fragment.write_fragments(data.cast(schema), uri, mode=mode) if data.num_rows else []
     try:
+        parts = lance.fragment.write_fragments(data.cast(schema), uri, mode=mode) if data.num_rows else []
         lance.LanceDataset.commit(
             uri, lance.LanceOperation.Overwrite(schema, parts), read_version=instead_of, max_retries=0
         )

@@ -71,7 +71,7 @@ def group_works(
     whole = rows.sort("is_part", "artwork_id").unique("group", keep="first").select("group", whole="artwork_id")
     named = whole.join(names, on="group", how="left").select("group", work_id=pl.coalesce("own", "whole"))
     rows = rows.join(named, on="group").join(own.select("row", "own"), on="row", how="left")
-    return rows.sort("row").select("artwork_id", "work_id", own_work_id=pl.coalesce("own", "work_id"))
+    return rows.sort("row").select("artwork_id", "work_id", own_work_id=pl.coalesce("own", "work_id")).cast(WORKS)
 
 
 def remember_works(works: pl.DataFrame, previous: pl.DataFrame | None) -> pl.DataFrame:

@@ -2,10 +2,10 @@
 
     python artpipe_tests/benchmarks/bench_engine.py --pictures 5000
 
-Every engine has one processor for each worker, and embeds the same pictures of the same lake with the same network, in a
-process of its own. CPU time is that of this process, the driver, and of the tasks' processes, from their start, with all
-that they import; that of Ray's servers, which a standing cluster has anyway, stands beside it. Wall times mean something
-on an idle machine with two processors only. The vectors of all three must be equal bit by bit.
+Every engine has one processor for each worker, and embeds the same pictures of the same lake with the same network, in
+a process of its own. CPU time is that of this process, the driver, and of the tasks' processes, from their start, with
+all that they import; that of Ray's servers, which a standing cluster has anyway, stands beside it. Wall times mean
+something on an idle machine with two processors only. The vectors of all three must be equal bit by bit.
 """
 
 import argparse
