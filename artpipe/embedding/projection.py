@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Positions = NDArray[np.float32]
 
 NEIGHBOURS = 15
-_ROWS_AT_ONCE = 16_384
+ROWS_AT_ONCE = 16_384
 """Each row is compared with partitions that other rows are compared with, too."""
 EPOCHS = 200
 # The curve 1 / (1 + a d^2b) that UMAP fits for a least distance of 0.1.
@@ -153,7 +153,7 @@ def nearest_known(
         own = np.arange(len(vectors)) if exclude_self else np.full(len(vectors), -1)
         find = FindNearest(Partitions(known, np.arange(len(known))), vectors, own, k)
         indices, similarities = np.empty((len(vectors), k), np.int64), np.empty((len(vectors), k), np.float32)
-        for rows, found in (engine or LocalEngine()).map(find, rows_of(len(vectors), _ROWS_AT_ONCE)):
+        for rows, found in (engine or LocalEngine()).map(find, rows_of(len(vectors), ROWS_AT_ONCE)):
             indices[rows.slice], similarities[rows.slice] = found
         return NearestKnown(indices, np.maximum(1.0 - similarities, 0.0))
     count = k + 1 if exclude_self else k

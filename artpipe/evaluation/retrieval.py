@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NEIGHBOURS = 10
 MAX_QUERIES = 2000
 """Queries of a split that are ranked: each is compared with the whole table, and so many tell a percent apart."""
-_QUERIES_AT_ONCE = 128
+QUERIES_AT_ONCE = 128
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def score_retrieval(
     candidates = len(works) - np.bincount(works, minlength=1)[works[queries]] if len(works) else np.zeros(0, np.int64)
     rank = RankQueries(vectors, works, codes, queries, k, np.minimum(candidates, k))
     figures = np.empty((len(queries), len(codes), 2))
-    for rows, found in (engine or LocalEngine()).map(rank, rows_of(len(queries), _QUERIES_AT_ONCE)):
+    for rows, found in (engine or LocalEngine()).map(rank, rows_of(len(queries), QUERIES_AT_ONCE)):
         figures[rows.slice] = found
     return [
         _summary(by, split, k, codes[by], works, queries, candidates, figures[:, place], seed, resamples)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -22,11 +23,13 @@ from artpipe import __version__
 from artpipe.crawler.cluster_limits import HostsOfCluster
 from artpipe.crawler.shared_limits import shared_paces
 from artpipe.embedding.inference import InferenceCache, embedding_rows
+from artpipe.embedding.projection import nearest_known
 from artpipe.embedding.table import EmbeddingTable, vectors_version
 from artpipe.engine.chosen import engine_of
 from artpipe.engine.ray_cluster import ClusterError
 from artpipe.engine.ray_engine import ClusterObject, RayEngine, ShardFailedError
 from artpipe.engine.shards import Engine, LocalEngine, Shard, Work, planned
+from artpipe.evaluation.retrieval import score_retrieval
 from artpipe.images.store import ImageStore
 from artpipe.lake.keyed_table import KeyedTable
 from artpipe.lake.lance_tables import open_lance
@@ -50,9 +53,19 @@ CLASSES = {"style": ("Baroque", "Rococo", "Realism"), "type": ("portrait", "land
 IDS = [f"t/tester/{number:02d}" for number in range(WORKS)]
 
 
+def make_shards_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    for size in (
+        "engine.shards.SHARD_SIZE",
+        "evaluation.retrieval.QUERIES_AT_ONCE",
+        "embedding.projection.ROWS_AT_ONCE",
+    ):
+        monkeypatch.setattr(f"artpipe.{size}", 4)
+    monkeypatch.setattr("artpipe.embedding.projection.EXACT_PRODUCTS", 0)
+
+
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("artpipe.engine.shards.SHARD_SIZE", 4)
+    make_shards_small(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +146,11 @@ def everything_made(lake: DataLake, weights: Path, engine: Engine) -> dict[str, 
     table.prepare(16)
     table.upsert(embedding_rows(described, predictions, card, WGA_TASKS))
     found["data versions"] = f"{content_hash(table.read())} {vectors_version(table.read())}"
+    vectors, labels = predictions.vectors, {"style": [*("Baroque", "Rococo", None, "Rococo")] * (WORKS // 4)}
+    scores = score_retrieval(vectors, IDS, labels, np.arange(WORKS), split="test", k=3, engine=engine)
+    assert scores[0].n == WORKS * 3 // 4
+    near = nearest_known(vectors, vectors, 3, exclude_self=True, engine=engine)
+    found["neighbours"] = digest([str(scores), near.indices.tobytes(), near.distances.tobytes()])
     build_feature_index(lake, queries=2, engine=engine)
     return found | {name: content(lake, name) for name in ("local_features", "visual_words")}
 
@@ -141,7 +159,7 @@ def everything_made(lake: DataLake, weights: Path, engine: Engine) -> dict[str, 
 def expected(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> dict[str, str]:
     """What this machine makes in a folder, in one shard after another."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("artpipe.engine.shards.SHARD_SIZE", 4)
+        make_shards_small(patched)
         return everything_made(stored_pictures(tmp_path_factory.mktemp("local") / "lake"), weights, LocalEngine())
 
 
