@@ -203,8 +203,8 @@ class OpenedTable:
         """The newest version; None where there is no table. Asks a store once where it is the one opened last."""
         with self._lock:
             if self._dataset is None or not self._is_newest(self._dataset):
-                self._dataset = open_lance(self._uri)
-                self._manifest = self._dataset and self._manifest_of(self._dataset.version)
+                self._dataset = found = open_lance(self._uri)
+                self._manifest = None if found is None else self._manifest_of(found.version)
             return self._dataset
 
     def _is_newest(self, dataset: "lance.LanceDataset") -> bool:
