@@ -124,7 +124,7 @@ def test_dagster_s_command_line_reuses_in_another_home_what_passed_its_checks_th
 
     alone = materialize('key:"vectors"')
     assert alone.returncode == 1
-    assert "did not run on `artworks`, so nothing is made from it; run `artpipe refresh`" in alone.stderr
+    assert "did not run on `tasks`, so nothing is made from it; run `artpipe refresh`" in alone.stderr
     done = materialize('+key:"vectors"')
     assert done.returncode == 0, done.stderr
     with dg.DagsterInstance.from_config(str(home)) as instance:

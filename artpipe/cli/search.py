@@ -9,7 +9,6 @@ import typer
 
 from artpipe.cli.terminal import EXPECTED_FAILURE, AsJson, message_console, print_json, settings_in_force
 from artpipe.errors import ArtpipeError
-from artpipe.schema import known_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -212,6 +211,8 @@ def same(
 
 def _sameness(match: "Match", work: "Mapping[str, Any]") -> str:
     """Whether a photograph shows a work, in words."""
+    from artpipe.schema import known_text
+
     described = ", ".join(text for name in ("artist", "title", "date_text") if (text := known_text(work.get(name))))
     found = f"{match.artwork_id} ({described}); {match.inliers} keypoints agree"
     if match:
