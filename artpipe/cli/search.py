@@ -383,6 +383,8 @@ def _show_hits(title: str, hits: "pl.DataFrame", tasks: "Tasks") -> None:
     from rich.markup import escape
     from rich.table import Column, Table
 
+    from artpipe.schema import known_text
+
     artwork_id = Column("artwork_id", no_wrap=True, overflow="fold")  # it is copied into the next command
     score = "similarity" if "similarity" in hits.columns else "relevance"
     shown = tasks.labelled[:LABELS_SHOWN]
