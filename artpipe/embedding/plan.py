@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from artpipe.embedding.row_lookup import RowLookup
@@ -42,8 +43,10 @@ def compare_rows(wanted: pl.DataFrame, held: Iterable[pl.DataFrame], stale: pl.E
     lookup = RowLookup(wanted, "artwork_id")
     to_embed, to_update, to_remove, unchanged = list[str](), list[str](), list[str](), 0
     for rows in held:
-        to_remove.extend(rows.filter(~lookup.has(rows["artwork_id"]))["artwork_id"])
         found, which = lookup.take(rows["artwork_id"])
+        is_unwanted = np.ones(rows.height, bool)
+        is_unwanted[which] = False
+        to_remove.extend(rows.filter(is_unwanted)["artwork_id"])
         both = pl.concat([found, rows[which].select(pl.all().name.suffix("_held"))], how="horizontal")
         both = both.select("artwork_id", stale=stale, differs=differs)
         to_embed.extend(both.filter("stale")["artwork_id"])

@@ -25,7 +25,7 @@ class RowLookup:
 
     def take(self, keys: pl.Series) -> "tuple[pl.DataFrame, NDArray[np.int64]]":
         """The rows of these keys that were not given out yet, in their order, and the place of each one's key."""
-        first, end = self._spans(keys)
+        first, end = (self._keys.search_sorted(keys, side).to_numpy().astype(np.int64) for side in ("left", "right"))
         counts = end - first
         which = np.repeat(np.arange(len(keys)), counts)
         within = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -38,13 +38,3 @@ class RowLookup:
     def rest(self) -> pl.DataFrame:
         """The rows that were not given out."""
         return self._rows.filter(self._is_left)
-
-    def has(self, keys: pl.Series) -> "NDArray[np.bool_]":
-        """Which of these keys some row has, given out or not."""
-        first, end = self._spans(keys)
-        return end > first
-
-    def _spans(self, keys: pl.Series) -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
-        """Where the rows of each key begin and end among the sorted ones."""
-        first, end = (self._keys.search_sorted(keys, side).to_numpy().astype(np.int64) for side in ("left", "right"))
-        return first, end
